@@ -1,1 +1,7 @@
+//! Cachefront: one HTTPS endpoint in front of Redis master/replica groups.
+//!
+//! The modules stand on floors and import only from floors below; ARCHITECTURE.md shows them.
 
+pub mod ring;
+pub mod settings;
+pub mod types;

@@ -1,0 +1,51 @@
+//! Options from the environment: `CACHEFRONT__SECTION__OPTION`, and for secrets `…_FILE` with the path of a file.
+
+use super::{
+    Problem,
+    layers::Entry,
+    options::{self, Section},
+};
+
+const PREFIX: &str = "CACHEFRONT__";
+
+/// Reads the variables that are ours; `sections` are the titles that the file has.
+pub fn read(variables: impl IntoIterator<Item = (String, String)>, sections: &[String], problems: &mut Vec<Problem>) -> Vec<Entry> {
+    let mut ours: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    ours.sort();
+    ours.into_iter().filter_map(|(name, value)| entry(&name, value, sections).map_err(|message| problems.push(Problem { place: name, message })).ok()).collect()
+}
+
+fn entry(name: &str, value: String, sections: &[String]) -> Result<Entry, String> {
+    let parts: Vec<&str> = name.trim_start_matches(PREFIX).split("__").collect();
+    let (section, option) = match parts.as_slice() {
+        [section, option] => ((*section).to_lowercase(), *option),
+        [kind, name, option] => (named_section(kind, name, sections), *option),
+        _ => return Err("is none of ours; write CACHEFRONT__SECTION__OPTION".to_owned()),
+    };
+    let kind = kind_of(&section);
+    if let (Some(kind), Some(base)) = (kind, option.to_ascii_uppercase().strip_suffix("_FILE"))
+        && options::find(kind, option).is_none()
+        && options::find(kind, base).is_some_and(|option| option.secret)
+    {
+        let text = std::fs::read_to_string(&value).map_err(|error| format!("cannot read \"{value}\": {error}"))?;
+        let value = text.trim_end_matches(['\r', '\n']).to_owned();
+        return Ok(Entry { section, option: base.to_owned(), value, variable: Some(name.to_owned()) });
+    }
+    Ok(Entry { section, option: option.to_owned(), value, variable: Some(name.to_owned()) })
+}
+
+/// `[shard:NAME]` or `[client:NAME]` for the two parts in a variable's name. A variable can't hold small letters'
+/// case nor `-` and `.`, so a section of the file that reads the same but for those is meant; else it is new.
+fn named_section(kind: &str, name: &str, sections: &[String]) -> String {
+    let title = format!("{}:{}", kind.to_lowercase(), name.to_lowercase());
+    let plain = |text: &str| text.to_lowercase().replace(['-', '.'], "_");
+    sections.iter().find(|section| plain(section) == plain(&title)).cloned().unwrap_or(title)
+}
+
+/// The kind of section that a title names.
+pub fn kind_of(title: &str) -> Option<Section> {
+    Section::ALL.into_iter().find(|section| match section.prefix() {
+        Some(prefix) => title.strip_prefix(prefix).is_some_and(|name| !name.is_empty()),
+        None => section.title() == title,
+    })
+}

@@ -1,0 +1,146 @@
+//! Settings: `setup.config` and the environment, read raw, then made whole.
+//!
+//! [`load`] either returns settings in which every value is ready to use, or all problems at once.
+
+mod check;
+mod environment;
+mod file;
+mod layers;
+pub mod options;
+mod problem;
+mod read;
+mod secrets;
+mod summary;
+
+pub use problem::{Problem, Problems};
+pub use secrets::{hash_api_key, new_api_key};
+
+use crate::types::{Address, Namespace, Scopes, Ttl};
+use secrecy::{SecretBox, SecretString};
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// SHA-256 of an API key.
+pub type ApiKeyHash = [u8; 32];
+
+/// Everything that can be set, checked.
+#[derive(Debug)]
+pub struct Settings {
+    pub service: Service,
+    pub auth: Auth,
+    pub sealing: Sealing,
+    pub redis: Redis,
+    /// Invariant: at least one; names are unique.
+    pub shards: Vec<Shard>,
+    /// How long a value lives when the WRITE does not say.
+    pub default_ttl: Ttl,
+    /// What the operator should know though it stops nothing; said once at start.
+    pub notices: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Service {
+    pub host: IpAddr,
+    /// 0 asks the system for a free port, which tests do.
+    pub port: u16,
+    pub admin_host: IpAddr,
+    pub admin_port: u16,
+    pub tls_cert: PathBuf,
+    pub tls_key: PathBuf,
+    /// How long one request to `/cache` may take once its body is here.
+    pub deadline: Duration,
+    pub body_bytes_max: usize,
+    pub value_bytes_max: usize,
+    pub connections_max: usize,
+    /// A connection on which nothing moves for so long is closed.
+    pub idle_timeout: Duration,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain: Duration,
+    pub log_format: LogFormat,
+    /// A filter as tracing-subscriber's `EnvFilter` reads it.
+    pub log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug)]
+pub struct Auth {
+    /// Invariant: at least 32 bytes.
+    pub jwt_secret: SecretString,
+    pub token_life: Duration,
+    pub clients: Vec<Client>,
+}
+
+/// Who may log in.
+#[derive(Debug)]
+pub struct Client {
+    /// Subject of this client's tokens.
+    pub id: String,
+    /// True for the shared secret: whoever knows it may call itself as it likes.
+    pub any_client_id: bool,
+    pub api_key_hashes: Vec<ApiKeyHash>,
+    pub scopes: Scopes,
+    pub namespace: Option<Namespace>,
+    pub commands_per_second: Option<NonZeroU32>,
+}
+
+#[derive(Debug)]
+pub struct Sealing {
+    /// The first seals, all open. Empty where sealing is not set up.
+    pub keys: Vec<SecretBox<[u8; 32]>>,
+    /// Seal every value, not only those whose WRITE asks for it.
+    pub always: bool,
+}
+
+#[derive(Debug)]
+pub struct Redis {
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    pub db: i64,
+    pub tls: Option<RedisTls>,
+    pub connections_per_node: usize,
+    pub connect_timeout: Duration,
+    /// How long one node may take to answer a READ before another is asked.
+    pub attempt_timeout: Duration,
+    /// Commands that one node may owe an answer to before further ones are refused.
+    pub in_flight_max: usize,
+}
+
+/// PEM texts, read from the files that the settings name.
+#[derive(Debug)]
+pub struct RedisTls {
+    /// `None`: the roots that browsers trust.
+    pub ca_cert: Option<Vec<u8>>,
+    /// Certificate and key.
+    pub client: Option<(Vec<u8>, SecretBox<Vec<u8>>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shard {
+    pub name: String,
+    pub weight: u32,
+    pub master: Address,
+    pub replicas: Vec<Address>,
+}
+
+/// Reads and checks the file at `path`, with the process's environment on top of it.
+pub fn load(path: &Path) -> Result<Settings, Problems> {
+    load_with(path, std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+}
+
+/// As [`load`], with an environment that the caller gives.
+pub fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, Problems> {
+    let found = layers::collect(path, environment);
+    check::check(found, path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Every option there is: the one list that reading, did-you-mean, `check-config` and the documentation share.
+
+/// The kinds of sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Redis,
+    Service,
+    /// `[shard:NAME]`
+    Shard,
+    /// `[client:NAME]`
+    Client,
+}
+
+impl Section {
+    pub const ALL: [Self; 4] = [Self::Redis, Self::Service, Self::Shard, Self::Client];
+
+    /// The section's title; NAME stands for what the operator chooses.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Service => "service",
+            Self::Shard => "shard:NAME",
+            Self::Client => "client:NAME",
+        }
+    }
+
+    /// What a title must start with, where the rest is a name.
+    pub fn prefix(self) -> Option<&'static str> {
+        self.title().strip_suffix("NAME")
+    }
+}
+
+/// One option.
+#[derive(Debug)]
+pub struct Opt {
+    pub section: Section,
+    pub name: &'static str,
+    /// What counts when the option is absent; `None` where nothing does.
+    pub default: Option<&'static str>,
+    /// Masked wherever it is shown; can also come from a file (`…_FILE` in the environment).
+    pub secret: bool,
+    /// Accepted so that an existing file loads, but without effect.
+    pub ignored: bool,
+    pub help: &'static str,
+}
+
+const fn option(section: Section, name: &'static str, default: &'static str, help: &'static str) -> Opt {
+    Opt { section, name, default: Some(default), secret: false, ignored: false, help }
+}
+
+const fn unset(section: Section, name: &'static str, help: &'static str) -> Opt {
+    Opt { section, name, default: None, secret: false, ignored: false, help }
+}
+
+const fn secret(section: Section, name: &'static str, help: &'static str) -> Opt {
+    Opt { section, name, default: None, secret: true, ignored: false, help }
+}
+
+const fn ignored(section: Section, name: &'static str) -> Opt {
+    let help = "Of the Python service; accepted, without effect.";
+    Opt { section, name, default: None, secret: false, ignored: true, help }
+}
+
+use Section::{Client, Redis, Service, Shard};
+
+/// In the order in which the documentation shows them.
+pub const OPTIONS: &[Opt] = &[
+    option(Redis, "host", "127.0.0.1", "Master of the only shard: host name or address. Not allowed beside `[shard:NAME]`."),
+    option(Redis, "port", "6379", "Port of that master."),
+    unset(Redis, "replicas", "Its replicas, `host:port` separated by commas. Without any, reads go to the master."),
+    unset(Redis, "username", "ACL user to log in as; absent, Redis's default user."),
+    secret(Redis, "password", "Password for every node; empty for none."),
+    option(Redis, "db", "0", "Number of the Redis database."),
+    option(Redis, "tls", "false", "Speak TLS to Redis."),
+    unset(Redis, "ca_cert", "PEM file with the authorities that may vouch for Redis; absent, the public ones. Needs `tls=true`."),
+    unset(Redis, "client_cert", "PEM file with the certificate to show to Redis. Needs `client_key`."),
+    unset(Redis, "client_key", "PEM file with its private key."),
+    option(Redis, "key_expire_secs", "600", "How long a value lives when a WRITE does not say, in seconds; 0 or less: for ever."),
+    option(Redis, "connections_per_node", "1", "Multiplexed connections to each node, 1 to 64. More than one was slower on few cores."),
+    option(Redis, "connect_timeout_ms", "1000", "How long opening a connection to a node may take."),
+    option(Redis, "attempt_timeout_ms", "250", "How long one node may take to answer a READ before another one is asked."),
+    option(Redis, "in_flight_max", "10000", "Commands that may wait for one node's answer; more get 503 at once."),
+    ignored(Redis, "decode_responses"),
+    option(Service, "HOST", "0.0.0.0", "IP address to serve HTTPS on."),
+    option(Service, "PORT", "9090", "Port to serve HTTPS on."),
+    option(Service, "ADMIN_HOST", "127.0.0.1", "IP address of the plain-HTTP admin port (probes; no values are served there)."),
+    option(Service, "ADMIN_PORT", "9091", "The admin port."),
+    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain, own certificate first."),
+    option(Service, "TLS_KEY", "certs/key.pem", "PEM file with its private key."),
+    secret(Service, "JWT_SECRET_KEY", "Signs the tokens (HS256): at least 32 bytes, the same on every instance."),
+    option(Service, "JWT_EXPIRE_SECS", "900", "How long a token is valid."),
+    secret(Service, "SRVC_SHARED_SECRET", "An API key with all permissions and a free `client_id`. Optional where there are `[client:NAME]` sections."),
+    option(Service, "IDENTITY", "cachefront", "Subject of the tokens that the shared secret gets."),
+    secret(Service, "ENCRYPTION_KEY", "Seals values: a file with 32 bytes in base64 or hex, or the key itself. Several, separated by commas: the first seals, all open."),
+    option(Service, "ENCRYPT_VALUES", "on_request", "`on_request`: a WRITE with `\"encrypt\": true` is sealed. `always`: every WRITE is."),
+    option(Service, "VALUE_BYTES_MAX", "8388608", "The longest value, in bytes as Redis stores it."),
+    option(Service, "BODY_BYTES_MAX", "8388608", "The longest request body, in bytes."),
+    option(Service, "REQUEST_DEADLINE_MS", "1000", "How long a request may take once its body is here."),
+    option(Service, "CONNECTIONS_MAX", "10000", "Open HTTPS connections; further ones wait to be accepted."),
+    option(Service, "IDLE_TIMEOUT_SECS", "75", "A connection on which nothing moves for so long is closed."),
+    option(Service, "DRAIN_SECS", "30", "How long requests in flight may take to finish after SIGTERM."),
+    option(Service, "LOG_FORMAT", "human", "`human` or `json`."),
+    option(Service, "LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,cachefront::store=debug`."),
+    ignored(Service, "APP_SECRET_KEY"),
+    ignored(Service, "CSRF_PROTECTION_KEY"),
+    unset(Shard, "master", "The shard's master, `host:port`. Required."),
+    unset(Shard, "replicas", "Its replicas, `host:port` separated by commas."),
+    option(Shard, "weight", "1", "Share of the keys relative to the other shards, 1 to 100."),
+    secret(Client, "api_key_hash", "Hash of the client's API key as `cachefront hash-key` prints it; several, separated by commas, while keys are rotated. Required."),
+    option(Client, "scopes", "read,write,delete", "What the client may do."),
+    unset(Client, "namespace", "Put before each of the client's keys (`namespace:key`); it reaches no others."),
+    unset(Client, "commands_per_second", "Commands that the client may send per second on each instance; absent, no limit. Each item of a batch counts."),
+];
+
+/// The option of that name, whatever its case.
+pub fn find(section: Section, name: &str) -> Option<&'static Opt> {
+    OPTIONS.iter().find(|option| option.section == section && option.name.eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,145 @@
+//! Raw texts of one section → typed values, noting what is wrong and going on.
+
+use super::{
+    Problem,
+    layers::Found,
+    options::{self, Section},
+};
+use crate::types::Address;
+use std::{
+    cell::RefCell,
+    fmt::Display,
+    fs,
+    net::IpAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+/// Reads the options of one section.
+pub struct Reader<'a> {
+    found: &'a Found,
+    problems: &'a RefCell<Vec<Problem>>,
+    kind: Section,
+    title: &'a str,
+    /// Folder of the settings file.
+    folder: &'a Path,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(found: &'a Found, problems: &'a RefCell<Vec<Problem>>, kind: Section, title: &'a str, folder: &'a Path) -> Self {
+        Self { found, problems, kind, title, folder }
+    }
+
+    /// Notes that something is wrong with an option.
+    pub fn refuse(&self, option: &str, message: impl Display) {
+        let place = match self.found.variables.get(&(self.title.to_owned(), option.to_ascii_lowercase())) {
+            Some(variable) => variable.clone(),
+            None => format!("[{}] {option}", self.title),
+        };
+        self.problems.borrow_mut().push(Problem { place, message: message.to_string() });
+    }
+
+    /// True if the file or the environment sets it.
+    pub fn is_set(&self, option: &str) -> bool {
+        self.raw(option).is_some()
+    }
+
+    fn raw(&self, option: &str) -> Option<&'a str> {
+        let value = self.found.sections.get(self.title)?.get(&option.to_ascii_lowercase())?;
+        Some(value.as_str())
+    }
+
+    /// The text of an option, or its default. Empty counts as absent.
+    pub fn text(&self, option: &str) -> Option<&'a str> {
+        let listed = options::find(self.kind, option);
+        debug_assert!(listed.is_some(), "{option} is not in the list of options");
+        self.raw(option).filter(|value| !value.is_empty()).or_else(|| listed?.default)
+    }
+
+    /// A whole number within `range`; out of it is a problem and the lower end stands in.
+    pub fn number(&self, option: &str, range: RangeInclusive<i64>) -> i64 {
+        let text = self.text(option).unwrap_or_default();
+        match text.parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.refuse(option, format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end()));
+                *range.start()
+            }
+        }
+    }
+
+    /// As [`Reader::number`] for what counts or measures.
+    pub fn size(&self, option: &str, range: RangeInclusive<i64>) -> usize {
+        usize::try_from(self.number(option, range)).unwrap_or_default()
+    }
+
+    pub fn duration(&self, option: &str, range: RangeInclusive<i64>) -> std::time::Duration {
+        let number = self.number(option, range).unsigned_abs();
+        if option.to_ascii_lowercase().ends_with("_ms") { std::time::Duration::from_millis(number) } else { std::time::Duration::from_secs(number) }
+    }
+
+    pub fn port(&self, option: &str, lowest: i64) -> u16 {
+        u16::try_from(self.number(option, lowest..=65_535)).unwrap_or_default()
+    }
+
+    pub fn flag(&self, option: &str) -> bool {
+        let text = self.text(option).unwrap_or_default();
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => true,
+            "false" | "no" | "off" | "0" => false,
+            _ => {
+                self.refuse(option, format!("\"{text}\" is neither true nor false"));
+                false
+            }
+        }
+    }
+
+    pub fn ip(&self, option: &str) -> IpAddr {
+        let text = self.text(option).unwrap_or_default();
+        text.parse().unwrap_or_else(|_| {
+            self.refuse(option, format!("\"{text}\" is not an IP address, such as 0.0.0.0, 127.0.0.1 or ::"));
+            IpAddr::from([127, 0, 0, 1])
+        })
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&self, option: &str, choices: &[(&str, T)]) -> T {
+        let text = self.text(option).unwrap_or_default();
+        let chosen = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        chosen.map_or_else(
+            || {
+                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                self.refuse(option, format!("\"{text}\" is none of: {}", words.join(", ")));
+                choices[0].1
+            },
+            |(_, value)| *value,
+        )
+    }
+
+    pub fn addresses(&self, option: &str) -> Vec<Address> {
+        let parse = |text: &str| text.parse().map_err(|error: String| self.refuse(option, error)).ok();
+        self.list(option).into_iter().filter_map(parse).collect()
+    }
+
+    /// The parts between commas, without the blanks around them and without empty ones.
+    pub fn list(&self, option: &str) -> Vec<&'a str> {
+        let parts = self.text(option).unwrap_or_default().split(',');
+        parts.map(str::trim).filter(|part| !part.is_empty()).collect()
+    }
+
+    /// A path: from the working directory, or, where nothing is there, from the folder of the settings file.
+    pub fn path(&self, option: &str) -> Option<PathBuf> {
+        Some(self.locate(self.text(option)?))
+    }
+
+    pub fn locate(&self, text: &str) -> PathBuf {
+        let beside = self.folder.join(text);
+        if !Path::new(text).exists() && beside.exists() { beside } else { PathBuf::from(text) }
+    }
+
+    /// The bytes of the file that an option names.
+    pub fn file(&self, option: &str) -> Option<Vec<u8>> {
+        let path = self.path(option)?;
+        fs::read(&path).map_err(|error| self.refuse(option, format!("cannot read {}: {error}", path.display()))).ok()
+    }
+}

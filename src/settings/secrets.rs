@@ -1,0 +1,115 @@
+//! Secrets: what is refused as one, API keys and their hashes, sealing keys.
+
+use super::ApiKeyHash;
+use aws_lc_rs::{digest, rand};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::SecretBox;
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// Bytes that a JWT secret must have: as many as HS256's hash (RFC 7518 §3.2).
+pub const JWT_SECRET_BYTES_MIN: usize = 32;
+/// A shared secret below so many characters is worth a warning.
+pub const SHARED_SECRET_CHARS_MIN: usize = 16;
+
+const HASH_PREFIX: &str = "sha256:";
+
+/// A fresh API key: 256 random bits, so that a plain hash protects it.
+pub fn new_api_key() -> String {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).expect("the system gives random bytes");
+    format!("cf_{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The hash of an API key as `api_key_hash` holds it.
+pub fn hash_api_key(key: &str) -> String {
+    digest_api_key(key).iter().fold(HASH_PREFIX.to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// SHA-256 of an API key.
+pub fn digest_api_key(key: &str) -> ApiKeyHash {
+    let digest = digest::digest(&digest::SHA256, key.as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// Reads what [`hash_api_key`] wrote.
+pub fn parse_api_key_hash(text: &str) -> Option<ApiKeyHash> {
+    text.strip_prefix(HASH_PREFIX).and_then(parse_hex)
+}
+
+/// True if nobody meant this as a secret: the texts that examples and templates use.
+pub fn is_placeholder(secret: &str) -> bool {
+    const WORDS: [&str; 12] = ["change", "placeholder", "replace", "example", "your_", "your-", "todo", "insert", "fixme", "dummy", "<", "${"];
+    let text = secret.trim().to_lowercase();
+    let mut characters = text.chars();
+    let first = characters.next();
+    let repeats_one_character = characters.all(|character| Some(character) == first);
+    let well_known = ["secret", "password", "default", "none", "null", "test"].contains(&text.as_str());
+    repeats_one_character || well_known || WORDS.iter().any(|word| text.starts_with(word))
+}
+
+/// A sealing key: 32 bytes as hex or (url-safe) base64, the form of the Python service's key files.
+pub fn parse_sealing_key(text: &str) -> Option<SecretBox<[u8; 32]>> {
+    let text = text.trim();
+    let bytes = parse_hex(text).map(Zeroizing::new).or_else(|| parse_base64(text))?;
+    Some(SecretBox::new(Box::new(*bytes)))
+}
+
+fn parse_base64(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let url_safe = Zeroizing::new(text.trim_end_matches('=').replace('+', "-").replace('/', "_"));
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(url_safe.as_bytes()).ok()?);
+    bytes.as_slice().try_into().ok().map(Zeroizing::new)
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(0)? << 4 | digit(1)?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn a_hash_is_read_as_it_was_written() {
+        let key = new_api_key();
+        assert_eq!(key.len(), 46);
+        assert_eq!(parse_api_key_hash(&hash_api_key(&key)), Some(digest_api_key(&key)));
+        assert_eq!(hash_api_key("abc"), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(parse_api_key_hash("abc"), None);
+    }
+
+    #[test]
+    fn sealing_keys_come_in_three_forms() {
+        let expected = [0xfb; 32];
+        for text in ["fb".repeat(32), "+/v7".repeat(10) + "+/s=", "-_v7".repeat(10) + "-_s=\n", "-_v7".repeat(10) + "-_s"] {
+            let key = parse_sealing_key(&text).unwrap_or_else(|| panic!("{text} is a key"));
+            assert_eq!(key.expose_secret(), &expected);
+        }
+        for text in ["", "fb", &"fb".repeat(31), "no key at all"] {
+            assert!(parse_sealing_key(text).is_none(), "{text:?} was taken for a key");
+        }
+    }
+
+    #[test]
+    fn placeholders_are_known() {
+        for text in ["...", "xxxxxxxx", "changeme", "change-me-please-change-me-please", "<secret>", "your_secret_here", "secret", "REPLACE_ME"] {
+            assert!(is_placeholder(text), "{text}");
+        }
+        for text in ["k3Zr8vQ1", "correct horse battery staple", &new_api_key()] {
+            assert!(!is_placeholder(text), "{text}");
+        }
+    }
+}

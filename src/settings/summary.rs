@@ -1,0 +1,44 @@
+//! What would run with these settings, for people; secrets are masked.
+
+use super::Settings;
+use crate::types::Ttl;
+use std::fmt;
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = &self.service;
+        writeln!(f, "serve      https://{} (certificate {})", host_port(service.host, service.port), service.tls_cert.display())?;
+        writeln!(f, "admin      http://{}", host_port(service.admin_host, service.admin_port))?;
+        for shard in &self.shards {
+            let replicas: Vec<String> = shard.replicas.iter().map(ToString::to_string).collect();
+            let replicas = if replicas.is_empty() { "none".to_owned() } else { replicas.join(", ") };
+            writeln!(f, "shard      {} (weight {}): master {}, replicas {replicas}", shard.name, shard.weight, shard.master)?;
+        }
+        let redis = &self.redis;
+        let user = redis.username.as_deref().unwrap_or("default");
+        let password = if redis.password.is_some() { "password ****" } else { "no password" };
+        let tls = if redis.tls.is_some() { "TLS" } else { "no TLS" };
+        writeln!(f, "redis      user {user}, {password}, database {}, {tls}", redis.db)?;
+        for client in &self.auth.clients {
+            let namespace = client.namespace.as_ref().map_or(String::new(), |namespace| format!(", namespace {}", namespace.name()));
+            let limit = client.commands_per_second.map_or(String::new(), |limit| format!(", at most {limit} commands per second"));
+            let kind = if client.any_client_id { "shared secret ****".to_owned() } else { format!("{} api key(s)", client.api_key_hashes.len()) };
+            writeln!(f, "client     {}: {kind}, may {}{namespace}{limit}", client.id, client.scopes)?;
+        }
+        match (self.sealing.keys.len(), self.sealing.always) {
+            (0, _) => writeln!(f, "sealing    not set up")?,
+            (keys, true) => writeln!(f, "sealing    every value, {keys} key(s) ****")?,
+            (keys, false) => writeln!(f, "sealing    on request, {keys} key(s) ****")?,
+        }
+        match self.default_ttl {
+            Ttl::Never => write!(f, "values     live for ever"),
+            Ttl::Secs(secs) => write!(f, "values     live {secs} s"),
+        }?;
+        writeln!(f, " unless a WRITE says otherwise, up to {} bytes each", service.value_bytes_max)?;
+        self.notices.iter().try_for_each(|notice| writeln!(f, "note       {notice}"))
+    }
+}
+
+fn host_port(host: std::net::IpAddr, port: u16) -> std::net::SocketAddr {
+    (host, port).into()
+}

@@ -1,0 +1,206 @@
+//! Settings from whole files.
+
+use super::*;
+use secrecy::ExposeSecret;
+use std::fs;
+
+const KEY: &str = "abababababababababababababababababababababababababababababababab";
+
+fn check(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("setup.config");
+    fs::write(&path, text).expect("the file is written");
+    fs::write(folder.path().join("text_encryption.key"), "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=").expect("the key is written");
+    load_with(&path, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    match check(text, environment) {
+        Ok(settings) => panic!("these settings were accepted: {settings}"),
+        Err(problems) => problems.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+const PYTHON: &str = "[redis]
+host=127.0.0.1
+port=6379
+password=
+db=0
+decode_responses=True
+key_expire_secs=600
+
+[service]
+PORT=9090
+JWT_SECRET_KEY=jFh8s0d8fh2lq9%;#1kdjKJH7gYt5Rr4
+APP_SECRET_KEY=abc
+CSRF_PROTECTION_KEY=def
+SRVC_SHARED_SECRET=a-shared-secret-of-some-length
+IDENTITY=rollama
+ENCRYPTION_KEY=text_encryption.key
+";
+
+#[test]
+fn the_python_services_file_loads_as_it_is() {
+    let settings = check(PYTHON, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.service.port, 9090);
+    assert_eq!(settings.default_ttl, Ttl::from_secs(600).expect("in range"));
+    assert_eq!(settings.shards, [Shard { name: "main".into(), weight: 1, master: "127.0.0.1:6379".parse().expect("an address"), replicas: vec![] }]);
+    assert!(settings.redis.password.is_none());
+    assert_eq!(settings.auth.clients[0].id, "rollama");
+    assert_eq!(settings.auth.jwt_secret.expose_secret(), "jFh8s0d8fh2lq9%;#1kdjKJH7gYt5Rr4");
+    assert_eq!(settings.sealing.keys[0].expose_secret(), &[0xab; 32]);
+    assert_eq!(settings.notices.len(), 3, "{:?}", settings.notices);
+}
+
+const SHARDED: &str = "[service]
+JWT_SECRET_KEY=jFh8s0d8fh2lq9kdjKJH7gYt5Rr4uuuu
+[shard:a]
+master=10.0.1.1:6379
+replicas=10.0.1.2:6379,
+  10.0.1.3:6379
+[shard:b]
+master=10.0.2.1:6379
+weight=3
+[client:billing]
+api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
+scopes=read, write
+namespace=billing
+commands_per_second=100
+";
+
+#[test]
+fn shards_and_clients_are_read() {
+    let settings = check(SHARDED, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.shards.iter().map(|shard| (&*shard.name, shard.weight, shard.replicas.len())).collect::<Vec<_>>(), [("a", 1, 2), ("b", 3, 0)]);
+    let [client] = settings.auth.clients.as_slice() else { panic!("one client") };
+    assert_eq!((client.id.as_str(), client.scopes.to_string().as_str(), client.any_client_id), ("billing", "read write", false));
+    assert_eq!(client.commands_per_second, NonZeroU32::new(100));
+}
+
+#[test]
+fn the_environment_wins_and_names_sections_of_the_file() {
+    let secret = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(secret.path(), "from a file\n").expect("the secret is written");
+    let environment = [
+        ("CACHEFRONT__REDIS__PASSWORD_FILE", secret.path().to_str().expect("a path")),
+        ("CACHEFRONT__SHARD__B__WEIGHT", "7"),
+        ("CACHEFRONT__SHARD__C__MASTER", "10.0.3.1:6379"),
+        ("CACHEFRONT__SERVICE__PORT", "9443"),
+        ("HOME", "/"),
+    ];
+    let settings = check(SHARDED, &environment).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.redis.password.map(|password| password.expose_secret().to_owned()).as_deref(), Some("from a file"));
+    assert_eq!(settings.shards.iter().map(|shard| (&*shard.name, shard.weight)).collect::<Vec<_>>(), [("a", 1), ("b", 7), ("c", 1)]);
+    assert_eq!(settings.service.port, 9443);
+}
+
+#[test]
+fn ten_mistakes_are_reported_at_once_each_with_its_place() {
+    let text = "[redis]
+hots=localhost
+port=70000
+tls=maybe
+[servce]
+PORT=1
+[service]
+HOST=localhost
+JWT_SECRET_KEY=...
+SRVC_SHARED_SECRET=
+ENCRYPTION_KEY=missing.key
+ENCRYPT_VALUES=sometimes
+[client:x]
+api_key_hash=abc
+scopes=read,admin
+";
+    let found = problems(text, &[("CACHEFRONT__SERVICE__ADMIN_PORT", "many"), ("CACHEFRONT__NONSENSE", "1")]);
+    for expected in [
+        "[redis] hots: unknown option; did you mean host?",
+        "[redis] port: \"70000\" is not a whole number from 1 to 65535",
+        "[redis] tls: \"maybe\" is neither true nor false",
+        "[servce]: unknown section; did you mean [service]?",
+        "[service] HOST: \"localhost\" is not an IP address",
+        "[service] JWT_SECRET_KEY: is a placeholder",
+        "[service] SRVC_SHARED_SECRET: is empty",
+        "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of a file",
+        "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always",
+        "[client:x] api_key_hash: is not a hash",
+        "[client:x] scopes: \"admin\" is none of",
+        "CACHEFRONT__SERVICE__ADMIN_PORT: \"many\" is not a whole number",
+        "CACHEFRONT__NONSENSE: is none of ours",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
+    }
+    assert_eq!(found.len(), 13, "{found:#?}");
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    for (text, expected) in [
+        ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host: is not allowed beside [shard:NAME]"),
+        ("[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n", "[redis] replicas: b:1 stands in shard \"a\" and in shard \"b\""),
+        ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
+        ("[redis]\nca_cert=x\n", "[redis] ca_cert: has no effect without tls=true"),
+        ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY: is missing"),
+        ("[service]\nPORT=9091\n", "[service] ADMIN_PORT: 9091 is the port of the service itself"),
+        ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY: has 8 bytes"),
+        ("[redis]\nusername=u\n", "[redis] password: is needed by the username"),
+        ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
+        ("[client:a b]\napi_key_hash=x\n", "[client:a b] api_key_hash: \"a b\" is not a name"),
+    ] {
+        let found = problems(text, &[]);
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_the_only_problem() {
+    let problems = load_with(Path::new("/nonexistent/setup.config"), []).expect_err("there is no such file");
+    assert_eq!(problems.problems.len(), 1);
+    assert!(problems.to_string().starts_with("/nonexistent/setup.config: file: cannot be read"), "{problems}");
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let text = PYTHON.replace("password=", "password=hunter2hunter2").replace("text_encryption.key", KEY);
+    let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    for shown in [settings.to_string(), format!("{settings:?}")] {
+        for secret in ["hunter2", "jFh8s0d8", "a-shared-secret", "abababab"] {
+            assert!(!shown.contains(secret), "{secret} is shown in {shown}");
+        }
+    }
+}
+
+#[test]
+fn defaults_of_all_options_pass_the_checks() {
+    for option in options::OPTIONS {
+        if let Some(default) = option.default {
+            let title = option.section.title().replace("NAME", "x");
+            let text = format!("[{title}]\n{}={default}\n", option.name);
+            let problems = check(&text, &[]).err().map(|problems| problems.to_string()).unwrap_or_default();
+            assert!(!problems.contains(&format!("[{title}] {}:", option.name)), "{} = {default}: {problems}", option.name);
+        }
+    }
+}
+
+#[test]
+fn the_commented_example_and_the_list_of_options_agree() {
+    let example = include_str!("../../config/setup.config.example");
+    let mut title = String::new();
+    let mut shown = Vec::new();
+    for line in example.lines() {
+        let line = line.trim_start_matches([';', ' ']);
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            name.clone_into(&mut title);
+        } else if let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.contains(' ')) {
+            let Some(kind) = environment::kind_of(&title) else { panic!("[{title}] is no section") };
+            let option = options::find(kind, name).unwrap_or_else(|| panic!("[{title}] {name} is no option"));
+            if let Some(default) = option.default {
+                assert_eq!(value, default, "the example shows another default of [{title}] {name}");
+            }
+            shown.push((kind, option.name));
+        }
+    }
+    for option in options::OPTIONS.iter().filter(|option| !option.ignored) {
+        assert!(shown.contains(&(option.section, option.name)), "the example lacks [{}] {}", option.section.title(), option.name);
+    }
+}

@@ -1,0 +1,15 @@
+//! Values that every floor above shares. Each is checked where it is made, so that inner code can rely on it.
+
+mod address;
+mod deadline;
+mod key;
+mod scopes;
+mod ttl;
+mod value;
+
+pub use address::Address;
+pub use deadline::Deadline;
+pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
+pub use scopes::{Scope, Scopes};
+pub use ttl::{TTL_SECS_MAX, Ttl};
+pub use value::{Envelope, Value, envelope};
