@@ -2,6 +2,11 @@
 //!
 //! The modules stand on floors and import only from floors below; ARCHITECTURE.md shows them.
 
+pub mod auth;
+pub mod cache;
 pub mod ring;
+pub mod sealing;
 pub mod settings;
+pub mod store;
+pub mod telemetry;
 pub mod types;

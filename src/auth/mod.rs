@@ -1,0 +1,39 @@
+//! Who may do what: login with an API key, tokens, permissions, rate limits.
+
+mod client;
+mod login;
+mod token;
+
+pub use client::{Caller, Client, Refusal};
+pub use login::LoginError;
+pub use token::{Token, TokenError};
+
+use crate::settings;
+use std::sync::Arc;
+use token::Tokens;
+
+/// All clients, and the tokens that name them.
+pub struct Auth {
+    clients: Vec<Arc<Client>>,
+    tokens: Tokens,
+}
+
+impl Auth {
+    pub fn new(settings: &settings::Auth) -> Self {
+        Self { clients: settings.clients.iter().map(|client| Arc::new(Client::new(client))).collect(), tokens: Tokens::new(&settings.jwt_secret, settings.token_life) }
+    }
+
+    /// A token for whoever knows one of the API keys. A `client_id` that is sent must be that of the key's client.
+    pub fn log_in(&self, client_id: Option<&str>, api_key: &str) -> Result<Token, LoginError> {
+        let client = login::find(&self.clients, client_id, api_key)?;
+        Ok(self.tokens.issue(client))
+    }
+
+    /// The caller that a token stands for.
+    pub fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+        let claims = self.tokens.verify(token)?;
+        let client = self.clients.iter().find(|client| client.id() == claims.subject).ok_or(TokenError::Invalid)?;
+        // What was taken from a client since its token was issued counts at once.
+        Ok(Caller::new(Arc::clone(client), claims.scopes.and(client.scopes())))
+    }
+}

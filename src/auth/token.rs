@@ -1,0 +1,111 @@
+//! Tokens: JWT, signed with HS256 and nothing else.
+
+use super::Client;
+use crate::types::Scopes;
+use aws_lc_rs::rand;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Issuer and audience of every token: a token made for another service with the same secret is not ours.
+const ISSUER: &str = "cachefront";
+/// How far the clocks of two instances may differ, in seconds.
+const LEEWAY_SECS: u64 = 5;
+/// No token of ours comes near; longer ones are not worth decoding.
+const TOKEN_BYTES_MAX: usize = 4096;
+
+/// What a login gives.
+pub struct Token {
+    pub text: String,
+    /// How long it is valid.
+    pub life: Duration,
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not valid")]
+    Invalid,
+}
+
+/// RFC 7519 §4.1 and, for `scope`, RFC 8693 §4.2.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+    jti: String,
+    iss: String,
+    aud: String,
+    scope: String,
+}
+
+/// What a valid token says.
+pub struct Verified {
+    pub subject: String,
+    pub scopes: Scopes,
+}
+
+pub struct Tokens {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    header: Header,
+    validation: Validation,
+    life: Duration,
+}
+
+impl Tokens {
+    pub fn new(secret: &SecretString, life: Duration) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY_SECS;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        Self {
+            signing: EncodingKey::from_secret(secret),
+            verifying: DecodingKey::from_secret(secret),
+            header: Header::new(Algorithm::HS256),
+            validation,
+            life,
+        }
+    }
+
+    /// A fresh token for a client.
+    pub fn issue(&self, client: &Client) -> Token {
+        let mut id = [0; 16];
+        rand::fill(&mut id).expect("the system gives random bytes");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claims = Claims {
+            sub: client.id().to_owned(),
+            iat: now,
+            nbf: now,
+            exp: now + self.life.as_secs(),
+            jti: URL_SAFE_NO_PAD.encode(id),
+            iss: ISSUER.to_owned(),
+            aud: ISSUER.to_owned(),
+            scope: client.scopes().to_string(),
+        };
+        let text = encode(&self.header, &claims, &self.signing).expect("claims of plain texts and numbers can be signed");
+        Token { text, life: self.life }
+    }
+
+    /// What a token says, if it is ours and its time is now.
+    pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Invalid);
+        }
+        let decoded = decode::<Claims>(token, &self.verifying, &self.validation).map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => TokenError::Expired,
+            _ => TokenError::Invalid,
+        })?;
+        let scopes = Scopes::parse(&decoded.claims.scope).map_err(|_| TokenError::Invalid)?;
+        Ok(Verified { subject: decoded.claims.sub, scopes })
+    }
+}

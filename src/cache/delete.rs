@@ -1,0 +1,11 @@
+//! DELETE.
+
+use super::{Cache, CacheError, Reply};
+use crate::types::{Deadline, FullKey};
+
+impl Cache {
+    pub(super) async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
+        let deleted = self.store.delete(key, deadline).await?;
+        Ok(if deleted { Reply::Deleted } else { Reply::NotFound })
+    }
+}

@@ -1,0 +1,73 @@
+//! What the service does with commands: free of HTTP, and free of Redis's words.
+
+mod batch;
+mod command;
+mod delete;
+mod read;
+mod write;
+
+pub use command::{Command, Reply, Write};
+
+use crate::{
+    sealing::{Keyring, OpenError},
+    settings::Settings,
+    store::{Advice, Store, StoreError},
+    types::{Deadline, Namespace, Ttl},
+};
+
+/// Runs commands for callers.
+pub struct Cache {
+    store: Store,
+    keyring: Option<Keyring>,
+    seal_always: bool,
+    default_ttl: Ttl,
+    value_bytes_max: usize,
+}
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the stored value does not open")]
+    DoesNotOpen(#[source] OpenError),
+    #[error("sealing was asked for but no key is configured")]
+    NoSealingKey,
+    #[error("the value has {bytes} bytes of {bytes_max}")]
+    ValueTooLarge { bytes: usize, bytes_max: usize },
+}
+
+impl CacheError {
+    /// What the caller can do about it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Store(error) => error.advice(),
+            Self::DoesNotOpen(_) | Self::NoSealingKey | Self::ValueTooLarge { .. } => Advice::GiveUp,
+        }
+    }
+}
+
+impl Cache {
+    pub fn new(settings: &Settings, store: Store) -> Self {
+        Self {
+            store,
+            keyring: Keyring::new(&settings.sealing.keys),
+            seal_always: settings.sealing.always,
+            default_ttl: settings.default_ttl,
+            value_bytes_max: settings.service.value_bytes_max,
+        }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Runs one command, on the keys of `namespace` where there is one.
+    pub async fn run(&self, command: &Command<'_>, namespace: Option<&Namespace>, deadline: Deadline) -> Result<Reply, CacheError> {
+        match command {
+            Command::Read { key } => self.read(&key.within(namespace), deadline).await,
+            Command::Write(write) => self.write(write, &write.key.within(namespace), deadline).await,
+            Command::Delete { key } => self.delete(&key.within(namespace), deadline).await,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One Redis node: its connections, the queue for its answers, and what is known of it.
+
+use super::{
+    connect::Target,
+    error::NodeError,
+    link::{Link, Session},
+};
+use crate::{
+    ring::node_seed,
+    settings,
+    types::{Address, Deadline},
+};
+use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
+
+pub struct Node {
+    pub address: Address,
+    /// For the rendezvous choice among replicas.
+    pub seed: u64,
+    pub target: Target,
+    pub probe_timeout: Duration,
+    links: Box<[Link]>,
+    next_link: AtomicUsize,
+    in_flight: AtomicUsize,
+    in_flight_max: usize,
+    /// A replica that never had its master's data: it would report every key as missing.
+    never_synced: AtomicBool,
+    /// Told whenever something above changes; shared by the nodes of a shard.
+    changed: Arc<watch::Sender<()>>,
+}
+
+impl Node {
+    /// The error says what is wrong with the certificates for Redis.
+    pub fn new(address: &Address, redis: &settings::Redis, changed: &Arc<watch::Sender<()>>) -> Result<Self, String> {
+        Ok(Self {
+            address: address.clone(),
+            seed: node_seed(&address.to_string()),
+            target: Target::new(address, redis)?,
+            probe_timeout: redis.connect_timeout,
+            links: (0..redis.connections_per_node).map(|_| Link::default()).collect(),
+            next_link: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            in_flight_max: redis.in_flight_max,
+            never_synced: AtomicBool::new(false),
+            changed: Arc::clone(changed),
+        })
+    }
+
+    /// Sends one command.
+    pub async fn ask(&self, command: &Cmd, deadline: Deadline) -> Result<Value, NodeError> {
+        let session = self.session()?;
+        let _place = self.take_place(1)?;
+        session.ask(deadline, |mut connection| async move { connection.req_packed_command(command).await }).await
+    }
+
+    /// Sends several commands at once and returns an answer for each, which may be a server error.
+    pub async fn ask_all(&self, commands: &Pipeline, deadline: Deadline) -> Result<Vec<Value>, NodeError> {
+        let session = self.session()?;
+        let count = commands.len();
+        let _place = self.take_place(count)?;
+        let answers = session.ask(deadline, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await }).await?;
+        if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.links.iter().any(Link::is_up)
+    }
+
+    /// True if reads may be answered by it.
+    pub fn is_readable(&self) -> bool {
+        !self.never_synced.load(Relaxed) && self.is_up()
+    }
+
+    pub fn is_connecting(&self) -> bool {
+        self.links.iter().any(Link::is_connecting)
+    }
+
+    /// How many connections are to be kept open.
+    pub fn links(&self) -> usize {
+        self.links.len()
+    }
+
+    pub fn link(&self, number: usize) -> &Link {
+        &self.links[number]
+    }
+
+    pub fn set_never_synced(&self, never_synced: bool) {
+        if self.never_synced.swap(never_synced, Relaxed) != never_synced {
+            let readable = !never_synced;
+            tracing::info!(node = %self.address, readable, "a replica's standing changed");
+            self.notify_change();
+        }
+    }
+
+    pub fn notify_change(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// A connection that is up; with several, the next one in turn.
+    fn session(&self) -> Result<Arc<Session>, NodeError> {
+        if let [only] = &*self.links {
+            return only.session();
+        }
+        let start = self.next_link.fetch_add(1, Relaxed);
+        let in_turn = |offset| self.links[start.wrapping_add(offset) % self.links.len()].session().ok();
+        (0..self.links.len()).find_map(in_turn).ok_or(NodeError::NotConnected)
+    }
+
+    /// Takes places in the queue for the node's answers.
+    fn take_place(&self, commands: usize) -> Result<Place<'_>, NodeError> {
+        let before = self.in_flight.fetch_add(commands, Relaxed);
+        let place = Place { node: self, commands };
+        // A batch that is larger than the whole queue may pass when it is alone.
+        if before > 0 && before + commands > self.in_flight_max { Err(NodeError::Busy) } else { Ok(place) }
+    }
+}
+
+struct Place<'a> {
+    node: &'a Node,
+    commands: usize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.node.in_flight.fetch_sub(self.commands, Relaxed);
+    }
+}
