@@ -2,6 +2,7 @@
 //!
 //! The modules stand on floors and import only from floors below; ARCHITECTURE.md shows them.
 
+pub mod api;
 pub mod auth;
 pub mod cache;
 pub mod ring;

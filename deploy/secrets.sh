@@ -1,0 +1,67 @@
+#!/bin/sh
+# Makes the secrets of a deployment, once, in deploy/secrets/ (ignored by git): sh deploy/secrets.sh [HOST NAME ...]
+# What is there is kept, so to replace a secret, delete its file and run this again.
+#
+#   JWT_SECRET_KEY, SRVC_SHARED_SECRET, ENCRYPTION_KEY, REDIS_PASSWORD   256 random bits each
+#   tls.crt, tls.key     a self-signed certificate for localhost, cachefront and the names given, for a year; put
+#                        real ones there where callers can't be told to trust it
+#   kustomization.yaml   deploys deploy/kubernetes with these secrets, see deploy/kubernetes/README.md
+set -eu
+umask 077
+mkdir -p "$(dirname "$0")/secrets"
+cd "$(dirname "$0")/secrets"
+
+# Containers read these files as a user of their own, and Compose mounts them with the mode that they have here. So
+# all may read the files, and this folder keeps everyone else on the machine away from them.
+chmod 700 .
+
+# Writes standard input to the file $1, whole or not at all.
+keep() {
+    cat > "$1.new"
+    chmod 644 "$1.new"
+    mv "$1.new" "$1"
+    echo "made deploy/secrets/$1"
+}
+
+for name in JWT_SECRET_KEY SRVC_SHARED_SECRET ENCRYPTION_KEY REDIS_PASSWORD; do
+    # Hex: every one of them goes through some other program's quoting rules.
+    [ -e "$name" ] || openssl rand -hex 32 | tr -d '\n' | keep "$name"
+done
+
+if [ ! -e tls.crt ] && [ ! -e tls.key ]; then
+    names=DNS:localhost,IP:127.0.0.1,DNS:cachefront
+    for host in "$@"; do names=$names,DNS:$host; done
+    # CA:FALSE, because strict clients refuse a server that shows an authority's certificate.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=cachefront \
+        -addext "subjectAltName=$names" -addext basicConstraints=critical,CA:FALSE \
+        -keyout key.pem -out cert.pem 2> /dev/null
+    keep tls.key < key.pem
+    keep tls.crt < cert.pem
+    rm key.pem cert.pem
+fi
+
+[ -e kustomization.yaml ] || cat > kustomization.yaml <<'EOF'
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+
+resources:
+  - ../kubernetes
+
+secretGenerator:
+  - name: cachefront
+    behavior: replace
+    files:
+      - JWT_SECRET_KEY
+      - SRVC_SHARED_SECRET
+      - ENCRYPTION_KEY
+  - name: redis
+    behavior: replace
+    files:
+      - REDIS_PASSWORD
+
+# Where your image is.
+images:
+  - name: cachefront
+    newName: cachefront
+    newTag: 0.1.0
+EOF

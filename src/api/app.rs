@@ -1,0 +1,54 @@
+//! What the handlers share.
+
+use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
+use governor::{DefaultDirectRateLimiter, Quota};
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// When Redis is away every request fails; beyond so many lines a second the log says nothing new.
+const FAILURE_LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+pub struct App {
+    pub auth: Auth,
+    pub cache: Cache,
+    pub deadline: Duration,
+    pub body_bytes_max: usize,
+    pub failure_lines: DefaultDirectRateLimiter,
+    draining: AtomicBool,
+    /// Every shard has been reachable at one time: what was configured exists.
+    complete_once: AtomicBool,
+}
+
+impl App {
+    pub fn new(settings: &Settings, store: Store) -> Self {
+        Self {
+            auth: Auth::new(&settings.auth),
+            cache: Cache::new(settings, store),
+            deadline: settings.service.deadline,
+            body_bytes_max: settings.service.body_bytes_max,
+            failure_lines: DefaultDirectRateLimiter::direct(Quota::per_second(FAILURE_LINES_PER_SECOND)),
+            draining: AtomicBool::new(false),
+            complete_once: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on `/readyz` says no, so that no new callers are sent here.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Notes whether all shards are reachable now; tells whether they all were at any time.
+    pub fn complete_once(&self, complete_now: bool) -> bool {
+        if complete_now {
+            self.complete_once.store(true, Relaxed);
+        }
+        complete_now || self.complete_once.load(Relaxed)
+    }
+}

@@ -1,0 +1,97 @@
+//! Request bodies: their type, their size, and how long they may take to come.
+
+use super::problem::Problem;
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    },
+};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A body that is too long is read on for so long and so far, because most clients only look for the answer once
+/// they have sent everything; closing the connection on them would cost them the answer.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+const LINGER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The media types that bodies come in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    Json,
+    Form,
+    Other,
+}
+
+/// What the caller says the body is; without a word, JSON.
+pub fn media(headers: &HeaderMap) -> Media {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Media::Json };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" | "application/json" => Media::Json,
+        "application/x-www-form-urlencoded" => Media::Form,
+        other if other.starts_with("application/") && other.ends_with("+json") => Media::Json,
+        _ => Media::Other,
+    }
+}
+
+pub fn unsupported_media() -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send JSON, and say so with the header \"Content-Type: application/json\"")
+}
+
+/// Reads a whole body of at most `bytes_max` bytes.
+pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    if announced > bytes_max {
+        // A client that asked first has not sent anything yet, and need not.
+        if !headers.contains_key(EXPECT) {
+            linger(body).await;
+        }
+        return Err(too_large(bytes_max));
+    }
+    timeout(BODY_TIMEOUT, collect(body, bytes_max)).await.unwrap_or_else(|_| Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time")))
+}
+
+async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + all.len() + data.len() > bytes_max {
+            linger(body).await;
+            return Err(too_large(bytes_max));
+        }
+        // Most bodies are one piece, which is passed on as it is.
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+async fn linger(mut body: Body) {
+    let read_on = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > LINGER_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Whatever came of it, the answer is the same.
+    let _finished = timeout(LINGER_TIMEOUT, read_on).await;
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body may have at most {bytes_max} bytes"))
+}

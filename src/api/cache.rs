@@ -1,0 +1,107 @@
+//! `POST /cache`: the command protocol.
+
+use super::{
+    app::App,
+    body::{self, Media},
+    caller::caller,
+    command::{self, Body},
+    layers::RequestId,
+    openapi,
+    problem::Problem,
+    reply,
+};
+use crate::{auth::Caller, cache::Command, types::Deadline};
+use axum::{
+    Extension,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Room for a short reply, so that its buffer is allocated once.
+const REPLY_BYTES: usize = 256;
+
+/// Runs one command, or a batch of them.
+#[utoipa::path(
+    post, path = "/cache", tag = "cache", security(("token" = [])),
+    request_body(content = openapi::Commands, description = "One command, or an array of up to 1,000"),
+    responses(
+        (status = 200, description = "The reply; of a batch, an array of replies in order. A key that is not there is `NOT_FOUND`.", body = openapi::Replies),
+        (status = 400, description = "Malformed: says what and where", body = openapi::Error),
+        (status = 401, description = "No token, or one that is not valid (any more)", body = openapi::Error),
+        (status = 403, description = "The token lacks the permission", body = openapi::Error),
+        (status = 409, description = "READ of a key that holds a Redis list, hash or other structure", body = openapi::Error),
+        (status = 413, description = "Body or value too large", body = openapi::Error),
+        (status = 429, description = "Rate limit; `Retry-After` says when", body = openapi::Error),
+        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again", body = openapi::Error),
+        (status = 504, description = "The deadline passed", body = openapi::Error),
+        (status = 507, description = "Redis is out of memory", body = openapi::Error),
+    )
+)]
+pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
+    let answer = run(&app, &id, request).await;
+    answer.unwrap_or_else(|problem| {
+        problem.log(&app, &id);
+        problem.into_response()
+    })
+}
+
+async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let caller = caller(&app.auth, &parts.headers)?;
+    if body::media(&parts.headers) != Media::Json {
+        return Err(body::unsupported_media());
+    }
+    let bytes = body::read(&parts.headers, body, app.body_bytes_max).await?;
+    let deadline = Deadline::within(app.deadline);
+    match command::parse_body(&bytes)? {
+        Body::One(text) => one(app, &caller, text, deadline).await,
+        Body::Batch(items) => Ok(batch(app, id, &caller, &items, deadline).await),
+    }
+}
+
+async fn one(app: &App, caller: &Caller, text: &str, deadline: Deadline) -> Result<Response, Problem> {
+    let command = permitted(caller, command::parse(text))?;
+    let answer = app.cache.run(&command, caller.namespace(), deadline).await;
+    let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
+    let mut out = Vec::with_capacity(REPLY_BYTES);
+    reply::write(&mut out, &command, &reply);
+    Ok(reply::json(out))
+}
+
+/// Every item has its own reply, in order; a failed item does not fail its neighbours.
+async fn batch(app: &App, id: &RequestId, caller: &Caller, items: &[&RawValue], deadline: Deadline) -> Response {
+    let mut commands = Vec::with_capacity(items.len());
+    let parsed: Vec<Result<(), Problem>> = items.iter().map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command))).collect();
+    let replies = app.cache.batch(&commands, caller.namespace(), deadline).await;
+
+    let mut answered = commands.iter().zip(replies);
+    let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
+    out.push(b'[');
+    for (position, outcome) in parsed.into_iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        let reply = outcome.map(|()| answered.next().expect("each permitted command has a reply"));
+        match reply {
+            Ok((command, Ok(reply))) => reply::write(&mut out, command, &reply),
+            Ok((command, Err(error))) => fail(app, id, &Problem::from(error).of(command::name(command)), &mut out),
+            Err(problem) => fail(app, id, &problem, &mut out),
+        }
+    }
+    out.push(b']');
+    reply::json(out)
+}
+
+fn fail(app: &App, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {
+    problem.log(app, id);
+    problem.write(out);
+}
+
+/// The command, if the caller may run it now.
+fn permitted<'a>(caller: &Caller, parsed: Result<Command<'a>, Problem>) -> Result<Command<'a>, Problem> {
+    let command = parsed?;
+    caller.permit(command.scope()).map_err(|refusal| Problem::from(refusal).of(command::name(&command)))?;
+    Ok(command)
+}

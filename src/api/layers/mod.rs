@@ -1,0 +1,5 @@
+//! What surrounds every request.
+
+mod request_id;
+
+pub use request_id::{RequestId, request_id};

@@ -1,0 +1,79 @@
+//! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
+
+use super::{app::App, openapi};
+use crate::store::ShardHealth;
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<String>,
+}
+
+/// The version that runs.
+#[utoipa::path(get, path = "/version", tag = "probes", responses((status = 200, description = "The version", body = openapi::Version)))]
+pub async fn version() -> Response {
+    uncached(Json(Version { version: env!("CARGO_PKG_VERSION") }))
+}
+
+/// The process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200, description = "Alive", body = openapi::Status)))]
+pub async fn healthz() -> Response {
+    uncached(Json(Health { status: "OK" }))
+}
+
+/// Whether requests should be sent here, and what is missing.
+///
+/// Not before every shard has been reached once; from then on as long as any shard can be read, because taking
+/// every instance out of service for one lost shard would lose the others, too.
+#[utoipa::path(get, path = "/readyz", tag = "probes", responses(
+    (status = 200, description = "Ready; `DEGRADED` where some shard is not whole", body = openapi::Readiness),
+    (status = 503, description = "Not ready; `problems` says why", body = openapi::Readiness),
+))]
+pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let shards = app.cache.store().health();
+    let complete_once = app.complete_once(shards.iter().all(ShardHealth::can_read));
+    let mut problems: Vec<String> = shards.iter().flat_map(problems).collect();
+    if app.is_draining() {
+        problems.push("the service is shutting down".to_owned());
+    }
+    let ready = !app.is_draining() && complete_once && shards.iter().any(ShardHealth::can_read);
+    let status = match (ready, problems.is_empty()) {
+        (true, true) => "READY",
+        (true, false) => "DEGRADED",
+        (false, _) => "NOT_READY",
+    };
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    uncached((code, Json(Readiness { status, problems })))
+}
+
+fn problems(shard: &ShardHealth) -> Vec<String> {
+    let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
+    let missing = shard.replicas - shard.replicas_up;
+    let replicas = (missing > 0).then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
+    master.into_iter().chain(replicas).collect()
+}
+
+fn uncached(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
