@@ -5,8 +5,10 @@
 pub mod api;
 pub mod auth;
 pub mod cache;
+pub mod cli;
 pub mod ring;
 pub mod sealing;
+pub mod server;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -1,1 +1,7 @@
-fn main(){}
+//! The `cachefront` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cachefront::cli::run()
+}

@@ -61,6 +61,7 @@ pub struct Granted {
 
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "described, never made")]
 pub enum Commands {
     One(Command),
     Batch(Vec<Command>),
@@ -82,6 +83,7 @@ pub struct Command {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "described, never made")]
 pub enum Name {
     Read,
     Write,
@@ -90,6 +92,7 @@ pub enum Name {
 
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "described, never made")]
 pub enum Replies {
     One(Reply),
     Batch(Vec<Reply>),

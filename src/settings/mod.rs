@@ -13,7 +13,7 @@ mod secrets;
 mod summary;
 
 pub use problem::{Problem, Problems};
-pub use secrets::{digest_api_key, hash_api_key, new_api_key};
+pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 
 use crate::types::{Address, Namespace, Scopes, Ttl};
 use secrecy::{SecretBox, SecretString};

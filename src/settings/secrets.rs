@@ -16,14 +16,27 @@ const HASH_PREFIX: &str = "sha256:";
 
 /// A fresh API key: 256 random bits, so that a plain hash protects it.
 pub fn new_api_key() -> String {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).expect("the system gives random bytes");
-    format!("cf_{}", URL_SAFE_NO_PAD.encode(bytes))
+    format!("cf_{}", URL_SAFE_NO_PAD.encode(random()))
+}
+
+/// A fresh sealing key, as [`parse_sealing_key`] reads it.
+pub fn new_sealing_key() -> String {
+    hex(&random())
 }
 
 /// The hash of an API key as `api_key_hash` holds it.
 pub fn hash_api_key(key: &str) -> String {
-    digest_api_key(key).iter().fold(HASH_PREFIX.to_owned(), |mut text, byte| {
+    [HASH_PREFIX, &hex(&digest_api_key(key))].concat()
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -1,0 +1,35 @@
+//! `cachefront locate KEY`
+
+use super::{ConfigArgs, Failure};
+use crate::{server, settings, store::Store, types::Key};
+use clap::Args;
+use std::borrow::Cow;
+
+#[derive(Args)]
+pub struct LocateArgs {
+    /// The key, as in a command
+    key: String,
+    /// The client whose key it is, where clients have namespaces
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub fn run(args: &LocateArgs) -> Result<(), Failure> {
+    let settings = settings::load(&args.config.config).map_err(Failure::settings)?;
+    let key = Key::new(Cow::Borrowed(&args.key)).map_err(Failure::usage)?;
+    let namespace = match &args.client {
+        None => None,
+        Some(name) => {
+            let client = settings.auth.clients.iter().find(|client| client.id == *name);
+            client.ok_or_else(|| Failure::usage(format!("there is no client \"{name}\" in {}", args.config.config.display())))?.namespace.as_ref()
+        }
+    };
+    server::install_crypto();
+    let store = Store::new(&settings).map_err(Failure::settings)?;
+    let found = store.locate(&key.within(namespace));
+    let replica = found.replica.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    println!("shard={} master={} replica={replica}", found.shard, found.master);
+    Ok(())
+}

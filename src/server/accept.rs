@@ -1,0 +1,176 @@
+//! Connections that cannot be held open for nothing.
+//!
+//! hyper's own timeouts do not cover a client that sends nothing, one byte, or only the HTTP/2 preface, so every
+//! connection is watched here: a place among the allowed number, a time for the first byte, a time without any
+//! movement.
+
+use axum_server::accept::Accept;
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// How long a client may take to send the first byte after the handshake.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Accepts with `inner` and watches what comes of it.
+#[derive(Clone)]
+pub struct Watched<A> {
+    inner: A,
+    places: Arc<Semaphore>,
+    idle_timeout: Duration,
+}
+
+impl<A> Watched<A> {
+    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration) -> Self {
+        Self { inner, places: Arc::new(Semaphore::new(connections_max)), idle_timeout }
+    }
+}
+
+impl<A, S> Accept<TcpStream, S> for Watched<A>
+where
+    A: Accept<TcpStream, S> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Service: Send,
+    A::Future: Send,
+    S: Send + 'static,
+{
+    type Stream = WatchedStream<A::Stream>;
+    type Service = A::Service;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let place = this.places.acquire_owned().await.map_err(io::Error::other)?;
+            // Replies are whole messages; waiting for more to send would only delay them.
+            stream.set_nodelay(true)?;
+            let (stream, service) = this.inner.accept(stream, service).await?;
+            Ok((WatchedStream::new(stream, place, this.idle_timeout), service))
+        })
+    }
+}
+
+/// A stream that fails when nothing has moved on it for too long.
+pub struct WatchedStream<S> {
+    stream: S,
+    _place: OwnedSemaphorePermit,
+    last_movement: Instant,
+    limit: Duration,
+    idle_timeout: Duration,
+    /// Set anew only when it rings, not at every movement: that would cost each read a turn of the timer wheel.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl<S> WatchedStream<S> {
+    fn new(stream: S, place: OwnedSemaphorePermit, idle_timeout: Duration) -> Self {
+        let now = Instant::now();
+        let limit = idle_timeout.min(FIRST_BYTE_TIMEOUT);
+        Self { stream, _place: place, last_movement: now, limit, idle_timeout, alarm: Box::pin(sleep_until(now + limit)) }
+    }
+
+    fn moved(&mut self) {
+        self.last_movement = Instant::now();
+        self.limit = self.idle_timeout;
+    }
+
+    /// Ready when the stream has been still for too long.
+    fn poll_still(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        while self.alarm.as_mut().poll(context).is_ready() {
+            let due = self.last_movement + self.limit;
+            if due <= Instant::now() {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
+            self.alarm.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
+    /// Notes movement, or, while there is none, watches the time.
+    fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(result) => {
+                self.moved();
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_still(context).map(Err),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.watch(context, polled)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, polled)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_flush(context) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_still(context).map(Err),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_shutdown(context) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_still(context).map(Err),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn watched(idle_timeout: Duration) -> (WatchedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a free place");
+        let (ours, theirs) = tokio::io::duplex(64);
+        (WatchedStream::new(ours, place, idle_timeout), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_nothing_is_cut_off_after_ten_seconds() {
+        let (mut stream, _theirs) = watched(Duration::from_secs(75)).await;
+        let start = Instant::now();
+        let error = stream.read_u8().await.expect_err("nothing was sent");
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_fell_silent_is_cut_off_after_the_idle_timeout() {
+        let (mut stream, mut theirs) = watched(Duration::from_secs(75)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        theirs.write_u8(1).await.expect("the stream is open");
+        assert_eq!(stream.read_u8().await.ok(), Some(1));
+        let start = Instant::now();
+        let error = stream.read_u8().await.expect_err("nothing more was sent");
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 75));
+    }
+}

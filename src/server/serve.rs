@@ -1,0 +1,62 @@
+//! Routers → running HTTP servers.
+
+use super::accept::Watched;
+use crate::settings::Service;
+use axum::Router;
+use axum_server::{
+    Handle, Server,
+    accept::DefaultAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
+};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    pin::Pin,
+    time::Duration,
+};
+
+/// Most bytes of the head of an HTTP/1 request; a token and some headers are far below.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Requests that one HTTP/2 connection may have open.
+const STREAMS_MAX: u32 = 256;
+/// An HTTP/2 client is pinged after so long, and cut off when it does not answer as long again.
+const PING: Duration = Duration::from_secs(20);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to the admin port: probes and scrapers are few.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// A server that is ready to run, and the handle that stops it.
+pub struct Serving {
+    pub handle: Handle<SocketAddr>,
+    pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+}
+
+/// The HTTPS port.
+pub fn service(settings: &Service, listener: TcpListener, tls: RustlsConfig, router: Router) -> io::Result<Serving> {
+    let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
+    let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout);
+    let handle = Handle::new();
+    let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
+    limit(server.http_builder(), settings.idle_timeout);
+    Ok(Serving { handle, run: Box::pin(server.serve(router.into_make_service())) })
+}
+
+/// The admin port: plain HTTP.
+pub fn admin(settings: &Service, listener: TcpListener, router: Router) -> io::Result<Serving> {
+    let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout);
+    let handle = Handle::new();
+    let mut server: Server<SocketAddr, _> = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
+    limit(server.http_builder(), settings.idle_timeout);
+    Ok(Serving { handle, run: Box::pin(server.serve(router.into_make_service())) })
+}
+
+/// Sets what hyper leaves open: without a timer none of its timeouts runs.
+fn limit(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
+    // hyper counts the wait for the next request as part of reading its head.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING).max_concurrent_streams(STREAMS_MAX);
+}

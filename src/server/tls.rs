@@ -1,0 +1,39 @@
+//! Certificate and key → the TLS side of the HTTPS port.
+
+use crate::settings::Service;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs::Ticketer,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use std::path::Path;
+
+/// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, resumption by tickets. The error is one sentence.
+pub fn config(service: &Service) -> Result<ServerConfig, String> {
+    let chain = certificates(&service.tls_cert)?;
+    let key = private_key(&service.tls_key)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => format!("[service] TLS_KEY: {} is not the key of the certificate in {}", service.tls_key.display(), service.tls_cert.display()),
+        other => format!("[service] TLS_CERT: {} cannot be used: {other}", service.tls_cert.display()),
+    })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = Ticketer::new().map_err(|error| format!("no keys for session tickets: {error}"))?;
+    Ok(config)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let place = |what: String| format!("[service] TLS_CERT: {}: {what}", path.display());
+    let pem = std::fs::read(path).map_err(|error| place(format!("cannot be read: {error}")))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        Ok(_) => Err(place("holds no certificate in PEM form".to_owned())),
+        Err(error) => Err(place(format!("is not PEM: {error}"))),
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let place = |what: String| format!("[service] TLS_KEY: {}: {what}", path.display());
+    let pem = zeroize::Zeroizing::new(std::fs::read(path).map_err(|error| place(format!("cannot be read: {error}")))?);
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| place("holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)".to_owned()))
+}
