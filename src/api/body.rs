@@ -41,7 +41,11 @@ pub fn media(headers: &HeaderMap) -> Media {
 }
 
 pub fn unsupported_media() -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send JSON, and say so with the header \"Content-Type: application/json\"")
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "Send JSON, and say so with the header \"Content-Type: application/json\"",
+    )
 }
 
 /// Reads a whole body of at most `bytes_max` bytes.
@@ -54,14 +58,17 @@ pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<B
         }
         return Err(too_large(bytes_max));
     }
-    timeout(BODY_TIMEOUT, collect(body, bytes_max)).await.unwrap_or_else(|_| Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time")))
+    timeout(BODY_TIMEOUT, collect(body, bytes_max)).await.unwrap_or_else(|_| {
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time"))
+    })
 }
 
 async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
+        let frame =
+            frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > bytes_max {
             linger(body).await;
@@ -93,5 +100,9 @@ async fn linger(mut body: Body) {
 }
 
 fn too_large(bytes_max: usize) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body may have at most {bytes_max} bytes"))
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        format!("The body may have at most {bytes_max} bytes"),
+    )
 }

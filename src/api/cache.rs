@@ -73,7 +73,10 @@ async fn one(app: &App, caller: &Caller, text: &str, deadline: Deadline) -> Resu
 /// Every item has its own reply, in order; a failed item does not fail its neighbours.
 async fn batch(app: &App, id: &RequestId, caller: &Caller, items: &[&RawValue], deadline: Deadline) -> Response {
     let mut commands = Vec::with_capacity(items.len());
-    let parsed: Vec<Result<(), Problem>> = items.iter().map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command))).collect();
+    let parsed: Vec<Result<(), Problem>> = items
+        .iter()
+        .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
+        .collect();
     let replies = app.cache.batch(&commands, caller.namespace(), deadline).await;
 
     let mut answered = commands.iter().zip(replies);

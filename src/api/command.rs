@@ -20,17 +20,25 @@ pub enum Body<'a> {
 
 /// Tells one command from a batch.
 pub fn parse_body(bytes: &[u8]) -> Result<Body<'_>, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Problem::bad_request("invalid_utf8", format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Problem::bad_request("invalid_utf8", format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
+    })?;
     match text.trim_ascii_start().bytes().next() {
         Some(b'{') => Ok(Body::One(text)),
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
             if items.len() > BATCH_COMMANDS_MAX {
-                return Err(Problem::bad_request("batch_too_large", format!("The batch has {} commands; at most {BATCH_COMMANDS_MAX} are allowed", items.len())));
+                return Err(Problem::bad_request(
+                    "batch_too_large",
+                    format!("The batch has {} commands; at most {BATCH_COMMANDS_MAX} are allowed", items.len()),
+                ));
             }
             Ok(Body::Batch(items))
         }
-        None => Err(Problem::bad_request("invalid_json", "The body is empty; send a command such as {\"command\":\"READ\",\"key\":\"k\"}")),
+        None => Err(Problem::bad_request(
+            "invalid_json",
+            "The body is empty; send a command such as {\"command\":\"READ\",\"key\":\"k\"}",
+        )),
         // Not JSON at all, or JSON of another kind: the parser tells which.
         Some(_) => Err(match serde_json::from_str::<&RawValue>(text) {
             Err(error) => malformed(&error),
@@ -70,7 +78,10 @@ pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
         "READ" => Ok(Command::Read { key: key(fields.key).map_err(|problem| problem.of("READ"))? }),
         "WRITE" => write(&fields).map(Command::Write).map_err(|problem| problem.of("WRITE")),
         "DELETE" => Ok(Command::Delete { key: key(fields.key).map_err(|problem| problem.of("DELETE"))? }),
-        other => Err(Problem::bad_request("unknown_command", format!("`command` must be READ, WRITE or DELETE, in capitals, not \"{}\"", shortened(other)))),
+        other => Err(Problem::bad_request(
+            "unknown_command",
+            format!("`command` must be READ, WRITE or DELETE, in capitals, not \"{}\"", shortened(other)),
+        )),
     }
 }
 
@@ -101,17 +112,23 @@ fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Pr
     if !raw.starts_with('"') {
         return Err(Problem::field(format!("`{field}` must be a string, not {}", kind(raw))));
     }
-    let text: Borrowed<'a> = serde_json::from_str(raw).map_err(|_| Problem::field(format!("`{field}` is not Unicode text: it has half of a surrogate pair")))?;
+    let text: Borrowed<'a> = serde_json::from_str(raw)
+        .map_err(|_| Problem::field(format!("`{field}` is not Unicode text: it has half of a surrogate pair")))?;
     Ok(text.0)
 }
 
 fn ttl(raw: Option<&RawValue>) -> Result<Option<Ttl>, Problem> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
-    let too_long = || Problem::field(format!("`expire` may be at most {TTL_SECS_MAX} seconds; 0 means that the value never expires"));
+    let too_long = || {
+        Problem::field(format!("`expire` may be at most {TTL_SECS_MAX} seconds; 0 means that the value never expires"))
+    };
     match raw.parse() {
         Ok(secs) => Ttl::from_secs(secs).map(Some).ok_or_else(too_long),
         Err(_) if raw.bytes().all(|byte| byte.is_ascii_digit()) => Err(too_long()),
-        Err(_) => Err(Problem::field(format!("`expire` must be a whole number of seconds, not {}", if kind(raw) == "a number" { shortened(raw) } else { kind(raw).into() }))),
+        Err(_) => Err(Problem::field(format!(
+            "`expire` must be a whole number of seconds, not {}",
+            if kind(raw) == "a number" { shortened(raw) } else { kind(raw).into() }
+        ))),
     }
 }
 
@@ -124,7 +141,13 @@ fn flag(field: &str, raw: Option<&RawValue>) -> Result<bool, Problem> {
 }
 
 fn not_an_object(text: &str) -> Problem {
-    Problem::bad_request("invalid_command", format!("A command is a JSON object such as {{\"command\":\"READ\",\"key\":\"k\"}}, not {}", kind(text.trim_ascii_start())))
+    Problem::bad_request(
+        "invalid_command",
+        format!(
+            "A command is a JSON object such as {{\"command\":\"READ\",\"key\":\"k\"}}, not {}",
+            kind(text.trim_ascii_start())
+        ),
+    )
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

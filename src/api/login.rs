@@ -7,17 +7,18 @@ use super::{
     caller::credentials,
     openapi,
     problem::Problem,
+    reply,
 };
 use crate::auth::LoginError;
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 /// No login comes near this many bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -49,39 +50,43 @@ pub async fn login(State(app): State<Arc<App>>, request: Request) -> Result<Resp
         (None, Media::Json) => vec![from_json(&bytes)?],
         (None, Media::Other) => return Err(body::unsupported_media()),
     };
-    let outcome = logins.iter().map(|login| app.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
+    let outcome = logins
+        .iter()
+        .map(|login| app.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
     let token = outcome.reduce(Result::or).unwrap_or(Err(LoginError)).map_err(|error| {
         let problem = Problem::from(error);
         if media == Media::Form { problem.oauth("invalid_client") } else { problem }
     })?;
     let granted = Granted { access_token: &token.text, token_type: "Bearer", expires_in: token.life.as_secs() };
-    let mut response = axum::Json(granted).into_response();
+    let mut response = reply::json(serde_json::to_vec(&granted).unwrap_or_default());
     // RFC 6749 §5.1: tokens are stored by nobody in between.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// Unknown fields are ignored; `grant_type` comes along in JSON without effect.
-#[derive(Default, Deserialize)]
-struct Login<'a> {
-    #[serde(borrow, default)]
-    client_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    api_key: Option<Cow<'a, str>>,
+/// What a caller shows of itself.
+#[derive(Default)]
+struct Login {
+    client_id: Option<String>,
+    api_key: Option<String>,
 }
 
-fn from_json(bytes: &Bytes) -> Result<Login<'_>, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Problem::bad_request("invalid_utf8", format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to())))?;
+/// Unknown fields are ignored; `grant_type` comes along without effect.
+fn from_json(bytes: &Bytes) -> Result<Login, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Problem::bad_request("invalid_utf8", format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
+    })?;
     if text.trim_ascii().is_empty() {
         return Ok(Login::default());
     }
-    let fields: serde_json::Value = serde_json::from_str(text).map_err(|error| Problem::bad_request("invalid_json", format!("The body is not valid: {error}")))?;
+    let fields: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| Problem::bad_request("invalid_json", format!("The body is not valid: {error}")))?;
     let serde_json::Value::Object(fields) = fields else {
         return Err(Problem::bad_request("invalid_login", "A login is a JSON object such as {\"api_key\":\"...\"}"));
     };
     let text = |name: &str| match fields.get(name) {
         None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(text)) => Ok(Some(Cow::Owned(text.clone()))),
+        Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Problem::field(format!("`{name}` must be a string"))),
     };
     Ok(Login { client_id: text("client_id")?, api_key: text("api_key")? })
@@ -101,26 +106,33 @@ fn form(bytes: &[u8]) -> Result<Form, Problem> {
     if bytes.trim_ascii_start().starts_with(b"{") {
         return Err(body::unsupported_media());
     }
-    let form: Form = serde_urlencoded::from_bytes(bytes).map_err(|error| Problem::bad_request("invalid_form", format!("The form is not valid: {error}")).oauth("invalid_request"))?;
+    let form: Form = serde_urlencoded::from_bytes(bytes).map_err(|error| {
+        Problem::bad_request("invalid_form", format!("The form is not valid: {error}")).oauth("invalid_request")
+    })?;
     match form.grant_type.as_deref() {
         None | Some("client_credentials") => Ok(form),
-        Some(_) => Err(Problem::bad_request("unsupported_grant_type", "`grant_type` must be client_credentials").oauth("unsupported_grant_type")),
+        Some(_) => Err(Problem::bad_request("unsupported_grant_type", "`grant_type` must be client_credentials")
+            .oauth("unsupported_grant_type")),
     }
 }
 
-fn from_form(bytes: &[u8]) -> Result<Login<'static>, Problem> {
+fn from_form(bytes: &[u8]) -> Result<Login, Problem> {
     let form = form(bytes)?;
-    Ok(Login { client_id: form.client_id.map(Cow::Owned), api_key: form.client_secret.or(form.api_key).map(Cow::Owned) })
+    Ok(Login { client_id: form.client_id, api_key: form.client_secret.or(form.api_key) })
 }
 
 /// RFC 6749 §2.3.1 wants id and secret form-encoded inside Basic; not every client does that, so the plain reading
 /// is tried as well.
-fn from_basic(basic: &str, body: &[u8]) -> Result<Vec<Login<'static>>, Problem> {
+fn from_basic(basic: &str, body: &[u8]) -> Result<Vec<Login>, Problem> {
     form(body)?;
-    let malformed = || Problem::bad_request("invalid_basic", "The Basic credentials are not base64 of id:secret").oauth("invalid_request");
+    let malformed = || {
+        Problem::bad_request("invalid_basic", "The Basic credentials are not base64 of id:secret")
+            .oauth("invalid_request")
+    };
     let text = String::from_utf8(STANDARD.decode(basic).map_err(|_| malformed())?).map_err(|_| malformed())?;
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    let login = |id: String, secret: String| Login { client_id: Some(id).filter(|id| !id.is_empty()).map(Cow::Owned), api_key: Some(Cow::Owned(secret)) };
+    let login =
+        |id: String, secret: String| Login { client_id: Some(id).filter(|id| !id.is_empty()), api_key: Some(secret) };
     Ok(vec![login(id.to_owned(), secret.to_owned()), login(form_decoded(id), form_decoded(secret))])
 }
 

@@ -39,7 +39,10 @@ pub fn admin_router(app: Arc<App>) -> Router {
 }
 
 fn probe_routes() -> Router<Arc<App>> {
-    Router::new().route("/version", get(probes::version)).route("/healthz", get(probes::healthz)).route("/readyz", get(probes::readyz))
+    Router::new()
+        .route("/version", get(probes::version))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
 }
 
 fn finish(router: Router<Arc<App>>, app: Arc<App>) -> Router {

@@ -68,6 +68,7 @@ pub enum Commands {
 }
 
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the protocol names the field")]
 pub struct Command {
     command: Name,
     /// 1 to 512 bytes of UTF-8 without control characters.

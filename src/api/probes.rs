@@ -1,12 +1,11 @@
 //! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
 
-use super::{app::App, openapi};
+use super::{app::App, openapi, reply};
 use crate::store::ShardHealth;
 use axum::{
-    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -31,13 +30,13 @@ struct Readiness {
 /// The version that runs.
 #[utoipa::path(get, path = "/version", tag = "probes", responses((status = 200, description = "The version", body = openapi::Version)))]
 pub async fn version() -> Response {
-    uncached(Json(Version { version: env!("CARGO_PKG_VERSION") }))
+    answer(StatusCode::OK, &Version { version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200, description = "Alive", body = openapi::Status)))]
 pub async fn healthz() -> Response {
-    uncached(Json(Health { status: "OK" }))
+    answer(StatusCode::OK, &Health { status: "OK" })
 }
 
 /// Whether requests should be sent here, and what is missing.
@@ -62,18 +61,20 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         (false, _) => "NOT_READY",
     };
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    uncached((code, Json(Readiness { status, problems })))
+    answer(code, &Readiness { status, problems })
 }
 
 fn problems(shard: &ShardHealth) -> Vec<String> {
     let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
     let missing = shard.replicas - shard.replicas_up;
-    let replicas = (missing > 0).then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
+    let replicas = (missing > 0)
+        .then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
     master.into_iter().chain(replicas).collect()
 }
 
-fn uncached(response: impl IntoResponse) -> Response {
-    let mut response = response.into_response();
+fn answer(code: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = reply::json(serde_json::to_vec(body).unwrap_or_default());
+    *response.status_mut() = code;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,19 +1,18 @@
 //! Errors → HTTP, decided here and nowhere else. The caller gets a stable code and one sentence; the log gets the
 //! whole chain of causes. docs/status-codes.md is this file as a table.
 
-use super::{app::App, layers::RequestId};
+use super::{app::App, layers::RequestId, reply};
 use crate::{
     auth::{LoginError, Refusal, TokenError},
     cache::CacheError,
     store::{Advice, StoreError},
 };
 use axum::{
-    body::Body,
     http::{
-        HeaderValue, Response, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        HeaderValue, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use std::{any::Any, borrow::Cow, error::Error};
@@ -21,10 +20,13 @@ use std::{any::Any, borrow::Cow, error::Error};
 /// Seconds after which a caller may try again when a shard was unavailable: it takes about as long to come back.
 const RETRY_AFTER_SECS: u64 = 1;
 
-/// An error as the caller sees it.
+/// An error as the caller sees it. Boxed, so that a `Result` with it stays small.
 #[derive(Debug)]
-pub struct Problem {
-    pub status: StatusCode,
+pub struct Problem(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
+    status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
     command: Option<&'static str>,
@@ -52,7 +54,17 @@ struct ErrorBody<'a> {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), command: None, retry_after_secs: None, challenge: None, allow: None, oauth: None, cause: None }
+        Self(Box::new(Details {
+            status,
+            code,
+            message: message.into(),
+            command: None,
+            retry_after_secs: None,
+            challenge: None,
+            allow: None,
+            oauth: None,
+            cause: None,
+        }))
     }
 
     pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
@@ -65,71 +77,85 @@ impl Problem {
     }
 
     pub fn no_token() -> Self {
-        let message = "This needs a token: send the header \"Authorization: Bearer <access_token>\" with one from /login";
-        Self { challenge: Some("Bearer realm=\"cachefront\""), ..Self::new(StatusCode::UNAUTHORIZED, "token_missing", message) }
+        let message =
+            "This needs a token: send the header \"Authorization: Bearer <access_token>\" with one from /login";
+        Self::new(StatusCode::UNAUTHORIZED, "token_missing", message).challenge("Bearer realm=\"cachefront\"")
     }
 
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        let message = format!("This path takes {allow}");
-        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message) }
+        let mut problem =
+            Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("This path takes {allow}"));
+        problem.0.allow = Some(allow);
+        problem
     }
 
     /// Names the command that the problem is about.
-    pub fn of(self, command: &'static str) -> Self {
-        Self { command: Some(command), ..self }
+    pub fn of(mut self, command: &'static str) -> Self {
+        self.0.command = Some(command);
+        self
     }
 
-    pub fn challenge(self, challenge: &'static str) -> Self {
-        Self { challenge: Some(challenge), ..self }
+    /// How to prove who one is (RFC 9110 §11.6.1).
+    pub fn challenge(mut self, challenge: &'static str) -> Self {
+        self.0.challenge = Some(challenge);
+        self
     }
 
-    pub fn oauth(self, code: &'static str) -> Self {
-        Self { oauth: Some(code), ..self }
+    /// The code that OAuth2 has for it.
+    pub fn oauth(mut self, code: &'static str) -> Self {
+        self.0.oauth = Some(code);
+        self
     }
 
-    fn retry_after(self, secs: u64) -> Self {
-        Self { retry_after_secs: Some(secs), ..self }
+    fn retry_after(mut self, secs: u64) -> Self {
+        self.0.retry_after_secs = Some(secs);
+        self
+    }
+
+    fn caused_by(mut self, error: &dyn Error) -> Self {
+        self.0.cause = Some(chain(error));
+        self
     }
 
     /// The JSON of one reply.
     pub fn write(&self, out: &mut Vec<u8>) {
+        let Details { command, code, message, oauth, .. } = &*self.0;
         let body = ErrorBody {
-            command: self.command,
+            command: *command,
             status: "ERROR",
-            code: self.code,
-            message: &self.message,
-            error: self.oauth,
-            error_description: self.oauth.map(|_| &*self.message),
+            code,
+            message,
+            error: *oauth,
+            error_description: oauth.map(|_| &**message),
         };
         serde_json::to_writer(out, &body).expect("texts can be written as JSON to memory");
     }
 
     /// Says in the log what a caller must not see. Failures come in floods; the surplus is dropped.
     pub fn log(&self, app: &App, id: &RequestId) {
-        if let Some(cause) = &self.cause
+        if let Some(cause) = &self.0.cause
             && app.failure_lines.check().is_ok()
         {
-            tracing::warn!(request_id = id.as_str(), code = self.code, cause, "a command failed");
+            tracing::warn!(request_id = id.as_str(), code = self.0.code, cause, "a command failed");
         }
     }
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> axum::response::Response {
+    fn into_response(self) -> Response {
         let mut body = Vec::with_capacity(160);
         self.write(&mut body);
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        let mut response = reply::json(body);
+        *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(secs) = self.retry_after_secs {
+        if let Some(secs) = self.0.retry_after_secs {
             headers.insert(RETRY_AFTER, secs.into());
         }
-        if let Some(challenge) = self.challenge {
+        if let Some(challenge) = self.0.challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if let Some(allow) = self.allow {
+        if let Some(allow) = self.0.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         response
@@ -145,8 +171,16 @@ impl From<LoginError> for Problem {
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         let (code, message, challenge) = match error {
-            TokenError::Expired => ("token_expired", "The token has expired: log in again", "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token has expired\""),
-            TokenError::Invalid => ("token_invalid", "The token is not valid: log in again", "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token is not valid\""),
+            TokenError::Expired => (
+                "token_expired",
+                "The token has expired: log in again",
+                "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token has expired\"",
+            ),
+            TokenError::Invalid => (
+                "token_invalid",
+                "The token is not valid: log in again",
+                "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token is not valid\"",
+            ),
         };
         Self::new(StatusCode::UNAUTHORIZED, code, message).challenge(challenge)
     }
@@ -155,11 +189,20 @@ impl From<TokenError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::MissingScope(scope) => Self::new(StatusCode::FORBIDDEN, "scope_missing", format!("This token has no permission to {}", scope.name())),
+            Refusal::MissingScope(scope) => Self::new(
+                StatusCode::FORBIDDEN,
+                "scope_missing",
+                format!("This token has no permission to {}", scope.name()),
+            ),
             Refusal::RateLimited(wait) => {
                 // Rounded up: a caller that waits so long is let in.
                 let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "This client has sent more commands than it may").retry_after(secs.max(1))
+                Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    "This client has sent more commands than it may",
+                )
+                .retry_after(secs.max(1))
             }
         }
     }
@@ -169,19 +212,52 @@ impl From<CacheError> for Problem {
     fn from(error: CacheError) -> Self {
         use StatusCode as Http;
         let problem = match &error {
-            CacheError::Store(StoreError::Unavailable { .. }) => Self::new(Http::SERVICE_UNAVAILABLE, "shard_unavailable", "The shard of this key is unavailable; nothing was changed"),
-            CacheError::Store(StoreError::Unconfirmed { .. }) => {
-                Self::new(Http::SERVICE_UNAVAILABLE, "write_unconfirmed", "The connection to the shard of this key was lost; the change may or may not have been made")
-            }
-            CacheError::Store(StoreError::DeadlinePassed { .. }) => Self::new(Http::GATEWAY_TIMEOUT, "deadline_passed", "The shard of this key did not answer in time; a change may or may not have been made"),
-            CacheError::Store(StoreError::Overloaded { .. }) => Self::new(Http::SERVICE_UNAVAILABLE, "overloaded", "Too many requests wait for the shard of this key; nothing was changed"),
-            CacheError::Store(StoreError::OutOfMemory { .. }) => Self::new(Http::INSUFFICIENT_STORAGE, "out_of_memory", "The shard of this key has no memory left; nothing was changed"),
-            CacheError::Store(StoreError::WrongType) => Self::new(Http::CONFLICT, "wrong_type", "This key holds a list, hash, set or other structure that another program made; READ returns plain values only"),
-            CacheError::DoesNotOpen(_) => Self::new(Http::INTERNAL_SERVER_ERROR, "value_does_not_open", "The stored value is encrypted and cannot be opened here"),
-            CacheError::NoSealingKey => Self::bad_request("encryption_not_configured", "`encrypt` cannot be used: this service has no ENCRYPTION_KEY"),
-            CacheError::ValueTooLarge { bytes, bytes_max } => Self::new(Http::PAYLOAD_TOO_LARGE, "value_too_large", format!("`value` has {bytes} bytes; at most {bytes_max} are allowed")),
+            CacheError::Store(StoreError::Unavailable { .. }) => Self::new(
+                Http::SERVICE_UNAVAILABLE,
+                "shard_unavailable",
+                "The shard of this key is unavailable; nothing was changed",
+            ),
+            CacheError::Store(StoreError::Unconfirmed { .. }) => Self::new(
+                Http::SERVICE_UNAVAILABLE,
+                "write_unconfirmed",
+                "The connection to the shard of this key was lost; the change may or may not have been made",
+            ),
+            CacheError::Store(StoreError::DeadlinePassed { .. }) => Self::new(
+                Http::GATEWAY_TIMEOUT,
+                "deadline_passed",
+                "The shard of this key did not answer in time; a change may or may not have been made",
+            ),
+            CacheError::Store(StoreError::Overloaded { .. }) => Self::new(
+                Http::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "Too many requests wait for the shard of this key; nothing was changed",
+            ),
+            CacheError::Store(StoreError::OutOfMemory { .. }) => Self::new(
+                Http::INSUFFICIENT_STORAGE,
+                "out_of_memory",
+                "The shard of this key has no memory left; nothing was changed",
+            ),
+            CacheError::Store(StoreError::WrongType) => Self::new(
+                Http::CONFLICT,
+                "wrong_type",
+                "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+            ),
+            CacheError::DoesNotOpen(_) => Self::new(
+                Http::INTERNAL_SERVER_ERROR,
+                "value_does_not_open",
+                "The stored value is encrypted and cannot be opened here",
+            ),
+            CacheError::NoSealingKey => Self::bad_request(
+                "encryption_not_configured",
+                "`encrypt` cannot be used: this service has no ENCRYPTION_KEY",
+            ),
+            CacheError::ValueTooLarge { bytes, bytes_max } => Self::new(
+                Http::PAYLOAD_TOO_LARGE,
+                "value_too_large",
+                format!("`value` has {bytes} bytes; at most {bytes_max} are allowed"),
+            ),
         };
-        let problem = if problem.status.is_server_error() { Self { cause: Some(chain(&error)), ..problem } } else { problem };
+        let problem = if problem.0.status.is_server_error() { problem.caused_by(&error) } else { problem };
         match error.advice() {
             Advice::RetryLater | Advice::RetryElsewhere => problem.retry_after(RETRY_AFTER_SECS),
             Advice::GiveUp => problem,
@@ -202,7 +278,12 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// The answer when a handler panicked. The panic itself was reported by the panic hook.
-pub fn from_panic(_: Box<dyn Any + Send>) -> axum::response::Response {
+pub fn from_panic(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request hit a defect");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong in the service; the request may or may not have been carried out").into_response()
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Something went wrong in the service; the request may or may not have been carried out",
+    )
+    .into_response()
 }

@@ -58,8 +58,9 @@ fn string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a text can be written as JSON to memory");
 }
 
-/// HTTP 200 with this JSON.
-pub fn json(body: Vec<u8>) -> axum::response::Response {
+/// HTTP 200 with this JSON, and a line end for people at a terminal.
+pub fn json(mut body: Vec<u8>) -> axum::response::Response {
+    body.push(b'\n');
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -20,7 +20,10 @@ pub struct Auth {
 
 impl Auth {
     pub fn new(settings: &settings::Auth) -> Self {
-        Self { clients: settings.clients.iter().map(|client| Arc::new(Client::new(client))).collect(), tokens: Tokens::new(&settings.jwt_secret, settings.token_life) }
+        Self {
+            clients: settings.clients.iter().map(|client| Arc::new(Client::new(client))).collect(),
+            tokens: Tokens::new(&settings.jwt_secret, settings.token_life),
+        }
     }
 
     /// A token for whoever knows one of the API keys. A `client_id` that is sent must be that of the key's client.

@@ -92,7 +92,8 @@ impl Tokens {
             aud: ISSUER.to_owned(),
             scope: client.scopes().to_string(),
         };
-        let text = encode(&self.header, &claims, &self.signing).expect("claims of plain texts and numbers can be signed");
+        let text =
+            encode(&self.header, &claims, &self.signing).expect("claims of plain texts and numbers can be signed");
         Token { text, life: self.life }
     }
 
@@ -101,10 +102,11 @@ impl Tokens {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid);
         }
-        let decoded = decode::<Claims>(token, &self.verifying, &self.validation).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => TokenError::Expired,
-            _ => TokenError::Invalid,
-        })?;
+        let decoded =
+            decode::<Claims>(token, &self.verifying, &self.validation).map_err(|error| match error.kind() {
+                ErrorKind::ExpiredSignature => TokenError::Expired,
+                _ => TokenError::Invalid,
+            })?;
         let scopes = Scopes::parse(&decoded.claims.scope).map_err(|_| TokenError::Invalid)?;
         Ok(Verified { subject: decoded.claims.sub, scopes })
     }

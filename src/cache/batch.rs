@@ -8,7 +8,12 @@ use crate::{
 
 impl Cache {
     /// Runs all commands; replies in their order. One that fails does not fail its neighbours.
-    pub async fn batch(&self, commands: &[Command<'_>], namespace: Option<&Namespace>, deadline: Deadline) -> Vec<Result<Reply, CacheError>> {
+    pub async fn batch(
+        &self,
+        commands: &[Command<'_>],
+        namespace: Option<&Namespace>,
+        deadline: Deadline,
+    ) -> Vec<Result<Reply, CacheError>> {
         let mut operations = Vec::with_capacity(commands.len());
         // What can't even be sent has its error already; the others name their operation.
         let places: Vec<Result<usize, CacheError>> = commands

@@ -63,7 +63,12 @@ impl Cache {
     }
 
     /// Runs one command, on the keys of `namespace` where there is one.
-    pub async fn run(&self, command: &Command<'_>, namespace: Option<&Namespace>, deadline: Deadline) -> Result<Reply, CacheError> {
+    pub async fn run(
+        &self,
+        command: &Command<'_>,
+        namespace: Option<&Namespace>,
+        deadline: Deadline,
+    ) -> Result<Reply, CacheError> {
         match command {
             Command::Read { key } => self.read(&key.within(namespace), deadline).await,
             Command::Write(write) => self.write(write, &write.key.within(namespace), deadline).await,

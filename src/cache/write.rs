@@ -5,7 +5,12 @@ use crate::types::{Deadline, FullKey, Ttl};
 use std::borrow::Cow;
 
 impl Cache {
-    pub(super) async fn write(&self, write: &Write<'_>, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
+    pub(super) async fn write(
+        &self,
+        write: &Write<'_>,
+        key: &FullKey<'_>,
+        deadline: Deadline,
+    ) -> Result<Reply, CacheError> {
         let bytes = self.stored_form(write, key)?;
         self.store.set(key, &bytes, self.ttl(write), deadline).await?;
         Ok(Reply::Written)

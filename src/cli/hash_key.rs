@@ -8,14 +8,17 @@ use std::io::{self, IsTerminal, Read};
 const KEY_CHARS_MIN: usize = 16;
 
 pub fn run() -> Result<(), Failure> {
-    let given = given().map_err(|error| Failure::usage(format!("the key on standard input cannot be read: {error}")))?;
+    let given =
+        given().map_err(|error| Failure::usage(format!("the key on standard input cannot be read: {error}")))?;
     match given.trim_end_matches(['\r', '\n']) {
         "" => {
             let key = new_api_key();
             println!("api_key={key}\napi_key_hash={}", hash_api_key(&key));
         }
         short if short.chars().count() < KEY_CHARS_MIN => {
-            return Err(Failure::usage(format!("the key has fewer than {KEY_CHARS_MIN} characters and could be guessed from its hash; without input a good one is made")));
+            return Err(Failure::usage(format!(
+                "the key has fewer than {KEY_CHARS_MIN} characters and could be guessed from its hash; without input a good one is made"
+            )));
         }
         key => println!("api_key_hash={}", hash_api_key(key)),
     }

@@ -20,7 +20,8 @@ pub fn run(config: &Path) -> Result<(), Failure> {
         host => host,
     };
     let address = SocketAddr::new(host, settings.service.admin_port);
-    let status = ask(address).map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
+    let status =
+        ask(address).map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
     if status == "200" { Ok(()) } else { Err(Failure::general(format!("/healthz answered {status}"))) }
 }
 

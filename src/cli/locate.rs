@@ -23,7 +23,12 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
         None => None,
         Some(name) => {
             let client = settings.auth.clients.iter().find(|client| client.id == *name);
-            client.ok_or_else(|| Failure::usage(format!("there is no client \"{name}\" in {}", args.config.config.display())))?.namespace.as_ref()
+            client
+                .ok_or_else(|| {
+                    Failure::usage(format!("there is no client \"{name}\" in {}", args.config.config.display()))
+                })?
+                .namespace
+                .as_ref()
         }
     };
     server::install_crypto();

@@ -1,4 +1,5 @@
 //! The command line: one file per subcommand.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "people read here what the program prints")]
 
 mod check_config;
 pub mod dev;

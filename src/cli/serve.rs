@@ -13,9 +13,10 @@ pub fn run(config: &Path) -> Result<(), Failure> {
     let service = Server::new(settings).map_err(Failure::settings)?;
     let listeners = server::bind(service.service_settings()).map_err(Failure::general)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::general)?;
-    runtime.block_on(async {
-        let stop = server::on_signals()?;
-        service.run(listeners, stop).await
-    })
-    .map_err(Failure::general)
+    runtime
+        .block_on(async {
+            let stop = server::on_signals()?;
+            service.run(listeners, stop).await
+        })
+        .map_err(Failure::general)
 }

@@ -15,7 +15,8 @@ fn ring_of(names: &[&str]) -> Ring {
 fn golden_rows_never_change() {
     let names = ["a", "b", "c", "d"];
     let ring = ring_of(&names);
-    let rows: Vec<_> = GOLDEN.iter().map(|(key, ..)| (*key, key_hash(key.as_bytes()), owner(&ring, &names, key))).collect();
+    let rows: Vec<_> =
+        GOLDEN.iter().map(|(key, ..)| (*key, key_hash(key.as_bytes()), owner(&ring, &names, key))).collect();
     assert_eq!(rows, GOLDEN);
     assert_eq!(rendezvous_score(key_hash(b"user:1"), node_seed("10.0.0.1:6379")), GOLDEN_SCORE);
 }
@@ -80,7 +81,9 @@ fn removing_a_shard_moves_only_its_own_keys() {
 
 #[test]
 fn a_tag_keeps_keys_together() {
-    for (key, tag) in [("{user:1}:name", "user:1"), ("a{b}c{d}", "b"), ("{}a", "{}a"), ("a{", "a{"), ("a}b", "a}b"), ("{{x}}", "{x")] {
+    for (key, tag) in
+        [("{user:1}:name", "user:1"), ("a{b}c{d}", "b"), ("{}a", "{}a"), ("a{", "a{"), ("a}b", "a}b"), ("{{x}}", "{x")]
+    {
         assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes(), "{key}");
     }
 }

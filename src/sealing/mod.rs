@@ -32,7 +32,8 @@ pub struct Keyring {
 impl Keyring {
     /// A keyring of these keys; `None` without any.
     pub fn new(keys: &[SecretBox<[u8; 32]>]) -> Option<Self> {
-        let keys: Vec<_> = keys.iter().map(|key| (key_id(key.expose_secret()), Xaes256Gcm::new(key.expose_secret()))).collect();
+        let keys: Vec<_> =
+            keys.iter().map(|key| (key_id(key.expose_secret()), Xaes256Gcm::new(key.expose_secret()))).collect();
         (!keys.is_empty()).then_some(Self { keys })
     }
 

@@ -34,8 +34,12 @@ fn open(host: IpAddr, port: u16, option: &str) -> Result<(TcpListener, SocketAdd
         Ok((listener, address))
     });
     opened.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => format!("port {port} is taken: stop what listens there, or choose another port ({option})"),
-        io::ErrorKind::PermissionDenied => format!("port {port} needs privileges that this process does not have: choose one above 1023 ({option})"),
+        io::ErrorKind::AddrInUse => {
+            format!("port {port} is taken: stop what listens there, or choose another port ({option})")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("port {port} needs privileges that this process does not have: choose one above 1023 ({option})")
+        }
         io::ErrorKind::AddrNotAvailable => format!("{host} is not an address of this machine"),
         _ => format!("cannot listen on {address}: {error}"),
     })

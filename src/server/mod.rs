@@ -56,7 +56,8 @@ impl Server {
             tracing::warn!("{notice}");
         }
         let app = Arc::new(App::new(&self.settings, self.store.clone()));
-        let service = serve::service(&self.settings.service, listeners.service, self.tls, api::router(Arc::clone(&app)))?;
+        let service =
+            serve::service(&self.settings.service, listeners.service, self.tls, api::router(Arc::clone(&app)))?;
         let admin = serve::admin(&self.settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;
         let handles = [service.handle.clone(), admin.handle.clone()];
 

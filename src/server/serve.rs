@@ -58,5 +58,10 @@ pub fn admin(settings: &Service, listener: TcpListener, router: Router) -> io::R
 fn limit(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
     // hyper counts the wait for the next request as part of reading its head.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING).max_concurrent_streams(STREAMS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(STREAMS_MAX);
 }

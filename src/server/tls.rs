@@ -12,10 +12,15 @@ use std::path::Path;
 pub fn config(service: &Service) -> Result<ServerConfig, String> {
     let chain = certificates(&service.tls_cert)?;
     let key = private_key(&service.tls_key)?;
-    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => format!("[service] TLS_KEY: {} is not the key of the certificate in {}", service.tls_key.display(), service.tls_cert.display()),
-        other => format!("[service] TLS_CERT: {} cannot be used: {other}", service.tls_cert.display()),
-    })?;
+    let mut config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => format!(
+                "[service] TLS_KEY: {} is not the key of the certificate in {}",
+                service.tls_key.display(),
+                service.tls_cert.display()
+            ),
+            other => format!("[service] TLS_CERT: {} cannot be used: {other}", service.tls_cert.display()),
+        })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = Ticketer::new().map_err(|error| format!("no keys for session tickets: {error}"))?;
     Ok(config)
@@ -35,5 +40,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let place = |what: String| format!("[service] TLS_KEY: {}: {what}", path.display());
     let pem = zeroize::Zeroizing::new(std::fs::read(path).map_err(|error| place(format!("cannot be read: {error}")))?);
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| place("holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)".to_owned()))
+    PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|_| place("holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)".to_owned()))
 }

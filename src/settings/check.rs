@@ -117,7 +117,10 @@ fn shards<'a>(found: &'a Found, redis: &Reader<'_>, reader: &impl Fn(Section, &'
         vec![Shard { name: "main".to_owned(), weight: 1, master, replicas: redis.addresses("replicas") }]
     } else {
         for option in ["host", "port", "replicas"].into_iter().filter(|option| redis.is_set(option)) {
-            redis.refuse(option, "is not allowed beside [shard:NAME] sections: give each shard its own master and replicas");
+            redis.refuse(
+                option,
+                "is not allowed beside [shard:NAME] sections: give each shard its own master and replicas",
+            );
         }
         named.into_iter().map(|(title, name)| shard(&reader(Section::Shard, title), name)).collect()
     };
@@ -127,12 +130,11 @@ fn shards<'a>(found: &'a Found, redis: &Reader<'_>, reader: &impl Fn(Section, &'
 
 fn shard(section: &Reader<'_>, name: &str) -> Shard {
     check_name(section, name, "master");
-    let master = match section.text("master") {
-        Some(text) => parse_address(section, "master", text),
-        None => {
-            section.refuse("master", "is missing: write host:port");
-            nowhere()
-        }
+    let master = if let Some(text) = section.text("master") {
+        parse_address(section, "master", text)
+    } else {
+        section.refuse("master", "is missing: write host:port");
+        nowhere()
     };
     let weight = u32::try_from(section.number("weight", 1..=100)).unwrap_or(1);
     Shard { name: name.to_owned(), weight, master, replicas: section.addresses("replicas") }
@@ -144,7 +146,11 @@ fn refuse_doubles(shards: &[Shard], redis: &Reader<'_>) {
     for shard in shards {
         for address in std::iter::once(&shard.master).chain(&shard.replicas).filter(|address| **address != nowhere()) {
             if let Some(other) = seen.insert(address, &shard.name) {
-                let places = if other == shard.name { format!("twice in shard \"{other}\"") } else { format!("in shard \"{other}\" and in shard \"{}\"", shard.name) };
+                let places = if other == shard.name {
+                    format!("twice in shard \"{other}\"")
+                } else {
+                    format!("in shard \"{other}\" and in shard \"{}\"", shard.name)
+                };
                 redis.refuse("replicas", format!("{address} stands {places}"));
             }
         }
@@ -152,7 +158,10 @@ fn refuse_doubles(shards: &[Shard], redis: &Reader<'_>) {
 }
 
 fn clients<'a>(found: &'a Found, reader: &impl Fn(Section, &'a str) -> Reader<'a>) -> Vec<Client> {
-    titles(found, Section::Client).into_iter().map(|(title, name)| client(&reader(Section::Client, title), name)).collect()
+    titles(found, Section::Client)
+        .into_iter()
+        .map(|(title, name)| client(&reader(Section::Client, title), name))
+        .collect()
 }
 
 fn client(section: &Reader<'_>, name: &str) -> Client {
@@ -161,7 +170,10 @@ fn client(section: &Reader<'_>, name: &str) -> Client {
     for text in section.list("api_key_hash") {
         match secrets::parse_api_key_hash(text) {
             Some(hash) => api_key_hashes.push(hash),
-            None => section.refuse("api_key_hash", "is not a hash: paste what `cachefront hash-key` prints, sha256: and 64 hex digits"),
+            None => section.refuse(
+                "api_key_hash",
+                "is not a hash: paste what `cachefront hash-key` prints, sha256: and 64 hex digits",
+            ),
         }
     }
     if section.text("api_key_hash").is_none() {
@@ -174,7 +186,10 @@ fn client(section: &Reader<'_>, name: &str) -> Client {
     let namespace = section.text("namespace").and_then(|text| {
         let namespace = Namespace::new(text);
         if namespace.is_none() {
-            section.refuse("namespace", format!("\"{text}\" is not a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""));
+            section.refuse(
+                "namespace",
+                format!("\"{text}\" is not a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""),
+            );
         }
         namespace
     });
@@ -190,24 +205,40 @@ fn auth(service: &Reader<'_>, mut clients: Vec<Client>, notices: &mut Vec<String
     } else if secrets::is_placeholder(jwt_secret) {
         service.refuse("JWT_SECRET_KEY", "is a placeholder: make one with `openssl rand -base64 48`");
     } else if jwt_secret.len() < JWT_SECRET_BYTES_MIN {
-        service.refuse("JWT_SECRET_KEY", format!("has {} bytes; at least {JWT_SECRET_BYTES_MIN} are needed: make one with `openssl rand -base64 48`", jwt_secret.len()));
+        service.refuse(
+            "JWT_SECRET_KEY",
+            format!(
+                "has {} bytes; at least {JWT_SECRET_BYTES_MIN} are needed: make one with `openssl rand -base64 48`",
+                jwt_secret.len()
+            ),
+        );
     }
     let identity = service.text("IDENTITY").unwrap_or_default();
     if clients.iter().any(|client| client.id == identity) {
-        service.refuse("IDENTITY", format!("\"{identity}\" is also the name of a [client:NAME] section; name one of them otherwise"));
+        service.refuse(
+            "IDENTITY",
+            format!("\"{identity}\" is also the name of a [client:NAME] section; name one of them otherwise"),
+        );
     }
     clients.extend(shared_secret(service, identity, notices));
     if clients.is_empty() {
         service.refuse("SRVC_SHARED_SECRET", "is missing, and there is no [client:NAME] section: nobody could log in");
     }
-    Auth { jwt_secret: SecretString::from(jwt_secret), token_life: service.duration("JWT_EXPIRE_SECS", 1..=SECS_MAX * 365), clients }
+    Auth {
+        jwt_secret: SecretString::from(jwt_secret),
+        token_life: service.duration("JWT_EXPIRE_SECS", 1..=SECS_MAX * 365),
+        clients,
+    }
 }
 
 /// The client that the shared secret stands for.
 fn shared_secret(service: &Reader<'_>, identity: &str, notices: &mut Vec<String>) -> Option<Client> {
     let Some(secret) = service.text("SRVC_SHARED_SECRET") else {
         if service.is_set("SRVC_SHARED_SECRET") {
-            service.refuse("SRVC_SHARED_SECRET", "is empty: set one, or remove the option where every client has its own section");
+            service.refuse(
+                "SRVC_SHARED_SECRET",
+                "is empty: set one, or remove the option where every client has its own section",
+            );
         }
         return None;
     };
@@ -228,11 +259,19 @@ fn shared_secret(service: &Reader<'_>, identity: &str, notices: &mut Vec<String>
 
 fn sealing(service: &Reader<'_>) -> Sealing {
     let always = service.choice("ENCRYPT_VALUES", &[("on_request", false), ("always", true)]);
-    let keys: Vec<_> = service.list("ENCRYPTION_KEY").into_iter().enumerate().filter_map(|(position, text)| sealing_key(service, position + 1, text)).collect();
+    let keys: Vec<_> = service
+        .list("ENCRYPTION_KEY")
+        .into_iter()
+        .enumerate()
+        .filter_map(|(position, text)| sealing_key(service, position + 1, text))
+        .collect();
     if service.is_set("ENCRYPTION_KEY") && service.text("ENCRYPTION_KEY").is_none() {
         service.refuse("ENCRYPTION_KEY", "is empty: give a key or a key file, or remove the option");
     } else if always && service.text("ENCRYPTION_KEY").is_none() {
-        service.refuse("ENCRYPTION_KEY", "is missing, and ENCRYPT_VALUES=always needs one: make it with `openssl rand -hex 32`");
+        service.refuse(
+            "ENCRYPTION_KEY",
+            "is missing, and ENCRYPT_VALUES=always needs one: make it with `openssl rand -hex 32`",
+        );
     }
     Sealing { keys, always }
 }
@@ -243,14 +282,19 @@ fn sealing_key(service: &Reader<'_>, number: usize, text: &str) -> Option<Secret
         return Some(key);
     }
     let refuse = |what: &str| {
-        service.refuse("ENCRYPTION_KEY", format!("entry {number} {what}; a key is 32 bytes in base64 or hex, such as `openssl rand -hex 32` makes"));
+        service.refuse(
+            "ENCRYPTION_KEY",
+            format!("entry {number} {what}; a key is 32 bytes in base64 or hex, such as `openssl rand -hex 32` makes"),
+        );
         None
     };
     let path = service.locate(text);
     match std::fs::read_to_string(&path).map(|content| secrets::parse_sealing_key(&content)) {
         Ok(Some(key)) => Some(key),
         Ok(None) => refuse("names a file that holds no key"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => refuse("is neither a key nor the name of a file that is there"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            refuse("is neither a key nor the name of a file that is there")
+        }
         Err(_) => refuse("names a file that cannot be read"),
     }
 }
@@ -258,7 +302,12 @@ fn sealing_key(service: &Reader<'_>, number: usize, text: &str) -> Option<Secret
 fn ignored_options(found: &Found) -> Vec<String> {
     let ignored = super::options::OPTIONS.iter().filter(|option| option.ignored);
     ignored
-        .filter(|option| found.sections.get(option.section.title()).is_some_and(|section| section.contains_key(&option.name.to_ascii_lowercase())))
+        .filter(|option| {
+            found
+                .sections
+                .get(option.section.title())
+                .is_some_and(|section| section.contains_key(&option.name.to_ascii_lowercase()))
+        })
         .map(|option| format!("[{}] {} has no effect here and can be removed", option.section.title(), option.name))
         .collect()
 }

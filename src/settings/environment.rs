@@ -9,10 +9,18 @@ use super::{
 const PREFIX: &str = "CACHEFRONT__";
 
 /// Reads the variables that are ours; `sections` are the titles that the file has.
-pub fn read(variables: impl IntoIterator<Item = (String, String)>, sections: &[String], problems: &mut Vec<Problem>) -> Vec<Entry> {
+pub fn read(
+    variables: impl IntoIterator<Item = (String, String)>,
+    sections: &[String],
+    problems: &mut Vec<Problem>,
+) -> Vec<Entry> {
     let mut ours: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     ours.sort();
-    ours.into_iter().filter_map(|(name, value)| entry(&name, value, sections).map_err(|message| problems.push(Problem { place: name, message })).ok()).collect()
+    ours.into_iter()
+        .filter_map(|(name, value)| {
+            entry(&name, value, sections).map_err(|message| problems.push(Problem { place: name, message })).ok()
+        })
+        .collect()
 }
 
 fn entry(name: &str, value: String, sections: &[String]) -> Result<Entry, String> {

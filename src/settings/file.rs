@@ -30,7 +30,9 @@ fn parse(text: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
     };
     let ini = match Ini::load_from_str_opt(text, verbatim) {
         Ok(ini) => ini,
-        Err(error) => return refuse(problems, &format!("line {}", error.line), format!("is not understood: {}", error.msg)),
+        Err(error) => {
+            return refuse(problems, &format!("line {}", error.line), format!("is not understood: {}", error.msg));
+        }
     };
     let mut entries = Vec::new();
     let (mut sections, mut options) = (HashSet::new(), HashSet::new());
@@ -47,7 +49,12 @@ fn parse(text: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
         for (option, value) in properties {
             let place = format!("[{section}] {option}");
             if options.insert((section.to_owned(), option.to_ascii_lowercase())) {
-                entries.push(Entry { section: section.to_owned(), option: option.to_owned(), value: value.trim().to_owned(), variable: None });
+                entries.push(Entry {
+                    section: section.to_owned(),
+                    option: option.to_owned(),
+                    value: value.trim().to_owned(),
+                    variable: None,
+                });
             } else {
                 refuse(problems, &place, "stands twice in the section".to_owned());
             }
@@ -61,9 +68,16 @@ fn lines_are_sound(text: &str, problems: &mut Vec<Problem>) -> bool {
     let before = problems.len();
     for (number, line) in text.lines().enumerate() {
         let blank_or_continued = line.trim().is_empty() || line.starts_with([' ', '\t']);
-        let sound = blank_or_continued || line.starts_with(['#', ';']) || (line.starts_with('[') && line.contains(']')) || line.contains(['=', ':']);
+        let sound = blank_or_continued
+            || line.starts_with(['#', ';'])
+            || (line.starts_with('[') && line.contains(']'))
+            || line.contains(['=', ':']);
         if !sound {
-            refuse(problems, &format!("line {}", number + 1), "is neither [section] nor option=value, and comments start with # or ;".to_owned());
+            refuse(
+                problems,
+                &format!("line {}", number + 1),
+                "is neither [section] nor option=value, and comments start with # or ;".to_owned(),
+            );
         }
     }
     problems.len() == before
@@ -107,7 +121,12 @@ mod tests {
 
     #[test]
     fn doubles_and_nonsense_are_refused() {
-        for (text, place) in [("[a]\nx=1\n[a]\ny=1\n", "[a]"), ("[a]\nx=1\nX=2\n", "[a] X"), ("x=1\n", "x"), ("[a]\nno value\n", "line 2")] {
+        for (text, place) in [
+            ("[a]\nx=1\n[a]\ny=1\n", "[a]"),
+            ("[a]\nx=1\nX=2\n", "[a] X"),
+            ("x=1\n", "x"),
+            ("[a]\nno value\n", "line 2"),
+        ] {
             let mut problems = Vec::new();
             parse(text, &mut problems);
             assert!(problems.iter().any(|problem| problem.place.starts_with(place)), "{text:?} gave {problems:?}");

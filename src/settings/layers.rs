@@ -53,7 +53,10 @@ pub fn collect(path: &Path, variables: impl IntoIterator<Item = (String, String)
         if let Some(name) = &entry.variable
             && let Some(other) = found.variables.insert(place, name.clone())
         {
-            found.problems.push(Problem { place: name.clone(), message: format!("and {other} set the same option; keep one of them") });
+            found.problems.push(Problem {
+                place: name.clone(),
+                message: format!("and {other} set the same option; keep one of them"),
+            });
         }
     }
     match merge(entries, overrides) {
@@ -79,7 +82,8 @@ impl Source for Layer {
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         let mut sections: Map<String, Value> = Map::new();
         for entry in &self.0 {
-            let section = sections.entry(entry.section.clone()).or_insert_with(|| Value::new(None, ValueKind::Table(Map::new())));
+            let section =
+                sections.entry(entry.section.clone()).or_insert_with(|| Value::new(None, ValueKind::Table(Map::new())));
             if let ValueKind::Table(options) = &mut section.kind {
                 options.insert(entry.option.to_ascii_lowercase(), Value::new(None, entry.value.clone()));
             }
@@ -90,14 +94,23 @@ impl Source for Layer {
 
 /// Python's `[DEFAULT]`: its options count in every section that knows them and does not set them itself.
 fn spread_defaults(entries: &mut Vec<Entry>, problems: &mut Vec<Problem>) {
-    let (defaults, mut rest): (Vec<Entry>, Vec<Entry>) = entries.drain(..).partition(|entry| entry.section == file::DEFAULTS);
+    let (defaults, mut rest): (Vec<Entry>, Vec<Entry>) =
+        entries.drain(..).partition(|entry| entry.section == file::DEFAULTS);
     let titles: Vec<String> = rest.iter().map(|entry| entry.section.clone()).collect();
     for default in defaults {
         let same = |name: &str| name.eq_ignore_ascii_case(&default.option);
         if !options::OPTIONS.iter().any(|option| same(option.name)) {
-            problems.push(Problem { place: format!("[{}] {}", default.section, default.option), message: "is an option of no section".to_owned() });
+            problems.push(Problem {
+                place: format!("[{}] {}", default.section, default.option),
+                message: "is an option of no section".to_owned(),
+            });
         }
-        let mut reached: Vec<&String> = titles.iter().filter(|title| environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())).collect();
+        let mut reached: Vec<&String> = titles
+            .iter()
+            .filter(|title| {
+                environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())
+            })
+            .collect();
         reached.dedup();
         for title in reached {
             if !rest.iter().any(|entry| entry.section == *title && same(&entry.option)) {
@@ -119,12 +132,19 @@ fn unknown(entry: &Entry) -> Option<Problem> {
             Some(title) => format!("; did you mean [{title}]?"),
             None => "; there are [redis], [service], [shard:NAME] and [client:NAME]".to_owned(),
         };
-        return Some(Problem { place: from(format!("[{}]", entry.section)), message: format!("unknown section{hint}") });
+        return Some(Problem {
+            place: from(format!("[{}]", entry.section)),
+            message: format!("unknown section{hint}"),
+        });
     };
     if options::find(kind, &entry.option).is_some() {
         return None;
     }
-    let names = options::OPTIONS.iter().filter(|option| option.section == kind && !option.ignored).map(|option| option.name);
+    let names =
+        options::OPTIONS.iter().filter(|option| option.section == kind && !option.ignored).map(|option| option.name);
     let hint = did_you_mean(&entry.option, names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    Some(Problem { place: from(format!("[{}] {}", entry.section, entry.option)), message: format!("unknown option{hint}") })
+    Some(Problem {
+        place: from(format!("[{}] {}", entry.section, entry.option)),
+        message: format!("unknown option{hint}"),
+    })
 }

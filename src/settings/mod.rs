@@ -133,7 +133,10 @@ pub struct Shard {
 
 /// Reads and checks the file at `path`, with the process's environment on top of it.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
-    load_with(path, std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+    load_with(
+        path,
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
 }
 
 /// As [`load`], with an environment that the caller gives.

@@ -26,7 +26,13 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(found: &'a Found, problems: &'a RefCell<Vec<Problem>>, kind: Section, title: &'a str, folder: &'a Path) -> Self {
+    pub fn new(
+        found: &'a Found,
+        problems: &'a RefCell<Vec<Problem>>,
+        kind: Section,
+        title: &'a str,
+        folder: &'a Path,
+    ) -> Self {
         Self { found, problems, kind, title, folder }
     }
 
@@ -62,7 +68,10 @@ impl<'a> Reader<'a> {
         match text.parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                self.refuse(option, format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end()));
+                self.refuse(
+                    option,
+                    format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end()),
+                );
                 *range.start()
             }
         }
@@ -75,7 +84,11 @@ impl<'a> Reader<'a> {
 
     pub fn duration(&self, option: &str, range: RangeInclusive<i64>) -> std::time::Duration {
         let number = self.number(option, range).unsigned_abs();
-        if option.to_ascii_lowercase().ends_with("_ms") { std::time::Duration::from_millis(number) } else { std::time::Duration::from_secs(number) }
+        if option.to_ascii_lowercase().ends_with("_ms") {
+            std::time::Duration::from_millis(number)
+        } else {
+            std::time::Duration::from_secs(number)
+        }
     }
 
     pub fn port(&self, option: &str, lowest: i64) -> u16 {

@@ -55,7 +55,20 @@ pub fn parse_api_key_hash(text: &str) -> Option<ApiKeyHash> {
 
 /// True if nobody meant this as a secret: the texts that examples and templates use.
 pub fn is_placeholder(secret: &str) -> bool {
-    const WORDS: [&str; 12] = ["change", "placeholder", "replace", "example", "your_", "your-", "todo", "insert", "fixme", "dummy", "<", "${"];
+    const WORDS: [&str; 12] = [
+        "change",
+        "placeholder",
+        "replace",
+        "example",
+        "your_",
+        "your-",
+        "todo",
+        "insert",
+        "fixme",
+        "dummy",
+        "<",
+        "${",
+    ];
     let text = secret.trim().to_lowercase();
     let mut characters = text.chars();
     let first = characters.next();
@@ -107,7 +120,9 @@ mod tests {
     #[test]
     fn sealing_keys_come_in_three_forms() {
         let expected = [0xfb; 32];
-        for text in ["fb".repeat(32), "+/v7".repeat(10) + "+/s=", "-_v7".repeat(10) + "-_s=\n", "-_v7".repeat(10) + "-_s"] {
+        for text in
+            ["fb".repeat(32), "+/v7".repeat(10) + "+/s=", "-_v7".repeat(10) + "-_s=\n", "-_v7".repeat(10) + "-_s"]
+        {
             let key = parse_sealing_key(&text).unwrap_or_else(|| panic!("{text} is a key"));
             assert_eq!(key.expose_secret(), &expected);
         }
@@ -118,7 +133,16 @@ mod tests {
 
     #[test]
     fn placeholders_are_known() {
-        for text in ["...", "xxxxxxxx", "changeme", "change-me-please-change-me-please", "<secret>", "your_secret_here", "secret", "REPLACE_ME"] {
+        for text in [
+            "...",
+            "xxxxxxxx",
+            "changeme",
+            "change-me-please-change-me-please",
+            "<secret>",
+            "your_secret_here",
+            "secret",
+            "REPLACE_ME",
+        ] {
             assert!(is_placeholder(text), "{text}");
         }
         for text in ["k3Zr8vQ1", "correct horse battery staple", &new_api_key()] {

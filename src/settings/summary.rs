@@ -7,12 +7,21 @@ use std::fmt;
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let service = &self.service;
-        writeln!(f, "serve      https://{} (certificate {})", host_port(service.host, service.port), service.tls_cert.display())?;
+        writeln!(
+            f,
+            "serve      https://{} (certificate {})",
+            host_port(service.host, service.port),
+            service.tls_cert.display()
+        )?;
         writeln!(f, "admin      http://{}", host_port(service.admin_host, service.admin_port))?;
         for shard in &self.shards {
             let replicas: Vec<String> = shard.replicas.iter().map(ToString::to_string).collect();
             let replicas = if replicas.is_empty() { "none".to_owned() } else { replicas.join(", ") };
-            writeln!(f, "shard      {} (weight {}): master {}, replicas {replicas}", shard.name, shard.weight, shard.master)?;
+            writeln!(
+                f,
+                "shard      {} (weight {}): master {}, replicas {replicas}",
+                shard.name, shard.weight, shard.master
+            )?;
         }
         let redis = &self.redis;
         let user = redis.username.as_deref().unwrap_or("default");
@@ -20,9 +29,18 @@ impl fmt::Display for Settings {
         let tls = if redis.tls.is_some() { "TLS" } else { "no TLS" };
         writeln!(f, "redis      user {user}, {password}, database {}, {tls}", redis.db)?;
         for client in &self.auth.clients {
-            let namespace = client.namespace.as_ref().map_or(String::new(), |namespace| format!(", namespace {}", namespace.name()));
-            let limit = client.commands_per_second.map_or(String::new(), |limit| format!(", at most {limit} commands per second"));
-            let kind = if client.any_client_id { "shared secret ****".to_owned() } else { format!("{} api key(s)", client.api_key_hashes.len()) };
+            let namespace = client
+                .namespace
+                .as_ref()
+                .map_or(String::new(), |namespace| format!(", namespace {}", namespace.name()));
+            let limit = client
+                .commands_per_second
+                .map_or(String::new(), |limit| format!(", at most {limit} commands per second"));
+            let kind = if client.any_client_id {
+                "shared secret ****".to_owned()
+            } else {
+                format!("{} api key(s)", client.api_key_hashes.len())
+            };
             writeln!(f, "client     {}: {kind}, may {}{namespace}{limit}", client.id, client.scopes)?;
         }
         match (self.sealing.keys.len(), self.sealing.always) {

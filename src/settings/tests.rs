@@ -10,7 +10,8 @@ fn check(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems>
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("setup.config");
     fs::write(&path, text).expect("the file is written");
-    fs::write(folder.path().join("text_encryption.key"), "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=").expect("the key is written");
+    fs::write(folder.path().join("text_encryption.key"), "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=")
+        .expect("the key is written");
     load_with(&path, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
 }
 
@@ -44,7 +45,15 @@ fn the_python_services_file_loads_as_it_is() {
     let settings = check(PYTHON, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.service.port, 9090);
     assert_eq!(settings.default_ttl, Ttl::from_secs(600).expect("in range"));
-    assert_eq!(settings.shards, [Shard { name: "main".into(), weight: 1, master: "127.0.0.1:6379".parse().expect("an address"), replicas: vec![] }]);
+    assert_eq!(
+        settings.shards,
+        [Shard {
+            name: "main".into(),
+            weight: 1,
+            master: "127.0.0.1:6379".parse().expect("an address"),
+            replicas: vec![]
+        }]
+    );
     assert!(settings.redis.password.is_none());
     assert_eq!(settings.auth.clients[0].id, "rollama");
     assert_eq!(settings.auth.jwt_secret.expose_secret(), "jFh8s0d8fh2lq9%;#1kdjKJH7gYt5Rr4");
@@ -71,9 +80,15 @@ commands_per_second=100
 #[test]
 fn shards_and_clients_are_read() {
     let settings = check(SHARDED, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(settings.shards.iter().map(|shard| (&*shard.name, shard.weight, shard.replicas.len())).collect::<Vec<_>>(), [("a", 1, 2), ("b", 3, 0)]);
+    assert_eq!(
+        settings.shards.iter().map(|shard| (&*shard.name, shard.weight, shard.replicas.len())).collect::<Vec<_>>(),
+        [("a", 1, 2), ("b", 3, 0)]
+    );
     let [client] = settings.auth.clients.as_slice() else { panic!("one client") };
-    assert_eq!((client.id.as_str(), client.scopes.to_string().as_str(), client.any_client_id), ("billing", "read write", false));
+    assert_eq!(
+        (client.id.as_str(), client.scopes.to_string().as_str(), client.any_client_id),
+        ("billing", "read write", false)
+    );
     assert_eq!(client.commands_per_second, NonZeroU32::new(100));
 }
 
@@ -89,8 +104,14 @@ fn the_environment_wins_and_names_sections_of_the_file() {
         ("HOME", "/"),
     ];
     let settings = check(SHARDED, &environment).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(settings.redis.password.map(|password| password.expose_secret().to_owned()).as_deref(), Some("from a file"));
-    assert_eq!(settings.shards.iter().map(|shard| (&*shard.name, shard.weight)).collect::<Vec<_>>(), [("a", 1), ("b", 7), ("c", 1)]);
+    assert_eq!(
+        settings.redis.password.map(|password| password.expose_secret().to_owned()).as_deref(),
+        Some("from a file")
+    );
+    assert_eq!(
+        settings.shards.iter().map(|shard| (&*shard.name, shard.weight)).collect::<Vec<_>>(),
+        [("a", 1), ("b", 7), ("c", 1)]
+    );
     assert_eq!(settings.service.port, 9443);
 }
 
@@ -137,7 +158,10 @@ scopes=read,admin
 fn what_contradicts_itself_is_refused() {
     for (text, expected) in [
         ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host: is not allowed beside [shard:NAME]"),
-        ("[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n", "[redis] replicas: b:1 stands in shard \"a\" and in shard \"b\""),
+        (
+            "[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n",
+            "[redis] replicas: b:1 stands in shard \"a\" and in shard \"b\"",
+        ),
         ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
         ("[redis]\nca_cert=x\n", "[redis] ca_cert: has no effect without tls=true"),
         ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY: is missing"),
@@ -177,7 +201,11 @@ fn defaults_of_all_options_pass_the_checks() {
             let title = option.section.title().replace("NAME", "x");
             let text = format!("[{title}]\n{}={default}\n", option.name);
             let problems = check(&text, &[]).err().map(|problems| problems.to_string()).unwrap_or_default();
-            assert!(!problems.contains(&format!("[{title}] {}:", option.name)), "{} = {default}: {problems}", option.name);
+            assert!(
+                !problems.contains(&format!("[{title}] {}:", option.name)),
+                "{} = {default}: {problems}",
+                option.name
+            );
         }
     }
 }
@@ -201,6 +229,11 @@ fn the_commented_example_and_the_list_of_options_agree() {
         }
     }
     for option in options::OPTIONS.iter().filter(|option| !option.ignored) {
-        assert!(shown.contains(&(option.section, option.name)), "the example lacks [{}] {}", option.section.title(), option.name);
+        assert!(
+            shown.contains(&(option.section, option.name)),
+            "the example lacks [{}] {}",
+            option.section.title(),
+            option.name
+        );
     }
 }

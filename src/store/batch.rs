@@ -26,13 +26,24 @@ struct Pending<'a> {
 
 /// Runs all operations; answers in their order.
 pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
-    let changed: HashSet<&[u8]> = operations.iter().filter(|operation| !matches!(operation.kind, OperationKind::Get)).map(|operation| operation.key.as_bytes()).collect();
+    let changed: HashSet<&[u8]> = operations
+        .iter()
+        .filter(|operation| !matches!(operation.kind, OperationKind::Get))
+        .map(|operation| operation.key.as_bytes())
+        .collect();
     let mut pending: Vec<Pending<'_>> = operations
         .iter()
         .map(|operation| {
             let hash = key_hash(operation.key.as_bytes());
             let on_master = changed.contains(operation.key.as_bytes());
-            Pending { operation, shard: store.0.ring.owner(hash), hash, on_master, tried: Tried::default(), answer: None }
+            Pending {
+                operation,
+                shard: store.0.ring.owner(hash),
+                hash,
+                on_master,
+                tried: Tried::default(),
+                answer: None,
+            }
         })
         .collect();
     // Each round sends what has no answer yet; a read that failed is sent to another node in the next one.
@@ -41,7 +52,9 @@ pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline
         if groups.is_empty() {
             break;
         }
-        let rounds = groups.into_iter().map(|((shard, node), members)| round(&store.0.shards[shard], node, members, &pending, deadline));
+        let rounds = groups
+            .into_iter()
+            .map(|((shard, node), members)| round(&store.0.shards[shard], node, members, &pending, deadline));
         let answers = join_all(rounds).await;
         for (node, position, answer) in answers.into_iter().flatten() {
             let shard = &store.0.shards[pending[position].shard];
@@ -53,11 +66,19 @@ pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline
 }
 
 /// Positions of the unanswered operations by shard and node. What no node can take is answered with that error.
-async fn by_node(store: &Store, pending: &mut [Pending<'_>], deadline: Deadline) -> BTreeMap<(usize, usize), Vec<usize>> {
+async fn by_node(
+    store: &Store,
+    pending: &mut [Pending<'_>],
+    deadline: Deadline,
+) -> BTreeMap<(usize, usize), Vec<usize>> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (position, item) in pending.iter_mut().enumerate().filter(|(_, item)| item.answer.is_none()) {
         let shard = &store.0.shards[item.shard];
-        let node = if item.on_master { shard.wait_for_master(deadline).await.map(|()| MASTER) } else { shard.reader(item.hash, &item.tried, deadline).await };
+        let node = if item.on_master {
+            shard.wait_for_master(deadline).await.map(|()| MASTER)
+        } else {
+            shard.reader(item.hash, &item.tried, deadline).await
+        };
         match node {
             Ok(node) => groups.entry((item.shard, node)).or_default().push(position),
             Err(error) => item.answer = Some(Err(error)),
@@ -67,7 +88,13 @@ async fn by_node(store: &Store, pending: &mut [Pending<'_>], deadline: Deadline)
 }
 
 /// Sends one node its part, and returns node, position and answer of each.
-async fn round(shard: &Shard, node: usize, members: Vec<usize>, pending: &[Pending<'_>], deadline: Deadline) -> Vec<(usize, usize, Result<Value, NodeError>)> {
+async fn round(
+    shard: &Shard,
+    node: usize,
+    members: Vec<usize>,
+    pending: &[Pending<'_>],
+    deadline: Deadline,
+) -> Vec<(usize, usize, Result<Value, NodeError>)> {
     let mut pipeline = redis::Pipeline::with_capacity(members.len());
     for position in &members {
         let operation = pending[*position].operation;
@@ -77,7 +104,9 @@ async fn round(shard: &Shard, node: usize, members: Vec<usize>, pending: &[Pendi
     let reads_only = members.iter().all(|position| !pending[*position].on_master);
     let deadline = if reads_only { deadline.attempt(shard.attempt_timeout) } else { deadline };
     match shard.node(node).ask_all(&pipeline, deadline).await {
-        Ok(answers) => members.into_iter().zip(answers).map(|(position, answer)| (node, position, Ok(answer))).collect(),
+        Ok(answers) => {
+            members.into_iter().zip(answers).map(|(position, answer)| (node, position, Ok(answer))).collect()
+        }
         Err(error) => members.into_iter().map(|position| (node, position, Err(error.clone()))).collect(),
     }
 }
@@ -88,7 +117,9 @@ impl Pending<'_> {
         let kind = &self.operation.kind;
         self.answer = match answer.and_then(|value| answer_to(kind, value)) {
             Ok(answer) => Some(Ok(answer)),
-            Err(error) if self.on_master && !matches!(kind, OperationKind::Get) => Some(Err(shard.write_failure(WriteFailure(error)))),
+            Err(error) if self.on_master && !matches!(kind, OperationKind::Get) => {
+                Some(Err(shard.write_failure(WriteFailure(error))))
+            }
             Err(error) if !self.on_master && error.advice() == Advice::RetryElsewhere => {
                 self.tried.note(node, error);
                 None

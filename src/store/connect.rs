@@ -2,8 +2,9 @@
 
 use crate::{settings, types::Address};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisError,
-    TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings, io::tcp::socket2::TcpKeepalive,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisConnectionInfo, RedisError, TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    io::tcp::socket2::TcpKeepalive,
 };
 use secrecy::ExposeSecret;
 use std::{sync::Arc, time::Duration};
@@ -26,7 +27,8 @@ pub struct Target {
 impl Target {
     /// The error says what is wrong with the certificates.
     pub fn new(address: &Address, redis: &settings::Redis) -> Result<Self, String> {
-        let client = client(address, redis).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
+        let client =
+            client(address, redis).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
         Ok(Self { client, connect_timeout: redis.connect_timeout })
     }
 
@@ -52,7 +54,10 @@ impl Target {
 }
 
 fn client(address: &Address, redis: &settings::Redis) -> Result<Client, RedisError> {
-    let mut login = RedisConnectionInfo::default().set_db(redis.db).set_protocol(ProtocolVersion::RESP3).set_lib_name("cachefront", env!("CARGO_PKG_VERSION"));
+    let mut login = RedisConnectionInfo::default()
+        .set_db(redis.db)
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_lib_name("cachefront", env!("CARGO_PKG_VERSION"));
     if let Some(username) = &redis.username {
         login = login.set_username(username);
     }
@@ -73,7 +78,10 @@ fn client(address: &Address, redis: &settings::Redis) -> Result<Client, RedisErr
     match &redis.tls {
         None => Client::open(info),
         Some(tls) => {
-            let client_tls = tls.client.as_ref().map(|(certificate, key)| ClientTlsConfig { client_cert: certificate.clone(), client_key: key.expose_secret().clone() });
+            let client_tls = tls.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
+                client_cert: certificate.clone(),
+                client_key: key.expose_secret().clone(),
+            });
             Client::build_with_tls(info, TlsCertificates { client_tls, root_cert: tls.ca_cert.clone() })
         }
     }

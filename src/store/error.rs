@@ -49,7 +49,9 @@ impl From<&ServerError> for NodeError {
 impl From<RedisError> for NodeError {
     fn from(error: RedisError) -> Self {
         match error.code() {
-            Some(code) => Self::Answered { code: code.to_owned(), detail: error.detail().unwrap_or_default().to_owned() },
+            Some(code) => {
+                Self::Answered { code: code.to_owned(), detail: error.detail().unwrap_or_default().to_owned() }
+            }
             None => Self::Lost,
         }
     }
@@ -60,16 +62,36 @@ impl From<RedisError> for NodeError {
 pub enum StoreError {
     /// Nothing was done: no node that could do it is reachable.
     #[error("shard \"{shard}\" is unavailable")]
-    Unavailable { shard: Arc<str>, #[source] cause: NodeError },
+    Unavailable {
+        shard: Arc<str>,
+        #[source]
+        cause: NodeError,
+    },
     /// A write was sent and its answer did not come.
     #[error("shard \"{shard}\" did not confirm the write")]
-    Unconfirmed { shard: Arc<str>, #[source] cause: NodeError },
+    Unconfirmed {
+        shard: Arc<str>,
+        #[source]
+        cause: NodeError,
+    },
     #[error("the deadline passed while waiting for shard \"{shard}\"")]
-    DeadlinePassed { shard: Arc<str>, #[source] cause: NodeError },
+    DeadlinePassed {
+        shard: Arc<str>,
+        #[source]
+        cause: NodeError,
+    },
     #[error("shard \"{shard}\" is overloaded")]
-    Overloaded { shard: Arc<str>, #[source] cause: NodeError },
+    Overloaded {
+        shard: Arc<str>,
+        #[source]
+        cause: NodeError,
+    },
     #[error("shard \"{shard}\" is out of memory")]
-    OutOfMemory { shard: Arc<str>, #[source] cause: NodeError },
+    OutOfMemory {
+        shard: Arc<str>,
+        #[source]
+        cause: NodeError,
+    },
     /// The key holds a list, hash, set, …
     #[error("the key holds something other than a string")]
     WrongType,

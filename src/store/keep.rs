@@ -95,7 +95,9 @@ fn says_never_synced(info: &Value) -> bool {
         _ => return false,
     };
     let field = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
-    field("role") == Some("slave") && field("master_link_status") != Some("up") && field("slave_repl_offset") == Some("0")
+    field("role") == Some("slave")
+        && field("master_link_status") != Some("up")
+        && field("slave_repl_offset") == Some("0")
 }
 
 /// Between half of `wait` and all of it, so that instances that lost a node together do not come back together.

@@ -40,7 +40,11 @@ impl Session {
     }
 
     /// Asks over the connection and waits for the answer until `deadline`.
-    pub async fn ask<T, F>(&self, deadline: Deadline, ask: impl FnOnce(MultiplexedConnection) -> F) -> Result<T, NodeError>
+    pub async fn ask<T, F>(
+        &self,
+        deadline: Deadline,
+        ask: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T, NodeError>
     where
         F: Future<Output = RedisResult<T>>,
     {

@@ -129,7 +129,12 @@ impl Store {
         shard.locate(hash)
     }
 
-    async fn write(&self, key: &FullKey<'_>, kind: &OperationKind<'_>, deadline: Deadline) -> Result<Answer, StoreError> {
+    async fn write(
+        &self,
+        key: &FullKey<'_>,
+        kind: &OperationKind<'_>,
+        deadline: Deadline,
+    ) -> Result<Answer, StoreError> {
         let (shard, _) = self.route(key);
         shard.wait_for_master(deadline).await?;
         let answer = shard.ask(shard::MASTER, &command(key, kind), deadline).await;

@@ -65,7 +65,9 @@ impl Node {
         let session = self.session()?;
         let count = commands.len();
         let _place = self.take_place(count)?;
-        let answers = session.ask(deadline, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await }).await?;
+        let answers = session
+            .ask(deadline, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
+            .await?;
         if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
     }
 

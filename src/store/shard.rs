@@ -65,7 +65,8 @@ impl Shard {
     pub fn new(shard: &settings::Shard, redis: &settings::Redis) -> Result<Self, String> {
         let changed = Arc::new(watch::Sender::new(()));
         let addresses = std::iter::once(&shard.master).chain(&shard.replicas);
-        let nodes = addresses.map(|address| Node::new(address, redis, &changed).map(Arc::new)).collect::<Result<_, _>>()?;
+        let nodes =
+            addresses.map(|address| Node::new(address, redis, &changed).map(Arc::new)).collect::<Result<_, _>>()?;
         Ok(Self { name: shard.name.as_str().into(), nodes, attempt_timeout: redis.attempt_timeout, changed })
     }
 
@@ -88,16 +89,24 @@ impl Shard {
             return Ok(node);
         }
         let worth_waiting = |node: usize| !tried.has(node) && self.nodes[node].is_connecting();
-        let found = self.wait(deadline, || self.readable(hash, tried), || (0..self.nodes.len()).any(worth_waiting)).await;
+        let found =
+            self.wait(deadline, || self.readable(hash, tried), || (0..self.nodes.len()).any(worth_waiting)).await;
         found.ok_or_else(|| {
             let cause = tried.last.clone().unwrap_or(NodeError::NotConnected);
-            if deadline.has_passed() { StoreError::DeadlinePassed { shard: Arc::clone(&self.name), cause } } else { self.read_failure(cause) }
+            if deadline.has_passed() {
+                StoreError::DeadlinePassed { shard: Arc::clone(&self.name), cause }
+            } else {
+                self.read_failure(cause)
+            }
         })
     }
 
     fn readable(&self, hash: u64, tried: &Tried) -> Option<usize> {
         let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_readable();
-        self.replicas().filter(usable).max_by_key(|node| self.score(hash, *node)).or_else(|| Some(MASTER).filter(usable))
+        self.replicas()
+            .filter(usable)
+            .max_by_key(|node| self.score(hash, *node))
+            .or_else(|| Some(MASTER).filter(usable))
     }
 
     fn replicas(&self) -> std::ops::Range<usize> {
@@ -116,7 +125,12 @@ impl Shard {
     }
 
     /// Waits, no longer than one attempt, until `ready` gives something or nothing more is to be hoped for.
-    async fn wait<T>(&self, deadline: Deadline, ready: impl Fn() -> Option<T>, hopeful: impl Fn() -> bool) -> Option<T> {
+    async fn wait<T>(
+        &self,
+        deadline: Deadline,
+        ready: impl Fn() -> Option<T>,
+        hopeful: impl Fn() -> bool,
+    ) -> Option<T> {
         let until = deadline.attempt(self.attempt_timeout).instant();
         if let Some(found) = ready() {
             return Some(found);

@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "redis", "redis:", ":6379", "redis:0", "redis:70000", "::1:6379", "[::1:6379", "a b:1", "redis://a:1"] {
+        for text in
+            ["", "redis", "redis:", ":6379", "redis:0", "redis:70000", "::1:6379", "[::1:6379", "a b:1", "redis://a:1"]
+        {
             assert!(text.parse::<Address>().is_err(), "{text:?} was taken for an address");
         }
     }

@@ -71,8 +71,8 @@ impl Namespace {
     /// Up to 64 letters, digits, `.`, `_` or `-`. Braces and colons stay out, so that a namespace neither
     /// changes the `{tag}` of a key nor reaches into another client's namespace.
     pub fn new(name: &str) -> Option<Self> {
-        let valid = (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let valid =
+            (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         valid.then(|| Self(format!("{name}:")))
     }
 

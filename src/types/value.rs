@@ -111,7 +111,16 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits_and_objects_their_spaces() {
-        for json in ["1.0", "1e400", "123456789012345678901234567890", "{ \"b\" : 1,\"a\":[ ] }", "null", "false", "\"\"", r#""\ud800""#] {
+        for json in [
+            "1.0",
+            "1e400",
+            "123456789012345678901234567890",
+            "{ \"b\" : 1,\"a\":[ ] }",
+            "null",
+            "false",
+            "\"\"",
+            r#""\ud800""#,
+        ] {
             assert_eq!(round_trip(json), json);
         }
     }

@@ -38,7 +38,10 @@ impl RequestId {
 
 /// Puts the id into the request's extensions and the answer's header.
 pub async fn request_id(mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(HEADER).filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()));
+    let given = request
+        .headers()
+        .get(HEADER)
+        .filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()));
     let id = given.map_or_else(RequestId::fresh, |value| RequestId(value.clone()));
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;

@@ -8,13 +8,19 @@ pub fn text(session: &Session, redis: &Group) -> String {
     let Session { api_key, port, admin_port, .. } = session;
     let (certificate, config) = (session.certificate.display(), session.config.display());
     let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!("\nCachefront {version} is ready at https://localhost:{port} (try /docs; probes at http://127.0.0.1:{admin_port}/readyz)\n\n");
+    let mut text = format!(
+        "\nCachefront {version} is ready at https://localhost:{port} (try /docs; probes at http://127.0.0.1:{admin_port}/readyz)\n\n"
+    );
     for (name, master, replicas) in redis.shards() {
         let replicas: Vec<String> = replicas.iter().map(ToString::to_string).collect();
         let replicas = if replicas.is_empty() { "none".to_owned() } else { replicas.join(", ") };
         let _ = writeln!(text, "  Redis     shard {name}: master {master}, replicas {replicas}");
     }
-    let cache = |body: &str| format!("  curl --cacert {certificate} https://localhost:{port}/cache \\\n    -H \"Authorization: Bearer $AT\" -H 'Content-Type: application/json' \\\n    -d '{body}'\n");
+    let cache = |body: &str| {
+        format!(
+            "  curl --cacert {certificate} https://localhost:{port}/cache \\\n    -H \"Authorization: Bearer $AT\" -H 'Content-Type: application/json' \\\n    -d '{body}'\n"
+        )
+    };
     let _ = write!(
         text,
         "  API key   {api_key}

@@ -22,9 +22,20 @@ pub fn ensure(folder: &Path) -> Result<Certificate, String> {
     let certificate = Certificate { chain: folder.join("cert.pem"), key: folder.join("key.pem") };
     match (certificate.chain.exists(), certificate.key.exists()) {
         (true, true) => {}
-        (false, false) => make(&certificate).map_err(|error| format!("no certificate could be made in {}: {error}", folder.display()))?,
-        (true, false) => return Err(format!("{} has a cert.pem but no key.pem: add the key, or remove the certificate to have both made", folder.display())),
-        (false, true) => return Err(format!("{} has a key.pem but no cert.pem: add the certificate, or remove the key to have both made", folder.display())),
+        (false, false) => make(&certificate)
+            .map_err(|error| format!("no certificate could be made in {}: {error}", folder.display()))?,
+        (true, false) => {
+            return Err(format!(
+                "{} has a cert.pem but no key.pem: add the key, or remove the certificate to have both made",
+                folder.display()
+            ));
+        }
+        (false, true) => {
+            return Err(format!(
+                "{} has a key.pem but no cert.pem: add the certificate, or remove the key to have both made",
+                folder.display()
+            ));
+        }
     }
     Ok(certificate)
 }

@@ -85,7 +85,9 @@ impl Group {
     /// Name, master and replicas of each shard.
     pub fn shards(&self) -> impl Iterator<Item = (String, &Address, Vec<&Address>)> {
         let names = ('a'..).map(String::from);
-        self.masters.iter().zip(&self.replicas).zip(names).map(|((master, replicas), name)| (name, &master.address, replicas.iter().map(|replica| &replica.address).collect()))
+        self.masters.iter().zip(&self.replicas).zip(names).map(|((master, replicas), name)| {
+            (name, &master.address, replicas.iter().map(|replica| &replica.address).collect())
+        })
     }
 
     pub fn master(&mut self, shard: usize) -> &mut Node {
@@ -104,21 +106,42 @@ impl Drop for Group {
 }
 
 impl Node {
-    fn start(server: &Path, folder: &Path, keeper: &Keeper, layout: &Layout, arguments: &[String]) -> Result<Self, String> {
+    fn start(
+        server: &Path,
+        folder: &Path,
+        keeper: &Keeper,
+        layout: &Layout,
+        arguments: &[String],
+    ) -> Result<Self, String> {
         let mut last = String::new();
         for _ in 0..PORT_TRIES {
             let port = free_port().map_err(|error| format!("no port is free for Redis: {error}"))?;
             let mut command = Command::new(server);
             let port_text = port.to_string();
-            command.args(["--port", &port_text, "--bind", HOST, "--daemonize", "no", "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
+            command.args([
+                "--port",
+                &port_text,
+                "--bind",
+                HOST,
+                "--daemonize",
+                "no",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--repl-diskless-sync-delay",
+                "0",
+            ]);
             command.arg("--dir").arg(folder).args(["--dbfilename", &format!("{port}.rdb"), "--loglevel", "warning"]);
             if !layout.password.is_empty() {
                 command.args(["--requirepass", &layout.password, "--masterauth", &layout.password]);
             }
             command.args(&layout.arguments).args(arguments);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(keeper.group());
-            let process = command.spawn().map_err(|error| format!("{} cannot be started: {error}", server.display()))?;
-            let mut node = Self { address: Address { host: HOST.to_owned(), port }, process, password: layout.password.clone() };
+            let process =
+                command.spawn().map_err(|error| format!("{} cannot be started: {error}", server.display()))?;
+            let mut node =
+                Self { address: Address { host: HOST.to_owned(), port }, process, password: layout.password.clone() };
             match node.wait_until_up() {
                 Ok(()) => return Ok(node),
                 Err(problem) => last = problem,
@@ -172,7 +195,11 @@ impl Node {
     }
 
     fn wait_for_replicas(&self, replicas: usize) -> Result<(), String> {
-        let online = || self.ask("INFO replication").is_ok_and(|info| info.matches("state=online").count() == replicas).then_some(());
+        let online = || {
+            self.ask("INFO replication")
+                .is_ok_and(|info| info.matches("state=online").count() == replicas)
+                .then_some(())
+        };
         wait_for(online).ok_or_else(|| "the Redis replicas did not come online in time".to_owned())
     }
 }

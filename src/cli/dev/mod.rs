@@ -40,7 +40,9 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
     let certificate = certificate::ensure(&args.certs).map_err(Failure::general)?;
     // Before Redis is started: a taken port is the likeliest problem, and the cheapest to find.
     let (listeners, ports) = session::listen(args.port).map_err(Failure::general)?;
-    let redis = Group::start(&Layout { shards: args.shards.into(), replicas: args.replicas.into(), ..Layout::default() }).map_err(Failure::general)?;
+    let redis =
+        Group::start(&Layout { shards: args.shards.into(), replicas: args.replicas.into(), ..Layout::default() })
+            .map_err(Failure::general)?;
     let session = Session::new(&redis, &certificate, ports).map_err(Failure::general)?;
     let settings = session.settings().map_err(Failure::settings)?;
     telemetry::start(&settings.service);

@@ -16,6 +16,7 @@ pub struct Session {
 }
 
 /// The ports that are open.
+#[derive(Clone, Copy)]
 pub struct Ports {
     service: u16,
     admin: u16,
@@ -26,7 +27,8 @@ pub fn listen(port: u16) -> Result<(Listeners, Ports), String> {
     let with_admin = |admin_port| server::bind_on(([0, 0, 0, 0], port), ([127, 0, 0, 1], admin_port));
     let next = if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) };
     // Which of the two ports was at fault shows when only the first can still be.
-    let listeners = with_admin(next).or_else(|_| with_admin(0)).map_err(|problem| problem.replace("(PORT)", "(--port)"))?;
+    let listeners =
+        with_admin(next).or_else(|_| with_admin(0)).map_err(|problem| problem.replace("(PORT)", "(--port)"))?;
     let ports = Ports { service: listeners.service_address.port(), admin: listeners.admin_address.port() };
     Ok((listeners, ports))
 }
@@ -53,7 +55,13 @@ impl Session {
             std::env::var("CACHEFRONT_LOG").unwrap_or_else(|_| "warn".to_owned()),
         );
         fs::write(&config, text)?;
-        Ok(Self { api_key, certificate: certificate.chain.clone(), config, port: ports.service, admin_port: ports.admin })
+        Ok(Self {
+            api_key,
+            certificate: certificate.chain.clone(),
+            config,
+            port: ports.service,
+            admin_port: ports.admin,
+        })
     }
 
     /// The settings as written; the environment stays out of it.

@@ -1,0 +1,37 @@
+# What people and CI run. `make run` and `make test` are all that is needed to begin.
+
+PORT ?= 9090
+SHARDS ?= 1
+REPLICAS ?= 3
+
+.PHONY: run test check fmt redis dist clean
+
+# A service to try out, with a real Redis master and replicas, until Ctrl-C.
+run: redis
+	cargo build --locked
+	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
+
+test: redis
+	cargo test --locked
+
+# Everything that can be said without running the service.
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo test --locked --test tidy
+	python3 scripts/check_manifests.py
+
+fmt:
+	cargo fmt
+
+# redis-server, if there is none.
+redis:
+	@sh scripts/install_redis.sh
+
+# The program as it is shipped: target/dist/cachefront.
+dist:
+	cargo build --locked --profile dist
+
+clean:
+	cargo clean
