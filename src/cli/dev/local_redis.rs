@@ -11,6 +11,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -54,7 +55,9 @@ pub struct Group {
 /// One process.
 pub struct Node {
     pub address: Address,
-    process: Child,
+    /// How it was started, so that it can be started again.
+    command: Mutex<Command>,
+    process: Mutex<Child>,
     password: String,
 }
 
@@ -90,12 +93,12 @@ impl Group {
         })
     }
 
-    pub fn master(&mut self, shard: usize) -> &mut Node {
-        &mut self.masters[shard]
+    pub fn master(&self, shard: usize) -> &Node {
+        &self.masters[shard]
     }
 
-    pub fn replica(&mut self, shard: usize, number: usize) -> &mut Node {
-        &mut self.replicas[shard][number]
+    pub fn replicas(&self, shard: usize) -> &[Node] {
+        &self.replicas[shard]
     }
 }
 
@@ -140,8 +143,12 @@ impl Node {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(keeper.group());
             let process =
                 command.spawn().map_err(|error| format!("{} cannot be started: {error}", server.display()))?;
-            let mut node =
-                Self { address: Address { host: HOST.to_owned(), port }, process, password: layout.password.clone() };
+            let node = Self {
+                address: Address { host: HOST.to_owned(), port },
+                command: Mutex::new(command),
+                process: Mutex::new(process),
+                password: layout.password.clone(),
+            };
             match node.wait_until_up() {
                 Ok(()) => return Ok(node),
                 Err(problem) => last = problem,
@@ -172,20 +179,32 @@ impl Node {
     }
 
     /// Ends the process at once, as `kill -9` does.
-    pub fn kill(&mut self) {
+    pub fn kill(&self) {
+        let mut process = self.process();
         // It may be gone already, which is what is wanted.
-        let _killed = self.process.kill();
-        let _reaped = self.process.wait();
+        let _killed = process.kill();
+        let _reaped = process.wait();
+    }
+
+    /// Starts the process again after [`Node::kill`], empty, on the same port.
+    pub fn start_again(&self) -> Result<(), String> {
+        let spawned = self.command.lock().unwrap_or_else(PoisonError::into_inner).spawn();
+        *self.process() = spawned.map_err(|error| format!("redis-server cannot be started again: {error}"))?;
+        self.wait_until_up()
     }
 
     pub fn process_id(&self) -> u32 {
-        self.process.id()
+        self.process().id()
     }
 
-    fn wait_until_up(&mut self) -> Result<(), String> {
-        let id = self.process.id().to_string();
+    fn process(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until_up(&self) -> Result<(), String> {
+        let id = self.process_id().to_string();
         wait_for(|| {
-            if let Ok(Some(status)) = self.process.try_wait() {
+            if let Ok(Some(status)) = self.process().try_wait() {
                 return Some(Err(format!("redis-server ended at once ({status})")));
             }
             // Asked for its process id, so that no other program on this port is taken for it.

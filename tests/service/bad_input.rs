@@ -1,0 +1,198 @@
+//! Input that is wrong in every way that comes to mind. Each gets its one clear answer, and the service lives on.
+
+use crate::harness::{Answer, Caller, Service, shared};
+use serde_json::json;
+
+#[tokio::test]
+async fn malformed_bodies_say_what_is_wrong_and_where() {
+    let caller = shared().0.caller().await;
+    let long_key = json!({"command": "READ", "key": "k".repeat(513)}).to_string();
+    let deep = "[".repeat(100_000);
+    let deep_value = format!(r#"{{"command":"READ","key":{}}}"#, "[".repeat(100_000));
+    for (body, code, message) in [
+        ("", "invalid_json", "The body is empty"),
+        (" \n", "invalid_json", "The body is empty"),
+        ("{", "invalid_json", "EOF while parsing an object at line 1 column 1"),
+        (r#"{"command":"READ","key":"k"#, "invalid_json", "EOF while parsing a string"),
+        (r#"{"command":"READ","key":"k"} x"#, "invalid_json", "trailing characters at line 1 column 30"),
+        (r#"{"command":"READ",}"#, "invalid_json", "trailing comma"),
+        ("nonsense", "invalid_json", "at line 1"),
+        ("5", "invalid_command", "not a number"),
+        ("\"READ\"", "invalid_command", "not a string"),
+        ("null", "invalid_command", "not null"),
+        (&deep, "invalid_json", "EOF while parsing"),
+        (&deep_value, "invalid_json", "EOF while parsing"),
+        (r#"{"command":"READ","key":"a","key":"b"}"#, "invalid_json", "duplicate field `key`"),
+        (r#"{"command":"WRITE","key":"a","value":1,"value":2}"#, "invalid_json", "duplicate field `value`"),
+        (r#"{"key":"k"}"#, "invalid_field", "`command` is missing"),
+        (r#"{"command":null,"key":"k"}"#, "invalid_field", "`command` must be a string, not null"),
+        (r#"{"command":"read","key":"k"}"#, "unknown_command", "READ, WRITE or DELETE, in capitals, not \"read\""),
+        (r#"{"command":"FLUSHALL"}"#, "unknown_command", "FLUSHALL"),
+        (r#"{"command":"READ"}"#, "invalid_field", "`key` is missing"),
+        (r#"{"command":"READ","key":5}"#, "invalid_field", "`key` must be a string, not a number"),
+        (r#"{"command":"READ","key":{"a":1}}"#, "invalid_field", "not an object"),
+        (r#"{"command":"READ","key":""}"#, "invalid_key", "must not be empty"),
+        (r#"{"command":"READ","key":"a\nb"}"#, "invalid_key", "control character (U+000A) at byte 1"),
+        (r#"{"command":"READ","key":"a\u0000"}"#, "invalid_key", "U+0000"),
+        (r#"{"command":"READ","key":"\ud800"}"#, "invalid_field", "`key` is not Unicode text"),
+        (&long_key, "invalid_key", "513 bytes"),
+        (r#"{"command":"WRITE","key":"k"}"#, "invalid_field", "`value` is missing"),
+        (
+            r#"{"command":"WRITE","key":"k","value":1,"expire":"60"}"#,
+            "invalid_field",
+            "whole number of seconds, not a string",
+        ),
+        (
+            r#"{"command":"WRITE","key":"k","value":1,"expire":1.5}"#,
+            "invalid_field",
+            "whole number of seconds, not 1.5",
+        ),
+        (
+            r#"{"command":"WRITE","key":"k","value":1,"expire":99999999999999999999}"#,
+            "invalid_field",
+            "at most 3155760000",
+        ),
+        (r#"{"command":"WRITE","key":"k","value":1,"expire":3155760001}"#, "invalid_field", "at most 3155760000"),
+        (
+            r#"{"command":"WRITE","key":"k","value":1,"encrypt":"yes"}"#,
+            "invalid_field",
+            "`encrypt` must be true or false",
+        ),
+        (r#"{"command":"WRITE","key":"k","value":1,"encrypt":true}"#, "encryption_not_configured", "ENCRYPTION_KEY"),
+    ] {
+        let answer = caller.send(body.to_owned()).await;
+        let start: String = body.chars().take(80).collect();
+        answer.expect_error(400, code);
+        let body = answer.json();
+        let given = body["message"].as_str().expect("a message");
+        assert!(given.contains(message), "{start}: {given:?} lacks {message:?}");
+        assert!(given.len() < 300, "{start}: {given:?} is long");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_400() {
+    let caller = shared().0.caller().await;
+    let answer = caller.send(&b"{\"command\":\"READ\",\"key\":\"\xff\"}"[..]).await;
+    assert!(answer.expect_error(400, "invalid_utf8").text.contains("byte 25"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_body_of_100_megabytes_is_413_announced_or_not() {
+    let caller = shared().0.caller().await;
+    let megabyte = vec![b' '; 1024 * 1024];
+    let announced = caller.send(megabyte.repeat(100)).await;
+    announced.expect_error(413, "body_too_large");
+    let chunks = futures_util::stream::iter((0..100).map(move |_| Ok::<_, std::io::Error>(megabyte.clone())));
+    let streamed = caller.send(reqwest::Body::wrap_stream(chunks)).await;
+    streamed.expect_error(413, "body_too_large");
+    assert_eq!(caller.read("bad-input:after").await, None);
+}
+
+#[tokio::test]
+async fn a_value_over_its_limit_is_413() {
+    let service = Service::start_with("VALUE_BYTES_MAX=10", "");
+    let caller = service.caller().await;
+    let answer = caller.send(json!({"command": "WRITE", "key": "k", "value": "12345678901"}).to_string()).await;
+    assert!(answer.expect_error(413, "value_too_large").text.contains("11 bytes; at most 10"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn other_media_types_are_415_and_none_is_json() {
+    let service = &shared().0;
+    let token = service.caller().await.token;
+    let send = |content_type: Option<&'static str>| {
+        let http = Caller::http().build().expect("a client");
+        let request = http.post(service.url("/cache")).bearer_auth(&token).body(r#"{"command":"READ","key":"k"}"#);
+        Answer::of(match content_type {
+            Some(text) => request.header("content-type", text),
+            None => request,
+        })
+    };
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x"] {
+        send(Some(content_type)).await.expect_error(415, "unsupported_media_type");
+    }
+    for content_type in
+        [None, Some("application/json; charset=utf-8"), Some("Application/JSON"), Some("application/vnd.api+json")]
+    {
+        assert_eq!(send(content_type).await.status.as_u16(), 200, "{content_type:?}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_are_404_and_other_methods_405() {
+    let service = &shared().0;
+    let http = Caller::http().build().expect("a client");
+    for path in ["/", "/cache/", "/admin", "/%00", "/cache/../etc/passwd?x=1"] {
+        Answer::of(http.get(service.url(path))).await.expect_error(404, "unknown_path");
+    }
+    for (method, path, allow) in [
+        ("GET", "/cache", "POST"),
+        ("PUT", "/login", "POST"),
+        ("POST", "/version", "GET, HEAD"),
+        ("DELETE", "/readyz", "GET, HEAD"),
+    ] {
+        let method = method.parse().expect("a method");
+        let answer = Answer::of(http.request(method, service.url(path))).await;
+        answer.expect_error(405, "method_not_allowed");
+        assert_eq!(answer.header("allow"), allow);
+    }
+}
+
+/// A generator without dependencies: the same cases in every run (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from(mixed ^ (mixed >> 31)).expect("64 bits") % limit
+    }
+
+    fn mutated(&mut self, seed: &[u8]) -> Vec<u8> {
+        let mut bytes = seed.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len() + 1);
+            match self.below(5) {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, u8::try_from(self.below(256)).expect("a byte")),
+                2 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                3 => {
+                    const PIECES: [&[u8]; 10] =
+                        [b"{", b"}", b"[", b"]", b"\"", b"\\u", b",", b"null", b"\xff", b"99999999999999999999"];
+                    let piece = PIECES[self.below(PIECES.len())];
+                    bytes.splice(at..at, piece.iter().copied());
+                }
+                _ => {
+                    let part = bytes[at.min(bytes.len() / 2)..].to_vec();
+                    bytes.extend(part);
+                }
+            }
+        }
+        bytes
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_generated_bodies_leave_the_service_whole() {
+    let seeds: [&[u8]; 5] = [
+        br#"{"command":"READ","key":"fuzz:a"}"#,
+        br#"{"command":"WRITE","key":"fuzz:a","value":{"a":[1,2.5e3,"\u00e9"]},"expire":60,"encrypt":false}"#,
+        br#"{"command":"DELETE","key":"fuzz:a"}"#,
+        br#"[{"command":"WRITE","key":"fuzz:b","value":"v"},{"command":"READ","key":"fuzz:b"},5]"#,
+        br#"{"command":"WRITE","key":"fuzz:\ud83d\ude00","value":null}"#,
+    ];
+    let caller = shared().0.caller().await;
+    let mut random = Random(2026);
+    for round in 0..3_000 {
+        let body = random.mutated(seeds[round % seeds.len()]);
+        let answer = caller.send(body.clone()).await;
+        let status = answer.status.as_u16();
+        assert!(status == 200 || status == 400, "{:?} gave {answer:?}", String::from_utf8_lossy(&body));
+        answer.json();
+    }
+    caller.write("bad-input:good", &json!("still here")).await;
+    caller.until_read("bad-input:good", Some(&json!("still here"))).await;
+}

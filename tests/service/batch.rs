@@ -1,0 +1,82 @@
+//! Arrays of commands.
+
+use crate::harness::{Service, redis, redis_section, shared};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn every_item_has_its_reply_in_order_and_fails_alone() {
+    let caller = shared().0.caller().await;
+    let replies = caller
+        .run(json!([
+            {"command": "WRITE", "key": "batch:a", "value": 1},
+            {"command": "READ", "key": "batch:missing"},
+            {"command": "NONSENSE"},
+            "not an object",
+            {"command": "WRITE", "key": "", "value": 1},
+            {"command": "READ", "key": "batch:a"},
+            {"command": "DELETE", "key": "batch:a"},
+        ]))
+        .await;
+    let seen: Vec<_> =
+        replies.as_array().expect("replies").iter().map(|reply| (&reply["status"], &reply["code"])).collect();
+    let expected = [
+        (json!("SUCCESS"), Value::Null),
+        (json!("NOT_FOUND"), Value::Null),
+        (json!("ERROR"), json!("unknown_command")),
+        (json!("ERROR"), json!("invalid_command")),
+        (json!("ERROR"), json!("invalid_key")),
+        (json!("SUCCESS"), Value::Null),
+        (json!("SUCCESS"), Value::Null),
+    ];
+    assert_eq!(seen, expected.iter().map(|(status, code)| (status, code)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_batch_sees_its_own_changes_in_order() {
+    let caller = shared().0.caller().await;
+    let (read, delete) =
+        (json!({"command": "READ", "key": "batch:own"}), json!({"command": "DELETE", "key": "batch:own"}));
+    for round in 0..50 {
+        let write = |value: Value| json!({"command": "WRITE", "key": "batch:own", "value": value});
+        let replies =
+            caller.run(json!([delete, read, write(json!(round)), read, write(json!("x")), read, delete, read])).await;
+        let seen: Vec<&Value> = [1, 3, 5, 7].iter().map(|at: &usize| &replies[*at]["value"]).collect();
+        assert_eq!(seen, [&Value::Null, &json!(round), &json!("x"), &Value::Null], "{replies}");
+    }
+}
+
+#[tokio::test]
+async fn the_empty_batch_has_no_replies_and_one_that_is_too_large_is_refused() {
+    let caller = shared().0.caller().await;
+    assert_eq!(caller.run(json!([])).await, json!([]));
+    let read = json!({"command": "READ", "key": "batch:k"});
+    let replies = caller.run(Value::Array(vec![read.clone(); 1000])).await;
+    assert_eq!(replies.as_array().map(Vec::len), Some(1000));
+    let answer = caller.send(Value::Array(vec![read; 1001]).to_string()).await;
+    assert!(answer.expect_error(400, "batch_too_large").text.contains("1001 commands; at most 1000"));
+}
+
+#[tokio::test]
+async fn a_batch_over_several_shards_is_one_round_trip_for_each_node() {
+    let group = redis(3, 1);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..300).map(|number| format!("batch:{number}")).collect();
+    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
+    let replies = caller.run(keys.iter().map(write).collect()).await;
+    assert!(replies.as_array().expect("replies").iter().all(|reply| reply["status"] == "SUCCESS"), "{replies}");
+    caller.until_read("batch:299", Some(&json!("batch:299"))).await;
+
+    let reads_before: u64 = (0..3).map(|shard| socket_reads(&group.replicas(shard)[0])).sum();
+    let replies = caller.run(keys.iter().map(|key| json!({"command": "READ", "key": key})).collect()).await;
+    let reads_after: u64 = (0..3).map(|shard| socket_reads(&group.replicas(shard)[0])).sum();
+    for (key, reply) in keys.iter().zip(replies.as_array().expect("replies")) {
+        assert_eq!(reply["value"], json!(key));
+    }
+    // 300 commands by themselves would be 300 reads; probes and this test's own questions are a few.
+    assert!(reads_after - reads_before < 60, "{} socket reads for 300 commands", reads_after - reads_before);
+}
+
+fn socket_reads(node: &cachefront::cli::dev::local_redis::Node) -> u64 {
+    node.info("total_reads_processed").and_then(|text| text.parse().ok()).expect("a number")
+}

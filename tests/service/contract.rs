@@ -1,0 +1,82 @@
+//! The protocol's table, row by row.
+
+use crate::harness::shared;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn write_read_delete_answer_as_they_always_did() {
+    let caller = shared().0.caller().await;
+    let write = caller.send(r#"{"command":"WRITE","key":"contract:k","value":"v","expire":3600}"#).await;
+    assert_eq!(write.text, "{\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":\"v\"}\n");
+    caller.until_read("contract:k", Some(&json!("v"))).await;
+    let read = caller.send(r#"{"key":"contract:k","command":"READ"}"#).await;
+    assert_eq!(read.text, "{\"command\":\"READ\",\"status\":\"SUCCESS\",\"value\":\"v\"}\n");
+    let delete = caller.send(r#"{"command":"DELETE","key":"contract:k"}"#).await;
+    assert_eq!(delete.text, "{\"command\":\"DELETE\",\"message\":\"contract:k Key deleted\",\"status\":\"SUCCESS\"}\n");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_there_is_http_200_and_not_found() {
+    let caller = shared().0.caller().await;
+    for command in ["READ", "DELETE"] {
+        let answer = caller.send(json!({"command": command, "key": "contract:missing"}).to_string()).await;
+        assert_eq!(answer.status.as_u16(), 200);
+        let expected = json!({"command": command, "status": "NOT_FOUND", "message": "contract:missing Key not found"});
+        assert_eq!(answer.json(), expected);
+    }
+}
+
+#[tokio::test]
+async fn expiry_is_the_default_the_given_or_never() {
+    let (service, group) = shared();
+    let caller = service.caller().await;
+    let master = group.master(0);
+    let rows = [
+        ("absent", json!({}), 590..=600),
+        ("null", json!({"expire": null}), 590..=600),
+        ("given", json!({"expire": 3600}), 3590..=3600),
+        ("zero", json!({"expire": 0}), -1..=-1),
+        ("negative", json!({"expire": -5}), -1..=-1),
+    ];
+    for (name, extra, expected) in rows {
+        let key = format!("contract:ttl:{name}");
+        let mut command = json!({"command": "WRITE", "key": key, "value": "v"});
+        let fields = command.as_object_mut().expect("an object");
+        fields.extend(extra.as_object().expect("an object").clone());
+        assert_eq!(caller.run(command).await["status"], "SUCCESS");
+        let ttl: i64 = master.ask(&format!("TTL {key}")).expect("an answer")[1..].parse().expect("a number");
+        assert!(expected.contains(&ttl), "{name}: {ttl} is not within {expected:?}");
+    }
+}
+
+#[tokio::test]
+async fn writing_again_without_expire_replaces_an_endless_life() {
+    let (service, group) = shared();
+    let caller = service.caller().await;
+    for expire in [json!(0), Value::Null] {
+        caller.run(json!({"command": "WRITE", "key": "contract:again", "value": "v", "expire": expire})).await;
+    }
+    assert_ne!(group.master(0).ask("TTL contract:again").expect("an answer"), ":-1");
+}
+
+#[tokio::test]
+async fn the_empty_string_is_a_value() {
+    let caller = shared().0.caller().await;
+    caller.write("contract:empty", &json!("")).await;
+    caller.until_read("contract:empty", Some(&json!(""))).await;
+}
+
+#[tokio::test]
+async fn unknown_fields_are_ignored() {
+    let caller = shared().0.caller().await;
+    let reply = caller.run(json!({"command": "READ", "key": "contract:missing", "trace": {"id": 1}})).await;
+    assert_eq!(reply["status"], "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn errors_name_the_command() {
+    let caller = shared().0.caller().await;
+    let answer = caller.send(r#"{"command":"WRITE","key":"k"}"#).await;
+    assert_eq!(answer.expect_error(400, "invalid_field").json()["command"], "WRITE");
+    assert_eq!(answer.json()["message"], "`value` is missing");
+}

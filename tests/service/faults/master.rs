@@ -1,0 +1,84 @@
+//! Masters that die or hang.
+
+use super::{pause, resume, until_ready};
+use crate::harness::{Service, eventually, redis, redis_section};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn without_its_master_a_shard_reads_and_refuses_writes_at_once() {
+    let group = redis(2, 1);
+    let service = Service::start(&redis_section(&group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        caller.write(key, &json!(key)).await;
+        caller.until_read(key, Some(&json!(key))).await;
+    }
+    group.master(0).kill();
+    until_ready(&service, "DEGRADED").await;
+
+    let (mut refused, mut written) = (0, 0);
+    for key in &keys {
+        assert_eq!(caller.read(key).await, Some(json!(key)));
+        let start = Instant::now();
+        let answer = caller.send(json!({"command": "WRITE", "key": key, "value": key}).to_string()).await;
+        if answer.status.as_u16() == 200 {
+            written += 1;
+        } else {
+            answer.expect_error(503, "shard_unavailable");
+            assert_eq!(answer.header("retry-after"), "1");
+            assert!(start.elapsed() < Duration::from_secs(1), "it took {:?}", start.elapsed());
+            refused += 1;
+        }
+    }
+    assert!(refused > 0 && written > 0, "{refused} refused and {written} written on two shards");
+
+    group.master(0).start_again().expect("it starts");
+    until_ready(&service, "READY").await;
+    for key in &keys {
+        caller.write(key, &json!("anew")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_over_a_dead_and_a_living_shard_does_what_it_can() {
+    let group = redis(2, 0);
+    let service = Service::start(&redis_section(&group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    group.master(1).kill();
+    until_ready(&service, "DEGRADED").await;
+    let write = |number: i32| json!({"command": "WRITE", "key": format!("k{number}"), "value": number});
+    let replies = caller.run((0..40).map(write).collect()).await;
+    let of =
+        |status: &str| replies.as_array().expect("replies").iter().filter(|reply| reply["status"] == status).count();
+    assert!(of("SUCCESS") > 0 && of("ERROR") > 0 && of("SUCCESS") + of("ERROR") == 40, "{replies}");
+}
+
+#[tokio::test]
+async fn a_master_that_hangs_is_given_up_within_the_deadline_and_taken_back() {
+    let group = redis(1, 1);
+    let service = Service::start_with("REQUEST_DEADLINE_MS=300", &redis_section(&group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    caller.write("k", &json!(1)).await;
+    caller.until_read("k", Some(&json!(1))).await;
+    pause(group.master(0));
+    let write = json!({"command": "WRITE", "key": "k", "value": 2}).to_string();
+    // At first nobody can know; after a few that got no answer, all are refused at once.
+    let start = Instant::now();
+    caller.send(write.clone()).await.expect_error(504, "deadline_passed");
+    assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
+    eventually("the master is given up", async || {
+        let answer = caller.send(write.clone()).await;
+        assert!(answer.header("retry-after") == "1", "{answer:?}");
+        (answer.status.as_u16() == 503).then_some(())
+    })
+    .await;
+    assert_eq!(caller.read("k").await, Some(json!(1)));
+    resume(group.master(0));
+    eventually("writes work again", async || (caller.send(write.clone()).await.status.as_u16() == 200).then_some(()))
+        .await;
+}

@@ -1,0 +1,100 @@
+//! Replicas that die, hang, or know nothing.
+
+use super::{pause, resume, until_ready};
+use crate::harness::{Service, eventually, redis, redis_section};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+async fn filled(service: &Service, keys: &[String]) -> crate::harness::Caller {
+    let caller = service.caller().await;
+    until_ready(service, "READY").await;
+    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
+    caller.run(keys.iter().map(write).collect()).await;
+    for key in keys {
+        caller.until_read(key, Some(&json!(key))).await;
+    }
+    caller
+}
+
+fn keys() -> Vec<String> {
+    (0..60).map(|number| format!("k{number}")).collect()
+}
+
+#[tokio::test]
+async fn reads_survive_the_loss_of_one_replica_after_the_other() {
+    let group = redis(1, 3);
+    let service = Service::start(&redis_section(&group));
+    let keys = keys();
+    let caller = filled(&service, &keys).await;
+    for replica in group.replicas(0) {
+        replica.kill();
+        for key in &keys {
+            assert_eq!(caller.read(key).await, Some(json!(key)));
+        }
+        let replies = caller.run(keys.iter().map(|key| json!({"command": "READ", "key": key})).collect()).await;
+        for (key, reply) in keys.iter().zip(replies.as_array().expect("replies")) {
+            assert_eq!(reply["value"], json!(key));
+        }
+    }
+    until_ready(&service, "DEGRADED").await;
+}
+
+#[tokio::test]
+async fn a_replica_that_hangs_costs_no_read_and_comes_back() {
+    let group = redis(1, 2);
+    let service = Service::start(&redis_section(&group));
+    let keys = keys();
+    let caller = filled(&service, &keys).await;
+    pause(&group.replicas(0)[0]);
+    let mut longest = Duration::ZERO;
+    for key in &keys {
+        let start = Instant::now();
+        assert_eq!(caller.read(key).await, Some(json!(key)));
+        longest = longest.max(start.elapsed());
+    }
+    // One attempt of 250 ms and then another replica; the deadline of a second was not needed.
+    assert!(longest < Duration::from_secs(1), "a read took {longest:?}");
+    until_ready(&service, "DEGRADED").await;
+    resume(&group.replicas(0)[0]);
+    until_ready(&service, "READY").await;
+    assert_eq!(caller.read("k1").await, Some(json!("k1")));
+}
+
+#[tokio::test]
+async fn a_replica_that_never_had_the_data_is_not_asked() {
+    let group = redis(1, 1);
+    let service = Service::start(&redis_section(&group));
+    let keys = keys();
+    let caller = filled(&service, &keys).await;
+    // Started again, it is empty, and its master is nowhere: everything would be missing there.
+    let replica = &group.replicas(0)[0];
+    replica.kill();
+    let elsewhere =
+        replica.start_again().and_then(|()| replica.ask("REPLICAOF 127.0.0.1 1").map_err(|e| e.to_string()));
+    assert_eq!(elsewhere.as_deref(), Ok("+OK"));
+    for _ in 0..5 {
+        for key in &keys {
+            assert_eq!(caller.read(key).await, Some(json!(key)), "an error was reported as a miss");
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_that_redis_closes_are_opened_again() {
+    let group = redis(1, 2);
+    let service = Service::start(&redis_section(&group));
+    let keys = keys();
+    let caller = filled(&service, &keys).await;
+    for node in group.replicas(0) {
+        node.ask("CLIENT KILL TYPE normal SKIPME yes").expect("an answer");
+        for key in &keys {
+            assert_eq!(caller.read(key).await, Some(json!(key)));
+        }
+    }
+    group.master(0).ask("CLIENT KILL TYPE normal SKIPME yes").expect("an answer");
+    eventually("writes work again", async || {
+        let answer = caller.send(json!({"command": "WRITE", "key": "after", "value": Value::Null}).to_string()).await;
+        (answer.status.as_u16() == 200).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,106 @@
+//! A caller of the service.
+
+use super::{Service, authority};
+use reqwest::{
+    Certificate, Client, ClientBuilder, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+};
+use serde_json::{Value, json};
+
+#[derive(Clone)]
+pub struct Caller {
+    pub http: Client,
+    pub url: String,
+    pub token: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"));
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.expect("a text");
+        Self { status, headers, text }
+    }
+
+    /// The body, which has to be JSON and to say so.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))
+    }
+
+    /// Asserts that it is an error of the one shape that errors have.
+    #[track_caller]
+    pub fn expect_error(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        let body = self.json();
+        assert_eq!((body["status"].as_str(), body["code"].as_str()), (Some("ERROR"), Some(code)), "{self:?}");
+        assert!(body["message"].as_str().is_some_and(|message| !message.is_empty()), "{self:?}");
+        assert!(!self.text.contains("127.0.0.1"), "an address leaks: {self:?}");
+        self
+    }
+}
+
+impl Caller {
+    /// A client that trusts the tests' authority and nobody else.
+    pub fn http() -> ClientBuilder {
+        let certificate = Certificate::from_pem(authority().pem().as_bytes()).expect("a certificate");
+        Client::builder().tls_certs_only([certificate]).no_proxy()
+    }
+
+    pub async fn log_in(service: &Service, api_key: &str, client_id: Option<&str>) -> Self {
+        let http = Self::http().build().expect("a client");
+        let request = http.post(service.url("/login")).json(&json!({"api_key": api_key, "client_id": client_id}));
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+        Self { http, url: service.url("/cache"), token }
+    }
+
+    /// Sends this text as the body of a command.
+    pub async fn send(&self, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.http.post(&self.url).header(AUTHORIZATION, format!("Bearer {}", self.token));
+        Answer::of(request.header(CONTENT_TYPE, "application/json").body(body)).await
+    }
+
+    /// Sends a command or a batch and returns the JSON that came with HTTP 200.
+    #[track_caller]
+    pub fn run(&self, command: Value) -> impl Future<Output = Value> + '_ {
+        let place = std::panic::Location::caller();
+        async move {
+            let answer = self.send(command.to_string()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{command} at {place} gave {answer:?}");
+            answer.json()
+        }
+    }
+
+    pub async fn write(&self, key: &str, value: &Value) {
+        let reply = self.run(json!({"command": "WRITE", "key": key, "value": value})).await;
+        assert_eq!(reply["status"], "SUCCESS", "{reply}");
+    }
+
+    /// The value under a key; `None` where there is none.
+    pub async fn read(&self, key: &str) -> Option<Value> {
+        let mut reply = self.run(json!({"command": "READ", "key": key})).await;
+        (reply["status"] == "SUCCESS").then(|| reply["value"].take())
+    }
+
+    /// Waits until a key reads as expected: replicas are a moment behind.
+    pub async fn until_read(&self, key: &str, expected: Option<&Value>) {
+        super::eventually(&format!("{key} reads as {expected:?}"), async || {
+            (self.read(key).await.as_ref() == expected).then_some(())
+        })
+        .await;
+    }
+}

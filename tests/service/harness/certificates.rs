@@ -1,0 +1,49 @@
+//! An authority, and certificates that it vouches for.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// Where PEM files were put.
+pub struct Files {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The authority that all tests trust.
+pub fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::new("cachefront tests"))
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        cachefront::server::install_crypto();
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Puts a certificate for `localhost` and 127.0.0.1 and its key into `folder`.
+    pub fn issue(&self, folder: &Path, name: &str) -> Files {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let params = CertificateParams::new(names).expect("valid names");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let files =
+            Files { certificate: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}-key.pem")) };
+        std::fs::write(&files.certificate, certificate.pem()).expect("the certificate is written");
+        std::fs::write(&files.key, key.serialize_pem()).expect("the key is written");
+        files
+    }
+}

@@ -1,0 +1,114 @@
+//! A running service.
+
+use super::{API_KEY, Caller, PATIENCE, authority, redis};
+use cachefront::{
+    cli::dev::local_redis::Group,
+    server::{self, Server, Stop},
+    settings,
+};
+use std::{
+    fmt::Write,
+    net::SocketAddr,
+    sync::{OnceLock, mpsc},
+    thread::JoinHandle,
+};
+use tempfile::TempDir;
+
+pub struct Service {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+/// A service with one shard, a master and three replicas, for tests that break nothing. It ends with the process.
+pub fn shared() -> &'static (Service, Group) {
+    static SHARED: OnceLock<(Service, Group)> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let group = redis(1, 3);
+        (Service::start(&redis_section(&group)), group)
+    })
+}
+
+/// The `[shard:…]` sections of a group.
+pub fn redis_section(group: &Group) -> String {
+    group.shards().fold(String::new(), |mut text, (name, master, replicas)| {
+        let replicas: Vec<String> = replicas.iter().map(ToString::to_string).collect();
+        let _ = write!(text, "\n[shard:{name}]\nmaster={master}\nreplicas={}\n", replicas.join(", "));
+        text
+    })
+}
+
+impl Service {
+    /// Starts a service; `sections` come on top of what every test needs.
+    pub fn start(sections: &str) -> Self {
+        Self::start_with("", sections)
+    }
+
+    /// As [`Service::start`], with more options of the `[service]` section.
+    pub fn start_with(options: &str, sections: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let files = authority().issue(folder.path(), "service");
+        let text = format!(
+            "[service]\nHOST=127.0.0.1\nPORT=0\nADMIN_PORT=0\nTLS_CERT={}\nTLS_KEY={}\n\
+             JWT_SECRET_KEY={JWT_SECRET}\nSRVC_SHARED_SECRET={API_KEY}\nDRAIN_SECS=5\nLOG_LEVEL=off\n{options}\n{sections}",
+            files.certificate.display(),
+            files.key.display(),
+        );
+        let path = folder.path().join("setup.config");
+        std::fs::write(&path, text).expect("the settings are written");
+        let settings = settings::load_with(&path, []).unwrap_or_else(|problems| panic!("{problems}"));
+        let listeners = server::bind(&settings.service).expect("free ports");
+        let (address, admin) = (listeners.service_address, listeners.admin_address);
+        let server = Server::new(settings).expect("a sound configuration");
+        // A runtime of its own, so that it outlives the test that happened to start it.
+        let (ready, started) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let stop = Stop::default();
+                ready.send(stop.clone()).expect("the test waits");
+                server.run(listeners, stop).await.expect("the service runs until it is stopped");
+            });
+        });
+        let stop = started.recv_timeout(PATIENCE).expect("the service starts");
+        Self { address, admin, stop, thread: Some(thread), _folder: folder }
+    }
+
+    /// A caller with a token of the shared secret.
+    pub async fn caller(&self) -> Caller {
+        Caller::log_in(self, API_KEY, None).await
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    /// Asks to stop, as SIGTERM does.
+    pub fn stop(&self) {
+        self.stop.ask();
+    }
+
+    /// Waits until it has stopped.
+    pub fn wait(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the service panicked");
+        }
+    }
+}
+
+pub const JWT_SECRET: &str = "a-jwt-secret-for-the-tests-0123456789";
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.ask();
+        self.stop.ask();
+        self.join();
+    }
+}

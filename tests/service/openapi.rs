@@ -1,0 +1,38 @@
+//! The description of the interface, and its page.
+
+use crate::harness::{Answer, Caller, shared};
+use serde_json::Value;
+
+#[tokio::test]
+async fn the_description_has_every_path_and_every_path_answers() {
+    let service = &shared().0;
+    let http = Caller::http().build().expect("a client");
+    let answer = Answer::of(http.get(service.url("/openapi.json"))).await;
+    assert_eq!(answer.status.as_u16(), 200);
+    let document: Value = serde_json::from_str(&answer.text).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let mut names: Vec<&String> = paths.keys().collect();
+    names.sort();
+    assert_eq!(names, ["/cache", "/healthz", "/login", "/readyz", "/version"]);
+    for (path, methods) in paths {
+        for method in methods.as_object().expect("methods").keys() {
+            let method = method.to_uppercase().parse().expect("a method");
+            let answer = Answer::of(http.request(method, service.url(path))).await;
+            assert!(![404, 405].contains(&answer.status.as_u16()), "{path}: {answer:?}");
+            // Every path but the probes and the login is closed to strangers.
+            assert_eq!(path == "/cache" || path == "/login", answer.status.as_u16() == 401, "{path}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_comes_with_everything_it_needs() {
+    let service = &shared().0;
+    let http = Caller::http().build().expect("a client");
+    let page = Answer::of(http.get(service.url("/docs/"))).await;
+    assert_eq!(page.status.as_u16(), 200, "{page:?}");
+    assert!(page.text.contains("swagger-ui"), "{}", page.text);
+    assert!(!page.text.contains("https://"), "the page loads from elsewhere: {}", page.text);
+    assert_eq!(Answer::of(http.get(service.url("/docs"))).await.status.as_u16(), 200);
+    assert_eq!(Answer::of(http.get(service.url("/docs/swagger-ui-bundle.js"))).await.status.as_u16(), 200);
+}

@@ -1,0 +1,88 @@
+//! How the service logs in to Redis: passwords, ACL users, databases, TLS.
+
+use crate::harness::{Authority, Service, authority, redis_section, start};
+use cachefront::cli::dev::local_redis::{Group, Layout};
+use serde_json::json;
+use std::path::Path;
+
+async fn expect_works(service: &Service) {
+    let caller = service.caller().await;
+    caller.write("access:k", &json!("v")).await;
+    caller.until_read("access:k", Some(&json!("v"))).await;
+}
+
+async fn expect_unavailable(service: &Service) {
+    let answer = service.caller().await.send(r#"{"command":"READ","key":"k"}"#).await;
+    answer.expect_error(503, "shard_unavailable");
+}
+
+#[tokio::test]
+async fn a_password_opens_and_a_wrong_one_does_not() {
+    let group = start(&Layout { password: "pass%word;#1".to_owned(), replicas: 1, ..Layout::default() });
+    let with = |password: &str| Service::start(&format!("[redis]\npassword={password}\n{}", redis_section(&group)));
+    expect_works(&with("pass%word;#1")).await;
+    expect_unavailable(&with("wrong")).await;
+    expect_unavailable(&with("")).await;
+}
+
+#[tokio::test]
+async fn an_acl_user_needs_only_what_the_readme_says() {
+    let group = start(&Layout { replicas: 1, ..Layout::default() });
+    for node in [group.master(0), &group.replicas(0)[0]] {
+        let rule = "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info";
+        assert_eq!(node.ask(rule).expect("an answer"), "+OK");
+    }
+    let section = "[redis]\nusername=cachefront\npassword=users-password\n";
+    expect_works(&Service::start(&format!("{section}{}", redis_section(&group)))).await;
+}
+
+#[tokio::test]
+async fn another_database_is_another_key_space() {
+    let group = start(&Layout { replicas: 0, ..Layout::default() });
+    let service = Service::start(&format!("[redis]\ndb=3\n{}", redis_section(&group)));
+    expect_works(&service).await;
+    assert!(group.master(0).ask("INFO keyspace").expect("an answer").contains("db3:keys=1"));
+}
+
+/// A Redis that speaks only TLS and wants to see a certificate of its callers. It answers the harness on its plain
+/// port, too.
+fn tls_redis(folder: &Path, port: u16) -> Group {
+    let files = authority().issue(folder, "redis");
+    let ca = folder.join("ca.pem");
+    std::fs::write(&ca, authority().pem()).expect("the authority is written");
+    let tls = [
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &files.certificate.display().to_string(),
+        "--tls-key-file",
+        &files.key.display().to_string(),
+        "--tls-ca-cert-file",
+        &ca.display().to_string(),
+        "--tls-auth-clients",
+        "yes",
+    ];
+    start(&Layout { replicas: 0, arguments: tls.map(str::to_owned).to_vec(), ..Layout::default() })
+}
+
+#[tokio::test]
+async fn tls_to_redis_checks_the_authority_and_shows_a_certificate() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let group = tls_redis(folder.path(), port);
+    let client = authority().issue(folder.path(), "client");
+    let ca = folder.path().join("ca.pem");
+    let with = |ca: &Path, client: &str| {
+        let shard = format!("[shard:a]\nmaster=localhost:{port}\n");
+        Service::start(&format!("[redis]\ntls=true\nca_cert={}\n{client}\n{shard}", ca.display()))
+    };
+    let shown = format!("client_cert={}\nclient_key={}", client.certificate.display(), client.key.display());
+    let service = with(&ca, &shown);
+    expect_works(&service).await;
+    assert_eq!(group.master(0).ask("GET access:k").expect("an answer"), "v");
+
+    expect_unavailable(&with(&ca, "")).await;
+    let stranger = folder.path().join("stranger.pem");
+    std::fs::write(&stranger, Authority::new("a stranger").pem()).expect("the authority is written");
+    expect_unavailable(&with(&stranger, &shown)).await;
+}

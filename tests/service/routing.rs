@@ -1,0 +1,95 @@
+//! Where commands go, as Redis itself counts them.
+
+use crate::harness::{Service, redis, redis_section};
+use cachefront::cli::dev::local_redis::{Group, Node};
+use serde_json::{Value, json};
+
+/// How often a node has run a command.
+fn calls(node: &Node, command: &str) -> u64 {
+    let statistics = node.ask("INFO commandstats").expect("an answer");
+    let prefix = format!("cmdstat_{command}:calls=");
+    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
+}
+
+fn keys_in(node: &Node) -> u64 {
+    node.ask("DBSIZE").expect("an answer")[1..].parse().expect("a number")
+}
+
+fn write(key: &str) -> Value {
+    json!({"command": "WRITE", "key": key, "value": "v", "expire": 0})
+}
+
+#[tokio::test]
+async fn writes_go_to_the_master_and_reads_to_replicas() {
+    let group = redis(1, 3);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        caller.run(write(key)).await;
+        caller.read(key).await;
+    }
+    caller.run(json!({"command": "DELETE", "key": "k0"})).await;
+    let master = group.master(0);
+    assert_eq!((calls(master, "set"), calls(master, "unlink"), calls(master, "get")), (200, 1, 0));
+    let reads: Vec<u64> = group.replicas(0).iter().map(|replica| calls(replica, "get")).collect();
+    assert_eq!(reads.iter().sum::<u64>(), 200);
+    assert!(reads.iter().all(|count| *count > 30), "one replica does most of the work: {reads:?}");
+}
+
+#[tokio::test]
+async fn one_key_is_read_from_one_replica() {
+    let group = redis(1, 3);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    crate::harness::eventually("all replicas are connected", async || {
+        let answer = reqwest::get(format!("http://{}/readyz", service.admin)).await.ok()?;
+        answer.text().await.ok()?.contains("\"READY\"").then_some(())
+    })
+    .await;
+    for _ in 0..30 {
+        caller.read("one").await;
+    }
+    let mut reads: Vec<u64> = group.replicas(0).iter().map(|replica| calls(replica, "get")).collect();
+    reads.sort_unstable();
+    assert_eq!(reads, [0, 0, 30]);
+}
+
+#[tokio::test]
+async fn each_shard_holds_its_share_and_tags_keep_keys_together() {
+    let group: Group = redis(4, 0);
+    let service = Service::start(&redis_section(&group).replacen("replicas=\n", "replicas=\nweight=3\n", 1));
+    let caller = service.caller().await;
+    let batches: Vec<Vec<Value>> =
+        (0..6).map(|batch| (0..1000).map(|number| write(&format!("user:{batch}:{number}"))).collect()).collect();
+    for batch in batches {
+        caller.run(Value::Array(batch)).await;
+    }
+    let held: Vec<u64> = (0..4).map(|shard| keys_in(group.master(shard))).collect();
+    // Weights 3, 1, 1, 1 of 6,000 keys.
+    assert_eq!(held.iter().sum::<u64>(), 6000);
+    assert!((2_700..3_300).contains(&held[0]), "{held:?}");
+    assert!(held[1..].iter().all(|keys| (800..1_200).contains(keys)), "{held:?}");
+
+    caller.run((0..100).map(|number| write(&format!("{{tag}}:{number}"))).collect()).await;
+    let grown: Vec<u64> = (0..4).map(|shard| keys_in(group.master(shard)) - held[shard]).collect();
+    assert!(grown.contains(&100), "{grown:?}");
+}
+
+#[tokio::test]
+async fn several_connections_to_a_node_share_its_commands() {
+    let group = redis(1, 1);
+    let section = format!("[redis]\nconnections_per_node=3\n{}", redis_section(&group));
+    let service = Service::start(&section);
+    let caller = service.caller().await;
+    for number in 0..30 {
+        caller.run(write(&format!("k{number}"))).await;
+    }
+    let ours = || group.master(0).ask("CLIENT LIST").expect("an answer").matches("lib-name=cachefront").count();
+    let named = group.master(0).ask("INFO server").expect("an answer").contains("redis_version:7.0");
+    // Redis 7.0 does not tell the library's name; its list has one line more than there are replicas and links.
+    let connected =
+        if named { group.master(0).ask("CLIENT LIST").expect("an answer").matches("cmd=set").count() } else { ours() };
+    assert!(connected >= 3, "{connected} connections were used");
+}

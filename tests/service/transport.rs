@@ -1,0 +1,98 @@
+//! TLS, HTTP/1.1 and HTTP/2.
+
+use crate::harness::{Answer, Caller, authority, shared};
+use reqwest::{Certificate, Client, Version, tls};
+use serde_json::json;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+#[tokio::test]
+async fn http2_is_spoken_where_the_client_can_and_http1_elsewhere() {
+    let url = shared().0.url("/version");
+    for (client, expected) in [(Caller::http(), Version::HTTP_2), (Caller::http().http1_only(), Version::HTTP_11)] {
+        let response = client.build().expect("a client").get(&url).send().await.expect("an answer");
+        assert_eq!((response.status().as_u16(), response.version()), (200, expected));
+    }
+}
+
+#[tokio::test]
+async fn tls_1_2_and_1_3_are_spoken() {
+    let url = shared().0.url("/version");
+    for version in [tls::Version::TLS_1_2, tls::Version::TLS_1_3] {
+        let client = Caller::http().tls_version_min(version).tls_version_max(version).build().expect("a client");
+        assert_eq!(client.get(&url).send().await.expect("an answer").status().as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_another_authority_refuses_the_service() {
+    let stranger = crate::harness::Authority::new("a stranger");
+    let certificate = Certificate::from_pem(stranger.pem().as_bytes()).expect("a certificate");
+    let client = Client::builder().tls_certs_only([certificate]).no_proxy().build().expect("a client");
+    client.get(shared().0.url("/version")).send().await.expect_err("the certificate is not vouched for");
+    // The same certificate under a name that it does not have.
+    let address = shared().0.address;
+    let client = Caller::http().resolve("other.test", address).build().expect("a client");
+    client.get(format!("https://other.test:{}/version", address.port())).send().await.expect_err("another name");
+    assert!(authority().pem().contains("BEGIN CERTIFICATE"));
+}
+
+#[tokio::test]
+async fn plain_http_on_the_https_port_gets_no_answer_and_harms_nobody() {
+    let service = &shared().0;
+    let mut stream = TcpStream::connect(service.address).await.expect("a connection");
+    stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is sent");
+    let mut bytes = Vec::new();
+    // A reset is as good as an end.
+    let _read = stream.read_to_end(&mut bytes).await;
+    assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
+    assert_eq!(service.caller().await.read("transport:k").await, None);
+}
+
+#[tokio::test]
+async fn many_requests_at_once_get_each_its_own_answer() {
+    let caller = shared().0.caller().await;
+    let keys: Vec<String> = (0..200).map(|number| format!("transport:many:{number}")).collect();
+    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
+    caller.run(keys.iter().map(write).collect()).await;
+    caller.until_read("transport:many:199", Some(&json!("transport:many:199"))).await;
+    let caller = &caller;
+    let reads = keys.iter().map(|key| async move { (caller.read(key).await, key) });
+    for (value, key) in futures_util::future::join_all(reads).await {
+        assert_eq!(value, Some(json!(key)));
+    }
+}
+
+#[tokio::test]
+async fn callers_that_leave_in_the_middle_take_nobodys_answer() {
+    let caller = shared().0.caller().await;
+    let keys: Vec<String> = (0..50).map(|number| format!("transport:leave:{number}")).collect();
+    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
+    caller.run(keys.iter().map(write).collect()).await;
+    caller.until_read("transport:leave:49", Some(&json!("transport:leave:49"))).await;
+    let caller = &caller;
+    for round in 0..10 {
+        let hurried = keys.iter().map(|key| async move {
+            // Short enough to be over at any moment of the request.
+            let patience = Duration::from_micros(200 * (round + 1));
+            if let Ok(value) = tokio::time::timeout(patience, caller.read(key)).await {
+                assert_eq!(value, Some(json!(key)));
+            }
+        });
+        let patient = keys.iter().map(|key| async move {
+            assert_eq!(caller.read(key).await, Some(json!(key)));
+        });
+        let (_, _) = tokio::join!(futures_util::future::join_all(hurried), futures_util::future::join_all(patient));
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_too_long_is_refused() {
+    let service = &shared().0;
+    let client = Caller::http().http1_only().build().expect("a client");
+    let answer = Answer::of(client.get(service.url("/version")).header("x-long", "x".repeat(100_000))).await;
+    assert_eq!(answer.status.as_u16(), 431);
+}

@@ -1,0 +1,127 @@
+//! What goes in comes out, and what other programs see of it.
+
+use crate::harness::shared;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn any_json_comes_back_exactly_as_it_was_written() {
+    let caller = shared().0.caller().await;
+    for (number, raw) in [
+        "0",
+        "-0",
+        "1.0",
+        "1.10",
+        "1e5",
+        "1E+5",
+        "123456789012345678901234567890",
+        "0.1000000000000000055511151231257827",
+        "true",
+        "false",
+        "null",
+        "[]",
+        "{}",
+        r#"{"b":1,"a":[1,{"c":null}]}"#,
+        r#"[ 1 , "x" ]"#,
+        r#"{"a":1,"a":2}"#,
+        r#""\ud800""#,
+        r#"["\ud800\u0000"]"#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let key = format!("values:exact:{number}");
+        let write = caller.send(format!(r#"{{"command":"WRITE","key":"{key}","value":{raw}}}"#)).await;
+        assert_eq!(write.text, format!("{{\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":{raw}}}\n"));
+        let read = crate::harness::eventually("the value is replicated", async || {
+            let read = caller.send(format!(r#"{{"command":"READ","key":"{key}"}}"#)).await;
+            (!read.text.contains("NOT_FOUND")).then_some(read)
+        })
+        .await;
+        assert_eq!(read.text, format!("{{\"command\":\"READ\",\"status\":\"SUCCESS\",\"value\":{raw}}}\n"));
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map(any::<String>(), inner, 0..6).prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+#[test]
+fn any_key_and_any_value_round_trip() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let caller = runtime.block_on(shared().0.caller());
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let key = "[^\\p{Cc}]{1,40}";
+    let outcome = runner.run(&(key, any_json()), |(key, value)| {
+        // In one batch, so that the read is of this write, whatever replicas have.
+        let batch = json!([{"command": "WRITE", "key": key, "value": value}, {"command": "READ", "key": key}]);
+        let replies = runtime.block_on(caller.run(batch));
+        prop_assert_eq!(&replies[0]["value"], &value);
+        prop_assert_eq!(&replies[1]["value"], &value);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test]
+async fn other_redis_clients_read_plain_strings_and_are_read() {
+    let (service, group) = shared();
+    let caller = service.caller().await;
+    caller.write("values:ours", &json!("größer ✓")).await;
+    assert_eq!(group.master(0).ask("GET values:ours").expect("an answer"), "größer ✓");
+    group.master(0).ask("SET values:theirs 42").expect("an answer");
+    caller.until_read("values:theirs", Some(&json!("42"))).await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_come_as_base64() {
+    let (service, group) = shared();
+    let caller = service.caller().await;
+    group.master(0).ask(r#"SET values:bytes "\xff\x00\xfe""#).expect("an answer");
+    let reply = crate::harness::eventually("the bytes are replicated", async || {
+        let reply = caller.run(json!({"command": "READ", "key": "values:bytes"})).await;
+        (reply["status"] == "SUCCESS").then_some(reply)
+    })
+    .await;
+    assert_eq!(reply, json!({"command": "READ", "status": "SUCCESS", "encoding": "base64", "value": "/wD+"}));
+}
+
+#[tokio::test]
+async fn a_key_that_holds_a_list_is_an_error_not_a_miss() {
+    let (service, group) = shared();
+    let caller = service.caller().await;
+    group.master(0).ask("RPUSH values:list a b").expect("an answer");
+    let read = json!({"command": "READ", "key": "values:list"});
+    let answer = crate::harness::eventually("the list is replicated", async || {
+        let answer = caller.send(read.to_string()).await;
+        (answer.status.as_u16() != 200).then_some(answer)
+    })
+    .await;
+    answer.expect_error(409, "wrong_type");
+    let replies = caller.run(json!([read, {"command": "DELETE", "key": "values:list"}])).await;
+    assert_eq!((&replies[0]["code"], &replies[1]["status"]), (&json!("wrong_type"), &json!("SUCCESS")));
+}
+
+#[tokio::test]
+async fn large_values_round_trip() {
+    let caller = shared().0.caller().await;
+    let value = json!("x".repeat(7 * 1024 * 1024));
+    let batch = json!([{"command": "WRITE", "key": "values:large", "value": value}, {"command": "READ", "key": "values:large"}]);
+    let replies = caller.run(batch).await;
+    assert!(replies[1]["value"] == value, "7 MiB did not come back");
+    caller.run(json!({"command": "DELETE", "key": "values:large"})).await;
+}
