@@ -58,8 +58,12 @@ pub fn admin(settings: &Service, listener: TcpListener, router: Router) -> io::R
 fn limit(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
     // hyper counts the wait for the next request as part of reading its head.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX);
+    // A client may give up all of its open requests at once, as many do when their own deadline passes; h2's own
+    // limit of 20 would end the connection, and with it the requests of others that share it.
+    let resets_max = STREAMS_MAX as usize;
     builder
         .http2()
+        .max_pending_accept_reset_streams(Some(resets_max))
         .timer(TokioTimer::new())
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING)

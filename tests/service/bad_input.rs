@@ -21,7 +21,7 @@ async fn malformed_bodies_say_what_is_wrong_and_where() {
         ("\"READ\"", "invalid_command", "not a string"),
         ("null", "invalid_command", "not null"),
         (&deep, "invalid_json", "EOF while parsing"),
-        (&deep_value, "invalid_json", "EOF while parsing"),
+        (&deep_value, "invalid_json", "expected value at line 1 column 100025"),
         (r#"{"command":"READ","key":"a","key":"b"}"#, "invalid_json", "duplicate field `key`"),
         (r#"{"command":"WRITE","key":"a","value":1,"value":2}"#, "invalid_json", "duplicate field `value`"),
         (r#"{"key":"k"}"#, "invalid_field", "`command` is missing"),

@@ -62,10 +62,7 @@ async fn a_batch_over_several_shards_is_one_round_trip_for_each_node() {
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;
     let keys: Vec<String> = (0..300).map(|number| format!("batch:{number}")).collect();
-    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
-    let replies = caller.run(keys.iter().map(write).collect()).await;
-    assert!(replies.as_array().expect("replies").iter().all(|reply| reply["status"] == "SUCCESS"), "{replies}");
-    caller.until_read("batch:299", Some(&json!("batch:299"))).await;
+    caller.fill(&keys).await;
 
     let reads_before: u64 = (0..3).map(|shard| socket_reads(&group.replicas(shard)[0])).sum();
     let replies = caller.run(keys.iter().map(|key| json!({"command": "READ", "key": key})).collect()).await;

@@ -82,7 +82,7 @@ async fn tokens_that_are_not_ours_are_refused() {
         ("tampered with", String::from_utf8(tampered).expect("a text")),
         ("no token at all", "abc".to_owned()),
         ("dots", "..".to_owned()),
-        ("enormous", "a".repeat(20_000)),
+        ("enormous", "a".repeat(10_000)),
     ] {
         let answer = send(Some(&format!("Bearer {token}"))).await;
         assert_eq!(answer.status.as_u16(), 401, "{what}: {answer:?}");

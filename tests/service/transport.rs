@@ -56,9 +56,7 @@ async fn plain_http_on_the_https_port_gets_no_answer_and_harms_nobody() {
 async fn many_requests_at_once_get_each_its_own_answer() {
     let caller = shared().0.caller().await;
     let keys: Vec<String> = (0..200).map(|number| format!("transport:many:{number}")).collect();
-    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
-    caller.run(keys.iter().map(write).collect()).await;
-    caller.until_read("transport:many:199", Some(&json!("transport:many:199"))).await;
+    caller.fill(&keys).await;
     let caller = &caller;
     let reads = keys.iter().map(|key| async move { (caller.read(key).await, key) });
     for (value, key) in futures_util::future::join_all(reads).await {
@@ -70,9 +68,7 @@ async fn many_requests_at_once_get_each_its_own_answer() {
 async fn callers_that_leave_in_the_middle_take_nobodys_answer() {
     let caller = shared().0.caller().await;
     let keys: Vec<String> = (0..50).map(|number| format!("transport:leave:{number}")).collect();
-    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
-    caller.run(keys.iter().map(write).collect()).await;
-    caller.until_read("transport:leave:49", Some(&json!("transport:leave:49"))).await;
+    caller.fill(&keys).await;
     let caller = &caller;
     for round in 0..10 {
         let hurried = keys.iter().map(|key| async move {

@@ -12,10 +12,7 @@ async fn without_its_master_a_shard_reads_and_refuses_writes_at_once() {
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
-    for key in &keys {
-        caller.write(key, &json!(key)).await;
-        caller.until_read(key, Some(&json!(key))).await;
-    }
+    caller.fill(&keys).await;
     group.master(0).kill();
     until_ready(&service, "DEGRADED").await;
 

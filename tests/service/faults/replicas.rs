@@ -8,11 +8,7 @@ use std::time::{Duration, Instant};
 async fn filled(service: &Service, keys: &[String]) -> crate::harness::Caller {
     let caller = service.caller().await;
     until_ready(service, "READY").await;
-    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
-    caller.run(keys.iter().map(write).collect()).await;
-    for key in keys {
-        caller.until_read(key, Some(&json!(key))).await;
-    }
+    caller.fill(keys).await;
     caller
 }
 

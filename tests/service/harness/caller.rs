@@ -96,6 +96,17 @@ impl Caller {
         (reply["status"] == "SUCCESS").then(|| reply["value"].take())
     }
 
+    /// Writes each key with itself as the value, and waits until all replicas that matter have them.
+    pub async fn fill(&self, keys: &[String]) {
+        let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
+        let replies = self.run(keys.iter().map(write).collect()).await;
+        let all = replies.as_array().expect("replies").iter().all(|reply| reply["status"] == "SUCCESS");
+        assert!(all, "{replies}");
+        for key in keys {
+            self.until_read(key, Some(&json!(key))).await;
+        }
+    }
+
     /// Waits until a key reads as expected: replicas are a moment behind.
     pub async fn until_read(&self, key: &str, expected: Option<&Value>) {
         super::eventually(&format!("{key} reads as {expected:?}"), async || {
