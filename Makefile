@@ -4,7 +4,7 @@ PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
 
-.PHONY: run test check fmt redis dist clean
+.PHONY: run test check fmt docs redis dist clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -24,6 +24,10 @@ check:
 
 fmt:
 	cargo fmt
+
+# What is written from the code.
+docs:
+	CACHEFRONT_WRITE_DOCS=1 cargo test --locked --lib the_documentation_is_current
 
 # redis-server, if there is none.
 redis:

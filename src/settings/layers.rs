@@ -127,9 +127,11 @@ fn unknown(entry: &Entry) -> Option<Problem> {
         None => place,
     };
     let Some(kind) = environment::kind_of(&entry.section) else {
-        let titles = Section::ALL.map(Section::title);
-        let hint = match did_you_mean(&entry.section, titles) {
-            Some(title) => format!("; did you mean [{title}]?"),
+        let kind = |title: &'static str| title.split(':').next().unwrap_or(title);
+        let given = entry.section.split(':').next().unwrap_or_default();
+        let meant = did_you_mean(given, Section::ALL.map(|section| kind(section.title())));
+        let hint = match Section::ALL.into_iter().find(|section| meant == Some(kind(section.title()))) {
+            Some(section) => format!("; did you mean [{}]?", section.title()),
             None => "; there are [redis], [service], [shard:NAME] and [client:NAME]".to_owned(),
         };
         return Some(Problem {

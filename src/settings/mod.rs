@@ -3,6 +3,8 @@
 //! [`load`] either returns settings in which every value is ready to use, or all problems at once.
 
 mod check;
+#[cfg(test)]
+mod document;
 mod environment;
 mod file;
 mod layers;

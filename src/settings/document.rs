@@ -1,0 +1,59 @@
+//! docs/configuration.md, written from the list of options.
+
+use super::options::{OPTIONS, Opt, Section};
+use std::fmt::Write;
+
+const HEAD: &str = "# Configuration
+
+Made from the list of options in `src/settings/options.rs` by `make docs`; edit that.
+
+`cachefront serve --config config/setup.config` reads an INI file as Python's `RawConfigParser` does: option names have
+no case, values are verbatim (no quotes, no escapes, `%`, `;` and `#` stay), comments stand on lines of their own, a
+value goes on in indented lines. An existing `setup.config` of the Python service loads as it is, but for a
+`JWT_SECRET_KEY` under 32 bytes. `config/setup.config.example` shows every option.
+
+- **Environment.** `CACHEFRONT__SECTION__OPTION` overrides the file: `CACHEFRONT__REDIS__PASSWORD`,
+  `CACHEFRONT__SHARD__A__MASTER` for `[shard:a]`, `CACHEFRONT__CLIENT__BILLING__SCOPES` for `[client:billing]`.
+- **Secrets from files.** `CACHEFRONT__REDIS__PASSWORD_FILE` names a file that holds the password, and so for every
+  option marked *secret*.
+- **Paths** count from the working directory; what is not there is looked for beside the settings file.
+- **Checks.** `cachefront check-config` reports all problems at once. Nothing is served with wrong settings: the exit
+  status is then 78. Unknown sections and options are problems, too.
+
+Redis users need the commands GET, SET and UNLINK on the keys, and INFO:
+`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info`.
+";
+
+/// The whole page.
+pub fn page() -> String {
+    let mut page = HEAD.to_owned();
+    for section in Section::ALL {
+        let _ = write!(page, "\n## [{}]\n\n| option | default | meaning |\n| --- | --- | --- |\n", section.title());
+        for option in OPTIONS.iter().filter(|option| option.section == section) {
+            let _ = writeln!(page, "{}", row(option));
+        }
+    }
+    page
+}
+
+fn row(option: &Opt) -> String {
+    let default = option.default.map_or("–".to_owned(), |default| format!("`{default}`"));
+    let secret = if option.secret { " *Secret.*" } else { "" };
+    format!("| `{}` | {default} | {}{secret} |", option.name, option.help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With `CACHEFRONT_WRITE_DOCS` set, as `make docs` does, the page is written instead.
+    #[test]
+    fn the_documentation_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        if std::env::var_os("CACHEFRONT_WRITE_DOCS").is_some() {
+            std::fs::write(path, page()).expect("the page is written");
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page(), "docs/configuration.md is out of date: run `make docs`");
+    }
+}

@@ -1,0 +1,132 @@
+//! Subcommands that read settings and end.
+
+use crate::{Setup, is_file, run, run_with_input};
+
+#[test]
+fn help_helps_and_wrong_use_is_64() {
+    let (status, out, _) = run(&["--help"]);
+    assert_eq!(status, 0);
+    for word in ["serve", "dev", "check-config", "locate", "hash-key", "healthcheck", "openapi", "Exit status"] {
+        assert!(out.contains(word), "--help lacks {word}: {out}");
+    }
+    for arguments in
+        [&["--nonsense"][..], &["nonsense"], &["locate"], &["dev", "--port", "many"], &["dev", "--shards", "0"]]
+    {
+        let (status, out, err) = run(arguments);
+        assert_eq!((status, out.as_str()), (64, ""), "{arguments:?}: {err}");
+        assert!(err.starts_with("error: "), "{err}");
+    }
+    let (status, out, _) = run(&["--version"]);
+    assert_eq!((status, out.trim()), (0, concat!("cachefront ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn check_config_says_what_would_run_without_secrets() {
+    let setup = Setup::new("[shard:a]\nmaster=10.0.0.1:6379\nreplicas=10.0.0.2:6379\n[redis]\npassword=hunter3\n");
+    let (status, out, err) = run(&["check-config", "--config", setup.path()]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("shard      a (weight 1): master 10.0.0.1:6379, replicas 10.0.0.2:6379"), "{out}");
+    assert!(!out.contains("hunter") && !out.contains("0123456789"), "a secret is shown: {out}");
+}
+
+#[test]
+fn mistakes_are_78_and_all_reported_before_a_port_is_opened() {
+    let setup = Setup::new("REQUEST_DEADLINE=5\n[redis]\nport=none\n[shards:a]\nmaster=x\n");
+    for command in [&["check-config"][..], &["serve"], &[], &["locate", "k"], &["healthcheck"]] {
+        let (status, out, err) = run(&[command, &["--config", setup.path()]].concat());
+        assert_eq!((status, out.as_str()), (78, ""), "{command:?}: {err}");
+        assert!(err.starts_with("cachefront: ") && err.contains("has 3 problems:"), "{err}");
+        assert!(err.contains("[service] REQUEST_DEADLINE: unknown option; did you mean REQUEST_DEADLINE_MS?"), "{err}");
+        assert!(err.contains("[shards:a]: unknown section; did you mean [shard:NAME]?"), "{err}");
+    }
+    let (status, _, err) = run(&["--config", "/nonexistent"]);
+    assert_eq!(
+        (status, err.as_str()),
+        (78, "cachefront: /nonexistent: file: cannot be read: No such file or directory (os error 2)\n")
+    );
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_78_in_one_sentence() {
+    let setup = Setup::new("");
+    let other = rcgen::generate_simple_self_signed(vec!["other".to_owned()]).expect("a certificate");
+    let key = std::fs::read_to_string(setup.file("key.pem")).expect("a key");
+    for (content, expected) in [
+        (other.signing_key.serialize_pem(), "is not the key of the certificate"),
+        ("nonsense".to_owned(), "holds no private key in PEM form"),
+    ] {
+        std::fs::write(setup.file("key.pem"), content).expect("it is written");
+        for command in ["check-config", "serve"] {
+            let (status, _, err) = run(&[command, "--config", setup.path()]);
+            assert_eq!(status, 78, "{err}");
+            assert!(err.contains(expected) && err.lines().count() == 1, "{err}");
+        }
+    }
+    std::fs::write(setup.file("key.pem"), key).expect("it is written");
+    std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
+    assert!(!is_file(&setup.file("cert.pem")));
+    let (status, _, err) = run(&["serve", "--config", setup.path()]);
+    assert_eq!(status, 78);
+    assert!(err.contains("[service] TLS_CERT: ") && err.contains("cannot be read"), "{err}");
+}
+
+#[test]
+fn locate_shows_shard_and_nodes_of_a_key() {
+    let shards = "[shard:a]\nmaster=10.0.1.1:6379\nreplicas=10.0.1.2:6379,10.0.1.3:6379\n\
+                  [shard:b]\nmaster=10.0.2.1:6379\n[client:c]\nnamespace=ns\n\
+                  api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
+    let setup = Setup::new(shards);
+    let locate = |arguments: &[&str]| run(&[&["locate", "--config", setup.path()], arguments].concat());
+    // Golden: these keys are where they were in the first release.
+    let (_, out, _) = locate(&["user:1"]);
+    assert_eq!(out, "shard=b master=10.0.2.1:6379 replica=none\n");
+    let (_, out, _) = locate(&["user:9"]);
+    assert_eq!(out, "shard=a master=10.0.1.1:6379 replica=10.0.1.3:6379\n");
+    assert_eq!(locate(&["{user:9}:name"]).1, out);
+    assert_eq!(locate(&["--client", "c", "{user:9}:name"]).1, out);
+    assert_eq!(locate(&["--client", "nobody", "k"]).0, 64);
+    assert_eq!(locate(&[""]).0, 64);
+}
+
+#[test]
+fn hash_key_makes_a_key_or_hashes_the_given_one() {
+    let (status, made, _) = run(&["hash-key"]);
+    let field = |name: &str| made.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect(name);
+    assert_eq!(status, 0);
+    let (_, hashed, _) = run_with_input(&["hash-key"], &format!("{}\n", field("api_key")));
+    assert_eq!(hashed, format!("api_key_hash={}\n", field("api_key_hash")));
+    let (status, out, err) = run_with_input(&["hash-key"], "short\n");
+    assert_eq!((status, out.as_str()), (64, ""));
+    assert!(err.contains("fewer than 16 characters"), "{err}");
+}
+
+#[test]
+fn openapi_prints_the_description() {
+    let (status, out, _) = run(&["openapi"]);
+    let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status, &document["info"]["title"]), (0, &serde_json::json!("Cachefront")));
+}
+
+#[test]
+fn the_settings_that_are_deployed_load_and_placeholders_do_not() {
+    let setup = Setup::new("");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes");
+    let config = format!("{root}/setup.config");
+    let check = |jwt: &str, shared: &str| {
+        let mut command = crate::cachefront(&["check-config", "--config", &config]);
+        command.env("CACHEFRONT__SERVICE__TLS_CERT", setup.file("cert.pem"));
+        command.env("CACHEFRONT__SERVICE__TLS_KEY", setup.file("key.pem"));
+        command.env("CACHEFRONT__SERVICE__JWT_SECRET_KEY", jwt).env("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", shared);
+        crate::result(&command.output().expect("the program runs"))
+    };
+    let (status, out, err) = check("0123456789abcdef0123456789abcdef", "0123456789abcdef");
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("redis-replica-2.redis-replica:6379"), "{out}");
+
+    let secrets = std::fs::read_to_string(format!("{root}/secrets.env")).expect("secrets.env");
+    let placeholder =
+        |name: &str| secrets.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect(name);
+    let (status, _, err) = check(placeholder("JWT_SECRET_KEY"), placeholder("SRVC_SHARED_SECRET"));
+    assert_eq!(status, 78);
+    assert_eq!(err.matches("is a placeholder").count(), 2, "{err}");
+}

@@ -1,0 +1,120 @@
+//! `cachefront dev`: what it prints works when pasted, and nothing of it stays.
+
+use crate::{PATIENCE, cachefront, eventually, signal};
+use std::{
+    fs::File,
+    net::TcpStream,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// A running `dev` and what it printed.
+struct Dev {
+    child: Child,
+    banner: String,
+    folder: TempDir,
+}
+
+impl Dev {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let certs = folder.path().join("certs").display().to_string();
+        let printed = folder.path().join("printed");
+        let own = if arguments.contains(&"--certs") { &[][..] } else { &["--certs", &certs] };
+        let mut command = cachefront(&[&["dev", "--port", "0"], own, arguments].concat());
+        let stdout = File::create(&printed).expect("a file");
+        let child = command.stdout(stdout).stderr(Stdio::inherit()).spawn().expect("it starts");
+        let banner = eventually("dev is ready", || {
+            std::fs::read_to_string(&printed).ok().filter(|text| text.contains("Ctrl-C stops everything"))
+        });
+        Self { child, banner, folder }
+    }
+
+    /// Ports of the Redis processes.
+    fn redis_ports(&self) -> Vec<u16> {
+        let lines = self.banner.lines().filter(|line| line.starts_with("  Redis "));
+        let port =
+            |word: &str| word.trim_end_matches(',').strip_prefix("127.0.0.1:").and_then(|port| port.parse().ok());
+        lines.flat_map(str::split_whitespace).filter_map(port).collect()
+    }
+
+    /// The folder of the session.
+    fn session(&self) -> PathBuf {
+        let line = self.banner.lines().find_map(|line| line.strip_prefix("  Settings  ")).expect("a path");
+        PathBuf::from(line).parent().expect("a folder").to_owned()
+    }
+
+    /// Waits until no Redis listens and the folder of the session is gone.
+    fn expect_nothing_left(&self) {
+        for port in self.redis_ports() {
+            eventually("the Redis processes are gone", || {
+                TcpStream::connect(("127.0.0.1", port)).is_err().then_some(())
+            });
+        }
+        eventually("the folder is gone", || (!self.session().exists()).then_some(()));
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[test]
+fn the_lines_that_it_prints_work_when_pasted() {
+    let dev = Dev::start(&["--shards", "2", "--replicas", "1"]);
+    assert_eq!(dev.redis_ports().len(), 4, "{}", dev.banner);
+    let (_, pasted) = dev.banner.split_once("15 minutes:\n").expect("lines to paste");
+    let (login, rest) = pasted.split_once("Write, read, delete:\n").expect("lines to paste");
+    let (commands, _) = rest.split_once("Ctrl-C").expect("an end");
+    // A replica may be a moment behind: the read is pasted again until it finds what was written.
+    let read = commands.split("\n\n").find(|part| part.contains("READ")).expect("a READ");
+    let patient = format!("until ({read}) | grep -q SUCCESS; do :; done\n{read}");
+    let script = format!("{login}{}", commands.replace(read, &patient));
+    let mut shell = Command::new("timeout");
+    let seconds = PATIENCE.as_secs().to_string();
+    let output = shell.args([&seconds, "sh", "-c", &script]).output().expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = "{\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":\"hello\"}\n\
+                    {\"command\":\"READ\",\"status\":\"SUCCESS\",\"value\":\"hello\"}\n\
+                    {\"command\":\"DELETE\",\"message\":\"greeting Key deleted\",\"status\":\"SUCCESS\"}\n";
+    assert_eq!(said, expected, "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn interrupted_or_terminated_it_leaves_nothing_behind() {
+    for name in ["-INT", "-TERM"] {
+        let mut dev = Dev::start(&["--replicas", "1"]);
+        signal(name, dev.child.id());
+        let status = eventually("it stops", || dev.child.try_wait().expect("a status"));
+        assert_eq!(status.code(), Some(0), "{name}");
+        dev.expect_nothing_left();
+    }
+}
+
+#[test]
+fn killed_it_leaves_no_redis_behind() {
+    let mut dev = Dev::start(&[]);
+    assert_eq!(dev.redis_ports().len(), 4);
+    assert!(dev.redis_ports().iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()));
+    dev.child.kill().expect("SIGKILL");
+    dev.child.wait().expect("it ends");
+    dev.expect_nothing_left();
+}
+
+#[test]
+fn the_certificate_is_made_once_and_its_key_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dev = Dev::start(&["--replicas", "0"]);
+    let key = dev.folder.path().join("certs/key.pem");
+    let mode = std::fs::metadata(&key).expect("a key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = std::fs::read(&key).expect("a key");
+    let certs = dev.folder.path().join("certs").display().to_string();
+    let other = Dev::start(&["--replicas", "0", "--certs", &certs]);
+    assert!(other.banner.contains(&certs), "{}", other.banner);
+    assert_eq!(std::fs::read(&key).expect("a key"), before);
+}

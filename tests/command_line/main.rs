@@ -1,0 +1,93 @@
+//! The program as people run it: real processes, their words and exit statuses.
+
+mod configured;
+mod dev;
+mod serving;
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How long a condition may take to come true before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn cachefront(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cachefront"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs to the end: exit status, standard output, standard error.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    result(&cachefront(arguments).output().expect("the program runs"))
+}
+
+fn run_with_input(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let mut command = cachefront(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("the input is taken");
+    result(&child.wait_with_output().expect("the program ends"))
+}
+
+fn result(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("a text");
+    (output.status.code().expect("an exit status"), text(&output.stdout), text(&output.stderr))
+}
+
+/// A folder with a sound setup.config, and certificate and key.
+struct Setup {
+    folder: TempDir,
+    config: PathBuf,
+}
+
+impl Setup {
+    /// `sections` come after a `[service]` section that has all that is needed.
+    fn new(sections: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        fs::write(folder.path().join("cert.pem"), key.cert.pem()).expect("it is written");
+        fs::write(folder.path().join("key.pem"), key.signing_key.serialize_pem()).expect("it is written");
+        let config = folder.path().join("setup.config");
+        let text = format!(
+            "[service]\nHOST=127.0.0.1\nPORT=0\nADMIN_PORT=0\nTLS_CERT=cert.pem\nTLS_KEY=key.pem\n\
+             JWT_SECRET_KEY=0123456789abcdef0123456789abcdef\nSRVC_SHARED_SECRET=hunter2-hunter2-hunter2\n{sections}"
+        );
+        fs::write(&config, text).expect("it is written");
+        Self { folder, config }
+    }
+
+    fn path(&self) -> &str {
+        self.config.to_str().expect("a text")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Looks again and again until `look` finds something.
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain: {what}");
+}
+
+fn signal(name: &str, process: u32) {
+    let status = Command::new("kill").args([name, &process.to_string()]).status().expect("kill runs");
+    assert!(status.success(), "kill {name} {process} failed");
+}
+
+fn is_file(path: &Path) -> bool {
+    path.is_file()
+}

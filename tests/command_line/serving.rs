@@ -1,0 +1,77 @@
+//! `cachefront serve` and `healthcheck`.
+
+use crate::{Setup, cachefront, eventually, run, signal};
+use std::{
+    fs::File,
+    net::TcpListener,
+    process::{Child, Stdio},
+};
+
+/// A running `serve`, and the addresses that it logged.
+struct Serving {
+    child: Child,
+    admin: String,
+    log: std::path::PathBuf,
+}
+
+fn serve(setup: &Setup) -> Serving {
+    let log = setup.file("log");
+    let mut command = cachefront(&["serve", "--config", setup.path()]);
+    command.env("CACHEFRONT__SERVICE__LOG_FORMAT", "json");
+    let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file")).spawn().expect("it starts");
+    let admin = eventually("it serves", || {
+        let text = std::fs::read_to_string(&log).ok()?;
+        let line = text.lines().find(|line| line.contains("\"serving\""))?;
+        let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+        entry["admin"].as_str().map(str::to_owned)
+    });
+    Serving { child, admin, log }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[test]
+fn it_serves_until_sigterm_and_the_health_check_knows() {
+    let setup = Setup::new("[redis]\nport=1\n");
+    let mut serving = serve(&setup);
+    let admin_port = serving.admin.rsplit(':').next().expect("a port").to_owned();
+    let healthcheck = || {
+        let mut command = cachefront(&["healthcheck", "--config", setup.path()]);
+        crate::result(&command.env("CACHEFRONT__SERVICE__ADMIN_PORT", &admin_port).output().expect("it runs"))
+    };
+    assert_eq!(healthcheck(), (0, String::new(), String::new()));
+    signal("-TERM", serving.child.id());
+    let status = eventually("it stops", || serving.child.try_wait().expect("a status"));
+    assert_eq!(status.code(), Some(0));
+    let log = std::fs::read_to_string(&serving.log).expect("a log");
+    assert!(log.contains("\"stopped\""), "{log}");
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
+    let (status, _, err) = healthcheck();
+    assert_eq!(status, 1, "{err}");
+    assert!(err.contains("does not answer"), "{err}");
+}
+
+#[test]
+fn a_taken_port_is_one_clear_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let setup = Setup::new("");
+    for option in ["PORT", "ADMIN_PORT"] {
+        let mut command = cachefront(&["serve", "--config", setup.path()]);
+        let output = command.env(format!("CACHEFRONT__SERVICE__{option}"), &port).output().expect("it runs");
+        let (status, _, err) = crate::result(&output);
+        let expected =
+            format!("cachefront: port {port} is taken: stop what listens there, or choose another port ({option})\n");
+        assert_eq!((status, err), (1, expected));
+    }
+    let (status, out, err) = run(&["dev", "--port", &port, "--certs", &setup.file("certs").display().to_string()]);
+    let expected =
+        format!("cachefront: port {port} is taken: stop what listens there, or choose another port (--port)\n");
+    // dev listens on all addresses, one of which is taken.
+    assert_eq!((status, out.as_str(), err), (1, "", expected));
+}
