@@ -146,6 +146,33 @@ fn only_store_knows_redis_and_only_api_and_server_know_http() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The codes of errors: what stands in quotes after a status, after `bad_request(`, or first in a tuple.
+fn codes(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut parts = text.split('"');
+    let mut before = parts.next().unwrap_or_default();
+    for part in parts {
+        let head = before.trim_end();
+        let after_status = head.strip_suffix(',').is_some_and(|head| head.ends_with(|c: char| c.is_ascii_uppercase()));
+        let code = part.contains('_') && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if code && (after_status || head.ends_with("bad_request(") || head.ends_with("=> (")) {
+            found.push(part);
+        }
+        before = part;
+    }
+    found
+}
+
+#[test]
+fn every_error_code_is_documented() {
+    let page = fs::read_to_string(root().join("docs/status-codes.md")).expect("docs/status-codes.md");
+    let sources = sources("src/api");
+    let all: Vec<&str> = sources.iter().flat_map(|(_, text)| codes(text)).collect();
+    assert!(all.len() > 20 && all.contains(&"shard_unavailable") && all.contains(&"token_expired"), "{all:?}");
+    let missing: Vec<_> = all.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/status-codes.md lacks {missing:?}");
+}
+
 #[test]
 fn the_floors_in_the_architecture_are_these() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");

@@ -21,7 +21,8 @@ value goes on in indented lines. An existing `setup.config` of the Python servic
   status is then 78. Unknown sections and options are problems, too.
 
 Redis users need the commands GET, SET and UNLINK on the keys, and INFO:
-`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info`.
+`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info`; with another `db` than 0
+also `+select`.
 ";
 
 /// The whole page.
