@@ -49,7 +49,7 @@ fn floor(module: &str) -> Option<usize> {
 fn module(path: &Path) -> Option<String> {
     let inside = path.strip_prefix(root().join("src")).ok()?;
     let first = inside.components().next()?.as_os_str().to_str()?;
-    (!first.ends_with(".rs")).then(|| first.to_owned())
+    (inside.components().count() > 1).then(|| first.to_owned())
 }
 
 /// The modules that a text names after `crate::`, in paths and in lists of a `use`.

@@ -139,7 +139,7 @@ async fn unknown_paths_are_404_and_other_methods_405() {
     }
 }
 
-/// A generator without dependencies: the same cases in every run (SplitMix64).
+/// A generator without dependencies: the same cases in every run (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
