@@ -1,4 +1,4 @@
-//! The only place that knows HTTP: one file per endpoint, [`problem`] for all errors, [`layers`] around everything.
+//! The only place that knows HTTP: one file per endpoint, `problem` for all errors, `layers` around everything.
 
 mod app;
 mod body;

@@ -19,7 +19,7 @@ pub fn new_api_key() -> String {
     format!("cf_{}", URL_SAFE_NO_PAD.encode(random()))
 }
 
-/// A fresh sealing key, as [`parse_sealing_key`] reads it.
+/// A fresh sealing key, as `ENCRYPTION_KEY` takes it.
 pub fn new_sealing_key() -> String {
     hex(&random())
 }
