@@ -13,6 +13,7 @@ run: redis
 
 test: redis
 	cargo test --locked
+	python3 scripts/check_manifests.py --self-test
 
 # Everything that can be said without running the service.
 check:
