@@ -5,10 +5,10 @@ use super::{
     body::{self, Media},
     caller::caller,
     command::{self, Body},
+    json,
     layers::RequestId,
-    openapi,
     problem::Problem,
-    reply,
+    reply, schemas,
 };
 use crate::{auth::Caller, cache::Command, types::Deadline};
 use axum::{
@@ -25,18 +25,18 @@ const REPLY_BYTES: usize = 256;
 /// Runs one command, or a batch of them.
 #[utoipa::path(
     post, path = "/cache", tag = "cache", security(("token" = [])),
-    request_body(content = openapi::Commands, description = "One command, or an array of up to 1,000"),
+    request_body(content = schemas::Commands, description = "One command, or an array of up to 1,000"),
     responses(
-        (status = 200, description = "The reply; of a batch, an array of replies in order. A key that is not there is `NOT_FOUND`.", body = openapi::Replies),
-        (status = 400, description = "Malformed: says what and where", body = openapi::Error),
-        (status = 401, description = "No token, or one that is not valid (any more)", body = openapi::Error),
-        (status = 403, description = "The token lacks the permission", body = openapi::Error),
-        (status = 409, description = "READ of a key that holds a Redis list, hash or other structure", body = openapi::Error),
-        (status = 413, description = "Body or value too large", body = openapi::Error),
-        (status = 429, description = "Rate limit; `Retry-After` says when", body = openapi::Error),
-        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again", body = openapi::Error),
-        (status = 504, description = "The deadline passed", body = openapi::Error),
-        (status = 507, description = "Redis is out of memory", body = openapi::Error),
+        (status = 200, description = "The reply; of a batch, an array of replies in order. A key that is not there is `NOT_FOUND`.", body = schemas::Replies),
+        (status = 400, description = "Malformed: says what and where", body = schemas::Error),
+        (status = 401, description = "No token, or one that is not valid (any more)", body = schemas::Error),
+        (status = 403, description = "The token lacks the permission", body = schemas::Error),
+        (status = 409, description = "READ of a key that holds a Redis list, hash or other structure", body = schemas::Error),
+        (status = 413, description = "Body or value too large", body = schemas::Error),
+        (status = 429, description = "Rate limit; `Retry-After` says when", body = schemas::Error),
+        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again", body = schemas::Error),
+        (status = 504, description = "The deadline passed", body = schemas::Error),
+        (status = 507, description = "Redis is out of memory", body = schemas::Error),
     )
 )]
 pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
@@ -67,7 +67,7 @@ async fn one(app: &App, caller: &Caller, text: &str, deadline: Deadline) -> Resu
     let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
     let mut out = Vec::with_capacity(REPLY_BYTES);
     reply::write(&mut out, &command, &reply);
-    Ok(reply::json(out))
+    Ok(json::response(out))
 }
 
 /// Every item has its own reply, in order; a failed item does not fail its neighbours.
@@ -94,7 +94,7 @@ async fn batch(app: &App, id: &RequestId, caller: &Caller, items: &[&RawValue], 
         }
     }
     out.push(b']');
-    reply::json(out)
+    json::response(out)
 }
 
 fn fail(app: &App, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {

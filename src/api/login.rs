@@ -5,9 +5,9 @@ use super::{
     app::App,
     body::{self, Media},
     caller::credentials,
-    openapi,
+    json,
     problem::Problem,
-    reply,
+    schemas,
 };
 use crate::auth::LoginError;
 use axum::{
@@ -33,11 +33,11 @@ struct Granted<'a> {
 /// Gives a token for an API key.
 #[utoipa::path(
     post, path = "/login", tag = "login",
-    request_body(content = openapi::Login, description = "Also the OAuth2 client-credentials form, with `client_id` and `client_secret` in the body or in HTTP Basic"),
+    request_body(content = schemas::Login, description = "Also the OAuth2 client-credentials form, with `client_id` and `client_secret` in the body or in HTTP Basic"),
     responses(
-        (status = 200, description = "A token", body = openapi::Granted),
-        (status = 400, description = "Malformed", body = openapi::Error),
-        (status = 401, description = "The key is not valid", body = openapi::Error),
+        (status = 200, description = "A token", body = schemas::Granted),
+        (status = 400, description = "Malformed", body = schemas::Error),
+        (status = 401, description = "The key is not valid", body = schemas::Error),
     )
 )]
 pub async fn login(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
@@ -58,7 +58,7 @@ pub async fn login(State(app): State<Arc<App>>, request: Request) -> Result<Resp
         if media == Media::Form { problem.oauth("invalid_client") } else { problem }
     })?;
     let granted = Granted { access_token: &token.text, token_type: "Bearer", expires_in: token.life.as_secs() };
-    let mut response = reply::json(serde_json::to_vec(&granted).unwrap_or_default());
+    let mut response = json::response(serde_json::to_vec(&granted).unwrap_or_default());
     // RFC 6749 §5.1: tokens are stored by nobody in between.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

@@ -6,12 +6,14 @@ mod cache;
 mod caller;
 mod command;
 mod fallback;
+mod json;
 mod layers;
 mod login;
 mod openapi;
 mod probes;
 mod problem;
 mod reply;
+mod schemas;
 
 pub use app::App;
 pub use openapi::document as openapi_document;

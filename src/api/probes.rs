@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
 
-use super::{app::App, openapi, reply};
+use super::{app::App, json, schemas};
 use crate::store::ShardHealth;
 use axum::{
     extract::State,
@@ -28,13 +28,13 @@ struct Readiness {
 }
 
 /// The version that runs.
-#[utoipa::path(get, path = "/version", tag = "probes", responses((status = 200, description = "The version", body = openapi::Version)))]
+#[utoipa::path(get, path = "/version", tag = "probes", responses((status = 200, description = "The version", body = schemas::Version)))]
 pub async fn version() -> Response {
     answer(StatusCode::OK, &Version { version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The process is alive.
-#[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200, description = "Alive", body = openapi::Status)))]
+#[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200, description = "Alive", body = schemas::Status)))]
 pub async fn healthz() -> Response {
     answer(StatusCode::OK, &Health { status: "OK" })
 }
@@ -44,8 +44,8 @@ pub async fn healthz() -> Response {
 /// Not before every shard has been reached once; from then on as long as any shard can be read, because taking
 /// every instance out of service for one lost shard would lose the others, too.
 #[utoipa::path(get, path = "/readyz", tag = "probes", responses(
-    (status = 200, description = "Ready; `DEGRADED` where some shard is not whole", body = openapi::Readiness),
-    (status = 503, description = "Not ready; `problems` says why", body = openapi::Readiness),
+    (status = 200, description = "Ready; `DEGRADED` where some shard is not whole", body = schemas::Readiness),
+    (status = 503, description = "Not ready; `problems` says why", body = schemas::Readiness),
 ))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let shards = app.cache.store().health();
@@ -73,7 +73,7 @@ fn problems(shard: &ShardHealth) -> Vec<String> {
 }
 
 fn answer(code: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = reply::json(serde_json::to_vec(body).unwrap_or_default());
+    let mut response = json::response(serde_json::to_vec(body).unwrap_or_default());
     *response.status_mut() = code;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

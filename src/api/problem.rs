@@ -1,7 +1,7 @@
 //! Errors → HTTP, decided here and nowhere else. The caller gets a stable code and one sentence; the log gets the
 //! whole chain of causes. docs/status-codes.md is this file as a table.
 
-use super::{app::App, layers::RequestId, reply};
+use super::{app::App, json, layers::RequestId};
 use crate::{
     auth::{LoginError, Refusal, TokenError},
     cache::CacheError,
@@ -145,7 +145,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = Vec::with_capacity(160);
         self.write(&mut body);
-        let mut response = reply::json(body);
+        let mut response = json::response(body);
         *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,10 +5,6 @@ use crate::{
     cache::{Command, Reply},
     types::Value,
 };
-use axum::{
-    body::Body,
-    http::{HeaderValue, Response, header::CONTENT_TYPE},
-};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Writes the reply to a command.
@@ -56,12 +52,4 @@ fn message(out: &mut Vec<u8>, command: &Command<'_>, what: &str) {
 
 fn string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a text can be written as JSON to memory");
-}
-
-/// HTTP 200 with this JSON, and a line end for people at a terminal.
-pub fn json(mut body: Vec<u8>) -> axum::response::Response {
-    body.push(b'\n');
-    let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

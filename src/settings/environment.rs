@@ -2,7 +2,7 @@
 
 use super::{
     Problem,
-    layers::Entry,
+    entry::Entry,
     options::{self, Section},
 };
 

@@ -1,6 +1,6 @@
 //! `setup.config` as Python's `RawConfigParser` reads it: values are verbatim, option names have no case.
 
-use super::{Problem, layers::Entry};
+use super::{Problem, entry::Entry};
 use ini::{Ini, ParseOption};
 use std::{collections::HashSet, path::Path};
 

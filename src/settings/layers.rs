@@ -1,22 +1,14 @@
 //! The file with the environment on top of it: one table of raw texts.
 
 use super::{
-    Problem, environment, file,
+    Problem,
+    entry::Entry,
+    environment, file,
     options::{self, Section},
     problem::did_you_mean,
 };
 use config::{Config, ConfigError, Map, Source, Value, ValueKind};
 use std::{collections::BTreeMap, path::Path};
-
-/// One option as it was found.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub section: String,
-    pub option: String,
-    pub value: String,
-    /// The environment variable that it came from, if it did not come from the file.
-    pub variable: Option<String>,
-}
 
 /// Raw texts by section and option (small letters), and the problems met on the way.
 #[derive(Debug, Default)]

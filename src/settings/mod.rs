@@ -5,6 +5,7 @@
 mod check;
 #[cfg(test)]
 mod document;
+mod entry;
 mod environment;
 mod file;
 mod layers;

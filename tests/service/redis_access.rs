@@ -66,6 +66,7 @@ fn tls_redis(folder: &Path, port: u16) -> Group {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn tls_to_redis_checks_the_authority_and_shows_a_certificate() {
     // A directive that a server without TLS does not know.
     if Group::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
