@@ -88,6 +88,7 @@ fn redis_settings(redis: &Reader<'_>) -> Redis {
         connections_per_node: redis.size("connections_per_node", 1..=64),
         connect_timeout: redis.duration("connect_timeout_ms", 1..=60_000),
         attempt_timeout: redis.duration("attempt_timeout_ms", 1..=60_000),
+        probe_every: redis.duration("probe_every_ms", 10..=60_000),
         in_flight_max: redis.size("in_flight_max", 1..=1_000_000),
     }
 }

@@ -113,6 +113,8 @@ pub struct Redis {
     pub connect_timeout: Duration,
     /// How long one node may take to answer a READ before another is asked.
     pub attempt_timeout: Duration,
+    /// How often each node is asked for its role.
+    pub probe_every: Duration,
     /// Commands that one node may owe an answer to before further ones are refused.
     pub in_flight_max: usize,
 }

@@ -103,6 +103,12 @@ pub const OPTIONS: &[Opt] = &[
         "250",
         "How long one node may take to answer a READ before another one is asked.",
     ),
+    option(
+        Redis,
+        "probe_every_ms",
+        "250",
+        "How often each node is asked for its role and replication; a promotion is followed after about so long.",
+    ),
     option(Redis, "in_flight_max", "10000", "Commands that may wait for one node's answer; more get 503 at once."),
     ignored(Redis, "decode_responses"),
     option(Service, "HOST", "0.0.0.0", "IP address to serve HTTPS on."),

@@ -6,7 +6,7 @@
 use super::{
     Answer, Operation, OperationKind, Store, StoreError, answer_to, command,
     error::{Advice, NodeError, WriteFailure},
-    shard::{MASTER, Shard, Tried},
+    shard::{Shard, Tried},
 };
 use crate::{ring::key_hash, types::Deadline};
 use futures_util::future::join_all;
@@ -75,7 +75,7 @@ async fn by_node(
     for (position, item) in pending.iter_mut().enumerate().filter(|(_, item)| item.answer.is_none()) {
         let shard = &store.0.shards[item.shard];
         let node = if item.on_master {
-            shard.wait_for_master(deadline).await.map(|()| MASTER)
+            shard.writer(&item.tried, deadline).await
         } else {
             shard.reader(item.hash, &item.tried, deadline).await
         };
@@ -117,13 +117,16 @@ impl Pending<'_> {
         let kind = &self.operation.kind;
         self.answer = match answer.and_then(|value| answer_to(kind, value)) {
             Ok(answer) => Some(Ok(answer)),
-            Err(error) if self.on_master && !matches!(kind, OperationKind::Get) => {
-                Some(Err(shard.write_failure(WriteFailure(error))))
+            Err(error) if self.on_master && error.did_not_run() => {
+                shard.node(node).doubt();
+                self.tried.note(node, error);
+                None
             }
             Err(error) if !self.on_master && error.advice() == Advice::RetryElsewhere => {
                 self.tried.note(node, error);
                 None
             }
+            Err(error) if !matches!(kind, OperationKind::Get) => Some(Err(shard.write_failure(WriteFailure(error)))),
             Err(error) => Some(Err(shard.read_failure(error))),
         };
     }

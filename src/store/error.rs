@@ -38,6 +38,15 @@ impl NodeError {
             _ => Advice::RetryElsewhere,
         }
     }
+
+    /// True if it is certain that the node did not do what it was asked, so that another one may be asked.
+    pub fn did_not_run(&self) -> bool {
+        match self {
+            Self::NotConnected => true,
+            Self::Answered { code, .. } => ["READONLY", "LOADING", "MASTERDOWN"].contains(&code.as_str()),
+            _ => false,
+        }
+    }
 }
 
 impl From<&ServerError> for NodeError {

@@ -3,14 +3,13 @@
 use super::{
     link::{Link, Phase, Session},
     node::Node,
+    standing::Standing,
 };
 use crate::types::Deadline;
-use redis::{Value, aio::ConnectionLike};
+use redis::aio::ConnectionLike;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
-/// How often a connected node is asked how it is.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Wait before the second attempt to connect; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -44,12 +43,12 @@ pub async fn keep(node: Arc<Node>, number: usize) {
 
 /// Offers a fresh connection for use until it ends.
 async fn stay(node: &Node, link: &Link, session: Arc<Session>) {
-    // A replica must not be read before it is known that it has its master's data.
+    // It must not be used before it is known what it is: a replica may not have its master's data yet.
     probe(node, &session).await;
     enter(node, link, Phase::Up(Arc::clone(&session)));
     let probing = async {
         loop {
-            sleep(PROBE_EVERY).await;
+            node.next_probe().await;
             probe(node, &session).await;
         }
     };
@@ -81,23 +80,8 @@ async fn probe(node: &Node, session: &Session) {
         async move { connection.req_packed_command(info).await }
     });
     if let Ok(answer) = answer.await {
-        node.set_never_synced(says_never_synced(&answer));
+        node.set_standing(Standing::parse(&answer));
     }
-}
-
-/// Reads `INFO replication`: true for a replica whose link is down and that has no replication offset, so it
-/// holds nothing of its master's.
-fn says_never_synced(info: &Value) -> bool {
-    let text = match info {
-        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::VerbatimString { text, .. } => text.clone(),
-        // A user without the permission to ask; there is nothing to hold against the node.
-        _ => return false,
-    };
-    let field = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
-    field("role") == Some("slave")
-        && field("master_link_status") != Some("up")
-        && field("slave_repl_offset") == Some("0")
 }
 
 /// Between half of `wait` and all of it, so that instances that lost a node together do not come back together.
@@ -106,19 +90,4 @@ fn jittered(wait: Duration) -> Duration {
     // Without random bytes there is no jitter, and nothing worse.
     let _filled = aws_lc_rs::rand::fill(&mut byte);
     wait / 2 + wait * u32::from(byte[0]) / 512
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_replica_without_an_offset_never_synced() {
-        let says = |text: &str| says_never_synced(&Value::BulkString(text.as_bytes().to_vec()));
-        assert!(says("# Replication\r\nrole:slave\r\nmaster_link_status:down\r\nslave_repl_offset:0\r\n"));
-        assert!(!says("# Replication\r\nrole:slave\r\nmaster_link_status:down\r\nslave_repl_offset:4711\r\n"));
-        assert!(!says("# Replication\r\nrole:slave\r\nmaster_link_status:up\r\nslave_repl_offset:0\r\n"));
-        assert!(!says("# Replication\r\nrole:master\r\nmaster_repl_offset:0\r\n"));
-        assert!(!says_never_synced(&Value::Nil));
-    }
 }

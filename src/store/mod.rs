@@ -10,6 +10,7 @@ mod keep;
 mod link;
 mod node;
 mod shard;
+mod standing;
 
 pub use error::{Advice, StoreError};
 pub use shard::ShardHealth;
@@ -21,7 +22,7 @@ use crate::{
 };
 use error::{NodeError, WriteFailure};
 use redis::{Cmd, Value};
-use shard::Shard;
+use shard::{Shard, Tried};
 use std::{borrow::Cow, sync::Arc};
 use tokio::task::JoinSet;
 
@@ -76,22 +77,26 @@ impl Store {
         Ok(Self(Arc::new(Inner { ring, shards })))
     }
 
-    /// Keeps all connections open until it is dropped: run it as a background task.
+    /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
     pub async fn maintain(self) {
-        let mut links = JoinSet::new();
+        let mut tasks = JoinSet::new();
+        for position in 0..self.0.shards.len() {
+            let inner = Arc::clone(&self.0);
+            tasks.spawn(async move { inner.shards[position].watch_roles().await });
+        }
         for node in self.0.shards.iter().flat_map(Shard::nodes) {
             for number in 0..node.links() {
-                links.spawn(keep::keep(Arc::clone(node), number));
+                tasks.spawn(keep::keep(Arc::clone(node), number));
             }
         }
-        while links.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
     }
 
     /// The bytes under `key`, from a replica where there is one.
     pub async fn get(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Option<Vec<u8>>, StoreError> {
         let (shard, hash) = self.route(key);
         let command = command(key, &OperationKind::Get);
-        let mut tried = shard::Tried::default();
+        let mut tried = Tried::default();
         loop {
             let node = shard.reader(hash, &tried, deadline).await?;
             let answer = shard.ask(node, &command, deadline.attempt(shard.attempt_timeout)).await;
@@ -136,9 +141,18 @@ impl Store {
         deadline: Deadline,
     ) -> Result<Answer, StoreError> {
         let (shard, _) = self.route(key);
-        shard.wait_for_master(deadline).await?;
-        let answer = shard.ask(shard::MASTER, &command(key, kind), deadline).await;
-        answer.and_then(|value| answer_to(kind, value)).map_err(|error| shard.write_failure(WriteFailure(error)))
+        let command = command(key, kind);
+        let mut tried = Tried::default();
+        loop {
+            let node = shard.writer(&tried, deadline).await?;
+            match shard.ask(node, &command, deadline).await.and_then(|value| answer_to(kind, value)) {
+                Err(error) if error.did_not_run() => {
+                    shard.node(node).doubt();
+                    tried.note(node, error);
+                }
+                answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
+            }
+        }
     }
 
     fn route(&self, key: &FullKey<'_>) -> (&Shard, u64) {

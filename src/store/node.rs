@@ -4,6 +4,7 @@ use super::{
     connect::Target,
     error::NodeError,
     link::{Link, Session},
+    standing::{Role, Standing},
 };
 use crate::{
     ring::node_seed,
@@ -13,12 +14,15 @@ use crate::{
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
 
 pub struct Node {
     pub address: Address,
@@ -30,8 +34,13 @@ pub struct Node {
     next_link: AtomicUsize,
     in_flight: AtomicUsize,
     in_flight_max: usize,
-    /// A replica that never had its master's data: it would report every key as missing.
-    never_synced: AtomicBool,
+    probe_every: Duration,
+    /// Asks for a probe before its time.
+    doubted: Notify,
+    /// What it last said of itself; `None` if it does not tell.
+    standing: Mutex<Option<Standing>>,
+    /// What that means for reads, where a request looks.
+    serves_reads: AtomicBool,
     /// Told whenever something above changes; shared by the nodes of a shard.
     changed: Arc<watch::Sender<()>>,
 }
@@ -48,7 +57,10 @@ impl Node {
             next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             in_flight_max: redis.in_flight_max,
-            never_synced: AtomicBool::new(false),
+            probe_every: redis.probe_every,
+            doubted: Notify::new(),
+            standing: Mutex::new(None),
+            serves_reads: AtomicBool::new(true),
             changed: Arc::clone(changed),
         })
     }
@@ -75,9 +87,14 @@ impl Node {
         self.links.iter().any(Link::is_up)
     }
 
-    /// True if reads may be answered by it.
-    pub fn is_readable(&self) -> bool {
-        !self.never_synced.load(Relaxed) && self.is_up()
+    /// What it last said of itself; `None` if it is not connected or does not tell.
+    pub fn standing(&self) -> Option<Standing> {
+        if self.is_up() { self.last_standing().clone() } else { None }
+    }
+
+    /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data.
+    pub fn is_readable_replica(&self) -> bool {
+        self.serves_reads.load(Relaxed) && self.is_up()
     }
 
     pub fn is_connecting(&self) -> bool {
@@ -93,12 +110,34 @@ impl Node {
         &self.links[number]
     }
 
-    pub fn set_never_synced(&self, never_synced: bool) {
-        if self.never_synced.swap(never_synced, Relaxed) != never_synced {
-            let readable = !never_synced;
-            tracing::info!(node = %self.address, readable, "a replica's standing changed");
+    pub fn set_standing(&self, standing: Option<Standing>) {
+        let mut last = self.last_standing();
+        if *last != standing {
+            let role = standing.as_ref().map(|standing| standing.role);
+            if last.as_ref().map(|last| last.role) != role {
+                tracing::info!(node = %self.address, ?role, "a node's role");
+            }
+            let serves_reads = role.is_none_or(|role| role == Role::Replica { synced: true });
+            self.serves_reads.store(serves_reads, Relaxed);
+            *last = standing;
+            drop(last);
             self.notify_change();
         }
+    }
+
+    /// Has the node probed at once: it did what its role does not explain.
+    pub fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Returns when it is time to ask the node again how it is.
+    pub async fn next_probe(&self) {
+        // Whether it was asked for or is due is the same.
+        let _due = timeout(self.probe_every, self.doubted.notified()).await;
+    }
+
+    fn last_standing(&self) -> MutexGuard<'_, Option<Standing>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn notify_change(&self) {

@@ -4,19 +4,24 @@ use super::{
     Location,
     error::{NodeError, StoreError, WriteFailure},
     node::Node,
+    standing::{Role, Standing, elect},
 };
 use crate::{ring::rendezvous_score, settings, types::Deadline};
 use redis::{Cmd, Value};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{sync::watch, time::timeout_at};
-
-/// Position of the master among a shard's nodes.
-pub const MASTER: usize = 0;
 
 pub struct Shard {
     name: Arc<str>,
-    /// The master, then the replicas.
+    /// As configured: the master, then the replicas. Which one is the master now, `master` says.
     nodes: Vec<Arc<Node>>,
+    master: AtomicUsize,
     /// How long one node may take to answer a read.
     pub attempt_timeout: Duration,
     changed: Arc<watch::Sender<()>>,
@@ -67,7 +72,13 @@ impl Shard {
         let addresses = std::iter::once(&shard.master).chain(&shard.replicas);
         let nodes =
             addresses.map(|address| Node::new(address, redis, &changed).map(Arc::new)).collect::<Result<_, _>>()?;
-        Ok(Self { name: shard.name.as_str().into(), nodes, attempt_timeout: redis.attempt_timeout, changed })
+        Ok(Self {
+            name: shard.name.as_str().into(),
+            nodes,
+            master: AtomicUsize::new(0),
+            attempt_timeout: redis.attempt_timeout,
+            changed,
+        })
     }
 
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
@@ -102,26 +113,52 @@ impl Shard {
     }
 
     fn readable(&self, hash: u64, tried: &Tried) -> Option<usize> {
-        let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_readable();
-        self.replicas()
-            .filter(usable)
-            .max_by_key(|node| self.score(hash, *node))
-            .or_else(|| Some(MASTER).filter(usable))
+        let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_readable_replica();
+        let replica = self.replicas().filter(usable).max_by_key(|node| self.score(hash, *node));
+        replica.or_else(|| Some(self.master()).filter(|master| !tried.has(*master) && self.nodes[*master].is_up()))
     }
 
-    fn replicas(&self) -> std::ops::Range<usize> {
-        MASTER + 1..self.nodes.len()
+    /// Position of the node that writes go to.
+    fn master(&self) -> usize {
+        self.master.load(Relaxed)
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = usize> + use<> {
+        let master = self.master();
+        (0..self.nodes.len()).filter(move |node| *node != master)
     }
 
     fn score(&self, hash: u64, node: usize) -> u64 {
         rendezvous_score(hash, self.nodes[node].seed)
     }
 
-    /// Returns when the master is connected; at once if it is known that it is not.
-    pub async fn wait_for_master(&self, deadline: Deadline) -> Result<(), StoreError> {
-        let master = &self.nodes[MASTER];
-        let found = self.wait(deadline, || master.is_up().then_some(()), || master.is_connecting()).await;
-        found.ok_or_else(|| self.write_failure(WriteFailure(NodeError::NotConnected)))
+    /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in
+    /// `tried` refused the write, another one is waited for, for it may just be taking over.
+    pub async fn writer(&self, tried: &Tried, deadline: Deadline) -> Result<usize, StoreError> {
+        let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_up();
+        let ready = || Some(self.master()).filter(usable);
+        let found =
+            self.wait(deadline, ready, || tried.last.is_some() || self.nodes[self.master()].is_connecting()).await;
+        let cause = || tried.last.clone().unwrap_or(NodeError::NotConnected);
+        found.ok_or_else(|| self.write_failure(WriteFailure(cause())))
+    }
+
+    /// Follows whoever is promoted, for ever.
+    pub async fn watch_roles(&self) {
+        let mut changes = self.changed.subscribe();
+        loop {
+            let standings: Vec<_> = self.nodes.iter().map(|node| node.standing()).collect();
+            let (before, now) = (self.master(), elect(self.master(), &standings));
+            if now != before {
+                let (old, new) = (&self.nodes[before].address, &self.nodes[now].address);
+                tracing::warn!(shard = &*self.name, %old, %new, "writes go to another master");
+                self.master.store(now, Relaxed);
+                self.changed.send_replace(());
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Waits, no longer than one attempt, until `ready` gives something or nothing more is to be hoped for.
@@ -163,16 +200,18 @@ impl Shard {
     }
 
     pub fn health(&self) -> ShardHealth {
-        let (master, replicas) = (&self.nodes[MASTER], &self.nodes[MASTER + 1..]);
-        let replicas_up = replicas.iter().filter(|replica| replica.is_readable()).count();
-        ShardHealth { name: self.name.to_string(), master_up: master.is_up(), replicas_up, replicas: replicas.len() }
+        let replicas_up = self.replicas().filter(|node| self.nodes[*node].is_readable_replica()).count();
+        let master = &self.nodes[self.master()];
+        let demoted = matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
+        let master_up = master.is_up() && !demoted;
+        ShardHealth { name: self.name.to_string(), master_up, replicas_up, replicas: self.nodes.len() - 1 }
     }
 
     pub fn locate(&self, hash: u64) -> Location {
         let first = self.replicas().max_by_key(|node| self.score(hash, *node));
         Location {
             shard: self.name.to_string(),
-            master: self.nodes[MASTER].address.clone(),
+            master: self.nodes[self.master()].address.clone(),
             replica: first.map(|node| self.nodes[node].address.clone()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod master;
 mod memory;
+mod promotion;
 mod replicas;
 mod start;
 

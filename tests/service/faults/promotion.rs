@@ -1,0 +1,99 @@
+//! Roles are asked, not believed: the service follows whoever is promoted, by whomever.
+
+use super::until_ready;
+use crate::harness::{Caller, Service, eventually, redis, redis_section};
+use cachefront::cli::dev::local_redis::{Group, Node};
+use serde_json::json;
+
+fn ask(node: &Node, command: &str) {
+    assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
+}
+
+fn follow(node: &Node, master: &Node) {
+    ask(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
+}
+
+async fn service(group: &Group) -> (Service, Caller) {
+    let service = Service::start(&redis_section(group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    caller.write("before", &json!("v")).await;
+    // On every replica, whichever is to be promoted.
+    for replica in group.replicas(0) {
+        eventually("the value is replicated", async || (replica.ask("GET before").ok()? == "v").then_some(())).await;
+    }
+    (service, caller)
+}
+
+async fn until_written(caller: &Caller, key: &str) {
+    let write = json!({"command": "WRITE", "key": key, "value": "v"}).to_string();
+    eventually("the new master is written to", async || {
+        let answer = caller.send(write.clone()).await;
+        if answer.status.as_u16() != 200 {
+            // The first may have been on its way when the master died.
+            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{answer:?}");
+            return None;
+        }
+        Some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_the_master_died_its_promoted_replica_is_written_to() {
+    let group = redis(1, 2);
+    let (service, caller) = service(&group).await;
+    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    group.master(0).kill();
+    ask(heir, "REPLICAOF NO ONE");
+    follow(other, heir);
+    until_written(&caller, "after").await;
+    assert_eq!(heir.ask("GET after").expect("an answer"), "v");
+    caller.until_read("after", Some(&json!("v"))).await;
+    assert_eq!(caller.read("before").await, Some(json!("v")));
+
+    // The old master comes back, empty and sure of itself: nobody asks it, until it is a replica.
+    group.master(0).start_again().expect("it starts");
+    for round in 0..20 {
+        caller.write(&format!("later:{round}"), &json!("v")).await;
+        caller.until_read(&format!("later:{round}"), Some(&json!("v"))).await;
+        assert_eq!(caller.read("before").await, Some(json!("v")), "an error was reported as a miss");
+    }
+    assert_eq!(group.master(0).ask("DBSIZE").expect("an answer"), ":0");
+    follow(group.master(0), heir);
+    until_ready(&service, "READY").await;
+}
+
+#[tokio::test]
+async fn a_planned_switch_fails_no_write() {
+    let group = redis(1, 1);
+    let (_service, caller) = service(&group).await;
+    let (old, new) = (group.master(0), &group.replicas(0)[0]);
+    ask(new, "REPLICAOF NO ONE");
+    follow(old, new);
+    // The first one is refused by the old master, which cannot be written to any more, and goes to the new one.
+    for round in 0..20 {
+        caller.write(&format!("k{round}"), &json!(round)).await;
+        let batch = json!([{"command": "WRITE", "key": "b", "value": round}, {"command": "READ", "key": "b"}]);
+        assert_eq!(caller.run(batch).await[1]["value"], json!(round));
+    }
+    assert_eq!(new.ask("DBSIZE").expect("an answer"), ":22");
+}
+
+#[tokio::test]
+async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
+    let group = redis(1, 2);
+    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    group.master(0).kill();
+    ask(heir, "REPLICAOF NO ONE");
+    follow(other, heir);
+    group.master(0).start_again().expect("it starts");
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    // The old master may be reached first and taken for what the file says, for as long as the heir is unknown.
+    eventually("writes reach the promoted node", async || {
+        caller.write("k", &json!("v")).await;
+        (heir.ask("GET k").expect("an answer") == "v").then_some(())
+    })
+    .await;
+}
