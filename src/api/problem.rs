@@ -237,6 +237,11 @@ impl From<CacheError> for Problem {
                 "out_of_memory",
                 "The shard of this key has no memory left; nothing was changed",
             ),
+            CacheError::Store(StoreError::ReplyTooLarge) => Self::new(
+                Http::PAYLOAD_TOO_LARGE,
+                "reply_too_large",
+                "The values of this batch are too large together: ask for fewer keys at once",
+            ),
             CacheError::Store(StoreError::WrongType) => Self::new(
                 Http::CONFLICT,
                 "wrong_type",

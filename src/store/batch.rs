@@ -1,133 +1,208 @@
-//! Many operations at once: one pipeline per node touched, all nodes at the same time.
+//! Many operations at once: one round trip per node touched, all nodes at the same time.
 //!
 //! Operations on one key keep their order. A key that is written or deleted anywhere in the batch is therefore
-//! also read from the master, in the same pipeline; all other reads go to replicas.
+//! also read from the master, in the same pipeline; all other reads go to replicas. Each shard goes its own way: one
+//! that has to be waited for holds up no other.
 
 use super::{
     Answer, Operation, OperationKind, Store, StoreError, answer_to, command,
     error::{Advice, NodeError, WriteFailure},
+    link::Patience,
     shard::{Shard, Tried},
 };
 use crate::{ring::key_hash, types::Deadline};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use redis::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
-/// An operation on its way.
-struct Pending<'a> {
-    operation: &'a Operation<'a>,
-    shard: usize,
-    hash: u64,
-    /// It has to run on the master.
-    on_master: bool,
-    tried: Tried,
-    answer: Option<Result<Answer, StoreError>>,
+/// Reads sent as one message. All messages are sent at once; that answers come in pieces shows that the node is
+/// alive while it sends large ones, and bounds how much of a reply that is too large is held.
+const READS_PER_MESSAGE: usize = 32;
+/// Most bytes of values that the replies to one batch may have together.
+const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Position in the batch, and answer.
+type Answered = (usize, Result<Answer, StoreError>);
+
+/// The operations of one batch, and what is left of its reply's room.
+struct Batch<'a> {
+    operations: &'a [Operation<'a>],
+    deadline: Deadline,
+    reply_bytes: AtomicUsize,
+}
+
+/// One shard's part: positions of operations.
+#[derive(Default)]
+struct Part {
+    /// Reads of keys that the batch does not change.
+    reads: Vec<usize>,
+    /// All others, in order.
+    on_master: Vec<usize>,
 }
 
 /// Runs all operations; answers in their order.
 pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
-    let changed: HashSet<&[u8]> = operations
-        .iter()
-        .filter(|operation| !matches!(operation.kind, OperationKind::Get))
-        .map(|operation| operation.key.as_bytes())
-        .collect();
-    let mut pending: Vec<Pending<'_>> = operations
-        .iter()
-        .map(|operation| {
-            let hash = key_hash(operation.key.as_bytes());
-            let on_master = changed.contains(operation.key.as_bytes());
-            Pending {
-                operation,
-                shard: store.0.ring.owner(hash),
-                hash,
-                on_master,
-                tried: Tried::default(),
-                answer: None,
+    let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get);
+    let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
+    let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
+    for (position, operation) in operations.iter().enumerate() {
+        let part = parts.entry(store.0.ring.owner(key_hash(operation.key.as_bytes()))).or_default();
+        let on_master = changed.contains(operation.key.as_bytes());
+        if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
+    }
+    let batch = Batch { operations, deadline, reply_bytes: AtomicUsize::new(0) };
+    let shards = parts.into_iter().map(|(shard, part)| {
+        let (batch, shard) = (&batch, &store.0.shards[shard]);
+        join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
+    });
+    let mut answers: Vec<Answered> =
+        join_all(shards).await.into_iter().flat_map(|(read, changed)| [read, changed]).flatten().collect();
+    answers.sort_unstable_by_key(|(position, _)| *position);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+impl Batch<'_> {
+    /// Reads from replicas; what one of them does not answer is asked of another.
+    async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
+        let mut answered = Vec::with_capacity(positions.len());
+        let mut open: Vec<(usize, Tried)> =
+            positions.into_iter().map(|position| (position, Tried::default())).collect();
+        while let Some((first, tried)) = open.first() {
+            // Waits, if need be, once for all.
+            let unreachable = shard.reader(self.hash(*first), tried, self.deadline).await.err();
+            let mut groups: BTreeMap<usize, Vec<(usize, Tried)>> = BTreeMap::new();
+            for (position, tried) in open.drain(..) {
+                if let Some(node) = shard.readable(self.hash(position), &tried) {
+                    groups.entry(node).or_default().push((position, tried));
+                } else {
+                    let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&tried, self.deadline));
+                    answered.push((position, Err(error)));
+                }
             }
-        })
-        .collect();
-    // Each round sends what has no answer yet; a read that failed is sent to another node in the next one.
-    loop {
-        let groups = by_node(store, &mut pending, deadline).await;
-        if groups.is_empty() {
-            break;
+            let messages =
+                groups.iter().flat_map(|(node, group)| group.chunks(READS_PER_MESSAGE).map(move |part| (*node, part)));
+            let outcomes = join_all(messages.map(|(node, part)| self.read_message(shard, node, part))).await;
+            for (position, mut tried, node, outcome) in outcomes.into_iter().flatten() {
+                match outcome {
+                    Err(error) if error.advice() == Advice::RetryElsewhere => {
+                        tried.note(node, error);
+                        open.push((position, tried));
+                    }
+                    outcome => answered.push((position, outcome.map_err(|error| shard.read_failure(error)))),
+                }
+            }
         }
-        let rounds = groups
-            .into_iter()
-            .map(|((shard, node), members)| round(&store.0.shards[shard], node, members, &pending, deadline));
-        let answers = join_all(rounds).await;
-        for (node, position, answer) in answers.into_iter().flatten() {
-            let shard = &store.0.shards[pending[position].shard];
-            pending[position].take(shard, node, answer);
-        }
+        answered
     }
-    let unanswered = || unreachable!("the loop ends when every operation has an answer");
-    pending.into_iter().map(|pending| pending.answer.unwrap_or_else(unanswered)).collect()
-}
 
-/// Positions of the unanswered operations by shard and node. What no node can take is answered with that error.
-async fn by_node(
-    store: &Store,
-    pending: &mut [Pending<'_>],
-    deadline: Deadline,
-) -> BTreeMap<(usize, usize), Vec<usize>> {
-    let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (position, item) in pending.iter_mut().enumerate().filter(|(_, item)| item.answer.is_none()) {
-        let shard = &store.0.shards[item.shard];
-        let node = if item.on_master {
-            shard.writer(&item.tried, deadline).await
-        } else {
-            shard.reader(item.hash, &item.tried, deadline).await
-        };
-        match node {
-            Ok(node) => groups.entry((item.shard, node)).or_default().push(position),
-            Err(error) => item.answer = Some(Err(error)),
-        }
+    /// Sends some reads to one node.
+    async fn read_message(
+        &self,
+        shard: &Shard,
+        node: usize,
+        part: &[(usize, Tried)],
+    ) -> Vec<(usize, Tried, usize, Result<Answer, NodeError>)> {
+        let positions: Vec<usize> = part.iter().map(|(position, _)| *position).collect();
+        let (first, tried) = &part[0];
+        let patience = shard.patience(self.hash(*first), tried, node, self.deadline);
+        let answers = self.send(shard, node, &positions, patience).await;
+        part.iter().zip(answers).map(|((position, tried), answer)| (*position, tried.clone(), node, answer)).collect()
     }
-    groups
-}
 
-/// Sends one node its part, and returns node, position and answer of each.
-async fn round(
-    shard: &Shard,
-    node: usize,
-    members: Vec<usize>,
-    pending: &[Pending<'_>],
-    deadline: Deadline,
-) -> Vec<(usize, usize, Result<Value, NodeError>)> {
-    let mut pipeline = redis::Pipeline::with_capacity(members.len());
-    for position in &members {
-        let operation = pending[*position].operation;
-        pipeline.add_command(command(&operation.key, &operation.kind));
-    }
-    // Reads can still go elsewhere when this node does not answer; writes can't.
-    let reads_only = members.iter().all(|position| !pending[*position].on_master);
-    let deadline = if reads_only { deadline.attempt(shard.attempt_timeout) } else { deadline };
-    match shard.node(node).ask_all(&pipeline, deadline).await {
-        Ok(answers) => {
-            members.into_iter().zip(answers).map(|(position, answer)| (node, position, Ok(answer))).collect()
-        }
-        Err(error) => members.into_iter().map(|position| (node, position, Err(error.clone()))).collect(),
-    }
-}
-
-impl Pending<'_> {
-    /// Takes a node's answer, or notes that it has to be asked for elsewhere.
-    fn take(&mut self, shard: &Shard, node: usize, answer: Result<Value, NodeError>) {
-        let kind = &self.operation.kind;
-        self.answer = match answer.and_then(|value| answer_to(kind, value)) {
-            Ok(answer) => Some(Ok(answer)),
-            Err(error) if self.on_master && error.did_not_run() => {
+    /// Runs on the master, in order. What a node refused without running it goes to the next master.
+    async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<Answered> {
+        let mut answered = Vec::with_capacity(positions.len());
+        let mut tried = Tried::default();
+        let patience = Patience { deadline: self.deadline, may_go_elsewhere: false };
+        while !positions.is_empty() {
+            let node = match shard.writer(&tried, self.deadline).await {
+                Ok(node) => node,
+                Err(error) => {
+                    answered.extend(positions.into_iter().map(|position| (position, Err(error.clone()))));
+                    break;
+                }
+            };
+            let answers = self.send(shard, node, &positions, patience).await;
+            let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
+            if let Some(refusal) = refusal {
                 shard.node(node).doubt();
-                self.tried.note(node, error);
-                None
+                tried.note(node, refusal.clone());
             }
-            Err(error) if !self.on_master && error.advice() == Advice::RetryElsewhere => {
-                self.tried.note(node, error);
-                None
+            positions = self.take(shard, positions, answers, &mut answered);
+        }
+        answered
+    }
+
+    /// Takes the answers that stand and returns the positions that are to be sent again: the operations that were
+    /// refused, and those after them on the same key, whose answers came too early.
+    fn take(
+        &self,
+        shard: &Shard,
+        positions: Vec<usize>,
+        answers: Vec<Result<Answer, NodeError>>,
+        answered: &mut Vec<Answered>,
+    ) -> Vec<usize> {
+        let mut again: Vec<usize> = Vec::new();
+        let mut refused: HashSet<&[u8]> = HashSet::new();
+        for (position, answer) in positions.into_iter().zip(answers) {
+            let operation = &self.operations[position];
+            let key = operation.key.as_bytes();
+            let is_read = matches!(operation.kind, OperationKind::Get);
+            match answer {
+                Err(error) if error.did_not_run() => {
+                    refused.insert(key);
+                    again.push(position);
+                }
+                Ok(_) if is_read && refused.contains(key) => again.push(position),
+                Err(error) if is_read => answered.push((position, Err(shard.read_failure(error)))),
+                answer => {
+                    // A change after a refused one did run, so that one's turn has passed.
+                    if refused.remove(key) {
+                        let (late, rest) = again.iter().partition(|late| self.operations[**late].key.as_bytes() == key);
+                        again = rest;
+                        let error = || shard.write_failure(WriteFailure(NodeError::NotConnected));
+                        answered.extend(Vec::into_iter(late).map(|position| (position, Err(error()))));
+                    }
+                    answered.push((position, answer.map_err(|error| shard.write_failure(WriteFailure(error)))));
+                }
             }
-            Err(error) if !matches!(kind, OperationKind::Get) => Some(Err(shard.write_failure(WriteFailure(error)))),
-            Err(error) => Some(Err(shard.read_failure(error))),
-        };
+        }
+        again
+    }
+
+    /// Sends operations to a node as one pipeline.
+    async fn send(
+        &self,
+        shard: &Shard,
+        node: usize,
+        positions: &[usize],
+        patience: Patience,
+    ) -> Vec<Result<Answer, NodeError>> {
+        let mut pipeline = redis::Pipeline::with_capacity(positions.len());
+        for position in positions {
+            let operation = &self.operations[*position];
+            pipeline.add_command(command(&operation.key, &operation.kind));
+        }
+        match shard.node(node).ask_all(&pipeline, patience).await {
+            Ok(values) => positions.iter().zip(values).map(|(position, value)| self.answer(*position, value)).collect(),
+            Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    /// What a value means, as long as there is room for it in the reply.
+    fn answer(&self, position: usize, value: Value) -> Result<Answer, NodeError> {
+        if let Value::BulkString(bytes) = &value
+            && self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > REPLY_BYTES_MAX
+        {
+            return Err(NodeError::NoRoom);
+        }
+        answer_to(&self.operations[position].kind, value)
+    }
+
+    fn hash(&self, position: usize) -> u64 {
+        key_hash(self.operations[position].key.as_bytes())
     }
 }

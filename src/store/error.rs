@@ -29,12 +29,16 @@ pub enum NodeError {
     Answered { code: String, detail: String },
     #[error("it answered with what the command never gives")]
     Unexpected,
+    /// It answered, but the reply to the batch has no room for it.
+    #[error("the reply is too large")]
+    NoRoom,
 }
 
 impl NodeError {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Answered { code, .. } if code == "WRONGTYPE" => Advice::GiveUp,
+            Self::NoRoom => Advice::GiveUp,
             _ => Advice::RetryElsewhere,
         }
     }
@@ -101,6 +105,8 @@ pub enum StoreError {
         #[source]
         cause: NodeError,
     },
+    #[error("the values of this batch are too large together")]
+    ReplyTooLarge,
     /// The key holds a list, hash, set, …
     #[error("the key holds something other than a string")]
     WrongType,
@@ -109,7 +115,7 @@ pub enum StoreError {
 impl StoreError {
     pub fn advice(&self) -> Advice {
         match self {
-            Self::WrongType => Advice::GiveUp,
+            Self::WrongType | Self::ReplyTooLarge => Advice::GiveUp,
             _ => Advice::RetryLater,
         }
     }
@@ -126,7 +132,9 @@ impl WriteFailure {
             NodeError::TimedOut => StoreError::DeadlinePassed { shard, cause },
             NodeError::Busy => StoreError::Overloaded { shard, cause },
             NodeError::Answered { code, .. } if code == "OOM" => StoreError::OutOfMemory { shard, cause },
-            NodeError::NotConnected | NodeError::Answered { .. } => StoreError::Unavailable { shard, cause },
+            NodeError::NotConnected | NodeError::NoRoom | NodeError::Answered { .. } => {
+                StoreError::Unavailable { shard, cause }
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The background task that keeps one connection to a node open and asks over it how the node is.
 
 use super::{
-    link::{Link, Phase, Session},
+    error::NodeError,
+    link::{Link, Patience, Phase, Session},
     node::Node,
     standing::Standing,
 };
@@ -14,42 +15,61 @@ use tokio::{sync::Notify, time::sleep};
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// A connection that ended sooner was no success: the next attempt waits as after a failed one.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// Keeps connection `number` of `node` open, for ever.
 pub async fn keep(node: Arc<Node>, number: usize) {
     let link = node.link(number);
     let mut backoff = BACKOFF_MIN;
     let mut complained = false;
     loop {
-        let ended = Arc::new(Notify::new());
-        match node.target.connect(&ended).await {
-            Ok(connection) => {
+        match open(&node).await {
+            Ok(session) => {
                 tracing::info!(node = %node.address, "connected to Redis");
-                (backoff, complained) = (BACKOFF_MIN, false);
-                stay(&node, link, Arc::new(Session::new(connection, ended))).await;
-                continue;
+                let session = Arc::new(session);
+                stay(&node, link, &session).await;
+                complained = false;
+                if session.age() >= SETTLED {
+                    backoff = BACKOFF_MIN;
+                    continue;
+                }
             }
             // Said once until the node is back; its every attempt is nobody's news.
             Err(error) if !complained => {
                 tracing::warn!(node = %node.address, error, "cannot connect to Redis; trying on");
                 complained = true;
+                enter(&node, link, Phase::Down);
             }
-            Err(error) => tracing::debug!(node = %node.address, error, "still cannot connect to Redis"),
+            Err(error) => {
+                tracing::debug!(node = %node.address, error, "still cannot connect to Redis");
+                enter(&node, link, Phase::Down);
+            }
         }
-        enter(&node, link, Phase::Down);
         sleep(jittered(backoff)).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
 }
 
-/// Offers a fresh connection for use until it ends.
-async fn stay(node: &Node, link: &Link, session: Arc<Session>) {
-    // It must not be used before it is known what it is: a replica may not have its master's data yet.
-    probe(node, &session).await;
-    enter(node, link, Phase::Up(Arc::clone(&session)));
+/// A fresh connection to a node that has said what it is: before that it must not be used, for a replica may not
+/// have its master's data yet.
+async fn open(node: &Node) -> Result<Session, String> {
+    let ended = Arc::new(Notify::new());
+    let connection = node.target.connect(&ended).await?;
+    let session = Session::new(connection, node.attempt_timeout, ended);
+    let deadline = Deadline::within(node.connect_timeout);
+    probe(node, &session, deadline).await.map_err(|error| error.to_string())?;
+    Ok(session)
+}
+
+/// Offers a connection for use until it ends.
+async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
+    enter(node, link, Phase::Up(Arc::clone(session)));
     let probing = async {
         loop {
             node.next_probe().await;
-            probe(node, &session).await;
+            // The session itself sees when nothing is answered any more.
+            let _answered = probe(node, session, Deadline::within(node.attempt_timeout)).await;
         }
     };
     tokio::select! {
@@ -70,18 +90,22 @@ fn enter(node: &Node, link: &Link, phase: Phase) {
     node.notify_change();
 }
 
-/// Asks the node how it is. That no answer came is counted by the session, which ends after several.
-async fn probe(node: &Node, session: &Session) {
+/// Asks the node how it is.
+async fn probe(node: &Node, session: &Session, deadline: Deadline) -> Result<(), NodeError> {
     let mut info = redis::cmd("INFO");
     info.arg("replication");
-    let deadline = Deadline::within(node.probe_timeout);
-    let answer = session.ask(deadline, |mut connection| {
+    let patience = Patience { deadline, may_go_elsewhere: false };
+    let answer = session.ask(patience, |mut connection| {
         let info = &info;
         async move { connection.req_packed_command(info).await }
     });
-    if let Ok(answer) = answer.await {
-        node.set_standing(Standing::parse(&answer));
+    match answer.await {
+        Ok(answer) => node.set_standing(Standing::parse(&answer)),
+        // A user who may not ask; there is nothing to hold against the node.
+        Err(NodeError::Answered { .. }) => node.set_standing(None),
+        Err(error) => return Err(error),
     }
+    Ok(())
 }
 
 /// Between half of `wait` and all of it, so that instances that lost a node together do not come back together.

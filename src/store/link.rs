@@ -3,30 +3,44 @@
 use super::error::NodeError;
 use crate::types::Deadline;
 use redis::{RedisResult, aio::MultiplexedConnection};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 use tokio::{
     sync::{Notify, watch},
-    time::timeout_at,
+    time::{Instant, timeout_at},
 };
 
-/// So many calls in a row without an answer end a connection: the node hangs, and only a fresh connection tells
-/// when it is back.
-const TIMEOUTS_MAX: u32 = 3;
+/// A node that has answered nothing for so many attempts' time hangs. It is asked at least once in each, by probes.
+const SILENT_ATTEMPTS_MAX: u32 = 3;
+
+/// How long a call may wait.
+#[derive(Clone, Copy)]
+pub struct Patience {
+    pub deadline: Deadline,
+    /// Give up when the node has answered nobody for one attempt's time, for there is another one to ask.
+    pub may_go_elsewhere: bool,
+}
 
 /// A connection that is open, as far as is known.
 pub struct Session {
     connection: MultiplexedConnection,
-    timeouts_in_a_row: AtomicU32,
+    opened: Instant,
+    /// When the last answer came, to whomever, in milliseconds since `opened`.
+    last_answer_ms: AtomicU64,
+    attempt: Duration,
     /// Told when the connection was lost or should be given up.
     ended: Arc<Notify>,
 }
 
 impl Session {
-    pub fn new(connection: MultiplexedConnection, ended: Arc<Notify>) -> Self {
-        Self { connection, timeouts_in_a_row: AtomicU32::new(0), ended }
+    pub fn new(connection: MultiplexedConnection, attempt: Duration, ended: Arc<Notify>) -> Self {
+        Self { connection, opened: Instant::now(), last_answer_ms: AtomicU64::new(0), attempt, ended }
     }
 
     /// Returns when the connection has ended.
@@ -34,30 +48,48 @@ impl Session {
         self.ended.notified().await;
     }
 
-    /// True if the node stopped answering, rather than the connection breaking.
-    pub fn hangs(&self) -> bool {
-        self.timeouts_in_a_row.load(Relaxed) >= TIMEOUTS_MAX
+    /// How long it has been open.
+    pub fn age(&self) -> Duration {
+        self.opened.elapsed()
     }
 
-    /// Asks over the connection and waits for the answer until `deadline`.
+    /// True if the node stopped answering, rather than the connection breaking.
+    pub fn hangs(&self) -> bool {
+        self.silence() >= self.attempt * SILENT_ATTEMPTS_MAX
+    }
+
+    /// For how long nothing has been answered.
+    fn silence(&self) -> Duration {
+        self.age().saturating_sub(Duration::from_millis(self.last_answer_ms.load(Relaxed)))
+    }
+
+    /// Asks over the connection and waits for the answer.
+    ///
+    /// A node that answers others is not given up before the deadline: it has much to do, or to send.
     pub async fn ask<T, F>(
         &self,
-        deadline: Deadline,
+        patience: Patience,
         ask: impl FnOnce(MultiplexedConnection) -> F,
     ) -> Result<T, NodeError>
     where
         F: Future<Output = RedisResult<T>>,
     {
-        if let Ok(answer) = timeout_at(deadline.instant(), ask(self.connection.clone())).await {
-            if self.timeouts_in_a_row.load(Relaxed) != 0 {
-                self.timeouts_in_a_row.store(0, Relaxed);
+        let mut answer = pin!(ask(self.connection.clone()));
+        loop {
+            let until = patience.deadline.attempt(self.attempt).instant();
+            if let Ok(answer) = timeout_at(until, &mut answer).await {
+                let age_ms = u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX);
+                self.last_answer_ms.store(age_ms, Relaxed);
+                return answer.map_err(NodeError::from);
             }
-            return answer.map_err(NodeError::from);
+            if self.hangs() {
+                self.ended.notify_one();
+            }
+            let silent = self.silence() >= self.attempt;
+            if patience.deadline.has_passed() || (patience.may_go_elsewhere && silent) {
+                return Err(NodeError::TimedOut);
+            }
         }
-        if self.timeouts_in_a_row.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_MAX {
-            self.ended.notify_one();
-        }
-        Err(NodeError::TimedOut)
     }
 }
 

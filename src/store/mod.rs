@@ -21,6 +21,7 @@ use crate::{
     types::{Address, Deadline, FullKey, Ttl},
 };
 use error::{NodeError, WriteFailure};
+use link::Patience;
 use redis::{Cmd, Value};
 use shard::{Shard, Tried};
 use std::{borrow::Cow, sync::Arc};
@@ -89,7 +90,10 @@ impl Store {
                 tasks.spawn(keep::keep(Arc::clone(node), number));
             }
         }
-        while tasks.join_next().await.is_some() {}
+        // None of them ends by itself; the defect that ended one ends the process, for it can't be served without.
+        if let Some(Err(error)) = tasks.join_next().await {
+            tracing::error!(%error, "a background task failed");
+        }
     }
 
     /// The bytes under `key`, from a replica where there is one.
@@ -99,7 +103,7 @@ impl Store {
         let mut tried = Tried::default();
         loop {
             let node = shard.reader(hash, &tried, deadline).await?;
-            let answer = shard.ask(node, &command, deadline.attempt(shard.attempt_timeout)).await;
+            let answer = shard.ask(node, &command, shard.patience(hash, &tried, node, deadline)).await;
             match answer.and_then(got) {
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(node, error),
                 answer => return answer.map_err(|error| shard.read_failure(error)),
@@ -142,10 +146,11 @@ impl Store {
     ) -> Result<Answer, StoreError> {
         let (shard, _) = self.route(key);
         let command = command(key, kind);
+        let patience = Patience { deadline, may_go_elsewhere: false };
         let mut tried = Tried::default();
         loop {
             let node = shard.writer(&tried, deadline).await?;
-            match shard.ask(node, &command, deadline).await.and_then(|value| answer_to(kind, value)) {
+            match shard.ask(node, &command, patience).await.and_then(|value| answer_to(kind, value)) {
                 Err(error) if error.did_not_run() => {
                     shard.node(node).doubt();
                     tried.note(node, error);

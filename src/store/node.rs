@@ -3,14 +3,10 @@
 use super::{
     connect::Target,
     error::NodeError,
-    link::{Link, Session},
+    link::{Link, Patience, Session},
     standing::{Role, Standing},
 };
-use crate::{
-    ring::node_seed,
-    settings,
-    types::{Address, Deadline},
-};
+use crate::{ring::node_seed, settings, types::Address};
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
 use std::{
     sync::{
@@ -29,7 +25,9 @@ pub struct Node {
     /// For the rendezvous choice among replicas.
     pub seed: u64,
     pub target: Target,
-    pub probe_timeout: Duration,
+    pub connect_timeout: Duration,
+    /// How long it may answer nobody before it is given up for another node.
+    pub attempt_timeout: Duration,
     links: Box<[Link]>,
     next_link: AtomicUsize,
     in_flight: AtomicUsize,
@@ -39,8 +37,10 @@ pub struct Node {
     doubted: Notify,
     /// What it last said of itself; `None` if it does not tell.
     standing: Mutex<Option<Standing>>,
-    /// What that means for reads, where a request looks.
+    /// What that means for reads, where a request looks: whether it is a replica that may be read, ...
     serves_reads: AtomicBool,
+    /// ... and whether it is known not to have its data.
+    lacks_data: AtomicBool,
     /// Told whenever something above changes; shared by the nodes of a shard.
     changed: Arc<watch::Sender<()>>,
 }
@@ -52,7 +52,8 @@ impl Node {
             address: address.clone(),
             seed: node_seed(&address.to_string()),
             target: Target::new(address, redis)?,
-            probe_timeout: redis.connect_timeout,
+            connect_timeout: redis.connect_timeout,
+            attempt_timeout: redis.attempt_timeout,
             links: (0..redis.connections_per_node).map(|_| Link::default()).collect(),
             next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
@@ -61,24 +62,25 @@ impl Node {
             doubted: Notify::new(),
             standing: Mutex::new(None),
             serves_reads: AtomicBool::new(true),
+            lacks_data: AtomicBool::new(false),
             changed: Arc::clone(changed),
         })
     }
 
     /// Sends one command.
-    pub async fn ask(&self, command: &Cmd, deadline: Deadline) -> Result<Value, NodeError> {
+    pub async fn ask(&self, command: &Cmd, patience: Patience) -> Result<Value, NodeError> {
         let session = self.session()?;
         let _place = self.take_place(1)?;
-        session.ask(deadline, |mut connection| async move { connection.req_packed_command(command).await }).await
+        session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
-    pub async fn ask_all(&self, commands: &Pipeline, deadline: Deadline) -> Result<Vec<Value>, NodeError> {
+    pub async fn ask_all(&self, commands: &Pipeline, patience: Patience) -> Result<Vec<Value>, NodeError> {
         let session = self.session()?;
         let count = commands.len();
         let _place = self.take_place(count)?;
         let answers = session
-            .ask(deadline, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
+            .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
             .await?;
         if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
     }
@@ -95,6 +97,11 @@ impl Node {
     /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data.
     pub fn is_readable_replica(&self) -> bool {
         self.serves_reads.load(Relaxed) && self.is_up()
+    }
+
+    /// True if its shard's reads may fall back on it while it is the master, or taken for it.
+    pub fn is_readable_master(&self) -> bool {
+        !self.lacks_data.load(Relaxed) && self.is_up()
     }
 
     pub fn is_connecting(&self) -> bool {
@@ -119,6 +126,7 @@ impl Node {
             }
             let serves_reads = role.is_none_or(|role| role == Role::Replica { synced: true });
             self.serves_reads.store(serves_reads, Relaxed);
+            self.lacks_data.store(role == Some(Role::Replica { synced: false }), Relaxed);
             *last = standing;
             drop(last);
             self.notify_change();

@@ -3,6 +3,7 @@
 use super::{
     Location,
     error::{NodeError, StoreError, WriteFailure},
+    link::Patience,
     node::Node,
     standing::{Role, Standing, elect},
 };
@@ -10,7 +11,7 @@ use crate::{ring::rendezvous_score, settings, types::Deadline};
 use redis::{Cmd, Value};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -22,6 +23,8 @@ pub struct Shard {
     /// As configured: the master, then the replicas. Which one is the master now, `master` says.
     nodes: Vec<Arc<Node>>,
     master: AtomicUsize,
+    /// The history that the master was last known to write.
+    history: Mutex<String>,
     /// How long one node may take to answer a read.
     pub attempt_timeout: Duration,
     changed: Arc<watch::Sender<()>>,
@@ -44,7 +47,7 @@ impl ShardHealth {
 }
 
 /// The nodes that a read has been sent to in vain, and why the last one failed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Tried {
     nodes: u64,
     last: Option<NodeError>,
@@ -76,6 +79,7 @@ impl Shard {
             name: shard.name.as_str().into(),
             nodes,
             master: AtomicUsize::new(0),
+            history: Mutex::new(String::new()),
             attempt_timeout: redis.attempt_timeout,
             changed,
         })
@@ -89,8 +93,8 @@ impl Shard {
         &self.nodes[position]
     }
 
-    pub async fn ask(&self, node: usize, command: &Cmd, deadline: Deadline) -> Result<Value, NodeError> {
-        self.nodes[node].ask(command, deadline).await
+    pub async fn ask(&self, node: usize, command: &Cmd, patience: Patience) -> Result<Value, NodeError> {
+        self.nodes[node].ask(command, patience).await
     }
 
     /// The node to read a key with this hash from: of the readable replicas the one the key is drawn to, else the
@@ -102,20 +106,32 @@ impl Shard {
         let worth_waiting = |node: usize| !tried.has(node) && self.nodes[node].is_connecting();
         let found =
             self.wait(deadline, || self.readable(hash, tried), || (0..self.nodes.len()).any(worth_waiting)).await;
-        found.ok_or_else(|| {
-            let cause = tried.last.clone().unwrap_or(NodeError::NotConnected);
-            if deadline.has_passed() {
-                StoreError::DeadlinePassed { shard: Arc::clone(&self.name), cause }
-            } else {
-                self.read_failure(cause)
-            }
-        })
+        found.ok_or_else(|| self.unreadable(tried, deadline))
     }
 
-    fn readable(&self, hash: u64, tried: &Tried) -> Option<usize> {
+    /// What it means that no node is left to read from.
+    pub fn unreadable(&self, tried: &Tried, deadline: Deadline) -> StoreError {
+        let cause = tried.last.clone().unwrap_or(NodeError::NotConnected);
+        if deadline.has_passed() {
+            StoreError::DeadlinePassed { shard: Arc::clone(&self.name), cause }
+        } else {
+            self.read_failure(cause)
+        }
+    }
+
+    /// How long a read may wait for `node`: the last one that is left has all the time there is.
+    pub fn patience(&self, hash: u64, tried: &Tried, node: usize, deadline: Deadline) -> Patience {
+        let without = Tried { nodes: tried.nodes | bit(node), last: None };
+        Patience { deadline, may_go_elsewhere: self.readable(hash, &without).is_some() }
+    }
+
+    /// The node to read a key with this hash from, if there is one now.
+    pub fn readable(&self, hash: u64, tried: &Tried) -> Option<usize> {
         let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_readable_replica();
         let replica = self.replicas().filter(usable).max_by_key(|node| self.score(hash, *node));
-        replica.or_else(|| Some(self.master()).filter(|master| !tried.has(*master) && self.nodes[*master].is_up()))
+        replica.or_else(|| {
+            Some(self.master()).filter(|master| !tried.has(*master) && self.nodes[*master].is_readable_master())
+        })
     }
 
     /// Position of the node that writes go to.
@@ -147,17 +163,25 @@ impl Shard {
     pub async fn watch_roles(&self) {
         let mut changes = self.changed.subscribe();
         loop {
-            let standings: Vec<_> = self.nodes.iter().map(|node| node.standing()).collect();
-            let (before, now) = (self.master(), elect(self.master(), &standings));
-            if now != before {
-                let (old, new) = (&self.nodes[before].address, &self.nodes[now].address);
-                tracing::warn!(shard = &*self.name, %old, %new, "writes go to another master");
-                self.master.store(now, Relaxed);
-                self.changed.send_replace(());
-            }
+            self.elect();
             if changes.changed().await.is_err() {
                 return;
             }
+        }
+    }
+
+    fn elect(&self) {
+        let standings: Vec<_> = self.nodes.iter().map(|node| node.standing()).collect();
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, now) = (self.master(), elect(self.master(), &history, &standings));
+        if let Some(master) = standings[now].as_ref().filter(|standing| standing.role == Role::Master) {
+            history.clone_from(&master.history);
+        }
+        if now != before {
+            let (old, new) = (&self.nodes[before].address, &self.nodes[now].address);
+            tracing::warn!(shard = &*self.name, %old, %new, "writes go to another master");
+            self.master.store(now, Relaxed);
+            self.changed.send_replace(());
         }
     }
 
@@ -189,6 +213,7 @@ impl Shard {
         let shard = Arc::clone(&self.name);
         match &cause {
             NodeError::Answered { code, .. } if code == "WRONGTYPE" => StoreError::WrongType,
+            NodeError::NoRoom => StoreError::ReplyTooLarge,
             NodeError::Busy => StoreError::Overloaded { shard, cause },
             _ => StoreError::Unavailable { shard, cause },
         }

@@ -9,7 +9,7 @@ use redis::Value;
 pub struct Standing {
     pub role: Role,
     /// Names the history of writes that the node's data comes from (`master_replid`).
-    history: String,
+    pub history: String,
     /// The history that it followed before it was promoted (`master_replid2`); empty if it never was.
     previous: String,
     /// Replicas that are connected to it.
@@ -34,12 +34,14 @@ impl Standing {
             _ => return None,
         };
         let field = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
-        let synced = field("master_link_status") == Some("up") || field("slave_repl_offset") != Some("0");
+        // Redis tells since when a link is down, and -1 as long as it never was up.
+        let never_up = field("master_link_down_since_seconds") == Some("-1");
+        let synced = field("master_link_status") == Some("up") || !never_up;
         let role = match field("role")? {
             "master" => Role::Master,
             _ => Role::Replica { synced },
         };
-        let history = |name: &str| field(name).unwrap_or_default().trim_matches('0').to_owned();
+        let history = |name: &str| field(name).filter(|id| id.contains(|c| c != '0')).unwrap_or_default().to_owned();
         let followers = field("connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0);
         Some(Self { role, history: history("master_replid"), previous: history("master_replid2"), followers })
     }
@@ -48,27 +50,42 @@ impl Standing {
         self.role == Role::Master
     }
 
-    /// True if this node was promoted while it followed `other`: its history goes on where that one's ended.
-    fn succeeds(&self, other: &Self) -> bool {
-        self.is_master() && !other.history.is_empty() && self.previous == other.history
+    /// True if this node was promoted while it followed `history`: its own goes on where that one ended.
+    fn succeeds(&self, history: &str) -> bool {
+        self.is_master() && !history.is_empty() && self.previous == history
+    }
+
+    fn was_promoted(&self) -> bool {
+        !self.previous.is_empty()
     }
 }
 
-/// The node that writes go to: `current`, unless it is known to be a replica or to have a successor, or it is gone
-/// and another node says that it is a master. A node whose standing is `None` is not reachable or does not tell.
-pub fn elect(current: usize, standings: &[Option<Standing>]) -> usize {
+/// The node that writes go to: `current`, unless there is proof that another one took over.
+///
+/// `history` is the one that the master was last known to write, empty if it was never seen. A node whose standing
+/// is `None` is not reachable or does not tell. A node that merely calls itself a master proves nothing: it may
+/// have been started alone, or again, and be empty.
+pub fn elect(current: usize, history: &str, standings: &[Option<Standing>]) -> usize {
     let known = |node: usize| standings.get(node).and_then(Option::as_ref);
-    let masters =
-        || (0..standings.len()).filter_map(|node| Some((node, known(node)?))).filter(|(_, it)| it.is_master());
-    if let Some(now) = known(current).filter(|now| now.is_master()) {
-        // One that merely started again, empty and alone, has no claim against one that was promoted and is followed.
-        let forsaken = now.followers == 0 && now.previous.is_empty();
-        let better =
-            |other: &Standing| other.succeeds(now) || (forsaken && !other.previous.is_empty() && other.followers > 0);
-        return masters().find(|(_, other)| better(other)).map_or(current, |(node, _)| node);
-    }
-    let promoted = masters().find(|(_, other)| !other.previous.is_empty());
-    promoted.or_else(|| masters().next()).map_or(current, |(node, _)| node)
+    let others = || (0..standings.len()).filter(|node| *node != current).filter_map(|node| Some((node, known(node)?)));
+    let find = |proves: &dyn Fn(&Standing) -> bool| {
+        others().find(|(_, other)| other.is_master() && proves(other)).map(|(node, _)| node)
+    };
+    let followed = |other: &Standing| others().any(|(_, it)| !it.is_master() && it.history == other.history);
+    let elected = match known(current) {
+        Some(now) if now.is_master() => {
+            // One that started again, empty and alone, has no claim against one that was promoted.
+            let forsaken = now.followers == 0 && !now.was_promoted();
+            let taken_over = |other: &Standing| other.succeeds(&now.history) || other.succeeds(history);
+            find(&taken_over).or_else(|| forsaken.then(|| find(&Standing::was_promoted)).flatten())
+        }
+        // Demoted: whom it follows is the master.
+        Some(now) => find(&|other| other.history == now.history || other.succeeds(history)),
+        None if history.is_empty() => find(&Standing::was_promoted),
+        // Several promotions may have passed unseen; then the other replicas tell.
+        None => find(&|other| other.succeeds(history) || (other.was_promoted() && followed(other))),
+    };
+    elected.unwrap_or(current)
 }
 
 #[cfg(test)]
@@ -95,43 +112,58 @@ mod tests {
     }
 
     #[test]
-    fn only_a_replica_without_an_offset_never_synced() {
+    fn only_a_replica_whose_link_was_never_up_lacks_its_data() {
         let replica = |text: &str| says(&format!("# Replication\r\nrole:slave\r\n{text}")).role;
-        assert_eq!(replica("master_link_status:down\r\nslave_repl_offset:0\r\n"), Role::Replica { synced: false });
-        assert_eq!(replica("master_link_status:down\r\nslave_repl_offset:47\r\n"), Role::Replica { synced: true });
+        let never = "master_link_status:down\r\nslave_repl_offset:1\r\nmaster_link_down_since_seconds:-1\r\n";
+        assert_eq!(replica(never), Role::Replica { synced: false });
+        let lost = "master_link_status:down\r\nslave_repl_offset:0\r\nmaster_link_down_since_seconds:3\r\n";
+        assert_eq!(replica(lost), Role::Replica { synced: true });
         assert_eq!(replica("master_link_status:up\r\nslave_repl_offset:0\r\n"), Role::Replica { synced: true });
         let promoted = says("role:master\r\nmaster_replid:ab\r\nmaster_replid2:cd\r\n");
         assert_eq!(Some(promoted), master("ab", "cd"));
-        let never = says("role:master\r\nmaster_replid:ab\r\nmaster_replid2:0000000000000000\r\n");
-        assert_eq!(Some(never), master("ab", ""));
+        let never = says("role:master\r\nmaster_replid:ab0\r\nmaster_replid2:0000000000000000\r\n");
+        assert_eq!(Some(never), master("ab0", ""));
         assert_eq!(Standing::parse(&Value::Nil), None);
     }
 
     #[test]
-    fn the_master_stays_while_nobody_succeeds_it() {
-        assert_eq!(elect(0, &[master("a", ""), replica("a"), replica("a")]), 0);
-        assert_eq!(elect(0, &[None, replica("a"), replica("a")]), 0);
-        assert_eq!(elect(0, &[None, None]), 0);
-        // Somebody else's master is no successor.
-        assert_eq!(elect(0, &[master("a", ""), master("x", "y")]), 0);
+    fn the_master_stays_while_nobody_proves_to_have_taken_over() {
+        assert_eq!(elect(0, "a", &[master("a", ""), replica("a"), replica("a")]), 0);
+        assert_eq!(elect(0, "a", &[None, replica("a"), replica("a")]), 0);
+        assert_eq!(elect(0, "", &[None, None]), 0);
+        // Somebody else's master is no successor while this one is followed.
+        assert_eq!(elect(0, "a", &[followed(master("a", "")), master("x", "y"), replica("a")]), 0);
+    }
+
+    #[test]
+    fn a_node_that_was_started_alone_is_never_elected() {
+        assert_eq!(elect(0, "", &[None, master("x", ""), None]), 0);
+        assert_eq!(elect(0, "a", &[None, master("x", ""), replica("a")]), 0);
+        assert_eq!(elect(0, "a", &[master("a", ""), master("x", ""), replica("a")]), 0);
     }
 
     #[test]
     fn a_promoted_replica_is_followed() {
         // The old one died, was demoted, or does not know yet.
-        assert_eq!(elect(0, &[None, master("b", "a"), replica("a")]), 1);
-        assert_eq!(elect(0, &[replica("b"), master("b", "a"), replica("b")]), 1);
-        assert_eq!(elect(0, &[master("a", ""), master("b", "a"), replica("a")]), 1);
+        assert_eq!(elect(0, "a", &[None, master("b", "a"), replica("a")]), 1);
+        assert_eq!(elect(0, "a", &[replica("b"), master("b", "a"), replica("b")]), 1);
+        assert_eq!(elect(0, "a", &[master("a", ""), master("b", "a"), replica("a")]), 1);
+        // Promoted twice while nobody looked.
+        assert_eq!(elect(0, "a", &[None, master("c", "b"), replica("c")]), 1);
+        assert_eq!(elect(0, "a", &[None, master("y", "x"), replica("a")]), 0);
     }
 
     #[test]
     fn the_old_master_that_comes_back_is_not_taken_back() {
-        assert_eq!(elect(1, &[master("fresh", ""), master("b", "a")]), 1);
-        assert_eq!(elect(1, &[master("a", ""), master("b", "a")]), 1);
+        assert_eq!(elect(1, "b", &[master("fresh", ""), master("b", "a")]), 1);
+        assert_eq!(elect(1, "b", &[master("a", ""), master("b", "a")]), 1);
+        assert_eq!(elect(1, "b", &[master("a", ""), None]), 1);
         // Unless it was promoted again.
-        assert_eq!(elect(1, &[master("c", "b"), replica("c")]), 0);
-        // An instance that starts now and only knows the file finds the promoted one, too.
-        assert_eq!(elect(0, &[master("fresh", ""), followed(master("b", "a"))]), 1);
-        assert_eq!(elect(0, &[master("a", ""), master("b", "a")]), 1);
+        assert_eq!(elect(1, "b", &[master("c", "b"), replica("c")]), 0);
+        // An instance that starts now and only knows the file finds the promoted one, too, followed or not.
+        assert_eq!(elect(0, "", &[master("fresh", ""), followed(master("b", "a"))]), 1);
+        assert_eq!(elect(0, "", &[master("fresh", ""), master("b", "a")]), 1);
+        assert_eq!(elect(0, "", &[master("a", ""), master("b", "a")]), 1);
+        assert_eq!(elect(0, "", &[None, master("b", "a")]), 1);
     }
 }
