@@ -20,7 +20,7 @@ use std::{
 
 /// Reads sent as one message. All messages are sent at once; that answers come in pieces shows that the node is
 /// alive while it sends large ones, and bounds how much of a reply that is too large is held.
-const READS_PER_MESSAGE: usize = 32;
+const READS_PER_MESSAGE: usize = 16;
 /// Most bytes of values that the replies to one batch may have together.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -74,6 +74,29 @@ async fn a_batch_over_several_shards_is_one_round_trip_for_each_node() {
     assert!(reads_after - reads_before < 60, "{} socket reads for 300 commands", reads_after - reads_before);
 }
 
+#[tokio::test]
+async fn values_that_are_too_large_together_fail_alone_and_hurt_nobody() {
+    let group = redis(1, 2);
+    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &redis_section(&group));
+    let caller = service.caller().await;
+    let write = json!({"command": "WRITE", "key": "batch:large", "value": "x".repeat(4 * 1024 * 1024)});
+    caller.run(write).await;
+    crate::harness::eventually("the value is replicated", async || caller.read("batch:large").await.map(|_| ())).await;
+    let read = json!({"command": "READ", "key": "batch:large"});
+    let large = caller.run(Value::Array(vec![read; 60]));
+    let small = async {
+        for number in 0..50 {
+            assert_eq!(caller.read(&format!("batch:small:{number}")).await, None);
+        }
+    };
+    let (replies, ()) = tokio::join!(large, small);
+    let replies = replies.as_array().expect("replies").clone();
+    let (read, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply["status"] == "SUCCESS");
+    // 64 MiB have room for 16 of them.
+    assert_eq!((read.len(), refused.len()), (16, 44));
+    assert!(refused.iter().all(|reply| reply["code"] == "reply_too_large"), "{:?}", refused[0]);
+}
+
 fn socket_reads(node: &cachefront::cli::dev::local_redis::Node) -> u64 {
     node.info("total_reads_processed").and_then(|text| text.parse().ok()).expect("a number")
 }

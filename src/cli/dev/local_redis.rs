@@ -134,6 +134,9 @@ impl Node {
                 "no",
                 "--repl-diskless-sync-delay",
                 "0",
+                // What a replica was sent is not to be found by its next start.
+                "--rdb-del-sync-files",
+                "yes",
             ]);
             command.arg("--dir").arg(folder).args(["--dbfilename", &format!("{port}.rdb"), "--loglevel", "warning"]);
             if !layout.password.is_empty() {

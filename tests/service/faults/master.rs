@@ -79,3 +79,28 @@ async fn a_master_that_hangs_is_given_up_within_the_deadline_and_taken_back() {
     eventually("writes work again", async || (caller.send(write.clone()).await.status.as_u16() == 200).then_some(()))
         .await;
 }
+
+#[tokio::test]
+async fn a_shard_that_only_accepts_holds_up_no_other_shard_of_a_batch() {
+    let group = redis(1, 0);
+    // Accepts connections, as the kernel does for it, and never answers.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = mute.local_addr().expect("an address");
+    let sections =
+        format!("[redis]\nconnect_timeout_ms=5000\n{}[shard:mute]\nmaster={address}\n", redis_section(&group));
+    let service = Service::start(&sections);
+    let caller = service.caller().await;
+    eventually("the living shard is connected", async || {
+        let answers = caller.run((0..20).map(|n| json!({"command": "READ", "key": format!("k{n}")})).collect()).await;
+        answers.as_array()?.iter().any(|answer| answer["status"] == "NOT_FOUND").then_some(())
+    })
+    .await;
+    let write = |number: i32| json!({"command": "WRITE", "key": format!("k{number}"), "value": number});
+    let batches = (0..4).map(|_| caller.run((0..40).map(write).collect()));
+    for replies in futures_util::future::join_all(batches).await {
+        let replies = replies.as_array().expect("replies").clone();
+        let written = replies.iter().filter(|reply| reply["status"] == "SUCCESS").count();
+        let refused = replies.iter().filter(|reply| reply["code"] == "shard_unavailable").count();
+        assert!(written > 0 && refused > 0 && written + refused == 40, "{replies:?}");
+    }
+}

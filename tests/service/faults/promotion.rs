@@ -97,3 +97,55 @@ async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_instance_that_starts_later_agrees_though_nobody_follows_the_promoted_one() {
+    let group = redis(1, 1);
+    let (_first, first) = service(&group).await;
+    let heir = &group.replicas(0)[0];
+    group.master(0).kill();
+    ask(heir, "REPLICAOF NO ONE");
+    until_written(&first, "after").await;
+    // Empty, alone, and a master by its own account.
+    group.master(0).start_again().expect("it starts");
+    let second = Service::start(&redis_section(&group));
+    until_ready(&second, "DEGRADED").await;
+    let second = second.caller().await;
+    eventually("the second instance finds the promoted node", async || second.read("after").await.map(|_| ())).await;
+    second.write("from-second", &json!("v")).await;
+    assert_eq!(first.read("from-second").await, Some(json!("v")));
+    assert_eq!(group.master(0).ask("DBSIZE").expect("an answer"), ":0");
+}
+
+#[tokio::test]
+async fn a_node_that_was_started_alone_is_neither_written_nor_read() {
+    let (group, other) = (redis(1, 1), redis(1, 0));
+    let (master, replica, stranger) = (group.master(0), &group.replicas(0)[0], other.master(0));
+    let nodes = format!("master={}\nreplicas={}, {}", master.address, stranger.address, replica.address);
+    let service = Service::start(&format!("[shard:a]\n{nodes}\n"));
+    let caller = service.caller().await;
+    for round in 0..20 {
+        let key = format!("k{round}");
+        caller.write(&key, &json!("v")).await;
+        caller.until_read(&key, Some(&json!("v"))).await;
+    }
+    assert_eq!(stranger.ask("DBSIZE").expect("an answer"), ":0");
+}
+
+#[tokio::test]
+async fn a_batch_reads_its_own_write_in_the_middle_of_a_switch() {
+    let group = redis(1, 1);
+    let (_service, caller) = service(&group).await;
+    let (mut old, mut new) = (group.master(0), &group.replicas(0)[0]);
+    for round in 0..4 {
+        caller.write("k", &json!("old")).await;
+        eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
+        ask(new, "REPLICAOF NO ONE");
+        follow(old, new);
+        let batch = json!([{"command": "WRITE", "key": "k", "value": round}, {"command": "READ", "key": "k"}]);
+        let replies = caller.run(batch).await;
+        assert_eq!((&replies[0]["status"], &replies[1]["value"]), (&json!("SUCCESS"), &json!(round)), "{replies}");
+        std::mem::swap(&mut old, &mut new);
+        eventually("the demoted node follows", async || (old.info("connected_slaves")? == "1").then_some(())).await;
+    }
+}

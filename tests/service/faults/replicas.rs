@@ -94,3 +94,41 @@ async fn connections_that_redis_closes_are_opened_again() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_replica_in_its_first_synchronisation_is_not_asked() {
+    let group = redis(1, 1);
+    let service = Service::start(&redis_section(&group));
+    let keys = keys();
+    let caller = filled(&service, &keys).await;
+    // The master takes its time to send what it has: 60 keys of 20 ms each.
+    let slow = group.master(0).ask("CONFIG SET rdb-key-save-delay 20000").expect("an answer");
+    assert_eq!(slow, "+OK");
+    let replica = &group.replicas(0)[0];
+    replica.kill();
+    replica.start_again().expect("it starts");
+    assert_eq!(replica.info("master_link_status").as_deref(), Some("down"));
+    let mut rounds = 0;
+    while replica.info("master_link_status").as_deref() == Some("down") {
+        for key in &keys {
+            assert_eq!(caller.read(key).await, Some(json!(key)), "an error was reported as a miss");
+        }
+        rounds += 1;
+    }
+    assert!(rounds > 0, "the synchronisation was over before it could be looked at");
+    until_ready(&service, "READY").await;
+}
+
+#[tokio::test]
+async fn a_pause_of_the_only_node_costs_no_read() {
+    let group = redis(1, 0);
+    let service = Service::start(&redis_section(&group));
+    let keys = keys();
+    let caller = filled(&service, &keys).await;
+    // More than one attempt's time and less than the deadline.
+    group.master(0).ask("CLIENT PAUSE 400 ALL").expect("an answer");
+    let reads = keys.iter().map(|key| caller.read(key));
+    for (value, key) in futures_util::future::join_all(reads).await.into_iter().zip(&keys) {
+        assert_eq!(value, Some(json!(key)));
+    }
+}
