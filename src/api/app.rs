@@ -1,5 +1,6 @@
 //! What the handlers share.
 
+use super::body::Memory;
 use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
 use governor::{DefaultDirectRateLimiter, Quota};
 use std::{
@@ -16,6 +17,7 @@ pub struct App {
     pub cache: Cache,
     pub deadline: Duration,
     pub body_bytes_max: usize,
+    pub body_memory: Memory,
     pub failure_lines: DefaultDirectRateLimiter,
     draining: AtomicBool,
     /// Every shard has been reachable at one time: what was configured exists.
@@ -29,6 +31,7 @@ impl App {
             cache: Cache::new(settings, store),
             deadline: settings.service.deadline,
             body_bytes_max: settings.service.body_bytes_max,
+            body_memory: Memory::new(settings.service.bodies_bytes_max),
             failure_lines: DefaultDirectRateLimiter::direct(Quota::per_second(FAILURE_LINES_PER_SECOND)),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),

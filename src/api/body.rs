@@ -10,12 +10,15 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// A body that is too long is read on for so long and so far, because most clients only look for the answer once
+/// A body that is not wanted is read on for so long and so far, because most clients only look for the answer once
 /// they have sent everything; closing the connection on them would cost them the answer.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -48,32 +51,62 @@ pub fn unsupported_media() -> Problem {
     )
 }
 
-/// Reads a whole body of at most `bytes_max` bytes.
-pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
-    if announced > bytes_max {
-        // A client that asked first has not sent anything yet, and need not.
-        if !headers.contains_key(EXPECT) {
-            linger(body).await;
-        }
-        return Err(too_large(bytes_max));
-    }
-    timeout(BODY_TIMEOUT, collect(body, bytes_max)).await.unwrap_or_else(|_| {
-        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time"))
-    })
+/// A body, and its share of the memory for bodies.
+pub struct Held {
+    pub bytes: Bytes,
+    _memory: OwnedSemaphorePermit,
 }
 
-async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+/// The memory that bodies may take together: whoever asks for more is refused rather than kept waiting.
+pub struct Memory(Arc<Semaphore>);
+
+impl Memory {
+    /// One permit stands for so many bytes.
+    const UNIT: usize = 1024;
+
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / Self::UNIT)))
+    }
+
+    /// Makes `held` large enough for `bytes`.
+    fn grow(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
+        let missing = bytes.div_ceil(Self::UNIT) - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.0).try_acquire_many_owned(missing).map_err(|_| Problem::busy())?;
+        match held {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a whole body of at most `bytes_max` bytes.
+pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize, memory: &Memory) -> Result<Held, Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    if announced > bytes_max {
+        discard(headers, body).await;
+        return Err(too_large(bytes_max));
+    }
+    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time");
+    timeout(BODY_TIMEOUT, collect(body, bytes_max, memory)).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn collect(mut body: Body, bytes_max: usize, memory: &Memory) -> Result<Held, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let mut held = None;
+    memory.grow(&mut held, 0)?;
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
-        if first.len() + all.len() + data.len() > bytes_max {
+        let length = first.len() + all.len() + data.len();
+        if length > bytes_max {
             linger(body).await;
             return Err(too_large(bytes_max));
         }
+        memory.grow(&mut held, length)?;
         // Most bodies are one piece, which is passed on as it is.
         if first.is_empty() && all.is_empty() {
             first = data;
@@ -82,7 +115,16 @@ async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
             all.extend_from_slice(&data);
         }
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+    let memory = held.ok_or_else(Problem::busy)?;
+    Ok(Held { bytes: if all.is_empty() { first } else { all.freeze() }, _memory: memory })
+}
+
+/// Reads and forgets a body that no answer depends on, so that its sender gets to read the answer.
+pub async fn discard(headers: &HeaderMap, body: Body) {
+    // A client that asked first has not sent anything yet, and need not.
+    if !headers.contains_key(EXPECT) {
+        linger(body).await;
+    }
 }
 
 async fn linger(mut body: Body) {
@@ -100,9 +142,6 @@ async fn linger(mut body: Body) {
 }
 
 fn too_large(bytes_max: usize) -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        format!("The body may have at most {bytes_max} bytes"),
-    )
+    let message = format!("The body may have at most {bytes_max} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
 }

@@ -49,13 +49,20 @@ pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<Request
 
 async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&app.auth, &parts.headers)?;
-    if body::media(&parts.headers) != Media::Json {
-        return Err(body::unsupported_media());
-    }
-    let bytes = body::read(&parts.headers, body, app.body_bytes_max).await?;
+    let admitted = caller(&app.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
+        Media::Json => Ok(caller),
+        Media::Form | Media::Other => Err(body::unsupported_media()),
+    });
+    let caller = match admitted {
+        Ok(caller) => caller,
+        Err(problem) => {
+            body::discard(&parts.headers, body).await;
+            return Err(problem);
+        }
+    };
+    let body = body::read(&parts.headers, body, app.body_bytes_max, &app.body_memory).await?;
     let deadline = Deadline::within(app.deadline);
-    match command::parse_body(&bytes)? {
+    match command::parse_body(&body.bytes)? {
         Body::One(text) => one(app, &caller, text, deadline).await,
         Body::Batch(items) => Ok(batch(app, id, &caller, &items, deadline).await),
     }

@@ -6,11 +6,13 @@ use super::{
     body::{self, Media},
     caller::credentials,
     json,
+    layers::RequestId,
     problem::Problem,
     schemas,
 };
 use crate::auth::LoginError;
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{HeaderValue, header::CACHE_CONTROL},
     response::Response,
@@ -21,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// No login comes near this many bytes.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+const BODY_BYTES_MAX: usize = 4 * 1024;
 
 #[derive(Serialize)]
 struct Granted<'a> {
@@ -40,14 +42,23 @@ struct Granted<'a> {
         (status = 401, description = "The key is not valid", body = schemas::Error),
     )
 )]
-pub async fn login(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+pub async fn login(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Result<Response, Problem> {
+    run(&app, request).await.inspect_err(|problem| problem.log(&app, &id))
+}
+
+async fn run(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let media = body::media(&parts.headers);
-    let bytes = body::read(&parts.headers, body, BODY_BYTES_MAX).await?;
+    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, &app.body_memory).await?;
+    let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
-        (Some(basic), media) => from_basic(basic, if media == Media::Form { &bytes } else { &[] })?,
-        (None, Media::Form) => vec![from_form(&bytes)?],
-        (None, Media::Json) => vec![from_json(&bytes)?],
+        (Some(basic), _) => from_basic(basic, form)?,
+        (None, Media::Form) => vec![from_form(form)?],
+        (None, Media::Json) => vec![from_json(&body.bytes)?],
         (None, Media::Other) => return Err(body::unsupported_media()),
     };
     let outcome = logins

@@ -89,6 +89,12 @@ impl Problem {
         problem
     }
 
+    /// The process has as much to do as it may.
+    pub fn busy() -> Self {
+        let message = "Too many requests are being served; nothing was changed";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after(RETRY_AFTER_SECS)
+    }
+
     /// Names the command that the problem is about.
     pub fn of(mut self, command: &'static str) -> Self {
         self.0.command = Some(command);
@@ -136,7 +142,7 @@ impl Problem {
         if let Some(cause) = &self.0.cause
             && app.failure_lines.check().is_ok()
         {
-            tracing::warn!(request_id = id.as_str(), code = self.0.code, cause, "a command failed");
+            tracing::warn!(request_id = id.as_str(), code = self.0.code, cause, "a request failed");
         }
     }
 }
@@ -163,8 +169,10 @@ impl IntoResponse for Problem {
 }
 
 impl From<LoginError> for Problem {
-    fn from(_: LoginError) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "Invalid secret").challenge("Basic realm=\"cachefront\"")
+    fn from(error: LoginError) -> Self {
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "Invalid secret");
+        // Logged, because many of them are an attack.
+        problem.challenge("Basic realm=\"cachefront\"").caused_by(&error)
     }
 }
 

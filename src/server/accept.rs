@@ -51,7 +51,8 @@ where
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let place = this.places.acquire_owned().await.map_err(io::Error::other)?;
+            // Closed at once: a connection that waits for a place would hold a descriptor all the same.
+            let place = this.places.try_acquire_owned().map_err(|_| io::ErrorKind::ConnectionRefused)?;
             // Replies are whole messages; waiting for more to send would only delay them.
             stream.set_nodelay(true)?;
             let (stream, service) = this.inner.accept(stream, service).await?;

@@ -59,12 +59,12 @@ impl Server {
         let service =
             serve::service(&self.settings.service, listeners.service, self.tls, api::router(Arc::clone(&app)))?;
         let admin = serve::admin(&self.settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;
-        let handles = [service.handle.clone(), admin.handle.clone()];
+        let service_handle = service.handle.clone();
 
         let mut tasks = Tasks::default();
         tasks.background("store", self.store.maintain());
         tasks.serving("service", service.run);
-        tasks.serving("admin", admin.run);
+        tasks.background("admin", async { drop(admin.run.await) });
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %listeners.service_address, admin = %listeners.admin_address, "serving");
 
         let outcome = tokio::select! {
@@ -73,9 +73,8 @@ impl Server {
         };
         app.start_draining();
         tracing::info!("stopping: requests in flight may finish");
-        for handle in &handles {
-            handle.graceful_shutdown(Some(self.settings.service.drain));
-        }
+        // The admin port stays, so that whoever looks sees why no new connection is taken.
+        service_handle.graceful_shutdown(Some(self.settings.service.drain));
         tokio::select! {
             () = tasks.served() => tracing::info!("stopped"),
             () = stop.insisted() => tracing::warn!("stopped at once"),

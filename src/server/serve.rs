@@ -23,8 +23,6 @@ use std::{
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Requests that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 256;
-/// An HTTP/2 client is pinged after so long, and cut off when it does not answer as long again.
-const PING: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to the admin port: probes and scrapers are few.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
@@ -61,11 +59,10 @@ fn limit(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
     // A client may give up all of its open requests at once, as many do when their own deadline passes; h2's own
     // limit of 20 would end the connection, and with it the requests of others that share it.
     let resets_max = STREAMS_MAX as usize;
+    // No pings: their acknowledgements would keep a connection open on which nothing is asked.
     builder
         .http2()
         .max_pending_accept_reset_streams(Some(resets_max))
         .timer(TokioTimer::new())
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING)
         .max_concurrent_streams(STREAMS_MAX);
 }

@@ -54,6 +54,7 @@ fn service_settings(service: &Reader<'_>) -> Service {
         deadline: service.duration("REQUEST_DEADLINE_MS", 1..=60_000),
         body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
         value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
+        bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
         drain: service.duration("DRAIN_SECS", 0..=3600),
@@ -62,6 +63,9 @@ fn service_settings(service: &Reader<'_>) -> Service {
     };
     if let Err(error) = settings.log_level.parse::<tracing_subscriber::EnvFilter>() {
         service.refuse("LOG_LEVEL", format!("\"{}\" is not a log filter: {error}", settings.log_level));
+    }
+    if settings.bodies_bytes_max < settings.body_bytes_max {
+        service.refuse("BODIES_BYTES_MAX", "is less than BODY_BYTES_MAX, so the largest body would never fit");
     }
     if settings.port != 0 && settings.port == settings.admin_port {
         service.refuse("ADMIN_PORT", format!("{} is the port of the service itself; choose another", settings.port));

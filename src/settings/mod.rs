@@ -57,6 +57,8 @@ pub struct Service {
     /// How long one request to `/cache` may take once its body is here.
     pub deadline: Duration,
     pub body_bytes_max: usize,
+    /// Memory for all bodies together.
+    pub bodies_bytes_max: usize,
     pub value_bytes_max: usize,
     pub connections_max: usize,
     /// A connection on which nothing moves for so long is closed.

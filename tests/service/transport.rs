@@ -1,6 +1,6 @@
 //! TLS, HTTP/1.1 and HTTP/2.
 
-use crate::harness::{Answer, Caller, authority, shared};
+use crate::harness::{Answer, Caller, Service, authority, eventually, shared};
 use reqwest::{Certificate, Client, Version, tls};
 use serde_json::json;
 use std::time::Duration;
@@ -91,4 +91,73 @@ async fn a_header_that_is_too_long_is_refused() {
     let client = Caller::http().http1_only().build().expect("a client");
     let answer = Answer::of(client.get(service.url("/version")).header("x-long", "x".repeat(100_000))).await;
     assert_eq!(answer.status.as_u16(), 431);
+}
+
+#[tokio::test]
+async fn a_refusal_is_read_even_by_clients_that_are_still_sending() {
+    let service = &shared().0;
+    let body = vec![b' '; 4 * 1024 * 1024];
+    for http in [Caller::http(), Caller::http().http1_only()] {
+        let http = http.build().expect("a client");
+        let send = |path: &str, content_type: &str| {
+            let request = http.post(service.url(path)).header("content-type", content_type).body(body.clone());
+            Answer::of(request.bearer_auth("expired"))
+        };
+        send("/cache", "application/json").await.expect_error(401, "token_invalid");
+        send("/nowhere", "application/json").await.expect_error(404, "unknown_path");
+        send("/version", "text/plain").await.expect_error(405, "method_not_allowed");
+        send("/login", "application/json").await.expect_error(413, "body_too_large");
+    }
+}
+
+#[tokio::test]
+async fn bodies_share_a_bounded_memory() {
+    let service = Service::start_with("BODY_BYTES_MAX=100000\nBODIES_BYTES_MAX=100000", "");
+    let caller = service.caller().await;
+    // One body takes all there is, for it does not end.
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    sender.send(vec![b' '; 90_000]).expect("it is taken");
+    let pieces = futures_util::stream::unfold(receiver, async |mut receiver| {
+        let piece = receiver.recv().await?;
+        Some((Ok::<_, std::io::Error>(piece), receiver))
+    });
+    let held = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.send(reqwest::Body::wrap_stream(pieces)).await }
+    });
+    let body = " ".repeat(20_000);
+    let refused = eventually("the memory is used up", async || {
+        let answer = caller.send(body.clone()).await;
+        (answer.status.as_u16() == 503).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused.expect_error(503, "overloaded").header("retry-after"), "1");
+    drop(sender);
+    held.await.expect("it ends").expect_error(400, "invalid_json");
+    caller.send(body).await.expect_error(400, "invalid_json");
+}
+
+#[tokio::test]
+async fn connections_beyond_their_number_are_closed_and_places_are_given_back() {
+    let service = Service::start_with("CONNECTIONS_MAX=2", "");
+    let get = async || {
+        let http = Caller::http().http1_only().build().expect("a client");
+        let answer = http.get(service.url("/version")).send().await;
+        answer.map(|answer| (http, answer.status().as_u16()))
+    };
+    let first = get().await.expect("a place");
+    let second = get().await.expect("a place");
+    get().await.expect_err("no place is left");
+    drop((first, second));
+    eventually("places are given back", async || get().await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_is_closed() {
+    let service = Service::start_with("IDLE_TIMEOUT_SECS=1\nCONNECTIONS_MAX=1", "");
+    // An HTTP/2 connection stays open in the client's pool, and takes the only place.
+    let idle = Caller::http().build().expect("a client");
+    assert_eq!(idle.get(service.url("/version")).send().await.expect("an answer").status().as_u16(), 200);
+    let other = Caller::http().build().expect("a client");
+    eventually("the place is free again", async || other.get(service.url("/version")).send().await.ok()).await;
 }

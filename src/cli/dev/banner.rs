@@ -1,12 +1,12 @@
 //! What a person needs to paste.
 
 use super::{local_redis::Group, session::Session};
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 /// The welcome, with lines that work when they are pasted into a shell.
 pub fn text(session: &Session, redis: &Group) -> String {
     let Session { api_key, port, admin_port, .. } = session;
-    let (certificate, config) = (session.certificate.display(), session.config.display());
+    let (certificate, config) = (quoted(&session.certificate), session.config.display());
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
         "\nCachefront {version} is ready at https://localhost:{port} (try /docs; probes at http://127.0.0.1:{admin_port}/readyz)\n\n"
@@ -44,4 +44,11 @@ Ctrl-C stops everything; this Redis and what it holds go with it.
         cache(r#"{"command":"DELETE","key":"greeting"}"#),
     );
     text
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte));
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

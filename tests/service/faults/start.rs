@@ -1,7 +1,7 @@
 //! Starting and stopping at inconvenient times.
 
 use super::until_ready;
-use crate::harness::{Service, eventually, redis, redis_section};
+use crate::harness::{Answer, Service, eventually, redis, redis_section};
 use serde_json::json;
 
 #[tokio::test]
@@ -41,6 +41,13 @@ async fn told_to_stop_it_finishes_what_it_was_asked() {
         })
         .await;
         service.stop();
+        // Whoever looks is told, on the port that is still open.
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        eventually("/readyz says that it is shutting down", async || {
+            let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
+            (ready.status.as_u16() == 503 && ready.text.contains("the service is shutting down")).then_some(())
+        })
+        .await;
     });
     assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
     let address = service.address;
