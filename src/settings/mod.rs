@@ -151,4 +151,6 @@ pub fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, Str
 }
 
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod tests;
