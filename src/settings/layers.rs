@@ -8,7 +8,7 @@ use super::{
     problem::did_you_mean,
 };
 use config::{Config, ConfigError, Map, Source, Value, ValueKind};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 /// Raw texts by section and option (small letters), and the problems met on the way.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 /// Reads both layers, and refuses what is in none of our lists.
-pub fn collect(path: &Path, variables: impl IntoIterator<Item = (String, String)>) -> Found {
+pub fn collect(path: &Path, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Found {
     let mut found = Found::default();
     let file::Document { titles, mut entries } = file::read(path, &mut found.problems);
     spread_defaults(&mut entries, &titles, &mut found.problems);
