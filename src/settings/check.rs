@@ -21,7 +21,11 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
     let problems = RefCell::new(std::mem::take(&mut found.problems));
     // A problem with the file as such makes everything seem absent: the rest would be noise.
     if found.sections.is_empty() && !problems.borrow().is_empty() {
-        return Err(Problems { file: path.display().to_string(), problems: problems.into_inner() });
+        return Err(Problems {
+            file: path.display().to_string(),
+            problems: problems.into_inner(),
+            tls_files: Vec::new(),
+        });
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     let reader = |kind, title| Reader::new(&found, &problems, kind, title, folder);
@@ -45,7 +49,11 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
     api_keys::refuse_shared(&settings.auth.clients, section_of);
     match problems.into_inner() {
         none if none.is_empty() => Ok(settings),
-        problems => Err(Problems { file: path.display().to_string(), problems }),
+        problems => {
+            let Service { tls_cert, tls_key, .. } = settings.service;
+            let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
+            Err(Problems { file: path.display().to_string(), problems, tls_files })
+        }
     }
 }
 

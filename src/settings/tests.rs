@@ -247,6 +247,15 @@ fn lists_may_go_on_in_further_lines() {
     assert_eq!(settings.auth.clients[0].scopes.to_string(), "read write");
 }
 
+#[test]
+fn certificate_and_key_that_cannot_be_read_come_on_top() {
+    let text = PYTHON.replace("PORT=9090", "PORT=many\nTLS_CERT=/nonexistent/cert.pem\nTLS_KEY=/nonexistent/key.pem");
+    let problems = check(&text, &[]).expect_err("a port is a number").with_unreadable_files();
+    let places: Vec<&str> = problems.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["[service] PORT", "[service] TLS_CERT", "[service] TLS_KEY"]);
+    assert!(problems.to_string().contains("TLS_KEY: /nonexistent/key.pem: cannot be read"), "{problems}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_variable_that_is_no_text_is_refused() {
