@@ -141,7 +141,7 @@ fn only_store_knows_redis_and_only_api_and_server_know_http() {
         allow(&["axum_server", "hyper_util"], &["server"]);
         allow(&["jsonwebtoken"], &["auth"]);
         allow(&["aes_gcm"], &["sealing"]);
-        allow(&["config", "ini"], &["settings"]);
+        allow(&["config"], &["settings"]);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -1,15 +1,16 @@
 //! Raw texts → [`Settings`], or everything that is wrong with them.
 
 use super::{
-    Auth, Client, LogFormat, Problems, Redis, RedisTls, Sealing, Service, Settings, Shard,
+    Auth, Client, LogFormat, Problems, Redis, RedisTls, Sealing, Service, Settings, Shard, api_keys,
     layers::Found,
+    log_filter,
     options::Section,
     read::Reader,
     secrets::{self, JWT_SECRET_BYTES_MIN, SHARED_SECRET_CHARS_MIN},
 };
 use crate::types::{Address, Namespace, Scopes, Ttl};
-use secrecy::{SecretBox, SecretString};
-use std::{cell::RefCell, collections::HashMap, num::NonZeroU32, path::Path};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use std::{cell::RefCell, collections::HashMap, net::Ipv6Addr, num::NonZeroU32, path::Path};
 
 /// One day.
 const SECS_MAX: i64 = 86_400;
@@ -20,14 +21,18 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
     let problems = RefCell::new(std::mem::take(&mut found.problems));
     // A problem with the file as such makes everything seem absent: the rest would be noise.
     if found.sections.is_empty() && !problems.borrow().is_empty() {
-        return Err(Problems { file: path.display().to_string(), problems: problems.into_inner() });
+        return Err(Problems {
+            file: path.display().to_string(),
+            problems: problems.into_inner(),
+            tls_files: Vec::new(),
+        });
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     let reader = |kind, title| Reader::new(&found, &problems, kind, title, folder);
     let redis = reader(Section::Redis, "redis");
     let service = reader(Section::Service, "service");
     let mut notices = ignored_options(&found);
-
+    refuse_short_deadline(&service, &redis);
     let settings = Settings {
         auth: auth(&service, clients(&found, &reader), &mut notices),
         sealing: sealing(&service),
@@ -37,9 +42,18 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         service: service_settings(&service),
         notices,
     };
+    let section_of = |client: &str| {
+        let titles = titles(&found, Section::Client);
+        titles.into_iter().find(|(_, name)| *name == client).map(|(title, _)| reader(Section::Client, title))
+    };
+    api_keys::refuse_shared(&settings.auth.clients, section_of);
     match problems.into_inner() {
         none if none.is_empty() => Ok(settings),
-        problems => Err(Problems { file: path.display().to_string(), problems }),
+        problems => {
+            let Service { tls_cert, tls_key, .. } = settings.service;
+            let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
+            Err(Problems { file: path.display().to_string(), problems, tls_files })
+        }
     }
 }
 
@@ -59,11 +73,11 @@ fn service_settings(service: &Reader<'_>) -> Service {
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
         drain: service.duration("DRAIN_SECS", 0..=3600),
         log_format: service.choice("LOG_FORMAT", &[("human", LogFormat::Human), ("json", LogFormat::Json)]),
-        log_level: service.text("LOG_LEVEL").unwrap_or_default().to_owned(),
+        log_level: log_filter::parse(service.text("LOG_LEVEL").unwrap_or_default()).unwrap_or_else(|message| {
+            service.refuse("LOG_LEVEL", message);
+            String::new()
+        }),
     };
-    if let Err(error) = settings.log_level.parse::<tracing_subscriber::EnvFilter>() {
-        service.refuse("LOG_LEVEL", format!("\"{}\" is not a log filter: {error}", settings.log_level));
-    }
     if settings.bodies_bytes_max < settings.body_bytes_max {
         service.refuse("BODIES_BYTES_MAX", "is less than BODY_BYTES_MAX, so the largest body would never fit");
     }
@@ -73,7 +87,23 @@ fn service_settings(service: &Reader<'_>) -> Service {
     settings
 }
 
+/// A node that hangs takes a whole attempt; only what is left then can go to the next one.
+fn refuse_short_deadline(service: &Reader<'_>, redis: &Reader<'_>) {
+    // What is no number is refused where it is read.
+    let number = |reader: &Reader<'_>, option: &str| reader.text(option)?.parse::<u32>().ok().filter(|ms| *ms > 0);
+    if let (Some(deadline), Some(attempt)) =
+        (number(service, "REQUEST_DEADLINE_MS"), number(redis, "attempt_timeout_ms"))
+        && deadline <= attempt
+    {
+        service.refuse(
+            "REQUEST_DEADLINE_MS",
+            format!("{deadline} is not more than attempt_timeout_ms ({attempt}): when a node hangs, no time would be left to ask another"),
+        );
+    }
+}
+
 fn redis_settings(redis: &Reader<'_>) -> Redis {
+    redis.refuse_empty("tls", "write true or false");
     let tls = redis.flag("tls");
     for option in ["ca_cert", "client_cert", "client_key"] {
         if !tls && redis.text(option).is_some() {
@@ -117,9 +147,12 @@ fn default_ttl(redis: &Reader<'_>) -> Ttl {
 fn shards<'a>(found: &'a Found, redis: &Reader<'_>, reader: &impl Fn(Section, &'a str) -> Reader<'a>) -> Vec<Shard> {
     let named = titles(found, Section::Shard);
     let shards: Vec<Shard> = if named.is_empty() {
-        let master = format!("{}:{}", redis.text("host").unwrap_or_default(), redis.port("port", 1));
-        let master = parse_address(redis, "host", &master);
-        vec![Shard { name: "main".to_owned(), weight: 1, master, replicas: redis.addresses("replicas") }]
+        vec![Shard {
+            name: "main".to_owned(),
+            weight: 1,
+            master: only_master(redis),
+            replicas: redis.addresses("replicas"),
+        }]
     } else {
         for option in ["host", "port", "replicas"].into_iter().filter(|option| redis.is_set(option)) {
             redis.refuse(
@@ -131,6 +164,16 @@ fn shards<'a>(found: &'a Found, redis: &Reader<'_>, reader: &impl Fn(Section, &'
     };
     refuse_doubles(&shards, redis);
     shards
+}
+
+/// The master of the only shard: `host` and `port`, an IPv6 address also without brackets.
+fn only_master(redis: &Reader<'_>) -> Address {
+    let (host, port) = (redis.text("host").unwrap_or_default(), redis.port("port", 1));
+    let text = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    text.parse().unwrap_or_else(|_: String| {
+        redis.refuse("host", format!("\"{host}\" is not a host: write its name or IP address, and its port as port"));
+        nowhere()
+    })
 }
 
 fn shard(section: &Reader<'_>, name: &str) -> Shard {
@@ -184,10 +227,15 @@ fn client(section: &Reader<'_>, name: &str) -> Client {
     if section.text("api_key_hash").is_none() {
         section.refuse("api_key_hash", "is missing: `cachefront hash-key` makes a key and its hash");
     }
-    let scopes = Scopes::parse(section.text("scopes").unwrap_or_default()).unwrap_or_else(|word| {
+    section.refuse_empty("scopes", "list those of read, write, delete that the client may");
+    let scopes = Scopes::parse(&section.text("scopes").unwrap_or_default().replace('\n', " ")).unwrap_or_else(|word| {
         section.refuse("scopes", format!("\"{word}\" is none of: read, write, delete"));
         Scopes::ALL
     });
+    if scopes.is_empty() {
+        section.refuse("scopes", "grants nothing: list those of read, write, delete that the client may");
+    }
+    section.refuse_empty("namespace", "give the client one of its own");
     let namespace = section.text("namespace").and_then(|text| {
         let namespace = Namespace::new(text);
         if namespace.is_none() {
@@ -219,13 +267,14 @@ fn auth(service: &Reader<'_>, mut clients: Vec<Client>, notices: &mut Vec<String
         );
     }
     let identity = service.text("IDENTITY").unwrap_or_default();
-    if clients.iter().any(|client| client.id == identity) {
+    let shared = shared_secret(service, identity, notices);
+    if shared.is_some() && clients.iter().any(|client| client.id == identity) {
         service.refuse(
             "IDENTITY",
             format!("\"{identity}\" is also the name of a [client:NAME] section; name one of them otherwise"),
         );
     }
-    clients.extend(shared_secret(service, identity, notices));
+    clients.extend(shared);
     if clients.is_empty() {
         service.refuse("SRVC_SHARED_SECRET", "is missing, and there is no [client:NAME] section: nobody could log in");
     }
@@ -263,6 +312,7 @@ fn shared_secret(service: &Reader<'_>, identity: &str, notices: &mut Vec<String>
 }
 
 fn sealing(service: &Reader<'_>) -> Sealing {
+    service.refuse_empty("ENCRYPT_VALUES", "write on_request or always");
     let always = service.choice("ENCRYPT_VALUES", &[("on_request", false), ("always", true)]);
     let keys: Vec<_> = service
         .list("ENCRYPTION_KEY")
@@ -283,9 +333,6 @@ fn sealing(service: &Reader<'_>) -> Sealing {
 
 /// The key itself, or what the file of that name holds. A text that is neither is shown to nobody: it may be a key.
 fn sealing_key(service: &Reader<'_>, number: usize, text: &str) -> Option<SecretBox<[u8; 32]>> {
-    if let Some(key) = secrets::parse_sealing_key(text) {
-        return Some(key);
-    }
     let refuse = |what: &str| {
         service.refuse(
             "ENCRYPTION_KEY",
@@ -294,7 +341,11 @@ fn sealing_key(service: &Reader<'_>, number: usize, text: &str) -> Option<Secret
         None
     };
     let path = service.locate(text);
-    match std::fs::read_to_string(&path).map(|content| secrets::parse_sealing_key(&content)) {
+    let given = secrets::parse_sealing_key(text).map(|key| Ok(Some(key)));
+    match given.unwrap_or_else(|| std::fs::read_to_string(&path).map(|content| secrets::parse_sealing_key(&content))) {
+        Ok(Some(key)) if secrets::is_placeholder_key(key.expose_secret()) => {
+            refuse("is a placeholder, one byte 32 times")
+        }
         Ok(Some(key)) => Some(key),
         Ok(None) => refuse("names a file that holds no key"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

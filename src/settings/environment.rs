@@ -5,20 +5,26 @@ use super::{
     entry::Entry,
     options::{self, Section},
 };
+use std::ffi::{OsStr, OsString};
 
 const PREFIX: &str = "CACHEFRONT__";
 
 /// Reads the variables that are ours; `sections` are the titles that the file has.
 pub fn read(
-    variables: impl IntoIterator<Item = (String, String)>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
     sections: &[String],
     problems: &mut Vec<Problem>,
 ) -> Vec<Entry> {
-    let mut ours: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    let is_ours = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let mut ours: Vec<_> = variables.into_iter().filter(|(name, _)| is_ours(name)).collect();
     ours.sort();
     ours.into_iter()
         .filter_map(|(name, value)| {
-            entry(&name, value, sections).map_err(|message| problems.push(Problem { place: name, message })).ok()
+            // A name that is no text is shown as well as it can be, and then is none of ours.
+            let name = name.to_string_lossy().into_owned();
+            let value = value.into_string().map_err(|_| "is not UTF-8 text".to_owned());
+            let entry = value.and_then(|value| entry(&name, value, sections));
+            entry.map_err(|message| problems.push(Problem { place: name, message })).ok()
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use super::{
     problem::did_you_mean,
 };
 use config::{Config, ConfigError, Map, Source, Value, ValueKind};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 /// Raw texts by section and option (small letters), and the problems met on the way.
 #[derive(Debug, Default)]
@@ -20,13 +20,15 @@ pub struct Found {
 }
 
 /// Reads both layers, and refuses what is in none of our lists.
-pub fn collect(path: &Path, variables: impl IntoIterator<Item = (String, String)>) -> Found {
+pub fn collect(path: &Path, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Found {
     let mut found = Found::default();
-    let mut entries = file::read(path, &mut found.problems);
-    spread_defaults(&mut entries, &mut found.problems);
-    let titles: Vec<String> = entries.iter().map(|entry| entry.section.clone()).collect();
+    let file::Document { titles, mut entries } = file::read(path, &mut found.problems);
+    spread_defaults(&mut entries, &titles, &mut found.problems);
     let mut overrides = environment::read(variables, &titles, &mut found.problems);
 
+    let (known_titles, unknown_titles): (Vec<&String>, Vec<&String>) =
+        titles.iter().partition(|title| environment::kind_of(title).is_some());
+    found.problems.extend(unknown_titles.into_iter().map(|title| unknown_section(title, format!("[{title}]"))));
     let known = |entry: &Entry, problems: &mut Vec<Problem>| match unknown(entry) {
         None => true,
         Some(problem) => {
@@ -54,6 +56,10 @@ pub fn collect(path: &Path, variables: impl IntoIterator<Item = (String, String)
     match merge(entries, overrides) {
         Ok(sections) => found.sections = sections,
         Err(error) => found.problems.push(Problem { place: "settings".to_owned(), message: error.to_string() }),
+    }
+    // A section without options is there all the same, and may lack something.
+    for title in known_titles {
+        found.sections.entry(title.clone()).or_default();
     }
     found
 }
@@ -85,10 +91,9 @@ impl Source for Layer {
 }
 
 /// Python's `[DEFAULT]`: its options count in every section that knows them and does not set them itself.
-fn spread_defaults(entries: &mut Vec<Entry>, problems: &mut Vec<Problem>) {
+fn spread_defaults(entries: &mut Vec<Entry>, titles: &[String], problems: &mut Vec<Problem>) {
     let (defaults, mut rest): (Vec<Entry>, Vec<Entry>) =
         entries.drain(..).partition(|entry| entry.section == file::DEFAULTS);
-    let titles: Vec<String> = rest.iter().map(|entry| entry.section.clone()).collect();
     for default in defaults {
         let same = |name: &str| name.eq_ignore_ascii_case(&default.option);
         if !options::OPTIONS.iter().any(|option| same(option.name)) {
@@ -97,13 +102,9 @@ fn spread_defaults(entries: &mut Vec<Entry>, problems: &mut Vec<Problem>) {
                 message: "is an option of no section".to_owned(),
             });
         }
-        let mut reached: Vec<&String> = titles
-            .iter()
-            .filter(|title| {
-                environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())
-            })
-            .collect();
-        reached.dedup();
+        let reached = titles.iter().filter(|title| {
+            environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())
+        });
         for title in reached {
             if !rest.iter().any(|entry| entry.section == *title && same(&entry.option)) {
                 rest.push(Entry { section: title.clone(), ..default.clone() });
@@ -119,17 +120,7 @@ fn unknown(entry: &Entry) -> Option<Problem> {
         None => place,
     };
     let Some(kind) = environment::kind_of(&entry.section) else {
-        let kind = |title: &'static str| title.split(':').next().unwrap_or(title);
-        let given = entry.section.split(':').next().unwrap_or_default();
-        let meant = did_you_mean(given, Section::ALL.map(|section| kind(section.title())));
-        let hint = match Section::ALL.into_iter().find(|section| meant == Some(kind(section.title()))) {
-            Some(section) => format!("; did you mean [{}]?", section.title()),
-            None => "; there are [redis], [service], [shard:NAME] and [client:NAME]".to_owned(),
-        };
-        return Some(Problem {
-            place: from(format!("[{}]", entry.section)),
-            message: format!("unknown section{hint}"),
-        });
+        return Some(unknown_section(&entry.section, from(format!("[{}]", entry.section))));
     };
     if options::find(kind, &entry.option).is_some() {
         return None;
@@ -141,4 +132,15 @@ fn unknown(entry: &Entry) -> Option<Problem> {
         place: from(format!("[{}] {}", entry.section, entry.option)),
         message: format!("unknown option{hint}"),
     })
+}
+
+fn unknown_section(title: &str, place: String) -> Problem {
+    let kind = |title: &'static str| title.split(':').next().unwrap_or(title);
+    let given = title.split(':').next().unwrap_or_default();
+    let meant = did_you_mean(given, Section::ALL.map(|section| kind(section.title())));
+    let hint = match Section::ALL.into_iter().find(|section| meant == Some(kind(section.title()))) {
+        Some(section) => format!("; did you mean [{}]?", section.title()),
+        None => "; there are [redis], [service], [shard:NAME] and [client:NAME]".to_owned(),
+    };
+    Problem { place, message: format!("unknown section{hint}") }
 }

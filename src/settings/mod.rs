@@ -2,6 +2,7 @@
 //!
 //! [`load`] either returns settings in which every value is ready to use, or all problems at once.
 
+mod api_keys;
 mod check;
 #[cfg(test)]
 mod document;
@@ -9,6 +10,7 @@ mod entry;
 mod environment;
 mod file;
 mod layers;
+mod log_filter;
 pub mod options;
 mod problem;
 mod read;
@@ -21,6 +23,7 @@ pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 use crate::types::{Address, Namespace, Scopes, Ttl};
 use secrecy::{SecretBox, SecretString};
 use std::{
+    ffi::OsString,
     net::IpAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -140,17 +143,20 @@ pub struct Shard {
 
 /// Reads and checks the file at `path`, with the process's environment on top of it.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
-    load_with(
-        path,
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    )
+    load_from(path, std::env::vars_os())
 }
 
 /// As [`load`], with an environment that the caller gives.
 pub fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, Problems> {
+    load_from(path, environment.into_iter().map(|(name, value)| (name.into(), value.into())))
+}
+
+fn load_from(path: &Path, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Settings, Problems> {
     let found = layers::collect(path, environment);
     check::check(found, path)
 }
 
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod tests;

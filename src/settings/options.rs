@@ -149,7 +149,12 @@ pub const OPTIONS: &[Opt] = &[
         "134217728",
         "Memory for all request bodies together, in bytes; what comes on top gets 503.",
     ),
-    option(Service, "REQUEST_DEADLINE_MS", "1000", "How long a request may take once its body is here."),
+    option(
+        Service,
+        "REQUEST_DEADLINE_MS",
+        "1000",
+        "How long a request may take once its body is here; more than `attempt_timeout_ms`.",
+    ),
     option(
         Service,
         "CONNECTIONS_MAX",
@@ -163,7 +168,7 @@ pub const OPTIONS: &[Opt] = &[
         Service,
         "LOG_LEVEL",
         "info",
-        "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,cachefront::store=debug`.",
+        "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `info,cachefront::store=debug`.",
     ),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),

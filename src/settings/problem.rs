@@ -1,6 +1,6 @@
 //! What is wrong with the settings, in sentences.
 
-use std::fmt;
+use std::{fmt, fs::File, path::PathBuf};
 
 /// One thing that is wrong, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub struct Problems {
     pub file: String,
     /// Invariant: not empty.
     pub problems: Vec<Problem>,
+    /// What else is read before serving, by option: certificate and key.
+    pub tls_files: Vec<(&'static str, PathBuf)>,
+}
+
+impl Problems {
+    /// Adds the files that the server could not read either. Not every command needs them.
+    #[must_use]
+    pub fn with_unreadable_files(mut self) -> Self {
+        for (option, path) in &self.tls_files {
+            if let Err(error) = File::open(path) {
+                let message = format!("{}: cannot be read: {error}", path.display());
+                self.problems.push(Problem { place: format!("[service] {option}"), message });
+            }
+        }
+        self
+    }
 }
 
 impl fmt::Display for Problems {

@@ -50,6 +50,13 @@ impl<'a> Reader<'a> {
         self.raw(option).is_some()
     }
 
+    /// Refuses an option that is set to nothing, where a default in its place could be a surprise.
+    pub fn refuse_empty(&self, option: &str, right: &str) {
+        if self.raw(option) == Some("") {
+            self.refuse(option, format!("is empty: {right}, or remove the option"));
+        }
+    }
+
     fn raw(&self, option: &str) -> Option<&'a str> {
         let value = self.found.sections.get(self.title)?.get(&option.to_ascii_lowercase())?;
         Some(value.as_str())

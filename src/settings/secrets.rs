@@ -84,6 +84,11 @@ pub fn parse_sealing_key(text: &str) -> Option<SecretBox<[u8; 32]>> {
     Some(SecretBox::new(Box::new(*bytes)))
 }
 
+/// True for a key that no random generator made: one byte, again and again.
+pub fn is_placeholder_key(key: &[u8; 32]) -> bool {
+    key.iter().all(|byte| *byte == key[0])
+}
+
 fn parse_base64(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let url_safe = Zeroizing::new(text.trim_end_matches('=').replace('+', "-").replace('/', "_"));
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(url_safe.as_bytes()).ok()?);

@@ -4,13 +4,13 @@ use super::*;
 use secrecy::ExposeSecret;
 use std::fs;
 
-const KEY: &str = "abababababababababababababababababababababababababababababababab";
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 fn check(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("setup.config");
     fs::write(&path, text).expect("the file is written");
-    fs::write(folder.path().join("text_encryption.key"), "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=")
+    fs::write(folder.path().join("text_encryption.key"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
         .expect("the key is written");
     load_with(&path, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
 }
@@ -57,7 +57,10 @@ fn the_python_services_file_loads_as_it_is() {
     assert!(settings.redis.password.is_none());
     assert_eq!(settings.auth.clients[0].id, "rollama");
     assert_eq!(settings.auth.jwt_secret.expose_secret(), "jFh8s0d8fh2lq9%;#1kdjKJH7gYt5Rr4");
-    assert_eq!(settings.sealing.keys[0].expose_secret(), &[0xab; 32]);
+    assert_eq!(
+        settings.sealing.keys[0].expose_secret(),
+        &std::array::from_fn(|at| u8::try_from(at).expect("below 32"))
+    );
     assert_eq!(settings.notices.len(), 3, "{:?}", settings.notices);
 }
 
@@ -163,17 +166,107 @@ fn what_contradicts_itself_is_refused() {
             "[redis] replicas: b:1 stands in shard \"a\" and in shard \"b\"",
         ),
         ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
+        ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master: is missing"),
+        ("[client:z]\n[redis]\n", "[client:z] api_key_hash: is missing"),
+        ("[shard:]\n", "[shard:]: unknown section; did you mean [shard:NAME]?"),
+        ("[servce]\n", "[servce]: unknown section; did you mean [service]?"),
         ("[redis]\nca_cert=x\n", "[redis] ca_cert: has no effect without tls=true"),
         ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY: is missing"),
         ("[service]\nPORT=9091\n", "[service] ADMIN_PORT: 9091 is the port of the service itself"),
         ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY: has 8 bytes"),
         ("[redis]\nusername=u\n", "[redis] password: is needed by the username"),
         ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
+        ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
+        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request or always"),
+        ("[client:x]\nscopes=\n", "[client:x] scopes: is empty: list those of read, write, delete"),
+        ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list those of read, write, delete"),
+        ("[client:x]\nnamespace=\n", "[client:x] namespace: is empty: give the client one of its own"),
+        ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that there is"),
+        (
+            "[service]\nREQUEST_DEADLINE_MS=250\n",
+            "[service] REQUEST_DEADLINE_MS: 250 is not more than attempt_timeout_ms",
+        ),
+        (
+            "[redis]\nattempt_timeout_ms=1000\n",
+            "[service] REQUEST_DEADLINE_MS: 1000 is not more than attempt_timeout_ms",
+        ),
+        ("[redis]\nhost=a b\n", "[redis] host: \"a b\" is not a host: write its name or IP address"),
+        ("[redis]\nhost=a:1\n", "[redis] host: \"a:1\" is not a host: write its name or IP address"),
         ("[client:a b]\napi_key_hash=x\n", "[client:a b] api_key_hash: \"a b\" is not a name"),
     ] {
         let found = problems(text, &[]);
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
     }
+}
+
+#[test]
+fn an_api_key_belongs_to_one_client() {
+    let digest = hash_api_key("a-shared-secret-of-some-length");
+    let client = |name: &str, hash: &str| format!("[client:{name}]\napi_key_hash={hash}\n");
+    let text = [PYTHON, &client("a", &digest)].concat();
+    assert_eq!(
+        problems(&text, &[]),
+        ["[client:a] api_key_hash: is that of SRVC_SHARED_SECRET, too: `cachefront hash-key` makes another key"]
+    );
+    let hash = hash_api_key("another-key");
+    let text = [PYTHON, &client("b", &format!("{hash}, {hash}")), &client("a", &hash)].concat();
+    let expected = "[client:b] api_key_hash: is that of [client:a], too: `cachefront hash-key` makes another key";
+    assert_eq!(problems(&text, &[]), [expected]);
+}
+
+#[test]
+fn the_name_of_the_shared_secret_counts_only_beside_it() {
+    let named = SHARDED.replace("client:billing", "client:cachefront");
+    let settings = check(&named, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.auth.clients[0].id, "cachefront");
+    let found = problems(&named, &[("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", "a-shared-secret-of-some-length")]);
+    assert!(found[0].starts_with("[service] IDENTITY: \"cachefront\" is also the name"), "{found:#?}");
+}
+
+#[test]
+fn a_sealing_key_of_one_byte_is_a_placeholder() {
+    for key in ["0".repeat(64), "//////////////////////////////////////////8=".to_owned()] {
+        let found = problems(&PYTHON.replace("text_encryption.key", &format!("{KEY}, {key}")), &[]);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].starts_with("[service] ENCRYPTION_KEY: entry 2 is a placeholder"), "{found:#?}");
+    }
+}
+
+#[test]
+fn an_ipv6_host_needs_no_brackets() {
+    for host in ["::1", "[::1]"] {
+        let settings = check(&PYTHON.replace("127.0.0.1", host), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(settings.shards[0].master, Address { host: "::1".to_owned(), port: 6379 });
+    }
+}
+
+#[test]
+fn lists_may_go_on_in_further_lines() {
+    let text = SHARDED.replace("scopes=read, write", "scopes=\n  read\n  ; not yet: delete\n  write");
+    let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.auth.clients[0].scopes.to_string(), "read write");
+}
+
+#[test]
+fn certificate_and_key_that_cannot_be_read_come_on_top() {
+    let text = PYTHON.replace("PORT=9090", "PORT=many\nTLS_CERT=/nonexistent/cert.pem\nTLS_KEY=/nonexistent/key.pem");
+    let problems = check(&text, &[]).expect_err("a port is a number").with_unreadable_files();
+    let places: Vec<&str> = problems.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["[service] PORT", "[service] TLS_CERT", "[service] TLS_KEY"]);
+    assert!(problems.to_string().contains("TLS_KEY: /nonexistent/key.pem: cannot be read"), "{problems}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(file.path(), SHARDED).expect("the file is written");
+    let no_text = || OsString::from_vec(b"caf\xe9".to_vec());
+    let environment = [("CACHEFRONT__REDIS__PASSWORD".into(), no_text()), ("HOME".into(), no_text())];
+    let problems = load_from(file.path(), environment).expect_err("a password was lost");
+    assert_eq!(problems.problems.len(), 1, "{problems}");
+    assert!(problems.to_string().ends_with("CACHEFRONT__REDIS__PASSWORD: is not UTF-8 text"), "{problems}");
 }
 
 #[test]
@@ -188,7 +281,7 @@ fn nothing_secret_is_shown() {
     let text = PYTHON.replace("password=", "password=hunter2hunter2").replace("text_encryption.key", KEY);
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     for shown in [settings.to_string(), format!("{settings:?}")] {
-        for secret in ["hunter2", "jFh8s0d8", "a-shared-secret", "abababab"] {
+        for secret in ["hunter2", "jFh8s0d8", "a-shared-secret", "00010203"] {
             assert!(!shown.contains(secret), "{secret} is shown in {shown}");
         }
     }

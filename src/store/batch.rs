@@ -18,9 +18,11 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// Reads sent as one message. All messages are sent at once; that answers come in pieces shows that the node is
-/// alive while it sends large ones, and bounds how much of a reply that is too large is held.
-const READS_PER_MESSAGE: usize = 16;
+/// Bytes of values that are expected in answer to one message. All messages are sent at once; that answers come in
+/// pieces shows that the node is alive while it sends large ones, and bounds how much of a reply that is too large is
+/// held.
+const MESSAGE_BYTES: usize = 1024 * 1024;
+const READS_PER_MESSAGE: std::ops::RangeInclusive<usize> = 4..=128;
 /// Most bytes of values that the replies to one batch may have together.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -82,8 +84,9 @@ impl Batch<'_> {
                     answered.push((position, Err(error)));
                 }
             }
-            let messages =
-                groups.iter().flat_map(|(node, group)| group.chunks(READS_PER_MESSAGE).map(move |part| (*node, part)));
+            let reads = (MESSAGE_BYTES / shard.value_bytes().max(1))
+                .clamp(*READS_PER_MESSAGE.start(), *READS_PER_MESSAGE.end());
+            let messages = groups.iter().flat_map(|(node, group)| group.chunks(reads).map(move |part| (*node, part)));
             let outcomes = join_all(messages.map(|(node, part)| self.read_message(shard, node, part))).await;
             for (position, mut tried, node, outcome) in outcomes.into_iter().flatten() {
                 match outcome {
@@ -187,13 +190,16 @@ impl Batch<'_> {
             pipeline.add_command(command(&operation.key, &operation.kind));
         }
         match shard.node(node).ask_all(&pipeline, patience).await {
-            Ok(values) => positions.iter().zip(values).map(|(position, value)| self.answer(*position, value)).collect(),
+            Ok(values) => {
+                positions.iter().zip(values).map(|(position, value)| self.answer(shard, *position, value)).collect()
+            }
             Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
     /// What a value means, as long as there is room for it in the reply.
-    fn answer(&self, position: usize, value: Value) -> Result<Answer, NodeError> {
+    fn answer(&self, shard: &Shard, position: usize, value: Value) -> Result<Answer, NodeError> {
+        shard.note_value(&value);
         if let Value::BulkString(bytes) = &value
             && self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > REPLY_BYTES_MAX
         {

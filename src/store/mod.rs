@@ -104,6 +104,9 @@ impl Store {
         loop {
             let node = shard.reader(hash, &tried, deadline).await?;
             let answer = shard.ask(node, &command, shard.patience(hash, &tried, node, deadline)).await;
+            if let Ok(value) = &answer {
+                shard.note_value(value);
+            }
             match answer.and_then(got) {
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(node, error),
                 answer => return answer.map_err(|error| shard.read_failure(error)),

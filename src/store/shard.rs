@@ -25,6 +25,8 @@ pub struct Shard {
     master: AtomicUsize,
     /// The history that the master was last known to write.
     history: Mutex<String>,
+    /// How large values are: a running mean of those read.
+    value_bytes: AtomicUsize,
     /// How long one node may take to answer a read.
     pub attempt_timeout: Duration,
     changed: Arc<watch::Sender<()>>,
@@ -80,6 +82,7 @@ impl Shard {
             nodes,
             master: AtomicUsize::new(0),
             history: Mutex::new(String::new()),
+            value_bytes: AtomicUsize::new(0),
             attempt_timeout: redis.attempt_timeout,
             changed,
         })
@@ -157,6 +160,19 @@ impl Shard {
             self.wait(deadline, ready, || tried.last.is_some() || self.nodes[self.master()].is_connecting()).await;
         let cause = || tried.last.clone().unwrap_or(NodeError::NotConnected);
         found.ok_or_else(|| self.write_failure(WriteFailure(cause())))
+    }
+
+    /// How large values are, in bytes, going by those read lately.
+    pub fn value_bytes(&self) -> usize {
+        self.value_bytes.load(Relaxed)
+    }
+
+    /// Notes the length of a value that was read. An update that is lost to another one costs nothing.
+    pub fn note_value(&self, value: &Value) {
+        if let Value::BulkString(bytes) = value {
+            let mean = self.value_bytes.load(Relaxed);
+            self.value_bytes.store(mean - mean / 8 + bytes.len() / 8, Relaxed);
+        }
     }
 
     /// Follows whoever is promoted, for ever.

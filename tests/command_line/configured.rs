@@ -71,6 +71,16 @@ fn certificates_that_cannot_be_used_are_78_in_one_sentence() {
 }
 
 #[test]
+fn certificates_that_cannot_be_read_are_told_with_the_other_problems() {
+    let setup = Setup::new("REQUEST_DEADLINE=5\n");
+    std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
+    let (status, _, err) = run(&["check-config", "--config", setup.path()]);
+    assert_eq!(status, 78);
+    assert!(err.contains("has 2 problems:") && err.contains("[service] REQUEST_DEADLINE: unknown option"), "{err}");
+    assert!(err.contains("[service] TLS_CERT: ") && err.contains("cert.pem: cannot be read"), "{err}");
+}
+
+#[test]
 fn locate_shows_shard_and_nodes_of_a_key() {
     let shards = "[shard:a]\nmaster=10.0.1.1:6379\nreplicas=10.0.1.2:6379,10.0.1.3:6379\n\
                   [shard:b]\nmaster=10.0.2.1:6379\n[client:c]\nnamespace=ns\n\

@@ -4,8 +4,8 @@ use crate::harness::{Caller, Service, redis, redis_section};
 use cachefront::cli::dev::local_redis::Group;
 use serde_json::{Value, json};
 
-const FIRST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
-const SECOND: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+const FIRST: &str = "1111111111111111111111111111111122222222222222222222222222222222";
+const SECOND: &str = "3333333333333333333333333333333344444444444444444444444444444444";
 
 /// Raw bytes as Redis holds them, in Redis's own notation.
 fn raw(group: &Group, key: &str) -> String {
