@@ -1,0 +1,171 @@
+//! Raw texts → [`Settings`], or everything that is wrong with them.
+
+mod clients;
+mod sealing;
+mod shards;
+
+use super::{
+    LogFormat, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found, log_filter, options::Section,
+    read::Reader,
+};
+use crate::types::Ttl;
+use secrecy::{SecretBox, SecretString};
+use std::{cell::RefCell, path::Path};
+
+/// One day.
+const SECS_MAX: i64 = 86_400;
+const BYTES_MAX: i64 = 512 * 1024 * 1024;
+
+/// Checks all that was found in the file at `path` and in the environment.
+pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
+    let problems = RefCell::new(std::mem::take(&mut found.problems));
+    // A problem with the file as such makes everything seem absent: the rest would be noise.
+    if found.sections.is_empty() && !problems.borrow().is_empty() {
+        return Err(Problems {
+            file: path.display().to_string(),
+            problems: problems.into_inner(),
+            tls_files: Vec::new(),
+        });
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let reader = |kind, title| Reader::new(&found, &problems, kind, title, folder);
+    let redis = reader(Section::Redis, "redis");
+    let service = reader(Section::Service, "service");
+    let mut notices = ignored_options(&found);
+    refuse_short_deadline(&service, &redis);
+    let settings = Settings {
+        auth: clients::auth(&service, clients::clients(&found, &reader), &mut notices),
+        sealing: sealing::sealing(&service),
+        shards: shards::shards(&found, &redis, &reader),
+        default_ttl: default_ttl(&redis),
+        redis: redis_settings(&redis),
+        service: service_settings(&service),
+        notices,
+    };
+    let section_of = |client: &str| {
+        let titles = titles(&found, Section::Client);
+        titles.into_iter().find(|(_, name)| *name == client).map(|(title, _)| reader(Section::Client, title))
+    };
+    api_keys::refuse_shared(&settings.auth.clients, section_of);
+    match problems.into_inner() {
+        none if none.is_empty() => Ok(settings),
+        problems => {
+            let Service { tls_cert, tls_key, .. } = settings.service;
+            let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
+            Err(Problems { file: path.display().to_string(), problems, tls_files })
+        }
+    }
+}
+
+fn service_settings(service: &Reader<'_>) -> Service {
+    let settings = Service {
+        host: service.ip("HOST"),
+        port: service.port("PORT", 0),
+        admin_host: service.ip("ADMIN_HOST"),
+        admin_port: service.port("ADMIN_PORT", 0),
+        tls_cert: service.path("TLS_CERT").unwrap_or_default(),
+        tls_key: service.path("TLS_KEY").unwrap_or_default(),
+        deadline: service.duration("REQUEST_DEADLINE_MS", 1..=60_000),
+        body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
+        value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
+        bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
+        connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
+        idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
+        drain: service.duration("DRAIN_SECS", 0..=3600),
+        log_format: service.choice("LOG_FORMAT", &[("human", LogFormat::Human), ("json", LogFormat::Json)]),
+        log_level: log_filter::parse(service.text("LOG_LEVEL").unwrap_or_default()).unwrap_or_else(|message| {
+            service.refuse("LOG_LEVEL", message);
+            String::new()
+        }),
+    };
+    if settings.bodies_bytes_max < settings.body_bytes_max {
+        service.refuse("BODIES_BYTES_MAX", "is less than BODY_BYTES_MAX, so the largest body would never fit");
+    }
+    if settings.port != 0 && settings.port == settings.admin_port {
+        service.refuse("ADMIN_PORT", format!("{} is the port of the service itself; choose another", settings.port));
+    }
+    settings
+}
+
+/// A node that hangs takes a whole attempt; only what is left then can go to the next one.
+fn refuse_short_deadline(service: &Reader<'_>, redis: &Reader<'_>) {
+    // What is no number is refused where it is read.
+    let number = |reader: &Reader<'_>, option: &str| reader.text(option)?.parse::<u32>().ok().filter(|ms| *ms > 0);
+    if let (Some(deadline), Some(attempt)) =
+        (number(service, "REQUEST_DEADLINE_MS"), number(redis, "attempt_timeout_ms"))
+        && deadline <= attempt
+    {
+        service.refuse(
+            "REQUEST_DEADLINE_MS",
+            format!("{deadline} is not more than attempt_timeout_ms ({attempt}): when a node hangs, no time would be left to ask another"),
+        );
+    }
+}
+
+fn redis_settings(redis: &Reader<'_>) -> Redis {
+    redis.refuse_empty("tls", "write true or false");
+    let tls = redis.flag("tls");
+    for option in ["ca_cert", "client_cert", "client_key"] {
+        if !tls && redis.text(option).is_some() {
+            redis.refuse(option, "has no effect without tls=true");
+        }
+    }
+    let tls = tls.then(|| RedisTls { ca_cert: redis.file("ca_cert"), client: client_certificate(redis) });
+    if redis.text("username").is_some() && redis.text("password").is_none() {
+        redis.refuse("password", "is needed by the username");
+    }
+    Redis {
+        username: redis.text("username").map(str::to_owned),
+        password: redis.text("password").map(SecretString::from),
+        db: redis.number("db", 0..=65_535),
+        tls,
+        connections_per_node: redis.size("connections_per_node", 1..=64),
+        connect_timeout: redis.duration("connect_timeout_ms", 1..=60_000),
+        attempt_timeout: redis.duration("attempt_timeout_ms", 1..=60_000),
+        probe_every: redis.duration("probe_every_ms", 10..=60_000),
+        in_flight_max: redis.size("in_flight_max", 1..=1_000_000),
+    }
+}
+
+fn client_certificate(redis: &Reader<'_>) -> Option<(Vec<u8>, SecretBox<Vec<u8>>)> {
+    match (redis.text("client_cert").is_some(), redis.text("client_key").is_some()) {
+        (true, false) => redis.refuse("client_key", "is needed by client_cert"),
+        (false, true) => redis.refuse("client_cert", "is needed by client_key"),
+        _ => {}
+    }
+    Some((redis.file("client_cert")?, SecretBox::new(Box::new(redis.file("client_key")?))))
+}
+
+fn default_ttl(redis: &Reader<'_>) -> Ttl {
+    let secs = redis.number("key_expire_secs", i64::MIN..=i64::from(u32::MAX));
+    Ttl::from_secs(secs).unwrap_or_else(|| {
+        redis.refuse("key_expire_secs", format!("{secs} is more than {} (100 years)", crate::types::TTL_SECS_MAX));
+        Ttl::Never
+    })
+}
+
+fn ignored_options(found: &Found) -> Vec<String> {
+    let ignored = super::options::OPTIONS.iter().filter(|option| option.ignored);
+    ignored
+        .filter(|option| {
+            found
+                .sections
+                .get(option.section.title())
+                .is_some_and(|section| section.contains_key(&option.name.to_ascii_lowercase()))
+        })
+        .map(|option| format!("[{}] {} has no effect here and can be removed", option.section.title(), option.name))
+        .collect()
+}
+
+/// Titles of a kind of section, with the name in each.
+fn titles(found: &Found, kind: Section) -> Vec<(&str, &str)> {
+    let prefix = kind.prefix().unwrap_or_default();
+    found.sections.keys().filter_map(|title| Some((title.as_str(), title.strip_prefix(prefix)?))).collect()
+}
+
+fn check_name(section: &Reader<'_>, name: &str, option: &str) {
+    let valid = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if !valid {
+        section.refuse(option, format!("\"{name}\" is not a name: up to 64 letters, digits, \".\", \"_\" or \"-\""));
+    }
+}

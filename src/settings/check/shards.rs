@@ -1,0 +1,85 @@
+//! Shards: which nodes there are, and each in one place.
+
+use super::{check_name, titles};
+use crate::{
+    settings::{Shard, layers::Found, options::Section, read::Reader},
+    types::Address,
+};
+use std::{collections::HashMap, net::Ipv6Addr};
+
+pub fn shards<'a>(
+    found: &'a Found,
+    redis: &Reader<'_>,
+    reader: &impl Fn(Section, &'a str) -> Reader<'a>,
+) -> Vec<Shard> {
+    let named = titles(found, Section::Shard);
+    let shards: Vec<Shard> = if named.is_empty() {
+        vec![Shard {
+            name: "main".to_owned(),
+            weight: 1,
+            master: only_master(redis),
+            replicas: redis.addresses("replicas"),
+        }]
+    } else {
+        for option in ["host", "port", "replicas"].into_iter().filter(|option| redis.is_set(option)) {
+            redis.refuse(
+                option,
+                "is not allowed beside [shard:NAME] sections: give each shard its own master and replicas",
+            );
+        }
+        named.into_iter().map(|(title, name)| shard(&reader(Section::Shard, title), name)).collect()
+    };
+    refuse_doubles(&shards, redis);
+    shards
+}
+
+/// The master of the only shard: `host` and `port`, an IPv6 address also without brackets.
+fn only_master(redis: &Reader<'_>) -> Address {
+    let (host, port) = (redis.text("host").unwrap_or_default(), redis.port("port", 1));
+    let text = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    text.parse().unwrap_or_else(|_: String| {
+        redis.refuse("host", format!("\"{host}\" is not a host: write its name or IP address, and its port as port"));
+        nowhere()
+    })
+}
+
+fn shard(section: &Reader<'_>, name: &str) -> Shard {
+    check_name(section, name, "master");
+    let master = if let Some(text) = section.text("master") {
+        parse_address(section, "master", text)
+    } else {
+        section.refuse("master", "is missing: write host:port");
+        nowhere()
+    };
+    let weight = u32::try_from(section.number("weight", 1..=100)).unwrap_or(1);
+    Shard { name: name.to_owned(), weight, master, replicas: section.addresses("replicas") }
+}
+
+/// A node belongs to one shard and has one part in it.
+fn refuse_doubles(shards: &[Shard], redis: &Reader<'_>) {
+    let mut seen: HashMap<&Address, &str> = HashMap::new();
+    for shard in shards {
+        for address in std::iter::once(&shard.master).chain(&shard.replicas).filter(|address| **address != nowhere()) {
+            if let Some(other) = seen.insert(address, &shard.name) {
+                let places = if other == shard.name {
+                    format!("twice in shard \"{other}\"")
+                } else {
+                    format!("in shard \"{other}\" and in shard \"{}\"", shard.name)
+                };
+                redis.refuse("replicas", format!("{address} stands {places}"));
+            }
+        }
+    }
+}
+
+fn parse_address(section: &Reader<'_>, option: &str, text: &str) -> Address {
+    text.parse().unwrap_or_else(|error: String| {
+        section.refuse(option, error);
+        nowhere()
+    })
+}
+
+/// Stands in for an address that was refused; no settings leave here with it.
+fn nowhere() -> Address {
+    Address { host: String::new(), port: 0 }
+}
