@@ -1,16 +1,11 @@
 //! What the handlers share.
 
-use super::body::Memory;
+use super::{body::Memory, failure_log::FailureLog};
 use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
-use governor::{DefaultDirectRateLimiter, Quota};
 use std::{
-    num::NonZeroU32,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
-
-/// When Redis is away every request fails; beyond so many lines a second the log says nothing new.
-const FAILURE_LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 pub struct App {
     pub auth: Auth,
@@ -18,7 +13,7 @@ pub struct App {
     pub deadline: Duration,
     pub body_bytes_max: usize,
     pub body_memory: Memory,
-    pub failure_lines: DefaultDirectRateLimiter,
+    pub failures: FailureLog,
     draining: AtomicBool,
     /// Every shard has been reachable at one time: what was configured exists.
     complete_once: AtomicBool,
@@ -32,7 +27,7 @@ impl App {
             deadline: settings.service.deadline,
             body_bytes_max: settings.service.body_bytes_max,
             body_memory: Memory::new(settings.service.bodies_bytes_max),
-            failure_lines: DefaultDirectRateLimiter::direct(Quota::per_second(FAILURE_LINES_PER_SECOND)),
+            failures: FailureLog::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }

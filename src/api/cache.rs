@@ -42,7 +42,7 @@ const REPLY_BYTES: usize = 256;
 pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
     let answer = run(&app, &id, request).await;
     answer.unwrap_or_else(|problem| {
-        problem.log(&app, &id);
+        problem.log(&app.failures, &id);
         problem.into_response()
     })
 }
@@ -105,7 +105,7 @@ async fn batch(app: &App, id: &RequestId, caller: &Caller, items: &[&RawValue], 
 }
 
 fn fail(app: &App, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {
-    problem.log(app, id);
+    problem.log(&app.failures, id);
     problem.write(out);
 }
 

@@ -47,7 +47,7 @@ pub async fn login(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Result<Response, Problem> {
-    run(&app, request).await.inspect_err(|problem| problem.log(&app, &id))
+    run(&app, request).await.inspect_err(|problem| problem.log(&app.failures, &id))
 }
 
 async fn run(app: &App, request: Request) -> Result<Response, Problem> {

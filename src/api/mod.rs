@@ -5,6 +5,7 @@ mod body;
 mod cache;
 mod caller;
 mod command;
+mod failure_log;
 mod fallback;
 mod json;
 mod layers;

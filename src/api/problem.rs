@@ -1,7 +1,7 @@
 //! Errors → HTTP, decided here and nowhere else. The caller gets a stable code and one sentence; the log gets the
 //! whole chain of causes. docs/status-codes.md is this file as a table.
 
-use super::{app::App, json, layers::RequestId};
+use super::{failure_log::FailureLog, json, layers::RequestId};
 use crate::{
     auth::{LoginError, Refusal, TokenError},
     cache::CacheError,
@@ -137,12 +137,10 @@ impl Problem {
         serde_json::to_writer(out, &body).expect("texts can be written as JSON to memory");
     }
 
-    /// Says in the log what a caller must not see. Failures come in floods; the surplus is dropped.
-    pub fn log(&self, app: &App, id: &RequestId) {
-        if let Some(cause) = &self.0.cause
-            && app.failure_lines.check().is_ok()
-        {
-            tracing::warn!(request_id = id.as_str(), code = self.0.code, cause, "a request failed");
+    /// Says in the log what a caller must not see.
+    pub fn log(&self, failures: &FailureLog, id: &RequestId) {
+        if let Some(cause) = &self.0.cause {
+            failures.note(id, self.0.code, cause);
         }
     }
 }

@@ -22,7 +22,8 @@ use std::{
 /// pieces shows that the node is alive while it sends large ones, and bounds how much of a reply that is too large is
 /// held.
 const MESSAGE_BYTES: usize = 1024 * 1024;
-const READS_PER_MESSAGE: std::ops::RangeInclusive<usize> = 4..=128;
+const READS_MIN: usize = 1;
+const READS_MAX: usize = 128;
 /// Most bytes of values that the replies to one batch may have together.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -66,35 +67,42 @@ pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
+/// A read that has no answer yet.
+struct Read {
+    position: usize,
+    hash: u64,
+    tried: Tried,
+}
+
 impl Batch<'_> {
     /// Reads from replicas; what one of them does not answer is asked of another.
     async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
-        let mut open: Vec<(usize, Tried)> =
-            positions.into_iter().map(|position| (position, Tried::default())).collect();
-        while let Some((first, tried)) = open.first() {
+        let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
+        while let Some(first) = open.first() {
             // Waits, if need be, once for all.
-            let unreachable = shard.reader(self.hash(*first), tried, self.deadline).await.err();
-            let mut groups: BTreeMap<usize, Vec<(usize, Tried)>> = BTreeMap::new();
-            for (position, tried) in open.drain(..) {
-                if let Some(node) = shard.readable(self.hash(position), &tried) {
-                    groups.entry(node).or_default().push((position, tried));
+            let unreachable = shard.reader(first.hash, &first.tried, self.deadline).await.err();
+            let mut groups: BTreeMap<usize, Vec<Read>> = BTreeMap::new();
+            for read in open.drain(..) {
+                if let Some(node) = shard.readable(read.hash, &read.tried) {
+                    groups.entry(node).or_default().push(read);
                 } else {
-                    let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&tried, self.deadline));
-                    answered.push((position, Err(error)));
+                    let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
+                    answered.push((read.position, Err(error)));
                 }
             }
-            let reads = (MESSAGE_BYTES / shard.value_bytes().max(1))
-                .clamp(*READS_PER_MESSAGE.start(), *READS_PER_MESSAGE.end());
-            let messages = groups.iter().flat_map(|(node, group)| group.chunks(reads).map(move |part| (*node, part)));
+            let size = (MESSAGE_BYTES / shard.value_bytes().max(1)).clamp(READS_MIN, READS_MAX);
+            let messages = groups.iter().flat_map(|(node, reads)| reads.chunks(size).map(move |part| (*node, part)));
             let outcomes = join_all(messages.map(|(node, part)| self.read_message(shard, node, part))).await;
-            for (position, mut tried, node, outcome) in outcomes.into_iter().flatten() {
+            // In the order of the groups, message after message: each read meets its own outcome.
+            let reads = groups.into_iter().flat_map(|(node, reads)| reads.into_iter().map(move |read| (node, read)));
+            for ((node, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
                     Err(error) if error.advice() == Advice::RetryElsewhere => {
-                        tried.note(node, error);
-                        open.push((position, tried));
+                        read.tried.note(node, error);
+                        open.push(read);
                     }
-                    outcome => answered.push((position, outcome.map_err(|error| shard.read_failure(error)))),
+                    outcome => answered.push((read.position, outcome.map_err(|error| shard.read_failure(error)))),
                 }
             }
         }
@@ -102,17 +110,15 @@ impl Batch<'_> {
     }
 
     /// Sends some reads to one node.
-    async fn read_message(
-        &self,
-        shard: &Shard,
-        node: usize,
-        part: &[(usize, Tried)],
-    ) -> Vec<(usize, Tried, usize, Result<Answer, NodeError>)> {
-        let positions: Vec<usize> = part.iter().map(|(position, _)| *position).collect();
-        let (first, tried) = &part[0];
-        let patience = shard.patience(self.hash(*first), tried, node, self.deadline);
-        let answers = self.send(shard, node, &positions, patience).await;
-        part.iter().zip(answers).map(|((position, tried), answer)| (*position, tried.clone(), node, answer)).collect()
+    async fn read_message(&self, shard: &Shard, node: usize, part: &[Read]) -> Vec<Result<Answer, NodeError>> {
+        let positions: Vec<usize> = part.iter().map(|read| read.position).collect();
+        let patience = shard.patience(part[0].hash, &part[0].tried, node, self.deadline);
+        self.send(shard, node, &positions, patience).await
+    }
+
+    fn unread(&self, position: usize) -> Read {
+        let hash = key_hash(self.operations[position].key.as_bytes());
+        Read { position, hash, tried: Tried::default() }
     }
 
     /// Runs on the master, in order. What a node refused without running it goes to the next master.
@@ -206,9 +212,5 @@ impl Batch<'_> {
             return Err(NodeError::NoRoom);
         }
         answer_to(&self.operations[position].kind, value)
-    }
-
-    fn hash(&self, position: usize) -> u64 {
-        key_hash(self.operations[position].key.as_bytes())
     }
 }

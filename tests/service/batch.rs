@@ -77,7 +77,9 @@ async fn a_batch_over_several_shards_is_one_round_trip_for_each_node() {
 #[tokio::test]
 async fn values_that_are_too_large_together_fail_alone_and_hurt_nobody() {
     let group = redis(1, 2);
-    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &redis_section(&group));
+    // Without optimisations 4 MiB take a while to be read.
+    let sections = format!("[redis]\nattempt_timeout_ms=1000\n{}", redis_section(&group));
+    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &sections);
     let caller = service.caller().await;
     let write = json!({"command": "WRITE", "key": "batch:large", "value": "x".repeat(4 * 1024 * 1024)});
     caller.run(write).await;

@@ -1,0 +1,25 @@
+//! What the log says of requests that failed.
+
+use super::layers::RequestId;
+use governor::{DefaultDirectRateLimiter, Quota};
+use std::num::NonZeroU32;
+
+/// When Redis is away every request fails; beyond so many lines a second the log says nothing new.
+const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+pub struct FailureLog(DefaultDirectRateLimiter);
+
+impl Default for FailureLog {
+    fn default() -> Self {
+        Self(DefaultDirectRateLimiter::direct(Quota::per_second(LINES_PER_SECOND)))
+    }
+}
+
+impl FailureLog {
+    /// Notes what went wrong; the surplus of a flood is dropped.
+    pub fn note(&self, id: &RequestId, code: &str, cause: &str) {
+        if self.0.check().is_ok() {
+            tracing::warn!(request_id = id.as_str(), code, cause, "a request failed");
+        }
+    }
+}
