@@ -7,12 +7,17 @@ use std::{
     time::Duration,
 };
 
+/// Memory for the bodies of all logins together.
+const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 pub struct App {
     pub auth: Auth,
     pub cache: Cache,
     pub deadline: Duration,
     pub body_bytes_max: usize,
     pub body_memory: Memory,
+    /// Apart from the others', so that strangers can't take what callers need.
+    pub login_memory: Memory,
     pub failures: FailureLog,
     draining: AtomicBool,
     /// Every shard has been reachable at one time: what was configured exists.
@@ -27,6 +32,7 @@ impl App {
             deadline: settings.service.deadline,
             body_bytes_max: settings.service.body_bytes_max,
             body_memory: Memory::new(settings.service.bodies_bytes_max),
+            login_memory: Memory::new(LOGIN_BYTES_MAX),
             failures: FailureLog::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),

@@ -106,7 +106,10 @@ async fn collect(mut body: Body, bytes_max: usize, memory: &Memory) -> Result<He
             linger(body).await;
             return Err(too_large(bytes_max));
         }
-        memory.grow(&mut held, length)?;
+        if let Err(problem) = memory.grow(&mut held, length) {
+            linger(body).await;
+            return Err(problem);
+        }
         // Most bodies are one piece, which is passed on as it is.
         if first.is_empty() && all.is_empty() {
             first = data;

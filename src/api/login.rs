@@ -53,7 +53,7 @@ pub async fn login(
 async fn run(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let media = body::media(&parts.headers);
-    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, &app.body_memory).await?;
+    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, &app.login_memory).await?;
     let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
         (Some(basic), _) => from_basic(basic, form)?,

@@ -109,7 +109,12 @@ pub const OPTIONS: &[Opt] = &[
         "250",
         "How often each node is asked for its role and replication; a promotion is followed after about so long.",
     ),
-    option(Redis, "in_flight_max", "10000", "Commands that may wait for one node's answer; more get 503 at once."),
+    option(
+        Redis,
+        "in_flight_max",
+        "10000",
+        "Commands that may wait for one node's answer, at least 1000, a whole batch; more get 503 at once.",
+    ),
     ignored(Redis, "decode_responses"),
     option(Service, "HOST", "0.0.0.0", "IP address to serve HTTPS on."),
     option(Service, "PORT", "9090", "Port to serve HTTPS on."),

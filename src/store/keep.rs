@@ -54,6 +54,7 @@ pub async fn keep(node: Arc<Node>, number: usize) {
 /// A fresh connection to a node that has said what it is: before that it must not be used, for a replica may not
 /// have its master's data yet.
 async fn open(node: &Node) -> Result<Session, String> {
+    node.forget_standing();
     let ended = Arc::new(Notify::new());
     let connection = node.target.connect(&ended).await?;
     let session = Session::new(connection, node.attempt_timeout, ended);
@@ -64,12 +65,14 @@ async fn open(node: &Node) -> Result<Session, String> {
 
 /// Offers a connection for use until it ends.
 async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
+    session.take_into_use();
     enter(node, link, Phase::Up(Arc::clone(session)));
     let probing = async {
         loop {
             node.next_probe().await;
-            // The session itself sees when nothing is answered any more.
-            let _answered = probe(node, session, Deadline::within(node.attempt_timeout)).await;
+            // Waits until the session itself sees that nothing is answered any more.
+            let _answered =
+                probe(node, session, Deadline::within(node.connect_timeout.max(session.hang_time() * 2))).await;
         }
     };
     tokio::select! {

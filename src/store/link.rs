@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// A node that has answered nothing for so many attempts' time hangs. It is asked at least once in each, by probes.
+/// A node that has answered nothing for so many attempts' time, though it was asked, hangs.
 const SILENT_ATTEMPTS_MAX: u32 = 3;
 
 /// How long a call may wait.
@@ -31,8 +31,13 @@ pub struct Patience {
 pub struct Session {
     connection: MultiplexedConnection,
     opened: Instant,
-    /// When the last answer came, to whomever, in milliseconds since `opened`.
-    last_answer_ms: AtomicU64,
+    /// When the last answer came, to whomever, or the first question after all had been answered, in milliseconds
+    /// since `opened`.
+    last_life_ms: AtomicU64,
+    /// Questions that wait for their answers.
+    waiting: AtomicUsize,
+    /// From then on it may be given up.
+    in_use: AtomicBool,
     attempt: Duration,
     /// Told when the connection was lost or should be given up.
     ended: Arc<Notify>,
@@ -40,7 +45,15 @@ pub struct Session {
 
 impl Session {
     pub fn new(connection: MultiplexedConnection, attempt: Duration, ended: Arc<Notify>) -> Self {
-        Self { connection, opened: Instant::now(), last_answer_ms: AtomicU64::new(0), attempt, ended }
+        Self {
+            connection,
+            opened: Instant::now(),
+            last_life_ms: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            in_use: AtomicBool::new(false),
+            attempt,
+            ended,
+        }
     }
 
     /// Returns when the connection has ended.
@@ -55,12 +68,32 @@ impl Session {
 
     /// True if the node stopped answering, rather than the connection breaking.
     pub fn hangs(&self) -> bool {
-        self.silence() >= self.attempt * SILENT_ATTEMPTS_MAX
+        self.silence() >= self.hang_time()
     }
 
-    /// For how long nothing has been answered.
+    /// How long a node may answer nothing before it is said to hang.
+    pub fn hang_time(&self) -> Duration {
+        self.attempt * SILENT_ATTEMPTS_MAX
+    }
+
+    pub fn take_into_use(&self) {
+        self.in_use.store(true, Relaxed);
+    }
+
+    /// For how long nothing has been answered though something was asked.
     fn silence(&self) -> Duration {
-        self.age().saturating_sub(Duration::from_millis(self.last_answer_ms.load(Relaxed)))
+        self.age().saturating_sub(Duration::from_millis(self.last_life_ms.load(Relaxed)))
+    }
+
+    fn note_life(&self) {
+        self.last_life_ms.store(u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn start_waiting(&self) -> Waiting<'_> {
+        if self.waiting.fetch_add(1, Relaxed) == 0 {
+            self.note_life();
+        }
+        Waiting(self)
     }
 
     /// Asks over the connection and waits for the answer.
@@ -74,15 +107,15 @@ impl Session {
     where
         F: Future<Output = RedisResult<T>>,
     {
+        let _waiting = self.start_waiting();
         let mut answer = pin!(ask(self.connection.clone()));
         loop {
             let until = patience.deadline.attempt(self.attempt).instant();
             if let Ok(answer) = timeout_at(until, &mut answer).await {
-                let age_ms = u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX);
-                self.last_answer_ms.store(age_ms, Relaxed);
+                self.note_life();
                 return answer.map_err(NodeError::from);
             }
-            if self.hangs() {
+            if self.hangs() && self.in_use.load(Relaxed) {
                 self.ended.notify_one();
             }
             let silent = self.silence() >= self.attempt;
@@ -90,6 +123,15 @@ impl Session {
                 return Err(NodeError::TimedOut);
             }
         }
+    }
+}
+
+/// Counts a question as waiting until it is dropped.
+struct Waiting<'a>(&'a Session);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Node {
     standing: Mutex<Option<Standing>>,
     /// What that means for reads, where a request looks: whether it is a replica that may be read, ...
     serves_reads: AtomicBool,
+    /// ... whether its data is that of its shard's master, and not of another one that it still follows, ...
+    in_line: AtomicBool,
     /// ... and whether it is known not to have its data.
     lacks_data: AtomicBool,
     /// Told whenever something above changes; shared by the nodes of a shard.
@@ -62,6 +64,7 @@ impl Node {
             doubted: Notify::new(),
             standing: Mutex::new(None),
             serves_reads: AtomicBool::new(true),
+            in_line: AtomicBool::new(true),
             lacks_data: AtomicBool::new(false),
             changed: Arc::clone(changed),
         })
@@ -96,7 +99,7 @@ impl Node {
 
     /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data.
     pub fn is_readable_replica(&self) -> bool {
-        self.serves_reads.load(Relaxed) && self.is_up()
+        self.serves_reads.load(Relaxed) && self.in_line.load(Relaxed) && self.is_up()
     }
 
     /// True if its shard's reads may fall back on it while it is the master, or taken for it.
@@ -117,8 +120,12 @@ impl Node {
         &self.links[number]
     }
 
-    pub fn set_standing(&self, standing: Option<Standing>) {
+    pub fn set_standing(&self, mut standing: Option<Standing>) {
         let mut last = self.last_standing();
+        if let (Some(last), Some(now)) = (last.as_ref(), standing.as_mut()) {
+            let promoted = matches!(last.role, Role::Replica { .. }) || last.promotion_seen;
+            now.promotion_seen = now.role == Role::Master && promoted;
+        }
         if *last != standing {
             let role = standing.as_ref().map(|standing| standing.role);
             if last.as_ref().map(|last| last.role) != role {
@@ -131,6 +138,18 @@ impl Node {
             drop(last);
             self.notify_change();
         }
+    }
+
+    /// Forgets what it was: it may have been restarted since.
+    pub fn forget_standing(&self) {
+        if !self.is_up() {
+            *self.last_standing() = None;
+        }
+    }
+
+    /// Says whether its data is that of its shard's master.
+    pub fn set_in_line(&self, in_line: bool) {
+        self.in_line.store(in_line, Relaxed);
     }
 
     /// Has the node probed at once: it did what its role does not explain.

@@ -5,7 +5,7 @@ use super::{
     error::{NodeError, StoreError, WriteFailure},
     link::Patience,
     node::Node,
-    standing::{Role, Standing, elect},
+    standing::{Incumbent, Role, Standing, elect},
 };
 use crate::{ring::rendezvous_score, settings, types::Deadline};
 use redis::{Cmd, Value};
@@ -18,6 +18,9 @@ use std::{
 };
 use tokio::{sync::watch, time::timeout_at};
 
+/// How large values are taken to be before any was read.
+const VALUE_BYTES_AT_FIRST: usize = 64 * 1024;
+
 pub struct Shard {
     name: Arc<str>,
     /// As configured: the master, then the replicas. Which one is the master now, `master` says.
@@ -25,7 +28,7 @@ pub struct Shard {
     master: AtomicUsize,
     /// The history that the master was last known to write.
     history: Mutex<String>,
-    /// How large values are: a running mean of those read.
+    /// How large values are: an estimate from those read.
     value_bytes: AtomicUsize,
     /// How long one node may take to answer a read.
     pub attempt_timeout: Duration,
@@ -82,7 +85,7 @@ impl Shard {
             nodes,
             master: AtomicUsize::new(0),
             history: Mutex::new(String::new()),
-            value_bytes: AtomicUsize::new(0),
+            value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
             attempt_timeout: redis.attempt_timeout,
             changed,
         })
@@ -167,11 +170,13 @@ impl Shard {
         self.value_bytes.load(Relaxed)
     }
 
-    /// Notes the length of a value that was read. An update that is lost to another one costs nothing.
+    /// Notes the length of a value that was read: the estimate rises at once and falls slowly. An update that is lost
+    /// to another one costs nothing.
     pub fn note_value(&self, value: &Value) {
         if let Value::BulkString(bytes) = value {
             let mean = self.value_bytes.load(Relaxed);
-            self.value_bytes.store(mean - mean / 8 + bytes.len() / 8, Relaxed);
+            let mean = bytes.len().max(mean - mean / 8 + bytes.len() / 8);
+            self.value_bytes.store(mean, Relaxed);
         }
     }
 
@@ -189,9 +194,17 @@ impl Shard {
     fn elect(&self) {
         let standings: Vec<_> = self.nodes.iter().map(|node| node.standing()).collect();
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, now) = (self.master(), elect(self.master(), &history, &standings));
+        let before = self.master();
+        let (up, connecting) = (self.nodes[before].is_up(), self.nodes[before].is_connecting());
+        let incumbent = Incumbent { node: before, history: &history, is_down: !up && !connecting };
+        let now = elect(incumbent, &standings);
         if let Some(master) = standings[now].as_ref().filter(|standing| standing.role == Role::Master) {
             history.clone_from(&master.history);
+        }
+        for (node, standing) in self.nodes.iter().zip(&standings) {
+            // One that follows another master has that one's data. While nothing is known, nothing is held against it.
+            let follows = |standing: &Standing| history.is_empty() || standing.history == *history;
+            node.set_in_line(standing.as_ref().is_none_or(follows));
         }
         if now != before {
             let (old, new) = (&self.nodes[before].address, &self.nodes[now].address);

@@ -14,6 +14,10 @@ pub struct Standing {
     previous: String,
     /// Replicas that are connected to it.
     followers: u32,
+    /// How far its history has come.
+    offset: u64,
+    /// It was seen to turn from a replica into a master, without having been restarted in between.
+    pub promotion_seen: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,47 +47,75 @@ impl Standing {
         };
         let history = |name: &str| field(name).filter(|id| id.contains(|c| c != '0')).unwrap_or_default().to_owned();
         let followers = field("connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0);
-        Some(Self { role, history: history("master_replid"), previous: history("master_replid2"), followers })
+        let offset = field("master_repl_offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);
+        let (history, previous) = (history("master_replid"), history("master_replid2"));
+        Some(Self { role, history, previous, followers, offset, promotion_seen: false })
     }
 
     fn is_master(&self) -> bool {
         self.role == Role::Master
     }
 
-    /// True if this node was promoted while it followed `history`: its own goes on where that one ended.
-    fn succeeds(&self, history: &str) -> bool {
+    /// True if this node's history goes on where `history` ended. A promoted replica's does, but so does that of a
+    /// replica that was started again, from a file, as a master.
+    fn continues(&self, history: &str) -> bool {
         self.is_master() && !history.is_empty() && self.previous == history
     }
 
     fn was_promoted(&self) -> bool {
         !self.previous.is_empty()
     }
+
+    /// True if it is certain that it is no restarted replica but one that others, or we, know as promoted.
+    fn is_acknowledged(&self) -> bool {
+        self.promotion_seen || self.followers > 0
+    }
+
+    /// True if it should be written to rather than `now`, which calls itself a master, too, and is alive.
+    fn supersedes(&self, now: &Self) -> bool {
+        if self.continues(&now.history) {
+            return self.is_acknowledged();
+        }
+        if now.continues(&self.history) {
+            // What `now` branched off from is still there.
+            return !now.is_acknowledged();
+        }
+        // Another one's history counts only against a node that was started anew, and that nobody follows.
+        let newer =
+            self.followers > 0 || !now.was_promoted() || (self.previous == now.previous && self.offset > now.offset);
+        now.followers == 0 && !now.promotion_seen && self.was_promoted() && newer
+    }
 }
 
-/// The node that writes go to: `current`, unless there is proof that another one took over.
+/// What is known of the node that writes go to, besides its standing.
+#[derive(Clone, Copy)]
+pub struct Incumbent<'a> {
+    pub node: usize,
+    /// The history that it was last known to write, empty if it was never seen.
+    pub history: &'a str,
+    /// It cannot be connected to.
+    pub is_down: bool,
+}
+
+/// The node that writes go to: the incumbent, unless there is proof that another one took over.
 ///
-/// `history` is the one that the master was last known to write, empty if it was never seen. A node whose standing
-/// is `None` is not reachable or does not tell. A node that merely calls itself a master proves nothing: it may
-/// have been started alone, or again, and be empty.
-pub fn elect(current: usize, history: &str, standings: &[Option<Standing>]) -> usize {
+/// A node whose standing is `None` is not reachable or does not tell. A node that merely calls itself a master proves
+/// nothing: it may have been started alone, or again, and be empty or old.
+pub fn elect(incumbent: Incumbent<'_>, standings: &[Option<Standing>]) -> usize {
+    let Incumbent { node: current, history, is_down } = incumbent;
     let known = |node: usize| standings.get(node).and_then(Option::as_ref);
     let others = || (0..standings.len()).filter(|node| *node != current).filter_map(|node| Some((node, known(node)?)));
     let find = |proves: &dyn Fn(&Standing) -> bool| {
         others().find(|(_, other)| other.is_master() && proves(other)).map(|(node, _)| node)
     };
-    let followed = |other: &Standing| others().any(|(_, it)| !it.is_master() && it.history == other.history);
     let elected = match known(current) {
-        Some(now) if now.is_master() => {
-            // One that started again, empty and alone, has no claim against one that was promoted.
-            let forsaken = now.followers == 0 && !now.was_promoted();
-            let taken_over = |other: &Standing| other.succeeds(&now.history) || other.succeeds(history);
-            find(&taken_over).or_else(|| forsaken.then(|| find(&Standing::was_promoted)).flatten())
-        }
+        Some(now) if now.is_master() => find(&|other| other.supersedes(now)),
         // Demoted: whom it follows is the master.
-        Some(now) => find(&|other| other.history == now.history || other.succeeds(history)),
-        None if history.is_empty() => find(&Standing::was_promoted),
-        // Several promotions may have passed unseen; then the other replicas tell.
-        None => find(&|other| other.succeeds(history) || (other.was_promoted() && followed(other))),
+        Some(now) => find(&|other| other.history == now.history).or_else(|| find(&|other| other.continues(history))),
+        // Several promotions may have passed unseen; then those who follow tell.
+        None => find(&|other| other.was_promoted() && other.is_acknowledged()).or_else(|| {
+            find(&|other| is_down && (other.continues(history) || (history.is_empty() && other.was_promoted())))
+        }),
     };
     elected.unwrap_or(current)
 }
@@ -97,18 +129,34 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "an election is among what is known and what is not")]
+    fn with(role: Role, history: &str, previous: &str) -> Option<Standing> {
+        let (history, previous) = (history.to_owned(), previous.to_owned());
+        Some(Standing { role, history, previous, followers: 0, offset: 0, promotion_seen: false })
+    }
+
     fn master(history: &str, previous: &str) -> Option<Standing> {
-        Some(Standing { role: Role::Master, history: history.to_owned(), previous: previous.to_owned(), followers: 0 })
+        with(Role::Master, history, previous)
+    }
+
+    fn replica(history: &str) -> Option<Standing> {
+        with(Role::Replica { synced: true }, history, "")
     }
 
     fn followed(standing: Option<Standing>) -> Option<Standing> {
         standing.map(|standing| Standing { followers: 1, ..standing })
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "an election is among what is known and what is not")]
-    fn replica(history: &str) -> Option<Standing> {
-        let role = Role::Replica { synced: true };
-        Some(Standing { role, history: history.to_owned(), previous: String::new(), followers: 0 })
+    fn seen(standing: Option<Standing>) -> Option<Standing> {
+        standing.map(|standing| Standing { promotion_seen: true, ..standing })
+    }
+
+    /// The election when nothing is known to be down.
+    fn elect(node: usize, history: &str, standings: &[Option<Standing>]) -> usize {
+        super::elect(Incumbent { node, history, is_down: false }, standings)
+    }
+
+    fn elect_without(node: usize, history: &str, standings: &[Option<Standing>]) -> usize {
+        super::elect(Incumbent { node, history, is_down: true }, standings)
     }
 
     #[test]
@@ -129,41 +177,61 @@ mod tests {
     #[test]
     fn the_master_stays_while_nobody_proves_to_have_taken_over() {
         assert_eq!(elect(0, "a", &[master("a", ""), replica("a"), replica("a")]), 0);
-        assert_eq!(elect(0, "a", &[None, replica("a"), replica("a")]), 0);
-        assert_eq!(elect(0, "", &[None, None]), 0);
+        assert_eq!(elect_without(0, "a", &[None, replica("a"), replica("a")]), 0);
+        assert_eq!(elect_without(0, "", &[None, None]), 0);
         // Somebody else's master is no successor while this one is followed.
         assert_eq!(elect(0, "a", &[followed(master("a", "")), master("x", "y"), replica("a")]), 0);
     }
 
     #[test]
     fn a_node_that_was_started_alone_is_never_elected() {
-        assert_eq!(elect(0, "", &[None, master("x", ""), None]), 0);
-        assert_eq!(elect(0, "a", &[None, master("x", ""), replica("a")]), 0);
+        assert_eq!(elect_without(0, "", &[None, master("x", ""), None]), 0);
+        assert_eq!(elect_without(0, "a", &[None, master("x", ""), replica("a")]), 0);
         assert_eq!(elect(0, "a", &[master("a", ""), master("x", ""), replica("a")]), 0);
+    }
+
+    #[test]
+    fn a_replica_that_was_started_again_as_a_master_is_not_taken_for_promoted() {
+        // Its file says whose history it had, as a promoted one's would.
+        assert_eq!(elect(0, "a", &[followed(master("a", "")), master("c", "a"), replica("a")]), 0);
+        assert_eq!(elect(0, "a", &[master("a", ""), master("c", "a")]), 0);
+        // While the master is merely out of touch, nor when it comes back later than the other.
+        assert_eq!(elect(0, "a", &[None, master("c", "a"), replica("a")]), 0);
+        assert_eq!(elect(1, "c", &[master("a", ""), master("c", "a")]), 0);
     }
 
     #[test]
     fn a_promoted_replica_is_followed() {
         // The old one died, was demoted, or does not know yet.
-        assert_eq!(elect(0, "a", &[None, master("b", "a"), replica("a")]), 1);
+        assert_eq!(elect_without(0, "a", &[None, master("b", "a"), replica("a")]), 1);
+        assert_eq!(elect(0, "a", &[None, seen(master("b", "a")), replica("a")]), 1);
         assert_eq!(elect(0, "a", &[replica("b"), master("b", "a"), replica("b")]), 1);
-        assert_eq!(elect(0, "a", &[master("a", ""), master("b", "a"), replica("a")]), 1);
+        assert_eq!(elect(0, "a", &[master("a", ""), seen(master("b", "a")), replica("a")]), 1);
+        assert_eq!(elect(0, "a", &[master("a", ""), followed(master("b", "a")), replica("b")]), 1);
         // Promoted twice while nobody looked.
-        assert_eq!(elect(0, "a", &[None, master("c", "b"), replica("c")]), 1);
-        assert_eq!(elect(0, "a", &[None, master("y", "x"), replica("a")]), 0);
+        assert_eq!(elect(0, "a", &[None, followed(master("c", "b")), replica("c")]), 1);
+        assert_eq!(elect_without(0, "a", &[None, master("y", "x"), replica("a")]), 0);
     }
 
     #[test]
     fn the_old_master_that_comes_back_is_not_taken_back() {
         assert_eq!(elect(1, "b", &[master("fresh", ""), master("b", "a")]), 1);
-        assert_eq!(elect(1, "b", &[master("a", ""), master("b", "a")]), 1);
+        assert_eq!(elect(1, "b", &[master("a", ""), seen(master("b", "a"))]), 1);
+        // From its file, so that its history seems to go on where the old one ended.
+        assert_eq!(elect(1, "b", &[master("fresh", "a"), followed(master("b", "a"))]), 1);
         assert_eq!(elect(1, "b", &[master("a", ""), None]), 1);
         // Unless it was promoted again.
-        assert_eq!(elect(1, "b", &[master("c", "b"), replica("c")]), 0);
-        // An instance that starts now and only knows the file finds the promoted one, too, followed or not.
-        assert_eq!(elect(0, "", &[master("fresh", ""), followed(master("b", "a"))]), 1);
-        assert_eq!(elect(0, "", &[master("fresh", ""), master("b", "a")]), 1);
-        assert_eq!(elect(0, "", &[master("a", ""), master("b", "a")]), 1);
-        assert_eq!(elect(0, "", &[None, master("b", "a")]), 1);
+        assert_eq!(elect(1, "b", &[seen(master("c", "b")), replica("c")]), 0);
+    }
+
+    #[test]
+    fn an_instance_that_starts_after_a_failover_finds_the_promoted_node() {
+        assert_eq!(elect(0, "fresh", &[master("fresh", ""), followed(master("b", "a"))]), 1);
+        assert_eq!(elect(0, "fresh", &[master("fresh", ""), master("b", "a")]), 1);
+        assert_eq!(elect(0, "fresh", &[master("fresh", "a"), followed(master("b", "a"))]), 1);
+        let further = master("b", "a").map(|standing| Standing { offset: 9, ..standing });
+        assert_eq!(elect(0, "fresh", &[master("fresh", "a"), further]), 1);
+        assert_eq!(elect_without(0, "", &[None, master("b", "a")]), 1);
+        assert_eq!(elect(0, "", &[None, followed(master("b", "a"))]), 1);
     }
 }

@@ -123,7 +123,7 @@ fn redis_settings(redis: &Reader<'_>) -> Redis {
         connect_timeout: redis.duration("connect_timeout_ms", 1..=60_000),
         attempt_timeout: redis.duration("attempt_timeout_ms", 1..=60_000),
         probe_every: redis.duration("probe_every_ms", 10..=60_000),
-        in_flight_max: redis.size("in_flight_max", 1..=1_000_000),
+        in_flight_max: redis.size("in_flight_max", 1_000..=1_000_000),
     }
 }
 
