@@ -69,7 +69,10 @@ fn problems(shard: &ShardHealth) -> Vec<String> {
     let missing = shard.replicas - shard.replicas_up;
     let replicas = (missing > 0)
         .then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
-    master.into_iter().chain(replicas).collect()
+    let contested = shard
+        .contested
+        .then(|| format!("shard \"{}\": two nodes call themselves master; one of them is used", shard.name));
+    master.into_iter().chain(replicas).chain(contested).collect()
 }
 
 fn answer(code: StatusCode, body: &impl Serialize) -> Response {

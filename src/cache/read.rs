@@ -3,12 +3,13 @@
 use super::{Cache, CacheError, Reply};
 use crate::{
     sealing,
+    store::Freshness,
     types::{Deadline, FullKey, Value},
 };
 
 impl Cache {
     pub(super) async fn read(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
-        let stored = self.store.get(key, deadline).await?;
+        let stored = self.store.get(key, Freshness::Usual, deadline).await?;
         self.found(key, stored)
     }
 

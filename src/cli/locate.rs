@@ -1,7 +1,11 @@
 //! `cachefront locate KEY`
 
 use super::{ConfigArgs, Failure};
-use crate::{server, settings, store::Store, types::Key};
+use crate::{
+    server, settings,
+    store::Store,
+    types::{Address, Key},
+};
 use clap::Args;
 use std::borrow::Cow;
 
@@ -34,7 +38,7 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     server::install_crypto();
     let store = Store::new(&settings).map_err(Failure::settings)?;
     let found = store.locate(&key.within(namespace));
-    let replica = found.replica.map_or_else(|| "none".to_owned(), |address| address.to_string());
-    println!("shard={} master={} replica={replica}", found.shard, found.master);
+    let say = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    println!("shard={} master={} replica={}", found.shard, say(found.master), say(found.replica));
     Ok(())
 }

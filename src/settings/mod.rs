@@ -122,6 +122,8 @@ pub struct Redis {
     pub probe_every: Duration,
     /// Commands that one node may owe an answer to before further ones are refused.
     pub in_flight_max: usize,
+    /// A replica that has been out of touch with its master for longer is not read; `None`: it always is.
+    pub replica_stale_max: Option<Duration>,
 }
 
 /// PEM texts, read from the files that the settings name.

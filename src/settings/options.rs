@@ -115,6 +115,12 @@ pub const OPTIONS: &[Opt] = &[
         "10000",
         "Commands that may wait for one node's answer, at least 1000, a whole batch; more get 503 at once.",
     ),
+    option(
+        Redis,
+        "replica_stale_max_ms",
+        "300000",
+        "How long a replica that lost its master goes on being read while the master is lost to us, too; 0: for ever.",
+    ),
     ignored(Redis, "decode_responses"),
     option(Service, "HOST", "0.0.0.0", "IP address to serve HTTPS on."),
     option(Service, "PORT", "9090", "Port to serve HTTPS on."),

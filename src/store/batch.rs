@@ -5,17 +5,23 @@
 //! that has to be waited for holds up no other.
 
 use super::{
-    Answer, Operation, OperationKind, Store, StoreError, answer_to, command,
+    Answer, Freshness, Inner, Noted, Operation, OperationKind, StoreError,
+    commands::{answer_to, command},
     error::{Advice, NodeError, WriteFailure},
-    link::Patience,
+    freshness::{Changes, Wish},
+    link::{GiveUp, Patience},
+    node::{Node, NodeId},
     shard::{Shard, Tried},
 };
-use crate::{ring::key_hash, types::Deadline};
+use crate::types::Deadline;
 use futures_util::future::{join, join_all};
 use redis::Value;
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 /// Bytes of values that are expected in answer to one message. All messages are sent at once; that answers come in
@@ -33,6 +39,9 @@ type Answered = (usize, Result<Answer, StoreError>);
 /// The operations of one batch, and what is left of its reply's room.
 struct Batch<'a> {
     operations: &'a [Operation<'a>],
+    /// Of each operation's key.
+    hashes: Vec<u64>,
+    changes: &'a Changes,
     deadline: Deadline,
     reply_bytes: AtomicUsize,
 }
@@ -47,18 +56,22 @@ struct Part {
 }
 
 /// Runs all operations; answers in their order.
-pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
+pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
+    let map = store.map.load_full();
     let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get);
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
     let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
+    let mut hashes = Vec::with_capacity(operations.len());
     for (position, operation) in operations.iter().enumerate() {
-        let part = parts.entry(store.0.ring.owner(key_hash(operation.key.as_bytes()))).or_default();
+        let (shard, hash) = map.place(&operation.key);
+        hashes.push(hash);
+        let part = parts.entry(shard).or_default();
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
     }
-    let batch = Batch { operations, deadline, reply_bytes: AtomicUsize::new(0) };
+    let batch = Batch { operations, hashes, changes: &store.changes, deadline, reply_bytes: AtomicUsize::new(0) };
     let shards = parts.into_iter().map(|(shard, part)| {
-        let (batch, shard) = (&batch, &store.0.shards[shard]);
+        let (batch, shard) = (&batch, map.shard(shard));
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
     });
     let mut answers: Vec<Answered> =
@@ -70,7 +83,7 @@ pub async fn run(store: &Store, operations: &[Operation<'_>], deadline: Deadline
 /// A read that has no answer yet.
 struct Read {
     position: usize,
-    hash: u64,
+    wish: Wish,
     tried: Tried,
 }
 
@@ -81,25 +94,27 @@ impl Batch<'_> {
         let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
         while let Some(first) = open.first() {
             // Waits, if need be, once for all.
-            let unreachable = shard.reader(first.hash, &first.tried, self.deadline).await.err();
-            let mut groups: BTreeMap<usize, Vec<Read>> = BTreeMap::new();
+            let unreachable = shard.reader(&first.wish, &first.tried, self.deadline).await.err();
+            let mut groups: BTreeMap<NodeId, (Arc<Node>, Vec<Read>)> = BTreeMap::new();
             for read in open.drain(..) {
-                if let Some(node) = shard.readable(read.hash, &read.tried) {
-                    groups.entry(node).or_default().push(read);
+                if let Some(node) = shard.readable(&read.wish, &read.tried) {
+                    groups.entry(node.id).or_insert_with(|| (node, Vec::new())).1.push(read);
                 } else {
                     let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
                     answered.push((read.position, Err(error)));
                 }
             }
             let size = (MESSAGE_BYTES / shard.value_bytes().max(1)).clamp(READS_MIN, READS_MAX);
-            let messages = groups.iter().flat_map(|(node, reads)| reads.chunks(size).map(move |part| (*node, part)));
+            let messages = groups.values().flat_map(|(node, reads)| reads.chunks(size).map(move |part| (node, part)));
             let outcomes = join_all(messages.map(|(node, part)| self.read_message(shard, node, part))).await;
             // In the order of the groups, message after message: each read meets its own outcome.
-            let reads = groups.into_iter().flat_map(|(node, reads)| reads.into_iter().map(move |read| (node, read)));
+            let reads = groups
+                .into_values()
+                .flat_map(|(node, reads)| reads.into_iter().map(move |read| (Arc::clone(&node), read)));
             for ((node, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
                     Err(error) if error.advice() == Advice::RetryElsewhere => {
-                        read.tried.note(node, error);
+                        read.tried.note(&node, error);
                         open.push(read);
                     }
                     outcome => answered.push((read.position, outcome.map_err(|error| shard.read_failure(error)))),
@@ -110,22 +125,25 @@ impl Batch<'_> {
     }
 
     /// Sends some reads to one node.
-    async fn read_message(&self, shard: &Shard, node: usize, part: &[Read]) -> Vec<Result<Answer, NodeError>> {
+    async fn read_message(&self, shard: &Shard, node: &Node, part: &[Read]) -> Vec<Result<Answer, NodeError>> {
         let positions: Vec<usize> = part.iter().map(|read| read.position).collect();
-        let patience = shard.patience(part[0].hash, &part[0].tried, node, self.deadline);
-        self.send(shard, node, &positions, patience).await
+        let patience = shard.patience(&part[0].wish, &part[0].tried, node, self.deadline);
+        self.send(shard, &node, &positions, patience).await
     }
 
     fn unread(&self, position: usize) -> Read {
-        let hash = key_hash(self.operations[position].key.as_bytes());
-        Read { position, hash, tried: Tried::default() }
+        let wish = self.changes.wish(self.hashes[position], Freshness::Usual);
+        Read { position, wish, tried: Tried::default() }
     }
 
     /// Runs on the master, in order. What a node refused without running it goes to the next master.
     async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
+        let is_change = |position: &&usize| !matches!(self.operations[**position].kind, OperationKind::Get);
+        let noted = |position: &usize| Noted { changes: self.changes, hash: self.hashes[*position] };
+        let _noted: Vec<Noted<'_>> = positions.iter().filter(is_change).map(noted).collect();
         let mut tried = Tried::default();
-        let patience = Patience { deadline: self.deadline, may_go_elsewhere: false };
+        let patience = Patience { deadline: self.deadline, give_up: GiveUp::AtDeadline };
         while !positions.is_empty() {
             let node = match shard.writer(&tried, self.deadline).await {
                 Ok(node) => node,
@@ -134,11 +152,11 @@ impl Batch<'_> {
                     break;
                 }
             };
-            let answers = self.send(shard, node, &positions, patience).await;
+            let answers = self.send(shard, &node, &positions, patience).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
             if let Some(refusal) = refusal {
-                shard.node(node).doubt();
-                tried.note(node, refusal.clone());
+                node.doubt();
+                tried.note(&node, refusal.clone());
             }
             positions = self.take(shard, positions, answers, &mut answered);
         }
@@ -186,7 +204,7 @@ impl Batch<'_> {
     async fn send(
         &self,
         shard: &Shard,
-        node: usize,
+        node: &Node,
         positions: &[usize],
         patience: Patience,
     ) -> Vec<Result<Answer, NodeError>> {
@@ -195,7 +213,7 @@ impl Batch<'_> {
             let operation = &self.operations[*position];
             pipeline.add_command(command(&operation.key, &operation.kind));
         }
-        match shard.node(node).ask_all(&pipeline, patience).await {
+        match node.ask_all(&pipeline, patience).await {
             Ok(values) => {
                 positions.iter().zip(values).map(|(position, value)| self.answer(shard, *position, value)).collect()
             }

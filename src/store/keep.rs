@@ -2,7 +2,7 @@
 
 use super::{
     error::NodeError,
-    link::{Link, Patience, Phase, Session},
+    link::{GiveUp, Link, Patience, Phase, Session},
     node::Node,
     standing::Standing,
 };
@@ -97,15 +97,16 @@ fn enter(node: &Node, link: &Link, phase: Phase) {
 async fn probe(node: &Node, session: &Session, deadline: Deadline) -> Result<(), NodeError> {
     let mut info = redis::cmd("INFO");
     info.arg("replication");
-    let patience = Patience { deadline, may_go_elsewhere: false };
+    let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
+    let asked = node.now();
     let answer = session.ask(patience, |mut connection| {
         let info = &info;
         async move { connection.req_packed_command(info).await }
     });
     match answer.await {
-        Ok(answer) => node.set_standing(Standing::parse(&answer)),
+        Ok(answer) => node.set_standing(Standing::parse(&answer), asked),
         // A user who may not ask; there is nothing to hold against the node.
-        Err(NodeError::Answered { .. }) => node.set_standing(None),
+        Err(NodeError::Answered { .. }) => node.set_standing(None, asked),
         Err(error) => return Err(error),
     }
     Ok(())

@@ -23,8 +23,18 @@ const SILENT_ATTEMPTS_MAX: u32 = 3;
 #[derive(Clone, Copy)]
 pub struct Patience {
     pub deadline: Deadline,
-    /// Give up when the node has answered nobody for one attempt's time, for there is another one to ask.
-    pub may_go_elsewhere: bool,
+    pub give_up: GiveUp,
+}
+
+/// When a call is given up before its deadline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum GiveUp {
+    /// When the node has answered nobody for one attempt's time: there is another one to ask.
+    Silent,
+    /// When it hangs: there may be another one to ask by then.
+    Hanging,
+    /// Never: its answer says whether a change was made.
+    AtDeadline,
 }
 
 /// A connection that is open, as far as is known.
@@ -115,11 +125,17 @@ impl Session {
                 self.note_life();
                 return answer.map_err(NodeError::from);
             }
-            if self.hangs() && self.in_use.load(Relaxed) {
+            let given_up = self.hangs() && self.in_use.load(Relaxed);
+            if given_up {
                 self.ended.notify_one();
             }
             let silent = self.silence() >= self.attempt;
-            if patience.deadline.has_passed() || (patience.may_go_elsewhere && silent) {
+            let enough = match patience.give_up {
+                GiveUp::Silent => silent,
+                GiveUp::Hanging => given_up,
+                GiveUp::AtDeadline => false,
+            };
+            if enough || patience.deadline.has_passed() {
                 return Err(NodeError::TimedOut);
             }
         }

@@ -4,37 +4,48 @@
 //! request never opens one itself.
 
 mod batch;
+mod commands;
 mod connect;
 mod error;
+mod freshness;
 mod keep;
 mod link;
+mod maintain;
+mod map;
+mod members;
 mod node;
+mod roles;
 mod shard;
 mod standing;
 
 pub use error::{Advice, StoreError};
+pub use freshness::{Freshness, Moment};
 pub use shard::ShardHealth;
 
 use crate::{
-    ring::{Ring, key_hash},
-    settings::Settings,
+    ring::Ring,
+    settings::{self, Settings},
     types::{Address, Deadline, FullKey, Ttl},
 };
-use error::{NodeError, WriteFailure};
-use link::Patience;
-use redis::{Cmd, Value};
+use arc_swap::ArcSwap;
+use commands::{answer_to, command};
+use error::WriteFailure;
+use freshness::{Changes, Clock};
+use link::{GiveUp, Patience};
+use map::{Map, Routing};
 use shard::{Shard, Tried};
 use std::{borrow::Cow, sync::Arc};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    ring: Ring,
-    /// In the order of the ring's list.
-    shards: Vec<Shard>,
+    map: ArcSwap<Map>,
+    changes: Changes,
+    /// Told when shards or nodes come or go.
+    layout: watch::Sender<()>,
 }
 
 /// One command of a batch.
@@ -63,7 +74,8 @@ pub enum Answer {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Location {
     pub shard: String,
-    pub master: Address,
+    /// `None` while nobody knows it yet.
+    pub master: Option<Address>,
     /// The replica that is read first; `None` where the shard has none.
     pub replica: Option<Address>,
 }
@@ -72,43 +84,42 @@ impl Store {
     /// Lays out the shards; connections come with [`Store::maintain`]. The error says what is wrong with the
     /// certificates for Redis.
     pub fn new(settings: &Settings) -> Result<Self, String> {
-        let shards = settings.shards.iter().map(|shard| Shard::new(shard, &settings.redis));
-        let shards: Vec<Shard> = shards.collect::<Result<_, _>>()?;
+        let (clock, layout) = (Clock::default(), watch::Sender::new(()));
+        let shard = |shard: &settings::Shard| {
+            let laid_out = Shard::new(&shard.name, &settings.redis, clock, &layout);
+            let addresses: Vec<Address> = std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect();
+            laid_out.set_nodes(&addresses, &settings.redis).map(|()| Arc::new(laid_out))
+        };
+        let shards = settings.shards.iter().map(shard).collect::<Result<_, _>>()?;
         let ring = Ring::new(settings.shards.iter().map(|shard| (shard.name.as_str(), shard.weight)));
-        Ok(Self(Arc::new(Inner { ring, shards })))
+        let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
+        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), layout })))
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
     pub async fn maintain(self) {
-        let mut tasks = JoinSet::new();
-        for position in 0..self.0.shards.len() {
-            let inner = Arc::clone(&self.0);
-            tasks.spawn(async move { inner.shards[position].watch_roles().await });
-        }
-        for node in self.0.shards.iter().flat_map(Shard::nodes) {
-            for number in 0..node.links() {
-                tasks.spawn(keep::keep(Arc::clone(node), number));
-            }
-        }
-        // None of them ends by itself; the defect that ended one ends the process, for it can't be served without.
-        if let Some(Err(error)) = tasks.join_next().await {
-            tracing::error!(%error, "a background task failed");
-        }
+        maintain::maintain(&self.0).await;
     }
 
-    /// The bytes under `key`, from a replica where there is one.
-    pub async fn get(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Option<Vec<u8>>, StoreError> {
-        let (shard, hash) = self.route(key);
+    /// The bytes under `key`, from a replica where there is one that is fresh enough.
+    pub async fn get(
+        &self,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let route = self.0.map.load().route(key);
+        let (shard, wish) = (&route.shard, self.0.changes.wish(route.hash, freshness));
         let command = command(key, &OperationKind::Get);
         let mut tried = Tried::default();
         loop {
-            let node = shard.reader(hash, &tried, deadline).await?;
-            let answer = shard.ask(node, &command, shard.patience(hash, &tried, node, deadline)).await;
+            let node = shard.reader(&wish, &tried, deadline).await?;
+            let answer = node.ask(&command, shard.patience(&wish, &tried, &node, deadline)).await;
             if let Ok(value) = &answer {
                 shard.note_value(value);
             }
-            match answer.and_then(got) {
-                Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(node, error),
+            match answer.and_then(commands::got) {
+                Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, error),
                 answer => return answer.map_err(|error| shard.read_failure(error)),
             }
         }
@@ -127,18 +138,18 @@ impl Store {
 
     /// Runs operations, one round trip per node touched and all nodes at once; answers in their order.
     pub async fn batch(&self, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
-        batch::run(self, operations, deadline).await
+        batch::run(&self.0, operations, deadline).await
     }
 
     /// How each shard is, as far as is known without asking.
     pub fn health(&self) -> Vec<ShardHealth> {
-        self.0.shards.iter().map(Shard::health).collect()
+        self.0.map.load().shards().iter().map(|shard| shard.health()).collect()
     }
 
     /// Where a key lives.
     pub fn locate(&self, key: &FullKey<'_>) -> Location {
-        let (shard, hash) = self.route(key);
-        shard.locate(hash)
+        let route = self.0.map.load().route(key);
+        route.shard.locate(route.hash)
     }
 
     async fn write(
@@ -147,61 +158,33 @@ impl Store {
         kind: &OperationKind<'_>,
         deadline: Deadline,
     ) -> Result<Answer, StoreError> {
-        let (shard, _) = self.route(key);
+        let route = self.0.map.load().route(key);
+        let shard = &route.shard;
         let command = command(key, kind);
-        let patience = Patience { deadline, may_go_elsewhere: false };
+        let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
+        let _noted = Noted { changes: &self.0.changes, hash: route.hash };
         let mut tried = Tried::default();
         loop {
             let node = shard.writer(&tried, deadline).await?;
-            match shard.ask(node, &command, patience).await.and_then(|value| answer_to(kind, value)) {
+            match node.ask(&command, patience).await.and_then(|value| answer_to(kind, value)) {
                 Err(error) if error.did_not_run() => {
-                    shard.node(node).doubt();
-                    tried.note(node, error);
+                    node.doubt();
+                    tried.note(&node, error);
                 }
                 answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
             }
         }
     }
-
-    fn route(&self, key: &FullKey<'_>) -> (&Shard, u64) {
-        let hash = key_hash(key.as_bytes());
-        (&self.0.shards[self.0.ring.owner(hash)], hash)
-    }
 }
 
-/// The Redis command for an operation.
-fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
-    let mut command = Cmd::new();
-    match kind {
-        OperationKind::Get => command.arg("GET").arg(key.as_bytes()),
-        // UNLINK is DEL that frees large values outside Redis's main thread.
-        OperationKind::Delete => command.arg("UNLINK").arg(key.as_bytes()),
-        OperationKind::Set { bytes, ttl } => {
-            command.arg("SET").arg(key.as_bytes()).arg(bytes.as_ref());
-            match ttl {
-                Ttl::Never => &mut command,
-                Ttl::Secs(secs) => command.arg("EX").arg(secs.get()),
-            }
-        }
-    };
-    command
+/// Notes a change when it is over, however it ended, also if its caller went away.
+struct Noted<'a> {
+    changes: &'a Changes,
+    hash: u64,
 }
 
-fn answer_to(kind: &OperationKind<'_>, value: Value) -> Result<Answer, NodeError> {
-    match (kind, value) {
-        (_, Value::ServerError(error)) => Err(NodeError::from(&error)),
-        (OperationKind::Get, value) => got(value).map(Answer::Got),
-        (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored),
-        (OperationKind::Delete, Value::Int(deleted)) => Ok(Answer::Deleted(deleted > 0)),
-        _ => Err(NodeError::Unexpected),
-    }
-}
-
-fn got(value: Value) -> Result<Option<Vec<u8>>, NodeError> {
-    match value {
-        Value::BulkString(bytes) => Ok(Some(bytes)),
-        Value::Nil => Ok(None),
-        Value::ServerError(error) => Err(NodeError::from(&error)),
-        _ => Err(NodeError::Unexpected),
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.changes.note(self.hash);
     }
 }

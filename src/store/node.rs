@@ -3,6 +3,7 @@
 use super::{
     connect::Target,
     error::NodeError,
+    freshness::{Clock, Moment, Progress},
     link::{Link, Patience, Session},
     standing::{Role, Standing},
 };
@@ -11,7 +12,7 @@ use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -20,7 +21,22 @@ use tokio::{
     time::timeout,
 };
 
+/// Tells nodes apart, also when one took the address of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u64);
+
+/// What the nodes of a shard have in common.
+#[derive(Clone, Default)]
+pub struct Common {
+    /// Told whenever one of them changes.
+    pub changed: Arc<watch::Sender<()>>,
+    /// How far their master's writing has come.
+    pub progress: Arc<Progress>,
+    pub clock: Clock,
+}
+
 pub struct Node {
+    pub id: NodeId,
     pub address: Address,
     /// For the rendezvous choice among replicas.
     pub seed: u64,
@@ -37,20 +53,28 @@ pub struct Node {
     doubted: Notify,
     /// What it last said of itself; `None` if it does not tell.
     standing: Mutex<Option<Standing>>,
-    /// What that means for reads, where a request looks: whether it is a replica that may be read, ...
+    /// What that means for reads, where a request looks: whether it is a replica that has its data, ...
     serves_reads: AtomicBool,
+    /// ... whether its master is out of its reach, so that it falls behind, ...
+    detached: AtomicBool,
+    /// ... for longer than is allowed, ...
+    stale: AtomicBool,
     /// ... whether its data is that of its shard's master, and not of another one that it still follows, ...
     in_line: AtomicBool,
-    /// ... and whether it is known not to have its data.
+    /// ... whether it is known not to have its data, ...
     lacks_data: AtomicBool,
-    /// Told whenever something above changes; shared by the nodes of a shard.
-    changed: Arc<watch::Sender<()>>,
+    /// ... and the moment until which it has all changes, in milliseconds.
+    passed: AtomicU64,
+    stale_max: Option<Duration>,
+    common: Common,
 }
 
 impl Node {
     /// The error says what is wrong with the certificates for Redis.
-    pub fn new(address: &Address, redis: &settings::Redis, changed: &Arc<watch::Sender<()>>) -> Result<Self, String> {
+    pub fn new(address: &Address, redis: &settings::Redis, common: &Common) -> Result<Self, String> {
+        static IDS: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
+            id: NodeId(IDS.fetch_add(1, Relaxed)),
             address: address.clone(),
             seed: node_seed(&address.to_string()),
             target: Target::new(address, redis)?,
@@ -64,9 +88,13 @@ impl Node {
             doubted: Notify::new(),
             standing: Mutex::new(None),
             serves_reads: AtomicBool::new(true),
+            detached: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
             in_line: AtomicBool::new(true),
             lacks_data: AtomicBool::new(false),
-            changed: Arc::clone(changed),
+            passed: AtomicU64::new(0),
+            stale_max: redis.replica_stale_max,
+            common: common.clone(),
         })
     }
 
@@ -97,9 +125,20 @@ impl Node {
         if self.is_up() { self.last_standing().clone() } else { None }
     }
 
-    /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data.
+    /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data
+    /// and hears what changes.
     pub fn is_readable_replica(&self) -> bool {
-        self.serves_reads.load(Relaxed) && self.in_line.load(Relaxed) && self.is_up()
+        !self.detached.load(Relaxed) && self.is_usable_replica()
+    }
+
+    /// True if reads may be answered by it while its master is lost: it has its data, and that is not too old.
+    pub fn is_usable_replica(&self) -> bool {
+        self.serves_reads.load(Relaxed) && self.in_line.load(Relaxed) && !self.stale.load(Relaxed) && self.is_up()
+    }
+
+    /// True if it has all changes that were acknowledged until then.
+    pub fn has_passed(&self, moment: Moment) -> bool {
+        self.passed.load(Relaxed) >= moment.ms()
     }
 
     /// True if its shard's reads may fall back on it while it is the master, or taken for it.
@@ -120,23 +159,53 @@ impl Node {
         &self.links[number]
     }
 
-    pub fn set_standing(&self, mut standing: Option<Standing>) {
+    /// Takes what the node said of itself when it was asked at that moment.
+    pub fn set_standing(&self, mut standing: Option<Standing>, asked: Moment) {
         let mut last = self.last_standing();
         if let (Some(last), Some(now)) = (last.as_ref(), standing.as_mut()) {
             let promoted = matches!(last.role, Role::Replica { .. }) || last.promotion_seen;
             now.promotion_seen = now.role == Role::Master && promoted;
+        }
+        if let Some(now) = &standing {
+            self.note_progress(now, asked);
         }
         if *last != standing {
             let role = standing.as_ref().map(|standing| standing.role);
             if last.as_ref().map(|last| last.role) != role {
                 tracing::info!(node = %self.address, ?role, "a node's role");
             }
-            let serves_reads = role.is_none_or(|role| role == Role::Replica { synced: true });
-            self.serves_reads.store(serves_reads, Relaxed);
-            self.lacks_data.store(role == Some(Role::Replica { synced: false }), Relaxed);
+            self.note_role(role);
             *last = standing;
             drop(last);
             self.notify_change();
+        }
+    }
+
+    fn note_role(&self, role: Option<Role>) {
+        let down_for = match role {
+            Some(Role::Replica { down_for, .. }) => down_for,
+            _ => None,
+        };
+        let serves_reads = role.is_none_or(|role| matches!(role, Role::Replica { synced: true, .. }));
+        self.serves_reads.store(serves_reads, Relaxed);
+        self.lacks_data.store(matches!(role, Some(Role::Replica { synced: false, .. })), Relaxed);
+        self.detached.store(down_for.is_some(), Relaxed);
+        let stale = down_for.zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max);
+        self.stale.store(stale, Relaxed);
+    }
+
+    fn note_progress(&self, now: &Standing, asked: Moment) {
+        match now.role {
+            Role::Master if self.in_line.load(Relaxed) => {
+                self.common.progress.note_master(&now.history, asked, now.offset);
+            }
+            // While its link is down its offset says nothing.
+            Role::Replica { down_for: None, .. } => {
+                if let Some(passed) = self.common.progress.passed(&now.history, now.offset) {
+                    self.passed.fetch_max(passed.ms(), Relaxed);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -167,8 +236,12 @@ impl Node {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn now(&self) -> Moment {
+        self.common.clock.now()
+    }
+
     pub fn notify_change(&self) {
-        self.changed.send_replace(());
+        self.common.changed.send_replace(());
     }
 
     /// A connection that is up; with several, the next one in turn.

@@ -3,15 +3,21 @@
 use super::{
     Location,
     error::{NodeError, StoreError, WriteFailure},
-    link::Patience,
-    node::Node,
-    standing::{Incumbent, Role, Standing, elect},
+    freshness::{Clock, Wish},
+    link::{GiveUp, Patience},
+    members::Members,
+    node::{Common, Node, NodeId},
+    standing::{Role, Standing},
 };
-use crate::{ring::rendezvous_score, settings, types::Deadline};
-use redis::{Cmd, Value};
+use crate::{
+    settings,
+    types::{Address, Deadline},
+};
+use arc_swap::ArcSwap;
+use redis::Value;
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -22,17 +28,27 @@ use tokio::{sync::watch, time::timeout_at};
 const VALUE_BYTES_AT_FIRST: usize = 64 * 1024;
 
 pub struct Shard {
-    name: Arc<str>,
-    /// As configured: the master, then the replicas. Which one is the master now, `master` says.
-    nodes: Vec<Arc<Node>>,
-    master: AtomicUsize,
-    /// The history that the master was last known to write.
-    history: Mutex<String>,
+    pub name: Arc<str>,
+    members: ArcSwap<Members>,
+    pub(super) decision: Mutex<Decision>,
     /// How large values are: an estimate from those read.
     value_bytes: AtomicUsize,
     /// How long one node may take to answer a read.
     pub attempt_timeout: Duration,
-    changed: Arc<watch::Sender<()>>,
+    common: Common,
+    /// Told when nodes come or go, so that connections are kept to those that there are.
+    layout: watch::Sender<()>,
+}
+
+/// What the election goes by, besides the standings. Who holds it may change the members.
+#[derive(Default)]
+pub struct Decision {
+    /// The history that the master was last known to write.
+    pub history: String,
+    /// The master by the word of whoever decides over failovers, where somebody does.
+    pub appointed: Option<Address>,
+    /// Two nodes at once call themselves master.
+    pub contested: bool,
 }
 
 /// How a shard is.
@@ -42,6 +58,8 @@ pub struct ShardHealth {
     pub master_up: bool,
     pub replicas_up: usize,
     pub replicas: usize,
+    /// Two nodes at once call themselves master.
+    pub contested: bool,
 }
 
 impl ShardHealth {
@@ -51,67 +69,81 @@ impl ShardHealth {
     }
 }
 
-/// The nodes that a read has been sent to in vain, and why the last one failed.
+/// The nodes that were asked in vain, and why the last one failed.
 #[derive(Clone, Default)]
 pub struct Tried {
-    nodes: u64,
+    nodes: Vec<NodeId>,
     last: Option<NodeError>,
 }
 
 impl Tried {
-    pub fn note(&mut self, node: usize, error: NodeError) {
-        self.nodes |= bit(node);
+    pub fn note(&mut self, node: &Node, error: NodeError) {
+        self.nodes.push(node.id);
         self.last = Some(error);
     }
 
-    fn has(&self, node: usize) -> bool {
-        self.nodes & bit(node) != 0
+    fn has(&self, node: NodeId) -> bool {
+        self.nodes.contains(&node)
     }
-}
-
-/// Nodes beyond the 64th share the last bit: at worst one of them is not asked.
-fn bit(node: usize) -> u64 {
-    1 << node.min(63)
 }
 
 impl Shard {
-    pub fn new(shard: &settings::Shard, redis: &settings::Redis) -> Result<Self, String> {
-        let changed = Arc::new(watch::Sender::new(()));
-        let addresses = std::iter::once(&shard.master).chain(&shard.replicas);
-        let nodes =
-            addresses.map(|address| Node::new(address, redis, &changed).map(Arc::new)).collect::<Result<_, _>>()?;
-        Ok(Self {
-            name: shard.name.as_str().into(),
-            nodes,
-            master: AtomicUsize::new(0),
-            history: Mutex::new(String::new()),
+    /// A shard without nodes; `layout` is told when it gets some.
+    pub fn new(name: &str, redis: &settings::Redis, clock: Clock, layout: &watch::Sender<()>) -> Self {
+        Self {
+            name: name.into(),
+            members: ArcSwap::default(),
+            decision: Mutex::default(),
             value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
             attempt_timeout: redis.attempt_timeout,
-            changed,
-        })
+            common: Common { clock, ..Common::default() },
+            layout: layout.clone(),
+        }
     }
 
-    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
-        self.nodes.iter()
+    pub fn members(&self) -> Arc<Members> {
+        self.members.load_full()
     }
 
-    pub fn node(&self, position: usize) -> &Node {
-        &self.nodes[position]
+    /// Sets the nodes that there are. Those that stay keep their connections, and the master its part; a new shard
+    /// takes the first one for its master until it knows better. The error says what is wrong with the certificates
+    /// for Redis.
+    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::Redis) -> Result<(), String> {
+        let _decision = self.decide();
+        let before = self.members();
+        let node = |address: &Address| match before.find(address) {
+            Some(node) => Ok(Arc::clone(node)),
+            None => Node::new(address, redis, &self.common).map(Arc::new),
+        };
+        let nodes = addresses.iter().map(node).collect::<Result<Vec<_>, _>>()?;
+        let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
+        self.replace_members(Members::new(nodes, master.or(Some(0))));
+        self.layout.send_replace(());
+        Ok(())
     }
 
-    pub async fn ask(&self, node: usize, command: &Cmd, patience: Patience) -> Result<Value, NodeError> {
-        self.nodes[node].ask(command, patience).await
+    /// To be called by whoever holds the decision.
+    pub(super) fn replace_members(&self, members: Members) {
+        self.members.store(Arc::new(members));
+        self.common.changed.send_replace(());
     }
 
-    /// The node to read a key with this hash from: of the readable replicas the one the key is drawn to, else the
-    /// master. While there is none but a connection is being made, that is waited for.
-    pub async fn reader(&self, hash: u64, tried: &Tried, deadline: Deadline) -> Result<usize, StoreError> {
-        if let Some(node) = self.readable(hash, tried) {
+    /// Told of every change of a node.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.common.changed.subscribe()
+    }
+
+    /// The node to read from, see [`Members::readable`]. While there is none but a connection is being made, that is
+    /// waited for.
+    pub async fn reader(&self, wish: &Wish, tried: &Tried, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+        if let Some(node) = self.readable(wish, tried) {
             return Ok(node);
         }
-        let worth_waiting = |node: usize| !tried.has(node) && self.nodes[node].is_connecting();
-        let found =
-            self.wait(deadline, || self.readable(hash, tried), || (0..self.nodes.len()).any(worth_waiting)).await;
+        let hopeful = || {
+            let members = self.members.load();
+            members.nodes().is_empty() || members.nodes().iter().any(|node| !tried.has(node.id) && node.is_connecting())
+        };
+        let found = self.wait(deadline, || self.readable(wish, tried), hopeful).await;
         found.ok_or_else(|| self.unreadable(tried, deadline))
     }
 
@@ -126,41 +158,24 @@ impl Shard {
     }
 
     /// How long a read may wait for `node`: the last one that is left has all the time there is.
-    pub fn patience(&self, hash: u64, tried: &Tried, node: usize, deadline: Deadline) -> Patience {
-        let without = Tried { nodes: tried.nodes | bit(node), last: None };
-        Patience { deadline, may_go_elsewhere: self.readable(hash, &without).is_some() }
+    pub fn patience(&self, wish: &Wish, tried: &Tried, node: &Node, deadline: Deadline) -> Patience {
+        let members = self.members.load();
+        let other = members.readable(wish, |other| other == node.id || tried.has(other));
+        Patience { deadline, give_up: if other.is_some() { GiveUp::Silent } else { GiveUp::Hanging } }
     }
 
-    /// The node to read a key with this hash from, if there is one now.
-    pub fn readable(&self, hash: u64, tried: &Tried) -> Option<usize> {
-        let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_readable_replica();
-        let replica = self.replicas().filter(usable).max_by_key(|node| self.score(hash, *node));
-        replica.or_else(|| {
-            Some(self.master()).filter(|master| !tried.has(*master) && self.nodes[*master].is_readable_master())
-        })
-    }
-
-    /// Position of the node that writes go to.
-    fn master(&self) -> usize {
-        self.master.load(Relaxed)
-    }
-
-    fn replicas(&self) -> impl Iterator<Item = usize> + use<> {
-        let master = self.master();
-        (0..self.nodes.len()).filter(move |node| *node != master)
-    }
-
-    fn score(&self, hash: u64, node: usize) -> u64 {
-        rendezvous_score(hash, self.nodes[node].seed)
+    /// The node to read from, if there is one now.
+    pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
+        self.members.load().readable(wish, |node| tried.has(node)).cloned()
     }
 
     /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in
     /// `tried` refused the write, another one is waited for, for it may just be taking over.
-    pub async fn writer(&self, tried: &Tried, deadline: Deadline) -> Result<usize, StoreError> {
-        let usable = |node: &usize| !tried.has(*node) && self.nodes[*node].is_up();
-        let ready = || Some(self.master()).filter(usable);
-        let found =
-            self.wait(deadline, ready, || tried.last.is_some() || self.nodes[self.master()].is_connecting()).await;
+    pub async fn writer(&self, tried: &Tried, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+        let usable = |node: &&Arc<Node>| !tried.has(node.id) && node.is_up();
+        let ready = || self.members.load().master().filter(usable).cloned();
+        let hopeful = || tried.last.is_some() || self.members.load().master().is_none_or(|node| node.is_connecting());
+        let found = self.wait(deadline, ready, hopeful).await;
         let cause = || tried.last.clone().unwrap_or(NodeError::NotConnected);
         found.ok_or_else(|| self.write_failure(WriteFailure(cause())))
     }
@@ -180,40 +195,6 @@ impl Shard {
         }
     }
 
-    /// Follows whoever is promoted, for ever.
-    pub async fn watch_roles(&self) {
-        let mut changes = self.changed.subscribe();
-        loop {
-            self.elect();
-            if changes.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    fn elect(&self) {
-        let standings: Vec<_> = self.nodes.iter().map(|node| node.standing()).collect();
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.master();
-        let (up, connecting) = (self.nodes[before].is_up(), self.nodes[before].is_connecting());
-        let incumbent = Incumbent { node: before, history: &history, is_down: !up && !connecting };
-        let now = elect(incumbent, &standings);
-        if let Some(master) = standings[now].as_ref().filter(|standing| standing.role == Role::Master) {
-            history.clone_from(&master.history);
-        }
-        for (node, standing) in self.nodes.iter().zip(&standings) {
-            // One that follows another master has that one's data. While nothing is known, nothing is held against it.
-            let follows = |standing: &Standing| history.is_empty() || standing.history == *history;
-            node.set_in_line(standing.as_ref().is_none_or(follows));
-        }
-        if now != before {
-            let (old, new) = (&self.nodes[before].address, &self.nodes[now].address);
-            tracing::warn!(shard = &*self.name, %old, %new, "writes go to another master");
-            self.master.store(now, Relaxed);
-            self.changed.send_replace(());
-        }
-    }
-
     /// Waits, no longer than one attempt, until `ready` gives something or nothing more is to be hoped for.
     async fn wait<T>(
         &self,
@@ -226,7 +207,7 @@ impl Shard {
             return Some(found);
         }
         // Subscribed before the next look, so that no change falls between the look and the wait.
-        let mut changes = self.changed.subscribe();
+        let mut changes = self.changes();
         loop {
             if let Some(found) = ready() {
                 return Some(found);
@@ -254,19 +235,23 @@ impl Shard {
     }
 
     pub fn health(&self) -> ShardHealth {
-        let replicas_up = self.replicas().filter(|node| self.nodes[*node].is_readable_replica()).count();
-        let master = &self.nodes[self.master()];
-        let demoted = matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
-        let master_up = master.is_up() && !demoted;
-        ShardHealth { name: self.name.to_string(), master_up, replicas_up, replicas: self.nodes.len() - 1 }
+        let members = self.members.load();
+        let is_demoted = |master: &Node| matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
+        ShardHealth {
+            name: self.name.to_string(),
+            master_up: members.master().is_some_and(|master| master.is_up() && !is_demoted(master)),
+            replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
+            replicas: members.replicas().count(),
+            contested: self.decide().contested,
+        }
     }
 
     pub fn locate(&self, hash: u64) -> Location {
-        let first = self.replicas().max_by_key(|node| self.score(hash, *node));
+        let members = self.members.load();
         Location {
             shard: self.name.to_string(),
-            master: self.nodes[self.master()].address.clone(),
-            replica: first.map(|node| self.nodes[node].address.clone()),
+            master: members.master().map(|master| master.address.clone()),
+            replica: members.first_replica(hash).map(|replica| replica.address.clone()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Roles are asked, not believed: whoever promotes a replica, be it an operator or a program, the shard follows.
 
 use redis::Value;
+use std::time::Duration;
 
 /// A node's answer to `INFO replication`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +15,8 @@ pub struct Standing {
     previous: String,
     /// Replicas that are connected to it.
     followers: u32,
-    /// How far its history has come.
-    offset: u64,
+    /// How far it has come in its history.
+    pub offset: u64,
     /// It was seen to turn from a replica into a master, without having been restarted in between.
     pub promotion_seen: bool,
 }
@@ -26,6 +27,8 @@ pub enum Role {
     Replica {
         /// It has had its master's data. Before that it would report every key as missing.
         synced: bool,
+        /// How long it has been out of touch with its master; `None` while it is in touch.
+        down_for: Option<Duration>,
     },
 }
 
@@ -39,15 +42,21 @@ impl Standing {
         };
         let field = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'));
         // Redis tells since when a link is down, and -1 as long as it never was up.
-        let never_up = field("master_link_down_since_seconds") == Some("-1");
-        let synced = field("master_link_status") == Some("up") || !never_up;
+        let down_since = field("master_link_down_since_seconds");
+        let up = field("master_link_status") == Some("up");
+        let down_secs = down_since.and_then(|secs| secs.parse().ok()).unwrap_or_default();
         let role = match field("role")? {
             "master" => Role::Master,
-            _ => Role::Replica { synced },
+            _ => Role::Replica {
+                synced: up || down_since != Some("-1"),
+                down_for: (!up).then(|| Duration::from_secs(down_secs)),
+            },
         };
         let history = |name: &str| field(name).filter(|id| id.contains(|c| c != '0')).unwrap_or_default().to_owned();
         let followers = field("connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0);
-        let offset = field("master_repl_offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);
+        // What a replica has applied, which may be less than what it has received.
+        let offset = if role == Role::Master { "master_repl_offset" } else { "slave_repl_offset" };
+        let offset = field(offset).and_then(|offset| offset.parse().ok()).unwrap_or(0);
         let (history, previous) = (history("master_replid"), history("master_replid2"));
         Some(Self { role, history, previous, followers, offset, promotion_seen: false })
     }
@@ -139,7 +148,7 @@ mod tests {
     }
 
     fn replica(history: &str) -> Option<Standing> {
-        with(Role::Replica { synced: true }, history, "")
+        with(Role::Replica { synced: true, down_for: None }, history, "")
     }
 
     fn followed(standing: Option<Standing>) -> Option<Standing> {
@@ -163,10 +172,12 @@ mod tests {
     fn only_a_replica_whose_link_was_never_up_lacks_its_data() {
         let replica = |text: &str| says(&format!("# Replication\r\nrole:slave\r\n{text}")).role;
         let never = "master_link_status:down\r\nslave_repl_offset:1\r\nmaster_link_down_since_seconds:-1\r\n";
-        assert_eq!(replica(never), Role::Replica { synced: false });
+        let down_for = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(replica(never), Role::Replica { synced: false, down_for: down_for(0) });
         let lost = "master_link_status:down\r\nslave_repl_offset:0\r\nmaster_link_down_since_seconds:3\r\n";
-        assert_eq!(replica(lost), Role::Replica { synced: true });
-        assert_eq!(replica("master_link_status:up\r\nslave_repl_offset:0\r\n"), Role::Replica { synced: true });
+        assert_eq!(replica(lost), Role::Replica { synced: true, down_for: down_for(3) });
+        let up = "master_link_status:up\r\nslave_repl_offset:0\r\n";
+        assert_eq!(replica(up), Role::Replica { synced: true, down_for: None });
         let promoted = says("role:master\r\nmaster_replid:ab\r\nmaster_replid2:cd\r\n");
         assert_eq!(Some(promoted), master("ab", "cd"));
         let never = says("role:master\r\nmaster_replid:ab0\r\nmaster_replid2:0000000000000000\r\n");

@@ -28,7 +28,8 @@ async fn writes_go_to_the_master_and_reads_to_replicas() {
     let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
     for key in &keys {
         caller.run(write(key)).await;
-        caller.read(key).await;
+        // Of another key: this one was changed just now.
+        caller.read(&format!("other:{key}")).await;
     }
     caller.run(json!({"command": "DELETE", "key": "k0"})).await;
     let master = group.master(0);

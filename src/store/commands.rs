@@ -1,0 +1,42 @@
+//! Operations as Redis commands, and what their answers mean.
+
+use super::{Answer, OperationKind, error::NodeError};
+use crate::types::{FullKey, Ttl};
+use redis::{Cmd, Value};
+
+/// The Redis command for an operation.
+pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
+    let mut command = Cmd::new();
+    match kind {
+        OperationKind::Get => command.arg("GET").arg(key.as_bytes()),
+        // UNLINK is DEL that frees large values outside Redis's main thread.
+        OperationKind::Delete => command.arg("UNLINK").arg(key.as_bytes()),
+        OperationKind::Set { bytes, ttl } => {
+            command.arg("SET").arg(key.as_bytes()).arg(bytes.as_ref());
+            match ttl {
+                Ttl::Never => &mut command,
+                Ttl::Secs(secs) => command.arg("EX").arg(secs.get()),
+            }
+        }
+    };
+    command
+}
+
+pub fn answer_to(kind: &OperationKind<'_>, value: Value) -> Result<Answer, NodeError> {
+    match (kind, value) {
+        (_, Value::ServerError(error)) => Err(NodeError::from(&error)),
+        (OperationKind::Get, value) => got(value).map(Answer::Got),
+        (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored),
+        (OperationKind::Delete, Value::Int(deleted)) => Ok(Answer::Deleted(deleted > 0)),
+        _ => Err(NodeError::Unexpected),
+    }
+}
+
+pub fn got(value: Value) -> Result<Option<Vec<u8>>, NodeError> {
+    match value {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        Value::ServerError(error) => Err(NodeError::from(&error)),
+        _ => Err(NodeError::Unexpected),
+    }
+}

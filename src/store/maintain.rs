@@ -1,0 +1,69 @@
+//! The background tasks of the store: a connection is kept for every node that there is, roles are watched in every
+//! shard that there is.
+
+use super::{Inner, keep, node::NodeId};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+
+/// What runs for whom.
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    of_nodes: HashMap<NodeId, Vec<AbortHandle>>,
+    /// By the shard's address in memory, which the task holds.
+    of_shards: HashMap<usize, AbortHandle>,
+}
+
+/// Keeps all connections open and follows promotions until it is dropped.
+pub async fn maintain(store: &Arc<Inner>) {
+    let mut tasks = Tasks::default();
+    let mut layout = store.layout.subscribe();
+    loop {
+        // Seen before the look, so that a change during it is looked at again.
+        layout.borrow_and_update();
+        tasks.fit(store);
+        tokio::select! {
+            changed = layout.changed() => if changed.is_err() { return },
+            Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
+                return report(&error);
+            },
+        }
+    }
+}
+
+/// None of the tasks ends by itself; the defect that ended one ends the process, for it can't be served without.
+fn report(error: &JoinError) {
+    tracing::error!(%error, "a background task failed");
+}
+
+impl Tasks {
+    /// Starts what is missing and ends what nobody needs any more.
+    fn fit(&mut self, store: &Arc<Inner>) {
+        let map = store.map.load_full();
+        let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
+        for shard in map.shards() {
+            let identity = Arc::as_ptr(shard) as usize;
+            shards.insert(identity);
+            self.of_shards.entry(identity).or_insert_with(|| {
+                let shard = Arc::clone(shard);
+                self.running.spawn(async move { shard.watch_roles().await })
+            });
+            for node in shard.members().nodes() {
+                nodes.insert(node.id);
+                let running = &mut self.running;
+                let keep = |number| running.spawn(keep::keep(Arc::clone(node), number));
+                self.of_nodes.entry(node.id).or_insert_with(|| (0..node.links()).map(keep).collect());
+            }
+        }
+        self.of_nodes.retain(|node, tasks| nodes.contains(node) || end(tasks));
+        self.of_shards.retain(|shard, task| shards.contains(shard) || end(std::slice::from_ref(task)));
+    }
+}
+
+fn end(tasks: &[AbortHandle]) -> bool {
+    tasks.iter().for_each(AbortHandle::abort);
+    false
+}

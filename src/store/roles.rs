@@ -1,0 +1,73 @@
+//! Which of a shard's nodes is its master: asked again whenever one of them changes.
+
+use super::{
+    members::Members,
+    shard::{Decision, Shard},
+    standing::{Incumbent, Role, Standing, elect},
+};
+use crate::types::Address;
+use std::sync::{MutexGuard, PoisonError};
+
+impl Shard {
+    /// Follows whoever is promoted, for ever.
+    pub async fn watch_roles(&self) {
+        let mut changes = self.changes();
+        loop {
+            self.elect();
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the word of whoever decides over failovers that this node is the master. It counts as soon as the node
+    /// itself says so.
+    pub fn appoint(&self, master: &Address) {
+        let mut decision = self.decide();
+        if decision.appointed.as_ref() != Some(master) {
+            decision.appointed = Some(master.clone());
+            drop(decision);
+            self.elect();
+        }
+    }
+
+    pub(super) fn decide(&self) -> MutexGuard<'_, Decision> {
+        self.decision.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn elect(&self) {
+        let mut decision = self.decide();
+        let members = self.members();
+        let (nodes, Some(before)) = (members.nodes(), members.master_position()) else { return };
+        let standings: Vec<_> = nodes.iter().map(|node| node.standing()).collect();
+        let is_master = |node: &usize| standings[*node].as_ref().is_some_and(|standing| standing.role == Role::Master);
+        let appointed = decision.appointed.as_ref();
+        let appointed = appointed.and_then(|address| nodes.iter().position(|node| node.address == *address));
+        let is_down = !nodes[before].is_up() && !nodes[before].is_connecting();
+        let incumbent = Incumbent { node: before, history: &decision.history, is_down };
+        let now = appointed.filter(is_master).unwrap_or_else(|| elect(incumbent, &standings));
+        if let Some(master) = standings[now].as_ref().filter(|standing| standing.role == Role::Master) {
+            decision.history.clone_from(&master.history);
+        }
+        for (node, standing) in nodes.iter().zip(&standings) {
+            // One that follows another master has that one's data. While nothing is known, nothing is held against it.
+            let follows = |standing: &Standing| decision.history.is_empty() || standing.history == decision.history;
+            node.set_in_line(standing.as_ref().is_none_or(follows));
+        }
+        self.note_contest(&mut decision, &members, (0..nodes.len()).filter(is_master).count() > 1);
+        if now != before {
+            let (old, new) = (&nodes[before].address, &nodes[now].address);
+            tracing::warn!(shard = &*self.name, %old, %new, "writes go to another master");
+            self.replace_members(Members::new(nodes.to_vec(), Some(now)));
+        }
+    }
+
+    /// Reports two masters at once, once.
+    fn note_contest(&self, decision: &mut Decision, members: &Members, contested: bool) {
+        if contested && !decision.contested {
+            let master = members.master().map(|master| master.address.to_string());
+            tracing::warn!(shard = &*self.name, master, "two nodes call themselves master; one of them is used");
+        }
+        decision.contested = contested;
+    }
+}
