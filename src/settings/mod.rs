@@ -40,8 +40,7 @@ pub struct Settings {
     pub auth: Auth,
     pub sealing: Sealing,
     pub redis: Redis,
-    /// Invariant: at least one; names are unique.
-    pub shards: Vec<Shard>,
+    pub topology: Topology,
     /// How long a value lives when the WRITE does not say.
     pub default_ttl: Ttl,
     /// What the operator should know though it stops nothing; said once at start.
@@ -135,12 +134,49 @@ pub struct RedisTls {
     pub client: Option<(Vec<u8>, SecretBox<Vec<u8>>)>,
 }
 
+/// How shards are known.
+#[derive(Debug)]
+pub enum Topology {
+    /// Nodes as they are listed; which one is a shard's master is asked of them.
+    ///
+    /// Invariant: at least one shard; names are unique.
+    Static(Vec<Shard>),
+    /// Sentinels say which nodes there are, and decide over failovers.
+    Sentinel(Sentinels),
+    /// A Redis Cluster: slots take the place of the ring. These nodes are asked which others there are.
+    ///
+    /// Invariant: at least one node.
+    Cluster(Vec<Address>),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
     pub name: String,
     pub weight: u32,
     pub master: Address,
     pub replicas: Vec<Address>,
+}
+
+/// Sentinels, and the shards that they watch.
+#[derive(Debug)]
+pub struct Sentinels {
+    /// Invariant: at least one.
+    pub addresses: Vec<Address>,
+    /// Of the sentinels themselves, which may differ from those of the nodes.
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    pub tls: Option<RedisTls>,
+    /// Invariant: at least one; names are unique.
+    pub shards: Vec<WatchedShard>,
+}
+
+/// A shard whose nodes the sentinels know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedShard {
+    pub name: String,
+    pub weight: u32,
+    /// What the sentinels call it.
+    pub master_name: String,
 }
 
 /// Reads and checks the file at `path`, with the process's environment on top of it.

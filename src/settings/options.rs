@@ -73,6 +73,19 @@ pub const OPTIONS: &[Opt] = &[
     ),
     option(Redis, "port", "6379", "Port of that master."),
     unset(Redis, "replicas", "Its replicas, `host:port` separated by commas. Without any, reads go to the master."),
+    unset(
+        Redis,
+        "sentinels",
+        "Sentinels that know the nodes, `host:port` separated by commas; then each `[shard:NAME]` has a `sentinel_master`.",
+    ),
+    unset(Redis, "sentinel_username", "ACL user to log in as at the sentinels."),
+    secret(Redis, "sentinel_password", "Password for every sentinel; empty for none."),
+    option(Redis, "sentinel_tls", "false", "Speak TLS to the sentinels, with the certificates of `tls`."),
+    unset(
+        Redis,
+        "cluster",
+        "Some nodes of a Redis Cluster, `host:port` separated by commas; its slots take the place of shards and ring.",
+    ),
     unset(Redis, "username", "ACL user to log in as; absent, Redis's default user."),
     secret(Redis, "password", "Password for every node; empty for none."),
     option(Redis, "db", "0", "Number of the Redis database."),
@@ -183,7 +196,12 @@ pub const OPTIONS: &[Opt] = &[
     ),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),
-    unset(Shard, "master", "The shard's master, `host:port`. Required."),
+    unset(Shard, "master", "The shard's master, `host:port`. Required where there are no `sentinels`."),
+    unset(
+        Shard,
+        "sentinel_master",
+        "What the sentinels call the shard's master. Required where there are `sentinels`.",
+    ),
     unset(Shard, "replicas", "Its replicas, `host:port` separated by commas."),
     option(Shard, "weight", "1", "Share of the keys relative to the other shards, 1 to 100."),
     secret(

@@ -1,7 +1,7 @@
 //! What would run with these settings, for people; secrets are masked.
 
-use super::Settings;
-use crate::types::Ttl;
+use super::{Settings, Shard, Topology, WatchedShard};
+use crate::types::{Address, Ttl};
 use std::fmt;
 
 impl fmt::Display for Settings {
@@ -14,15 +14,7 @@ impl fmt::Display for Settings {
             service.tls_cert.display()
         )?;
         writeln!(f, "admin      http://{}", host_port(service.admin_host, service.admin_port))?;
-        for shard in &self.shards {
-            let replicas: Vec<String> = shard.replicas.iter().map(ToString::to_string).collect();
-            let replicas = if replicas.is_empty() { "none".to_owned() } else { replicas.join(", ") };
-            writeln!(
-                f,
-                "shard      {} (weight {}): master {}, replicas {replicas}",
-                shard.name, shard.weight, shard.master
-            )?;
-        }
+        self.topology.fmt(f)?;
         let redis = &self.redis;
         let user = redis.username.as_deref().unwrap_or("default");
         let password = if redis.password.is_some() { "password ****" } else { "no password" };
@@ -55,6 +47,29 @@ impl fmt::Display for Settings {
         writeln!(f, " unless a WRITE says otherwise, up to {} bytes each", service.value_bytes_max)?;
         self.notices.iter().try_for_each(|notice| writeln!(f, "note       {notice}"))
     }
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static(shards) => shards.iter().try_for_each(|Shard { name, weight, master, replicas }| {
+                writeln!(f, "shard      {name} (weight {weight}): master {master}, replicas {}", list(replicas))
+            }),
+            Self::Sentinel(sentinels) => {
+                let password = if sentinels.password.is_some() { "password ****" } else { "no password" };
+                writeln!(f, "sentinels  {}, {password}", list(&sentinels.addresses))?;
+                sentinels.shards.iter().try_for_each(|WatchedShard { name, weight, master_name }| {
+                    writeln!(f, "shard      {name} (weight {weight}): what the sentinels call {master_name}")
+                })
+            }
+            Self::Cluster(nodes) => writeln!(f, "cluster    {}", list(nodes)),
+        }
+    }
+}
+
+fn list(addresses: &[Address]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") }
 }
 
 fn host_port(host: std::net::IpAddr, port: u16) -> std::net::SocketAddr {

@@ -40,13 +40,21 @@ IDENTITY=rollama
 ENCRYPTION_KEY=text_encryption.key
 ";
 
+/// The shards as they are listed.
+fn shards(settings: &Settings) -> &[Shard] {
+    match &settings.topology {
+        Topology::Static(shards) => shards,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_python_services_file_loads_as_it_is() {
     let settings = check(PYTHON, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.service.port, 9090);
     assert_eq!(settings.default_ttl, Ttl::from_secs(600).expect("in range"));
     assert_eq!(
-        settings.shards,
+        shards(&settings),
         [Shard {
             name: "main".into(),
             weight: 1,
@@ -84,7 +92,7 @@ commands_per_second=100
 fn shards_and_clients_are_read() {
     let settings = check(SHARDED, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
-        settings.shards.iter().map(|shard| (&*shard.name, shard.weight, shard.replicas.len())).collect::<Vec<_>>(),
+        shards(&settings).iter().map(|shard| (&*shard.name, shard.weight, shard.replicas.len())).collect::<Vec<_>>(),
         [("a", 1, 2), ("b", 3, 0)]
     );
     let [client] = settings.auth.clients.as_slice() else { panic!("one client") };
@@ -108,11 +116,11 @@ fn the_environment_wins_and_names_sections_of_the_file() {
     ];
     let settings = check(SHARDED, &environment).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
-        settings.redis.password.map(|password| password.expose_secret().to_owned()).as_deref(),
+        settings.redis.password.as_ref().map(|password| password.expose_secret().to_owned()).as_deref(),
         Some("from a file")
     );
     assert_eq!(
-        settings.shards.iter().map(|shard| (&*shard.name, shard.weight)).collect::<Vec<_>>(),
+        shards(&settings).iter().map(|shard| (&*shard.name, shard.weight)).collect::<Vec<_>>(),
         [("a", 1), ("b", 7), ("c", 1)]
     );
     assert_eq!(settings.service.port, 9443);
@@ -232,11 +240,49 @@ fn a_sealing_key_of_one_byte_is_a_placeholder() {
     }
 }
 
+const REDIS: &str = "[service]
+JWT_SECRET_KEY=jFh8s0d8fh2lq9kdjKJH7gYt5Rr4uuuu
+SRVC_SHARED_SECRET=dkfj3094jfdlkj2340fj
+[redis]
+";
+
+#[test]
+fn sentinels_know_the_nodes_of_their_shards() {
+    let text = format!(
+        "{REDIS}sentinels=10.0.0.1:26379, 10.0.0.2:26379\nsentinel_password=s\n[shard:a]\nsentinel_master=mymaster\nweight=2\n"
+    );
+    let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(settings.to_string().contains("what the sentinels call mymaster"), "{settings}");
+    let Topology::Sentinel(sentinels) = settings.topology else { panic!("{:?}", settings.topology) };
+    assert_eq!(sentinels.addresses.len(), 2);
+    let shard = WatchedShard { name: "a".to_owned(), weight: 2, master_name: "mymaster".to_owned() };
+    assert_eq!(sentinels.shards, [shard]);
+}
+
+#[test]
+fn topologies_do_not_mix() {
+    let found = |text: &str| problems(&format!("{REDIS}{text}"), &[]);
+    let expect = |text: &str, place: &str| {
+        let found = found(text);
+        assert!(found.len() == 1 && found[0].starts_with(place), "{text}: {found:#?}");
+    };
+    expect("sentinels=h:1\n", "[redis] sentinels:");
+    expect("sentinels=h:1\nhost=h\n[shard:a]\nsentinel_master=m\n", "[redis] host:");
+    expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\nmaster=h:2\n", "[shard:a] master:");
+    expect("sentinels=h:1\n[shard:a]\nweight=1\n", "[shard:a] sentinel_master:");
+    expect("sentinels=h:1\ncluster=h:2\n[shard:a]\nsentinel_master=m\n", "[redis] cluster:");
+    expect("cluster=h:1\ndb=1\n", "[redis] db:");
+    expect("cluster=h:1\n[shard:a]\nmaster=h:2\n", "[redis] cluster:");
+    expect("cluster=h:1\nreplicas=h:2\n", "[redis] replicas:");
+    expect("sentinel_password=s\n", "[redis] sentinel_password:");
+    expect("[shard:a]\nmaster=h:2\nsentinel_master=m\n", "[shard:a] sentinel_master:");
+}
+
 #[test]
 fn an_ipv6_host_needs_no_brackets() {
     for host in ["::1", "[::1]"] {
         let settings = check(&PYTHON.replace("127.0.0.1", host), &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(settings.shards[0].master, Address { host: "::1".to_owned(), port: 6379 });
+        assert_eq!(shards(&settings)[0].master, Address { host: "::1".to_owned(), port: 6379 });
     }
 }
 

@@ -24,7 +24,7 @@ pub use shard::ShardHealth;
 
 use crate::{
     ring::Ring,
-    settings::{self, Settings},
+    settings::{self, Settings, Topology},
     types::{Address, Deadline, FullKey, Ttl},
 };
 use arc_swap::ArcSwap;
@@ -90,8 +90,9 @@ impl Store {
             let addresses: Vec<Address> = std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect();
             laid_out.set_nodes(&addresses, &settings.redis).map(|()| Arc::new(laid_out))
         };
-        let shards = settings.shards.iter().map(shard).collect::<Result<_, _>>()?;
-        let ring = Ring::new(settings.shards.iter().map(|shard| (shard.name.as_str(), shard.weight)));
+        let Topology::Static(listed) = &settings.topology else { return Err("not yet".to_owned()) };
+        let shards = listed.iter().map(shard).collect::<Result<_, _>>()?;
+        let ring = Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)));
         let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
         Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), layout })))
     }

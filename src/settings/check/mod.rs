@@ -3,6 +3,7 @@
 mod clients;
 mod sealing;
 mod shards;
+mod topology;
 
 use super::{
     LogFormat, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found, log_filter, options::Section,
@@ -36,7 +37,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
     let settings = Settings {
         auth: clients::auth(&service, clients::clients(&found, &reader), &mut notices),
         sealing: sealing::sealing(&service),
-        shards: shards::shards(&found, &redis, &reader),
+        topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
         redis: redis_settings(&redis),
         service: service_settings(&service),
@@ -104,13 +105,13 @@ fn refuse_short_deadline(service: &Reader<'_>, redis: &Reader<'_>) {
 
 fn redis_settings(redis: &Reader<'_>) -> Redis {
     redis.refuse_empty("tls", "write true or false");
-    let tls = redis.flag("tls");
+    let (nodes, sentinels) = (redis.flag("tls"), redis.flag("sentinel_tls"));
     for option in ["ca_cert", "client_cert", "client_key"] {
-        if !tls && redis.text(option).is_some() {
+        if !nodes && !sentinels && redis.text(option).is_some() {
             redis.refuse(option, "has no effect without tls=true");
         }
     }
-    let tls = tls.then(|| RedisTls { ca_cert: redis.file("ca_cert"), client: client_certificate(redis) });
+    let tls = nodes.then(|| tls(redis));
     if redis.text("username").is_some() && redis.text("password").is_none() {
         redis.refuse("password", "is needed by the username");
     }
@@ -127,6 +128,10 @@ fn redis_settings(redis: &Reader<'_>) -> Redis {
         replica_stale_max: Some(redis.duration("replica_stale_max_ms", 0..=SECS_MAX * 1000))
             .filter(|max| !max.is_zero()),
     }
+}
+
+fn tls(redis: &Reader<'_>) -> RedisTls {
+    RedisTls { ca_cert: redis.file("ca_cert"), client: client_certificate(redis) }
 }
 
 fn client_certificate(redis: &Reader<'_>) -> Option<(Vec<u8>, SecretBox<Vec<u8>>)> {

@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{collections::HashMap, net::Ipv6Addr};
 
+/// The shards as they are listed.
 pub fn shards<'a>(
     found: &'a Found,
     redis: &Reader<'_>,
@@ -21,16 +22,18 @@ pub fn shards<'a>(
             replicas: redis.addresses("replicas"),
         }]
     } else {
-        for option in ["host", "port", "replicas"].into_iter().filter(|option| redis.is_set(option)) {
-            redis.refuse(
-                option,
-                "is not allowed beside [shard:NAME] sections: give each shard its own master and replicas",
-            );
-        }
+        refuse_one_shard(redis, "[shard:NAME] sections: give each shard its own master and replicas");
         named.into_iter().map(|(title, name)| shard(&reader(Section::Shard, title), name)).collect()
     };
     refuse_doubles(&shards, redis);
     shards
+}
+
+/// Refuses the options that list the nodes of one shard, beside what lists them otherwise.
+pub fn refuse_one_shard(redis: &Reader<'_>, beside: &str) {
+    for option in ["host", "port", "replicas"].into_iter().filter(|option| redis.is_set(option)) {
+        redis.refuse(option, format!("is not allowed beside {beside}"));
+    }
 }
 
 /// The master of the only shard: `host` and `port`, an IPv6 address also without brackets.
@@ -51,8 +54,14 @@ fn shard(section: &Reader<'_>, name: &str) -> Shard {
         section.refuse("master", "is missing: write host:port");
         nowhere()
     };
-    let weight = u32::try_from(section.number("weight", 1..=100)).unwrap_or(1);
-    Shard { name: name.to_owned(), weight, master, replicas: section.addresses("replicas") }
+    if section.is_set("sentinel_master") {
+        section.refuse("sentinel_master", "has no effect without sentinels under [redis]");
+    }
+    Shard { name: name.to_owned(), weight: weight(section), master, replicas: section.addresses("replicas") }
+}
+
+pub fn weight(section: &Reader<'_>) -> u32 {
+    u32::try_from(section.number("weight", 1..=100)).unwrap_or(1)
 }
 
 /// A node belongs to one shard and has one part in it.
