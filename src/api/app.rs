@@ -1,7 +1,8 @@
 //! What the handlers share.
 
-use super::{body::Memory, failure_log::FailureLog};
+use super::{body::Memory, failure_log::FailureLog, sync};
 use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
+use axum::http::HeaderValue;
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
@@ -19,6 +20,8 @@ pub struct App {
     /// Apart from the others', so that strangers can't take what callers need.
     pub login_memory: Memory,
     pub failures: FailureLog,
+    /// What callers get that have changed nothing.
+    pub empty_sync_token: HeaderValue,
     draining: AtomicBool,
     /// Every shard has been reachable at one time: what was configured exists.
     complete_once: AtomicBool,
@@ -27,6 +30,7 @@ pub struct App {
 impl App {
     pub fn new(settings: &Settings, store: Store) -> Self {
         Self {
+            empty_sync_token: sync::value(&store.empty_sync_token()),
             auth: Auth::new(&settings.auth),
             cache: Cache::new(settings, store),
             deadline: settings.service.deadline,

@@ -9,8 +9,9 @@ use super::{
     layers::RequestId,
     problem::Problem,
     reply, schemas,
+    sync::Sync,
 };
-use crate::{auth::Caller, cache::Command, types::Deadline};
+use crate::{auth::Caller, cache::Command, store::Freshness, types::Deadline};
 use axum::{
     Extension,
     extract::{Request, State},
@@ -25,6 +26,7 @@ const REPLY_BYTES: usize = 256;
 /// Runs one command, or a batch of them.
 #[utoipa::path(
     post, path = "/cache", tag = "cache", security(("token" = [])),
+    params(("cache-sync-token" = Option<String>, Header, description = "The token of an earlier answer, from whichever instance: reads then show what had been changed by then. Every answer has one.")),
     request_body(content = schemas::Commands, description = "One command, or an array of up to 1,000"),
     responses(
         (status = 200, description = "The reply; of a batch, an array of replies in order. A key that is not there is `NOT_FOUND`.", body = schemas::Replies),
@@ -40,21 +42,23 @@ const REPLY_BYTES: usize = 256;
     )
 )]
 pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
-    let answer = run(&app, &id, request).await;
-    answer.unwrap_or_else(|problem| {
+    let mut sync = Sync::default();
+    let mut response = run(&app, &id, &mut sync, request).await.unwrap_or_else(|problem| {
         problem.log(&app.failures, &id);
         problem.into_response()
-    })
+    });
+    sync.write(response.headers_mut(), app.cache.store(), &app.empty_sync_token);
+    response
 }
 
-async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Problem> {
+async fn run(app: &App, id: &RequestId, sync: &mut Sync, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let admitted = caller(&app.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
-        Media::Json => Ok(caller),
+        Media::Json => sync.read(&parts.headers, app.cache.store()).map(|freshness| (caller, freshness)),
         Media::Form | Media::Other => Err(body::unsupported_media()),
     });
-    let caller = match admitted {
-        Ok(caller) => caller,
+    let (caller, freshness) = match admitted {
+        Ok(admitted) => admitted,
         Err(problem) => {
             body::discard(&parts.headers, body).await;
             return Err(problem);
@@ -62,46 +66,65 @@ async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Pr
     };
     let body = body::read(&parts.headers, body, app.body_bytes_max, &app.body_memory).await?;
     let deadline = Deadline::within(app.deadline);
+    let asked = Asked { app, id, caller: &caller, freshness, deadline };
     match command::parse_body(&body.bytes)? {
-        Body::One(text) => one(app, &caller, text, deadline).await,
-        Body::Batch(items) => Ok(batch(app, id, &caller, &items, deadline).await),
+        Body::One(text) => asked.one(sync, text).await,
+        Body::Batch(items) => Ok(asked.batch(sync, &items).await),
     }
 }
 
-async fn one(app: &App, caller: &Caller, text: &str, deadline: Deadline) -> Result<Response, Problem> {
-    let command = permitted(caller, command::parse(text))?;
-    let answer = app.cache.run(&command, caller.namespace(), deadline).await;
-    let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
-    let mut out = Vec::with_capacity(REPLY_BYTES);
-    reply::write(&mut out, &command, &reply);
-    Ok(json::response(out))
+/// What a request's commands have in common.
+struct Asked<'a> {
+    app: &'a App,
+    id: &'a RequestId,
+    caller: &'a Caller,
+    freshness: Freshness,
+    deadline: Deadline,
 }
 
-/// Every item has its own reply, in order; a failed item does not fail its neighbours.
-async fn batch(app: &App, id: &RequestId, caller: &Caller, items: &[&RawValue], deadline: Deadline) -> Response {
-    let mut commands = Vec::with_capacity(items.len());
-    let parsed: Vec<Result<(), Problem>> = items
-        .iter()
-        .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
-        .collect();
-    let replies = app.cache.batch(&commands, caller.namespace(), deadline).await;
-
-    let mut answered = commands.iter().zip(replies);
-    let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
-    out.push(b'[');
-    for (position, outcome) in parsed.into_iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
+impl Asked<'_> {
+    async fn one(&self, sync: &mut Sync, text: &str) -> Result<Response, Problem> {
+        let command = permitted(self.caller, command::parse(text))?;
+        if command.is_change() {
+            sync.changes();
         }
-        let reply = outcome.map(|()| answered.next().expect("each permitted command has a reply"));
-        match reply {
-            Ok((command, Ok(reply))) => reply::write(&mut out, command, &reply),
-            Ok((command, Err(error))) => fail(app, id, &Problem::from(error).of(command::name(command)), &mut out),
-            Err(problem) => fail(app, id, &problem, &mut out),
-        }
+        let answer = self.app.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
+        let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
+        let mut out = Vec::with_capacity(REPLY_BYTES);
+        reply::write(&mut out, &command, &reply);
+        Ok(json::response(out))
     }
-    out.push(b']');
-    json::response(out)
+
+    /// Every item has its own reply, in order; a failed item does not fail its neighbours.
+    async fn batch(&self, sync: &mut Sync, items: &[&RawValue]) -> Response {
+        let Self { app, id, caller, .. } = self;
+        let mut commands = Vec::with_capacity(items.len());
+        let parsed: Vec<Result<(), Problem>> = items
+            .iter()
+            .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
+            .collect();
+        if commands.iter().any(Command::is_change) {
+            sync.changes();
+        }
+        let replies = app.cache.batch(&commands, caller.namespace(), self.freshness, self.deadline).await;
+
+        let mut answered = commands.iter().zip(replies);
+        let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
+        out.push(b'[');
+        for (position, outcome) in parsed.into_iter().enumerate() {
+            if position > 0 {
+                out.push(b',');
+            }
+            let reply = outcome.map(|()| answered.next().expect("each permitted command has a reply"));
+            match reply {
+                Ok((command, Ok(reply))) => reply::write(&mut out, command, &reply),
+                Ok((command, Err(error))) => fail(app, id, &Problem::from(error).of(command::name(command)), &mut out),
+                Err(problem) => fail(app, id, &problem, &mut out),
+            }
+        }
+        out.push(b']');
+        json::response(out)
+    }
 }
 
 fn fail(app: &App, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use crate::{
-    cache::{Command, Write},
+    cache::{Command, Read, Write},
     types::{Key, TTL_SECS_MAX, Ttl, Value},
 };
 use serde::{Deserialize, Deserializer};
@@ -11,6 +11,9 @@ use std::borrow::Cow;
 
 /// Most commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 1000;
+
+/// Most replicas that a WRITE can wait for; no shard has as many.
+pub const REPLICAS_MAX: u32 = 100;
 
 /// What a body holds.
 pub enum Body<'a> {
@@ -60,6 +63,10 @@ struct Fields<'a> {
     expire: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     encrypt: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    replicas: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    consistency: Option<&'a RawValue>,
 }
 
 /// Keeps `null` apart from absent, which `Option` alone does not.
@@ -75,7 +82,7 @@ pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let command = string("command", fields.command)?;
     match command.as_ref() {
-        "READ" => Ok(Command::Read { key: key(fields.key).map_err(|problem| problem.of("READ"))? }),
+        "READ" => read(&fields).map(Command::Read).map_err(|problem| problem.of("READ")),
         "WRITE" => write(&fields).map(Command::Write).map_err(|problem| problem.of("WRITE")),
         "DELETE" => Ok(Command::Delete { key: key(fields.key).map_err(|problem| problem.of("DELETE"))? }),
         other => Err(Problem::bad_request(
@@ -88,16 +95,26 @@ pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
 /// The name of a command in replies.
 pub fn name(command: &Command<'_>) -> &'static str {
     match command {
-        Command::Read { .. } => "READ",
+        Command::Read(_) => "READ",
         Command::Write(_) => "WRITE",
         Command::Delete { .. } => "DELETE",
     }
 }
 
+fn read<'a>(fields: &Fields<'a>) -> Result<Read<'a>, Problem> {
+    Ok(Read { key: key(fields.key)?, from_master: from_master(fields.consistency)? })
+}
+
 fn write<'a>(fields: &Fields<'a>) -> Result<Write<'a>, Problem> {
     let key = key(fields.key)?;
     let value = fields.value.ok_or_else(|| Problem::field("`value` is missing"))?;
-    Ok(Write { key, value: Value::from_json(value), ttl: ttl(fields.expire)?, seal: flag("encrypt", fields.encrypt)? })
+    Ok(Write {
+        key,
+        value: Value::from_json(value),
+        ttl: ttl(fields.expire)?,
+        seal: flag("encrypt", fields.encrypt)?,
+        replicas: replicas(fields.replicas)?,
+    })
 }
 
 fn key(raw: Option<&RawValue>) -> Result<Key<'_>, Problem> {
@@ -137,6 +154,25 @@ fn flag(field: &str, raw: Option<&RawValue>) -> Result<bool, Problem> {
         None | Some("null" | "false") => Ok(false),
         Some("true") => Ok(true),
         Some(other) => Err(Problem::field(format!("`{field}` must be true or false, not {}", kind(other)))),
+    }
+}
+
+/// How many replicas have to have a value.
+fn replicas(raw: Option<&RawValue>) -> Result<u32, Problem> {
+    let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(0) };
+    raw.parse().ok().filter(|replicas| *replicas <= REPLICAS_MAX).ok_or_else(|| {
+        let given = if kind(raw) == "a number" { shortened(raw) } else { kind(raw).into() };
+        Problem::field(format!("`replicas` must be a whole number from 0 to {REPLICAS_MAX}, not {given}"))
+    })
+}
+
+fn from_master(raw: Option<&RawValue>) -> Result<bool, Problem> {
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok(false),
+        Some("\"master\"") => Ok(true),
+        Some(other) => {
+            Err(Problem::field(format!("`consistency` can only be \"master\", or absent, not {}", shortened(other))))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod probes;
 mod problem;
 mod reply;
 mod schemas;
+mod sync;
 
 pub use app::App;
 pub use openapi::document as openapi_document;

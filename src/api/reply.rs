@@ -12,9 +12,17 @@ pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply) {
     out.extend_from_slice(b"{\"command\":\"");
     out.extend_from_slice(name(command).as_bytes());
     match (reply, command) {
-        (Reply::Found(value), _) => success_with(out, value),
-        (Reply::Written, Command::Write(write)) => success_with(out, &write.value),
-        (Reply::Written | Reply::Deleted, command) => {
+        (Reply::Found(value), _) => with_value(out, "SUCCESS", value),
+        (Reply::Written { .. }, Command::Write(write)) if write.replicas == 0 => {
+            with_value(out, "SUCCESS", &write.value);
+        }
+        (Reply::Written { replicas }, Command::Write(write)) => {
+            let status = if *replicas >= write.replicas { "SUCCESS" } else { "UNCONFIRMED" };
+            with_value(out, status, &write.value);
+            out.pop();
+            out.extend_from_slice(format!(",\"replicas\":{replicas}}}").as_bytes());
+        }
+        (Reply::Written { .. } | Reply::Deleted, command) => {
             out.extend_from_slice(b"\",\"message\":");
             message(out, command, " Key deleted");
             out.extend_from_slice(b",\"status\":\"SUCCESS\"}");
@@ -27,8 +35,10 @@ pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply) {
     }
 }
 
-fn success_with(out: &mut Vec<u8>, value: &Value<'_>) {
-    out.extend_from_slice(b"\",\"status\":\"SUCCESS\",");
+fn with_value(out: &mut Vec<u8>, status: &str, value: &Value<'_>) {
+    out.extend_from_slice(b"\",\"status\":\"");
+    out.extend_from_slice(status.as_bytes());
+    out.extend_from_slice(b"\",");
     match value {
         Value::Text(text) => {
             out.extend_from_slice(b"\"value\":");

@@ -46,6 +46,13 @@ pub struct Command {
     expire: Option<i64>,
     /// Of a WRITE: encrypt the value before it leaves for Redis.
     encrypt: Option<bool>,
+    /// Of a WRITE: wait until so many replicas have it. How many had it is in the reply; if they were fewer, its
+    /// status is `UNCONFIRMED`.
+    #[schema(minimum = 0, maximum = 100)]
+    replicas: Option<u32>,
+    /// Of a READ: `master` reads from the master, which is never behind.
+    #[schema(example = "master")]
+    consistency: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -68,11 +75,13 @@ pub enum Replies {
 #[derive(Serialize, ToSchema)]
 pub struct Reply {
     command: Option<Name>,
-    /// `SUCCESS`, `NOT_FOUND`, or, for an item of a batch, `ERROR`.
+    /// `SUCCESS`, `NOT_FOUND`, for a WRITE that asked for replicas `UNCONFIRMED`, or, for an item of a batch, `ERROR`.
     #[schema(example = "SUCCESS")]
     status: String,
     /// Of a READ or WRITE.
     value: Option<Json>,
+    /// Of a WRITE that asked for replicas: how many had it.
+    replicas: Option<u32>,
     /// `base64` where the value is bytes that are no text.
     encoding: Option<String>,
     message: Option<String>,

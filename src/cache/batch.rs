@@ -2,16 +2,17 @@
 
 use super::{Cache, CacheError, Command, Reply};
 use crate::{
-    store::{Answer, Operation, OperationKind},
+    store::{Answer, Freshness, Operation, OperationKind},
     types::{Deadline, FullKey, Namespace},
 };
 
 impl Cache {
-    /// Runs all commands; replies in their order. One that fails does not fail its neighbours.
+    /// Runs all commands; replies in their order. Reads are at least as fresh as that. One that fails does not fail its neighbours.
     pub async fn batch(
         &self,
         commands: &[Command<'_>],
         namespace: Option<&Namespace>,
+        freshness: Freshness,
         deadline: Deadline,
     ) -> Vec<Result<Reply, CacheError>> {
         let mut operations = Vec::with_capacity(commands.len());
@@ -20,7 +21,7 @@ impl Cache {
             .iter()
             .map(|command| {
                 let key = command.key().within(namespace);
-                let kind = self.operation(command, &key)?;
+                let kind = self.operation(command, &key, freshness)?;
                 operations.push(Operation { key, kind });
                 Ok(operations.len() - 1)
             })
@@ -33,10 +34,15 @@ impl Cache {
         places.into_iter().map(|place| place.and_then(&mut reply)).collect()
     }
 
-    fn operation<'c>(&self, command: &'c Command<'_>, key: &FullKey<'_>) -> Result<OperationKind<'c>, CacheError> {
+    fn operation<'c>(
+        &self,
+        command: &'c Command<'_>,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+    ) -> Result<OperationKind<'c>, CacheError> {
         Ok(match command {
-            Command::Read { .. } => OperationKind::Get,
-            Command::Write(write) => OperationKind::Set { bytes: self.stored_form(write, key)?, ttl: self.ttl(write) },
+            Command::Read(read) => OperationKind::Get(read.freshness(freshness)),
+            Command::Write(write) => self.set(write, key)?,
             Command::Delete { .. } => OperationKind::Delete,
         })
     }
@@ -44,7 +50,7 @@ impl Cache {
     fn reply(&self, key: &FullKey<'_>, answer: Answer) -> Result<Reply, CacheError> {
         match answer {
             Answer::Got(stored) => self.found(key, stored),
-            Answer::Stored => Ok(Reply::Written),
+            Answer::Stored { replicas } => Ok(Reply::Written { replicas }),
             Answer::Deleted(true) => Ok(Reply::Deleted),
             Answer::Deleted(false) => Ok(Reply::NotFound),
         }

@@ -5,9 +5,16 @@ use crate::types::{Key, Scope, Ttl, Value};
 /// What a caller asks for.
 #[derive(Debug)]
 pub enum Command<'a> {
-    Read { key: Key<'a> },
+    Read(Read<'a>),
     Write(Write<'a>),
     Delete { key: Key<'a> },
+}
+
+#[derive(Debug)]
+pub struct Read<'a> {
+    pub key: Key<'a>,
+    /// Read from the master, whatever replicas have.
+    pub from_master: bool,
 }
 
 #[derive(Debug)]
@@ -18,19 +25,26 @@ pub struct Write<'a> {
     pub ttl: Option<Ttl>,
     /// Seal the value even where that is not done for all.
     pub seal: bool,
+    /// Wait until so many replicas have it.
+    pub replicas: u32,
 }
 
 impl<'a> Command<'a> {
     pub fn key(&self) -> &Key<'a> {
         match self {
-            Self::Read { key } | Self::Delete { key } | Self::Write(Write { key, .. }) => key,
+            Self::Read(Read { key, .. }) | Self::Delete { key } | Self::Write(Write { key, .. }) => key,
         }
+    }
+
+    /// True if it may change what is stored.
+    pub fn is_change(&self) -> bool {
+        !matches!(self, Self::Read(_))
     }
 
     /// The permission that the command needs.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::Read { .. } => Scope::Read,
+            Self::Read(_) => Scope::Read,
             Self::Write(_) => Scope::Write,
             Self::Delete { .. } => Scope::Delete,
         }
@@ -41,7 +55,10 @@ impl<'a> Command<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
     Found(Value<'static>),
-    Written,
+    /// How many replicas had it, where the WRITE asked that some have it.
+    Written {
+        replicas: u32,
+    },
     Deleted,
     NotFound,
 }

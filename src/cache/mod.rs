@@ -6,12 +6,12 @@ mod delete;
 mod read;
 mod write;
 
-pub use command::{Command, Reply, Write};
+pub use command::{Command, Read, Reply, Write};
 
 use crate::{
     sealing::{Keyring, OpenError},
     settings::Settings,
-    store::{Advice, Store, StoreError},
+    store::{Advice, Freshness, Store, StoreError},
     types::{Deadline, Namespace, Ttl},
 };
 
@@ -62,15 +62,16 @@ impl Cache {
         &self.store
     }
 
-    /// Runs one command, on the keys of `namespace` where there is one.
+    /// Runs one command, on the keys of `namespace` where there is one. Reads are at least as fresh as that.
     pub async fn run(
         &self,
         command: &Command<'_>,
         namespace: Option<&Namespace>,
+        freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         match command {
-            Command::Read { key } => self.read(&key.within(namespace), deadline).await,
+            Command::Read(read) => self.read(&read.key.within(namespace), read.freshness(freshness), deadline).await,
             Command::Write(write) => self.write(write, &write.key.within(namespace), deadline).await,
             Command::Delete { key } => self.delete(&key.within(namespace), deadline).await,
         }

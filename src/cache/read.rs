@@ -1,15 +1,27 @@
 //! READ.
 
-use super::{Cache, CacheError, Reply};
+use super::{Cache, CacheError, Read, Reply};
 use crate::{
     sealing,
     store::Freshness,
     types::{Deadline, FullKey, Value},
 };
 
+impl Read<'_> {
+    /// How fresh it has to be, in a request that wants `at_least`.
+    pub(super) fn freshness(&self, at_least: Freshness) -> Freshness {
+        if self.from_master { Freshness::Master } else { at_least }
+    }
+}
+
 impl Cache {
-    pub(super) async fn read(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
-        let stored = self.store.get(key, Freshness::Usual, deadline).await?;
+    pub(super) async fn read(
+        &self,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Reply, CacheError> {
+        let stored = self.store.get(key, freshness, deadline).await?;
         self.found(key, stored)
     }
 

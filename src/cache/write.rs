@@ -1,7 +1,10 @@
 //! WRITE.
 
 use super::{Cache, CacheError, Reply, Write};
-use crate::types::{Deadline, FullKey, Ttl};
+use crate::{
+    store::OperationKind,
+    types::{Deadline, FullKey},
+};
 use std::borrow::Cow;
 
 impl Cache {
@@ -11,13 +14,17 @@ impl Cache {
         key: &FullKey<'_>,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
-        let bytes = self.stored_form(write, key)?;
-        self.store.set(key, &bytes, self.ttl(write), deadline).await?;
-        Ok(Reply::Written)
+        let replicas = self.store.set(key, &self.set(write, key)?, deadline).await?;
+        Ok(Reply::Written { replicas })
+    }
+
+    pub(super) fn set<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<OperationKind<'w>, CacheError> {
+        let ttl = write.ttl.unwrap_or(self.default_ttl);
+        Ok(OperationKind::Set { bytes: self.stored_form(write, key)?, ttl, replicas: write.replicas })
     }
 
     /// The bytes that Redis is to hold: the value's own, or sealed.
-    pub(super) fn stored_form<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<Cow<'w, [u8]>, CacheError> {
+    fn stored_form<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<Cow<'w, [u8]>, CacheError> {
         let (bytes, bytes_max) = (write.value.stored_bytes(), self.value_bytes_max);
         if bytes > bytes_max {
             return Err(CacheError::ValueTooLarge { bytes, bytes_max });
@@ -28,9 +35,5 @@ impl Cache {
         }
         let keyring = self.keyring.as_ref().ok_or(CacheError::NoSealingKey)?;
         Ok(Cow::Owned(keyring.seal(key, &plain)))
-    }
-
-    pub(super) fn ttl(&self, write: &Write<'_>) -> Ttl {
-        write.ttl.unwrap_or(self.default_ttl)
     }
 }

@@ -58,7 +58,7 @@ struct Part {
 /// Runs all operations; answers in their order.
 pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
     let map = store.map.load_full();
-    let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get);
+    let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get(_));
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
     let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
     let mut hashes = Vec::with_capacity(operations.len());
@@ -132,14 +132,18 @@ impl Batch<'_> {
     }
 
     fn unread(&self, position: usize) -> Read {
-        let wish = self.changes.wish(self.hashes[position], Freshness::Usual);
+        let freshness = match self.operations[position].kind {
+            OperationKind::Get(freshness) => freshness,
+            _ => Freshness::Usual,
+        };
+        let wish = self.changes.wish(self.hashes[position], freshness);
         Read { position, wish, tried: Tried::default() }
     }
 
     /// Runs on the master, in order. What a node refused without running it goes to the next master.
     async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
-        let is_change = |position: &&usize| !matches!(self.operations[**position].kind, OperationKind::Get);
+        let is_change = |position: &&usize| !matches!(self.operations[**position].kind, OperationKind::Get(_));
         let noted = |position: &usize| Noted { changes: self.changes, hash: self.hashes[*position] };
         let _noted: Vec<Noted<'_>> = positions.iter().filter(is_change).map(noted).collect();
         let mut tried = Tried::default();
@@ -177,7 +181,7 @@ impl Batch<'_> {
         for (position, answer) in positions.into_iter().zip(answers) {
             let operation = &self.operations[position];
             let key = operation.key.as_bytes();
-            let is_read = matches!(operation.kind, OperationKind::Get);
+            let is_read = matches!(operation.kind, OperationKind::Get(_));
             match answer {
                 Err(error) if error.did_not_run() => {
                     refused.insert(key);
@@ -213,22 +217,28 @@ impl Batch<'_> {
             let operation = &self.operations[*position];
             pipeline.add_command(command(&operation.key, &operation.kind));
         }
-        match node.ask_all(&pipeline, patience).await {
-            Ok(values) => {
-                positions.iter().zip(values).map(|(position, value)| self.answer(shard, *position, value)).collect()
+        let replicas = positions.iter().map(|position| self.operations[*position].kind.replicas()).max().unwrap_or(0);
+        let answers = match replicas {
+            0 => node.ask_all(&pipeline, patience).await.map(|values| (values, 0)),
+            replicas => node.ask_all_durably(&pipeline, replicas, self.deadline).await,
+        };
+        match answers {
+            Ok((values, had)) => {
+                let answers = positions.iter().zip(values);
+                answers.map(|(position, value)| self.answer(shard, *position, value, had)).collect()
             }
             Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
     /// What a value means, as long as there is room for it in the reply.
-    fn answer(&self, shard: &Shard, position: usize, value: Value) -> Result<Answer, NodeError> {
+    fn answer(&self, shard: &Shard, position: usize, value: Value, had: u32) -> Result<Answer, NodeError> {
         shard.note_value(&value);
         if let Value::BulkString(bytes) = &value
             && self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > REPLY_BYTES_MAX
         {
             return Err(NodeError::NoRoom);
         }
-        answer_to(&self.operations[position].kind, value)
+        answer_to(&self.operations[position].kind, value, had)
     }
 }

@@ -8,10 +8,10 @@ use redis::{Cmd, Value};
 pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
     let mut command = Cmd::new();
     match kind {
-        OperationKind::Get => command.arg("GET").arg(key.as_bytes()),
+        OperationKind::Get(_) => command.arg("GET").arg(key.as_bytes()),
         // UNLINK is DEL that frees large values outside Redis's main thread.
         OperationKind::Delete => command.arg("UNLINK").arg(key.as_bytes()),
-        OperationKind::Set { bytes, ttl } => {
+        OperationKind::Set { bytes, ttl, .. } => {
             command.arg("SET").arg(key.as_bytes()).arg(bytes.as_ref());
             match ttl {
                 Ttl::Never => &mut command,
@@ -22,11 +22,12 @@ pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
     command
 }
 
-pub fn answer_to(kind: &OperationKind<'_>, value: Value) -> Result<Answer, NodeError> {
+/// What a node's answer means; `had` is the number of replicas that had a change when that was waited for.
+pub fn answer_to(kind: &OperationKind<'_>, value: Value, had: u32) -> Result<Answer, NodeError> {
     match (kind, value) {
         (_, Value::ServerError(error)) => Err(NodeError::from(&error)),
-        (OperationKind::Get, value) => got(value).map(Answer::Got),
-        (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored),
+        (OperationKind::Get(_), value) => got(value).map(Answer::Got),
+        (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored { replicas: had }),
         (OperationKind::Delete, Value::Int(deleted)) => Ok(Answer::Deleted(deleted > 0)),
         _ => Err(NodeError::Unexpected),
     }

@@ -6,6 +6,7 @@
 mod batch;
 mod commands;
 mod connect;
+mod durable;
 mod error;
 mod freshness;
 mod keep;
@@ -17,10 +18,12 @@ mod node;
 mod roles;
 mod shard;
 mod standing;
+mod sync;
 
 pub use error::{Advice, StoreError};
 pub use freshness::{Freshness, Moment};
 pub use shard::ShardHealth;
+pub use sync::SyncToken;
 
 use crate::{
     ring::Ring,
@@ -33,8 +36,10 @@ use error::WriteFailure;
 use freshness::{Changes, Clock};
 use link::{GiveUp, Patience};
 use map::{Map, Routing};
+use secrecy::ExposeSecret;
 use shard::{Shard, Tried};
 use std::{borrow::Cow, sync::Arc};
+use sync::Sync;
 use tokio::sync::watch;
 
 /// All shards. A clone is a handle on the same store.
@@ -44,6 +49,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     map: ArcSwap<Map>,
     changes: Changes,
+    sync: Sync,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
 }
@@ -55,9 +61,21 @@ pub struct Operation<'a> {
 }
 
 pub enum OperationKind<'a> {
-    Get,
-    Set { bytes: Cow<'a, [u8]>, ttl: Ttl },
+    Get(Freshness),
+    Set {
+        bytes: Cow<'a, [u8]>,
+        ttl: Ttl,
+        /// So many replicas have to have it; that is waited for within the deadline.
+        replicas: u32,
+    },
     Delete,
+}
+
+impl OperationKind<'_> {
+    /// How many replicas have to have it.
+    fn replicas(&self) -> u32 {
+        if let Self::Set { replicas, .. } = self { *replicas } else { 0 }
+    }
 }
 
 /// What an operation came to.
@@ -65,7 +83,8 @@ pub enum OperationKind<'a> {
 pub enum Answer {
     /// Of a GET: the bytes, or that there are none.
     Got(Option<Vec<u8>>),
-    Stored,
+    /// Of a SET: how many replicas had it when that was waited for.
+    Stored { replicas: u32 },
     /// Of a DELETE: whether there was something to delete.
     Deleted(bool),
 }
@@ -94,7 +113,23 @@ impl Store {
         let shards = listed.iter().map(shard).collect::<Result<_, _>>()?;
         let ring = Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)));
         let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
-        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), layout })))
+        let sync = Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes());
+        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), sync, layout })))
+    }
+
+    /// A token that covers everything this process has acknowledged until now.
+    pub fn sync_token(&self) -> SyncToken {
+        self.0.sync.token()
+    }
+
+    /// A token that covers nothing.
+    pub fn empty_sync_token(&self) -> SyncToken {
+        self.0.sync.empty()
+    }
+
+    /// How fresh reads have to be to show what the token covers.
+    pub fn freshness(&self, token: &SyncToken) -> Freshness {
+        self.0.sync.freshness(token)
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
@@ -111,7 +146,7 @@ impl Store {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let route = self.0.map.load().route(key);
         let (shard, wish) = (&route.shard, self.0.changes.wish(route.hash, freshness));
-        let command = command(key, &OperationKind::Get);
+        let command = command(key, &OperationKind::Get(freshness));
         let mut tried = Tried::default();
         loop {
             let node = shard.reader(&wish, &tried, deadline).await?;
@@ -126,10 +161,11 @@ impl Store {
         }
     }
 
-    /// Stores `bytes` under `key`, on the master.
-    pub async fn set(&self, key: &FullKey<'_>, bytes: &[u8], ttl: Ttl, deadline: Deadline) -> Result<(), StoreError> {
-        let kind = OperationKind::Set { bytes: Cow::Borrowed(bytes), ttl };
-        self.write(key, &kind, deadline).await.map(|_| ())
+    /// Stores what `set` says under `key`, on the master. Returns how many replicas had it, as far as that was waited
+    /// for.
+    pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
+        let answer = self.write(key, set, deadline).await?;
+        Ok(if let Answer::Stored { replicas } = answer { replicas } else { 0 })
     }
 
     /// Deletes what is under `key`, on the master; tells whether there was anything.
@@ -167,7 +203,14 @@ impl Store {
         let mut tried = Tried::default();
         loop {
             let node = shard.writer(&tried, deadline).await?;
-            match node.ask(&command, patience).await.and_then(|value| answer_to(kind, value)) {
+            let answer = match kind.replicas() {
+                0 => node.ask(&command, patience).await.and_then(|value| answer_to(kind, value, 0)),
+                replicas => node
+                    .ask_durably(&command, replicas, deadline)
+                    .await
+                    .and_then(|(value, had)| answer_to(kind, value, had)),
+            };
+            match answer {
                 Err(error) if error.did_not_run() => {
                     node.doubt();
                     tried.note(&node, error);

@@ -2,12 +2,17 @@
 
 use super::{
     connect::Target,
+    durable::Durable,
     error::NodeError,
     freshness::{Clock, Moment, Progress},
     link::{Link, Patience, Session},
     standing::{Role, Standing},
 };
-use crate::{ring::node_seed, settings, types::Address};
+use crate::{
+    ring::node_seed,
+    settings,
+    types::{Address, Deadline},
+};
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
 use std::{
     sync::{
@@ -45,6 +50,7 @@ pub struct Node {
     /// How long it may answer nobody before it is given up for another node.
     pub attempt_timeout: Duration,
     links: Box<[Link]>,
+    durable: Durable,
     next_link: AtomicUsize,
     in_flight: AtomicUsize,
     in_flight_max: usize,
@@ -81,6 +87,7 @@ impl Node {
             connect_timeout: redis.connect_timeout,
             attempt_timeout: redis.attempt_timeout,
             links: (0..redis.connections_per_node).map(|_| Link::default()).collect(),
+            durable: Durable::default(),
             next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             in_flight_max: redis.in_flight_max,
@@ -114,6 +121,31 @@ impl Node {
             .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
             .await?;
         if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+    }
+
+    /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and how many
+    /// had it.
+    pub async fn ask_durably(
+        &self,
+        command: &Cmd,
+        replicas: u32,
+        deadline: Deadline,
+    ) -> Result<(Value, u32), NodeError> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(command.clone());
+        let (mut values, had) = self.ask_all_durably(&pipeline, replicas, deadline).await?;
+        values.pop().map(|value| (value, had)).ok_or(NodeError::Unexpected)
+    }
+
+    /// As [`Node::ask_durably`], for several commands at once.
+    pub async fn ask_all_durably(
+        &self,
+        commands: &Pipeline,
+        replicas: u32,
+        deadline: Deadline,
+    ) -> Result<(Vec<Value>, u32), NodeError> {
+        let _place = self.take_place(commands.len())?;
+        self.durable.ask_all(&self.target, commands, replicas, deadline).await
     }
 
     pub fn is_up(&self) -> bool {

@@ -1,0 +1,94 @@
+//! Changes that wait until replicas have them, each on a connection of its own: `WAIT` counts what was written over
+//! the connection that it comes on, and holds up everything behind it.
+
+use super::{connect::Target, error::NodeError};
+use crate::types::Deadline;
+use futures_util::FutureExt;
+use redis::{
+    Pipeline, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+/// Connections to one node that wait at once; further changes queue for one within their deadline.
+const CONNECTIONS_MAX: usize = 32;
+/// A connection that was not used for so long is not used again.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// What is left of the deadline when the wait ends, for its answer to arrive.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// The connections to one node.
+pub struct Durable {
+    places: Semaphore,
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    connection: MultiplexedConnection,
+    since: Instant,
+    /// Told when the connection is lost.
+    lost: Arc<Notify>,
+}
+
+impl Default for Durable {
+    fn default() -> Self {
+        Self { places: Semaphore::new(CONNECTIONS_MAX), idle: Mutex::default() }
+    }
+}
+
+impl Durable {
+    /// Sends `commands` and waits until `replicas` have what they changed, or the deadline is near. Returns the
+    /// answers, and how many replicas had it.
+    pub async fn ask_all(
+        &self,
+        target: &Target,
+        commands: &Pipeline,
+        replicas: u32,
+        deadline: Deadline,
+    ) -> Result<(Vec<Value>, u32), NodeError> {
+        let Ok(Ok(_place)) = timeout_at(deadline.instant(), self.places.acquire()).await else {
+            return Err(NodeError::Busy);
+        };
+        let mut used = match self.take() {
+            Some(idle) => idle,
+            None => timeout_at(deadline.instant(), open(target)).await.map_err(|_| NodeError::NotConnected)??,
+        };
+        let wait_until = deadline.instant().checked_sub(MARGIN).unwrap_or_else(Instant::now);
+        // 0 would wait for ever.
+        let wait_ms = wait_until.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let mut with_wait = commands.clone();
+        with_wait.cmd("WAIT").arg(replicas).arg(u64::try_from(wait_ms).unwrap_or(u64::MAX));
+        let count = commands.len() + 1;
+        let answer = used.connection.req_packed_commands(&with_wait, 0, count);
+        // A connection whose answer did not come is dropped: the next one's must not be taken for it.
+        let mut answers = timeout_at(deadline.instant(), answer).await.map_err(|_| NodeError::TimedOut)??;
+        let waited = answers.pop().ok_or(NodeError::Unexpected)?;
+        if answers.len() != commands.len() {
+            return Err(NodeError::Unexpected);
+        }
+        used.since = Instant::now();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(used);
+        // A node that is no master refuses to wait, and refused the changes as well.
+        let had = if let Value::Int(had) = waited { u32::try_from(had).unwrap_or(0) } else { 0 };
+        Ok((answers, had))
+    }
+
+    fn take(&self) -> Option<Idle> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|idle| idle.since.elapsed() < IDLE_MAX && idle.lost.notified().now_or_never().is_none());
+        idle.pop()
+    }
+}
+
+async fn open(target: &Target) -> Result<Idle, NodeError> {
+    let lost = Arc::new(Notify::new());
+    let connection = target.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
+    Ok(Idle { connection, since: Instant::now(), lost })
+}
