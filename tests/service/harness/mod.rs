@@ -2,11 +2,17 @@
 
 mod caller;
 mod certificates;
+mod instance;
+mod proxy;
 mod service;
+mod traffic;
 
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
+pub use instance::Instance;
+pub use proxy::{Mode, Proxy};
 pub use service::{Service, redis_section, shared};
+pub use traffic::{Figures, Load, Traffic};
 
 use cachefront::cli::dev::local_redis::{Group, Layout};
 use std::time::{Duration, Instant};
