@@ -159,6 +159,7 @@ impl<'a> Client<'a> {
             // A different way through all keys than the writers', so that no two go in step.
             Line::Read => self.read(turn * 7 + self.number).await,
             Line::Write if self.turns.is_multiple_of(BATCH_EVERY) => self.batch(own, own + turn).await,
+            Line::Write if self.turns % 2 == 1 => self.write_once().await,
             Line::Write => self.write(own).await,
         };
         if succeeded {
@@ -199,39 +200,50 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Writes the next version of a slot's key.
     async fn write(&mut self, slot: usize) -> bool {
         let key = self.shared.key(slot).name;
-        let (version, value, command) = self.next_write(&key);
+        self.write_key(Some(slot), &key).await
+    }
+
+    /// Writes a key that is never written again, so that no later write covers the loss of this one.
+    async fn write_once(&mut self) -> bool {
+        let key = format!("once:{}:{}", self.number, self.turns);
+        self.write_key(None, &key).await
+    }
+
+    async fn write_key(&mut self, slot: Option<usize>, key: &str) -> bool {
+        let (version, value, command) = self.next_write(key);
         self.figures.requests += 1;
         let mut answer = self.ask(&command).await;
         if matches!(answer, Err(Failed::NoConnection)) && self.shared.load.instances.len() > 1 {
             self.figures.moved += 1;
             answer = self.ask(&command).await;
         }
-        self.settle_write(slot, &key, version, &value, answer)
+        self.settle_write(slot, key, version, &value, answer)
     }
 
     /// Changes a key and reads it, and another one, in one request.
     async fn batch(&mut self, slot: usize, other: usize) -> bool {
-        let (key, other) = (self.shared.key(slot), self.shared.key(other));
-        let (version, value, command) = self.next_write(&key.name);
+        let (own, other) = (self.shared.key(slot), self.shared.key(other));
+        let (version, value, command) = self.next_write(&own.name);
         let floor = self.shared.ledger.last_acknowledged(&other.name);
         let read = |key: &Key| json!({"command": "READ", "key": key.name});
         self.figures.requests += 3;
-        let mut replies = match self.ask(&json!([command, read(&key), read(&other)])).await {
+        let mut replies = match self.ask(&json!([command, read(&own), read(&other)])).await {
             Ok(replies) => replies,
-            Err(failed) => return self.settle_write(slot, &key.name, version, &value, Err(failed)),
+            Err(failed) => return self.settle_write(Some(slot), &own.name, version, &value, Err(failed)),
         };
         if replies.as_array().map(Vec::len) != Some(3) {
             self.shared.ledger.complain(format!("a batch of three was answered {replies}"));
             return false;
         }
         let mut take = |position: usize| checked(replies[position].take());
-        let (written, own, others) = (take(0), take(1), take(2));
-        let succeeded = self.settle_write(slot, &key.name, version, &value, written);
+        let (written, changed, others) = (take(0), take(1), take(2));
+        let succeeded = self.settle_write(Some(slot), &own.name, version, &value, written);
         // A batch sees its own changes.
         let own_floor = if succeeded { Some(version) } else { None };
-        for (key, floor, reply) in [(&key, own_floor, own), (&other, floor, others)] {
+        for (key, floor, reply) in [(&own, own_floor, changed), (&other, floor, others)] {
             match reply {
                 Ok(reply) if key.name == other.name => self.check_read(key, floor, &reply),
                 Ok(reply) => {
@@ -239,8 +251,9 @@ impl<'a> Client<'a> {
                         self.shared.ledger.complain(format!("a batch did not see its own write {version}: {reply}"));
                     }
                 }
+                // What the batch changes is read where it is changed.
                 Err(failed) => {
-                    self.fail(Line::Read, failed);
+                    self.fail(if key.name == own.name { Line::Write } else { Line::Read }, failed);
                 }
             }
         }
@@ -260,7 +273,7 @@ impl<'a> Client<'a> {
 
     fn settle_write(
         &mut self,
-        slot: usize,
+        slot: Option<usize>,
         key: &str,
         version: u64,
         value: &str,
@@ -277,7 +290,11 @@ impl<'a> Client<'a> {
         match &failed {
             Failed::Code(code) if REFUSALS.contains(&code.as_str()) => self.shared.ledger.refuse(key, version),
             Failed::NoConnection => self.shared.ledger.refuse(key, version),
-            Failed::Code(_) | Failed::NoAnswer => self.shared.retire(slot),
+            Failed::Code(_) | Failed::NoAnswer => {
+                if let Some(slot) = slot {
+                    self.shared.retire(slot);
+                }
+            }
         }
         self.fail(Line::Write, failed)
     }
