@@ -5,6 +5,7 @@ mod memory;
 mod promotion;
 mod replicas;
 mod start;
+mod under_load;
 
 use crate::harness::{Answer, Service, eventually};
 use cachefront::cli::dev::local_redis::Node;
@@ -12,22 +13,41 @@ use std::process::Command;
 
 /// Stops a process from running, without ending it.
 fn pause(node: &Node) {
-    signal("-STOP", node);
+    signal("-STOP", node.process_id());
 }
 
 fn resume(node: &Node) {
-    signal("-CONT", node);
+    signal("-CONT", node.process_id());
 }
 
-fn signal(name: &str, node: &Node) {
-    let status = Command::new("kill").args([name, &node.process_id().to_string()]).status();
+fn signal(name: &str, process: u32) {
+    let status = Command::new("kill").args([name, &process.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
+}
+
+/// Sends a command to a node, which has to agree.
+fn tell(node: &Node, command: &str) {
+    assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
+}
+
+fn follow(node: &Node, master: &Node) {
+    tell(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
+}
+
+/// Makes `heir` the master of the others.
+fn promote(heir: &Node, others: &[&Node]) {
+    tell(heir, "REPLICAOF NO ONE");
+    others.iter().for_each(|other| follow(other, heir));
 }
 
 /// Waits until `/readyz` says this.
 async fn until_ready(service: &Service, status: &str) {
+    until_ready_at(service.admin.port(), status).await;
+}
+
+async fn until_ready_at(admin_port: u16, status: &str) {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let url = format!("http://{}/readyz", service.admin);
+    let url = format!("http://127.0.0.1:{admin_port}/readyz");
     eventually(&format!("/readyz says {status}"), async || {
         let answer = Answer::of(http.get(&url)).await;
         (answer.json()["status"] == status).then_some(())

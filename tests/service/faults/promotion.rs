@@ -1,17 +1,9 @@
 //! Roles are asked, not believed: the service follows whoever is promoted, by whomever.
 
-use super::until_ready;
+use super::{follow, tell, until_ready};
 use crate::harness::{Caller, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use cachefront::cli::dev::local_redis::Group;
 use serde_json::json;
-
-fn ask(node: &Node, command: &str) {
-    assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
-}
-
-fn follow(node: &Node, master: &Node) {
-    ask(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
-}
 
 async fn service(group: &Group) -> (Service, Caller) {
     let service = Service::start(&redis_section(group));
@@ -45,7 +37,7 @@ async fn when_the_master_died_its_promoted_replica_is_written_to() {
     let (service, caller) = service(&group).await;
     let [heir, other] = group.replicas(0) else { panic!("two replicas") };
     group.master(0).kill();
-    ask(heir, "REPLICAOF NO ONE");
+    tell(heir, "REPLICAOF NO ONE");
     follow(other, heir);
     until_written(&caller, "after").await;
     assert_eq!(heir.ask("GET after").expect("an answer"), "v");
@@ -69,7 +61,7 @@ async fn a_planned_switch_fails_no_write() {
     let group = redis(1, 1);
     let (_service, caller) = service(&group).await;
     let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    ask(new, "REPLICAOF NO ONE");
+    tell(new, "REPLICAOF NO ONE");
     follow(old, new);
     // The first one is refused by the old master, which cannot be written to any more, and goes to the new one.
     for round in 0..20 {
@@ -85,7 +77,7 @@ async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
     let group = redis(1, 2);
     let [heir, other] = group.replicas(0) else { panic!("two replicas") };
     group.master(0).kill();
-    ask(heir, "REPLICAOF NO ONE");
+    tell(heir, "REPLICAOF NO ONE");
     follow(other, heir);
     group.master(0).start_again().expect("it starts");
     let service = Service::start(&redis_section(&group));
@@ -104,7 +96,7 @@ async fn an_instance_that_starts_later_agrees_though_nobody_follows_the_promoted
     let (_first, first) = service(&group).await;
     let heir = &group.replicas(0)[0];
     group.master(0).kill();
-    ask(heir, "REPLICAOF NO ONE");
+    tell(heir, "REPLICAOF NO ONE");
     until_written(&first, "after").await;
     // Empty, alone, and a master by its own account.
     group.master(0).start_again().expect("it starts");
@@ -140,7 +132,7 @@ async fn a_batch_reads_its_own_write_in_the_middle_of_a_switch() {
     for round in 0..4 {
         caller.write("k", &json!("old")).await;
         eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
-        ask(new, "REPLICAOF NO ONE");
+        tell(new, "REPLICAOF NO ONE");
         follow(old, new);
         let batch = json!([{"command": "WRITE", "key": "k", "value": round}, {"command": "READ", "key": "k"}]);
         let replies = caller.run(batch).await;

@@ -60,12 +60,17 @@ impl Caller {
     }
 
     pub async fn log_in(service: &Service, api_key: &str, client_id: Option<&str>) -> Self {
+        Self::log_in_at(&service.url(""), api_key, client_id).await
+    }
+
+    /// Logs in where only the beginning of the URLs is known.
+    pub async fn log_in_at(base: &str, api_key: &str, client_id: Option<&str>) -> Self {
         let http = Self::http().build().expect("a client");
-        let request = http.post(service.url("/login")).json(&json!({"api_key": api_key, "client_id": client_id}));
+        let request = http.post(format!("{base}/login")).json(&json!({"api_key": api_key, "client_id": client_id}));
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
-        Self { http, url: service.url("/cache"), token }
+        Self { http, url: format!("{base}/cache"), token }
     }
 
     /// Sends this text as the body of a command.

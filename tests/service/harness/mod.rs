@@ -2,11 +2,17 @@
 
 mod caller;
 mod certificates;
+mod instance;
+mod proxy;
 mod service;
+mod traffic;
 
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
+pub use instance::Instance;
+pub use proxy::{Mode, Proxy};
 pub use service::{Service, redis_section, shared};
+pub use traffic::{Load, Traffic};
 
 use cachefront::cli::dev::local_redis::{Group, Layout};
 use std::time::{Duration, Instant};
@@ -24,6 +30,17 @@ pub fn redis(shards: usize, replicas: usize) -> Group {
 
 pub fn start(layout: &Layout) -> Group {
     Group::start(layout).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// Waits until what is written to the masters is at their replicas at once: at first it takes up to a second.
+pub async fn settled(group: &Group) {
+    for (shard, _) in group.shards().enumerate() {
+        assert_eq!(group.master(shard).ask("SET settled yes").expect("an answer"), "+OK");
+        for replica in group.replicas(shard) {
+            eventually("a write is replicated", async || (replica.ask("GET settled").ok()? == "yes").then_some(()))
+                .await;
+        }
+    }
 }
 
 /// Looks again and again until `look` finds something; `what` was waited for is said when it never does.

@@ -1,0 +1,31 @@
+//! The shell that ends Redis when this process has ended.
+
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+const SCRIPT: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
+
+/// The shell that outlives this process just long enough.
+pub struct Keeper(Child);
+
+impl Keeper {
+    pub fn start(folder: &Path) -> io::Result<Self> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT, "sh"]).arg(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().map(Self)
+    }
+
+    pub fn group(&self) -> i32 {
+        i32::try_from(self.0.id()).unwrap_or_default()
+    }
+
+    /// Ends the whole group and waits for the shell.
+    pub fn end(&mut self) {
+        drop(self.0.stdin.take());
+        let _reaped = self.0.wait();
+    }
+}

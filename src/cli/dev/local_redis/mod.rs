@@ -1,0 +1,158 @@
+//! Real Redis processes on this machine that never outlive this one, however it ends.
+//!
+//! They run in a process group of their own, together with a small shell that waits for the end of a pipe whose
+//! other end only this process holds. When this process ends, even by SIGKILL, the pipe ends, and the shell removes
+//! the folder and kills its group.
+
+mod keeper;
+mod node;
+
+pub use node::{Node, free_port};
+
+use crate::types::Address;
+use keeper::Keeper;
+use node::Starter;
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+};
+use tempfile::TempDir;
+
+const HOST: &str = "127.0.0.1";
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub shards: usize,
+    pub replicas: usize,
+    /// Password of every node; empty for none.
+    pub password: String,
+    /// Further arguments for every node, as redis-server takes them.
+    pub arguments: Vec<String>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { shards: 1, replicas: 3, password: String::new(), arguments: Vec::new() }
+    }
+}
+
+/// Masters with their replicas; dropped, they are gone.
+pub struct Group {
+    masters: Vec<Node>,
+    /// By shard.
+    replicas: Vec<Vec<Node>>,
+    layout: Layout,
+    starter: Starter,
+    // Dropped after the nodes.
+    keeper: Keeper,
+    folder: TempDir,
+}
+
+impl Group {
+    /// Starts everything and waits until all replicas are online. The error is one sentence.
+    pub fn start(layout: &Layout) -> Result<Self, String> {
+        let server = find_server()?;
+        let say = |error: io::Error| format!("Redis cannot be started: {error}");
+        let folder = tempfile::Builder::new().prefix("cachefront-").tempdir().map_err(say)?;
+        let keeper = Keeper::start(folder.path()).map_err(say)?;
+        let starter = Starter { server, process_group: keeper.group(), password: layout.password.clone() };
+        let layout = layout.clone();
+        let mut group = Self { masters: Vec::new(), replicas: Vec::new(), layout, starter, keeper, folder };
+        for _ in 0..group.layout.shards {
+            let master = group.add(&[])?;
+            let port = master.address.port.to_string();
+            let replica = |_| group.add(&["--replicaof", HOST, &port]);
+            let replicas = (0..group.layout.replicas).map(replica).collect::<Result<_, _>>()?;
+            group.masters.push(master);
+            group.replicas.push(replicas);
+        }
+        for master in &group.masters {
+            master.wait_for_replicas(group.layout.replicas)?;
+        }
+        Ok(group)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Name, master and replicas of each shard.
+    pub fn shards(&self) -> impl Iterator<Item = (String, &Address, Vec<&Address>)> {
+        let names = ('a'..).map(String::from);
+        self.masters.iter().zip(&self.replicas).zip(names).map(|((master, replicas), name)| {
+            (name, &master.address, replicas.iter().map(|replica| &replica.address).collect())
+        })
+    }
+
+    pub fn master(&self, shard: usize) -> &Node {
+        &self.masters[shard]
+    }
+
+    pub fn replicas(&self, shard: usize) -> &[Node] {
+        &self.replicas[shard]
+    }
+
+    /// Starts one more node as the layout's are, with further arguments; it belongs to no shard.
+    pub fn add(&self, arguments: &[&str]) -> Result<Node, String> {
+        let whole = |port: u16| {
+            let all = self.usual_arguments(port).into_iter().chain(arguments.iter().copied().map(str::to_owned));
+            Ok(all.collect())
+        };
+        self.start_node((HOST, None), &whole)
+    }
+
+    /// Starts a redis-server on an address of this machine, on a free port where none is given, with the arguments
+    /// for that port, which are all that it gets.
+    pub fn start_node(
+        &self,
+        place: (&str, Option<u16>),
+        arguments: &dyn Fn(u16) -> io::Result<Vec<String>>,
+    ) -> Result<Node, String> {
+        Node::start(&self.starter, place, arguments)
+    }
+
+    /// Starts any other program that is to end with this group.
+    pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        command.process_group(self.keeper.group()).spawn()
+    }
+
+    /// What every node is started with.
+    pub fn usual_arguments(&self, port: u16) -> Vec<String> {
+        let port = port.to_string();
+        let rdb = format!("{port}.rdb");
+        let folder = self.folder.path().to_string_lossy();
+        let mut arguments = vec!["--port", &port, "--bind", HOST, "--daemonize", "no", "--save", "", "--appendonly"];
+        arguments.extend(["no", "--repl-diskless-sync-delay", "0"]);
+        // What a replica was sent is not to be found by its next start.
+        arguments.extend(["--rdb-del-sync-files", "yes"]);
+        arguments.extend(["--dir", &folder, "--dbfilename", &rdb, "--loglevel", "warning"]);
+        let password = &self.layout.password;
+        if !password.is_empty() {
+            arguments.extend(["--requirepass", password, "--masterauth", password]);
+        }
+        arguments.into_iter().map(str::to_owned).chain(self.layout.arguments.iter().cloned()).collect()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.keeper.end();
+    }
+}
+
+/// redis-server or valkey-server: `CACHEFRONT_REDIS_SERVER`, the one that `make` unpacked, or one in `PATH`.
+fn find_server() -> Result<PathBuf, String> {
+    if let Some(named) = std::env::var_os("CACHEFRONT_REDIS_SERVER") {
+        return Ok(named.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let unpacked = PathBuf::from("target/tools/redis");
+    let folders = std::env::split_paths(&path).chain([unpacked]);
+    let candidates = folders.flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)));
+    candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| {
+        "redis-server is not installed: `make run` installs it, or use `apt-get install redis-server` or `brew install redis`".to_owned()
+    })
+}

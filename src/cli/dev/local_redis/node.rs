@@ -1,0 +1,167 @@
+//! One Redis process, and a few words with it.
+
+use crate::types::Address;
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How long a process may take to answer, and replicas to be online. Takes 0.3 s on an idle machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Another program may take a port between the moment it is found free and Redis's start.
+const PORT_TRIES: usize = 5;
+
+/// What all processes of a group have in common.
+pub struct Starter {
+    pub server: PathBuf,
+    pub process_group: i32,
+    /// Of every node; empty for none.
+    pub password: String,
+}
+
+/// One process.
+pub struct Node {
+    pub address: Address,
+    /// How it was started, so that it can be started again.
+    command: Mutex<Command>,
+    process: Mutex<Child>,
+    password: String,
+}
+
+impl Node {
+    pub fn start(
+        starter: &Starter,
+        (host, port): (&str, Option<u16>),
+        arguments: &dyn Fn(u16) -> io::Result<Vec<String>>,
+    ) -> Result<Self, String> {
+        let mut last = String::new();
+        for _ in 0..PORT_TRIES {
+            let no_port = |error| format!("no port is free for Redis: {error}");
+            let port = port.map_or_else(|| free_port(host), Ok).map_err(no_port)?;
+            let mut command = Command::new(&starter.server);
+            command.args(arguments(port).map_err(no_port)?);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.process_group(starter.process_group);
+            let process =
+                command.spawn().map_err(|error| format!("{} cannot be started: {error}", starter.server.display()))?;
+            let node = Self {
+                address: Address { host: host.to_owned(), port },
+                command: Mutex::new(command),
+                process: Mutex::new(process),
+                password: starter.password.clone(),
+            };
+            match node.wait_until_up() {
+                Ok(()) => return Ok(node),
+                Err(problem) => last = problem,
+            }
+        }
+        Err(last)
+    }
+
+    /// Sends a command and returns its answer as text.
+    pub fn ask(&self, command: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect((self.address.host.as_str(), self.address.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        if !self.password.is_empty() {
+            stream.write_all(format!("AUTH {}\r\n", self.password).as_bytes())?;
+        }
+        stream.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reader = BufReader::new(stream);
+        if !self.password.is_empty() {
+            answer(&mut reader)?;
+        }
+        answer(&mut reader)
+    }
+
+    /// The value of a field of `INFO`.
+    pub fn info(&self, field: &str) -> Option<String> {
+        let info = self.ask("INFO everything").ok()?;
+        info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
+    }
+
+    /// Ends the process at once, as `kill -9` does.
+    pub fn kill(&self) {
+        let mut process = self.process();
+        // It may be gone already, which is what is wanted.
+        let _killed = process.kill();
+        let _reaped = process.wait();
+    }
+
+    /// Starts the process again after [`Node::kill`], empty, on the same port.
+    pub fn start_again(&self) -> Result<(), String> {
+        let spawned = self.command.lock().unwrap_or_else(PoisonError::into_inner).spawn();
+        *self.process() = spawned.map_err(|error| format!("redis-server cannot be started again: {error}"))?;
+        self.wait_until_up()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process().id()
+    }
+
+    fn process(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until_up(&self) -> Result<(), String> {
+        let id = self.process_id().to_string();
+        wait_for(|| {
+            if let Ok(Some(status)) = self.process().try_wait() {
+                return Some(Err(format!("redis-server ended at once ({status})")));
+            }
+            // Asked for its process id, so that no other program on this port is taken for it.
+            (self.info("process_id").as_deref() == Some(&id)).then_some(Ok(()))
+        })
+        .unwrap_or_else(|| Err("redis-server did not answer in time".to_owned()))
+    }
+
+    pub fn wait_for_replicas(&self, replicas: usize) -> Result<(), String> {
+        let online = || {
+            self.ask("INFO replication")
+                .is_ok_and(|info| info.matches("state=online").count() == replicas)
+                .then_some(())
+        };
+        wait_for(online).ok_or_else(|| "the Redis replicas did not come online in time".to_owned())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + START_TIMEOUT;
+    while Instant::now() < end {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        sleep(LOOK_EVERY);
+    }
+    None
+}
+
+/// A port that nobody listens on now.
+pub fn free_port(host: &str) -> io::Result<u16> {
+    Ok(TcpListener::bind((host, 0))?.local_addr()?.port())
+}
+
+/// Reads one RESP2 answer: a line, or a bulk string.
+fn answer(reader: &mut BufReader<TcpStream>) -> io::Result<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let line = line.trim_end();
+    let Some(length) = line.strip_prefix('$') else { return Ok(line.to_owned()) };
+    let length = length.parse::<usize>().map_err(|_| io::Error::other("no value"))?;
+    let mut bytes = vec![0; length + 2];
+    reader.read_exact(&mut bytes)?;
+    bytes.truncate(length);
+    Ok(String::from_utf8_lossy(&bytes).replace('\r', ""))
+}

@@ -1,0 +1,34 @@
+//! Faults under a continuous load that checks every reply, with the figures of docs/failures.md.
+
+mod callers;
+mod instances;
+mod masters;
+mod names;
+mod paths;
+mod replicas;
+mod states;
+
+use super::{pause, promote, resume, until_ready};
+use crate::harness::{Load, Service, Traffic, redis, redis_section, settled};
+use cachefront::cli::dev::local_redis::Group;
+use std::time::Duration;
+
+/// How long a fault lasts.
+const FAULT: Duration = Duration::from_millis(1500);
+/// One attempt, and what a busy machine adds; a read that has another node to go to takes no longer.
+const BRIEF: Duration = Duration::from_secs(3);
+/// Far more than any fault lasts, with all that follows.
+const LONG: Duration = Duration::from_secs(15);
+
+/// What writes may fail with while there is no master.
+const WITHOUT_MASTER: [&str; 3] = ["shard_unavailable", "write_unconfirmed", "deadline_passed"];
+
+/// One shard, the service in front of it, and a load.
+async fn under_load(replicas: usize) -> (Group, Service, Traffic) {
+    let group = redis(1, replicas);
+    settled(&group).await;
+    let service = Service::start(&redis_section(&group));
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load::on(&service)).await;
+    (group, service, traffic)
+}

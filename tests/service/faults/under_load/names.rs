@@ -1,0 +1,64 @@
+//! A DNS name that moves to a new address.
+
+use super::super::{promote, until_ready_at};
+use crate::harness::{Instance, Load, Traffic, eventually, start};
+use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use std::process::Command;
+
+const NAME: &str = "redis.cachefront.test";
+const OLD: &str = "127.0.0.2";
+const NEW: &str = "127.0.0.3";
+
+/// Becomes a program that sees `$0` as its /etc/hosts.
+const WITH_HOSTS: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+
+/// True where a process may have name resolution of its own, and all of 127/8 is this machine.
+fn is_possible(hosts: &str) -> bool {
+    let tried = Command::new("unshare").args(["-rm", "sh", "-c", WITH_HOSTS, hosts, "true"]).output();
+    tried.is_ok_and(|output| output.status.success()) && std::net::TcpListener::bind((NEW, 0)).is_ok()
+}
+
+fn node(group: &Group, host: &str, port: Option<u16>, further: &[&str]) -> Node {
+    let arguments = |port: u16| {
+        let mut arguments = group.usual_arguments(port);
+        let rdb = format!("{host}.rdb");
+        let own = ["--bind", host, "--dbfilename", &rdb];
+        arguments.extend(own.iter().chain(further).copied().map(str::to_owned));
+        Ok(arguments)
+    };
+    group.start_node((host, port), &arguments).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+#[tokio::test]
+async fn a_name_that_moves_to_a_new_address_is_followed() {
+    let group = start(&Layout { shards: 0, ..Layout::default() });
+    let hosts = group.folder().join("hosts");
+    let point_to = |host: &str| std::fs::write(&hosts, format!("127.0.0.1 localhost\n{host} {NAME}\n"));
+    point_to(OLD).expect("it is written");
+    let path = hosts.to_str().expect("a text");
+    if !is_possible(path) {
+        eprintln!("skipped: this machine does not let a process have an /etc/hosts of its own");
+        return;
+    }
+    let old = node(&group, OLD, None, &[]);
+    let port = old.address.port;
+    let new = node(&group, NEW, Some(port), &["--replicaof", OLD, &port.to_string()]);
+    old.wait_for_replicas(1).expect("it is online");
+    assert_eq!(old.ask("SET settled yes").expect("an answer"), "+OK");
+    eventually("a write is replicated", async || (new.ask("GET settled").ok()? == "yes").then_some(())).await;
+
+    let starter = ["unshare", "-rm", "sh", "-c", WITH_HOSTS, path];
+    let instance = Instance::start_by(&group, &format!("[redis]\nhost={NAME}\nport={port}\n"), &starter).await;
+    until_ready_at(instance.admin_port, "READY").await;
+    let traffic = Traffic::start(Load::on_all([instance.url()])).await;
+    old.kill();
+    promote(&new, &[]);
+    point_to(NEW).expect("it is written");
+    traffic.until_written().await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("a DNS name", "moves to a new address, where its replica was promoted");
+    figures.expect_stalls_within(super::LONG, super::LONG);
+    figures.expect_reads_failed_only_with(&["shard_unavailable", "deadline_passed"]);
+    figures.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
+}

@@ -1,0 +1,113 @@
+//! Network paths to nodes that swallow, cut, refuse or delay.
+
+use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
+use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, settled};
+use cachefront::cli::dev::local_redis::Group;
+use std::time::Duration;
+
+/// Long enough that a cut falls into the middle of a value.
+const PADDING_BYTES: usize = 300;
+/// Room for what is said when a connection is opened, and a few values.
+const CUT_AFTER_BYTES: usize = 4000;
+
+/// A master and two replicas, each behind a proxy, and a load.
+struct Paths {
+    master: Proxy,
+    replicas: Vec<Proxy>,
+    service: Service,
+    traffic: Traffic,
+    _group: Group,
+}
+
+async fn paths() -> Paths {
+    let group = redis(1, 2);
+    settled(&group).await;
+    let master = Proxy::before(&group.master(0).address);
+    let replicas: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
+    let addresses = format!("{}, {}", replicas[0].address, replicas[1].address);
+    let service = Service::start(&format!("[shard:a]\nmaster={}\nreplicas={addresses}\n", master.address));
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load { padding_bytes: PADDING_BYTES, ..Load::on(&service) }).await;
+    Paths { master, replicas, service, traffic, _group: group }
+}
+
+/// One replica's path is broken for a while.
+async fn replica_path(mode: Mode, fault: &str) {
+    let Paths { replicas, service, traffic, master: _master, _group } = paths().await;
+    replicas[0].set(mode);
+    traffic.goes_on_for(FAULT).await;
+    replicas[0].set(Mode::Pass);
+    until_ready(&service, "READY").await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("the path to a replica", fault).expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+}
+
+/// The master's path is broken for a while.
+async fn master_path(mode: Mode, fault: &str) {
+    let Paths { master, service, traffic, replicas: _replicas, _group } = paths().await;
+    master.set(mode);
+    traffic.goes_on_for(FAULT).await;
+    master.set(Mode::Pass);
+    until_ready(&service, "READY").await;
+    traffic.until_written().await;
+    let figures = traffic.finish().await;
+    figures.report("the path to the master", fault).expect_no_failed_read().expect_nothing_lost();
+    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
+}
+
+#[tokio::test]
+async fn a_replica_behind_a_path_that_never_answers_fails_no_request() {
+    replica_path(Mode::BlackHole, "accepts and never answers").await;
+}
+
+#[tokio::test]
+async fn a_replica_behind_a_path_that_cuts_replies_fails_no_request() {
+    replica_path(Mode::CutAfter(CUT_AFTER_BYTES), "cuts in the middle of replies").await;
+}
+
+#[tokio::test]
+async fn a_replica_behind_a_path_that_refuses_fails_no_request() {
+    replica_path(Mode::Refuse, "refuses connections").await;
+}
+
+#[tokio::test]
+async fn a_replica_behind_a_path_that_drips_fails_no_request() {
+    replica_path(Mode::Drip(Duration::from_millis(2)), "lets a byte through every 2 ms").await;
+}
+
+#[tokio::test]
+async fn a_replica_behind_a_slow_path_fails_no_request() {
+    replica_path(Mode::Delay(Duration::from_millis(600)), "answers 600 ms late").await;
+}
+
+#[tokio::test]
+async fn a_master_behind_a_path_that_never_answers_fails_no_read_and_loses_nothing() {
+    master_path(Mode::BlackHole, "accepts and never answers").await;
+}
+
+#[tokio::test]
+async fn a_master_behind_a_path_that_cuts_replies_fails_no_read_and_loses_nothing() {
+    master_path(Mode::CutAfter(CUT_AFTER_BYTES), "cuts in the middle of replies").await;
+}
+
+#[tokio::test]
+async fn a_master_behind_a_path_that_refuses_fails_no_read_and_loses_nothing() {
+    master_path(Mode::Refuse, "refuses connections").await;
+}
+
+#[tokio::test]
+async fn all_connections_cut_at_once_are_opened_again() {
+    let Paths { master, replicas, service, traffic, _group } = paths().await;
+    for _ in 0..3 {
+        master.cut();
+        replicas.iter().for_each(Proxy::cut);
+        traffic.goes_on_for(FAULT / 3).await;
+    }
+    until_ready(&service, "READY").await;
+    traffic.until_written().await;
+    let figures = traffic.finish().await;
+    figures.report("the paths to all nodes", "cut at once, three times").expect_nothing_lost();
+    figures.expect_no_failed_read().expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, BRIEF);
+}

@@ -1,0 +1,59 @@
+//! Replicas that die or hang while they are read.
+
+use super::{BRIEF, FAULT, pause, resume, under_load, until_ready};
+
+#[tokio::test]
+async fn a_replica_that_is_killed_fails_no_request() {
+    let (group, service, traffic) = under_load(2).await;
+    let replica = &group.replicas(0)[0];
+    replica.kill();
+    traffic.goes_on_for(FAULT).await;
+    replica.start_again().expect("it starts");
+    until_ready(&service, "READY").await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("a replica", "kill -9").expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+}
+
+#[tokio::test]
+async fn a_replica_that_hangs_fails_no_request() {
+    let (group, service, traffic) = under_load(2).await;
+    let replica = &group.replicas(0)[0];
+    pause(replica);
+    traffic.goes_on_for(FAULT).await;
+    resume(replica);
+    until_ready(&service, "READY").await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("a replica", "SIGSTOP").expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+}
+
+#[tokio::test]
+async fn all_replicas_killed_the_master_is_read() {
+    let (group, service, traffic) = under_load(3).await;
+    group.replicas(0).iter().for_each(|replica| replica.kill());
+    traffic.goes_on_for(FAULT).await;
+    for replica in group.replicas(0) {
+        replica.start_again().expect("it starts");
+    }
+    until_ready(&service, "READY").await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("all replicas", "kill -9").expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+}
+
+#[tokio::test]
+async fn all_replicas_hanging_the_master_is_read() {
+    let (group, service, traffic) = under_load(3).await;
+    group.replicas(0).iter().for_each(pause);
+    traffic.goes_on_for(FAULT).await;
+    group.replicas(0).iter().for_each(resume);
+    until_ready(&service, "READY").await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("all replicas", "SIGSTOP").expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+}

@@ -1,0 +1,111 @@
+//! Nodes that are alive and will not do what they are asked: they load, lag, have no memory, or hang up.
+
+use super::super::tell;
+use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, under_load, until_ready};
+use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis, redis_section, settled, start};
+use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use std::time::Duration;
+
+/// Nodes that take their time to load their file, and look up from it for questions.
+const SLOW_TO_LOAD: [&str; 6] =
+    ["--key-load-delay", "700", "--loading-process-events-interval-bytes", "1024", "--enable-debug-command", "yes"];
+
+async fn slow_to_load(replicas: usize) -> (Group, Service, Traffic) {
+    let arguments = SLOW_TO_LOAD.map(str::to_owned).to_vec();
+    let group = start(&Layout { replicas, arguments, ..Layout::default() });
+    settled(&group).await;
+    let service = Service::start(&redis_section(&group));
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load::on(&service)).await;
+    (group, service, traffic)
+}
+
+/// Kills a node that has saved its data, starts it again, and waits until it has loaded it.
+async fn load_again(node: &Node) {
+    // Two seconds' worth of keys.
+    tell(node, "DEBUG POPULATE 3000 filler 200");
+    tell(node, "SAVE");
+    node.kill();
+    node.start_again().expect("it starts");
+    assert!(node.ask("GET settled").expect("an answer").starts_with("-LOADING"), "it has loaded already");
+    eventually("it has loaded", async || (node.info("loading")? == "0").then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_loading_fails_no_request() {
+    let (group, service, traffic) = slow_to_load(2).await;
+    load_again(&group.replicas(0)[0]).await;
+    until_ready(&service, "READY").await;
+    traffic.until_read().await;
+    let figures = traffic.finish().await;
+    figures.report("a replica", "started again, LOADING for 2 s").expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+}
+
+#[tokio::test]
+#[ignore = "reads fail while the master loads: its history is new, so its replicas, which have the data, are not read"]
+async fn a_master_that_is_loading_fails_no_read() {
+    let (group, service, traffic) = slow_to_load(2).await;
+    load_again(group.master(0)).await;
+    until_ready(&service, "READY").await;
+    traffic.until_written().await;
+    let figures = traffic.finish().await;
+    // What it had acknowledged after it saved is gone with it: that is what the replicas are for.
+    figures.report("the master", "started again from its file, LOADING for 2 s").expect_no_failed_read();
+    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
+}
+
+#[tokio::test]
+async fn a_master_without_memory_fails_writes_and_no_read() {
+    let (group, _service, traffic) = under_load(1).await;
+    let master = group.master(0);
+    tell(master, "CONFIG SET maxmemory-policy noeviction");
+    tell(master, "CONFIG SET maxmemory 1");
+    traffic.until_failed_with("out_of_memory").await;
+    traffic.goes_on_for(FAULT).await;
+    tell(master, "CONFIG SET maxmemory 0");
+    traffic.until_written().await;
+    let figures = traffic.finish().await;
+    figures.report("the master", "at maxmemory (OOM)").expect_no_failed_read().expect_nothing_lost();
+    figures.expect_writes_failed_only_with(&["out_of_memory"]).expect_stalls_within(BRIEF, LONG);
+}
+
+#[tokio::test]
+async fn clients_killed_on_every_node_connect_again() {
+    let (group, service, traffic) = under_load(2).await;
+    for _ in 0..3 {
+        for node in group.replicas(0).iter().chain([group.master(0)]) {
+            node.ask("CLIENT KILL TYPE normal SKIPME yes").expect("an answer");
+        }
+        traffic.goes_on_for(FAULT / 3).await;
+    }
+    until_ready(&service, "READY").await;
+    traffic.until_written().await;
+    let figures = traffic.finish().await;
+    figures.report("all nodes", "CLIENT KILL of every connection, three times").expect_no_failed_read();
+    figures.expect_nothing_lost().expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, BRIEF);
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_by_seconds_fails_no_request() {
+    let group = redis(1, 0);
+    let master = group.master(0);
+    let stream = Proxy::before(&master.address);
+    let lagging =
+        group.add(&["--replicaof", &stream.address.host, &stream.address.port.to_string()]).expect("a replica");
+    master.wait_for_replicas(1).expect("it is online");
+    tell(master, "SET settled yes");
+    eventually("a write is replicated", async || (lagging.ask("GET settled").ok()? == "yes").then_some(())).await;
+    let nodes = format!("[shard:a]\nmaster={}\nreplicas={}\n", master.address, lagging.address);
+    let service = Service::start(&nodes);
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load::on(&service)).await;
+    stream.set(Mode::Delay(Duration::from_secs(2)));
+    traffic.goes_on_for(2 * FAULT).await;
+    stream.set(Mode::Pass);
+    let figures = traffic.finish().await;
+    figures.report("a replica", "2 s behind its master").expect_no_failed_read().expect_no_failed_write();
+    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    // Else it did not lag.
+    assert!(figures.stale > 0, "{figures:?}");
+}

@@ -1,0 +1,75 @@
+//! A running instance of the real program, as a process that can be killed.
+
+use super::{API_KEY, authority, eventually};
+use crate::harness::service::JWT_SECRET;
+use cachefront::cli::dev::local_redis::Group;
+use std::{
+    fs::File,
+    process::{Child, Command, Stdio},
+};
+use tempfile::TempDir;
+
+pub struct Instance {
+    port: u16,
+    pub admin_port: u16,
+    process: Child,
+    _folder: TempDir,
+}
+
+impl Instance {
+    /// Starts the program; it ends with `group` at the latest.
+    pub async fn start(group: &Group, sections: &str) -> Self {
+        Self::start_by(group, sections, &[]).await
+    }
+
+    /// As [`Instance::start`], by a program that is given the command line of the service after its own arguments
+    /// and becomes it.
+    pub async fn start_by(group: &Group, sections: &str, starter: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let files = authority().issue(folder.path(), "service");
+        let text = format!(
+            "[service]\nHOST=127.0.0.1\nPORT=0\nADMIN_PORT=0\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={JWT_SECRET}\n\
+             SRVC_SHARED_SECRET={API_KEY}\nDRAIN_SECS=5\nLOG_FORMAT=json\n{sections}",
+            files.certificate.display(),
+            files.key.display(),
+        );
+        let (path, log) = (folder.path().join("setup.config"), folder.path().join("log"));
+        std::fs::write(&path, text).expect("the settings are written");
+        let words = starter.iter().copied().chain([env!("CARGO_BIN_EXE_cachefront"), "serve", "--config"]);
+        let words: Vec<&str> = words.collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(File::create(&log).expect("a file"));
+        let process = group.spawn(&mut command).expect("it starts");
+        let (port, admin_port) = eventually("the instance serves", async || {
+            let text = std::fs::read_to_string(&log).ok()?;
+            let line = text.lines().find(|line| line.contains("\"serving\""))?;
+            let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+            let port = |name: &str| entry[name].as_str()?.rsplit(':').next()?.parse().ok();
+            Some((port("address")?, port("admin")?))
+        })
+        .await;
+        Self { port, admin_port, process, _folder: folder }
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends the process at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        // It may be gone already, which is what is wanted.
+        let _killed = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,215 @@
+//! A network path that can be broken: a TCP proxy in front of one Redis node.
+
+use cachefront::types::Address;
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpSocket, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    runtime::{Builder, Runtime},
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+/// What the path does. A change counts at once, for the connections that are open, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Pass,
+    /// Accepts, and moves nothing. What was held moves on when it passes again.
+    BlackHole,
+    /// Closes each connection after so many bytes of answers.
+    CutAfter(usize),
+    /// Accepts no connection, and has closed those that were open.
+    Refuse,
+    /// Answers come so much later.
+    Delay(Duration),
+    /// Answers come byte by byte, with so much time between two.
+    Drip(Duration),
+}
+
+/// Ends with its value.
+pub struct Proxy {
+    pub address: Address,
+    state: watch::Sender<State>,
+    runtime: Option<Runtime>,
+    /// Keeps the port while nobody listens on it.
+    _port: TcpSocket,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    mode: Mode,
+    /// Connections of an earlier age are closed.
+    age: u64,
+}
+
+impl Proxy {
+    pub fn before(target: &Address) -> Self {
+        let port = socket(0).expect("a free port");
+        let address = port.local_addr().expect("an address");
+        let (state, watched) = watch::channel(State { mode: Mode::Pass, age: 0 });
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let listener = {
+            let _inside = runtime.enter();
+            listen(address).expect("a reserved port")
+        };
+        runtime.spawn(serve(listener, address, (target.host.clone(), target.port), watched));
+        let address = Address { host: address.ip().to_string(), port: address.port() };
+        Self { address, state, runtime: Some(runtime), _port: port }
+    }
+
+    pub fn set(&self, mode: Mode) {
+        self.state.send_modify(|state| {
+            state.mode = mode;
+            state.age += u64::from(mode == Mode::Refuse);
+        });
+    }
+
+    /// Closes all connections that are open.
+    pub fn cut(&self) {
+        self.state.send_modify(|state| state.age += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A socket with this port, which others of ours may have as well.
+fn socket(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    socket(address.port())?.listen(1024)
+}
+
+type Watched = watch::Receiver<State>;
+
+/// Accepts connections, except while they are refused.
+async fn serve(listener: TcpListener, address: SocketAddr, target: (String, u16), mut state: Watched) {
+    let mut listener = Some(listener);
+    loop {
+        if state.borrow_and_update().mode == Mode::Refuse {
+            listener = None;
+        } else if listener.is_none() {
+            listener = Some(listen(address).expect("the port is reserved"));
+        }
+        let accepted = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            accepted = accepted => if let Ok((caller, _)) = accepted {
+                tokio::spawn(carry(caller, target.clone(), state.clone()));
+            },
+        }
+    }
+}
+
+/// Carries one connection until it ends or is cut.
+async fn carry(caller: TcpStream, target: (String, u16), mut state: Watched) {
+    let age = state.borrow().age;
+    let cut = state.clone();
+    let both = async {
+        // In a black hole the other side hears nothing of it.
+        until_open(&mut state).await;
+        let Ok(node) = TcpStream::connect(target).await else { return };
+        let _quick = (caller.set_nodelay(true), node.set_nodelay(true));
+        let ((caller_reads, caller_writes), (node_reads, node_writes)) = (caller.into_split(), node.into_split());
+        tokio::select! {
+            () = questions(caller_reads, node_writes, state.clone()) => {}
+            () = answers(node_reads, caller_writes, state.clone()) => {}
+        }
+    };
+    tokio::select! {
+        () = both => {}
+        () = until_older(cut, age) => {}
+    }
+}
+
+async fn until_older(mut state: Watched, age: u64) {
+    drop(state.wait_for(|state| state.age > age).await);
+}
+
+async fn until_open(state: &mut Watched) {
+    drop(state.wait_for(|state| state.mode != Mode::BlackHole).await);
+}
+
+async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: Watched) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        until_open(&mut state).await;
+        if to.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What came and when it may go on.
+type Held = VecDeque<(Instant, Vec<u8>)>;
+
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: Watched) {
+    /// Enough for what a lagging replica lags by.
+    const HELD_MAX: usize = 100_000;
+    let mut bytes = vec![0; 64 * 1024];
+    let mut held = Held::new();
+    let mut ended = false;
+    let mut passed = 0;
+    while !(ended && held.is_empty()) {
+        let mode = state.borrow_and_update().mode;
+        if !matches!(mode, Mode::CutAfter(_)) {
+            passed = 0;
+        }
+        let due = held.front().map(|(due, _)| *due).filter(|_| mode != Mode::BlackHole);
+        tokio::select! {
+            changed = state.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                if !matches!(state.borrow().mode, Mode::Delay(_)) {
+                    held.iter_mut().for_each(|(due, _)| *due = Instant::now());
+                }
+            }
+            read = from.read(&mut bytes), if !ended && held.len() < HELD_MAX => match read {
+                Ok(length @ 1..) => {
+                    let delay = if let Mode::Delay(delay) = mode { delay } else { Duration::ZERO };
+                    held.push_back((Instant::now() + delay, bytes[..length].to_vec()));
+                }
+                _ => ended = true,
+            },
+            () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
+                let Some((_, mut piece)) = held.pop_front() else { continue };
+                if let Mode::Drip(pause) = mode && piece.len() > 1 {
+                    held.push_front((Instant::now() + pause, piece.split_off(1)));
+                }
+                if let Mode::CutAfter(bytes) = mode {
+                    piece.truncate(bytes.saturating_sub(passed));
+                    passed += piece.len();
+                }
+                let is_cut = matches!(mode, Mode::CutAfter(bytes) if passed >= bytes);
+                if to.write_all(&piece).await.is_err() || is_cut {
+                    return;
+                }
+            }
+        }
+    }
+}
