@@ -21,8 +21,8 @@ use tokio::{
 const CONNECTIONS_MAX: usize = 32;
 /// A connection that was not used for so long is not used again.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-/// What is left of the deadline when the wait ends, for its answer to arrive.
-const MARGIN: Duration = Duration::from_millis(20);
+/// What is left of the deadline when the wait ends: Redis looks for waits that are over ten times a second.
+const MARGIN: Duration = Duration::from_millis(120);
 
 /// The connections to one node.
 pub struct Durable {
@@ -60,9 +60,9 @@ impl Durable {
             Some(idle) => idle,
             None => timeout_at(deadline.instant(), open(target)).await.map_err(|_| NodeError::NotConnected)??,
         };
-        let wait_until = deadline.instant().checked_sub(MARGIN).unwrap_or_else(Instant::now);
+        let left = deadline.instant().saturating_duration_since(Instant::now());
         // 0 would wait for ever.
-        let wait_ms = wait_until.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let wait_ms = left.saturating_sub(MARGIN.min(left / 2)).as_millis().max(1);
         let mut with_wait = commands.clone();
         with_wait.cmd("WAIT").arg(replicas).arg(u64::try_from(wait_ms).unwrap_or(u64::MAX));
         let count = commands.len() + 1;

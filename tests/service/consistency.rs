@@ -1,0 +1,256 @@
+//! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
+
+use crate::harness::{Answer, Caller, Mode, Proxy, Service, eventually, redis, redis_section, shared};
+use cachefront::cli::dev::local_redis::{Group, Node};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const TOKEN: &str = "cache-sync-token";
+
+/// A master, and a replica that hears it over a path that can be held up.
+struct Lagging {
+    group: Group,
+    replica: Node,
+    stream: Proxy,
+}
+
+impl Lagging {
+    async fn start() -> Self {
+        let group = redis(1, 0);
+        let stream = Proxy::before(&group.master(0).address);
+        let to_proxy = ["--replicaof", &stream.address.host, &stream.address.port.to_string()];
+        let replica = group.add(&to_proxy).expect("a replica");
+        group.master(0).wait_for_replicas(1).expect("it is online");
+        Self { group, replica, stream }
+    }
+
+    fn section(&self) -> String {
+        format!("[shard:a]\nmaster={}\nreplicas={}\n", self.group.master(0).address, self.replica.address)
+    }
+
+    /// Waits until the replica has what was written, and the service that reads it knows.
+    async fn until_passed(&self, caller: &Caller, key: &str, value: &Value) {
+        let before = calls(&self.replica, "get");
+        eventually("the replica answers for the key", async || {
+            (caller.read(key).await.as_ref() == Some(value) && calls(&self.replica, "get") > before).then_some(())
+        })
+        .await;
+    }
+}
+
+fn calls(node: &Node, command: &str) -> u64 {
+    let statistics = node.ask("INFO commandstats").expect("an answer");
+    let prefix = format!("cmdstat_{command}:calls=");
+    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
+}
+
+/// Sends a command with a token, and returns the value in the reply, and the token that came with it.
+async fn with_token(caller: &Caller, command: Value, token: &str) -> (Answer, String) {
+    let request = caller.http.post(&caller.url).header(AUTHORIZATION, format!("Bearer {}", caller.token));
+    let request = request.header(CONTENT_TYPE, "application/json").header(TOKEN, token);
+    let answer = Answer::of(request.body(command.to_string())).await;
+    let token = answer.header(TOKEN).to_owned();
+    (answer, token)
+}
+
+fn write(key: &str, value: &Value) -> Value {
+    json!({"command": "WRITE", "key": key, "value": value})
+}
+
+fn read(key: &str) -> Value {
+    json!({"command": "READ", "key": key})
+}
+
+#[tokio::test]
+async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
+    let lagging = Lagging::start().await;
+    let service = Service::start(&lagging.section());
+    let caller = service.caller().await;
+    caller.write("k", &json!("old")).await;
+    caller.write("gone", &json!("old")).await;
+    lagging.until_passed(&caller, "k", &json!("old")).await;
+    lagging.until_passed(&caller, "gone", &json!("old")).await;
+    lagging.stream.set(Mode::BlackHole);
+    caller.write("k", &json!("new")).await;
+    caller.run(json!([{"command": "DELETE", "key": "gone"}, write("other", &json!(1))])).await;
+    // Until long after the replica was asked how far it has come.
+    for _ in 0..60 {
+        assert_eq!(caller.read("k").await, Some(json!("new")));
+        assert_eq!(caller.read("gone").await, None);
+        let batch = caller.run(json!([read("k"), read("gone"), read("other")])).await;
+        assert_eq!((&batch[0]["value"], &batch[1]["status"]), (&json!("new"), &json!("NOT_FOUND")), "{batch}");
+        assert_eq!(batch[2]["value"], json!(1));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(lagging.replica.ask("GET k").expect("an answer"), "old", "it does not lag");
+    lagging.stream.set(Mode::Pass);
+    lagging.until_passed(&caller, "k", &json!("new")).await;
+}
+
+#[tokio::test]
+async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
+    let lagging = Lagging::start().await;
+    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
+    let (first, second) = (first.caller().await, second.caller().await);
+    first.write("k", &json!("old")).await;
+    lagging.until_passed(&second, "k", &json!("old")).await;
+    lagging.stream.set(Mode::BlackHole);
+    let (answer, token) = with_token(&first, write("k", &json!("new")), "").await;
+    answer.expect_error(400, "invalid_sync_token");
+    assert!(!token.is_empty(), "every answer has a token");
+    let token = first.send(write("k", &json!("new")).to_string()).await.header(TOKEN).to_owned();
+    // Without the token, the second instance knows nothing of it.
+    assert_eq!(second.read("k").await, Some(json!("old")));
+    for _ in 0..60 {
+        let (answer, same) = with_token(&second, read("k"), &token).await;
+        assert_eq!((&answer.json()["value"], &same), (&json!("new"), &token));
+        let (answer, _) = with_token(&second, json!([read("k"), read("other")]), &token).await;
+        assert_eq!(answer.json()[0]["value"], json!("new"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What the second one writes for the bearer covers what the first one wrote.
+    let (_, later) = with_token(&second, write("k2", &json!(2)), &token).await;
+    let (answer, _) = with_token(&first, json!([read("k"), read("k2")]), &later).await;
+    assert_eq!((&answer.json()[0]["value"], &answer.json()[1]["value"]), (&json!("new"), &json!(2)));
+    lagging.stream.set(Mode::Pass);
+    // Once the replica has it, it answers for the bearer again.
+    eventually("the replica is read with the token", async || {
+        let before = calls(&lagging.replica, "get");
+        let (answer, _) = with_token(&second, read("k"), &token).await;
+        assert_eq!(answer.json()["value"], json!("new"));
+        (calls(&lagging.replica, "get") > before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_honoured_or_the_read_is_refused() {
+    let lagging = Lagging::start().await;
+    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
+    let (first, second) = (first.caller().await, second.caller().await);
+    first.write("k", &json!("old")).await;
+    lagging.until_passed(&second, "k", &json!("old")).await;
+    lagging.stream.set(Mode::BlackHole);
+    let token = first.send(write("k", &json!("new")).to_string()).await.header(TOKEN).to_owned();
+    lagging.group.master(0).kill();
+    eventually("the loss of the master is known", async || {
+        let (answer, _) = with_token(&second, read("k"), &token).await;
+        answer.expect_error(503, "shard_unavailable");
+        Some(())
+    })
+    .await;
+    // Who asks for nothing gets what there is.
+    assert_eq!(second.read("k").await, Some(json!("old")));
+    let answer = second.send(json!({"command": "READ", "key": "k", "consistency": "master"}).to_string()).await;
+    answer.expect_error(503, "shard_unavailable");
+}
+
+#[tokio::test]
+async fn a_token_of_nobody_reads_from_the_master() {
+    let lagging = Lagging::start().await;
+    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
+    let (first, second) = (first.caller().await, second.caller().await);
+    first.write("k", &json!("old")).await;
+    lagging.until_passed(&second, "k", &json!("old")).await;
+    lagging.stream.set(Mode::BlackHole);
+    first.write("k", &json!("new")).await;
+    let (answer, _) = with_token(&second, read("k"), "1234.5678.9abc").await;
+    assert_eq!(answer.json()["value"], json!("new"));
+    for text in ["x", "1.2", "1.2.3.4", "-1.2.3"] {
+        with_token(&second, read("k"), text).await.0.expect_error(400, "invalid_sync_token");
+    }
+}
+
+#[tokio::test]
+async fn a_read_may_ask_for_the_master() {
+    let lagging = Lagging::start().await;
+    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
+    let (first, second) = (first.caller().await, second.caller().await);
+    first.write("k", &json!("old")).await;
+    lagging.until_passed(&second, "k", &json!("old")).await;
+    lagging.stream.set(Mode::BlackHole);
+    first.write("k", &json!("new")).await;
+    let from_master = json!({"command": "READ", "key": "k", "consistency": "master"});
+    assert_eq!(second.run(from_master.clone()).await["value"], json!("new"));
+    let replies = second.run(json!([from_master, read("k")])).await;
+    assert_eq!((&replies[0]["value"], &replies[1]["value"]), (&json!("new"), &json!("old")));
+    for wrong in [json!("replica"), json!(1), json!("")] {
+        let answer = second.send(json!({"command": "READ", "key": "k", "consistency": wrong}).to_string()).await;
+        answer.expect_error(400, "invalid_field");
+        assert!(answer.text.contains("consistency"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_says_how_many_replicas_have_it() {
+    let (service, _group) = shared();
+    let caller = service.caller().await;
+    for replicas in 1..=3 {
+        let mut command = write("durable", &json!(replicas));
+        command["replicas"] = json!(replicas);
+        let reply = caller.run(command).await;
+        assert_eq!((&reply["status"], &reply["value"]), (&json!("SUCCESS"), &json!(replicas)), "{reply}");
+        assert!(reply["replicas"].as_u64().is_some_and(|had| had >= replicas), "{reply}");
+    }
+    let reply = caller.run(write("durable", &json!("v"))).await;
+    assert_eq!(reply, json!({"command": "WRITE", "status": "SUCCESS", "value": "v"}));
+    for wrong in [json!("2"), json!(-1), json!(1.5), json!(101), json!([])] {
+        let mut command = write("durable", &json!("v"));
+        command["replicas"] = wrong;
+        let answer = caller.send(command.to_string()).await;
+        answer.expect_error(400, "invalid_field");
+        assert!(answer.text.contains("`replicas`"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_too_few_replicas_have_is_unconfirmed() {
+    let lagging = Lagging::start().await;
+    let service = Service::start_with("REQUEST_DEADLINE_MS=400", &lagging.section());
+    let caller = service.caller().await;
+    let durable = |key: &str| json!({"command": "WRITE", "key": key, "value": "v", "replicas": 1});
+    let reply = caller.run(durable("a")).await;
+    assert_eq!((&reply["status"], &reply["replicas"]), (&json!("SUCCESS"), &json!(1)));
+    lagging.stream.set(Mode::BlackHole);
+    // Many at once, each on its own connection.
+    let replies =
+        futures_util::future::join_all((0..20).map(|number| caller.run(durable(&format!("k{number}"))))).await;
+    for reply in replies {
+        assert_eq!((&reply["status"], &reply["replicas"]), (&json!("UNCONFIRMED"), &json!(0)), "{reply}");
+    }
+    let replies = caller.run(json!([durable("b"), write("c", &json!("v")), read("b")])).await;
+    assert_eq!((&replies[0]["status"], &replies[0]["replicas"]), (&json!("UNCONFIRMED"), &json!(0)), "{replies}");
+    assert_eq!((&replies[1]["status"], &replies[2]["value"]), (&json!("SUCCESS"), &json!("v")), "{replies}");
+    // It is on the master all the same, and others were not held up.
+    assert_eq!(lagging.group.master(0).ask("GET k7").expect("an answer"), "v");
+    lagging.stream.set(Mode::Pass);
+    eventually("the replica is heard again", async || {
+        (caller.run(durable("d")).await["status"] == "SUCCESS").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_that_waits_goes_to_whoever_is_master_now() {
+    let group = redis(1, 2);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    let durable = |value: u64| json!({"command": "WRITE", "key": "k", "value": value.to_string(), "replicas": 1});
+    assert_eq!(caller.run(durable(1)).await["status"], "SUCCESS");
+    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    let follow = |node: &Node, master: &Node| {
+        let command = format!("REPLICAOF {} {}", master.address.host, master.address.port);
+        assert_eq!(node.ask(&command).expect("an answer"), "+OK");
+    };
+    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    follow(other, heir);
+    follow(group.master(0), heir);
+    // Refused by the demoted one, done by the new one. It may count no replica yet.
+    eventually("the new master's replicas have the write", async || {
+        (caller.run(durable(2)).await["status"] == "SUCCESS").then_some(())
+    })
+    .await;
+    assert_eq!(heir.ask("GET k").expect("an answer"), "2");
+}
