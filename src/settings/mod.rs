@@ -121,6 +121,8 @@ pub struct Redis {
     pub probe_every: Duration,
     /// Commands that one node may owe an answer to before further ones are refused.
     pub in_flight_max: usize,
+    /// Send a read that takes long to a second node as well.
+    pub hedge_reads: bool,
     /// A replica that has been out of touch with its master for longer is not read; `None`: it always is.
     pub replica_stale_max: Option<Duration>,
 }

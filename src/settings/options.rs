@@ -130,6 +130,12 @@ pub const OPTIONS: &[Opt] = &[
     ),
     option(
         Redis,
+        "hedge_reads",
+        "false",
+        "Send a READ that takes longer than nineteen of twenty do to a second node as well; at most one in twenty.",
+    ),
+    option(
+        Redis,
         "replica_stale_max_ms",
         "300000",
         "How long a replica that lost its master goes on being read while the master is lost to us, too; 0: for ever.",

@@ -8,7 +8,8 @@ use super::{
     Answer, Freshness, Inner, Noted, Operation, OperationKind, StoreError,
     commands::{answer_to, command},
     error::{Advice, NodeError, WriteFailure},
-    freshness::{Changes, Wish},
+    freshness::Wish,
+    lanes::Lane,
     link::{GiveUp, Patience},
     node::{Node, NodeId},
     shard::{Shard, Tried},
@@ -41,7 +42,7 @@ struct Batch<'a> {
     operations: &'a [Operation<'a>],
     /// Of each operation's key.
     hashes: Vec<u64>,
-    changes: &'a Changes,
+    store: &'a Inner,
     deadline: Deadline,
     reply_bytes: AtomicUsize,
 }
@@ -69,7 +70,7 @@ pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
     }
-    let batch = Batch { operations, hashes, changes: &store.changes, deadline, reply_bytes: AtomicUsize::new(0) };
+    let batch = Batch { operations, hashes, store, deadline, reply_bytes: AtomicUsize::new(0) };
     let shards = parts.into_iter().map(|(shard, part)| {
         let (batch, shard) = (&batch, map.shard(shard));
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
@@ -136,7 +137,7 @@ impl Batch<'_> {
             OperationKind::Get(freshness) => freshness,
             _ => Freshness::Usual,
         };
-        let wish = self.changes.wish(self.hashes[position], freshness);
+        let wish = self.store.changes.wish(self.hashes[position], freshness);
         Read { position, wish, tried: Tried::default() }
     }
 
@@ -144,7 +145,7 @@ impl Batch<'_> {
     async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
         let is_change = |position: &&usize| !matches!(self.operations[**position].kind, OperationKind::Get(_));
-        let noted = |position: &usize| Noted { changes: self.changes, hash: self.hashes[*position] };
+        let noted = |position: &usize| Noted { changes: &self.store.changes, hash: self.hashes[*position] };
         let _noted: Vec<Noted<'_>> = positions.iter().filter(is_change).map(noted).collect();
         let mut tried = Tried::default();
         let patience = Patience { deadline: self.deadline, give_up: GiveUp::AtDeadline };
@@ -219,7 +220,7 @@ impl Batch<'_> {
         }
         let replicas = positions.iter().map(|position| self.operations[*position].kind.replicas()).max().unwrap_or(0);
         let answers = match replicas {
-            0 => node.ask_all(&pipeline, patience).await.map(|values| (values, 0)),
+            0 => node.ask_all(&pipeline, self.lane(positions), patience).await.map(|values| (values, 0)),
             replicas => node.ask_all_durably(&pipeline, replicas, self.deadline).await,
         };
         match answers {
@@ -231,9 +232,19 @@ impl Batch<'_> {
         }
     }
 
+    /// The connection for some operations together: one of them that is large is enough.
+    fn lane(&self, positions: &[usize]) -> Lane {
+        let lane = |position: &usize| self.store.lane(self.hashes[*position], &self.operations[*position].kind);
+        if positions.iter().any(|position| lane(position) == Lane::Bulk) { Lane::Bulk } else { Lane::Usual }
+    }
+
     /// What a value means, as long as there is room for it in the reply.
     fn answer(&self, shard: &Shard, position: usize, value: Value, had: u32) -> Result<Answer, NodeError> {
         shard.note_value(&value);
+        if let Value::BulkString(bytes) = &value {
+            let hash = self.hashes[position];
+            self.store.large_keys.note(hash, self.store.large_keys.lane(hash), bytes.len());
+        }
         if let Value::BulkString(bytes) = &value
             && self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > REPLY_BYTES_MAX
         {

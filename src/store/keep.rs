@@ -15,6 +15,8 @@ use tokio::{sync::Notify, time::sleep};
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// Wait between attempts while requests have nobody else to ask.
+const NEEDED_WAIT: Duration = Duration::from_millis(200);
 /// A connection that ended sooner was no success: the next attempt waits as after a failed one.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -23,6 +25,7 @@ pub async fn keep(node: Arc<Node>, number: usize) {
     let link = node.link(number);
     let mut backoff = BACKOFF_MIN;
     let mut complained = false;
+    node.wanted(number).await;
     loop {
         match open(&node).await {
             Ok(session) => {
@@ -46,8 +49,18 @@ pub async fn keep(node: Arc<Node>, number: usize) {
                 enter(&node, link, Phase::Down);
             }
         }
-        sleep(jittered(backoff)).await;
+        pause(&node, jittered(backoff)).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// Waits before the next attempt; less long when a request has nobody else to ask.
+async fn pause(node: &Node, wait: Duration) {
+    let least = wait.min(jittered(NEEDED_WAIT));
+    sleep(least).await;
+    tokio::select! {
+        () = sleep(wait - least) => {}
+        () = node.needed() => {}
     }
 }
 

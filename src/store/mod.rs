@@ -9,7 +9,10 @@ mod connect;
 mod durable;
 mod error;
 mod freshness;
+mod get;
+mod hedge;
 mod keep;
+mod lanes;
 mod link;
 mod maintain;
 mod map;
@@ -34,6 +37,7 @@ use arc_swap::ArcSwap;
 use commands::{answer_to, command};
 use error::WriteFailure;
 use freshness::{Changes, Clock};
+use lanes::{Lane, LargeKeys};
 use link::{GiveUp, Patience};
 use map::{Map, Routing};
 use secrecy::ExposeSecret;
@@ -50,8 +54,24 @@ struct Inner {
     map: ArcSwap<Map>,
     changes: Changes,
     sync: Sync,
+    large_keys: LargeKeys,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
+}
+
+impl Inner {
+    /// The connection that an operation on a key with this hash belongs on.
+    fn lane(&self, hash: u64, kind: &OperationKind<'_>) -> Lane {
+        match kind {
+            OperationKind::Get(_) => self.large_keys.lane(hash),
+            OperationKind::Set { bytes, .. } => {
+                let lane = Lane::of(bytes.len());
+                self.large_keys.note(hash, self.large_keys.lane(hash), bytes.len());
+                lane
+            }
+            OperationKind::Delete => Lane::Usual,
+        }
+    }
 }
 
 /// One command of a batch.
@@ -114,7 +134,7 @@ impl Store {
         let ring = Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)));
         let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
         let sync = Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes());
-        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), sync, layout })))
+        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), sync, large_keys: LargeKeys::default(), layout })))
     }
 
     /// A token that covers everything this process has acknowledged until now.
@@ -144,21 +164,7 @@ impl Store {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let route = self.0.map.load().route(key);
-        let (shard, wish) = (&route.shard, self.0.changes.wish(route.hash, freshness));
-        let command = command(key, &OperationKind::Get(freshness));
-        let mut tried = Tried::default();
-        loop {
-            let node = shard.reader(&wish, &tried, deadline).await?;
-            let answer = node.ask(&command, shard.patience(&wish, &tried, &node, deadline)).await;
-            if let Ok(value) = &answer {
-                shard.note_value(value);
-            }
-            match answer.and_then(commands::got) {
-                Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, error),
-                answer => return answer.map_err(|error| shard.read_failure(error)),
-            }
-        }
+        get::get(&self.0, key, freshness, deadline).await
     }
 
     /// Stores what `set` says under `key`, on the master. Returns how many replicas had it, as far as that was waited
@@ -199,12 +205,13 @@ impl Store {
         let shard = &route.shard;
         let command = command(key, kind);
         let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
+        let lane = self.0.lane(route.hash, kind);
         let _noted = Noted { changes: &self.0.changes, hash: route.hash };
         let mut tried = Tried::default();
         loop {
             let node = shard.writer(&tried, deadline).await?;
             let answer = match kind.replicas() {
-                0 => node.ask(&command, patience).await.and_then(|value| answer_to(kind, value, 0)),
+                0 => node.ask(&command, lane, patience).await.and_then(|value| answer_to(kind, value, 0)),
                 replicas => node
                     .ask_durably(&command, replicas, deadline)
                     .await

@@ -5,6 +5,7 @@ use super::{
     durable::Durable,
     error::NodeError,
     freshness::{Clock, Moment, Progress},
+    lanes::Lane,
     link::{Link, Patience, Session},
     standing::{Role, Standing},
 };
@@ -50,6 +51,9 @@ pub struct Node {
     /// How long it may answer nobody before it is given up for another node.
     pub attempt_timeout: Duration,
     links: Box<[Link]>,
+    /// For large values.
+    bulk: Link,
+    bulk_wanted: Notify,
     durable: Durable,
     next_link: AtomicUsize,
     in_flight: AtomicUsize,
@@ -57,6 +61,8 @@ pub struct Node {
     probe_every: Duration,
     /// Asks for a probe before its time.
     doubted: Notify,
+    /// Told when somebody needs it though it is down.
+    needed: Notify,
     /// What it last said of itself; `None` if it does not tell.
     standing: Mutex<Option<Standing>>,
     /// What that means for reads, where a request looks: whether it is a replica that has its data, ...
@@ -87,12 +93,15 @@ impl Node {
             connect_timeout: redis.connect_timeout,
             attempt_timeout: redis.attempt_timeout,
             links: (0..redis.connections_per_node).map(|_| Link::default()).collect(),
+            bulk: Link::default(),
+            bulk_wanted: Notify::new(),
             durable: Durable::default(),
             next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             in_flight_max: redis.in_flight_max,
             probe_every: redis.probe_every,
             doubted: Notify::new(),
+            needed: Notify::new(),
             standing: Mutex::new(None),
             serves_reads: AtomicBool::new(true),
             detached: AtomicBool::new(false),
@@ -106,15 +115,15 @@ impl Node {
     }
 
     /// Sends one command.
-    pub async fn ask(&self, command: &Cmd, patience: Patience) -> Result<Value, NodeError> {
-        let session = self.session()?;
+    pub async fn ask(&self, command: &Cmd, lane: Lane, patience: Patience) -> Result<Value, NodeError> {
+        let session = self.session(lane)?;
         let _place = self.take_place(1)?;
         session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
-    pub async fn ask_all(&self, commands: &Pipeline, patience: Patience) -> Result<Vec<Value>, NodeError> {
-        let session = self.session()?;
+    pub async fn ask_all(&self, commands: &Pipeline, lane: Lane, patience: Patience) -> Result<Vec<Value>, NodeError> {
+        let session = self.session(lane)?;
         let count = commands.len();
         let _place = self.take_place(count)?;
         let answers = session
@@ -182,13 +191,21 @@ impl Node {
         self.links.iter().any(Link::is_connecting)
     }
 
-    /// How many connections are to be kept open.
+    /// How many connections are to be kept open, the one for large values included.
     pub fn links(&self) -> usize {
-        self.links.len()
+        self.links.len() + 1
     }
 
+    /// The last one is for large values.
     pub fn link(&self, number: usize) -> &Link {
-        &self.links[number]
+        self.links.get(number).unwrap_or(&self.bulk)
+    }
+
+    /// Returns when that connection is to be opened.
+    pub async fn wanted(&self, number: usize) {
+        if number == self.links.len() {
+            self.bulk_wanted.notified().await;
+        }
     }
 
     /// Takes what the node said of itself when it was asked at that moment.
@@ -241,6 +258,16 @@ impl Node {
         }
     }
 
+    /// Has a lost connection tried again soon: there is somebody who needs it and has nobody else to ask.
+    pub fn want(&self) {
+        self.needed.notify_waiters();
+    }
+
+    /// Returns when the node is needed.
+    pub async fn needed(&self) {
+        self.needed.notified().await;
+    }
+
     /// Forgets what it was: it may have been restarted since.
     pub fn forget_standing(&self) {
         if !self.is_up() {
@@ -277,7 +304,13 @@ impl Node {
     }
 
     /// A connection that is up; with several, the next one in turn.
-    fn session(&self) -> Result<Arc<Session>, NodeError> {
+    fn session(&self, lane: Lane) -> Result<Arc<Session>, NodeError> {
+        if lane == Lane::Bulk {
+            self.bulk_wanted.notify_one();
+            if let Ok(session) = self.bulk.session() {
+                return Ok(session);
+            }
+        }
         if let [only] = &*self.links {
             return only.session();
         }

@@ -4,6 +4,7 @@ use super::{
     Location,
     error::{NodeError, StoreError, WriteFailure},
     freshness::{Clock, Wish},
+    hedge::Hedge,
     link::{GiveUp, Patience},
     members::Members,
     node::{Common, Node, NodeId},
@@ -35,6 +36,8 @@ pub struct Shard {
     value_bytes: AtomicUsize,
     /// How long one node may take to answer a read.
     pub attempt_timeout: Duration,
+    /// Where slow reads are sent to a second node.
+    pub hedge: Option<Hedge>,
     common: Common,
     /// Told when nodes come or go, so that connections are kept to those that there are.
     layout: watch::Sender<()>,
@@ -96,6 +99,7 @@ impl Shard {
             decision: Mutex::default(),
             value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
             attempt_timeout: redis.attempt_timeout,
+            hedge: redis.hedge_reads.then(Hedge::default),
             common: Common { clock, ..Common::default() },
             layout: layout.clone(),
         }
@@ -144,7 +148,10 @@ impl Shard {
             members.nodes().is_empty() || members.nodes().iter().any(|node| !tried.has(node.id) && node.is_connecting())
         };
         let found = self.wait(deadline, || self.readable(wish, tried), hopeful).await;
-        found.ok_or_else(|| self.unreadable(tried, deadline))
+        found.ok_or_else(|| {
+            self.members.load().nodes().iter().for_each(|node| node.want());
+            self.unreadable(tried, deadline)
+        })
     }
 
     /// What it means that no node is left to read from.
@@ -157,10 +164,14 @@ impl Shard {
         }
     }
 
+    /// A second node for a read that waits for `node`, if there is one.
+    pub fn second(&self, wish: &Wish, tried: &Tried, node: &Node) -> Option<Arc<Node>> {
+        self.members.load().readable(wish, |other| other == node.id || tried.has(other)).cloned()
+    }
+
     /// How long a read may wait for `node`: the last one that is left has all the time there is.
     pub fn patience(&self, wish: &Wish, tried: &Tried, node: &Node, deadline: Deadline) -> Patience {
-        let members = self.members.load();
-        let other = members.readable(wish, |other| other == node.id || tried.has(other));
+        let other = self.second(wish, tried, node);
         Patience { deadline, give_up: if other.is_some() { GiveUp::Silent } else { GiveUp::Hanging } }
     }
 
@@ -176,8 +187,10 @@ impl Shard {
         let ready = || self.members.load().master().filter(usable).cloned();
         let hopeful = || tried.last.is_some() || self.members.load().master().is_none_or(|node| node.is_connecting());
         let found = self.wait(deadline, ready, hopeful).await;
-        let cause = || tried.last.clone().unwrap_or(NodeError::NotConnected);
-        found.ok_or_else(|| self.write_failure(WriteFailure(cause())))
+        found.ok_or_else(|| {
+            self.members.load().nodes().iter().for_each(|node| node.want());
+            self.write_failure(WriteFailure(tried.last.clone().unwrap_or(NodeError::NotConnected)))
+        })
     }
 
     /// How large values are, in bytes, going by those read lately.

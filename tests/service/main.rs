@@ -9,6 +9,8 @@ mod consistency;
 mod contract;
 mod drop_in;
 mod faults;
+mod hedge;
+mod lanes;
 mod login;
 mod openapi;
 mod probes;

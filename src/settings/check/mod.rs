@@ -125,6 +125,7 @@ fn redis_settings(redis: &Reader<'_>) -> Redis {
         attempt_timeout: redis.duration("attempt_timeout_ms", 1..=60_000),
         probe_every: redis.duration("probe_every_ms", 10..=60_000),
         in_flight_max: redis.size("in_flight_max", 1_000..=1_000_000),
+        hedge_reads: redis.flag("hedge_reads"),
         replica_stale_max: Some(redis.duration("replica_stale_max_ms", 0..=SECS_MAX * 1000))
             .filter(|max| !max.is_zero()),
     }

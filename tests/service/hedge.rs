@@ -1,0 +1,72 @@
+//! Reads that take long are sent to a second node, and only so many of them.
+
+use crate::harness::{Caller, Mode, Proxy, Service, eventually, redis};
+use cachefront::cli::dev::local_redis::{Group, Node};
+use serde_json::json;
+use std::time::Duration;
+
+/// Two replicas behind proxies, and a service that reads them.
+struct Hedged {
+    group: Group,
+    paths: Vec<Proxy>,
+    _service: Service,
+    caller: Caller,
+}
+
+impl Hedged {
+    async fn start(setting: &str) -> Self {
+        let group = redis(1, 2);
+        let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
+        let replicas: Vec<String> = paths.iter().map(|path| path.address.to_string()).collect();
+        let service = Service::start(&format!(
+            "[redis]\nattempt_timeout_ms=900\n{setting}\n[shard:a]\nmaster={}\nreplicas={}\n",
+            group.master(0).address,
+            replicas.join(", ")
+        ));
+        let caller = service.caller().await;
+        let hedged = Self { group, paths, _service: service, caller };
+        // Both replicas answer, and reads have shown how long they take.
+        eventually("both replicas are read", async || {
+            for number in 0..300 {
+                hedged.caller.read(&format!("warm{number}")).await;
+            }
+            hedged.group.replicas(0).iter().all(|replica| calls(replica) > 50).then_some(())
+        })
+        .await;
+        hedged
+    }
+
+    /// Reads `count` times a key that is drawn to a replica whose path is slow; how often the other one was asked.
+    async fn read_slow(&self, count: usize) -> u64 {
+        let [first, second] = self.group.replicas(0) else { panic!("two replicas") };
+        let before = calls(first);
+        self.caller.read("one").await;
+        let (slow, other) = if calls(first) > before { (0, second) } else { (1, first) };
+        self.paths[slow].set(Mode::Delay(Duration::from_millis(100)));
+        let before = calls(other);
+        for _ in 0..count {
+            assert_eq!(self.caller.run(json!({"command": "READ", "key": "one"})).await["status"], "NOT_FOUND");
+        }
+        calls(other) - before
+    }
+}
+
+fn calls(node: &Node) -> u64 {
+    let statistics = node.ask("INFO commandstats").expect("an answer");
+    let line = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls="));
+    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
+}
+
+#[tokio::test]
+async fn a_slow_read_is_answered_by_another_replica_as_often_as_is_allowed() {
+    let hedged = Hedged::start("hedge_reads=true").await;
+    let second_reads = hedged.read_slow(40).await;
+    // Ten may have been saved up, and two are earned by forty.
+    assert!((1..=12).contains(&second_reads), "{second_reads} second reads");
+}
+
+#[tokio::test]
+async fn nothing_is_read_twice_unless_it_is_set() {
+    let hedged = Hedged::start("").await;
+    assert_eq!(hedged.read_slow(10).await, 0);
+}
