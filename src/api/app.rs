@@ -1,12 +1,14 @@
 //! What the handlers share.
 
-use super::{body::Memory, failure_log::FailureLog};
+use super::{body::Limits, budget::Budget, failure_log::FailureLog};
 use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
+/// No login comes near this many bytes.
+const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
 /// Memory for the bodies of all logins together.
 const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -14,10 +16,14 @@ pub struct App {
     pub auth: Auth,
     pub cache: Cache,
     pub deadline: Duration,
-    pub body_bytes_max: usize,
-    pub body_memory: Memory,
+    pub requests_max: usize,
+    body_bytes_max: usize,
+    bodies_bytes_max: usize,
+    body_memory: Budget,
     /// Apart from the others', so that strangers can't take what callers need.
-    pub login_memory: Memory,
+    login_memory: Budget,
+    /// Requests to `/cache` that are being worked on.
+    pub requests: Budget,
     pub failures: FailureLog,
     draining: AtomicBool,
     /// Every shard has been reachable at one time: what was configured exists.
@@ -30,13 +36,26 @@ impl App {
             auth: Auth::new(&settings.auth),
             cache: Cache::new(settings, store),
             deadline: settings.service.deadline,
+            requests_max: settings.service.requests_max,
             body_bytes_max: settings.service.body_bytes_max,
-            body_memory: Memory::new(settings.service.bodies_bytes_max),
-            login_memory: Memory::new(LOGIN_BYTES_MAX),
+            bodies_bytes_max: settings.service.bodies_bytes_max,
+            body_memory: Budget::default(),
+            login_memory: Budget::default(),
+            requests: Budget::default(),
             failures: FailureLog::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }
+    }
+
+    /// What the bodies of commands may take.
+    pub fn body_limits(&self) -> Limits<'_> {
+        Limits { bytes_max: self.body_bytes_max, memory: &self.body_memory, memory_bytes_max: self.bodies_bytes_max }
+    }
+
+    /// What the bodies of logins may take.
+    pub fn login_limits(&self) -> Limits<'_> {
+        Limits { bytes_max: LOGIN_BODY_BYTES_MAX, memory: &self.login_memory, memory_bytes_max: LOGIN_BYTES_MAX }
     }
 
     /// From now on `/readyz` says no, so that no new callers are sent here.

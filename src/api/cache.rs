@@ -60,7 +60,10 @@ async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Pr
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, app.body_bytes_max, &app.body_memory).await?;
+    let body = body::read(&parts.headers, body, &app.body_limits()).await?;
+    // Only now, so that slow senders hold no place.
+    let mut place = app.requests.share();
+    place.grow_to(1, app.requests_max)?;
     let deadline = Deadline::within(app.deadline);
     match command::parse_body(&body.bytes)? {
         Body::One(text) => one(app, &caller, text, deadline).await,

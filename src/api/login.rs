@@ -22,9 +22,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// No login comes near this many bytes.
-const BODY_BYTES_MAX: usize = 4 * 1024;
-
 #[derive(Serialize)]
 struct Granted<'a> {
     access_token: &'a str,
@@ -53,7 +50,7 @@ pub async fn login(
 async fn run(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let media = body::media(&parts.headers);
-    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, &app.login_memory).await?;
+    let body = body::read(&parts.headers, body, &app.login_limits()).await?;
     let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
         (Some(basic), _) => from_basic(basic, form)?,

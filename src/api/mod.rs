@@ -2,6 +2,7 @@
 
 mod app;
 mod body;
+mod budget;
 mod cache;
 mod caller;
 mod command;

@@ -63,6 +63,8 @@ pub struct Service {
     /// Memory for all bodies together.
     pub bodies_bytes_max: usize,
     pub value_bytes_max: usize,
+    /// Requests to `/cache` that are worked on at once.
+    pub requests_max: usize,
     pub connections_max: usize,
     /// A connection on which nothing moves for so long is closed.
     pub idle_timeout: Duration,

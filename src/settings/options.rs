@@ -162,6 +162,12 @@ pub const OPTIONS: &[Opt] = &[
     ),
     option(
         Service,
+        "REQUESTS_MAX",
+        "4096",
+        "Requests to `/cache` that are worked on at once, a batch being one; what comes on top gets 503 at once.",
+    ),
+    option(
+        Service,
         "CONNECTIONS_MAX",
         "10000",
         "Open HTTPS connections; further ones are closed at once. Allow the process as many open files.",

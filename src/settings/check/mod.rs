@@ -69,6 +69,7 @@ fn service_settings(service: &Reader<'_>) -> Service {
         body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
         value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
         bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
+        requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
         drain: service.duration("DRAIN_SECS", 0..=3600),

@@ -2,6 +2,7 @@
 
 mod master;
 mod memory;
+mod overload;
 mod promotion;
 mod replicas;
 mod start;
