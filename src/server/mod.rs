@@ -18,6 +18,7 @@ use crate::{
 use axum_server::tls_rustls::RustlsConfig;
 use std::{io, sync::Arc};
 use tasks::Tasks;
+use tokio::time::sleep;
 
 /// Chooses the one cryptography provider of the process. To be called before anything speaks TLS; a second call
 /// changes nothing.
@@ -67,11 +68,20 @@ impl Server {
         tasks.background("admin", async { drop(admin.run.await) });
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %listeners.service_address, admin = %listeners.admin_address, "serving");
 
-        let outcome = tokio::select! {
+        let mut outcome = tokio::select! {
             () = stop.asked() => Ok(()),
             ended = tasks.first_to_end() => Err(ended),
         };
         app.start_draining();
+        let wait = self.settings.service.drain_wait;
+        if outcome.is_ok() && !wait.is_zero() {
+            tracing::info!(wait_secs = wait.as_secs(), "stopping: not ready any more, but serving until others know");
+            outcome = tokio::select! {
+                () = sleep(wait) => Ok(()),
+                () = stop.insisted() => Ok(()),
+                ended = tasks.first_to_end() => Err(ended),
+            };
+        }
         tracing::info!("stopping: requests in flight may finish");
         // The admin port stays, so that whoever looks sees why no new connection is taken.
         service_handle.graceful_shutdown(Some(self.settings.service.drain));
@@ -79,6 +89,7 @@ impl Server {
             () = tasks.served() => tracing::info!("stopped"),
             () = stop.insisted() => tracing::warn!("stopped at once"),
         }
+        // Connections to Redis end only here, with the store's task: what was in flight needed them.
         tasks.end();
         outcome
     }

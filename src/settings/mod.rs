@@ -68,7 +68,9 @@ pub struct Service {
     pub connections_max: usize,
     /// A connection on which nothing moves for so long is closed.
     pub idle_timeout: Duration,
-    /// How long requests in flight may take to finish after SIGTERM.
+    /// How long to serve on after SIGTERM, until load balancers have taken notice.
+    pub drain_wait: Duration,
+    /// How long requests in flight may then take to finish.
     pub drain: Duration,
     pub log_format: LogFormat,
     /// A filter as tracing-subscriber's `EnvFilter` reads it.

@@ -173,7 +173,13 @@ pub const OPTIONS: &[Opt] = &[
         "Open HTTPS connections; further ones are closed at once. Allow the process as many open files.",
     ),
     option(Service, "IDLE_TIMEOUT_SECS", "75", "A connection on which nothing moves for so long is closed."),
-    option(Service, "DRAIN_SECS", "30", "How long requests in flight may take to finish after SIGTERM."),
+    option(
+        Service,
+        "DRAIN_WAIT_SECS",
+        "0",
+        "How long to serve on after SIGTERM, with `/readyz` saying no, until load balancers have taken notice.",
+    ),
+    option(Service, "DRAIN_SECS", "30", "How long requests in flight may then take to finish."),
     option(Service, "LOG_FORMAT", "human", "`human` or `json`."),
     option(
         Service,

@@ -72,6 +72,7 @@ fn service_settings(service: &Reader<'_>) -> Service {
         requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
+        drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),
         drain: service.duration("DRAIN_SECS", 0..=3600),
         log_format: service.choice("LOG_FORMAT", &[("human", LogFormat::Human), ("json", LogFormat::Json)]),
         log_level: log_filter::parse(service.text("LOG_LEVEL").unwrap_or_default()).unwrap_or_else(|message| {

@@ -1,5 +1,6 @@
 //! What callers see when Redis fails. All processes are real, and so are their ends.
 
+mod drain;
 mod master;
 mod memory;
 mod overload;

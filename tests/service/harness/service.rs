@@ -52,7 +52,7 @@ impl Service {
         let files = authority().issue(folder.path(), "service");
         let text = format!(
             "[service]\nHOST=127.0.0.1\nPORT=0\nADMIN_PORT=0\nTLS_CERT={}\nTLS_KEY={}\n\
-             JWT_SECRET_KEY={JWT_SECRET}\nSRVC_SHARED_SECRET={API_KEY}\nDRAIN_SECS=5\nLOG_LEVEL=off\n{options}\n{sections}",
+             JWT_SECRET_KEY={JWT_SECRET}\nSRVC_SHARED_SECRET={API_KEY}\nLOG_LEVEL=off\n{options}\n{sections}",
             files.certificate.display(),
             files.key.display(),
         );
