@@ -1,10 +1,11 @@
 //! What the handlers share.
 
-use super::{body::Limits, budget::Budget, failure_log::FailureLog};
-use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
+use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live};
+use crate::{settings::Settings, store::Store};
+use arc_swap::ArcSwap;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 /// No login comes near this many bytes.
@@ -13,12 +14,8 @@ const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
 const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 pub struct App {
-    pub auth: Auth,
-    pub cache: Cache,
-    pub deadline: Duration,
-    pub requests_max: usize,
-    body_bytes_max: usize,
-    bodies_bytes_max: usize,
+    live: ArcSwap<Live>,
+    pub store: Store,
     body_memory: Budget,
     /// Apart from the others', so that strangers can't take what callers need.
     login_memory: Budget,
@@ -33,12 +30,8 @@ pub struct App {
 impl App {
     pub fn new(settings: &Settings, store: Store) -> Self {
         Self {
-            auth: Auth::new(&settings.auth),
-            cache: Cache::new(settings, store),
-            deadline: settings.service.deadline,
-            requests_max: settings.service.requests_max,
-            body_bytes_max: settings.service.body_bytes_max,
-            bodies_bytes_max: settings.service.bodies_bytes_max,
+            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), None)),
+            store,
             body_memory: Budget::default(),
             login_memory: Budget::default(),
             requests: Budget::default(),
@@ -48,9 +41,20 @@ impl App {
         }
     }
 
+    /// What can change while requests run. Each request takes it once, so that it sees one state all through.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Lets other settings count from the next request on. To be called by one task only.
+    pub fn apply(&self, settings: &Settings) {
+        let before = self.live();
+        self.live.store(Arc::new(Live::new(settings, self.store.clone(), Some(&before))));
+    }
+
     /// What the bodies of commands may take.
-    pub fn body_limits(&self) -> Limits<'_> {
-        Limits { bytes_max: self.body_bytes_max, memory: &self.body_memory, memory_bytes_max: self.bodies_bytes_max }
+    pub fn body_limits(&self, live: &Live) -> Limits<'_> {
+        Limits { bytes_max: live.body_bytes_max, memory: &self.body_memory, memory_bytes_max: live.bodies_bytes_max }
     }
 
     /// What the bodies of logins may take.

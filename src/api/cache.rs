@@ -10,7 +10,11 @@ use super::{
     problem::Problem,
     reply, schemas,
 };
-use crate::{auth::Caller, cache::Command, types::Deadline};
+use crate::{
+    auth::Caller,
+    cache::{Cache, Command},
+    types::Deadline,
+};
 use axum::{
     Extension,
     extract::{Request, State},
@@ -49,7 +53,8 @@ pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<Request
 
 async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let admitted = caller(&app.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
+    let live = app.live();
+    let admitted = caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
         Media::Json => Ok(caller),
         Media::Form | Media::Other => Err(body::unsupported_media()),
     });
@@ -60,20 +65,20 @@ async fn run(app: &App, id: &RequestId, request: Request) -> Result<Response, Pr
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, &app.body_limits()).await?;
+    let body = body::read(&parts.headers, body, &app.body_limits(&live)).await?;
     // Only now, so that slow senders hold no place.
     let mut place = app.requests.share();
-    place.grow_to(1, app.requests_max)?;
-    let deadline = Deadline::within(app.deadline);
+    place.grow_to(1, live.requests_max)?;
+    let deadline = Deadline::within(live.deadline);
     match command::parse_body(&body.bytes)? {
-        Body::One(text) => one(app, &caller, text, deadline).await,
-        Body::Batch(items) => Ok(batch(app, id, &caller, &items, deadline).await),
+        Body::One(text) => one(&live.cache, &caller, text, deadline).await,
+        Body::Batch(items) => Ok(batch(app, &live.cache, id, &caller, &items, deadline).await),
     }
 }
 
-async fn one(app: &App, caller: &Caller, text: &str, deadline: Deadline) -> Result<Response, Problem> {
+async fn one(cache: &Cache, caller: &Caller, text: &str, deadline: Deadline) -> Result<Response, Problem> {
     let command = permitted(caller, command::parse(text))?;
-    let answer = app.cache.run(&command, caller.namespace(), deadline).await;
+    let answer = cache.run(&command, caller.namespace(), deadline).await;
     let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
     let mut out = Vec::with_capacity(REPLY_BYTES);
     reply::write(&mut out, &command, &reply);
@@ -81,13 +86,20 @@ async fn one(app: &App, caller: &Caller, text: &str, deadline: Deadline) -> Resu
 }
 
 /// Every item has its own reply, in order; a failed item does not fail its neighbours.
-async fn batch(app: &App, id: &RequestId, caller: &Caller, items: &[&RawValue], deadline: Deadline) -> Response {
+async fn batch(
+    app: &App,
+    cache: &Cache,
+    id: &RequestId,
+    caller: &Caller,
+    items: &[&RawValue],
+    deadline: Deadline,
+) -> Response {
     let mut commands = Vec::with_capacity(items.len());
     let parsed: Vec<Result<(), Problem>> = items
         .iter()
         .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
         .collect();
-    let replies = app.cache.batch(&commands, caller.namespace(), deadline).await;
+    let replies = cache.batch(&commands, caller.namespace(), deadline).await;
 
     let mut answered = commands.iter().zip(replies);
     let mut out = Vec::with_capacity(REPLY_BYTES * items.len());

@@ -58,9 +58,10 @@ async fn run(app: &App, request: Request) -> Result<Response, Problem> {
         (None, Media::Json) => vec![from_json(&body.bytes)?],
         (None, Media::Other) => return Err(body::unsupported_media()),
     };
+    let live = app.live();
     let outcome = logins
         .iter()
-        .map(|login| app.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
+        .map(|login| live.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
     let token = outcome.reduce(Result::or).unwrap_or(Err(LoginError)).map_err(|error| {
         let problem = Problem::from(error);
         if media == Media::Form { problem.oauth("invalid_client") } else { problem }

@@ -10,6 +10,7 @@ mod failure_log;
 mod fallback;
 mod json;
 mod layers;
+mod live;
 mod login;
 mod openapi;
 mod probes;

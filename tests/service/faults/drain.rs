@@ -3,11 +3,14 @@
 use super::until_ready;
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
 use cachefront::cli::dev::local_redis::Group;
+use cachefront::settings::hash_api_key;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Longer than any test takes: who waits so long was not told to stop at once.
 const AN_HOUR: &str = "3600";
+
+const NEW_KEY: &str = "the-key-of-a-new-client";
 
 async fn until_shutting_down(url: String) {
     let http = Caller::http().build().expect("a client");
@@ -47,6 +50,26 @@ async fn while_others_take_notice_it_is_not_ready_but_serves_new_connections() {
     // A fresh connection, login and command.
     service.caller().await.write("k", &json!("v")).await;
     assert_eq!(group.master(0).ask("GET k").expect("an answer"), "v");
+    service.stop();
+    expect_gone_soon(service).await;
+}
+
+#[tokio::test]
+async fn how_long_it_serves_on_can_change_while_it_runs() {
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", "");
+    let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
+    service.edit(|text| text + &sections);
+    service.reload();
+    let http = Caller::http().build().expect("a client");
+    eventually("the other settings count", async || {
+        let login = http.post(service.url("/login")).json(&json!({"api_key": NEW_KEY}));
+        (Answer::of(login).await.status.as_u16() == 200).then_some(())
+    })
+    .await;
+    service.stop();
+    until_shutting_down(format!("http://{}/readyz", service.admin)).await;
+    until_shutting_down(service.url("/readyz")).await;
+    Caller::log_in(&service, NEW_KEY, None).await;
     service.stop();
     expect_gone_soon(service).await;
 }
