@@ -44,6 +44,7 @@ def check(deploy):
         *[p for where, pod in pods.items() for p in pod_problems(where, pod, documents)],
         *[p for d in documents for p in selector_problems(d, list(pods.values()))],
         *settings_problems(deploy / "kubernetes", list(pods.values())),
+        *drain_problems(deploy / "kubernetes", list(pods.values())),
         *compose_problems(deploy / "compose.yaml"),
     ]
     return problems, f"{len(documents)} resources valid for Kubernetes {' and '.join(KUBERNETES_VERSIONS)}"
@@ -256,6 +257,20 @@ def settings_problems(folder, workloads):
                 yield f"{path.name}: {key} is not the placeholder; real secrets belong to deploy/secrets"
 
 
+def drain_problems(folder, workloads):
+    """A pod that is killed before it has drained loses requests."""
+    seconds = {"drain_wait_secs": 0, "drain_secs": 30}
+    seconds |= {o: int(value) for section, o, value in read_settings(folder / "setup.config") if o in seconds}
+    for workload in workloads:
+        spec = workload["spec"]["template"]["spec"]
+        env = {e["name"]: e.get("value", "") for container in spec["containers"] for e in container.get("env", [])}
+        if workload["kind"] == "Deployment":
+            drain = sum(int(env.get(f"CACHEFRONT__SERVICE__{o.upper()}", known)) for o, known in seconds.items())
+            grace = spec.get("terminationGracePeriodSeconds", 30)
+            if grace <= drain:
+                yield f"{workload['kind']}/{name(workload)}: it drains for {drain} s and is killed after {grace} s"
+
+
 def read_settings(path):
     parser = configparser.RawConfigParser()
     parser.read_string(path.read_text())
@@ -312,6 +327,7 @@ def self_test():
         ("kubernetes/cachefront.yaml", "secretName: cachefront-tls", "secretName: other-tls", "Secret other-tls does not exist"),
         ("kubernetes/cachefront.yaml", "          configMap:\n            name: cachefront", "          configMap:\n            name: other", "ConfigMap other does not exist"),
         ("kubernetes/cachefront.yaml", "secrets/JWT_SECRET_KEY", "secrets/JWT_SECRET", "nothing is mounted at"),
+        ("kubernetes/cachefront.yaml", "GracePeriodSeconds: 45", "GracePeriodSeconds: 35", "drains for 35 s and is killed after 35 s"),
         ("kubernetes/cachefront.yaml", "port: admin", "port: 9092", "startupProbe asks port 9092"),
         ("kubernetes/redis.yaml", "readinessProbe", "startupProbe", "no readinessProbe"),
         ("kubernetes/cachefront.yaml", "targetPort: https", "targetPort: http", "has no port http"),

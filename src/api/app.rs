@@ -1,24 +1,27 @@
 //! What the handlers share.
 
-use super::{body::Memory, failure_log::FailureLog, sync};
-use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
+use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live, sync};
+use crate::{settings::Settings, store::Store};
+use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+/// No login comes near this many bytes.
+const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
 /// Memory for the bodies of all logins together.
 const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 pub struct App {
-    pub auth: Auth,
-    pub cache: Cache,
-    pub deadline: Duration,
-    pub body_bytes_max: usize,
-    pub body_memory: Memory,
+    live: ArcSwap<Live>,
+    pub store: Store,
+    body_memory: Budget,
     /// Apart from the others', so that strangers can't take what callers need.
-    pub login_memory: Memory,
+    login_memory: Budget,
+    /// Requests to `/cache` that are being worked on.
+    pub requests: Budget,
     pub failures: FailureLog,
     /// What callers get that have changed nothing.
     pub empty_sync_token: HeaderValue,
@@ -31,16 +34,36 @@ impl App {
     pub fn new(settings: &Settings, store: Store) -> Self {
         Self {
             empty_sync_token: sync::value(&store.empty_sync_token()),
-            auth: Auth::new(&settings.auth),
-            cache: Cache::new(settings, store),
-            deadline: settings.service.deadline,
-            body_bytes_max: settings.service.body_bytes_max,
-            body_memory: Memory::new(settings.service.bodies_bytes_max),
-            login_memory: Memory::new(LOGIN_BYTES_MAX),
+            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), None)),
+            store,
+            body_memory: Budget::default(),
+            login_memory: Budget::default(),
+            requests: Budget::default(),
             failures: FailureLog::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }
+    }
+
+    /// What can change while requests run. Each request takes it once, so that it sees one state all through.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Lets other settings count from the next request on. To be called by one task only.
+    pub fn apply(&self, settings: &Settings) {
+        let before = self.live();
+        self.live.store(Arc::new(Live::new(settings, self.store.clone(), Some(&before))));
+    }
+
+    /// What the bodies of commands may take.
+    pub fn body_limits(&self, live: &Live) -> Limits<'_> {
+        Limits { bytes_max: live.body_bytes_max, memory: &self.body_memory, memory_bytes_max: live.bodies_bytes_max }
+    }
+
+    /// What the bodies of logins may take.
+    pub fn login_limits(&self) -> Limits<'_> {
+        Limits { bytes_max: LOGIN_BODY_BYTES_MAX, memory: &self.login_memory, memory_bytes_max: LOGIN_BYTES_MAX }
     }
 
     /// From now on `/readyz` says no, so that no new callers are sent here.

@@ -1,6 +1,9 @@
 //! Request bodies: their type, their size, and how long they may take to come.
 
-use super::problem::Problem;
+use super::{
+    budget::{Budget, Share},
+    problem::Problem,
+};
 use axum::{
     body::Body,
     http::{
@@ -10,11 +13,8 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,61 +52,43 @@ pub fn unsupported_media() -> Problem {
 }
 
 /// A body, and its share of the memory for bodies.
-pub struct Held {
+pub struct Held<'b> {
     pub bytes: Bytes,
-    _memory: OwnedSemaphorePermit,
+    _memory: Share<'b>,
 }
 
-/// The memory that bodies may take together: whoever asks for more is refused rather than kept waiting.
-pub struct Memory(Arc<Semaphore>);
-
-impl Memory {
-    /// One permit stands for so many bytes.
-    const UNIT: usize = 1024;
-
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes / Self::UNIT)))
-    }
-
-    /// Makes `held` large enough for `bytes`.
-    fn grow(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
-        let missing = bytes.div_ceil(Self::UNIT) - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let more = Arc::clone(&self.0).try_acquire_many_owned(missing).map_err(|_| Problem::busy())?;
-        match held {
-            Some(held) => held.merge(more),
-            None => *held = Some(more),
-        }
-        Ok(())
-    }
+/// What bodies may take: each of them, and all together.
+pub struct Limits<'b> {
+    pub bytes_max: usize,
+    pub memory: &'b Budget,
+    pub memory_bytes_max: usize,
 }
 
-/// Reads a whole body of at most `bytes_max` bytes.
-pub async fn read(headers: &HeaderMap, body: Body, bytes_max: usize, memory: &Memory) -> Result<Held, Problem> {
+/// Reads a whole body.
+pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
-    if announced > bytes_max {
+    if announced > limits.bytes_max {
         discard(headers, body).await;
-        return Err(too_large(bytes_max));
+        return Err(too_large(limits.bytes_max));
     }
     let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time");
-    timeout(BODY_TIMEOUT, collect(body, bytes_max, memory)).await.unwrap_or_else(|_| Err(late()))
+    timeout(BODY_TIMEOUT, collect(body, limits)).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn collect(mut body: Body, bytes_max: usize, memory: &Memory) -> Result<Held, Problem> {
+async fn collect<'b>(mut body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    let mut held = None;
-    memory.grow(&mut held, 0)?;
+    let mut memory = limits.memory.share();
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
         let length = first.len() + all.len() + data.len();
-        if length > bytes_max {
+        if length > limits.bytes_max {
             linger(body).await;
-            return Err(too_large(bytes_max));
+            return Err(too_large(limits.bytes_max));
         }
-        if let Err(problem) = memory.grow(&mut held, length) {
+        if let Err(problem) = memory.grow_to(length, limits.memory_bytes_max) {
             linger(body).await;
             return Err(problem);
         }
@@ -118,7 +100,6 @@ async fn collect(mut body: Body, bytes_max: usize, memory: &Memory) -> Result<He
             all.extend_from_slice(&data);
         }
     }
-    let memory = held.ok_or_else(Problem::busy)?;
     Ok(Held { bytes: if all.is_empty() { first } else { all.freeze() }, _memory: memory })
 }
 

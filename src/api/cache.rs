@@ -11,7 +11,12 @@ use super::{
     reply, schemas,
     sync::Sync,
 };
-use crate::{auth::Caller, cache::Command, store::Freshness, types::Deadline};
+use crate::{
+    auth::Caller,
+    cache::{Cache, Command},
+    store::Freshness,
+    types::Deadline,
+};
 use axum::{
     Extension,
     extract::{Request, State},
@@ -47,14 +52,15 @@ pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<Request
         problem.log(&app.failures, &id);
         problem.into_response()
     });
-    sync.write(response.headers_mut(), app.cache.store(), &app.empty_sync_token);
+    sync.write(response.headers_mut(), &app.store, &app.empty_sync_token);
     response
 }
 
 async fn run(app: &App, id: &RequestId, sync: &mut Sync, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let admitted = caller(&app.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
-        Media::Json => sync.read(&parts.headers, app.cache.store()).map(|freshness| (caller, freshness)),
+    let live = app.live();
+    let admitted = caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
+        Media::Json => sync.read(&parts.headers, &app.store).map(|freshness| (caller, freshness)),
         Media::Form | Media::Other => Err(body::unsupported_media()),
     });
     let (caller, freshness) = match admitted {
@@ -64,9 +70,12 @@ async fn run(app: &App, id: &RequestId, sync: &mut Sync, request: Request) -> Re
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, app.body_bytes_max, &app.body_memory).await?;
-    let deadline = Deadline::within(app.deadline);
-    let asked = Asked { app, id, caller: &caller, freshness, deadline };
+    let body = body::read(&parts.headers, body, &app.body_limits(&live)).await?;
+    // Only now, so that slow senders hold no place.
+    let mut place = app.requests.share();
+    place.grow_to(1, live.requests_max)?;
+    let deadline = Deadline::within(live.deadline);
+    let asked = Asked { app, cache: &live.cache, id, caller: &caller, freshness, deadline };
     match command::parse_body(&body.bytes)? {
         Body::One(text) => asked.one(sync, text).await,
         Body::Batch(items) => Ok(asked.batch(sync, &items).await),
@@ -76,6 +85,7 @@ async fn run(app: &App, id: &RequestId, sync: &mut Sync, request: Request) -> Re
 /// What a request's commands have in common.
 struct Asked<'a> {
     app: &'a App,
+    cache: &'a Cache,
     id: &'a RequestId,
     caller: &'a Caller,
     freshness: Freshness,
@@ -88,7 +98,7 @@ impl Asked<'_> {
         if command.is_change() {
             sync.changes();
         }
-        let answer = self.app.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
+        let answer = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
         let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
         let mut out = Vec::with_capacity(REPLY_BYTES);
         reply::write(&mut out, &command, &reply);
@@ -106,7 +116,7 @@ impl Asked<'_> {
         if commands.iter().any(Command::is_change) {
             sync.changes();
         }
-        let replies = app.cache.batch(&commands, caller.namespace(), self.freshness, self.deadline).await;
+        let replies = self.cache.batch(&commands, caller.namespace(), self.freshness, self.deadline).await;
 
         let mut answered = commands.iter().zip(replies);
         let mut out = Vec::with_capacity(REPLY_BYTES * items.len());

@@ -22,9 +22,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// No login comes near this many bytes.
-const BODY_BYTES_MAX: usize = 4 * 1024;
-
 #[derive(Serialize)]
 struct Granted<'a> {
     access_token: &'a str,
@@ -53,7 +50,7 @@ pub async fn login(
 async fn run(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let media = body::media(&parts.headers);
-    let body = body::read(&parts.headers, body, BODY_BYTES_MAX, &app.login_memory).await?;
+    let body = body::read(&parts.headers, body, &app.login_limits()).await?;
     let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
         (Some(basic), _) => from_basic(basic, form)?,
@@ -61,9 +58,10 @@ async fn run(app: &App, request: Request) -> Result<Response, Problem> {
         (None, Media::Json) => vec![from_json(&body.bytes)?],
         (None, Media::Other) => return Err(body::unsupported_media()),
     };
+    let live = app.live();
     let outcome = logins
         .iter()
-        .map(|login| app.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
+        .map(|login| live.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
     let token = outcome.reduce(Result::or).unwrap_or(Err(LoginError)).map_err(|error| {
         let problem = Problem::from(error);
         if media == Media::Form { problem.oauth("invalid_client") } else { problem }

@@ -2,6 +2,7 @@
 
 mod app;
 mod body;
+mod budget;
 mod cache;
 mod caller;
 mod command;
@@ -9,6 +10,7 @@ mod failure_log;
 mod fallback;
 mod json;
 mod layers;
+mod live;
 mod login;
 mod openapi;
 mod probes;

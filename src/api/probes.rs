@@ -48,7 +48,7 @@ pub async fn healthz() -> Response {
     (status = 503, description = "Not ready; `problems` says why", body = schemas::Readiness),
 ))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let shards = app.cache.store().health();
+    let shards = app.store.health();
     let complete_once = app.complete_once(shards.iter().all(ShardHealth::can_read));
     let mut problems: Vec<String> = shards.iter().flat_map(problems).collect();
     if app.is_draining() {

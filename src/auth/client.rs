@@ -8,7 +8,7 @@ use governor::{
     DefaultDirectRateLimiter, Quota,
     clock::{Clock, DefaultClock},
 };
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// A client as configured, with its rate limiter.
 pub struct Client {
@@ -17,18 +17,37 @@ pub struct Client {
     api_key_hashes: Vec<ApiKeyHash>,
     scopes: Scopes,
     namespace: Option<Namespace>,
-    limiter: Option<DefaultDirectRateLimiter>,
+    limiter: Option<Limiter>,
+}
+
+/// What counts a client's commands, together with the limit that it was made for.
+#[derive(Clone)]
+struct Limiter {
+    commands_per_second: NonZeroU32,
+    state: Arc<DefaultDirectRateLimiter>,
+}
+
+impl Limiter {
+    fn new(commands_per_second: NonZeroU32) -> Self {
+        let state = Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(commands_per_second)));
+        Self { commands_per_second, state }
+    }
 }
 
 impl Client {
-    pub fn new(client: &settings::Client) -> Self {
+    /// A client; where it was there before with the same rate limit, what it has sent goes on to count.
+    pub fn new(client: &settings::Client, before: Option<&Self>) -> Self {
+        let limiter = client.commands_per_second.map(|limit| {
+            let before = before.and_then(|before| before.limiter.clone());
+            before.filter(|before| before.commands_per_second == limit).unwrap_or_else(|| Limiter::new(limit))
+        });
         Self {
             id: client.id.clone(),
             any_client_id: client.any_client_id,
             api_key_hashes: client.api_key_hashes.clone(),
             scopes: client.scopes,
             namespace: client.namespace.clone(),
-            limiter: client.commands_per_second.map(|limit| DefaultDirectRateLimiter::direct(Quota::per_second(limit))),
+            limiter,
         }
     }
 
@@ -78,6 +97,6 @@ impl Caller {
             return Err(Refusal::MissingScope(scope));
         }
         let Some(limiter) = &self.client.limiter else { return Ok(()) };
-        limiter.check().map_err(|until| Refusal::RateLimited(until.wait_time_from(DefaultClock::default().now())))
+        limiter.state.check().map_err(|until| Refusal::RateLimited(until.wait_time_from(DefaultClock::default().now())))
     }
 }

@@ -19,9 +19,12 @@ pub struct Auth {
 }
 
 impl Auth {
-    pub fn new(settings: &settings::Auth) -> Self {
+    /// What the settings say; the clients of `before` that are still there keep count of what they sent.
+    pub fn new(settings: &settings::Auth, before: Option<&Self>) -> Self {
+        let known = |id: &str| before?.clients.iter().find(|client| client.id() == id).map(Arc::as_ref);
+        let client = |client: &settings::Client| Arc::new(Client::new(client, known(&client.id)));
         Self {
-            clients: settings.clients.iter().map(|client| Arc::new(Client::new(client))).collect(),
+            clients: settings.clients.iter().map(client).collect(),
             tokens: Tokens::new(&settings.jwt_secret, settings.token_life),
         }
     }

@@ -58,10 +58,6 @@ impl Cache {
         }
     }
 
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
     /// Runs one command, on the keys of `namespace` where there is one. Reads are at least as fresh as that.
     pub async fn run(
         &self,

@@ -2,22 +2,26 @@
 
 mod accept;
 mod listen;
+mod reload;
 mod serve;
 mod signals;
 mod tasks;
 mod tls;
 
 pub use listen::{Listeners, bind, bind_on};
+pub use reload::Reload;
 pub use signals::{Stop, on_signals};
 
 use crate::{
     api::{self, App},
-    settings::Settings,
+    settings::{Problems, Settings},
     store::Store,
 };
-use axum_server::tls_rustls::RustlsConfig;
-use std::{io, sync::Arc};
+use reload::{Drain, Followers, Load, Reloader};
+use std::{io, sync::Arc, time::Duration};
 use tasks::Tasks;
+use tls::Tls;
+use tokio::{sync::watch, time::sleep};
 
 /// Chooses the one cryptography provider of the process. To be called before anything speaks TLS; a second call
 /// changes nothing.
@@ -29,16 +33,25 @@ pub fn install_crypto() {
 pub struct Server {
     settings: Settings,
     store: Store,
-    tls: RustlsConfig,
+    tls: Tls,
+    load: Option<Load>,
+    reload: Reload,
 }
 
 impl Server {
     /// Builds what the settings describe; the error is one sentence about a certificate or key.
     pub fn new(settings: Settings) -> Result<Self, String> {
         install_crypto();
-        let tls = RustlsConfig::from_config(Arc::new(tls::config(&settings.service)?));
+        let tls = Tls::new(&settings.service)?;
         let store = Store::new(&settings)?;
-        Ok(Self { settings, store, tls })
+        Ok(Self { settings, store, tls, load: None, reload: Reload::default() })
+    }
+
+    /// Lets the service follow changes of its settings, which `load` reads anew.
+    #[must_use]
+    pub fn reloading(mut self, load: impl Fn() -> Result<Settings, Problems> + Send + Sync + 'static) -> Self {
+        self.load = Some(Arc::new(load));
+        self
     }
 
     pub fn service_settings(&self) -> &crate::settings::Service {
@@ -50,21 +63,32 @@ impl Server {
         self.store.clone()
     }
 
+    /// Asks for a reload, as SIGHUP does.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
+    }
+
     /// Serves until `stop` says so, then lets requests in flight finish.
     pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
-        for notice in &self.settings.notices {
+        let Self { settings, store, tls, load, reload } = self;
+        for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&self.settings, self.store.clone()));
-        let service =
-            serve::service(&self.settings.service, listeners.service, self.tls, api::router(Arc::clone(&app)))?;
-        let admin = serve::admin(&self.settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;
-        let service_handle = service.handle.clone();
+        let app = Arc::new(App::new(&settings, store.clone()));
+        let router = api::router(Arc::clone(&app));
+        let service = serve::service(&settings.service, listeners.service, tls.current(), router)?;
+        let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;
+        let drain = watch::Sender::new(Drain::new(&settings.service));
+        let asked_drain = drain.subscribe();
 
         let mut tasks = Tasks::default();
-        tasks.background("store", self.store.maintain());
+        tasks.background("store", store.clone().maintain());
         tasks.serving("service", service.run);
         tasks.background("admin", async { drop(admin.run.await) });
+        if let Some(load) = load {
+            let followers = Followers { app: Arc::clone(&app), store, tls, drain };
+            tasks.background("reload", Reloader::new(load, reload, settings, followers)?.run());
+        }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %listeners.service_address, admin = %listeners.admin_address, "serving");
 
         let outcome = tokio::select! {
@@ -72,14 +96,33 @@ impl Server {
             ended = tasks.first_to_end() => Err(ended),
         };
         app.start_draining();
+        let drain = *asked_drain.borrow();
+        let outcome = match outcome {
+            Ok(()) => serve_on(drain.wait, &stop, &mut tasks).await,
+            failed => failed,
+        };
         tracing::info!("stopping: requests in flight may finish");
         // The admin port stays, so that whoever looks sees why no new connection is taken.
-        service_handle.graceful_shutdown(Some(self.settings.service.drain));
+        service.handle.graceful_shutdown(Some(drain.limit));
         tokio::select! {
             () = tasks.served() => tracing::info!("stopped"),
             () = stop.insisted() => tracing::warn!("stopped at once"),
         }
+        // Connections to Redis end only here, with the store's task: what was in flight needed them.
         tasks.end();
         outcome
+    }
+}
+
+/// Gives those who send requests here time to see that this instance is going.
+async fn serve_on(wait: Duration, stop: &Stop, tasks: &mut Tasks) -> io::Result<()> {
+    if wait.is_zero() {
+        return Ok(());
+    }
+    tracing::info!(wait_secs = wait.as_secs(), "stopping: not ready any more, but serving until others know");
+    tokio::select! {
+        () = sleep(wait) => Ok(()),
+        () = stop.insisted() => Ok(()),
+        ended = tasks.first_to_end() => Err(ended),
     }
 }

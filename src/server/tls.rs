@@ -1,15 +1,48 @@
 //! Certificate and key → the TLS side of the HTTPS port.
 
 use crate::settings::Service;
+use axum_server::tls_rustls::RustlsConfig;
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs::Ticketer,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::ProducesTickets,
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
+
+/// What connections are made with, exchangeable while the service runs. A clone is a handle on the same.
+#[derive(Clone)]
+pub struct Tls {
+    current: RustlsConfig,
+    /// Kept when certificates change, so that clients can go on to resume.
+    ticketer: Arc<dyn ProducesTickets>,
+}
+
+impl Tls {
+    pub fn new(service: &Service) -> Result<Self, String> {
+        let ticketer = Ticketer::new().map_err(|error| format!("no keys for session tickets: {error}"))?;
+        let config = config(service, Arc::clone(&ticketer))?;
+        Ok(Self { current: RustlsConfig::from_config(Arc::new(config)), ticketer })
+    }
+
+    /// For the acceptor.
+    pub fn current(&self) -> RustlsConfig {
+        self.current.clone()
+    }
+
+    /// What other settings come to, checked.
+    pub fn config(&self, service: &Service) -> Result<ServerConfig, String> {
+        config(service, Arc::clone(&self.ticketer))
+    }
+
+    /// New connections are made with `config`; those that are open go on.
+    pub fn exchange(&self, config: ServerConfig) {
+        self.current.reload_from_config(Arc::new(config));
+    }
+}
 
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, resumption by tickets. The error is one sentence.
-pub fn config(service: &Service) -> Result<ServerConfig, String> {
+fn config(service: &Service, ticketer: Arc<dyn ProducesTickets>) -> Result<ServerConfig, String> {
     let chain = certificates(&service.tls_cert)?;
     let key = private_key(&service.tls_key)?;
     let mut config =
@@ -22,7 +55,7 @@ pub fn config(service: &Service) -> Result<ServerConfig, String> {
             other => format!("[service] TLS_CERT: {} cannot be used: {other}", service.tls_cert.display()),
         })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = Ticketer::new().map_err(|error| format!("no keys for session tickets: {error}"))?;
+    config.ticketer = ticketer;
     Ok(config)
 }
 

@@ -16,6 +16,10 @@ value goes on in indented lines. An existing `setup.config` of the Python servic
   `CACHEFRONT__SHARD__A__MASTER` for `[shard:a]`, `CACHEFRONT__CLIENT__BILLING__SCOPES` for `[client:billing]`.
 - **Secrets from files.** `CACHEFRONT__REDIS__PASSWORD_FILE` names a file that holds the password, and so for every
   option marked *secret*.
+- **Live changes.** What is marked *live* takes effect while the service runs, a moment after its file changed
+  (`RELOAD_EVERY_SECS`) or on SIGHUP; the rest at the next start, of which the log warns. Looked at are the settings
+  file and every file that it or a `…_FILE` names. Settings with a problem change nothing: the log says what is wrong,
+  and the service goes on with those it has.
 - **Paths** count from the working directory; what is not there is looked for beside the settings file.
 - **Checks.** `cachefront check-config` reports all problems at once. Nothing is served with wrong settings: the exit
   status is then 78. Unknown sections and options are problems, too.
@@ -40,7 +44,8 @@ pub fn page() -> String {
 fn row(option: &Opt) -> String {
     let default = option.default.map_or("–".to_owned(), |default| format!("`{default}`"));
     let secret = if option.secret { " *Secret.*" } else { "" };
-    format!("| `{}` | {default} | {}{secret} |", option.name, option.help)
+    let live = if option.live { " *Live.*" } else { "" };
+    format!("| `{}` | {default} | {}{secret}{live} |", option.name, option.help)
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 use super::{
     Problem,
     entry::Entry,
+    files::Files,
     options::{self, Section},
 };
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 const PREFIX: &str = "CACHEFRONT__";
 
@@ -13,6 +17,7 @@ const PREFIX: &str = "CACHEFRONT__";
 pub fn read(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     sections: &[String],
+    files: &mut Files,
     problems: &mut Vec<Problem>,
 ) -> Vec<Entry> {
     let is_ours = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
@@ -23,13 +28,13 @@ pub fn read(
             // A name that is no text is shown as well as it can be, and then is none of ours.
             let name = name.to_string_lossy().into_owned();
             let value = value.into_string().map_err(|_| "is not UTF-8 text".to_owned());
-            let entry = value.and_then(|value| entry(&name, value, sections));
+            let entry = value.and_then(|value| entry(&name, value, sections, files));
             entry.map_err(|message| problems.push(Problem { place: name, message })).ok()
         })
         .collect()
 }
 
-fn entry(name: &str, value: String, sections: &[String]) -> Result<Entry, String> {
+fn entry(name: &str, value: String, sections: &[String], files: &mut Files) -> Result<Entry, String> {
     let parts: Vec<&str> = name.trim_start_matches(PREFIX).split("__").collect();
     let (section, option) = match parts.as_slice() {
         [section, option] => ((*section).to_lowercase(), *option),
@@ -41,6 +46,7 @@ fn entry(name: &str, value: String, sections: &[String]) -> Result<Entry, String
         && options::find(kind, option).is_none()
         && options::find(kind, base).is_some_and(|option| option.secret)
     {
+        files.note(Path::new(&value));
         let text = std::fs::read_to_string(&value).map_err(|error| format!("cannot read \"{value}\": {error}"))?;
         let value = text.trim_end_matches(['\r', '\n']).to_owned();
         return Ok(Entry { section, option: base.to_owned(), value, variable: Some(name.to_owned()) });

@@ -4,6 +4,7 @@ use super::{
     Problem,
     entry::Entry,
     environment, file,
+    files::Files,
     options::{self, Section},
     problem::did_you_mean,
 };
@@ -17,14 +18,16 @@ pub struct Found {
     /// Which variable an option came from, by section and option.
     pub variables: BTreeMap<(String, String), String>,
     pub problems: Vec<Problem>,
+    pub files: Files,
 }
 
 /// Reads both layers, and refuses what is in none of our lists.
 pub fn collect(path: &Path, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Found {
     let mut found = Found::default();
+    found.files.note(path);
     let file::Document { titles, mut entries } = file::read(path, &mut found.problems);
     spread_defaults(&mut entries, &titles, &mut found.problems);
-    let mut overrides = environment::read(variables, &titles, &mut found.problems);
+    let mut overrides = environment::read(variables, &titles, &mut found.files, &mut found.problems);
 
     let (known_titles, unknown_titles): (Vec<&String>, Vec<&String>) =
         titles.iter().partition(|title| environment::kind_of(title).is_some());

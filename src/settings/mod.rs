@@ -6,9 +6,11 @@ mod api_keys;
 mod check;
 #[cfg(test)]
 mod document;
+mod effective;
 mod entry;
 mod environment;
 mod file;
+mod files;
 mod layers;
 mod log_filter;
 pub mod options;
@@ -17,6 +19,8 @@ mod read;
 mod secrets;
 mod summary;
 
+pub use effective::{Change, Effective};
+pub use files::Files;
 pub use problem::{Problem, Problems};
 pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 
@@ -45,6 +49,9 @@ pub struct Settings {
     pub default_ttl: Ttl,
     /// What the operator should know though it stops nothing; said once at start.
     pub notices: Vec<String>,
+    /// What was read to get here.
+    pub files: Files,
+    pub effective: Effective,
 }
 
 #[derive(Debug)]
@@ -62,11 +69,17 @@ pub struct Service {
     /// Memory for all bodies together.
     pub bodies_bytes_max: usize,
     pub value_bytes_max: usize,
+    /// Requests to `/cache` that are worked on at once.
+    pub requests_max: usize,
     pub connections_max: usize,
     /// A connection on which nothing moves for so long is closed.
     pub idle_timeout: Duration,
-    /// How long requests in flight may take to finish after SIGTERM.
+    /// How long to serve on after SIGTERM, until load balancers have taken notice.
+    pub drain_wait: Duration,
+    /// How long requests in flight may then take to finish.
     pub drain: Duration,
+    /// How often the files are looked at for changes; zero for never.
+    pub reload_every: Duration,
     pub log_format: LogFormat,
     /// A filter as tracing-subscriber's `EnvFilter` reads it.
     pub log_level: String,

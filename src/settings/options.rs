@@ -41,24 +41,33 @@ pub struct Opt {
     pub secret: bool,
     /// Accepted so that an existing file loads, but without effect.
     pub ignored: bool,
+    /// A change takes effect while the service runs; else at the next start.
+    pub live: bool,
     pub help: &'static str,
 }
 
+impl Opt {
+    /// The same option, which takes effect while the service runs.
+    const fn live(self) -> Self {
+        Self { live: true, ..self }
+    }
+}
+
 const fn option(section: Section, name: &'static str, default: &'static str, help: &'static str) -> Opt {
-    Opt { section, name, default: Some(default), secret: false, ignored: false, help }
+    Opt { section, name, default: Some(default), secret: false, ignored: false, live: false, help }
 }
 
 const fn unset(section: Section, name: &'static str, help: &'static str) -> Opt {
-    Opt { section, name, default: None, secret: false, ignored: false, help }
+    Opt { section, name, default: None, secret: false, ignored: false, live: false, help }
 }
 
 const fn secret(section: Section, name: &'static str, help: &'static str) -> Opt {
-    Opt { section, name, default: None, secret: true, ignored: false, help }
+    Opt { section, name, default: None, secret: true, ignored: false, live: false, help }
 }
 
 const fn ignored(section: Section, name: &'static str) -> Opt {
     let help = "Of the Python service; accepted, without effect.";
-    Opt { section, name, default: None, secret: false, ignored: true, help }
+    Opt { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
 use Section::{Client, Redis, Service, Shard};
@@ -70,9 +79,9 @@ pub const OPTIONS: &[Opt] = &[
         "host",
         "127.0.0.1",
         "Master of the only shard: host name or address. Not allowed beside `[shard:NAME]`.",
-    ),
-    option(Redis, "port", "6379", "Port of that master."),
-    unset(Redis, "replicas", "Its replicas, `host:port` separated by commas. Without any, reads go to the master."),
+    ).live(),
+    option(Redis, "port", "6379", "Port of that master.").live(),
+    unset(Redis, "replicas", "Its replicas, `host:port` separated by commas. Without any, reads go to the master.").live(),
     unset(
         Redis,
         "sentinels",
@@ -102,7 +111,7 @@ pub const OPTIONS: &[Opt] = &[
         "key_expire_secs",
         "600",
         "How long a value lives when a WRITE does not say, in seconds; 0 or less: for ever.",
-    ),
+    ).live(),
     option(
         Redis,
         "connections_per_node",
@@ -150,41 +159,47 @@ pub const OPTIONS: &[Opt] = &[
         "IP address of the plain-HTTP admin port (probes; no values are served there).",
     ),
     option(Service, "ADMIN_PORT", "9091", "The admin port."),
-    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain, own certificate first."),
-    option(Service, "TLS_KEY", "certs/key.pem", "PEM file with its private key."),
-    secret(Service, "JWT_SECRET_KEY", "Signs the tokens (HS256): at least 32 bytes, the same on every instance."),
-    option(Service, "JWT_EXPIRE_SECS", "900", "How long a token is valid."),
+    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain, own certificate first.").live(),
+    option(Service, "TLS_KEY", "certs/key.pem", "PEM file with its private key.").live(),
+    secret(Service, "JWT_SECRET_KEY", "Signs the tokens (HS256): at least 32 bytes, the same on every instance.").live(),
+    option(Service, "JWT_EXPIRE_SECS", "900", "How long a token is valid.").live(),
     secret(
         Service,
         "SRVC_SHARED_SECRET",
         "An API key with all permissions and a free `client_id`. Optional where there are `[client:NAME]` sections.",
-    ),
-    option(Service, "IDENTITY", "cachefront", "Subject of the tokens that the shared secret gets."),
+    ).live(),
+    option(Service, "IDENTITY", "cachefront", "Subject of the tokens that the shared secret gets.").live(),
     secret(
         Service,
         "ENCRYPTION_KEY",
         "Seals values: a file with 32 bytes in base64 or hex, or the key itself. Several, separated by commas: the first seals, all open.",
-    ),
+    ).live(),
     option(
         Service,
         "ENCRYPT_VALUES",
         "on_request",
         "`on_request`: a WRITE with `\"encrypt\": true` is sealed. `always`: every WRITE is.",
-    ),
-    option(Service, "VALUE_BYTES_MAX", "8388608", "The longest value, in bytes as Redis stores it."),
-    option(Service, "BODY_BYTES_MAX", "8388608", "The longest request body, in bytes."),
+    ).live(),
+    option(Service, "VALUE_BYTES_MAX", "8388608", "The longest value, in bytes as Redis stores it.").live(),
+    option(Service, "BODY_BYTES_MAX", "8388608", "The longest request body, in bytes.").live(),
     option(
         Service,
         "BODIES_BYTES_MAX",
         "134217728",
         "Memory for all request bodies together, in bytes; what comes on top gets 503.",
-    ),
+    ).live(),
     option(
         Service,
         "REQUEST_DEADLINE_MS",
         "1000",
         "How long a request may take once its body is here; more than `attempt_timeout_ms`.",
-    ),
+    ).live(),
+    option(
+        Service,
+        "REQUESTS_MAX",
+        "4096",
+        "Requests to `/cache` that are worked on at once, a batch being one; what comes on top gets 503 at once.",
+    ).live(),
     option(
         Service,
         "CONNECTIONS_MAX",
@@ -192,36 +207,48 @@ pub const OPTIONS: &[Opt] = &[
         "Open HTTPS connections; further ones are closed at once. Allow the process as many open files.",
     ),
     option(Service, "IDLE_TIMEOUT_SECS", "75", "A connection on which nothing moves for so long is closed."),
-    option(Service, "DRAIN_SECS", "30", "How long requests in flight may take to finish after SIGTERM."),
+    option(
+        Service,
+        "DRAIN_WAIT_SECS",
+        "0",
+        "How long to serve on after SIGTERM, with `/readyz` saying no, until load balancers have taken notice.",
+    ).live(),
+    option(Service, "DRAIN_SECS", "30", "How long requests in flight may then take to finish.").live(),
+    option(
+        Service,
+        "RELOAD_EVERY_SECS",
+        "5",
+        "How often the files are looked at, to apply what changed in them; 0: only on SIGHUP.",
+    ).live(),
     option(Service, "LOG_FORMAT", "human", "`human` or `json`."),
     option(
         Service,
         "LOG_LEVEL",
         "info",
         "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `info,cachefront::store=debug`.",
-    ),
+    ).live(),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),
-    unset(Shard, "master", "The shard's master, `host:port`. Required where there are no `sentinels`."),
+    unset(Shard, "master", "The shard's master, `host:port`. Required where there are no `sentinels`.").live(),
     unset(
         Shard,
         "sentinel_master",
         "What the sentinels call the shard's master. Required where there are `sentinels`.",
     ),
-    unset(Shard, "replicas", "Its replicas, `host:port` separated by commas."),
-    option(Shard, "weight", "1", "Share of the keys relative to the other shards, 1 to 100."),
+    unset(Shard, "replicas", "Its replicas, `host:port` separated by commas.").live(),
+    option(Shard, "weight", "1", "Share of the keys relative to the other shards, 1 to 100.").live(),
     secret(
         Client,
         "api_key_hash",
         "Hash of the client's API key as `cachefront hash-key` prints it; several, separated by commas, while keys are rotated. Required.",
-    ),
-    option(Client, "scopes", "read,write,delete", "What the client may do."),
-    unset(Client, "namespace", "Put before each of the client's keys (`namespace:key`); it reaches no others."),
+    ).live(),
+    option(Client, "scopes", "read,write,delete", "What the client may do.").live(),
+    unset(Client, "namespace", "Put before each of the client's keys (`namespace:key`); it reaches no others.").live(),
     unset(
         Client,
         "commands_per_second",
         "Commands that the client may send per second on each instance; absent, no limit. Each item of a batch counts.",
-    ),
+    ).live(),
 ];
 
 /// The option of that name, whatever its case.

@@ -1,5 +1,6 @@
 //! What is wrong with the settings, in sentences.
 
+use super::Files;
 use std::{fmt, fs::File, path::PathBuf};
 
 /// One thing that is wrong, and what would be right.
@@ -25,6 +26,8 @@ pub struct Problems {
     pub problems: Vec<Problem>,
     /// What else is read before serving, by option: certificate and key.
     pub tls_files: Vec<(&'static str, PathBuf)>,
+    /// What was read to find this out.
+    pub files: Files,
 }
 
 impl Problems {

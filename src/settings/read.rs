@@ -2,6 +2,7 @@
 
 use super::{
     Problem,
+    files::Files,
     layers::Found,
     options::{self, Section},
 };
@@ -19,6 +20,7 @@ use std::{
 pub struct Reader<'a> {
     found: &'a Found,
     problems: &'a RefCell<Vec<Problem>>,
+    files: &'a RefCell<Files>,
     kind: Section,
     title: &'a str,
     /// Folder of the settings file.
@@ -29,11 +31,12 @@ impl<'a> Reader<'a> {
     pub fn new(
         found: &'a Found,
         problems: &'a RefCell<Vec<Problem>>,
+        files: &'a RefCell<Files>,
         kind: Section,
         title: &'a str,
         folder: &'a Path,
     ) -> Self {
-        Self { found, problems, kind, title, folder }
+        Self { found, problems, files, kind, title, folder }
     }
 
     /// Notes that something is wrong with an option.
@@ -149,12 +152,19 @@ impl<'a> Reader<'a> {
 
     /// A path: from the working directory, or, where nothing is there, from the folder of the settings file.
     pub fn path(&self, option: &str) -> Option<PathBuf> {
-        Some(self.locate(self.text(option)?))
+        Some(self.locate(option, self.text(option)?))
     }
 
-    pub fn locate(&self, text: &str) -> PathBuf {
-        let beside = self.folder.join(text);
-        if !Path::new(text).exists() && beside.exists() { beside } else { PathBuf::from(text) }
+    /// As [`Reader::path`] for a text that is one of several in an option.
+    pub fn locate(&self, option: &str, text: &str) -> PathBuf {
+        let (given, beside) = (PathBuf::from(text), self.folder.join(text));
+        let mut files = self.files.borrow_mut();
+        // Both, because the other one may come to be, or go.
+        files.note(&given);
+        files.note(&beside);
+        let path = if !given.exists() && beside.exists() { beside } else { given };
+        files.note_named(self.title, option, &path);
+        path
     }
 
     /// The bytes of the file that an option names.

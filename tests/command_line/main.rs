@@ -2,6 +2,7 @@
 
 mod configured;
 mod dev;
+mod reload;
 mod serving;
 
 use std::{

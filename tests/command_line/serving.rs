@@ -8,24 +8,26 @@ use std::{
 };
 
 /// A running `serve`, and the addresses that it logged.
-struct Serving {
-    child: Child,
+pub struct Serving {
+    pub child: Child,
+    pub address: String,
     admin: String,
-    log: std::path::PathBuf,
+    pub log: std::path::PathBuf,
 }
 
-fn serve(setup: &Setup) -> Serving {
+pub fn serve(setup: &Setup) -> Serving {
     let log = setup.file("log");
     let mut command = cachefront(&["serve", "--config", setup.path()]);
     command.env("CACHEFRONT__SERVICE__LOG_FORMAT", "json");
     let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file")).spawn().expect("it starts");
-    let admin = eventually("it serves", || {
+    let (address, admin) = eventually("it serves", || {
         let text = std::fs::read_to_string(&log).ok()?;
         let line = text.lines().find(|line| line.contains("\"serving\""))?;
         let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-        entry["admin"].as_str().map(str::to_owned)
+        let address = |name: &str| entry[name].as_str().map(str::to_owned);
+        address("address").zip(address("admin"))
     });
-    Serving { child, admin, log }
+    Serving { child, address, admin, log }
 }
 
 impl Drop for Serving {

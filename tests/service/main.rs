@@ -15,6 +15,7 @@ mod login;
 mod openapi;
 mod probes;
 mod redis_access;
+mod reload;
 mod routing;
 mod sealing;
 mod tokens;

@@ -6,8 +6,8 @@ mod shards;
 mod topology;
 
 use super::{
-    LogFormat, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found, log_filter, options::Section,
-    read::Reader,
+    Effective, Files, LogFormat, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found, log_filter,
+    options::Section, read::Reader,
 };
 use crate::types::Ttl;
 use secrecy::{SecretBox, SecretString};
@@ -26,15 +26,17 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
             file: path.display().to_string(),
             problems: problems.into_inner(),
             tls_files: Vec::new(),
+            files: found.files,
         });
     }
+    let files = RefCell::new(std::mem::take(&mut found.files));
     let folder = path.parent().unwrap_or(Path::new("."));
-    let reader = |kind, title| Reader::new(&found, &problems, kind, title, folder);
+    let reader = |kind, title| Reader::new(&found, &problems, &files, kind, title, folder);
     let redis = reader(Section::Redis, "redis");
     let service = reader(Section::Service, "service");
     let mut notices = ignored_options(&found);
     refuse_short_deadline(&service, &redis);
-    let settings = Settings {
+    let mut settings = Settings {
         auth: clients::auth(&service, clients::clients(&found, &reader), &mut notices),
         sealing: sealing::sealing(&service),
         topology: topology::topology(&found, &redis, &reader),
@@ -42,6 +44,8 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         redis: redis_settings(&redis),
         service: service_settings(&service),
         notices,
+        files: Files::default(),
+        effective: Effective::default(),
     };
     let section_of = |client: &str| {
         let titles = titles(&found, Section::Client);
@@ -49,11 +53,15 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
     };
     api_keys::refuse_shared(&settings.auth.clients, section_of);
     match problems.into_inner() {
-        none if none.is_empty() => Ok(settings),
+        none if none.is_empty() => {
+            settings.files = files.into_inner();
+            settings.effective = Effective::new(&found, &settings.files);
+            Ok(settings)
+        }
         problems => {
             let Service { tls_cert, tls_key, .. } = settings.service;
             let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
-            Err(Problems { file: path.display().to_string(), problems, tls_files })
+            Err(Problems { file: path.display().to_string(), problems, tls_files, files: files.into_inner() })
         }
     }
 }
@@ -70,9 +78,12 @@ fn service_settings(service: &Reader<'_>) -> Service {
         body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
         value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
         bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
+        requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
+        drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),
         drain: service.duration("DRAIN_SECS", 0..=3600),
+        reload_every: service.duration("RELOAD_EVERY_SECS", 0..=SECS_MAX),
         log_format: service.choice("LOG_FORMAT", &[("human", LogFormat::Human), ("json", LogFormat::Json)]),
         log_level: log_filter::parse(service.text("LOG_LEVEL").unwrap_or_default()).unwrap_or_else(|message| {
             service.refuse("LOG_LEVEL", message);

@@ -32,9 +32,12 @@ fn sealing_key(service: &Reader<'_>, number: usize, text: &str) -> Option<Secret
         );
         None
     };
-    let path = service.locate(text);
     let given = secrets::parse_sealing_key(text).map(|key| Ok(Some(key)));
-    match given.unwrap_or_else(|| std::fs::read_to_string(&path).map(|content| secrets::parse_sealing_key(&content))) {
+    let from_file = || {
+        let path = service.locate("ENCRYPTION_KEY", text);
+        std::fs::read_to_string(path).map(|content| secrets::parse_sealing_key(&content))
+    };
+    match given.unwrap_or_else(from_file) {
         Ok(Some(key)) if secrets::is_placeholder_key(key.expose_secret()) => {
             refuse("is a placeholder, one byte 32 times")
         }

@@ -1,7 +1,9 @@
 //! What callers see when Redis fails. All processes are real, and so are their ends.
 
+mod drain;
 mod master;
 mod memory;
+mod overload;
 mod promotion;
 mod replicas;
 mod start;

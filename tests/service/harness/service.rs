@@ -3,12 +3,13 @@
 use super::{API_KEY, Caller, PATIENCE, authority, redis};
 use cachefront::{
     cli::dev::local_redis::Group,
-    server::{self, Server, Stop},
+    server::{self, Reload, Server, Stop},
     settings,
 };
 use std::{
     fmt::Write,
     net::SocketAddr,
+    path::Path,
     sync::{OnceLock, mpsc},
     thread::JoinHandle,
 };
@@ -18,8 +19,9 @@ pub struct Service {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     stop: Stop,
+    reload: Reload,
     thread: Option<JoinHandle<()>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A service with one shard, a master and three replicas, for tests that break nothing. It ends with the process.
@@ -52,7 +54,7 @@ impl Service {
         let files = authority().issue(folder.path(), "service");
         let text = format!(
             "[service]\nHOST=127.0.0.1\nPORT=0\nADMIN_PORT=0\nTLS_CERT={}\nTLS_KEY={}\n\
-             JWT_SECRET_KEY={JWT_SECRET}\nSRVC_SHARED_SECRET={API_KEY}\nDRAIN_SECS=5\nLOG_LEVEL=off\n{options}\n{sections}",
+             JWT_SECRET_KEY={JWT_SECRET}\nSRVC_SHARED_SECRET={API_KEY}\nLOG_LEVEL=off\n{options}\n{sections}",
             files.certificate.display(),
             files.key.display(),
         );
@@ -62,6 +64,8 @@ impl Service {
         let listeners = server::bind(&settings.service).expect("free ports");
         let (address, admin) = (listeners.service_address, listeners.admin_address);
         let server = Server::new(settings).expect("a sound configuration");
+        let server = server.reloading(move || settings::load_with(&path, []));
+        let reload = server.reload();
         // A runtime of its own, so that it outlives the test that happened to start it.
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -73,7 +77,7 @@ impl Service {
             });
         });
         let stop = started.recv_timeout(PATIENCE).expect("the service starts");
-        Self { address, admin, stop, thread: Some(thread), _folder: folder }
+        Self { address, admin, stop, reload, thread: Some(thread), folder }
     }
 
     /// A caller with a token of the shared secret.
@@ -83,6 +87,24 @@ impl Service {
 
     pub fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    /// Changes the text of the settings file, as an editor does: by another file in its place.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let (path, next) = (self.folder().join("setup.config"), self.folder().join("setup.config.next"));
+        let text = std::fs::read_to_string(&path).expect("the settings are read");
+        std::fs::write(&next, change(text)).expect("the settings are written");
+        std::fs::rename(next, path).expect("the settings are exchanged");
+    }
+
+    /// Where the settings and the certificate, `service.pem`, are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Asks for a reload, as SIGHUP does.
+    pub fn reload(&self) {
+        self.reload.ask();
     }
 
     /// Asks to stop, as SIGTERM does.

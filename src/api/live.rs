@@ -1,0 +1,26 @@
+//! What a reload of the settings exchanges as a whole.
+
+use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
+use std::time::Duration;
+
+pub struct Live {
+    pub auth: Auth,
+    pub cache: Cache,
+    pub deadline: Duration,
+    pub requests_max: usize,
+    pub body_bytes_max: usize,
+    pub bodies_bytes_max: usize,
+}
+
+impl Live {
+    pub fn new(settings: &Settings, store: Store, before: Option<&Self>) -> Self {
+        Self {
+            auth: Auth::new(&settings.auth, before.map(|before| &before.auth)),
+            cache: Cache::new(settings, store),
+            deadline: settings.service.deadline,
+            requests_max: settings.service.requests_max,
+            body_bytes_max: settings.service.body_bytes_max,
+            bodies_bytes_max: settings.service.bodies_bytes_max,
+        }
+    }
+}

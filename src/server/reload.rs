@@ -1,0 +1,188 @@
+//! Settings that changed take effect while the service runs: on SIGHUP, when asked, or when one of their files changed.
+//!
+//! Files are compared by what they hold, again and again. Notifications of the file system would tell earlier, but
+//! not on network file systems, and not reliably where links are swapped, as Kubernetes does.
+
+use super::tls::Tls;
+use crate::{
+    api::App,
+    settings::{Change, Effective, Files, Problems, Service, Settings},
+    store::Store,
+    telemetry,
+};
+use rustls::ServerConfig;
+use std::{io, sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+
+/// A change counts once nothing more has changed for so long: a file that is half written may look sound.
+const SETTLE: Duration = Duration::from_millis(200);
+/// So often at most, lest a file that never rests put a reload off for ever.
+const SETTLE_LOOKS_MAX: usize = 50;
+/// Reading a few small files takes longer only where the file system hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks for a reload. A clone is a handle on the same service.
+#[derive(Clone, Default)]
+pub struct Reload(Arc<Notify>);
+
+impl Reload {
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Reads the settings anew, from where they came the first time.
+pub type Load = Arc<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
+
+/// How to stop.
+#[derive(Clone, Copy)]
+pub struct Drain {
+    pub wait: Duration,
+    pub limit: Duration,
+}
+
+impl Drain {
+    pub fn new(service: &Service) -> Self {
+        Self { wait: service.drain_wait, limit: service.drain }
+    }
+}
+
+/// What follows the settings.
+pub struct Followers {
+    pub app: Arc<App>,
+    pub store: Store,
+    pub tls: Tls,
+    pub drain: watch::Sender<Drain>,
+}
+
+pub struct Reloader {
+    load: Load,
+    asked: Reload,
+    hangups: Signal,
+    followers: Followers,
+    /// What the service goes by; of what cannot change live, as it was at the start.
+    settings: Settings,
+    /// At the start.
+    first: Effective,
+    /// The files as they were when they were last loaded.
+    seen: Files,
+    /// What waits for the next start, as was said last.
+    waiting: Vec<String>,
+}
+
+impl Reloader {
+    /// `settings` are those that the service started with.
+    pub fn new(load: Load, asked: Reload, settings: Settings, followers: Followers) -> io::Result<Self> {
+        let (first, seen) = (settings.effective.clone(), settings.files.clone());
+        let hangups = signal(SignalKind::hangup())?;
+        Ok(Self { load, asked, hangups, followers, settings, first, seen, waiting: Vec::new() })
+    }
+
+    /// Follows changes until it is dropped.
+    pub async fn run(mut self) {
+        loop {
+            let every = self.settings.service.reload_every;
+            let asked = tokio::select! {
+                () = self.asked.0.notified() => true,
+                Some(()) = self.hangups.recv() => true,
+                () = sleep(every), if !every.is_zero() => false,
+            };
+            if asked || self.have_files_changed().await.unwrap_or(false) {
+                self.reload().await;
+            }
+        }
+    }
+
+    /// Whether a file changed since the last loading; returns when they rest. `None`: nobody can tell.
+    async fn have_files_changed(&self) -> Option<bool> {
+        let look = |files: Files| patiently(move || files.looked_at_again());
+        let mut now = look(self.seen.clone()).await?;
+        if now == self.seen {
+            return Some(false);
+        }
+        for _ in 0..SETTLE_LOOKS_MAX {
+            sleep(SETTLE).await;
+            let next = look(now.clone()).await?;
+            if next == now {
+                break;
+            }
+            now = next;
+        }
+        Some(now != self.seen)
+    }
+
+    /// Loads and checks everything. All of it takes effect, or, with a word in the log, nothing.
+    async fn reload(&mut self) {
+        let (load, tls, seen) = (Arc::clone(&self.load), self.followers.tls.clone(), self.seen.clone());
+        let loaded = patiently(move || {
+            // Files that only the settings before this one named are watched on: this one may be a mistake.
+            let before = seen.looked_at_again();
+            match load() {
+                Ok(settings) => {
+                    let config = tls.config(&settings.service);
+                    (settings.files.clone(), config.map(|config| (settings, config)))
+                }
+                Err(problems) => (problems.files.clone().and(before), Err(problems.to_string())),
+            }
+        });
+        let Some((files, loaded)) = loaded.await else { return };
+        self.seen = files;
+        if let Err(problem) = loaded.and_then(|(settings, config)| self.apply(settings, config)) {
+            tracing::warn!(problem, "the changed settings are not used; the service goes on with those it has");
+        }
+    }
+
+    fn apply(&mut self, mut settings: Settings, tls: ServerConfig) -> Result<(), String> {
+        // How to reach Redis stays as it was at the start, so that old and new nodes are reached alike.
+        std::mem::swap(&mut self.settings.redis, &mut settings.redis);
+        if let Err(problem) = self.followers.store.apply(&settings) {
+            std::mem::swap(&mut self.settings.redis, &mut settings.redis);
+            return Err(problem);
+        }
+        // Nothing can fail any more. What callers see first comes last.
+        self.followers.drain.send_replace(Drain::new(&settings.service));
+        self.followers.tls.exchange(tls);
+        self.followers.app.apply(&settings);
+        let before = std::mem::replace(&mut self.settings, settings);
+        self.tell(&before);
+        telemetry::set_level(&self.settings.service);
+        Ok(())
+    }
+
+    /// Says what changed, by name; values may be secrets.
+    fn tell(&mut self, before: &Settings) {
+        let places = |changes: Vec<Change>, live: bool| -> Vec<String> {
+            changes.into_iter().filter(|change| change.live == live).map(|change| change.place).collect()
+        };
+        let changed = places(before.effective.changes(&self.settings.effective), true);
+        if !changed.is_empty() {
+            tracing::info!(changed = changed.join(", "), "settings reloaded");
+        }
+        let waiting = places(self.first.changes(&self.settings.effective), false);
+        if !waiting.is_empty() && waiting != self.waiting {
+            tracing::warn!(changed = waiting.join(", "), "takes effect at the next start");
+        }
+        self.waiting = waiting;
+        for notice in self.settings.notices.iter().filter(|notice| !before.notices.contains(notice)) {
+            tracing::warn!("{notice}");
+        }
+    }
+}
+
+/// Runs what may block where it may. A hanging file system is waited for: a second attempt would only hang, too.
+/// `None` if it hit a defect, which does not end a service that runs well on the settings that it has.
+async fn patiently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let mut work = spawn_blocking(work);
+    let done = if let Ok(done) = timeout(READ_TIMEOUT, &mut work).await {
+        done
+    } else {
+        tracing::warn!("reading the settings takes long; changes of them wait for it");
+        work.await
+    };
+    done.inspect_err(|error| tracing::error!(%error, "reading the settings failed")).ok()
+}

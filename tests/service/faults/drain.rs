@@ -1,0 +1,114 @@
+//! Told to stop: not ready, then closed, then gone, and at any time gone at once.
+
+use super::until_ready;
+use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
+use cachefront::cli::dev::local_redis::Group;
+use cachefront::settings::hash_api_key;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// Longer than any test takes: who waits so long was not told to stop at once.
+const AN_HOUR: &str = "3600";
+
+const NEW_KEY: &str = "the-key-of-a-new-client";
+
+async fn until_shutting_down(url: String) {
+    let http = Caller::http().build().expect("a client");
+    eventually("/readyz says that it is shutting down", async || {
+        let ready = Answer::of(http.get(&url)).await;
+        (ready.status.as_u16() == 503 && ready.text.contains("the service is shutting down")).then_some(())
+    })
+    .await;
+}
+
+async fn until_closed(service: &Service) {
+    eventually("nobody listens any more", async || tokio::net::TcpStream::connect(service.address).await.err()).await;
+}
+
+/// Waits until a write is in Redis, which holds its answer back.
+async fn until_in_flight(group: &Group) {
+    eventually("the command waits in Redis", async || {
+        group.master(0).ask("CLIENT LIST").expect("an answer").contains(" cmd=set ").then_some(())
+    })
+    .await;
+}
+
+async fn expect_gone_soon(service: Service) {
+    let start = Instant::now();
+    tokio::task::spawn_blocking(move || service.wait()).await.expect("it stops");
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn while_others_take_notice_it_is_not_ready_but_serves_new_connections() {
+    let group = redis(1, 0);
+    let service = Service::start_with(&format!("DRAIN_WAIT_SECS={AN_HOUR}"), &redis_section(&group));
+    until_ready(&service, "READY").await;
+    service.stop();
+    until_shutting_down(format!("http://{}/readyz", service.admin)).await;
+    until_shutting_down(service.url("/readyz")).await;
+    // A fresh connection, login and command.
+    service.caller().await.write("k", &json!("v")).await;
+    assert_eq!(group.master(0).ask("GET k").expect("an answer"), "v");
+    service.stop();
+    expect_gone_soon(service).await;
+}
+
+#[tokio::test]
+async fn how_long_it_serves_on_can_change_while_it_runs() {
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", "");
+    let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
+    service.edit(|text| text + &sections);
+    service.reload();
+    let http = Caller::http().build().expect("a client");
+    eventually("the other settings count", async || {
+        let login = http.post(service.url("/login")).json(&json!({"api_key": NEW_KEY}));
+        (Answer::of(login).await.status.as_u16() == 200).then_some(())
+    })
+    .await;
+    service.stop();
+    until_shutting_down(format!("http://{}/readyz", service.admin)).await;
+    until_shutting_down(service.url("/readyz")).await;
+    Caller::log_in(&service, NEW_KEY, None).await;
+    service.stop();
+    expect_gone_soon(service).await;
+}
+
+#[tokio::test]
+async fn after_the_wait_nothing_is_accepted_and_what_is_in_flight_finishes() {
+    let group = redis(1, 0);
+    let service = Service::start_with("DRAIN_WAIT_SECS=1\nREQUEST_DEADLINE_MS=60000", &redis_section(&group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    group.master(0).ask("CLIENT PAUSE 600000 WRITE").expect("an answer");
+    let write = json!({"command": "WRITE", "key": "k", "value": "v"}).to_string();
+    let (answer, ()) = tokio::join!(caller.send(write), async {
+        until_in_flight(&group).await;
+        service.stop();
+        until_closed(&service).await;
+        until_shutting_down(format!("http://{}/readyz", service.admin)).await;
+        group.master(0).ask("CLIENT UNPAUSE").expect("an answer");
+    });
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    expect_gone_soon(service).await;
+}
+
+#[tokio::test]
+async fn insisted_upon_it_does_not_wait_for_what_is_in_flight() {
+    let group = redis(1, 0);
+    let options = format!("DRAIN_SECS={AN_HOUR}\nREQUEST_DEADLINE_MS=60000");
+    let service = Service::start_with(&options, &redis_section(&group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    group.master(0).ask("CLIENT PAUSE 600000 WRITE").expect("an answer");
+    let write = json!({"command": "WRITE", "key": "k", "value": "v"}).to_string();
+    let request = caller.http.post(&caller.url).bearer_auth(&caller.token).body(write);
+    let (answer, ()) = tokio::join!(request.send(), async {
+        until_in_flight(&group).await;
+        service.stop();
+        until_closed(&service).await;
+        service.stop();
+        expect_gone_soon(service).await;
+    });
+    answer.expect_err("the service is gone");
+}
