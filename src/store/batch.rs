@@ -88,6 +88,20 @@ struct Read {
     tried: Tried,
 }
 
+/// Reads that go to one node.
+struct Group {
+    node: Arc<Node>,
+    /// The count of its connections before it is asked.
+    connection: u64,
+    reads: Vec<Read>,
+}
+
+impl Group {
+    fn of(node: Arc<Node>) -> Self {
+        Self { connection: node.connection(), node, reads: Vec::new() }
+    }
+}
+
 impl Batch<'_> {
     /// Reads from replicas; what one of them does not answer is asked of another.
     async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
@@ -96,26 +110,26 @@ impl Batch<'_> {
         while let Some(first) = open.first() {
             // Waits, if need be, once for all.
             let unreachable = shard.reader(&first.wish, &first.tried, self.deadline).await.err();
-            let mut groups: BTreeMap<NodeId, (Arc<Node>, Vec<Read>)> = BTreeMap::new();
+            let mut groups: BTreeMap<NodeId, Group> = BTreeMap::new();
             for read in open.drain(..) {
                 if let Some(node) = shard.readable(&read.wish, &read.tried) {
-                    groups.entry(node.id).or_insert_with(|| (node, Vec::new())).1.push(read);
+                    groups.entry(node.id).or_insert_with(|| Group::of(node)).reads.push(read);
                 } else {
                     let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
                     answered.push((read.position, Err(error)));
                 }
             }
             let size = (MESSAGE_BYTES / shard.value_bytes().max(1)).clamp(READS_MIN, READS_MAX);
-            let messages = groups.values().flat_map(|(node, reads)| reads.chunks(size).map(move |part| (node, part)));
+            let messages = groups.values().flat_map(|group| group.reads.chunks(size).map(|part| (&*group.node, part)));
             let outcomes = join_all(messages.map(|(node, part)| self.read_message(shard, node, part))).await;
             // In the order of the groups, message after message: each read meets its own outcome.
-            let reads = groups
-                .into_values()
-                .flat_map(|(node, reads)| reads.into_iter().map(move |read| (Arc::clone(&node), read)));
-            for ((node, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
+            let reads = groups.into_values().flat_map(|Group { node, connection, reads }| {
+                reads.into_iter().map(move |read| (Arc::clone(&node), connection, read))
+            });
+            for ((node, connection, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
                     Err(error) if error.advice() == Advice::RetryElsewhere => {
-                        read.tried.note(&node, error);
+                        read.tried.note(&node, connection, error);
                         open.push(read);
                     }
                     outcome => answered.push((read.position, outcome.map_err(|error| shard.read_failure(error)))),
@@ -161,7 +175,7 @@ impl Batch<'_> {
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
             if let Some(refusal) = refusal {
                 node.doubt();
-                tried.note(&node, refusal.clone());
+                tried.note(&node, node.connection(), refusal.clone());
             }
             positions = self.take(shard, positions, answers, &mut answered);
         }

@@ -49,6 +49,7 @@ impl Read<'_> {
         let mut tried = Tried::default();
         loop {
             let node = self.shard.reader(&self.wish, &tried, self.deadline).await?;
+            let connection = node.connection();
             let answer = match &self.shard.hedge {
                 None => self.ask(&node, &tried).await,
                 Some(hedge) => self.ask_hedged(hedge, &node, &tried).await,
@@ -57,7 +58,7 @@ impl Read<'_> {
                 self.shard.note_value(value);
             }
             match answer.and_then(got) {
-                Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, error),
+                Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, connection, error),
                 answer => return answer.map_err(|error| self.shard.read_failure(error)),
             }
         }

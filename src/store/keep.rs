@@ -79,6 +79,7 @@ async fn open(node: &Node) -> Result<Session, String> {
 /// Offers a connection for use until it ends.
 async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
     session.take_into_use();
+    node.note_connected();
     enter(node, link, Phase::Up(Arc::clone(session)));
     let probing = async {
         loop {

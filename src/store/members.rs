@@ -2,7 +2,7 @@
 
 use super::{
     freshness::{Moment, Wish},
-    node::{Node, NodeId},
+    node::Node,
 };
 use crate::{ring::rendezvous_score, types::Address};
 use std::sync::Arc;
@@ -49,16 +49,17 @@ impl Members {
 
     /// The node to read from, if there is one now: of the replicas that are fresh enough the one the key is drawn
     /// to, else the master. While that is lost, replicas go on with what they have, for as long as they may.
-    pub fn readable(&self, wish: &Wish, tried: impl Fn(NodeId) -> bool) -> Option<&Arc<Node>> {
+    /// `in_vain` says that nodes that were tried failed, rather than had too much to do.
+    pub fn readable(&self, wish: &Wish, tried: impl Fn(&Node) -> bool, in_vain: bool) -> Option<&Arc<Node>> {
         let best = |usable: &dyn Fn(&Node) -> bool| {
-            let usable = |node: &&Arc<Node>| !tried(node.id) && usable(node);
+            let usable = |node: &&Arc<Node>| !tried(node) && usable(node);
             self.replicas().filter(usable).max_by_key(|node| rendezvous_score(wish.hash, node.seed))
         };
         let replicas_may = !wish.master_only;
         let fresh = || best(&|node| node.is_readable_replica() && node.has_passed(wish.since));
-        let master = || self.master().filter(|master| !tried(master.id) && master.is_readable_master());
+        let master = || self.master().filter(|master| !tried(master) && master.is_readable_master());
         // What was changed lately may be missing there, which only the loss of the master excuses.
-        let lost = || self.master().is_none_or(|master| !master.is_up());
+        let lost = || self.master().is_none_or(|master| !master.is_up() || (in_vain && tried(master)));
         let any = !wish.strict && (wish.since == Moment::NONE || lost());
         let left = || best(&|node| node.is_usable_replica() && (any || node.has_passed(wish.since)));
         (if replicas_may { fresh() } else { None }).or_else(master).or_else(|| if replicas_may { left() } else { None })

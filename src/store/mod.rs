@@ -226,7 +226,7 @@ impl Store {
             match answer {
                 Err(error) if error.did_not_run() => {
                     node.doubt();
-                    tried.note(&node, error);
+                    tried.note(&node, node.connection(), error);
                 }
                 answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
             }

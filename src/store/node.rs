@@ -61,6 +61,8 @@ pub struct Node {
     probe_every: Duration,
     /// Asks for a probe before its time.
     doubted: Notify,
+    /// Connections that it has had.
+    connections: AtomicU64,
     /// Told when somebody needs it though it is down.
     needed: Notify,
     /// What it last said of itself; `None` if it does not tell.
@@ -101,6 +103,7 @@ impl Node {
             in_flight_max: redis.in_flight_max,
             probe_every: redis.probe_every,
             doubted: Notify::new(),
+            connections: AtomicU64::new(0),
             needed: Notify::new(),
             standing: Mutex::new(None),
             serves_reads: AtomicBool::new(true),
@@ -189,6 +192,15 @@ impl Node {
 
     pub fn is_connecting(&self) -> bool {
         self.links.iter().any(Link::is_connecting)
+    }
+
+    /// Counts its connections: another number, another connection.
+    pub fn connection(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    pub fn note_connected(&self) {
+        self.connections.fetch_add(1, Relaxed);
     }
 
     /// How many connections are to be kept open, the one for large values included.

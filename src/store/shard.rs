@@ -75,18 +75,38 @@ impl ShardHealth {
 /// The nodes that were asked in vain, and why the last one failed.
 #[derive(Clone, Default)]
 pub struct Tried {
-    nodes: Vec<NodeId>,
+    nodes: Vec<Attempt>,
     last: Option<NodeError>,
 }
 
+#[derive(Clone, Copy)]
+struct Attempt {
+    node: NodeId,
+    /// The connection that was lost, if that is why it failed: over the next one the node may be asked again.
+    lost: Option<u64>,
+}
+
 impl Tried {
-    pub fn note(&mut self, node: &Node, error: NodeError) {
-        self.nodes.push(node.id);
+    /// `connection` is the count of the node's connections when it was asked.
+    pub fn note(&mut self, node: &Node, connection: u64, error: NodeError) {
+        let lost = matches!(error, NodeError::Lost | NodeError::NotConnected).then_some(connection);
+        self.nodes.push(Attempt { node: node.id, lost });
         self.last = Some(error);
     }
 
-    fn has(&self, node: NodeId) -> bool {
-        self.nodes.contains(&node)
+    fn has(&self, node: &Node) -> bool {
+        let stands = |lost: Option<u64>| lost.is_none_or(|connection| connection == node.connection());
+        self.nodes.iter().any(|attempt| attempt.node == node.id && stands(attempt.lost))
+    }
+
+    /// True if it is not to be asked again, whatever becomes of its connection.
+    fn has_for_good(&self, node: &Node) -> bool {
+        self.nodes.iter().any(|attempt| attempt.node == node.id && attempt.lost.is_none())
+    }
+
+    /// True if those that were tried failed, rather than had too much to do.
+    fn in_vain(&self) -> bool {
+        !matches!(self.last, None | Some(NodeError::Busy))
     }
 }
 
@@ -145,7 +165,8 @@ impl Shard {
         }
         let hopeful = || {
             let members = self.members.load();
-            members.nodes().is_empty() || members.nodes().iter().any(|node| !tried.has(node.id) && node.is_connecting())
+            members.nodes().is_empty()
+                || members.nodes().iter().any(|node| !tried.has_for_good(node) && node.is_connecting())
         };
         let found = self.wait(deadline, || self.readable(wish, tried), hopeful).await;
         found.ok_or_else(|| {
@@ -166,7 +187,7 @@ impl Shard {
 
     /// A second node for a read that waits for `node`, if there is one.
     pub fn second(&self, wish: &Wish, tried: &Tried, node: &Node) -> Option<Arc<Node>> {
-        self.members.load().readable(wish, |other| other == node.id || tried.has(other)).cloned()
+        self.members.load().readable(wish, |other| other.id == node.id || tried.has(other), tried.in_vain()).cloned()
     }
 
     /// How long a read may wait for `node`: the last one that is left has all the time there is.
@@ -177,13 +198,13 @@ impl Shard {
 
     /// The node to read from, if there is one now.
     pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
-        self.members.load().readable(wish, |node| tried.has(node)).cloned()
+        self.members.load().readable(wish, |node| tried.has(node), tried.in_vain()).cloned()
     }
 
     /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in
     /// `tried` refused the write, another one is waited for, for it may just be taking over.
     pub async fn writer(&self, tried: &Tried, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
-        let usable = |node: &&Arc<Node>| !tried.has(node.id) && node.is_up();
+        let usable = |node: &&Arc<Node>| !tried.has(node) && node.is_up();
         let ready = || self.members.load().master().filter(usable).cloned();
         let hopeful = || tried.last.is_some() || self.members.load().master().is_none_or(|node| node.is_connecting());
         let found = self.wait(deadline, ready, hopeful).await;
