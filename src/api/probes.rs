@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
 
 use super::{app::App, json, schemas};
-use crate::store::ShardHealth;
+use crate::store::{ShardHealth, WarmUp};
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
@@ -25,6 +25,8 @@ struct Readiness {
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<String>,
 }
 
 /// The version that runs.
@@ -61,7 +63,16 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
         (false, _) => "NOT_READY",
     };
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    answer(code, &Readiness { status, problems })
+    answer(code, &Readiness { status, problems, changes: changes(app.store.warm_up()) })
+}
+
+/// What moves, for people.
+fn changes(warm_up: Option<WarmUp>) -> Vec<String> {
+    let Some(WarmUp { added, removed, left }) = warm_up else { return Vec::new() };
+    let came = added.into_iter().map(|name| format!("shard \"{name}\" was added"));
+    let went = removed.into_iter().map(|name| format!("shard \"{name}\" was removed"));
+    let moving = format!("keys that have another shard now are taken over for another {} s", left.as_secs());
+    came.chain(went).chain([moving]).collect()
 }
 
 fn problems(shard: &ShardHealth) -> Vec<String> {

@@ -116,4 +116,6 @@ pub struct Readiness {
     /// `READY`, `DEGRADED` or `NOT_READY`.
     status: String,
     problems: Option<Vec<String>>,
+    /// What is on the move: shards that were added or removed lately.
+    changes: Option<Vec<String>>,
 }

@@ -2,12 +2,13 @@
 
 use super::{ConfigArgs, Failure};
 use crate::{
-    server, settings,
+    server,
+    settings::{self, Settings},
     store::Store,
-    types::{Address, Key},
+    types::{Address, FullKey, Key},
 };
 use clap::Args;
-use std::borrow::Cow;
+use std::{borrow::Cow, path::PathBuf};
 
 #[derive(Args)]
 pub struct LocateArgs {
@@ -16,6 +17,9 @@ pub struct LocateArgs {
     /// The client whose key it is, where clients have namespaces
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
+    /// An earlier settings file: says as well where the key was with it
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
 }
@@ -36,9 +40,17 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
         }
     };
     server::install_crypto();
-    let store = Store::new(&settings).map_err(Failure::settings)?;
-    let found = store.locate(&key.within(namespace));
-    let say = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
-    println!("shard={} master={} replica={}", found.shard, say(found.master), say(found.replica));
+    let key = key.within(namespace);
+    println!("{}", place(&settings, &key)?);
+    if let Some(before) = &args.before {
+        let settings = settings::load(before).map_err(Failure::settings)?;
+        println!("before: {}", place(&settings, &key)?);
+    }
     Ok(())
+}
+
+fn place(settings: &Settings, key: &FullKey<'_>) -> Result<String, Failure> {
+    let found = Store::new(settings).map_err(Failure::settings)?.locate(key);
+    let say = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    Ok(format!("shard={} master={} replica={}", found.shard, say(found.master), say(found.replica)))
 }

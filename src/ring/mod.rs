@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 pub const POINTS_PER_WEIGHT: u32 = 1024;
 
 /// A consistent-hash ring over shard names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ring {
     /// Hashes of the points, ascending; `owners` has the shard of each.
     points: Box<[u64]>,

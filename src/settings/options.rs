@@ -139,6 +139,13 @@ pub const OPTIONS: &[Opt] = &[
     ),
     option(
         Redis,
+        "warm_up_secs",
+        "600",
+        "How long, after shards came or went while the service runs, values are still taken over from where their keys were; 0: not at all.",
+    )
+    .live(),
+    option(
+        Redis,
         "hedge_reads",
         "false",
         "Send a READ that takes longer than nineteen of twenty do to a second node as well; at most one in twenty.",

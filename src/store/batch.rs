@@ -9,10 +9,12 @@ use super::{
     commands::{answer_to, command},
     error::{Advice, NodeError, WriteFailure},
     freshness::Wish,
+    get,
     lanes::Lane,
     link::{GiveUp, Patience},
     node::{Node, NodeId},
     shard::{Shard, Tried},
+    write,
 };
 use crate::types::Deadline;
 use futures_util::future::{join, join_all};
@@ -63,9 +65,14 @@ pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
     let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
     let mut hashes = Vec::with_capacity(operations.len());
+    let mut moving: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
     for (position, operation) in operations.iter().enumerate() {
         let (shard, hash) = map.place(&operation.key);
         hashes.push(hash);
+        if map.previous().is_some() && map.routes(&operation.key).1.is_some() {
+            moving.entry(operation.key.as_bytes()).or_default().push(position);
+            continue;
+        }
         let part = parts.entry(shard).or_default();
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
@@ -75,8 +82,10 @@ pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline
         let (batch, shard) = (&batch, map.shard(shard));
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
     });
-    let mut answers: Vec<Answered> =
-        join_all(shards).await.into_iter().flat_map(|(read, changed)| [read, changed]).flatten().collect();
+    let moving = join_all(moving.into_values().map(|positions| batch.one_by_one(positions)));
+    let (answers, moved) = join(join_all(shards), moving).await;
+    let answers = answers.into_iter().flat_map(|(read, changed)| [read, changed]).chain(moved);
+    let mut answers: Vec<Answered> = answers.flatten().collect();
     answers.sort_unstable_by_key(|(position, _)| *position);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
@@ -103,6 +112,32 @@ impl Group {
 }
 
 impl Batch<'_> {
+    /// Runs operations on one key, in order, as if each had come alone.
+    async fn one_by_one(&self, positions: Vec<usize>) -> Vec<Answered> {
+        let mut answered = Vec::with_capacity(positions.len());
+        for position in positions {
+            let Operation { key, kind } = &self.operations[position];
+            let answer = match kind {
+                OperationKind::Get(freshness) => {
+                    get::get(self.store, key, *freshness, self.deadline).await.and_then(|found| self.count(found))
+                }
+                change => write::write(self.store, key, change, self.deadline).await,
+            };
+            answered.push((position, answer));
+        }
+        answered
+    }
+
+    /// Counts a value that was read against the room in the reply.
+    fn count(&self, found: Option<Vec<u8>>) -> Result<Answer, StoreError> {
+        let bytes = found.as_ref().map_or(0, Vec::len);
+        if self.has_room(bytes) { Ok(Answer::Got(found)) } else { Err(StoreError::ReplyTooLarge) }
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.reply_bytes.fetch_add(bytes, Relaxed) + bytes <= REPLY_BYTES_MAX
+    }
+
     /// Reads from replicas; what one of them does not answer is asked of another.
     async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
@@ -258,11 +293,9 @@ impl Batch<'_> {
         if let Value::BulkString(bytes) = &value {
             let hash = self.hashes[position];
             self.store.large_keys.note(hash, self.store.large_keys.lane(hash), bytes.len());
-        }
-        if let Value::BulkString(bytes) = &value
-            && self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > REPLY_BYTES_MAX
-        {
-            return Err(NodeError::NoRoom);
+            if !self.has_room(bytes.len()) {
+                return Err(NodeError::NoRoom);
+            }
         }
         answer_to(&self.operations[position].kind, value, had)
     }

@@ -10,6 +10,7 @@ use super::{
     map::Route,
     node::Node,
     shard::{Shard, Tried},
+    warm_up::Moving,
 };
 use crate::types::{Deadline, FullKey};
 use redis::{Cmd, Value};
@@ -23,14 +24,28 @@ pub async fn get(
     freshness: Freshness,
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let Route { shard, hash } = store.map.load().route(key);
+    let (now, before) = store.map.load().routes(key);
+    let answer = run(store, &now, key, freshness, deadline).await?;
+    match (answer, before) {
+        (None, Some(before)) => Moving { store, key, now, before, deadline }.fetch().await,
+        (answer, _) => Ok(answer),
+    }
+}
+
+/// Reads from one shard.
+pub async fn run(
+    store: &Inner,
+    Route { shard, hash }: &Route,
+    key: &FullKey<'_>,
+    freshness: Freshness,
+    deadline: Deadline,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let kind = OperationKind::Get(freshness);
-    let lane = store.lane(hash, &kind);
-    let read =
-        Read { shard: &shard, wish: store.changes.wish(hash, freshness), command: command(key, &kind), lane, deadline };
+    let lane = store.lane(*hash, &kind);
+    let read = Read { shard, wish: store.changes.wish(*hash, freshness), command: command(key, &kind), lane, deadline };
     let answer = read.run().await;
     if let Ok(Some(bytes)) = &answer {
-        store.large_keys.note(hash, lane, bytes.len());
+        store.large_keys.note(*hash, lane, bytes.len());
     }
     answer
 }

@@ -6,7 +6,10 @@ use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::{
+    task::{AbortHandle, JoinError, JoinSet},
+    time::sleep,
+};
 
 /// What runs for whom.
 #[derive(Default)]
@@ -25,7 +28,9 @@ pub async fn maintain(store: &Arc<Inner>) {
         // Seen before the look, so that a change during it is looked at again.
         layout.borrow_and_update();
         tasks.fit(store);
+        let warm_up = store.end_warm_up();
         tokio::select! {
+            () = sleep(warm_up.unwrap_or_default()), if warm_up.is_some() => {}
             changed = layout.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
                 return report(&error);
@@ -44,7 +49,7 @@ impl Tasks {
     fn fit(&mut self, store: &Arc<Inner>) {
         let map = store.map.load_full();
         let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
-        for shard in map.shards() {
+        for shard in map.shards_in_use() {
             let identity = Arc::as_ptr(shard) as usize;
             shards.insert(identity);
             self.of_shards.entry(identity).or_insert_with(|| {

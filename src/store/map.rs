@@ -6,15 +6,25 @@ use crate::{
     types::FullKey,
 };
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// All shards at one time. It never changes; a change makes another one.
 pub struct Map {
     routing: Routing,
     /// In the order that the routing counts in.
     shards: Vec<Arc<Shard>>,
+    previous: Option<Previous>,
+}
+
+/// Where keys were before, for some time.
+#[derive(Clone)]
+pub struct Previous {
+    pub map: Arc<Map>,
+    pub until: Instant,
 }
 
 /// From a key to the position of its shard.
+#[derive(Clone)]
 pub enum Routing {
     Ring(Ring),
 }
@@ -28,7 +38,39 @@ pub struct Route {
 
 impl Map {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards }
+        Self { routing, shards, previous: None }
+    }
+
+    /// The same map, with keys that are elsewhere in `before` on the move until then.
+    pub fn moving_from(self, before: &Map, until: Instant) -> Self {
+        Self { previous: Some(Previous { map: Arc::new(before.settled()), until }), ..self }
+    }
+
+    /// The same map, with nothing on the move.
+    pub fn settled(&self) -> Self {
+        Self { routing: self.routing.clone(), shards: self.shards.clone(), previous: None }
+    }
+
+    pub fn previous(&self) -> Option<&Previous> {
+        self.previous.as_ref()
+    }
+
+    /// True if these are the shards that its ring was made of.
+    pub fn has_same_ring<'a>(&self, shards: impl IntoIterator<Item = (&'a str, u32)>) -> bool {
+        match &self.routing {
+            Routing::Ring(ring) => {
+                let names: Vec<_> = shards.into_iter().collect();
+                let same = names.iter().map(|(name, _)| *name).eq(self.shards.iter().map(|shard| &*shard.name));
+                same && *ring == Ring::new(names)
+            }
+        }
+    }
+
+    /// All shards that may be asked: those before as well.
+    pub fn shards_in_use(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        let before = self.previous.iter().flat_map(|previous| previous.map.shards());
+        let gone = before.filter(|before| self.shards.iter().all(|shard| !Arc::ptr_eq(shard, before)));
+        self.shards.iter().chain(gone)
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {
@@ -45,6 +87,15 @@ impl Map {
         match &self.routing {
             Routing::Ring(ring) => (ring.owner(hash), hash),
         }
+    }
+
+    /// The key's way, and, while it moves, the one that it had before.
+    pub fn routes(&self, key: &FullKey<'_>) -> (Route, Option<Route>) {
+        let now = self.route(key);
+        let before = self.previous.as_ref().filter(|previous| Instant::now() < previous.until);
+        let before = before.map(|previous| previous.map.route(key));
+        let before = before.filter(|before| !Arc::ptr_eq(&before.shard, &now.shard));
+        (now, before)
     }
 
     pub fn route(&self, key: &FullKey<'_>) -> Route {

@@ -13,6 +13,7 @@ mod get;
 mod hedge;
 mod keep;
 mod lanes;
+mod layout;
 mod link;
 mod maintain;
 mod map;
@@ -22,6 +23,8 @@ mod roles;
 mod shard;
 mod standing;
 mod sync;
+mod warm_up;
+mod write;
 
 pub use error::{Advice, StoreError};
 pub use freshness::{Freshness, Moment};
@@ -30,21 +33,17 @@ pub use sync::SyncToken;
 
 use crate::{
     ring::Ring,
-    settings::{self, Settings, Topology},
+    settings::Settings,
     types::{Address, Deadline, FullKey, Ttl},
 };
 use arc_swap::ArcSwap;
-use commands::{answer_to, command};
-use error::WriteFailure;
 use freshness::{Changes, Clock};
 use lanes::{Lane, LargeKeys};
-use link::{GiveUp, Patience};
 use map::{Map, Routing};
 use secrecy::ExposeSecret;
-use shard::{Shard, Tried};
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use sync::Sync;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
@@ -109,6 +108,14 @@ pub enum Answer {
     Deleted(bool),
 }
 
+/// Keys that move because shards came, went, or changed their weights.
+#[derive(Debug)]
+pub struct WarmUp {
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+    pub left: Duration,
+}
+
 /// Where a key lives.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Location {
@@ -123,18 +130,16 @@ impl Store {
     /// Lays out the shards; connections come with [`Store::maintain`]. The error says what is wrong with the
     /// certificates for Redis.
     pub fn new(settings: &Settings) -> Result<Self, String> {
-        let (clock, layout) = (Clock::default(), watch::Sender::new(()));
-        let shard = |shard: &settings::Shard| {
-            let laid_out = Shard::new(&shard.name, &settings.redis, clock, &layout);
-            let addresses: Vec<Address> = std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect();
-            laid_out.set_nodes(&addresses, &settings.redis).map(|()| Arc::new(laid_out))
+        let clock = Clock::default();
+        let store = Inner {
+            map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
+            changes: Changes::new(clock),
+            sync: Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
+            large_keys: LargeKeys::default(),
+            layout: watch::Sender::new(()),
         };
-        let Topology::Static(listed) = &settings.topology else { return Err("not yet".to_owned()) };
-        let shards = listed.iter().map(shard).collect::<Result<_, _>>()?;
-        let ring = Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)));
-        let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
-        let sync = Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes());
-        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), sync, large_keys: LargeKeys::default(), layout })))
+        store.apply(settings)?;
+        Ok(Self(Arc::new(store)))
     }
 
     /// A token that covers everything this process has acknowledged until now.
@@ -154,8 +159,21 @@ impl Store {
 
     /// Takes over the shards and replicas of other settings while requests are served. Of `settings.redis` nothing
     /// changes until the next start: it is what this store was made with.
-    pub fn apply(&self, _settings: &Settings) -> Result<(), String> {
-        Ok(())
+    pub fn apply(&self, settings: &Settings) -> Result<(), String> {
+        self.0.apply(settings)
+    }
+
+    /// Which shards came and went, and how long their keys will yet move; `None` if none do.
+    pub fn warm_up(&self) -> Option<WarmUp> {
+        let map = self.0.map.load();
+        let previous = map.previous()?;
+        let names = |map: &Map| map.shards().iter().map(|shard| shard.name.to_string()).collect::<Vec<_>>();
+        let (now, before) = (names(&map), names(&previous.map));
+        Some(WarmUp {
+            added: now.iter().filter(|name| !before.contains(name)).cloned().collect(),
+            removed: before.into_iter().filter(|name| !now.contains(name)).collect(),
+            left: previous.until.saturating_duration_since(Instant::now()),
+        })
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
@@ -176,13 +194,14 @@ impl Store {
     /// Stores what `set` says under `key`, on the master. Returns how many replicas had it, as far as that was waited
     /// for.
     pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
-        let answer = self.write(key, set, deadline).await?;
+        let answer = write::write(&self.0, key, set, deadline).await?;
         Ok(if let Answer::Stored { replicas } = answer { replicas } else { 0 })
     }
 
     /// Deletes what is under `key`, on the master; tells whether there was anything.
     pub async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<bool, StoreError> {
-        self.write(key, &OperationKind::Delete, deadline).await.map(|answer| answer == Answer::Deleted(true))
+        let answer = write::write(&self.0, key, &OperationKind::Delete, deadline).await?;
+        Ok(answer == Answer::Deleted(true))
     }
 
     /// Runs operations, one round trip per node touched and all nodes at once; answers in their order.
@@ -199,38 +218,6 @@ impl Store {
     pub fn locate(&self, key: &FullKey<'_>) -> Location {
         let route = self.0.map.load().route(key);
         route.shard.locate(route.hash)
-    }
-
-    async fn write(
-        &self,
-        key: &FullKey<'_>,
-        kind: &OperationKind<'_>,
-        deadline: Deadline,
-    ) -> Result<Answer, StoreError> {
-        let route = self.0.map.load().route(key);
-        let shard = &route.shard;
-        let command = command(key, kind);
-        let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
-        let lane = self.0.lane(route.hash, kind);
-        let _noted = Noted { changes: &self.0.changes, hash: route.hash };
-        let mut tried = Tried::default();
-        loop {
-            let node = shard.writer(&tried, deadline).await?;
-            let answer = match kind.replicas() {
-                0 => node.ask(&command, lane, patience).await.and_then(|value| answer_to(kind, value, 0)),
-                replicas => node
-                    .ask_durably(&command, replicas, deadline)
-                    .await
-                    .and_then(|(value, had)| answer_to(kind, value, had)),
-            };
-            match answer {
-                Err(error) if error.did_not_run() => {
-                    node.doubt();
-                    tried.note(&node, node.connection(), error);
-                }
-                answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
-            }
-        }
     }
 }
 

@@ -94,6 +94,9 @@ fn locate_shows_shard_and_nodes_of_a_key() {
     assert_eq!(out, "shard=a master=10.0.1.1:6379 replica=10.0.1.3:6379\n");
     assert_eq!(locate(&["{user:9}:name"]).1, out);
     assert_eq!(locate(&["--client", "c", "{user:9}:name"]).1, out);
+    let (_, out, _) = locate(&["user:9", "--before", setup.path()]);
+    let [now, before] = out.lines().collect::<Vec<_>>()[..] else { panic!("{out}") };
+    assert_eq!(before.strip_prefix("before: "), Some(now));
     assert_eq!(locate(&["--client", "nobody", "k"]).0, 64);
     assert_eq!(locate(&[""]).0, 64);
 }

@@ -21,3 +21,4 @@ mod sealing;
 mod tokens;
 mod transport;
 mod values;
+mod warm_up;

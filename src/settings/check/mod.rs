@@ -41,6 +41,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         sealing: sealing::sealing(&service),
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
+        warm_up: redis.duration("warm_up_secs", 0..=SECS_MAX),
         redis: redis_settings(&redis),
         service: service_settings(&service),
         notices,

@@ -1,0 +1,66 @@
+//! Settings → shards, at the start and when they change.
+
+use super::{
+    Inner,
+    map::{Map, Routing},
+    shard::Shard,
+};
+use crate::{
+    ring::Ring,
+    settings::{self, Settings, Topology},
+    types::Address,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+impl Inner {
+    /// Takes over the shards of other settings. Those that stay keep their connections. Keys that have another shard
+    /// from now on move for as long as the settings say.
+    pub(super) fn apply(&self, settings: &Settings) -> Result<(), String> {
+        let Topology::Static(listed) = &settings.topology else { return Ok(()) };
+        let before = self.map.load_full();
+        let shard = |listed: &settings::Shard| {
+            let known = before.shards().iter().find(|shard| *shard.name == *listed.name);
+            let shard = known.map_or_else(|| Arc::new(self.shard(&listed.name, &settings.redis)), Arc::clone);
+            shard.set_nodes(&nodes(listed), &settings.redis).map(|()| shard)
+        };
+        let shards = listed.iter().map(shard).collect::<Result<Vec<_>, _>>()?;
+        if before.has_same_ring(listed.iter().map(|shard| (shard.name.as_str(), shard.weight))) {
+            return Ok(());
+        }
+        let map = Map::new(Routing::Ring(ring(listed)), shards);
+        let map = if settings.warm_up.is_zero() || before.shards().is_empty() {
+            map
+        } else {
+            map.moving_from(&before, Instant::now() + settings.warm_up)
+        };
+        self.map.store(Arc::new(map));
+        self.layout.send_replace(());
+        Ok(())
+    }
+
+    pub(super) fn shard(&self, name: &str, redis: &settings::Redis) -> Shard {
+        Shard::new(name, redis, self.changes.clock, &self.layout)
+    }
+
+    /// Forgets where keys were, once their time to move has passed; returns how long it will yet take.
+    pub(super) fn end_warm_up(&self) -> Option<Duration> {
+        let map = self.map.load_full();
+        let left = map.previous()?.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            tracing::info!("keys have moved: shards that were removed are asked no more");
+            self.map.store(Arc::new(map.settled()));
+            self.layout.send_replace(());
+            return None;
+        }
+        Some(left)
+    }
+}
+
+fn nodes(shard: &settings::Shard) -> Vec<Address> {
+    std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect()
+}
+
+fn ring(listed: &[settings::Shard]) -> Ring {
+    Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)))
+}
