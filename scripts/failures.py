@@ -40,6 +40,11 @@ def figures(values):
     return f"{middle}" if middle == worst else f"{middle} / {worst}"
 
 
+def middle_of(values):
+    """The median, where more is not worse."""
+    return f"{round(statistics.median(values))}"
+
+
 def codes(runs, name):
     """The codes that requests failed with in any run, most frequent first."""
     total = {}
@@ -61,12 +66,12 @@ def row(what, fault, runs):
     cells = [
         what,
         fault,
-        figures([run["requests"] for run in runs]),
+        middle_of([run["requests"] for run in runs]),
         failed(runs, "reads_failed"),
         failed(runs, "writes_failed"),
         figures([run["read_stall_ms"] for run in runs]),
         figures([run["write_stall_ms"] for run in runs]),
-        figures([run["acknowledged"] for run in runs]),
+        middle_of([run["acknowledged"] for run in runs]),
         figures([run["lost"] for run in runs]),
     ]
     return "| " + " | ".join(cells) + " |"
@@ -81,7 +86,7 @@ def table(lines):
     runs = str(most) if fewest == most else f"{fewest} to {most}"
     head = ["what", "fault", "requests", "failed reads", "failed writes", "longest stall of reads, ms"]
     head += ["of writes, ms", "acknowledged writes", "of these lost"]
-    text = [f"Runs: {runs}. Where there are two figures, they are the median and the worst of them.", ""]
+    text = [f"Runs: {runs}. Requests and acknowledged writes are medians; where there are two figures, they are the median and the worst.", ""]
     text += ["| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
     ordered = sorted(faults.items(), key=lambda item: (place(item[0][0]), item[0]))
     text += [row(what, fault, runs) for (what, fault), runs in ordered]

@@ -48,6 +48,13 @@ async fn two_sentinels_of_three_promote_while_one_is_dead() {
 }
 
 #[tokio::test]
+async fn two_sentinels_of_three_promote_while_one_hangs() {
+    let (group, sentinels) = watched().await;
+    pause(&sentinels.nodes()[0]);
+    failover(&group, &sentinels, &ALL[1..], &redis_section(&group), "kill -9, one of three Sentinels hangs").await;
+}
+
+#[tokio::test]
 async fn sentinels_with_a_password_promote() {
     let group = start(&Layout { replicas: 1, password: "a-password".to_owned(), ..Layout::default() });
     let sentinels = Sentinels::start(&group).await;
