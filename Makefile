@@ -3,8 +3,9 @@
 PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
+RUNS ?= 10
 
-.PHONY: run test check fmt docs redis dist clean
+.PHONY: run test check fmt docs failures redis dist clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -29,6 +30,14 @@ fmt:
 # What is written from the code.
 docs:
 	CACHEFRONT_WRITE_DOCS=1 cargo test --locked --lib the_documentation_is_current
+
+# The table of docs/failures.md, from as many runs of the fault tests.
+failures: redis
+	cargo test --locked --test service --no-run
+	@rm -f target/failures.jsonl
+	@for run in $$(seq $(RUNS)); do echo "run $$run of $(RUNS)"; \
+		CACHEFRONT_FAULT_REPORT=$(CURDIR)/target/failures.jsonl cargo test --locked --test service faults:: || exit 1; done
+	python3 scripts/failures.py target/failures.jsonl docs/failures.md
 
 # redis-server, if there is none.
 redis:

@@ -39,7 +39,9 @@ fn follow(node: &Node, master: &Node) {
 /// Makes `heir` the master of the others.
 fn promote(heir: &Node, others: &[&Node]) {
     tell(heir, "REPLICAOF NO ONE");
-    others.iter().for_each(|other| follow(other, heir));
+    for other in others {
+        follow(other, heir);
+    }
 }
 
 /// Waits until `/readyz` says this.

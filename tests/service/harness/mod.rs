@@ -2,15 +2,19 @@
 
 mod caller;
 mod certificates;
+mod cluster;
 mod instance;
 mod proxy;
+mod sentinels;
 mod service;
 mod traffic;
 
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
+pub use cluster::Cluster;
 pub use instance::Instance;
 pub use proxy::{Mode, Proxy};
+pub use sentinels::Sentinels;
 pub use service::{Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
 

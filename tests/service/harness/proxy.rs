@@ -181,35 +181,37 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: Wat
         }
         let due = held.front().map(|(due, _)| *due).filter(|_| mode != Mode::BlackHole);
         tokio::select! {
-            changed = state.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                if !matches!(state.borrow().mode, Mode::Delay(_)) {
-                    held.iter_mut().for_each(|(due, _)| *due = Instant::now());
-                }
-            }
-            read = from.read(&mut bytes), if !ended && held.len() < HELD_MAX => match read {
-                Ok(length @ 1..) => {
-                    let delay = if let Mode::Delay(delay) = mode { delay } else { Duration::ZERO };
-                    held.push_back((Instant::now() + delay, bytes[..length].to_vec()));
-                }
-                _ => ended = true,
-            },
-            () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
-                let Some((_, mut piece)) = held.pop_front() else { continue };
-                if let Mode::Drip(pause) = mode && piece.len() > 1 {
-                    held.push_front((Instant::now() + pause, piece.split_off(1)));
-                }
-                if let Mode::CutAfter(bytes) = mode {
-                    piece.truncate(bytes.saturating_sub(passed));
-                    passed += piece.len();
-                }
-                let is_cut = matches!(mode, Mode::CutAfter(bytes) if passed >= bytes);
-                if to.write_all(&piece).await.is_err() || is_cut {
-                    return;
-                }
-            }
+                   changed = state.changed() => {
+                       if changed.is_err() {
+                           return;
+                       }
+                       if !matches!(state.borrow().mode, Mode::Delay(_)) {
+                           for (due, _) in &mut held {
+        *due = Instant::now();
         }
+                       }
+                   }
+                   read = from.read(&mut bytes), if !ended && held.len() < HELD_MAX => match read {
+                       Ok(length @ 1..) => {
+                           let delay = if let Mode::Delay(delay) = mode { delay } else { Duration::ZERO };
+                           held.push_back((Instant::now() + delay, bytes[..length].to_vec()));
+                       }
+                       _ => ended = true,
+                   },
+                   () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
+                       let Some((_, mut piece)) = held.pop_front() else { continue };
+                       if let Mode::Drip(pause) = mode && piece.len() > 1 {
+                           held.push_front((Instant::now() + pause, piece.split_off(1)));
+                       }
+                       if let Mode::CutAfter(bytes) = mode {
+                           piece.truncate(bytes.saturating_sub(passed));
+                           passed += piece.len();
+                       }
+                       let is_cut = matches!(mode, Mode::CutAfter(bytes) if passed >= bytes);
+                       if to.write_all(&piece).await.is_err() || is_cut {
+                           return;
+                       }
+                   }
+               }
     }
 }

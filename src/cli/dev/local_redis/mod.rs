@@ -79,6 +79,11 @@ impl Group {
         self.folder.path()
     }
 
+    /// Password of every node; empty for none.
+    pub fn password(&self) -> &str {
+        &self.layout.password
+    }
+
     /// Name, master and replicas of each shard.
     pub fn shards(&self) -> impl Iterator<Item = (String, &Address, Vec<&Address>)> {
         let names = ('a'..).map(String::from);

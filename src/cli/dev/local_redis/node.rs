@@ -153,15 +153,20 @@ pub fn free_port(host: &str) -> io::Result<u16> {
     Ok(TcpListener::bind((host, 0))?.local_addr()?.port())
 }
 
-/// Reads one RESP2 answer: a line, or a bulk string.
+/// Reads one RESP2 answer: a line, a bulk string, or an array of them as lines.
 fn answer(reader: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let line = line.trim_end();
-    let Some(length) = line.strip_prefix('$') else { return Ok(line.to_owned()) };
-    let length = length.parse::<usize>().map_err(|_| io::Error::other("no value"))?;
-    let mut bytes = vec![0; length + 2];
+    let length = |text: &str| text.parse::<usize>().map_err(|_| io::Error::other("no value"));
+    if let Some(count) = line.strip_prefix('*') {
+        let items: io::Result<Vec<String>> = (0..length(count)?).map(|_| answer(reader)).collect();
+        return Ok(items?.join("\n"));
+    }
+    let Some(bulk) = line.strip_prefix('$') else { return Ok(line.to_owned()) };
+    let bulk = length(bulk)?;
+    let mut bytes = vec![0; bulk + 2];
     reader.read_exact(&mut bytes)?;
-    bytes.truncate(length);
+    bytes.truncate(bulk);
     Ok(String::from_utf8_lossy(&bytes).replace('\r', ""))
 }

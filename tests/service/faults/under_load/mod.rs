@@ -1,11 +1,13 @@
 //! Faults under a continuous load that checks every reply, with the figures of docs/failures.md.
 
 mod callers;
+mod cluster;
 mod instances;
 mod masters;
 mod names;
 mod paths;
 mod replicas;
+mod sentinels;
 mod states;
 
 use super::{pause, promote, resume, until_ready};

@@ -30,6 +30,7 @@ fn node(group: &Group, host: &str, port: Option<u16>, further: &[&str]) -> Node 
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that proves nothing has to say so")]
 async fn a_name_that_moves_to_a_new_address_is_followed() {
     let group = start(&Layout { shards: 0, ..Layout::default() });
     let hosts = group.folder().join("hosts");

@@ -183,14 +183,7 @@ impl<'a> Client<'a> {
         let key = self.shared.key(slot);
         let floor = self.shared.ledger.last_acknowledged(&key.name);
         self.figures.requests += 1;
-        let mut answer = self.ask(&json!({"command": "READ", "key": key.name})).await;
-        for _ in 1..self.shared.load.instances.len() {
-            if !matches!(answer, Err(Failed::NoAnswer | Failed::NoConnection)) {
-                break;
-            }
-            self.figures.moved += 1;
-            answer = self.ask(&json!({"command": "READ", "key": key.name})).await;
-        }
+        let answer = self.ask(&json!({"command": "READ", "key": key.name}), true).await;
         match answer {
             Ok(reply) => {
                 self.check_read(&key, floor, &reply);
@@ -215,11 +208,7 @@ impl<'a> Client<'a> {
     async fn write_key(&mut self, slot: Option<usize>, key: &str) -> bool {
         let (version, value, command) = self.next_write(key);
         self.figures.requests += 1;
-        let mut answer = self.ask(&command).await;
-        if matches!(answer, Err(Failed::NoConnection)) && self.shared.load.instances.len() > 1 {
-            self.figures.moved += 1;
-            answer = self.ask(&command).await;
-        }
+        let answer = self.ask(&command, false).await;
         self.settle_write(slot, key, version, &value, answer)
     }
 
@@ -230,7 +219,7 @@ impl<'a> Client<'a> {
         let floor = self.shared.ledger.last_acknowledged(&other.name);
         let read = |key: &Key| json!({"command": "READ", "key": key.name});
         self.figures.requests += 3;
-        let mut replies = match self.ask(&json!([command, read(&own), read(&other)])).await {
+        let mut replies = match self.ask(&json!([command, read(&own), read(&other)]), false).await {
             Ok(replies) => replies,
             Err(failed) => return self.settle_write(Some(slot), &own.name, version, &value, Err(failed)),
         };
@@ -330,8 +319,24 @@ impl<'a> Client<'a> {
         false
     }
 
+    /// Sends a body to this caller's instance, and to the next one if that one does not take it, or, where it
+    /// `may_be_repeated`, does not answer.
+    async fn ask(&mut self, body: &Value, may_be_repeated: bool) -> Result<Value, Failed> {
+        let mut answer = self.ask_one(body).await;
+        for _ in 1..self.shared.load.instances.len() {
+            match answer {
+                Err(Failed::NoConnection) => {}
+                Err(Failed::NoAnswer) if may_be_repeated => {}
+                answer => return answer,
+            }
+            self.figures.moved += 1;
+            answer = self.ask_one(body).await;
+        }
+        answer
+    }
+
     /// Sends a body to this caller's instance. One that does not answer is left for the next one.
-    async fn ask(&mut self, body: &Value) -> Result<Value, Failed> {
+    async fn ask_one(&mut self, body: &Value) -> Result<Value, Failed> {
         let url = format!("{}/cache", self.shared.load.instances[self.instance]);
         let request = self.http.post(url).header(AUTHORIZATION, format!("Bearer {}", self.token));
         let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());

@@ -1,0 +1,114 @@
+"""Turns what the fault tests measured into the table of docs/failures.md; `make failures` runs both.
+
+Reads lines of JSON, one for each fault and run, and replaces what stands between the two marks of the page; the prose
+around them stays. Usage: failures.py LINES PAGE
+"""
+
+import json
+import statistics
+import sys
+
+BEGIN = "<!-- measured: begin -->"
+END = "<!-- measured: end -->"
+
+# What can break, in the order of the table; anything else comes last.
+ORDER = [
+    "a replica",
+    "all replicas",
+    "the master",
+    "all nodes",
+    "the path to a replica",
+    "the path to the master",
+    "the paths to all nodes",
+    "a DNS name",
+    "one of two instances",
+    "callers",
+    "Sentinels",
+    "a master of a cluster",
+    "a slot of a cluster",
+]
+
+
+def place(what):
+    """Position in the table."""
+    return ORDER.index(what) if what in ORDER else len(ORDER)
+
+
+def figures(values):
+    """Median and worst; one figure where they are the same."""
+    middle, worst = round(statistics.median(values)), max(values)
+    return f"{middle}" if middle == worst else f"{middle} / {worst}"
+
+
+def middle_of(values):
+    """The median, where more is not worse."""
+    return f"{round(statistics.median(values))}"
+
+
+def codes(runs, name):
+    """The codes that requests failed with in any run, most frequent first."""
+    total = {}
+    for run in runs:
+        for code, count in run[name].items():
+            total[code] = total.get(code, 0) + count
+    return ", ".join(f"`{code}`" for code, _ in sorted(total.items(), key=lambda item: -item[1]))
+
+
+def failed(runs, name):
+    """How many requests failed, and with what."""
+    counts = figures([sum(run[name].values()) for run in runs])
+    named = codes(runs, name)
+    return f"{counts} {named}" if named else counts
+
+
+def row(what, fault, runs):
+    """One line of the table."""
+    cells = [
+        what,
+        fault,
+        middle_of([run["requests"] for run in runs]),
+        failed(runs, "reads_failed"),
+        failed(runs, "writes_failed"),
+        figures([run["read_stall_ms"] for run in runs]),
+        figures([run["write_stall_ms"] for run in runs]),
+        middle_of([run["acknowledged"] for run in runs]),
+        figures([run["lost"] for run in runs]),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(lines):
+    """The table for all lines."""
+    faults = {}
+    for line in lines:
+        faults.setdefault((line["what"], line["fault"]), []).append(line)
+    fewest, most = (count(len(runs) for runs in faults.values()) for count in (min, max))
+    runs = str(most) if fewest == most else f"{fewest} to {most}"
+    head = ["what", "fault", "requests", "failed reads", "failed writes", "longest stall of reads, ms"]
+    head += ["of writes, ms", "acknowledged writes", "of these lost"]
+    text = [f"Runs: {runs}. Requests and acknowledged writes are medians; where there are two figures, they are the median and the worst.", ""]
+    text += ["| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
+    ordered = sorted(faults.items(), key=lambda item: (place(item[0][0]), item[0]))
+    text += [row(what, fault, runs) for (what, fault), runs in ordered]
+    return "\n".join(text)
+
+
+def main():
+    """Rewrites the table of a page."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with open(sys.argv[1], encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file if line.strip()]
+    if not lines:
+        sys.exit("failures.py: nothing was measured")
+    with open(sys.argv[2], encoding="utf-8") as file:
+        before, found, rest = file.read().partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        sys.exit(f"failures.py: {sys.argv[2]} lacks the marks {BEGIN} and {END}")
+    with open(sys.argv[2], "w", encoding="utf-8") as file:
+        file.write(f"{before}{BEGIN}\n{table(lines)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
