@@ -7,7 +7,7 @@ use super::{
     standing::Standing,
 };
 use crate::types::Deadline;
-use redis::aio::ConnectionLike;
+use redis::{Value, aio::ConnectionLike};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
@@ -109,20 +109,24 @@ fn enter(node: &Node, link: &Link, phase: Phase) {
 
 /// Asks the node how it is.
 async fn probe(node: &Node, session: &Session, deadline: Deadline) -> Result<(), NodeError> {
-    let mut info = redis::cmd("INFO");
-    info.arg("replication");
+    let mut questions = redis::Pipeline::with_capacity(2);
+    // A node that is loading answers INFO but refuses PING.
+    questions.cmd("PING").cmd("INFO").arg("replication");
     let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
     let asked = node.now();
-    let answer = session.ask(patience, |mut connection| {
-        let info = &info;
-        async move { connection.req_packed_command(info).await }
+    let answers = session.ask(patience, |mut connection| {
+        let questions = &questions;
+        async move { connection.req_packed_commands(questions, 0, 2).await }
     });
-    match answer.await {
-        Ok(answer) => node.set_standing(Standing::parse(&answer), asked),
-        // A user who may not ask; there is nothing to hold against the node.
-        Err(NodeError::Answered { .. }) => node.set_standing(None, asked),
-        Err(error) => return Err(error),
+    let answers = answers.await?;
+    let [ping, info] = &answers[..] else { return Err(NodeError::Unexpected) };
+    let loading = matches!(ping, Value::ServerError(error) if error.code() == "LOADING");
+    // Where a user may not ask there is nothing to hold against the node.
+    let mut standing = Standing::parse(info);
+    if let Some(standing) = &mut standing {
+        standing.loading = loading;
     }
+    node.set_standing(standing, asked);
     Ok(())
 }
 

@@ -164,9 +164,9 @@ impl Node {
         self.links.iter().any(Link::is_up)
     }
 
-    /// What it last said of itself; `None` if it is not connected or does not tell.
+    /// What it last said of itself; `None` if it is not connected, does not tell, or cannot yet.
     pub fn standing(&self) -> Option<Standing> {
-        if self.is_up() { self.last_standing().clone() } else { None }
+        if self.is_up() { self.last_standing().clone().filter(|standing| !standing.loading) } else { None }
     }
 
     /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data
@@ -227,7 +227,7 @@ impl Node {
             let promoted = matches!(last.role, Role::Replica { .. }) || last.promotion_seen;
             now.promotion_seen = now.role == Role::Master && promoted;
         }
-        if let Some(now) = &standing {
+        if let Some(now) = standing.as_ref().filter(|now| !now.loading) {
             self.note_progress(now, asked);
         }
         if *last != standing {
@@ -235,21 +235,22 @@ impl Node {
             if last.as_ref().map(|last| last.role) != role {
                 tracing::info!(node = %self.address, ?role, "a node's role");
             }
-            self.note_role(role);
+            self.note_role(role, standing.as_ref().is_some_and(|standing| standing.loading));
             *last = standing;
             drop(last);
             self.notify_change();
         }
     }
 
-    fn note_role(&self, role: Option<Role>) {
+    fn note_role(&self, role: Option<Role>, loading: bool) {
         let down_for = match role {
             Some(Role::Replica { down_for, .. }) => down_for,
             _ => None,
         };
         let serves_reads = role.is_none_or(|role| matches!(role, Role::Replica { synced: true, .. }));
-        self.serves_reads.store(serves_reads, Relaxed);
-        self.lacks_data.store(matches!(role, Some(Role::Replica { synced: false, .. })), Relaxed);
+        self.serves_reads.store(serves_reads && !loading, Relaxed);
+        let lacks_data = loading || matches!(role, Some(Role::Replica { synced: false, .. }));
+        self.lacks_data.store(lacks_data, Relaxed);
         self.detached.store(down_for.is_some(), Relaxed);
         let stale = down_for.zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max);
         self.stale.store(stale, Relaxed);

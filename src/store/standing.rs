@@ -19,6 +19,8 @@ pub struct Standing {
     pub offset: u64,
     /// It was seen to turn from a replica into a master, without having been restarted in between.
     pub promotion_seen: bool,
+    /// It is still reading its data from its file and refuses commands: what it says of its history does not count yet.
+    pub loading: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Standing {
         let offset = if role == Role::Master { "master_repl_offset" } else { "slave_repl_offset" };
         let offset = field(offset).and_then(|offset| offset.parse().ok()).unwrap_or(0);
         let (history, previous) = (history("master_replid"), history("master_replid2"));
-        Some(Self { role, history, previous, followers, offset, promotion_seen: false })
+        Some(Self { role, history, previous, followers, offset, promotion_seen: false, loading: false })
     }
 
     fn is_master(&self) -> bool {
@@ -140,7 +142,7 @@ mod tests {
     #[expect(clippy::unnecessary_wraps, reason = "an election is among what is known and what is not")]
     fn with(role: Role, history: &str, previous: &str) -> Option<Standing> {
         let (history, previous) = (history.to_owned(), previous.to_owned());
-        Some(Standing { role, history, previous, followers: 0, offset: 0, promotion_seen: false })
+        Some(Standing { role, history, previous, followers: 0, offset: 0, promotion_seen: false, loading: false })
     }
 
     fn master(history: &str, previous: &str) -> Option<Standing> {

@@ -70,7 +70,6 @@ async fn with_paths_to_replicas() -> (Group, [(Node, Proxy); 2]) {
 }
 
 #[tokio::test]
-#[ignore = "a WRITE does not know \"replicas\" yet: what the master alone had is lost"]
 async fn writes_acknowledged_with_a_replica_survive_a_failover() {
     let (group, [(heir, heirs_path), (other, others_path)]) = with_paths_to_replicas().await;
     let nodes = format!("master={}\nreplicas={}, {}", group.master(0).address, heir.address, other.address);

@@ -98,7 +98,6 @@ async fn a_master_behind_a_path_that_refuses_fails_no_read_and_loses_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "now and then a read fails: one that lost its connection on every node in turn is not asked again"]
 async fn all_connections_cut_at_once_are_opened_again() {
     let Paths { master, replicas, service, traffic, _group } = paths().await;
     for _ in 0..3 {
