@@ -1,5 +1,6 @@
 //! How a connection to a node is opened.
 
+use super::names::Names;
 use crate::{settings, types::Address};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
@@ -21,6 +22,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A node that can be connected to.
 pub struct Target {
     client: Client,
+    pub names: Names,
     connect_timeout: Duration,
 }
 
@@ -29,7 +31,7 @@ impl Target {
     pub fn new(address: &Address, redis: &settings::Redis) -> Result<Self, String> {
         let client =
             client(address, redis).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
-        Ok(Self { client, connect_timeout: redis.connect_timeout })
+        Ok(Self { client, names: Names::default(), connect_timeout: redis.connect_timeout })
     }
 
     /// Opens a connection. `lost` is told when it ends; RESP3 notices that at once.
@@ -40,6 +42,7 @@ impl Target {
             .set_response_timeout(None)
             .set_connection_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
+            .set_dns_resolver(self.names.clone())
             .set_push_sender(move |push: PushInfo| {
                 if push.kind == PushKind::Disconnection {
                     lost.notify_one();

@@ -92,6 +92,10 @@ async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
     tokio::select! {
         () = session.ended() => {}
         () = probing => {}
+        () = node.target.names.moved(&node.address) => {
+            tracing::warn!(node = %node.address, "its name leads elsewhere now; connecting afresh");
+            return enter(node, link, Phase::Connecting);
+        }
     }
     if session.hangs() {
         tracing::warn!(node = %node.address, "Redis does not answer; connecting afresh");

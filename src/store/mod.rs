@@ -18,6 +18,7 @@ mod link;
 mod maintain;
 mod map;
 mod members;
+mod names;
 mod node;
 mod roles;
 mod shard;

@@ -29,37 +29,69 @@ fn node(group: &Group, host: &str, port: Option<u16>, further: &[&str]) -> Node 
     group.start_node((host, port), &arguments).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-#[tokio::test]
-#[expect(clippy::print_stderr, reason = "a test that proves nothing has to say so")]
-async fn a_name_that_moves_to_a_new_address_is_followed() {
-    let group = start(&Layout { shards: 0, ..Layout::default() });
-    let hosts = group.folder().join("hosts");
-    let point_to = |host: &str| std::fs::write(&hosts, format!("127.0.0.1 localhost\n{host} {NAME}\n"));
-    point_to(OLD).expect("it is written");
-    let path = hosts.to_str().expect("a text");
-    if !is_possible(path) {
-        eprintln!("skipped: this machine does not let a process have an /etc/hosts of its own");
-        return;
-    }
-    let old = node(&group, OLD, None, &[]);
-    let port = old.address.port;
-    let new = node(&group, NEW, Some(port), &["--replicaof", OLD, &port.to_string()]);
-    old.wait_for_replicas(1).expect("it is online");
-    assert_eq!(old.ask("SET settled yes").expect("an answer"), "+OK");
-    eventually("a write is replicated", async || (new.ask("GET settled").ok()? == "yes").then_some(())).await;
+/// A master, its replica on another address and the same port, and an instance that knows the master by a name.
+struct Named {
+    group: Group,
+    old: Node,
+    new: Node,
+    instance: Instance,
+}
 
-    let starter = ["unshare", "-rm", "sh", "-c", WITH_HOSTS, path];
-    let instance = Instance::start_by(&group, &format!("[redis]\nhost={NAME}\nport={port}\n"), &starter).await;
-    until_ready_at(instance.admin_port, "READY").await;
+impl Named {
+    /// `None` where it is not possible, which is said.
+    #[expect(clippy::print_stderr, reason = "a test that proves nothing has to say so")]
+    async fn start() -> Option<Self> {
+        let group = start(&Layout { shards: 0, ..Layout::default() });
+        point_to(&group, OLD);
+        let hosts = group.folder().join("hosts");
+        let path = hosts.to_str().expect("a text");
+        if !is_possible(path) {
+            eprintln!("skipped: this machine does not let a process have an /etc/hosts of its own");
+            return None;
+        }
+        let old = node(&group, OLD, None, &[]);
+        let port = old.address.port;
+        let new = node(&group, NEW, Some(port), &["--replicaof", OLD, &port.to_string()]);
+        old.wait_for_replicas(1).expect("it is online");
+        assert_eq!(old.ask("SET settled yes").expect("an answer"), "+OK");
+        eventually("a write is replicated", async || (new.ask("GET settled").ok()? == "yes").then_some(())).await;
+        let starter = ["unshare", "-rm", "sh", "-c", WITH_HOSTS, path];
+        let instance = Instance::start_by(&group, &format!("[redis]\nhost={NAME}\nport={port}\n"), &starter).await;
+        until_ready_at(instance.admin_port, "READY").await;
+        Some(Self { group, old, new, instance })
+    }
+}
+
+fn point_to(group: &Group, host: &str) {
+    let text = format!("127.0.0.1 localhost\n{host} {NAME}\n");
+    std::fs::write(group.folder().join("hosts"), text).expect("it is written");
+}
+
+#[tokio::test]
+async fn a_name_that_moves_to_a_new_address_is_followed() {
+    let Some(Named { group, old, new, instance }) = Named::start().await else { return };
     let traffic = Traffic::start(Load::on_all([instance.url()])).await;
     old.kill();
     promote(&new, &[]);
-    point_to(NEW).expect("it is written");
+    point_to(&group, NEW);
     traffic.until_written().await;
     traffic.until_read().await;
     let figures = traffic.finish().await;
     figures.report("a DNS name", "moves to a new address, where its replica was promoted");
     figures.expect_stalls_within(super::LONG, super::LONG);
     figures.expect_reads_failed_only_with(&["shard_unavailable", "deadline_passed"]);
+    figures.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
+}
+
+#[tokio::test]
+async fn a_name_that_moves_is_followed_though_its_old_node_lives_on() {
+    let Some(Named { group, old, new, instance }) = Named::start().await else { return };
+    let traffic = Traffic::start(Load::on_all([instance.url()])).await;
+    promote(&new, &[&old]);
+    point_to(&group, NEW);
+    traffic.until_written().await;
+    let figures = traffic.finish().await;
+    figures.report("a DNS name", "moves to a new address; the old node follows the new one");
+    figures.expect_no_failed_read().expect_stalls_within(super::LONG, super::LONG);
     figures.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
 }
