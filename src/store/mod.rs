@@ -15,6 +15,7 @@ mod map;
 mod members;
 mod node;
 mod roles;
+mod sentinel;
 mod shard;
 mod standing;
 
@@ -33,6 +34,7 @@ use error::WriteFailure;
 use freshness::{Changes, Clock};
 use link::{GiveUp, Patience};
 use map::{Map, Routing};
+use sentinel::Sentinels;
 use shard::{Shard, Tried};
 use std::{borrow::Cow, sync::Arc};
 use tokio::sync::watch;
@@ -46,6 +48,8 @@ struct Inner {
     changes: Changes,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
+    /// Where they know the nodes.
+    sentinels: Option<Sentinels>,
 }
 
 /// One command of a batch.
@@ -85,16 +89,28 @@ impl Store {
     /// certificates for Redis.
     pub fn new(settings: &Settings) -> Result<Self, String> {
         let (clock, layout) = (Clock::default(), watch::Sender::new(()));
-        let shard = |shard: &settings::Shard| {
-            let laid_out = Shard::new(&shard.name, &settings.redis, clock, &layout);
-            let addresses: Vec<Address> = std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect();
-            laid_out.set_nodes(&addresses, &settings.redis).map(|()| Arc::new(laid_out))
+        let unknown = |name: &str| Arc::new(Shard::new(name, &settings.redis, clock, &layout));
+        let (ring, shards, sentinels) = match &settings.topology {
+            Topology::Static(listed) => {
+                let shard = |shard: &settings::Shard| {
+                    let laid_out = unknown(&shard.name);
+                    let addresses: Vec<_> = std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect();
+                    laid_out.set_nodes(&addresses, &settings.redis).map(|()| laid_out)
+                };
+                let shards = listed.iter().map(shard).collect::<Result<Vec<_>, _>>()?;
+                (Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight))), shards, None)
+            }
+            Topology::Sentinel(sentinels) => {
+                let watched = &sentinels.shards;
+                let shards: Vec<_> = watched.iter().map(|shard| unknown(&shard.name)).collect();
+                let ring = Ring::new(watched.iter().map(|shard| (shard.name.as_str(), shard.weight)));
+                let sentinels = Sentinels::new(sentinels, &shards, &settings.redis)?;
+                (ring, shards, Some(sentinels))
+            }
+            Topology::Cluster(_) => return Err("not yet".to_owned()),
         };
-        let Topology::Static(listed) = &settings.topology else { return Err("not yet".to_owned()) };
-        let shards = listed.iter().map(shard).collect::<Result<_, _>>()?;
-        let ring = Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)));
         let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
-        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), layout })))
+        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), layout, sentinels })))
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
@@ -145,6 +161,21 @@ impl Store {
     /// How each shard is, as far as is known without asking.
     pub fn health(&self) -> Vec<ShardHealth> {
         self.0.map.load().shards().iter().map(|shard| shard.health()).collect()
+    }
+
+    /// What is wrong with those who know the nodes.
+    pub fn topology_problems(&self) -> Vec<String> {
+        self.0.sentinels.as_ref().map(Sentinels::problems).unwrap_or_default()
+    }
+
+    /// Waits until the nodes of the key's shard are known. They become known while [`Store::maintain`] runs.
+    pub async fn until_known(&self, key: &FullKey<'_>) {
+        let mut layout = self.0.layout.subscribe();
+        while self.locate(key).master.is_none() {
+            if layout.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Where a key lives.

@@ -23,12 +23,29 @@ impl Shard {
     /// Takes the word of whoever decides over failovers that this node is the master. It counts as soon as the node
     /// itself says so.
     pub fn appoint(&self, master: &Address) {
-        let mut decision = self.decide();
-        if decision.appointed.as_ref() != Some(master) {
-            decision.appointed = Some(master.clone());
-            drop(decision);
+        if self.set_appointed(Some(master)) {
+            if let Some(node) = self.members().find(master) {
+                node.doubt();
+            }
             self.elect();
         }
+    }
+
+    /// Takes that word back: the one who gave it is not heard any more. From now on only roles count.
+    pub fn dismiss(&self) {
+        if self.set_appointed(None) {
+            self.elect();
+        }
+    }
+
+    /// True if that is a change.
+    fn set_appointed(&self, master: Option<&Address>) -> bool {
+        let mut decision = self.decide();
+        let changed = decision.appointed.as_ref() != master;
+        if changed {
+            decision.appointed = master.cloned();
+        }
+        changed
     }
 
     pub(super) fn decide(&self) -> MutexGuard<'_, Decision> {
@@ -46,6 +63,11 @@ impl Shard {
         let is_down = !nodes[before].is_up() && !nodes[before].is_connecting();
         let incumbent = Incumbent { node: before, history: &decision.history, is_down };
         let now = appointed.filter(is_master).unwrap_or_else(|| elect(incumbent, &standings));
+        if now != before && Some(now) != appointed {
+            // Another one proved to have taken over. The word from before does not bring the old one back; it has to
+            // be given again.
+            decision.appointed = None;
+        }
         if let Some(master) = standings[now].as_ref().filter(|standing| standing.role == Role::Master) {
             decision.history.clone_from(&master.history);
         }

@@ -55,6 +55,8 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardHealth {
     pub name: String,
+    /// Somebody has told which nodes there are.
+    pub known: bool,
     pub master_up: bool,
     pub replicas_up: usize,
     pub replicas: usize,
@@ -239,6 +241,7 @@ impl Shard {
         let is_demoted = |master: &Node| matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
         ShardHealth {
             name: self.name.to_string(),
+            known: !members.nodes().is_empty(),
             master_up: members.master().is_some_and(|master| master.is_up() && !is_demoted(master)),
             replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
             replicas: members.replicas().count(),
