@@ -14,6 +14,7 @@ mod probes;
 mod redis_access;
 mod routing;
 mod sealing;
+mod sentinel;
 mod tokens;
 mod transport;
 mod values;

@@ -25,7 +25,7 @@ fn signal(name: &str, node: &Node) {
 }
 
 /// Waits until `/readyz` says this.
-async fn until_ready(service: &Service, status: &str) {
+pub async fn until_ready(service: &Service, status: &str) {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("http://{}/readyz", service.admin);
     eventually(&format!("/readyz says {status}"), async || {

@@ -2,10 +2,12 @@
 
 mod caller;
 mod certificates;
+mod sentinels;
 mod service;
 
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
+pub use sentinels::{Sentinels, Unusual};
 pub use service::{Service, redis_section, shared};
 
 use cachefront::cli::dev::local_redis::{Group, Layout};

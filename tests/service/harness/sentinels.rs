@@ -1,0 +1,223 @@
+//! Real sentinels that watch a group, and die with this process.
+
+use super::PATIENCE;
+use cachefront::{cli::dev::local_redis::Group, types::Address};
+use std::{
+    fmt::Write as _,
+    io::{self, BufRead, BufReader, Read, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const HOST: &str = "127.0.0.1";
+const COUNT: usize = 3;
+/// Ends its process group, all sentinels, when the pipe ends whose other end this process holds.
+const KEEPER: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
+/// A sentinel takes a node for down after so long.
+const DOWN_AFTER_MS: u32 = 500;
+
+/// What differs from the usual.
+#[derive(Clone, Default)]
+pub struct Unusual {
+    /// Password of the sentinels; empty for none.
+    pub password: String,
+    /// Password of the nodes; empty for none.
+    pub nodes_password: String,
+    /// More lines for the configuration of the first sentinel.
+    pub lines: String,
+}
+
+/// Three sentinels; dropped, they are gone.
+pub struct Sentinels {
+    all: Vec<Sentinel>,
+    /// Name and what the sentinels call its master, of each shard.
+    shards: Vec<(String, String)>,
+    unusual: Unusual,
+    keeper: Child,
+    folder: TempDir,
+}
+
+struct Sentinel {
+    address: Address,
+    command: Mutex<Command>,
+    process: Mutex<Child>,
+}
+
+impl Sentinels {
+    /// Starts them and waits until they know each other and all replicas.
+    pub fn start(group: &Group, quorum: usize) -> Self {
+        Self::start_with(group, quorum, Unusual::default())
+    }
+
+    pub fn start_with(group: &Group, quorum: usize, unusual: Unusual) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut keeper = Command::new("/bin/sh");
+        keeper
+            .args(["-c", KEEPER, "sh"])
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let keeper = keeper.process_group(0).spawn().expect("a shell");
+        let group_id = i32::try_from(keeper.id()).expect("a process id");
+        let mut started = Self { all: Vec::new(), shards: Vec::new(), unusual, keeper, folder };
+        let mut watch = String::new();
+        for (shard, master, _) in group.shards() {
+            let name = format!("main-{shard}");
+            let _ = writeln!(
+                watch,
+                "sentinel monitor {name} {HOST} {} {quorum}\nsentinel down-after-milliseconds {name} {DOWN_AFTER_MS}\n\
+                 sentinel failover-timeout {name} 3000\nsentinel parallel-syncs {name} 8",
+                master.port
+            );
+            if !started.unusual.nodes_password.is_empty() {
+                let _ = writeln!(watch, "sentinel auth-pass {name} {}", started.unusual.nodes_password);
+            }
+            started.shards.push((shard, name));
+        }
+        for number in 0..COUNT {
+            let sentinel = started.start_one(number, group_id, &watch);
+            started.all.push(sentinel);
+        }
+        for number in 0..COUNT {
+            for (position, (_, name)) in started.shards.iter().enumerate() {
+                let replicas = group.replicas(position).len().to_string();
+                started.until_field(number, name, "num-other-sentinels", &(COUNT - 1).to_string());
+                started.until_field(number, name, "num-slaves", &replicas);
+            }
+        }
+        started
+    }
+
+    fn start_one(&self, number: usize, group_id: i32, watch: &str) -> Sentinel {
+        let port = TcpListener::bind((HOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let folder = self.folder.path().join(number.to_string());
+        std::fs::create_dir(&folder).expect("a folder");
+        let mut text = format!("port {port}\nbind {HOST}\nprotected-mode no\ndir {}\n{watch}", folder.display());
+        if number == 0 {
+            text.push_str(&self.unusual.lines);
+        }
+        if !self.unusual.password.is_empty() {
+            let password = &self.unusual.password;
+            let _ = writeln!(text, "requirepass {password}\nsentinel sentinel-pass {password}");
+        }
+        let config = folder.join("sentinel.conf");
+        std::fs::write(&config, text).expect("the configuration is written");
+        let mut command = Command::new("redis-server");
+        command.arg(config).arg("--sentinel").process_group(group_id);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("redis-server starts");
+        let address = Address { host: HOST.to_owned(), port };
+        Sentinel { address, command: Mutex::new(command), process: Mutex::new(process) }
+    }
+
+    pub fn addresses(&self) -> String {
+        let addresses: Vec<String> = self.all.iter().map(|sentinel| sentinel.address.to_string()).collect();
+        addresses.join(", ")
+    }
+
+    /// The settings of a service that asks these sentinels.
+    pub fn section(&self) -> String {
+        let Unusual { password, nodes_password, .. } = &self.unusual;
+        let sentinels = self.addresses();
+        let mut text =
+            format!("[redis]\nsentinels={sentinels}\nsentinel_password={password}\npassword={nodes_password}\n");
+        for (shard, name) in &self.shards {
+            let _ = writeln!(text, "[shard:{shard}]\nsentinel_master={name}");
+        }
+        text
+    }
+
+    /// Sends a command; every part of the answer stands on a line of its own.
+    pub fn ask(&self, number: usize, command: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect((HOST, self.all[number].address.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let password = &self.unusual.password;
+        if !password.is_empty() {
+            stream.write_all(format!("AUTH {password}\r\n").as_bytes())?;
+        }
+        stream.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reader = BufReader::new(stream);
+        let mut text = String::new();
+        if !password.is_empty() {
+            read_answer(&mut reader, &mut text)?;
+            text.clear();
+        }
+        read_answer(&mut reader, &mut text)?;
+        Ok(text)
+    }
+
+    /// As `kill -9` does.
+    pub fn kill(&self, number: usize) {
+        let mut process = self.all[number].process.lock().expect("nobody panicked");
+        let _gone_already = process.kill();
+        let _reaped = process.wait();
+    }
+
+    /// Starts it again after [`Sentinels::kill`].
+    pub fn start_again(&self, number: usize) {
+        let sentinel = &self.all[number];
+        let process = sentinel.command.lock().expect("nobody panicked").spawn().expect("redis-server starts");
+        *sentinel.process.lock().expect("nobody panicked") = process;
+    }
+
+    /// Stops it from running, without ending it.
+    pub fn pause(&self, number: usize) {
+        self.signal(number, "-STOP");
+    }
+
+    pub fn resume(&self, number: usize) {
+        self.signal(number, "-CONT");
+    }
+
+    fn signal(&self, number: usize, name: &str) {
+        let id = self.all[number].process.lock().expect("nobody panicked").id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().is_ok_and(|status| status.success()));
+    }
+
+    fn until_field(&self, number: usize, master: &str, field: &str, expected: &str) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let answer = self.ask(number, &format!("SENTINEL MASTER {master}")).unwrap_or_default();
+            let mut lines = answer.lines().skip_while(|line| *line != field).skip(1);
+            if lines.next() == Some(expected) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("sentinel {number} never had {field} {expected} for {master}");
+    }
+}
+
+impl Drop for Sentinels {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _reaped = self.keeper.wait();
+        (0..self.all.len()).for_each(|number| self.kill(number));
+    }
+}
+
+/// Reads one RESP2 answer, however deep.
+fn read_answer(reader: &mut impl BufRead, text: &mut String) -> io::Result<()> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let line = line.trim_end();
+    let count = || line.get(1..).and_then(|count| count.parse::<i64>().ok()).unwrap_or_default();
+    match line.as_bytes().first() {
+        None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Some(b'*') => (0..count()).try_for_each(|_| read_answer(reader, text))?,
+        Some(b'$') if count() >= 0 => {
+            let mut bytes = vec![0; usize::try_from(count() + 2).unwrap_or_default()];
+            reader.read_exact(&mut bytes)?;
+            let _ = writeln!(text, "{}", String::from_utf8_lossy(&bytes).trim_end());
+        }
+        Some(_) => {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    Ok(())
+}
