@@ -47,6 +47,10 @@ pub struct Decision {
     pub history: String,
     /// The master by the word of whoever decides over failovers, where somebody does.
     pub appointed: Option<Address>,
+    /// The one that was appointed and from which another one proved to have taken over.
+    pub overruled: Option<Address>,
+    /// The history of the one that was last appointed and was a master: its promotion is as good as seen.
+    pub vouched: Option<String>,
     /// Two nodes at once call themselves master.
     pub contested: bool,
 }

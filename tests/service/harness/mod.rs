@@ -8,7 +8,7 @@ mod service;
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
 pub use sentinels::{Sentinels, Unusual};
-pub use service::{Service, redis_section, shared};
+pub use service::{JWT_SECRET, Service, redis_section, shared};
 
 use cachefront::cli::dev::local_redis::{Group, Layout};
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use super::PATIENCE;
 use cachefront::{cli::dev::local_redis::Group, types::Address};
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, BufReader, Read, Write as _},
+    io::{self, BufRead, BufReader, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
