@@ -52,7 +52,8 @@ pub async fn healthz() -> Response {
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let shards = app.store.health();
     let complete_once = app.complete_once(shards.iter().all(ShardHealth::can_read));
-    let mut problems: Vec<String> = shards.iter().flat_map(problems).collect();
+    let mut problems = app.store.topology_problems();
+    problems.extend(shards.iter().flat_map(shard_problems));
     if app.is_draining() {
         problems.push("the service is shutting down".to_owned());
     }
@@ -75,7 +76,10 @@ fn changes(warm_up: Option<WarmUp>) -> Vec<String> {
     came.chain(went).chain([moving]).collect()
 }
 
-fn problems(shard: &ShardHealth) -> Vec<String> {
+fn shard_problems(shard: &ShardHealth) -> Vec<String> {
+    if !shard.known {
+        return vec![format!("shard \"{}\": its nodes are not known yet", shard.name)];
+    }
     let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
     let missing = shard.replicas - shard.replicas_up;
     let replicas = (missing > 0)

@@ -5,10 +5,14 @@ use crate::{
     server,
     settings::{self, Settings},
     store::Store,
-    types::{Address, FullKey, Key},
+    types::{FullKey, Key},
 };
 use clap::Args;
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, path::PathBuf, time::Duration};
+use tokio::time::timeout;
+
+/// How long those who know the nodes may take to name them.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub struct LocateArgs {
@@ -49,8 +53,33 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where the key is with these settings.
 fn place(settings: &Settings, key: &FullKey<'_>) -> Result<String, Failure> {
-    let found = Store::new(settings).map_err(Failure::settings)?.locate(key);
-    let say = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
-    Ok(format!("shard={} master={} replica={}", found.shard, say(found.master), say(found.replica)))
+    let store = Store::new(settings).map_err(Failure::settings)?;
+    if store.locate(key).master.is_none() {
+        ask(&store, key)?;
+    }
+    let found = store.locate(key);
+    let Some(master) = found.master else {
+        let problems = store.topology_problems().join("; ");
+        let shard = found.shard;
+        let message = format!("who knows the nodes of shard \"{shard}\" did not name them in time: {problems}");
+        println!("shard={shard} master=unknown replica=unknown");
+        return Err(Failure::general(message));
+    };
+    let replica = found.replica.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    Ok(format!("shard={} master={master} replica={replica}", found.shard))
+}
+
+/// Asks those who know the nodes.
+fn ask(store: &Store, key: &FullKey<'_>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)?;
+    runtime.block_on(async {
+        tokio::select! {
+            () = store.clone().maintain() => {}
+            // If it is not known by then, that is said.
+            _ = timeout(ASK_TIMEOUT, store.until_known(key)) => {}
+        }
+    });
+    Ok(())
 }

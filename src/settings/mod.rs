@@ -31,6 +31,7 @@ use std::{
     net::IpAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -43,7 +44,8 @@ pub struct Settings {
     pub service: Service,
     pub auth: Auth,
     pub sealing: Sealing,
-    pub redis: Redis,
+    /// Shared with whatever makes nodes later on.
+    pub redis: Arc<Redis>,
     pub topology: Topology,
     /// How long a value lives when the WRITE does not say.
     pub default_ttl: Ttl,

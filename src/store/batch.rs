@@ -178,7 +178,7 @@ impl Batch<'_> {
     async fn read_message(&self, shard: &Shard, node: &Node, part: &[Read]) -> Vec<Result<Answer, NodeError>> {
         let positions: Vec<usize> = part.iter().map(|read| read.position).collect();
         let patience = shard.patience(&part[0].wish, &part[0].tried, node, self.deadline);
-        self.send(shard, &node, &positions, patience).await
+        self.send(shard, node, &positions, patience).await
     }
 
     fn unread(&self, position: usize) -> Read {

@@ -7,7 +7,7 @@ use redis::{
     PushKind, RedisConnectionInfo, RedisError, TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
     io::tcp::socket2::TcpKeepalive,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::timeout};
 
@@ -19,7 +19,28 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Sent bytes that nobody acknowledges end a connection after so long.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A node that can be connected to.
+/// How to log in somewhere.
+pub struct Login<'a> {
+    pub username: Option<&'a str>,
+    pub password: Option<&'a SecretString>,
+    pub db: i64,
+    pub tls: Option<&'a settings::RedisTls>,
+}
+
+impl<'a> Login<'a> {
+    pub fn to_nodes(redis: &'a settings::Redis) -> Self {
+        let (username, password) = (redis.username.as_deref(), redis.password.as_ref());
+        Self { username, password, db: redis.db, tls: redis.tls.as_ref() }
+    }
+
+    /// Sentinels have no databases.
+    pub fn to_sentinels(sentinels: &'a settings::Sentinels) -> Self {
+        let (username, password) = (sentinels.username.as_deref(), sentinels.password.as_ref());
+        Self { username, password, db: 0, tls: sentinels.tls.as_ref() }
+    }
+}
+
+/// A node or sentinel that can be connected to.
 pub struct Target {
     client: Client,
     pub names: Names,
@@ -28,15 +49,28 @@ pub struct Target {
 
 impl Target {
     /// The error says what is wrong with the certificates.
-    pub fn new(address: &Address, redis: &settings::Redis) -> Result<Self, String> {
+    pub fn new(address: &Address, login: &Login<'_>, connect_timeout: Duration) -> Result<Self, String> {
         let client =
-            client(address, redis).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
-        Ok(Self { client, names: Names::default(), connect_timeout: redis.connect_timeout })
+            client(address, login).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
+        Ok(Self { client, names: Names::default(), connect_timeout })
     }
 
     /// Opens a connection. `lost` is told when it ends; RESP3 notices that at once.
     pub async fn connect(&self, lost: &Arc<Notify>) -> Result<MultiplexedConnection, String> {
         let lost = Arc::clone(lost);
+        let on_push = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                lost.notify_one();
+            }
+        };
+        self.connect_and_hear(on_push).await
+    }
+
+    /// Opens a connection. `on_push` is handed what comes unasked, and must not block.
+    pub async fn connect_and_hear(
+        &self,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, String> {
         let config = AsyncConnectionConfig::new()
             // Every call has its own deadline, and so has this one, so redis-rs need not keep time as well.
             .set_response_timeout(None)
@@ -44,9 +78,7 @@ impl Target {
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
             .set_dns_resolver(self.names.clone())
             .set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    lost.notify_one();
-                }
+                on_push(push);
                 Ok::<(), redis::aio::SendError>(())
             });
         match timeout(self.connect_timeout, self.client.get_multiplexed_async_connection_with_config(&config)).await {
@@ -56,15 +88,15 @@ impl Target {
     }
 }
 
-fn client(address: &Address, redis: &settings::Redis) -> Result<Client, RedisError> {
+fn client(address: &Address, to: &Login<'_>) -> Result<Client, RedisError> {
     let mut login = RedisConnectionInfo::default()
-        .set_db(redis.db)
+        .set_db(to.db)
         .set_protocol(ProtocolVersion::RESP3)
         .set_lib_name("cachefront", env!("CARGO_PKG_VERSION"));
-    if let Some(username) = &redis.username {
+    if let Some(username) = to.username {
         login = login.set_username(username);
     }
-    if let Some(password) = &redis.password {
+    if let Some(password) = to.password {
         login = login.set_password(password.expose_secret());
     }
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
@@ -73,12 +105,12 @@ fn client(address: &Address, redis: &settings::Redis) -> Result<Client, RedisErr
     let tcp = tcp.set_user_timeout(USER_TIMEOUT);
 
     let (host, port) = (address.host.clone(), address.port);
-    let place = match &redis.tls {
+    let place = match to.tls {
         None => ConnectionAddr::Tcp(host, port),
         Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
     };
     let info = place.into_connection_info()?.set_redis_settings(login).set_tcp_settings(tcp);
-    match &redis.tls {
+    match to.tls {
         None => Client::open(info),
         Some(tls) => {
             let client_tls = tls.client.as_ref().map(|(certificate, key)| ClientTlsConfig {

@@ -12,13 +12,13 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
 /// Wait before the second attempt to connect; it doubles up to [`BACKOFF_MAX`].
-const BACKOFF_MIN: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
+pub const BACKOFF_MIN: Duration = Duration::from_millis(50);
+pub const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Wait between attempts while requests have nobody else to ask.
 const NEEDED_WAIT: Duration = Duration::from_millis(200);
 /// A connection that ended sooner was no success: the next attempt waits as after a failed one.
-const SETTLED: Duration = Duration::from_secs(1);
+pub const SETTLED: Duration = Duration::from_secs(1);
 
 /// Keeps connection `number` of `node` open, for ever.
 pub async fn keep(node: Arc<Node>, number: usize) {
@@ -135,7 +135,7 @@ async fn probe(node: &Node, session: &Session, deadline: Deadline) -> Result<(),
 }
 
 /// Between half of `wait` and all of it, so that instances that lost a node together do not come back together.
-fn jittered(wait: Duration) -> Duration {
+pub fn jittered(wait: Duration) -> Duration {
     let mut byte = [0];
     // Without random bytes there is no jitter, and nothing worse.
     let _filled = aws_lc_rs::rand::fill(&mut byte);

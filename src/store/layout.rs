@@ -3,6 +3,7 @@
 use super::{
     Inner,
     map::{Map, Routing},
+    sentinel::Sentinels,
     shard::Shard,
 };
 use crate::{
@@ -13,12 +14,40 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
+const SHARDS_WAIT: &str = "[shard:NAME]: shards that sentinels know change only at the next start";
+const TOPOLOGY_WAITS: &str = "[redis]: listed shards, sentinels and cluster are exchanged only at the next start";
+
 impl Inner {
-    /// Takes over the shards of other settings. Those that stay keep their connections. Keys that have another shard
+    /// Makes the shards at the start.
+    pub(super) fn lay_out(&mut self, settings: &Settings) -> Result<(), String> {
+        match &settings.topology {
+            Topology::Static(_) => self.apply(settings),
+            Topology::Sentinel(sentinels) => {
+                let watched = &sentinels.shards;
+                let shards: Vec<_> =
+                    watched.iter().map(|shard| Arc::new(self.shard(&shard.name, &settings.redis))).collect();
+                let ring = Ring::new(watched.iter().map(|shard| (shard.name.as_str(), shard.weight)));
+                self.sentinels = Some(Sentinels::new(sentinels, &shards, &settings.redis)?);
+                self.map.store(Arc::new(Map::new(Routing::Ring(ring), shards)));
+                Ok(())
+            }
+            Topology::Cluster(_) => Err("not yet".to_owned()),
+        }
+    }
+
+    /// Takes over the shards of other settings, where they are listed. Those that stay keep their connections. Keys that have another shard
     /// from now on move for as long as the settings say.
     pub(super) fn apply(&self, settings: &Settings) -> Result<(), String> {
-        let Topology::Static(listed) = &settings.topology else { return Ok(()) };
         let before = self.map.load_full();
+        let listed = match &settings.topology {
+            Topology::Static(listed) if self.sentinels.is_none() => listed,
+            Topology::Sentinel(sentinels) if self.sentinels.is_some() => {
+                let watched = sentinels.shards.iter().map(|shard| (shard.name.as_str(), shard.weight));
+                let same = before.has_same_ring(watched);
+                return if same { Ok(()) } else { Err(SHARDS_WAIT.to_owned()) };
+            }
+            _ => return Err(TOPOLOGY_WAITS.to_owned()),
+        };
         let shard = |listed: &settings::Shard| {
             let known = before.shards().iter().find(|shard| *shard.name == *listed.name);
             let shard = known.map_or_else(|| Arc::new(self.shard(&listed.name, &settings.redis)), Arc::clone);

@@ -23,6 +23,10 @@ struct Tasks {
 /// Keeps all connections open and follows promotions until it is dropped.
 pub async fn maintain(store: &Arc<Inner>) {
     let mut tasks = Tasks::default();
+    if store.sentinels.is_some() {
+        let store = Arc::clone(store);
+        tasks.running.spawn(async move { follow_sentinels(&store).await });
+    }
     let mut layout = store.layout.subscribe();
     loop {
         // Seen before the look, so that a change during it is looked at again.
@@ -36,6 +40,12 @@ pub async fn maintain(store: &Arc<Inner>) {
                 return report(&error);
             },
         }
+    }
+}
+
+async fn follow_sentinels(store: &Inner) {
+    if let Some(sentinels) = &store.sentinels {
+        sentinels.follow().await;
     }
 }
 

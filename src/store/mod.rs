@@ -21,6 +21,7 @@ mod members;
 mod names;
 mod node;
 mod roles;
+mod sentinel;
 mod shard;
 mod standing;
 mod sync;
@@ -42,6 +43,7 @@ use freshness::{Changes, Clock};
 use lanes::{Lane, LargeKeys};
 use map::{Map, Routing};
 use secrecy::ExposeSecret;
+use sentinel::Sentinels;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use sync::Sync;
 use tokio::{sync::watch, time::Instant};
@@ -57,6 +59,8 @@ struct Inner {
     large_keys: LargeKeys,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
+    /// Where they know the nodes.
+    sentinels: Option<Sentinels>,
 }
 
 impl Inner {
@@ -132,14 +136,15 @@ impl Store {
     /// certificates for Redis.
     pub fn new(settings: &Settings) -> Result<Self, String> {
         let clock = Clock::default();
-        let store = Inner {
+        let mut store = Inner {
             map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
             changes: Changes::new(clock),
             sync: Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
             large_keys: LargeKeys::default(),
             layout: watch::Sender::new(()),
+            sentinels: None,
         };
-        store.apply(settings)?;
+        store.lay_out(settings)?;
         Ok(Self(Arc::new(store)))
     }
 
@@ -213,6 +218,21 @@ impl Store {
     /// How each shard is, as far as is known without asking.
     pub fn health(&self) -> Vec<ShardHealth> {
         self.0.map.load().shards().iter().map(|shard| shard.health()).collect()
+    }
+
+    /// What is wrong with those who know the nodes.
+    pub fn topology_problems(&self) -> Vec<String> {
+        self.0.sentinels.as_ref().map(Sentinels::problems).unwrap_or_default()
+    }
+
+    /// Waits until the nodes of the key's shard are known. They become known while [`Store::maintain`] runs.
+    pub async fn until_known(&self, key: &FullKey<'_>) {
+        let mut layout = self.0.layout.subscribe();
+        while self.locate(key).master.is_none() {
+            if layout.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Where a key lives.

@@ -1,7 +1,7 @@
 //! One Redis node: its connections, the queue for its answers, and what is known of it.
 
 use super::{
-    connect::Target,
+    connect::{Login, Target},
     durable::Durable,
     error::NodeError,
     freshness::{Clock, Moment, Progress},
@@ -91,7 +91,7 @@ impl Node {
             id: NodeId(IDS.fetch_add(1, Relaxed)),
             address: address.clone(),
             seed: node_seed(&address.to_string()),
-            target: Target::new(address, redis)?,
+            target: Target::new(address, &Login::to_nodes(redis), redis.connect_timeout)?,
             connect_timeout: redis.connect_timeout,
             attempt_timeout: redis.attempt_timeout,
             links: (0..redis.connections_per_node).map(|_| Link::default()).collect(),

@@ -21,14 +21,34 @@ impl Shard {
     }
 
     /// Takes the word of whoever decides over failovers that this node is the master. It counts as soon as the node
-    /// itself says so.
+    /// itself says so, and until another one proves to have taken over: to repeat it then is no news.
     pub fn appoint(&self, master: &Address) {
-        let mut decision = self.decide();
-        if decision.appointed.as_ref() != Some(master) {
-            decision.appointed = Some(master.clone());
-            drop(decision);
+        if self.set_appointed(Some(master)) {
+            if let Some(node) = self.members().find(master) {
+                node.doubt();
+            }
             self.elect();
         }
+    }
+
+    /// Takes that word back: the one who gave it is not heard any more. From now on only roles count.
+    pub fn dismiss(&self) {
+        if self.set_appointed(None) {
+            self.elect();
+        }
+    }
+
+    /// True if that is a change.
+    fn set_appointed(&self, master: Option<&Address>) -> bool {
+        let mut decision = self.decide();
+        if decision.appointed.as_ref() == master || (master.is_some() && decision.overruled.as_ref() == master) {
+            return false;
+        }
+        if master.is_some() {
+            decision.overruled = None;
+        }
+        decision.appointed = master.cloned();
+        true
     }
 
     pub(super) fn decide(&self) -> MutexGuard<'_, Decision> {
@@ -39,15 +59,26 @@ impl Shard {
         let mut decision = self.decide();
         let members = self.members();
         let (nodes, Some(before)) = (members.nodes(), members.master_position()) else { return };
-        let standings: Vec<_> = nodes.iter().map(|node| node.standing()).collect();
+        let vouched = |mut standing: Standing| {
+            let is_vouched = standing.role == Role::Master && decision.vouched.as_ref() == Some(&standing.history);
+            standing.promotion_seen |= is_vouched;
+            standing
+        };
+        let standings: Vec<_> = nodes.iter().map(|node| node.standing().map(vouched)).collect();
         let is_master = |node: &usize| standings[*node].as_ref().is_some_and(|standing| standing.role == Role::Master);
         let appointed = decision.appointed.as_ref();
         let appointed = appointed.and_then(|address| nodes.iter().position(|node| node.address == *address));
         let is_down = !nodes[before].is_up() && !nodes[before].is_connecting();
         let incumbent = Incumbent { node: before, history: &decision.history, is_down };
         let now = appointed.filter(is_master).unwrap_or_else(|| elect(incumbent, &standings));
+        if now != before && appointed == Some(before) {
+            decision.overruled = decision.appointed.take().or_else(|| decision.overruled.take());
+        }
         if let Some(master) = standings[now].as_ref().filter(|standing| standing.role == Role::Master) {
             decision.history.clone_from(&master.history);
+            if appointed == Some(now) {
+                decision.vouched = Some(master.history.clone());
+            }
         }
         for (node, standing) in nodes.iter().zip(&standings) {
             // One that follows another master has that one's data. While nothing is known, nothing is held against it.

@@ -50,6 +50,10 @@ pub struct Decision {
     pub history: String,
     /// The master by the word of whoever decides over failovers, where somebody does.
     pub appointed: Option<Address>,
+    /// The one that was appointed and from which another one proved to have taken over.
+    pub overruled: Option<Address>,
+    /// The history of the one that was last appointed and was a master: its promotion is as good as seen.
+    pub vouched: Option<String>,
     /// Two nodes at once call themselves master.
     pub contested: bool,
 }
@@ -58,6 +62,8 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardHealth {
     pub name: String,
+    /// Somebody has told which nodes there are.
+    pub known: bool,
     pub master_up: bool,
     pub replicas_up: usize,
     pub replicas: usize,
@@ -273,6 +279,7 @@ impl Shard {
         let is_demoted = |master: &Node| matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
         ShardHealth {
             name: self.name.to_string(),
+            known: !members.nodes().is_empty(),
             master_up: members.master().is_some_and(|master| master.is_up() && !is_demoted(master)),
             replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
             replicas: members.replicas().count(),

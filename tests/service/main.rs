@@ -18,6 +18,7 @@ mod redis_access;
 mod reload;
 mod routing;
 mod sealing;
+mod sentinel;
 mod tokens;
 mod transport;
 mod values;

@@ -5,7 +5,7 @@ use cachefront::cli::dev::local_redis::{Group, Node};
 use serde_json::{Value, json};
 
 /// How often a node has run a command.
-fn calls(node: &Node, command: &str) -> u64 {
+pub fn calls(node: &Node, command: &str) -> u64 {
     let statistics = node.ask("INFO commandstats").expect("an answer");
     let prefix = format!("cmdstat_{command}:calls=");
     let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::types::Ttl;
 use secrecy::{SecretBox, SecretString};
-use std::{cell::RefCell, path::Path};
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 /// One day.
 const SECS_MAX: i64 = 86_400;
@@ -42,7 +42,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
         warm_up: redis.duration("warm_up_secs", 0..=SECS_MAX),
-        redis: redis_settings(&redis),
+        redis: Arc::new(redis_settings(&redis)),
         service: service_settings(&service),
         notices,
         files: Files::default(),

@@ -45,7 +45,7 @@ fn promote(heir: &Node, others: &[&Node]) {
 }
 
 /// Waits until `/readyz` says this.
-async fn until_ready(service: &Service, status: &str) {
+pub async fn until_ready(service: &Service, status: &str) {
     until_ready_at(service.admin.port(), status).await;
 }
 

@@ -14,8 +14,8 @@ pub use certificates::{Authority, authority};
 pub use cluster::Cluster;
 pub use instance::Instance;
 pub use proxy::{Mode, Proxy};
-pub use sentinels::Sentinels;
-pub use service::{Service, redis_section, shared};
+pub use sentinels::{Sentinels, Unusual};
+pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
 
 use cachefront::cli::dev::local_redis::{Group, Layout};

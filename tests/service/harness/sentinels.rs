@@ -1,111 +1,241 @@
-//! Three real Sentinels that watch the masters of a group, and promote a replica when one is gone.
+//! Real sentinels that watch a group, and die with this process.
 
-use super::eventually;
-use cachefront::{
-    cli::dev::local_redis::{Group, Node},
-    types::Address,
+use super::{PATIENCE, eventually};
+use cachefront::{cli::dev::local_redis::Group, types::Address};
+use std::{
+    fmt::Write as _,
+    io::{self, BufRead, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
 };
-use std::fmt::Write;
+use tempfile::TempDir;
 
-const SENTINELS: usize = 3;
-const QUORUM: usize = 2;
-/// A master that answers nothing for so long is taken for gone.
+const HOST: &str = "127.0.0.1";
+const COUNT: usize = 3;
+/// Ends its process group, all sentinels, when the pipe ends whose other end this process holds.
+const KEEPER: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
+/// A sentinel takes a node for down after so long.
 const DOWN_AFTER_MS: u32 = 500;
-/// A failover that did not succeed is tried again after twice as long.
-const FAILOVER_TIMEOUT_MS: u32 = 3000;
 
+/// What differs from the usual.
+#[derive(Clone, Default)]
+pub struct Unusual {
+    /// Password of the sentinels; empty for none.
+    pub password: String,
+    /// Password of the nodes; empty for none.
+    pub nodes_password: String,
+    /// More lines for the configuration of the first sentinel.
+    pub lines: String,
+}
+
+/// Three sentinels; dropped, they are gone.
 pub struct Sentinels {
-    nodes: Vec<Node>,
-    /// Names of the masters, which are those of the shards.
-    names: Vec<String>,
+    all: Vec<Sentinel>,
+    /// Name and what the sentinels call its master, of each shard.
+    shards: Vec<(String, String)>,
+    unusual: Unusual,
+    keeper: Child,
+    folder: TempDir,
+}
+
+struct Sentinel {
+    address: Address,
+    command: Mutex<Command>,
+    process: Mutex<Child>,
 }
 
 impl Sentinels {
-    /// Starts them, and waits until they know each other and every replica.
-    pub async fn start(group: &Group) -> Self {
-        let start = |_| {
-            let arguments = |port: u16| {
-                let path = group.folder().join(format!("sentinel-{port}.conf"));
-                std::fs::write(&path, configuration(group, port))?;
-                Ok(vec![path.to_string_lossy().into_owned(), "--sentinel".to_owned()])
-            };
-            group.start_node(("127.0.0.1", None), &arguments).unwrap_or_else(|problem| panic!("{problem}"))
-        };
-        let nodes: Vec<Node> = (0..SENTINELS).map(start).collect();
-        let names = group.shards().map(|(name, _, _)| name).collect();
-        let sentinels = Self { nodes, names };
-        for (shard, name) in sentinels.names.iter().enumerate() {
-            let whole = format!(",slaves={},sentinels={SENTINELS}", group.replicas(shard).len());
-            for node in &sentinels.nodes {
-                eventually("the Sentinels know each other", async || line(node, name)?.ends_with(&whole).then_some(()))
-                    .await;
+    /// Starts them and waits until they know each other and all replicas.
+    pub fn start(group: &Group, quorum: usize) -> Self {
+        Self::start_with(group, quorum, Unusual::default())
+    }
+
+    pub fn start_with(group: &Group, quorum: usize, unusual: Unusual) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut keeper = Command::new("/bin/sh");
+        keeper
+            .args(["-c", KEEPER, "sh"])
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let keeper = keeper.process_group(0).spawn().expect("a shell");
+        let group_id = i32::try_from(keeper.id()).expect("a process id");
+        let mut started = Self { all: Vec::new(), shards: Vec::new(), unusual, keeper, folder };
+        let mut watch = String::new();
+        for (shard, master, _) in group.shards() {
+            let name = format!("main-{shard}");
+            let _ = writeln!(
+                watch,
+                "sentinel monitor {name} {HOST} {} {quorum}\nsentinel down-after-milliseconds {name} {DOWN_AFTER_MS}\n\
+                 sentinel failover-timeout {name} 3000\nsentinel parallel-syncs {name} 8",
+                master.port
+            );
+            if !started.unusual.nodes_password.is_empty() {
+                let _ = writeln!(watch, "sentinel auth-pass {name} {}", started.unusual.nodes_password);
+            }
+            started.shards.push((shard, name));
+        }
+        for number in 0..COUNT {
+            let sentinel = started.start_one(number, group_id, &watch);
+            started.all.push(sentinel);
+        }
+        for number in 0..COUNT {
+            for (position, (_, name)) in started.shards.iter().enumerate() {
+                let replicas = group.replicas(position).len().to_string();
+                started.until_field(number, name, "num-other-sentinels", &(COUNT - 1).to_string());
+                started.until_field(number, name, "num-slaves", &replicas);
             }
         }
-        sentinels
+        started
     }
 
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn start_one(&self, number: usize, group_id: i32, watch: &str) -> Sentinel {
+        let port = TcpListener::bind((HOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let folder = self.folder.path().join(number.to_string());
+        std::fs::create_dir(&folder).expect("a folder");
+        let mut text = format!("port {port}\nbind {HOST}\nprotected-mode no\ndir {}\n{watch}", folder.display());
+        if number == 0 {
+            text.push_str(&self.unusual.lines);
+        }
+        if !self.unusual.password.is_empty() {
+            let password = &self.unusual.password;
+            let _ = writeln!(text, "requirepass {password}\nsentinel sentinel-pass {password}");
+        }
+        let config = folder.join("sentinel.conf");
+        std::fs::write(&config, text).expect("the configuration is written");
+        let mut command = Command::new("redis-server");
+        command.arg(config).arg("--sentinel").process_group(group_id);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("redis-server starts");
+        let address = Address { host: HOST.to_owned(), port };
+        Sentinel { address, command: Mutex::new(command), process: Mutex::new(process) }
     }
 
-    /// Where a Sentinel says that a master is.
-    pub fn master(&self, sentinel: usize, name: &str) -> Option<Address> {
-        let line = line(&self.nodes[sentinel], name)?;
-        line.split(',').find_map(|field| field.strip_prefix("address="))?.parse().ok()
+    pub fn addresses(&self) -> String {
+        let addresses: Vec<String> = self.all.iter().map(|sentinel| sentinel.address.to_string()).collect();
+        addresses.join(", ")
     }
 
-    /// Waits until all Sentinels that `asked` names agree that another node than `old` is the master.
-    pub async fn until_failed_over(&self, asked: &[usize], name: &str, old: &Address) -> Address {
-        eventually("the Sentinels promote a replica", async || {
-            let mut masters = asked.iter().map(|sentinel| self.master(*sentinel, name));
+    /// The settings of a service that asks these sentinels.
+    pub fn section(&self) -> String {
+        let Unusual { password, nodes_password, .. } = &self.unusual;
+        let sentinels = self.addresses();
+        let mut text =
+            format!("[redis]\nsentinels={sentinels}\nsentinel_password={password}\npassword={nodes_password}\n");
+        for (shard, name) in &self.shards {
+            let _ = writeln!(text, "[shard:{shard}]\nsentinel_master={name}");
+        }
+        text
+    }
+
+    /// Sends a command; every part of the answer stands on a line of its own.
+    pub fn ask(&self, number: usize, command: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect((HOST, self.all[number].address.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let password = &self.unusual.password;
+        if !password.is_empty() {
+            stream.write_all(format!("AUTH {password}\r\n").as_bytes())?;
+        }
+        stream.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reader = BufReader::new(stream);
+        let mut text = String::new();
+        if !password.is_empty() {
+            read_answer(&mut reader, &mut text)?;
+            text.clear();
+        }
+        read_answer(&mut reader, &mut text)?;
+        Ok(text)
+    }
+
+    /// Where a sentinel says that the master of a shard is.
+    pub fn master(&self, number: usize, shard: usize) -> Option<Address> {
+        let (_, name) = &self.shards[shard];
+        let answer = self.ask(number, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {name}")).ok()?;
+        let mut lines = answer.lines();
+        format!("{}:{}", lines.next()?, lines.next()?).parse().ok()
+    }
+
+    /// Waits until all sentinels that `asked` names agree that another node than `old` is the master.
+    pub async fn until_failed_over(&self, asked: &[usize], shard: usize, old: &Address) -> Address {
+        eventually("the sentinels promote a replica", async || {
+            let mut masters = asked.iter().map(|number| self.master(*number, shard));
             let first = masters.next()??;
             (first != *old && masters.all(|other| other.as_ref() == Some(&first))).then_some(first)
         })
         .await
     }
 
-    /// The settings of a service that asks them where its masters are.
-    pub fn sections(&self, password: &str) -> String {
-        let addresses: Vec<String> = self.nodes.iter().map(|node| node.address.to_string()).collect();
-        let mut text = format!("[redis]\nsentinels={}\n", addresses.join(", "));
-        if !password.is_empty() {
-            let _ = writeln!(text, "password={password}\nsentinel_password={password}");
+    /// As `kill -9` does.
+    pub fn kill(&self, number: usize) {
+        let mut process = self.all[number].process.lock().expect("nobody panicked");
+        let _gone_already = process.kill();
+        let _reaped = process.wait();
+    }
+
+    /// Starts it again after [`Sentinels::kill`].
+    pub fn start_again(&self, number: usize) {
+        let sentinel = &self.all[number];
+        let process = sentinel.command.lock().expect("nobody panicked").spawn().expect("redis-server starts");
+        *sentinel.process.lock().expect("nobody panicked") = process;
+    }
+
+    /// Stops it from running, without ending it.
+    pub fn pause(&self, number: usize) {
+        self.signal(number, "-STOP");
+    }
+
+    pub fn resume(&self, number: usize) {
+        self.signal(number, "-CONT");
+    }
+
+    fn signal(&self, number: usize, name: &str) {
+        let id = self.all[number].process.lock().expect("nobody panicked").id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().is_ok_and(|status| status.success()));
+    }
+
+    fn until_field(&self, number: usize, master: &str, field: &str, expected: &str) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let answer = self.ask(number, &format!("SENTINEL MASTER {master}")).unwrap_or_default();
+            let mut lines = answer.lines().skip_while(|line| *line != field).skip(1);
+            if lines.next() == Some(expected) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
-        for name in &self.names {
-            let _ = write!(text, "\n[shard:{name}]\nsentinel_master={name}\n");
-        }
-        text
+        panic!("sentinel {number} never had {field} {expected} for {master}");
     }
 }
 
-/// What a Sentinel says of a master: `name=…,status=…,address=…,slaves=…,sentinels=…`.
-fn line(sentinel: &Node, name: &str) -> Option<String> {
-    let info = sentinel.ask("INFO sentinel").ok()?;
-    let start = format!("name={name},");
-    info.lines()
-        .find_map(|line| line.split_once(':').map(|(_, rest)| rest).filter(|rest| rest.starts_with(&start)))
-        .map(str::to_owned)
+impl Drop for Sentinels {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _reaped = self.keeper.wait();
+        (0..self.all.len()).for_each(|number| self.kill(number));
+    }
 }
 
-fn configuration(group: &Group, port: u16) -> String {
-    let folder = group.folder().display();
-    let mut text = format!("port {port}\nbind 127.0.0.1\ndir {folder}\ndaemonize no\nloglevel warning\n");
-    let password = group.password();
-    if !password.is_empty() {
-        let _ = write!(text, "requirepass {password}\nsentinel sentinel-pass {password}\n");
-    }
-    for (name, master, _) in group.shards() {
-        let Address { host, port } = master;
-        let _ = write!(
-            text,
-            "sentinel monitor {name} {host} {port} {QUORUM}\n\
-             sentinel down-after-milliseconds {name} {DOWN_AFTER_MS}\n\
-             sentinel failover-timeout {name} {FAILOVER_TIMEOUT_MS}\n\
-             sentinel parallel-syncs {name} 4\n"
-        );
-        if !password.is_empty() {
-            let _ = writeln!(text, "sentinel auth-pass {name} {password}");
+/// Reads one RESP2 answer, however deep.
+fn read_answer(reader: &mut impl BufRead, text: &mut String) -> io::Result<()> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let line = line.trim_end();
+    let count = || line.get(1..).and_then(|count| count.parse::<i64>().ok()).unwrap_or_default();
+    match line.as_bytes().first() {
+        None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Some(b'*') => (0..count()).try_for_each(|_| read_answer(reader, text))?,
+        Some(b'$') if count() >= 0 => {
+            let mut bytes = vec![0; usize::try_from(count() + 2).unwrap_or_default()];
+            reader.read_exact(&mut bytes)?;
+            let _ = writeln!(text, "{}", String::from_utf8_lossy(&bytes).trim_end());
+        }
+        Some(_) => {
+            let _ = writeln!(text, "{line}");
         }
     }
-    text
+    Ok(())
 }
