@@ -65,6 +65,9 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 }
 
 fn problems(shard: &ShardHealth) -> Vec<String> {
+    if let Some(vacancy) = shard.vacancy {
+        return vec![format!("shard \"{}\": {vacancy}", shard.name)];
+    }
     let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
     let missing = shard.replicas - shard.replicas_up;
     let replicas = (missing > 0)

@@ -27,6 +27,7 @@ use std::{
     net::IpAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -39,7 +40,8 @@ pub struct Settings {
     pub service: Service,
     pub auth: Auth,
     pub sealing: Sealing,
-    pub redis: Redis,
+    /// Shared with whoever meets new nodes while the service runs.
+    pub redis: Arc<Redis>,
     pub topology: Topology,
     /// How long a value lives when the WRITE does not say.
     pub default_ttl: Ttl,

@@ -5,7 +5,7 @@
 //! that has to be waited for holds up no other.
 
 use super::{
-    Answer, Freshness, Inner, Noted, Operation, OperationKind, StoreError,
+    Answer, Errand, Freshness, Inner, Noted, Operation, OperationKind, StoreError,
     commands::{answer_to, command},
     error::{Advice, NodeError, WriteFailure},
     freshness::{Changes, Wish},
@@ -38,6 +38,7 @@ type Answered = (usize, Result<Answer, StoreError>);
 
 /// The operations of one batch, and what is left of its reply's room.
 struct Batch<'a> {
+    store: &'a Inner,
     operations: &'a [Operation<'a>],
     /// Of each operation's key.
     hashes: Vec<u64>,
@@ -57,6 +58,7 @@ struct Part {
 
 /// Runs all operations; answers in their order.
 pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
+    store.settle(deadline).await;
     let map = store.map.load_full();
     let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get);
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
@@ -69,7 +71,8 @@ pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
     }
-    let batch = Batch { operations, hashes, changes: &store.changes, deadline, reply_bytes: AtomicUsize::new(0) };
+    let batch =
+        Batch { store, operations, hashes, changes: &store.changes, deadline, reply_bytes: AtomicUsize::new(0) };
     let shards = parts.into_iter().map(|(shard, part)| {
         let (batch, shard) = (&batch, map.shard(shard));
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
@@ -91,6 +94,7 @@ impl Batch<'_> {
     /// Reads from replicas; what one of them does not answer is asked of another.
     async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
+        let mut redirected: Vec<usize> = Vec::new();
         let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
         while let Some(first) = open.first() {
             // Waits, if need be, once for all.
@@ -101,7 +105,7 @@ impl Batch<'_> {
                     groups.entry(node.id).or_insert_with(|| (node, Vec::new())).1.push(read);
                 } else {
                     let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
-                    answered.push((read.position, Err(error)));
+                    answered.push((read.position, read.tried.miss_or(error).map(Answer::Got)));
                 }
             }
             let size = (MESSAGE_BYTES / shard.value_bytes().max(1)).clamp(READS_MIN, READS_MAX);
@@ -113,6 +117,14 @@ impl Batch<'_> {
                 .flat_map(|(node, reads)| reads.into_iter().map(move |read| (Arc::clone(&node), read)));
             for ((node, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
+                    Err(error) if self.store.follows(&error, shard, &node) => {
+                        self.store.heed(&node, std::iter::once(&error));
+                        redirected.push(read.position);
+                    }
+                    Ok(Answer::Got(None)) if self.store.doubts_miss(shard, &node) => {
+                        read.tried.note_miss();
+                        open.push(read);
+                    }
                     Err(error) if error.advice() == Advice::RetryElsewhere => {
                         read.tried.note(&node, error);
                         open.push(read);
@@ -121,6 +133,7 @@ impl Batch<'_> {
                 }
             }
         }
+        answered.extend(self.each_by_itself(redirected).await);
         answered
     }
 
@@ -128,7 +141,7 @@ impl Batch<'_> {
     async fn read_message(&self, shard: &Shard, node: &Node, part: &[Read]) -> Vec<Result<Answer, NodeError>> {
         let positions: Vec<usize> = part.iter().map(|read| read.position).collect();
         let patience = shard.patience(&part[0].wish, &part[0].tried, node, self.deadline);
-        self.send(shard, &node, &positions, patience).await
+        self.send(shard, node, &positions, patience).await
     }
 
     fn unread(&self, position: usize) -> Read {
@@ -154,13 +167,41 @@ impl Batch<'_> {
             };
             let answers = self.send(shard, &node, &positions, patience).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
+            let is_redirected = refusal.is_some_and(|error| self.store.follows(error, shard, &node));
             if let Some(refusal) = refusal {
+                self.store.heed(&node, answers.iter().filter_map(|answer| answer.as_ref().err()));
                 node.doubt();
                 tried.note(&node, refusal.clone());
             }
             positions = self.take(shard, positions, answers, &mut answered);
+            if is_redirected {
+                answered.extend(self.each_by_itself(std::mem::take(&mut positions)).await);
+            }
         }
         answered
+    }
+
+    /// Runs what a node of a Redis Cluster sent elsewhere, each key on its own and its operations in their order.
+    async fn each_by_itself(&self, positions: Vec<usize>) -> Vec<Answered> {
+        let mut keys: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+        for position in positions {
+            keys.entry(self.operations[position].key.as_bytes()).or_default().push(position);
+        }
+        let runs = keys.into_values().map(|positions| async {
+            let mut answered = Vec::with_capacity(positions.len());
+            for position in positions {
+                answered.push((position, self.follow(position).await));
+            }
+            answered
+        });
+        join_all(runs).await.into_iter().flatten().collect()
+    }
+
+    async fn follow(&self, position: usize) -> Result<Answer, StoreError> {
+        let Operation { key, kind } = &self.operations[position];
+        let (command, is_change) = (&command(key, kind), !matches!(kind, OperationKind::Get));
+        let errand = Errand { key, command, is_change, deadline: self.deadline };
+        self.store.follow(&errand, None, |value| self.answer(position, value)).await
     }
 
     /// Takes the answers that stand and returns the positions that are to be sent again: the operations that were
@@ -214,16 +255,20 @@ impl Batch<'_> {
             pipeline.add_command(command(&operation.key, &operation.kind));
         }
         match node.ask_all(&pipeline, patience).await {
-            Ok(values) => {
-                positions.iter().zip(values).map(|(position, value)| self.answer(shard, *position, value)).collect()
-            }
+            Ok(values) => positions
+                .iter()
+                .zip(values)
+                .map(|(position, value)| {
+                    shard.note_value(&value);
+                    self.answer(*position, value)
+                })
+                .collect(),
             Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
     /// What a value means, as long as there is room for it in the reply.
-    fn answer(&self, shard: &Shard, position: usize, value: Value) -> Result<Answer, NodeError> {
-        shard.note_value(&value);
+    fn answer(&self, position: usize, value: Value) -> Result<Answer, NodeError> {
         if let Value::BulkString(bytes) = &value
             && self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > REPLY_BYTES_MAX
         {

@@ -4,6 +4,7 @@
 use super::{Inner, keep, node::NodeId};
 use std::{
     collections::{HashMap, HashSet},
+    pin::pin,
     sync::Arc,
 };
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -21,16 +22,26 @@ struct Tasks {
 pub async fn maintain(store: &Arc<Inner>) {
     let mut tasks = Tasks::default();
     let mut layout = store.layout.subscribe();
+    let mut topology = pin!(follow_topology(store));
     loop {
         // Seen before the look, so that a change during it is looked at again.
         layout.borrow_and_update();
         tasks.fit(store);
         tokio::select! {
+            () = &mut topology => return,
             changed = layout.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
                 return report(&error);
             },
         }
+    }
+}
+
+/// Follows whoever knows which nodes there are, for ever.
+async fn follow_topology(store: &Inner) {
+    match &store.cluster {
+        Some(cluster) => cluster.follow(store).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -44,7 +55,7 @@ impl Tasks {
     fn fit(&mut self, store: &Arc<Inner>) {
         let map = store.map.load_full();
         let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
-        for shard in map.shards() {
+        for shard in map.connected() {
             let identity = Arc::as_ptr(shard) as usize;
             shards.insert(identity);
             self.of_shards.entry(identity).or_insert_with(|| {

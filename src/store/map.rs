@@ -1,6 +1,9 @@
 //! Which shards there are, and which one a key is on.
 
-use super::shard::Shard;
+use super::{
+    cluster::{Slots, slot_of},
+    shard::Shard,
+};
 use crate::{
     ring::{Ring, key_hash},
     types::FullKey,
@@ -12,11 +15,15 @@ pub struct Map {
     routing: Routing,
     /// In the order that the routing counts in.
     shards: Vec<Arc<Shard>>,
+    /// Single nodes that a key may be asked of though no slot is theirs yet.
+    guests: Vec<Arc<Shard>>,
 }
 
 /// From a key to the position of its shard.
 pub enum Routing {
     Ring(Ring),
+    /// Of a Redis Cluster.
+    Slots(Slots),
 }
 
 /// A key's way.
@@ -28,11 +35,24 @@ pub struct Route {
 
 impl Map {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards }
+        Self { routing, shards, guests: Vec::new() }
+    }
+
+    pub fn with_guests(self, guests: Vec<Arc<Shard>>) -> Self {
+        Self { guests, ..self }
+    }
+
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
+    }
+
+    /// All whose nodes are connected to.
+    pub fn connected(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        self.shards.iter().chain(&self.guests)
     }
 
     pub fn shard(&self, position: usize) -> &Arc<Shard> {
@@ -44,6 +64,7 @@ impl Map {
         let hash = key_hash(key.as_bytes());
         match &self.routing {
             Routing::Ring(ring) => (ring.owner(hash), hash),
+            Routing::Slots(slots) => (slots.owner(slot_of(key.as_bytes())), hash),
         }
     }
 

@@ -4,6 +4,7 @@
 //! request never opens one itself.
 
 mod batch;
+mod cluster;
 mod commands;
 mod connect;
 mod error;
@@ -28,13 +29,14 @@ use crate::{
     types::{Address, Deadline, FullKey, Ttl},
 };
 use arc_swap::ArcSwap;
+use cluster::{Cluster, Errand, Refused};
 use commands::{answer_to, command};
 use error::WriteFailure;
 use freshness::{Changes, Clock};
 use link::{GiveUp, Patience};
 use map::{Map, Routing};
 use shard::{Shard, Tried};
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// All shards. A clone is a handle on the same store.
@@ -44,6 +46,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     map: ArcSwap<Map>,
     changes: Changes,
+    /// Where the shards are those of a Redis Cluster.
+    cluster: Option<Cluster>,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
 }
@@ -74,6 +78,8 @@ pub enum Answer {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Location {
     pub shard: String,
+    /// Of a Redis Cluster.
+    pub slot: Option<u16>,
     /// `None` while nobody knows it yet.
     pub master: Option<Address>,
     /// The replica that is read first; `None` where the shard has none.
@@ -90,11 +96,16 @@ impl Store {
             let addresses: Vec<Address> = std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect();
             laid_out.set_nodes(&addresses, &settings.redis).map(|()| Arc::new(laid_out))
         };
+        if let Topology::Cluster(seeds) = &settings.topology {
+            let cluster = Cluster::new(seeds, &settings.redis, clock, &layout)?;
+            let map = ArcSwap::from_pointee(cluster.blank());
+            return Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), cluster: Some(cluster), layout })));
+        }
         let Topology::Static(listed) = &settings.topology else { return Err("not yet".to_owned()) };
         let shards = listed.iter().map(shard).collect::<Result<_, _>>()?;
         let ring = Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)));
         let map = ArcSwap::from_pointee(Map::new(Routing::Ring(ring), shards));
-        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), layout })))
+        Ok(Self(Arc::new(Inner { map, changes: Changes::new(clock), cluster: None, layout })))
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
@@ -109,17 +120,25 @@ impl Store {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let route = self.0.map.load().route(key);
+        let route = self.0.route(key, deadline).await;
         let (shard, wish) = (&route.shard, self.0.changes.wish(route.hash, freshness));
         let command = command(key, &OperationKind::Get);
         let mut tried = Tried::default();
         loop {
-            let node = shard.reader(&wish, &tried, deadline).await?;
+            let node = match shard.reader(&wish, &tried, deadline).await {
+                Ok(node) => node,
+                Err(error) => return tried.miss_or(error),
+            };
             let answer = node.ask(&command, shard.patience(&wish, &tried, &node, deadline)).await;
             if let Ok(value) = &answer {
                 shard.note_value(value);
             }
             match answer.and_then(commands::got) {
+                Err(error) if self.0.follows(&error, shard, &node) => {
+                    let errand = Errand { key, command: &command, is_change: false, deadline };
+                    return self.0.follow(&errand, Some(Refused { node, error }), commands::got).await;
+                }
+                Ok(None) if self.0.doubts_miss(shard, &node) => tried.note_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, error),
                 answer => return answer.map_err(|error| shard.read_failure(error)),
             }
@@ -150,7 +169,21 @@ impl Store {
     /// Where a key lives.
     pub fn locate(&self, key: &FullKey<'_>) -> Location {
         let route = self.0.map.load().route(key);
-        route.shard.locate(route.hash)
+        Location { slot: self.0.slot(key), ..route.shard.locate(route.hash) }
+    }
+
+    /// The slot of a key in a Redis Cluster.
+    pub fn slot(&self, key: &FullKey<'_>) -> Option<u16> {
+        self.0.slot(key)
+    }
+
+    /// Learns once where keys are, where that has to be asked, without [`Store::maintain`]. The error says why it
+    /// cannot.
+    pub async fn discover(&self, within: Duration) -> Result<(), String> {
+        match &self.0.cluster {
+            Some(cluster) => cluster.discover(&self.0, within).await,
+            None => Ok(()),
+        }
     }
 
     async fn write(
@@ -159,7 +192,7 @@ impl Store {
         kind: &OperationKind<'_>,
         deadline: Deadline,
     ) -> Result<Answer, StoreError> {
-        let route = self.0.map.load().route(key);
+        let route = self.0.route(key, deadline).await;
         let shard = &route.shard;
         let command = command(key, kind);
         let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
@@ -168,6 +201,10 @@ impl Store {
         loop {
             let node = shard.writer(&tried, deadline).await?;
             match node.ask(&command, patience).await.and_then(|value| answer_to(kind, value)) {
+                Err(error) if self.0.follows(&error, shard, &node) => {
+                    let errand = Errand { key, command: &command, is_change: true, deadline };
+                    return self.0.follow(&errand, Some(Refused { node, error }), |value| answer_to(kind, value)).await;
+                }
                 Err(error) if error.did_not_run() => {
                     node.doubt();
                     tried.note(&node, error);

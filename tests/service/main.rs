@@ -5,6 +5,7 @@ mod harness;
 mod bad_input;
 mod batch;
 mod clients;
+mod cluster;
 mod contract;
 mod drop_in;
 mod faults;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::types::Ttl;
 use secrecy::{SecretBox, SecretString};
-use std::{cell::RefCell, path::Path};
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 /// One day.
 const SECS_MAX: i64 = 86_400;
@@ -39,7 +39,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         sealing: sealing::sealing(&service),
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
-        redis: redis_settings(&redis),
+        redis: Arc::new(redis_settings(&redis)),
         service: service_settings(&service),
         notices,
     };

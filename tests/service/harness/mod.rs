@@ -2,10 +2,12 @@
 
 mod caller;
 mod certificates;
+mod cluster;
 mod service;
 
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
+pub use cluster::Cluster;
 pub use service::{Service, redis_section, shared};
 
 use cachefront::cli::dev::local_redis::{Group, Layout};

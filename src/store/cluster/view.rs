@@ -1,0 +1,141 @@
+//! What the nodes of a Redis Cluster say of it, and what is true where they disagree.
+//!
+//! `CLUSTER SLOTS` has the addresses that clients are meant to use, `CLUSTER NODES` the epochs: of two claims to one
+//! slot the one of the higher configuration epoch is the newer. That is how the nodes themselves come to agree.
+
+use super::slots::{self, Range, SLOTS};
+use crate::types::Address;
+use redis::Value;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, HashSet},
+};
+
+/// That a master has some slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    slots: Range,
+    master: Address,
+    replicas: Vec<Address>,
+    /// What the cluster calls the master.
+    master_id: String,
+    /// Configuration epoch of the master; 0 where it is not known.
+    epoch: u64,
+    /// The master says so itself.
+    own: bool,
+}
+
+/// A master, its replicas, and the slots that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub master: Address,
+    /// Sorted.
+    pub replicas: Vec<Address>,
+    pub slots: Vec<Range>,
+}
+
+impl Group {
+    pub fn addresses(&self) -> Vec<Address> {
+        std::iter::once(&self.master).chain(&self.replicas).cloned().collect()
+    }
+}
+
+/// Reads the answer to `CLUSTER SLOTS` of the node at `asked`. `None` if it is no such answer.
+pub fn read_slots(answer: &Value, asked: &Address) -> Option<Vec<Claim>> {
+    let Value::Array(entries) = answer else { return None };
+    let claim = |entry: &Value| {
+        let Value::Array(parts) = entry else { return None };
+        let [Value::Int(start), Value::Int(end), master, replicas @ ..] = &parts[..] else { return None };
+        let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
+        let (master, master_id) = read_node(master, asked)?;
+        let replicas = replicas.iter().filter_map(|node| read_node(node, asked)).map(|(address, _)| address).collect();
+        let slots = (start <= end && end < SLOTS).then_some(start..=end)?;
+        Some(Claim { slots, master, replicas, master_id, epoch: 0, own: false })
+    };
+    entries.iter().map(claim).collect()
+}
+
+/// Address and id of a node. What it does not know of its own address is that at which it was asked.
+fn read_node(node: &Value, asked: &Address) -> Option<(Address, String)> {
+    let Value::Array(parts) = node else { return None };
+    let [host, Value::Int(port), rest @ ..] = &parts[..] else { return None };
+    let id = rest.first().and_then(text).unwrap_or_default().to_owned();
+    let known = |host: &&str| !host.is_empty() && *host != "?";
+    let announced = text(host).filter(known).or_else(|| rest.get(1).and_then(announced_ip).filter(known));
+    let host = announced.unwrap_or(&asked.host).to_owned();
+    Some((Address { host, port: u16::try_from(*port).ok().filter(|port| *port > 0)? }, id))
+}
+
+/// The IP address among a node's metadata, which is there if it should be called by a name but has none.
+fn announced_ip(metadata: &Value) -> Option<&str> {
+    match metadata {
+        Value::Map(pairs) => pairs.iter().find(|(name, _)| text(name) == Some("ip")).and_then(|(_, ip)| text(ip)),
+        Value::Array(items) => {
+            items.chunks(2).find(|pair| text(&pair[0]) == Some("ip")).and_then(|pair| text(pair.get(1)?))
+        }
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+/// Adds to claims what the answer to `CLUSTER NODES` of the same node says of their masters. Who may not ask gets no
+/// epochs; then each master's own word counts.
+pub fn note_epochs(claims: &mut [Claim], answer: &Value) {
+    let lines = text(answer).unwrap_or_default().lines();
+    let known: HashMap<&str, (u64, bool)> = lines
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            let (id, _, flags) = (words.next()?, words.next()?, words.next()?);
+            let epoch = words.nth(3)?.parse().ok()?;
+            Some((id, (epoch, flags.split(',').any(|flag| flag == "myself"))))
+        })
+        .collect();
+    for claim in claims {
+        (claim.epoch, claim.own) = known.get(&*claim.master_id).copied().unwrap_or_default();
+    }
+}
+
+/// What is true, given what several nodes claim. It depends on nothing else, so it is stable.
+pub fn agree(views: &[Vec<Claim>]) -> Vec<Group> {
+    let strength = |claim: &Claim| (claim.epoch, claim.own, Reverse(claim.master.clone()));
+    let mut claims: Vec<&Claim> = views.iter().flatten().collect();
+    // The strongest of equals first, so that later ones do not take its place.
+    claims.sort_by_cached_key(|claim| Reverse(strength(claim)));
+    let mut owners: Vec<Option<&Claim>> = vec![None; usize::from(SLOTS)];
+    for claim in claims {
+        for slot in claim.slots.clone() {
+            owners[usize::from(slot)].get_or_insert(claim);
+        }
+    }
+    let mut groups: BTreeMap<&Address, (Vec<u16>, &Claim)> = BTreeMap::new();
+    for (slot, owner) in (0..SLOTS).zip(owners) {
+        let Some(owner) = owner else { continue };
+        let (slots, strongest) = groups.entry(&owner.master).or_insert((Vec::new(), owner));
+        slots.push(slot);
+        if strength(owner) > strength(strongest) {
+            *strongest = owner;
+        }
+    }
+    let masters: HashSet<&Address> = groups.keys().copied().collect();
+    let group = |(master, (slots, claim)): (&&Address, &(Vec<u16>, &Claim))| {
+        // Whoever has slots follows nobody, whatever another node has not heard yet.
+        let mut replicas: Vec<Address> =
+            claim.replicas.iter().filter(|replica| !masters.contains(replica)).cloned().collect();
+        replicas.sort_unstable();
+        replicas.dedup();
+        Group { master: (*master).clone(), replicas, slots: slots::ranges(slots.iter().copied()) }
+    };
+    let mut agreed: Vec<Group> = groups.iter().map(group).collect();
+    agreed.sort_unstable_by_key(|group| group.slots.first().map(|range| *range.start()));
+    agreed
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Where keys are, and what is said of it.
+
+use super::{calls, keys_in, read, readiness, serve, until_ready, write};
+use crate::harness::{Cluster, Service, eventually};
+use serde_json::{Value, json};
+use std::process::Command;
+
+#[tokio::test]
+async fn keys_spread_over_all_masters_and_replicas_answer_reads() {
+    let cluster = Cluster::start(3, 1);
+    let service = serve(&cluster);
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..300).map(|number| format!("user:{number}")).collect();
+    let replies = caller.run(keys.iter().map(|key| write(key, &json!(key))).collect()).await;
+    assert!(replies.as_array().expect("replies").iter().all(|reply| reply["status"] == "SUCCESS"), "{replies}");
+    for master in 0..3 {
+        let held = keys.iter().filter(|key| cluster.owner(key) == master).count();
+        assert_eq!(keys_in(&cluster, master), held);
+        assert!(held > 60, "{held}");
+    }
+    until_ready(&service, "READY").await;
+    // Once the replicas have passed the writes.
+    eventually("replicas answer", async || {
+        let before: u64 = (0..3).map(|master| calls(&cluster, master, "get")).sum();
+        let replies = caller.run(keys.iter().map(|key| read(key)).collect()).await;
+        for (key, reply) in keys.iter().zip(replies.as_array().expect("replies")) {
+            assert_eq!(reply["value"], json!(key), "{reply}");
+        }
+        let after: u64 = (0..3).map(|master| calls(&cluster, master, "get")).sum();
+        (before == after).then_some(())
+    })
+    .await;
+    assert_eq!(caller.read("user:7").await, Some(json!("user:7")));
+    let by_replicas: u64 =
+        (0..3).flat_map(|master| cluster.replicas(master)).map(|node| calls(&cluster, node, "get")).sum();
+    assert!(by_replicas >= 301, "{by_replicas}");
+
+    let before: Vec<usize> = (0..3).map(|master| keys_in(&cluster, master)).collect();
+    let tagged = (0..50).map(|number| write(&format!("{{tag}}:{number}"), &json!("v"))).collect::<Vec<Value>>();
+    caller.run(Value::Array(tagged)).await;
+    let owner = cluster.owner("tag");
+    assert_eq!(keys_in(&cluster, owner), before[owner] + 50);
+    let reply = caller.run(json!({"command": "DELETE", "key": "{tag}:1"})).await;
+    assert_eq!(reply["status"], "SUCCESS");
+    assert_eq!(caller.read("{tag}:1").await, None);
+}
+
+#[tokio::test]
+async fn a_cluster_with_a_password_is_served_and_a_key_is_located() {
+    let cluster = Cluster::start_with(3, 0, "pass-word", &[]);
+    let service = serve(&cluster);
+    let caller = service.caller().await;
+    for number in 0..20 {
+        caller.write(&format!("k{number}"), &json!(number)).await;
+        assert_eq!(caller.read(&format!("k{number}")).await, Some(json!(number)));
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = crate::harness::authority().issue(folder.path(), "service");
+    let locate = |section: &str| {
+        let config = folder.path().join("setup.config");
+        let text = format!(
+            "[service]\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY=0123456789abcdef0123456789abcdef\n\
+             SRVC_SHARED_SECRET=hunter2-hunter2-hunter2\n{section}",
+            files.certificate.display(),
+            files.key.display()
+        );
+        std::fs::write(&config, text).expect("it is written");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_cachefront"));
+        let output = program.args(["locate", "foo", "--config"]).arg(&config).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (status, out, err) = locate(&cluster.section());
+    let owner = cluster.node(cluster.owner("foo")).address.to_string();
+    assert_eq!((status, out.starts_with("slot=12182 shard=10922-16383 ")), (Some(0), true), "{out}{err}");
+    assert!(out.contains(&format!("master={owner} ")), "{out}");
+    let (status, out, err) = locate("[redis]\ncluster=127.0.0.1:1\n");
+    assert_eq!((status, out.as_str()), (Some(1), ""), "{err}");
+    assert!(err.contains("slot 12182") && err.contains("cannot be asked"), "{err}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_reached_is_not_ready_until_it_can() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let service = Service::start(&format!("[redis]\ncluster=127.0.0.1:{port}\n"));
+    let readiness = readiness(&service).await;
+    assert_eq!((readiness.status.as_u16(), &readiness.json()["status"]), (503, &json!("NOT_READY")));
+    assert!(readiness.text.contains("no node of the Redis Cluster has answered"), "{readiness:?}");
+    let caller = service.caller().await;
+    for command in [read("k"), write("k", &json!("v"))] {
+        let answer = caller.send(command.to_string()).await;
+        answer.expect_error(503, "shard_unavailable");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    let replies = caller.run(json!([read("k"), write("k", &json!("v"))])).await;
+    assert!(replies.as_array().expect("replies").iter().all(|reply| reply["code"] == "shard_unavailable"), "{replies}");
+}
+
+#[tokio::test]
+async fn keys_of_slots_that_nobody_has_are_unavailable_and_others_are_served() {
+    let cluster = Cluster::start_with(2, 0, "", &["--cluster-require-full-coverage", "no"]);
+    let service = serve(&cluster);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let slot = cluster.slot("foo");
+    for node in 0..2 {
+        cluster.ok(node, &format!("CLUSTER DELSLOTS {slot}"));
+    }
+    eventually("the slot is known to be uncovered", async || {
+        let readiness = readiness(&service).await;
+        let named = format!("shard \\\"{slot}\\\": no node of the Redis Cluster has these slots");
+        (readiness.json()["status"] == "DEGRADED" && readiness.text.contains(&named)).then_some(())
+    })
+    .await;
+    let replies =
+        caller.run(json!([write("foo", &json!("v")), write("bar", &json!("v")), read("foo"), read("bar")])).await;
+    assert_eq!((&replies[0]["code"], &replies[2]["code"]), (&json!("shard_unavailable"), &json!("shard_unavailable")));
+    assert_eq!((&replies[1]["status"], &replies[3]["value"]), (&json!("SUCCESS"), &json!("v")), "{replies}");
+    caller.send(read("foo").to_string()).await.expect_error(503, "shard_unavailable");
+    cluster.ok(0, &format!("CLUSTER ADDSLOTS {slot}"));
+    eventually("the slot is served again", async || {
+        let answer = caller.send(write("foo", &json!("v")).to_string()).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    until_ready(&service, "READY").await;
+}

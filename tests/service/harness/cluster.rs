@@ -1,0 +1,196 @@
+//! A Redis Cluster of real processes.
+
+use super::{PATIENCE, start};
+use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
+
+/// Dropped, it is gone.
+pub struct Cluster {
+    /// Masters first, then their replicas, then those that were added.
+    groups: Vec<Group>,
+    masters: usize,
+    replicas_each: usize,
+    password: String,
+    arguments: Vec<String>,
+}
+
+impl Cluster {
+    /// Masters with equal parts of the slots.
+    pub fn start(masters: usize, replicas_each: usize) -> Self {
+        Self::start_with(masters, replicas_each, "", &[])
+    }
+
+    /// With further arguments, as redis-server takes them.
+    pub fn start_with(masters: usize, replicas_each: usize, password: &str, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut cluster = Self { groups: Vec::new(), masters, replicas_each, password: password.to_owned(), arguments };
+        let nodes = masters * (1 + replicas_each);
+        for number in 0..nodes {
+            let group = cluster.start_node();
+            cluster.groups.push(group);
+            cluster.ok(number, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
+        }
+        for master in 0..masters {
+            let (first, next) = (master * 16_384 / masters, (master + 1) * 16_384 / masters);
+            cluster.ok(master, &format!("CLUSTER ADDSLOTSRANGE {first} {}", next - 1));
+        }
+        (0..nodes).for_each(|number| cluster.meet(number));
+        for replica in masters..nodes {
+            let master = cluster.id((replica - masters) / replicas_each);
+            until("a node knows its master", || {
+                (cluster.ask(replica, &format!("CLUSTER REPLICATE {master}")) == "+OK").then_some(())
+            });
+        }
+        cluster.until_whole();
+        cluster
+    }
+
+    /// The settings of a service in front of it; options of `[redis]` may follow.
+    pub fn section(&self) -> String {
+        let nodes: Vec<String> = (0..2).map(|number| self.node(number).address.to_string()).collect();
+        format!("[redis]\ncluster={}\npassword={}\n", nodes.join(", "), self.password)
+    }
+
+    pub fn node(&self, number: usize) -> &Node {
+        self.groups[number].master(0)
+    }
+
+    /// Numbers of the replicas that a master has at first.
+    pub fn replicas(&self, master: usize) -> std::ops::Range<usize> {
+        let first = self.masters + master * self.replicas_each;
+        first..first + self.replicas_each
+    }
+
+    pub fn ask(&self, number: usize, command: &str) -> String {
+        self.node(number).ask(command).expect("an answer")
+    }
+
+    pub fn ok(&self, number: usize, command: &str) {
+        assert_eq!(self.ask(number, command), "+OK", "{command}");
+    }
+
+    pub fn id(&self, number: usize) -> String {
+        self.ask(number, "CLUSTER MYID")
+    }
+
+    pub fn slot(&self, key: &str) -> usize {
+        self.ask(0, &format!("CLUSTER KEYSLOT {key}"))[1..].parse().expect("a slot")
+    }
+
+    /// The number of the master that has a key at first.
+    pub fn owner(&self, key: &str) -> usize {
+        let slot = self.slot(key);
+        (0..self.masters).find(|master| slot < (master + 1) * 16_384 / self.masters).expect("a master")
+    }
+
+    /// Has a replica take over from its master, and waits until it has.
+    pub fn failover(&self, replica: usize) {
+        self.ok(replica, "CLUSTER FAILOVER");
+        until("the replica takes over", || (self.role(replica) == "master").then_some(()));
+    }
+
+    pub fn role(&self, number: usize) -> String {
+        self.node(number).info("role").expect("a role")
+    }
+
+    pub fn kill(&self, number: usize) {
+        self.node(number).kill();
+    }
+
+    /// Has a node without slots join; returns its number.
+    pub fn add(&mut self) -> usize {
+        let group = self.start_node();
+        self.groups.push(group);
+        let number = self.groups.len() - 1;
+        self.meet(number);
+        let id = self.id(number);
+        until("all know the new node", || {
+            (0..number).all(|other| self.ask(other, "CLUSTER NODES").contains(&id)).then_some(())
+        });
+        until("the new node is part of it", || self.has_state(number, "ok").then_some(()));
+        number
+    }
+
+    /// First step of moving a slot: from now on keys go one by one.
+    pub fn open_slot(&self, slot: usize, from: usize, to: usize) {
+        self.ok(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", self.id(from)));
+        self.ok(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", self.id(to)));
+    }
+
+    /// Second step, for each key.
+    pub fn move_key(&self, key: &str, from: usize, to: usize) {
+        let auth = if self.password.is_empty() { String::new() } else { format!(" AUTH {}", self.password) };
+        let port = self.node(to).address.port;
+        let answer = self.ask(from, &format!("MIGRATE 127.0.0.1 {port} {key} 0 5000{auth}"));
+        assert!(answer == "+OK" || answer == "+NOKEY", "{answer}");
+    }
+
+    /// Last step.
+    pub fn close_slot(&self, slot: usize, from: usize, to: usize) {
+        let id = self.id(to);
+        self.ok(to, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
+        self.ok(from, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
+    }
+
+    pub fn has_state(&self, number: usize, state: &str) -> bool {
+        self.ask(number, "CLUSTER INFO").contains(&format!("cluster_state:{state}"))
+    }
+
+    fn meet(&self, number: usize) {
+        for other in (0..self.groups.len()).filter(|other| *other != number) {
+            let (host, port) = ("127.0.0.1", self.node(number).address.port);
+            let bus = self.ask_config(number, "cluster-port");
+            self.ok(other, &format!("CLUSTER MEET {host} {port} {bus}"));
+        }
+    }
+
+    fn ask_config(&self, number: usize, name: &str) -> String {
+        let mut connection = self.connection(number);
+        let (_, value): (String, String) =
+            redis::cmd("CONFIG").arg("GET").arg(name).query(&mut connection).expect("a setting");
+        value
+    }
+
+    fn connection(&self, number: usize) -> redis::Connection {
+        let address = &self.node(number).address;
+        let url = format!("redis://:{}@{address}", self.password);
+        let url = if self.password.is_empty() { format!("redis://{address}") } else { url };
+        redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
+    }
+
+    fn start_node(&self) -> Group {
+        let bus = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let bus = bus.port().to_string();
+        // The offset of a replica tells the others that it can be read; pings make one.
+        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
+        let own = own.into_iter().chain(["--repl-ping-replica-period", "1"]).map(str::to_owned);
+        let arguments = own.chain(self.arguments.iter().cloned()).collect();
+        start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
+    }
+
+    /// Waits until every node knows every other one, and that all replicas can be read.
+    fn until_whole(&self) {
+        for number in 0..self.groups.len() {
+            until("the cluster is whole", || {
+                let replicas = self.masters * self.replicas_each;
+                let listed: Vec<Vec<redis::Value>> =
+                    redis::cmd("CLUSTER").arg("SLOTS").query(&mut self.connection(number)).ok()?;
+                let found: usize = listed.iter().map(|entry| entry.len() - 3).sum();
+                let known = listed.len() == self.masters && found == replicas;
+                let linked = number < self.masters || self.node(number).info("master_link_status")? == "up";
+                (known && linked && self.has_state(number, "ok")).then_some(())
+            });
+        }
+    }
+}
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE * 2 {
+        if let Some(found) = look() {
+            return found;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    panic!("waited in vain: {what}");
+}
