@@ -167,13 +167,18 @@ async fn ask_behind_asking(node: &Node, command: &Cmd, patience: Patience) -> Re
 }
 
 impl Redirection {
-    /// Reads `MOVED 3999 127.0.0.1:6381` of the node at `from`, whose host it is if none is named.
+    /// Reads `MOVED 3999 127.0.0.1:6381` of the node at `from`, whose host it is if none is named. A node whose name is
+    /// not known, `?`, cannot be followed; the slots have to be asked for.
     fn read(error: &NodeError, from: &Address) -> Option<Self> {
         let NodeError::Answered { code, detail } = error else { return None };
         let (slot, place) = detail.split_once(' ')?;
         let slot = slot.parse().ok().filter(|slot| is_slot(*slot))?;
         let (host, port) = place.trim().rsplit_once(':')?;
-        let host = if host.is_empty() || host == "?" { &from.host } else { host };
+        let host = match host {
+            "?" => return None,
+            "" => &from.host,
+            named => named,
+        };
         let to = Address { host: host.to_owned(), port: port.parse().ok().filter(|port| *port > 0)? };
         match code.as_str() {
             "MOVED" => Some(Self::Moved { slot, to }),
@@ -202,9 +207,8 @@ mod tests {
         assert_eq!(read("MOVED", "3999 127.0.0.1:6381"), moved("127.0.0.1"));
         assert_eq!(read("MOVED", "3999 2001:db8::1:6381"), moved("2001:db8::1"));
         assert_eq!(read("MOVED", "3999 :6381"), moved("asked"));
-        assert_eq!(read("MOVED", "3999 ?:6381"), moved("asked"));
         assert_eq!(read("ASK", "3999 b.example:6381"), Some(Redirection::Ask { to: address("b.example") }));
-        for detail in ["", "3999", "3999 b", "16384 b:6381", "3999 b:0", "-1 b:1"] {
+        for detail in ["", "3999", "3999 b", "3999 ?:6381", "16384 b:6381", "3999 b:0", "-1 b:1"] {
             assert_eq!(read("MOVED", detail), None, "{detail:?}");
         }
         assert_eq!(read("CLUSTERDOWN", "3999 b:6381"), None);

@@ -43,16 +43,12 @@ async fn when_a_master_is_killed_its_reads_go_on_and_after_the_failover_its_writ
     caller.fill(&keys).await;
     let lost = cluster.owner(&keys[0]);
     let heir = cluster.replicas(lost).start;
-    for key in keys.iter().filter(|key| cluster.owner(key) == lost) {
-        cluster.ok(heir, "READONLY");
-        eventually("the value is replicated", async || {
-            (cluster.ask(heir, "DBSIZE") == cluster.ask(lost, "DBSIZE")).then_some(())
-        })
-        .await;
-        assert_eq!(caller.read(key).await, Some(json!(key)));
-    }
+    eventually("the values are replicated", async || {
+        (cluster.ask(heir, "DBSIZE") == cluster.ask(lost, "DBSIZE")).then_some(())
+    })
+    .await;
+    let is_lost: Vec<bool> = keys.iter().map(|key| cluster.owner(key) == lost).collect();
     cluster.kill(lost);
-    let is_lost: Vec<bool> = keys.iter().map(|key| cluster_owner(&cluster, key, lost)).collect();
     let mut refused = 0;
     let mut rounds = 0;
     eventually("the failover is over", async || {
@@ -90,13 +86,6 @@ async fn when_a_master_is_killed_its_reads_go_on_and_after_the_failover_its_writ
     }
 }
 
-/// By the surviving nodes' count, for the first node may be the one that was killed.
-fn cluster_owner(cluster: &Cluster, key: &str, lost: usize) -> bool {
-    let asked = (0..3).find(|node| *node != lost).expect("another node");
-    let slot: usize = cluster.ask(asked, &format!("CLUSTER KEYSLOT {key}"))[1..].parse().expect("a slot");
-    (lost * 16_384 / 3..(lost + 1) * 16_384 / 3).contains(&slot)
-}
-
 #[tokio::test]
 async fn a_cluster_that_calls_itself_down_makes_commands_fail_and_none_a_miss() {
     let cluster = Cluster::start(3, 0);
@@ -109,7 +98,7 @@ async fn a_cluster_that_calls_itself_down_makes_commands_fail_and_none_a_miss() 
     cluster.kill(2);
     eventually("the cluster is down", async || cluster.has_state(0, "fail").then_some(())).await;
     eventually("the cluster is down", async || cluster.has_state(1, "fail").then_some(())).await;
-    for key in kept {
+    for key in kept.into_iter().take(2) {
         let answer = caller.send(read(key).to_string()).await;
         answer.expect_error(503, "shard_unavailable");
         caller.send(write(key, &json!("v")).to_string()).await.expect_error(503, "shard_unavailable");

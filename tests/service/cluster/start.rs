@@ -80,7 +80,51 @@ async fn a_cluster_with_a_password_is_served_and_a_key_is_located() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_cannot_be_reached_is_not_ready_until_it_can() {
+async fn nodes_are_called_as_the_cluster_calls_them() {
+    let named = ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"];
+    let unnamed = ["--cluster-preferred-endpoint-type", "unknown-endpoint"];
+    let nameless = ["--cluster-preferred-endpoint-type", "hostname"];
+    for arguments in [&named[..], &unnamed[..], &nameless[..]] {
+        let cluster = Cluster::start_with(2, 0, "", arguments);
+        let service = serve(&cluster);
+        until_ready(&service, "READY").await;
+        let caller = service.caller().await;
+        let slot = cluster.slot("foo");
+        let (from, to) = (cluster.owner("foo"), 1 - cluster.owner("foo"));
+        caller.write("foo", &json!("v")).await;
+        cluster.open_slot(slot, from, to);
+        cluster.move_key("foo", from, to);
+        cluster.close_slot(slot, from, to);
+        assert_eq!(caller.read("foo").await, Some(json!("v")), "{arguments:?}");
+        for number in 0..20 {
+            caller.write(&format!("k{number}"), &json!(number)).await;
+            assert_eq!(caller.read(&format!("k{number}")).await, Some(json!(number)), "{arguments:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_needs_only_what_the_documentation_says() {
+    let cluster = Cluster::start(2, 1);
+    let rule = "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info";
+    for node in 0..4 {
+        cluster.ok(node, &format!("{rule} +readonly +asking +cluster|slots +cluster|nodes"));
+    }
+    let section = cluster.section().replace("password=", "username=cachefront\npassword=users-password");
+    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &format!("{section}attempt_timeout_ms=2000\n"));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    caller.write("foo", &json!("v")).await;
+    let (slot, from) = (cluster.slot("foo"), cluster.owner("foo"));
+    cluster.open_slot(slot, from, 1 - from);
+    cluster.move_key("foo", from, 1 - from);
+    assert_eq!(caller.read("foo").await, Some(json!("v")));
+    cluster.close_slot(slot, from, 1 - from);
+    assert_eq!(caller.read("foo").await, Some(json!("v")));
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_reached_is_not_ready_and_has_no_misses() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let service = Service::start(&format!("[redis]\ncluster=127.0.0.1:{port}\n"));
     let readiness = readiness(&service).await;

@@ -125,11 +125,22 @@ impl Cluster {
         assert!(answer == "+OK" || answer == "+NOKEY", "{answer}");
     }
 
-    /// Last step.
+    /// Last step. All nodes have heard of it afterwards: the next move would be made under too low an epoch else.
     pub fn close_slot(&self, slot: usize, from: usize, to: usize) {
         let id = self.id(to);
         self.ok(to, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
         self.ok(from, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
+        let epoch = self.epoch(to, &id);
+        until("all nodes have heard of the new owner", || {
+            (0..self.groups.len()).all(|number| self.epoch(number, &id) == epoch).then_some(())
+        });
+    }
+
+    /// What a node takes for the configuration epoch of another one.
+    fn epoch(&self, asked: usize, id: &str) -> Option<String> {
+        let nodes = self.ask(asked, "CLUSTER NODES");
+        let line = nodes.lines().find(|line| line.starts_with(id))?;
+        line.split(' ').nth(6).map(str::to_owned)
     }
 
     pub fn has_state(&self, number: usize, state: &str) -> bool {
