@@ -21,13 +21,14 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Nodes that may be asked though the map does not have them.
-const GUESTS_MAX: usize = 16;
-/// A guest that has not become an owner of slots by then goes.
+/// Nodes that are kept connected to though they have no slots.
+const GUESTS_MAX: usize = 64;
+/// A guest that has not got slots, or a master that has some, by then goes.
 const GUEST_STAY: Duration = Duration::from_secs(60);
 const UNCOVERED: &str = "no node of the Redis Cluster has these slots";
 
-/// A node that another one named and that the map does not have yet.
+/// A node that another one named and that has no slots yet; or one that had some, and may be on its way to another
+/// shard.
 pub struct Guest {
     since: Instant,
     address: Address,
@@ -68,7 +69,10 @@ impl Cluster {
         let guests = state.guests.len();
         let owners: HashSet<Address> = groups.iter().flat_map(Group::addresses).collect();
         state.guests.retain(|guest| !owners.contains(&guest.address));
-        let is_new = !self.is_known() || state.guests.len() < guests || !is_same(&map, &slots, &shards);
+        for address in known.keys().filter(|address| !owners.contains(*address)) {
+            self.take_in(&mut state, address, |address| known.get(address).cloned());
+        }
+        let is_new = !self.is_known() || state.guests.len() != guests || !is_same(&map, &slots, &shards);
         if is_new {
             let uncovered: usize = uncovered.iter().map(ExactSizeIterator::len).sum();
             tracing::info!(shards = groups.len(), nodes = owners.len(), uncovered, "the layout of the Redis Cluster");
@@ -130,17 +134,28 @@ impl Cluster {
     }
 
     fn invite(&self, state: &mut State, store: &Inner, address: &Address) -> Option<Arc<Shard>> {
+        let shard = self.take_in(state, address, |_| None);
+        self.replace_guests(store, state);
+        shard
+    }
+
+    /// Makes a node a guest if it is none yet.
+    fn take_in(
+        &self,
+        state: &mut State,
+        address: &Address,
+        known: impl Fn(&Address) -> Option<Arc<Node>>,
+    ) -> Option<Arc<Shard>> {
         if let Some(guest) = state.guests.iter().find(|guest| guest.address == *address) {
             return Some(Arc::clone(&guest.shard));
         }
         let shard = Arc::new(self.shard(&address.to_string()));
-        shard.take_nodes(std::slice::from_ref(address), &self.redis, |_| None).ok()?;
+        shard.take_nodes(std::slice::from_ref(address), &self.redis, known).ok()?;
         if state.guests.len() >= GUESTS_MAX {
             state.guests.remove(0);
         }
         let (since, address) = (Instant::now(), address.clone());
         state.guests.push(Guest { since, address, shard: Arc::clone(&shard) });
-        self.replace_guests(store, state);
         Some(shard)
     }
 

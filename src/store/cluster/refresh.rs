@@ -61,13 +61,13 @@ impl Cluster {
             let first = turn % nodes.len();
             nodes.rotate_left(first);
             nodes.truncate(ASKED_MAX);
-            if let Some(claims) = self.ask(&nodes[0], false).await
+            if let Some(claims) = self.ask(&nodes[0]).await
                 && self.has_agreed(&view::agree(&[claims]))
             {
                 return Ok(());
             }
         }
-        let views = join_all(nodes.iter().map(|node| self.ask(node, true))).await;
+        let views = join_all(nodes.iter().map(|node| self.ask(node))).await;
         let mut views: Vec<Vec<Claim>> = views.into_iter().flatten().collect();
         if views.iter().all(Vec::is_empty) {
             views = self.ask_seeds().await?;
@@ -80,10 +80,10 @@ impl Cluster {
     }
 
     /// What a node says that there is a connection to.
-    async fn ask(&self, node: &Node, with_epochs: bool) -> Option<Vec<Claim>> {
+    async fn ask(&self, node: &Node) -> Option<Vec<Claim>> {
         let deadline = Deadline::within(self.redis.attempt_timeout);
         let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
-        let answers = node.ask_all(&questions(with_epochs), patience).await.ok()?;
+        let answers = node.ask_all(&questions(), patience).await.ok()?;
         read(&answers, &node.address).ok()
     }
 
@@ -103,7 +103,7 @@ impl Cluster {
 
     /// Over a connection that is closed afterwards.
     async fn ask_seed(&self, seed: &Address) -> Result<Vec<Claim>, String> {
-        let questions = questions(true);
+        let questions = questions();
         let mut connection = Target::new(seed, &self.redis)?.connect(&Arc::new(Notify::new())).await?;
         let asked = connection.req_packed_commands(&questions, 0, questions.len());
         match timeout(self.redis.connect_timeout, asked).await {
@@ -122,23 +122,18 @@ fn connected(store: &Inner) -> Vec<Arc<Node>> {
     up.into_values().collect()
 }
 
-fn questions(with_epochs: bool) -> Pipeline {
+fn questions() -> Pipeline {
     let mut questions = Pipeline::with_capacity(2);
-    questions.cmd("CLUSTER").arg("SLOTS");
-    if with_epochs {
-        questions.cmd("CLUSTER").arg("NODES");
-    }
+    questions.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
     questions
 }
 
 fn read(answers: &[Value], asked: &Address) -> Result<Vec<Claim>, String> {
-    let [slots, rest @ ..] = answers else { return Err("it answered nothing".to_owned()) };
+    let [slots, nodes] = answers else { return Err("it answered something else".to_owned()) };
     if let Value::ServerError(error) = slots {
         return Err(error.to_string());
     }
     let mut claims = view::read_slots(slots, asked).ok_or("its answer to CLUSTER SLOTS cannot be read")?;
-    if let [nodes] = rest {
-        view::note_epochs(&mut claims, nodes);
-    }
+    view::note_nodes(&mut claims, nodes, asked);
     Ok(claims)
 }

@@ -85,20 +85,60 @@ fn text(value: &Value) -> Option<&str> {
     }
 }
 
-/// Adds to claims what the answer to `CLUSTER NODES` of the same node says of their masters. Who may not ask gets no
-/// epochs; then each master's own word counts.
-pub fn note_epochs(claims: &mut [Claim], answer: &Value) {
-    let lines = text(answer).unwrap_or_default().lines();
-    let known: HashMap<&str, (u64, bool)> = lines
-        .filter_map(|line| {
-            let mut words = line.split(' ');
-            let (id, _, flags) = (words.next()?, words.next()?, words.next()?);
-            let epoch = words.nth(3)?.parse().ok()?;
-            Some((id, (epoch, flags.split(',').any(|flag| flag == "myself"))))
-        })
-        .collect();
+/// One line of the answer to `CLUSTER NODES`.
+struct Line<'a> {
+    id: &'a str,
+    ip: &'a str,
+    port: u16,
+    /// Empty where there is none.
+    hostname: &'a str,
+    flags: &'a str,
+    master_id: &'a str,
+    epoch: u64,
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [id, place, flags, master_id, _, _, epoch, ..] = words[..] else { return None };
+        let (place, names) = place.split_once(',').unwrap_or((place, ""));
+        let (ip, port) = place.split('@').next()?.rsplit_once(':')?;
+        let hostname = names.split(',').next().unwrap_or_default();
+        let (port, epoch) = (port.parse().ok()?, epoch.parse().ok()?);
+        Some(Self { id, ip, port, hostname, flags, master_id, epoch })
+    }
+
+    fn is(&self, flag: &str) -> bool {
+        self.flags.split(',').any(|own| own == flag)
+    }
+
+    fn is_replica_of(&self, master_id: &str) -> bool {
+        self.master_id == master_id && self.is("slave") && !self.is("noaddr") && !self.is("handshake")
+    }
+}
+
+/// Adds to claims what the answer to `CLUSTER NODES` of the same node says of their masters: the epochs, and the
+/// replicas that are not listed while they cannot be read, so that they are missed. Who may not ask gets neither; then
+/// each master's own word counts.
+pub fn note_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) {
+    let lines: Vec<Line<'_>> = text(answer).unwrap_or_default().lines().filter_map(Line::read).collect();
+    let by_id: HashMap<&str, &Line<'_>> = lines.iter().map(|line| (line.id, line)).collect();
     for claim in claims {
-        (claim.epoch, claim.own) = known.get(&*claim.master_id).copied().unwrap_or_default();
+        let Some(master) = by_id.get(&*claim.master_id) else { continue };
+        (claim.epoch, claim.own) = (master.epoch, master.is("myself"));
+        for line in lines.iter().filter(|line| line.is_replica_of(&claim.master_id)) {
+            // What the master is called tells what clients are meant to call nodes.
+            let host = match &*claim.master.host {
+                host if host == master.ip => line.ip,
+                host if host == master.hostname => line.hostname,
+                _ => "",
+            };
+            let host = if host.is_empty() { &asked.host } else { host };
+            let replica = Address { host: host.to_owned(), port: line.port };
+            if !claim.replicas.contains(&replica) {
+                claim.replicas.push(replica);
+            }
+        }
     }
 }
 

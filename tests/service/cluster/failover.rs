@@ -1,8 +1,10 @@
 //! Masters that are replaced, by plan and by death.
 
-use super::{load, read, serve, until_ready, write};
+use super::{connections, load, read, serve, until_ready, write};
 use crate::harness::{Cluster, eventually};
+use cachefront::cli::dev::local_redis::Node;
 use serde_json::json;
+use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_planned_failover_under_load_fails_nothing() {
@@ -10,6 +12,8 @@ async fn a_planned_failover_under_load_fails_nothing() {
     let service = serve(&cluster);
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
+    let connected = connections(&cluster, 6);
+    assert_eq!(connected.len(), 6);
     let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let working = {
@@ -27,6 +31,7 @@ async fn a_planned_failover_under_load_fails_nothing() {
     eventually("the old master follows", async || (cluster.role(master) == "slave").then_some(())).await;
     let _told = stop.send(());
     assert!(working.await.expect("nothing fails") > 0);
+    assert_eq!(connections(&cluster, 6), connected, "connections were not kept");
     caller.write(&keys[0], &json!("after")).await;
     assert_eq!(cluster.ask(replica, &format!("GET {}", keys[0])), "after");
     until_ready(&service, "READY").await;
@@ -84,6 +89,56 @@ async fn when_a_master_is_killed_its_reads_go_on_and_after_the_failover_its_writ
     for key in &keys {
         assert_eq!(caller.read(key).await, Some(json!("after")));
     }
+}
+
+#[tokio::test]
+async fn a_master_that_slept_through_its_replacement_is_written_to_no_more() {
+    let cluster = Cluster::start_with(3, 1, "", &["--cluster-require-full-coverage", "no"]);
+    let service = serve(&cluster);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let (old, key) = (cluster.owner("foo"), "foo");
+    let heir = cluster.replicas(old).start;
+    caller.write(key, &json!("before")).await;
+    let asleep = Asleep::new(cluster.node(old));
+    eventually("the heir is written to", async || {
+        let answer = caller.send(write(key, &json!("between")).to_string()).await;
+        (answer.status == 200 && cluster.ask(heir, "GET foo") == "between").then_some(())
+    })
+    .await;
+    drop(asleep);
+    // It calls itself master until the others have told it.
+    for round in 0..200 {
+        let value = format!("round {round}");
+        caller.write(key, &json!(value)).await;
+        assert_eq!(caller.read(key).await, Some(json!(value)));
+        assert_eq!(cluster.ask(heir, "GET foo"), value);
+    }
+    eventually("the old master follows", async || (cluster.role(old) == "slave").then_some(())).await;
+    until_ready(&service, "READY").await;
+    caller.write(key, &json!("after")).await;
+    assert_eq!(cluster.ask(heir, "GET foo"), "after");
+}
+
+/// A process that does not run until this is dropped.
+struct Asleep<'a>(&'a Node);
+
+impl<'a> Asleep<'a> {
+    fn new(node: &'a Node) -> Self {
+        signal("-STOP", node);
+        Self(node)
+    }
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        signal("-CONT", self.0);
+    }
+}
+
+fn signal(name: &str, node: &Node) {
+    let status = Command::new("kill").args([name, &node.process_id().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
 }
 
 #[tokio::test]

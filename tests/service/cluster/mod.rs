@@ -32,6 +32,16 @@ fn keys_in(cluster: &Cluster, node: usize) -> usize {
     cluster.ask(node, "DBSIZE")[1..].parse().expect("a number")
 }
 
+/// The service's connections to all nodes: nobody else here speaks RESP3.
+fn connections(cluster: &Cluster, nodes: usize) -> Vec<String> {
+    let of = |node: usize| {
+        let clients = cluster.ask(node, "CLIENT LIST TYPE normal");
+        let ours = clients.lines().filter(|line| line.contains(" resp=3")).filter_map(|line| line.split(' ').next());
+        ours.map(|id| format!("node {node} {id}")).collect::<Vec<_>>()
+    };
+    (0..nodes).flat_map(of).collect()
+}
+
 /// What `/readyz` says.
 async fn readiness(service: &Service) -> Answer {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");

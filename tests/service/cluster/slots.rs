@@ -1,6 +1,6 @@
 //! Slots that move from node to node.
 
-use super::{calls, load, read, serve, until_ready, write};
+use super::{calls, connections, load, read, serve, until_ready, write};
 use crate::harness::{Caller, Cluster, eventually};
 use serde_json::json;
 
@@ -85,6 +85,8 @@ async fn slots_that_move_to_and_fro_under_load_are_noticed_by_nobody() {
     let service = serve(&cluster);
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
+    let connected = connections(&cluster, 4);
+    assert_eq!(connected.len(), 4);
     let mut keys = tagged(30);
     keys.extend((0..10).map(|number| format!("resting:{number}")));
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -110,6 +112,7 @@ async fn slots_that_move_to_and_fro_under_load_are_noticed_by_nobody() {
     .expect("the slot moves");
     let _told = stop.send(());
     let rounds = working.await.expect("nothing fails");
+    assert_eq!(connections(&cluster, 4), connected, "connections were not kept");
     assert!(rounds > 0 && calls(&cluster, 0, "asking") + calls(&cluster, 1, "asking") > 0);
 }
 

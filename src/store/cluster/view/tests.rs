@@ -40,14 +40,26 @@ fn an_answer_to_cluster_slots_is_read_whatever_it_calls_the_node_that_was_asked(
 }
 
 #[test]
-fn epochs_are_those_of_cluster_nodes() {
+fn epochs_and_replicas_that_are_not_listed_are_those_of_cluster_nodes() {
     let mut claims = vec![claim(0..=1, 1, 0, false), claim(2..=3, 2, 0, false)];
     (claims[0].master_id, claims[1].master_id) = ("aa".to_owned(), "bb".to_owned());
     let nodes = "aa 10.0.0.1:1@10001,name myself,master - 0 1426238317239 7 connected 0-1\n\
                  bb 10.0.0.2:2@10002 master - 0 1426238316232 2 connected 2-3\n\
                  cc 10.0.0.3:3@10003 slave aa 0 1426238316232 7 connected\n";
-    note_epochs(&mut claims, &bulk(nodes));
+    claims[0].master.host = "10.0.0.1".to_owned();
+    note_nodes(&mut claims, &bulk(nodes), &at(9));
     assert_eq!((claims[0].epoch, claims[0].own, claims[1].epoch, claims[1].own), (7, true, 2, false));
+    assert_eq!(claims[0].replicas, [Address { host: "10.0.0.3".to_owned(), port: 3 }]);
+    assert_eq!(claims[1].replicas, []);
+
+    // As the cluster calls them: by name, or not at all.
+    for (called, replica) in [("name", "other"), ("h", "h")] {
+        let mut claims = vec![Claim { master_id: "aa".to_owned(), ..claim(0..=1, 1, 0, false) }];
+        claims[0].master.host = called.to_owned();
+        let nodes = nodes.replace("10.0.0.3:3@10003", "10.0.0.3:3@10003,other,shard-id=1");
+        note_nodes(&mut claims, &bulk(&nodes), &at(9));
+        assert_eq!(claims[0].replicas, [Address { host: replica.to_owned(), port: 3 }]);
+    }
 }
 
 #[test]
