@@ -1,3 +1,5 @@
+//! Views of clusters that agree, and that do not.
+
 use super::*;
 
 fn bulk(text: &str) -> Value {
