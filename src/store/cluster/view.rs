@@ -16,6 +16,7 @@ use std::{
 pub struct Claim {
     slots: Range,
     master: Address,
+    /// Sorted.
     replicas: Vec<Address>,
     /// What the cluster calls the master.
     master_id: String,
@@ -23,6 +24,14 @@ pub struct Claim {
     epoch: u64,
     /// The master says so itself.
     own: bool,
+}
+
+impl Claim {
+    /// Of two claims to a slot the one with more of it holds; two that differ never have the same.
+    fn strength(&self) -> impl Ord + use<> {
+        let master = (self.epoch, self.own, Reverse(self.master.clone()));
+        (master, self.replicas.len(), self.replicas.clone())
+    }
 }
 
 /// A master, its replicas, and the slots that it has.
@@ -48,7 +57,10 @@ pub fn read_slots(answer: &Value, asked: &Address) -> Option<Vec<Claim>> {
         let [Value::Int(start), Value::Int(end), master, replicas @ ..] = &parts[..] else { return None };
         let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
         let (master, master_id) = read_node(master, asked)?;
-        let replicas = replicas.iter().filter_map(|node| read_node(node, asked)).map(|(address, _)| address).collect();
+        let mut replicas: Vec<Address> =
+            replicas.iter().filter_map(|node| read_node(node, asked)).map(|(address, _)| address).collect();
+        replicas.sort_unstable();
+        replicas.dedup();
         let slots = (start <= end && end < SLOTS).then_some(start..=end)?;
         Some(Claim { slots, master, replicas, master_id, epoch: 0, own: false })
     };
@@ -139,38 +151,34 @@ pub fn note_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) {
                 claim.replicas.push(replica);
             }
         }
+        claim.replicas.sort_unstable();
     }
 }
 
 /// What is true, given what several nodes claim. It depends on nothing else, so it is stable.
 pub fn agree(views: &[Vec<Claim>]) -> Vec<Group> {
-    let strength = |claim: &Claim| (claim.epoch, claim.own, Reverse(claim.master.clone()));
     let mut claims: Vec<&Claim> = views.iter().flatten().collect();
-    // The strongest of equals first, so that later ones do not take its place.
-    claims.sort_by_cached_key(|claim| Reverse(strength(claim)));
-    let mut owners: Vec<Option<&Claim>> = vec![None; usize::from(SLOTS)];
-    for claim in claims {
+    // The strongest first, so that no other one takes its place.
+    claims.sort_by_cached_key(|claim| Reverse(claim.strength()));
+    let mut owners: Vec<Option<usize>> = vec![None; usize::from(SLOTS)];
+    for (rank, claim) in claims.iter().enumerate() {
         for slot in claim.slots.clone() {
-            owners[usize::from(slot)].get_or_insert(claim);
+            owners[usize::from(slot)].get_or_insert(rank);
         }
     }
-    let mut groups: BTreeMap<&Address, (Vec<u16>, &Claim)> = BTreeMap::new();
+    // By master: its slots and the rank of its strongest claim.
+    let mut groups: BTreeMap<&Address, (Vec<u16>, usize)> = BTreeMap::new();
     for (slot, owner) in (0..SLOTS).zip(owners) {
-        let Some(owner) = owner else { continue };
-        let (slots, strongest) = groups.entry(&owner.master).or_insert((Vec::new(), owner));
+        let Some(rank) = owner else { continue };
+        let (slots, strongest) = groups.entry(&claims[rank].master).or_insert((Vec::new(), rank));
         slots.push(slot);
-        if strength(owner) > strength(strongest) {
-            *strongest = owner;
-        }
+        *strongest = rank.min(*strongest);
     }
     let masters: HashSet<&Address> = groups.keys().copied().collect();
-    let group = |(master, (slots, claim)): (&&Address, &(Vec<u16>, &Claim))| {
+    let group = |(master, (slots, strongest)): (&&Address, &(Vec<u16>, usize))| {
         // Whoever has slots follows nobody, whatever another node has not heard yet.
-        let mut replicas: Vec<Address> =
-            claim.replicas.iter().filter(|replica| !masters.contains(replica)).cloned().collect();
-        replicas.sort_unstable();
-        replicas.dedup();
-        Group { master: (*master).clone(), replicas, slots: slots::ranges(slots.iter().copied()) }
+        let replicas = claims[*strongest].replicas.iter().filter(|replica| !masters.contains(replica)).cloned();
+        Group { master: (*master).clone(), replicas: replicas.collect(), slots: slots::ranges(slots.iter().copied()) }
     };
     let mut agreed: Vec<Group> = groups.iter().map(group).collect();
     agreed.sort_unstable_by_key(|group| group.slots.first().map(|range| *range.start()));

@@ -84,7 +84,7 @@ fn of_equal_claims_the_masters_own_word_counts() {
         replicas: replicas.iter().copied().map(at).collect(),
         ..claim(0..=9, 1, 1, own)
     };
-    let agreed = agree(&[vec![with(&[2], false)], vec![with(&[4, 3], true)]]);
+    let agreed = agree(&[vec![with(&[2], false)], vec![with(&[3, 4], true)]]);
     assert_eq!(agreed, [Group { master: at(1), replicas: vec![at(3), at(4)], slots: vec![0..=9] }]);
     assert_eq!(agreed[0].addresses(), [at(1), at(3), at(4)]);
 }
