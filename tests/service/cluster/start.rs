@@ -1,7 +1,8 @@
 //! Where keys are, and what is said of it.
 
 use super::{calls, keys_in, read, readiness, serve, until_ready, write};
-use crate::harness::{Cluster, Service, eventually};
+use crate::harness::{Cluster, Service, authority, eventually};
+use cachefront::cli::dev::local_redis::{Group, Layout};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -55,7 +56,7 @@ async fn a_cluster_with_a_password_is_served_and_a_key_is_located() {
         assert_eq!(caller.read(&format!("k{number}")).await, Some(json!(number)));
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let files = crate::harness::authority().issue(folder.path(), "service");
+    let files = authority().issue(folder.path(), "service");
     let locate = |section: &str| {
         let config = folder.path().join("setup.config");
         let text = format!(
@@ -100,6 +101,35 @@ async fn nodes_are_called_as_the_cluster_calls_them() {
             caller.write(&format!("k{number}"), &json!(number)).await;
             assert_eq!(caller.read(&format!("k{number}")).await, Some(json!(number)), "{arguments:?}");
         }
+    }
+}
+
+/// Nodes that speak TLS on a port of their own, which is what the cluster announces to those who speak it.
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+async fn a_cluster_that_speaks_tls_is_served_by_its_tls_ports() {
+    if Group::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
+        .is_err()
+    {
+        eprintln!("skipped: this redis-server was built without TLS");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = authority().issue(folder.path(), "redis");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority().pem()).expect("the authority is written");
+    let [certificate, key, ca] = [&files.certificate, &files.key, &ca].map(|path| path.display().to_string());
+    let shown = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+    let arguments = [&shown[..], &["--tls-auth-clients", "no", "--tls-cluster", "yes", "--tls-replication", "yes"]];
+    let cluster = Cluster::start_with(2, 1, "", &arguments.concat());
+    let seed = cluster.setting(0, "tls-port");
+    let section = format!("[redis]\ncluster=localhost:{seed}\ntls=true\nca_cert={ca}\nattempt_timeout_ms=2000\n");
+    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &section);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    for number in 0..20 {
+        caller.write(&format!("k{number}"), &json!(number)).await;
+        assert_eq!(caller.read(&format!("k{number}")).await, Some(json!(number)));
     }
 }
 

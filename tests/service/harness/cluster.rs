@@ -1,6 +1,6 @@
 //! A Redis Cluster of real processes.
 
-use super::{PATIENCE, start};
+use super::PATIENCE;
 use cachefront::cli::dev::local_redis::{Group, Layout, Node};
 use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
 
@@ -150,12 +150,13 @@ impl Cluster {
     fn meet(&self, number: usize) {
         for other in (0..self.groups.len()).filter(|other| *other != number) {
             let (host, port) = ("127.0.0.1", self.node(number).address.port);
-            let bus = self.ask_config(number, "cluster-port");
+            let bus = self.setting(number, "cluster-port");
             self.ok(other, &format!("CLUSTER MEET {host} {port} {bus}"));
         }
     }
 
-    fn ask_config(&self, number: usize, name: &str) -> String {
+    /// What `CONFIG GET` says.
+    pub fn setting(&self, number: usize, name: &str) -> String {
         let mut connection = self.connection(number);
         let (_, value): (String, String) =
             redis::cmd("CONFIG").arg("GET").arg(name).query(&mut connection).expect("a setting");
@@ -169,14 +170,21 @@ impl Cluster {
         redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
     }
 
+    /// Another program may take a port between the moment it is found free and the start.
     fn start_node(&self) -> Group {
-        let bus = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let bus = bus.port().to_string();
+        (0..5).find_map(|_| self.try_to_start_node().ok()).expect("a node starts")
+    }
+
+    fn try_to_start_node(&self) -> Result<Group, String> {
+        let port = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let (bus, tls) = (port().port().to_string(), port().port().to_string());
+        let speaks_tls = self.arguments.iter().any(|argument| argument == "--tls-cluster");
+        let tls = if speaks_tls { vec!["--tls-port", &tls] } else { Vec::new() };
         // The offset of a replica tells the others that it can be read; pings make one.
         let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
-        let own = own.into_iter().chain(["--repl-ping-replica-period", "1"]).map(str::to_owned);
+        let own = own.into_iter().chain(tls).chain(["--repl-ping-replica-period", "1"]).map(str::to_owned);
         let arguments = own.chain(self.arguments.iter().cloned()).collect();
-        start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
+        Group::start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
     }
 
     /// Waits until every node knows every other one, and that all replicas can be read.
