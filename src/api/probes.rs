@@ -77,6 +77,9 @@ fn changes(warm_up: Option<WarmUp>) -> Vec<String> {
 }
 
 fn shard_problems(shard: &ShardHealth) -> Vec<String> {
+    if let Some(vacancy) = shard.vacancy {
+        return vec![format!("shard \"{}\": {vacancy}", shard.name)];
+    }
     if !shard.known {
         return vec![format!("shard \"{}\": its nodes are not known yet", shard.name)];
     }

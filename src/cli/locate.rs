@@ -5,11 +5,10 @@ use crate::{
     server,
     settings::{self, Settings},
     store::Store,
-    types::{FullKey, Key},
+    types::{Address, FullKey, Key},
 };
 use clap::Args;
 use std::{borrow::Cow, path::PathBuf, time::Duration};
-use tokio::time::timeout;
 
 /// How long those who know the nodes may take to name them.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,30 +55,21 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
 /// Where the key is with these settings.
 fn place(settings: &Settings, key: &FullKey<'_>) -> Result<String, Failure> {
     let store = Store::new(settings).map_err(Failure::settings)?;
-    if store.locate(key).master.is_none() {
-        ask(&store, key)?;
+    let slot = store.slot(key).map_or_else(String::new, |slot| format!("slot={slot} "));
+    if store.locate(key).master.is_none()
+        && let Err(problem) = ask(&store, key)?
+    {
+        let shard = if slot.is_empty() { format!("shard={} ", store.locate(key).shard) } else { String::new() };
+        println!("{slot}{shard}master=unknown replica=unknown");
+        return Err(Failure::general(problem));
     }
     let found = store.locate(key);
-    let Some(master) = found.master else {
-        let problems = store.topology_problems().join("; ");
-        let shard = found.shard;
-        let message = format!("who knows the nodes of shard \"{shard}\" did not name them in time: {problems}");
-        println!("shard={shard} master=unknown replica=unknown");
-        return Err(Failure::general(message));
-    };
-    let replica = found.replica.map_or_else(|| "none".to_owned(), |address| address.to_string());
-    Ok(format!("shard={} master={master} replica={replica}", found.shard))
+    let say = |address: Option<Address>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    Ok(format!("{slot}shard={} master={} replica={}", found.shard, say(found.master), say(found.replica)))
 }
 
-/// Asks those who know the nodes.
-fn ask(store: &Store, key: &FullKey<'_>) -> Result<(), Failure> {
+/// Asks those who know where keys are; the inner error is why they did not say it.
+fn ask(store: &Store, key: &FullKey<'_>) -> Result<Result<(), String>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)?;
-    runtime.block_on(async {
-        tokio::select! {
-            () = store.clone().maintain() => {}
-            // If it is not known by then, that is said.
-            _ = timeout(ASK_TIMEOUT, store.until_known(key)) => {}
-        }
-    });
-    Ok(())
+    Ok(runtime.block_on(store.discover(key, ASK_TIMEOUT)))
 }

@@ -26,7 +26,7 @@ value goes on in indented lines. An existing `setup.config` of the Python servic
 
 Redis users need the commands GET, SET and UNLINK on the keys, and INFO:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info`; with another `db` than 0
-also `+select`.
+also `+select`, for a Redis Cluster also `+readonly +asking +cluster|slots +cluster|nodes`.
 ";
 
 /// The whole page.

@@ -6,6 +6,7 @@
 
 use super::{
     Answer, Freshness, Inner, Noted, Operation, OperationKind, StoreError,
+    cluster::Errand,
     commands::{answer_to, command},
     error::{Advice, NodeError, WriteFailure},
     freshness::Wish,
@@ -41,10 +42,10 @@ type Answered = (usize, Result<Answer, StoreError>);
 
 /// The operations of one batch, and what is left of its reply's room.
 struct Batch<'a> {
+    store: &'a Inner,
     operations: &'a [Operation<'a>],
     /// Of each operation's key.
     hashes: Vec<u64>,
-    store: &'a Inner,
     deadline: Deadline,
     reply_bytes: AtomicUsize,
 }
@@ -60,6 +61,7 @@ struct Part {
 
 /// Runs all operations; answers in their order.
 pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
+    store.settle(deadline).await;
     let map = store.map.load_full();
     let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get(_));
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
@@ -141,6 +143,7 @@ impl Batch<'_> {
     /// Reads from replicas; what one of them does not answer is asked of another.
     async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
         let mut answered = Vec::with_capacity(positions.len());
+        let mut redirected: Vec<usize> = Vec::new();
         let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
         while let Some(first) = open.first() {
             // Waits, if need be, once for all.
@@ -151,7 +154,7 @@ impl Batch<'_> {
                     groups.entry(node.id).or_insert_with(|| Group::of(node)).reads.push(read);
                 } else {
                     let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
-                    answered.push((read.position, Err(error)));
+                    answered.push((read.position, read.tried.miss_or(error).map(Answer::Got)));
                 }
             }
             let size = (MESSAGE_BYTES / shard.value_bytes().max(1)).clamp(READS_MIN, READS_MAX);
@@ -163,6 +166,14 @@ impl Batch<'_> {
             });
             for ((node, connection, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
+                    Err(error) if self.store.follows(&error, shard, &node) => {
+                        self.store.heed(&node, std::iter::once(&error));
+                        redirected.push(read.position);
+                    }
+                    Ok(Answer::Got(None)) if self.store.doubts_miss(shard, &node) => {
+                        read.tried.note_miss();
+                        open.push(read);
+                    }
                     Err(error) if error.advice() == Advice::RetryElsewhere => {
                         read.tried.note(&node, connection, error);
                         open.push(read);
@@ -171,6 +182,7 @@ impl Batch<'_> {
                 }
             }
         }
+        answered.extend(self.each_by_itself(redirected).await);
         answered
     }
 
@@ -208,13 +220,42 @@ impl Batch<'_> {
             };
             let answers = self.send(shard, &node, &positions, patience).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
+            let is_redirected = refusal.is_some_and(|error| self.store.follows(error, shard, &node));
             if let Some(refusal) = refusal {
+                self.store.heed(&node, answers.iter().filter_map(|answer| answer.as_ref().err()));
                 node.doubt();
                 tried.note(&node, node.connection(), refusal.clone());
             }
             positions = self.take(shard, positions, answers, &mut answered);
+            if is_redirected {
+                answered.extend(self.each_by_itself(std::mem::take(&mut positions)).await);
+            }
         }
         answered
+    }
+
+    /// Runs what a node of a Redis Cluster sent elsewhere, each key on its own and its operations in their order.
+    async fn each_by_itself(&self, positions: Vec<usize>) -> Vec<Answered> {
+        let mut keys: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+        for position in positions {
+            keys.entry(self.operations[position].key.as_bytes()).or_default().push(position);
+        }
+        let runs = keys.into_values().map(|positions| async {
+            let mut answered = Vec::with_capacity(positions.len());
+            for position in positions {
+                answered.push((position, self.follow(position).await));
+            }
+            answered
+        });
+        join_all(runs).await.into_iter().flatten().collect()
+    }
+
+    async fn follow(&self, position: usize) -> Result<Answer, StoreError> {
+        let Operation { key, kind } = &self.operations[position];
+        let (hash, command) = (self.hashes[position], command(key, kind));
+        let errand =
+            Errand { key, command: &command, kind, lane: self.store.lane(hash, kind), deadline: self.deadline };
+        self.store.follow(&errand, None, |value, had| self.answer(position, value, had)).await
     }
 
     /// Takes the answers that stand and returns the positions that are to be sent again: the operations that were
@@ -274,8 +315,11 @@ impl Batch<'_> {
         };
         match answers {
             Ok((values, had)) => {
-                let answers = positions.iter().zip(values);
-                answers.map(|(position, value)| self.answer(shard, *position, value, had)).collect()
+                let answer = |(position, value): (&usize, Value)| {
+                    shard.note_value(&value);
+                    self.answer(*position, value, had)
+                };
+                positions.iter().zip(values).map(answer).collect()
             }
             Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -288,8 +332,7 @@ impl Batch<'_> {
     }
 
     /// What a value means, as long as there is room for it in the reply.
-    fn answer(&self, shard: &Shard, position: usize, value: Value, had: u32) -> Result<Answer, NodeError> {
-        shard.note_value(&value);
+    fn answer(&self, position: usize, value: Value, had: u32) -> Result<Answer, NodeError> {
         if let Value::BulkString(bytes) = &value {
             let hash = self.hashes[position];
             self.store.large_keys.note(hash, self.store.large_keys.lane(hash), bytes.len());

@@ -41,3 +41,12 @@ pub fn got(value: Value) -> Result<Option<Vec<u8>>, NodeError> {
         _ => Err(NodeError::Unexpected),
     }
 }
+
+/// Takes the answer to a command that has nothing to tell.
+pub fn done(value: &Value) -> Result<(), NodeError> {
+    match value {
+        Value::Okay => Ok(()),
+        Value::ServerError(error) => Err(NodeError::from(error)),
+        _ => Err(NodeError::Unexpected),
+    }
+}

@@ -47,9 +47,23 @@ impl NodeError {
     pub fn did_not_run(&self) -> bool {
         match self {
             Self::NotConnected => true,
-            Self::Answered { code, .. } => ["READONLY", "LOADING", "MASTERDOWN"].contains(&code.as_str()),
+            Self::Answered { code, .. } => {
+                ["READONLY", "LOADING", "MASTERDOWN"].contains(&code.as_str()) || self.is_redirection()
+            }
             _ => false,
         }
+    }
+
+    /// True if a node of a Redis Cluster refused because another one is to be asked, or because nobody has the
+    /// slot now.
+    pub fn is_redirection(&self) -> bool {
+        let without = ["TRYAGAIN", "CLUSTERDOWN"];
+        self.names_a_node() || matches!(self, Self::Answered { code, .. } if without.contains(&code.as_str()))
+    }
+
+    /// True if a node of a Redis Cluster refused and said which one is to be asked instead.
+    pub fn names_a_node(&self) -> bool {
+        matches!(self, Self::Answered { code, .. } if code == "MOVED" || code == "ASK")
     }
 }
 

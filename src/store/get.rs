@@ -2,6 +2,7 @@
 
 use super::{
     Freshness, Inner, OperationKind, StoreError,
+    cluster::{Errand, Refused},
     commands::{command, got},
     error::{Advice, NodeError},
     freshness::Wish,
@@ -24,6 +25,7 @@ pub async fn get(
     freshness: Freshness,
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
+    store.settle(deadline).await;
     let (now, before) = store.map.load().routes(key);
     let answer = run(store, &now, key, freshness, deadline).await?;
     match (answer, before) {
@@ -42,7 +44,8 @@ pub async fn run(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let kind = OperationKind::Get(freshness);
     let lane = store.lane(*hash, &kind);
-    let read = Read { shard, wish: store.changes.wish(*hash, freshness), command: command(key, &kind), lane, deadline };
+    let wish = store.changes.wish(*hash, freshness);
+    let read = Read { store, shard, key, kind: &kind, wish, command: command(key, &kind), lane, deadline };
     let answer = read.run().await;
     if let Ok(Some(bytes)) = &answer {
         store.large_keys.note(*hash, lane, bytes.len());
@@ -52,6 +55,9 @@ pub async fn run(
 
 /// One read.
 struct Read<'a> {
+    store: &'a Inner,
+    key: &'a FullKey<'a>,
+    kind: &'a OperationKind<'a>,
     shard: &'a Shard,
     wish: Wish,
     command: Cmd,
@@ -63,7 +69,10 @@ impl Read<'_> {
     async fn run(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let mut tried = Tried::default();
         loop {
-            let node = self.shard.reader(&self.wish, &tried, self.deadline).await?;
+            let node = match self.shard.reader(&self.wish, &tried, self.deadline).await {
+                Ok(node) => node,
+                Err(error) => return tried.miss_or(error),
+            };
             let connection = node.connection();
             let answer = match &self.shard.hedge {
                 None => self.ask(&node, &tried).await,
@@ -73,6 +82,12 @@ impl Read<'_> {
                 self.shard.note_value(value);
             }
             match answer.and_then(got) {
+                Err(error) if self.store.follows(&error, self.shard, &node) => {
+                    let Self { key, kind, command, lane, deadline, .. } = self;
+                    let errand = Errand { key, command, kind, lane: *lane, deadline: *deadline };
+                    return self.store.follow(&errand, Some(Refused { node, error }), |value, _| got(value)).await;
+                }
+                Ok(None) if self.store.doubts_miss(self.shard, &node) => tried.note_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, connection, error),
                 answer => return answer.map_err(|error| self.shard.read_failure(error)),
             }

@@ -1,6 +1,7 @@
 //! The background task that keeps one connection to a node open and asks over it how the node is.
 
 use super::{
+    commands,
     error::NodeError,
     link::{GiveUp, Link, Patience, Phase, Session},
     node::Node,
@@ -72,6 +73,10 @@ async fn open(node: &Node) -> Result<Session, String> {
     let connection = node.target.connect(&ended).await?;
     let session = Session::new(connection, node.attempt_timeout, ended);
     let deadline = Deadline::within(node.connect_timeout);
+    if node.in_cluster() {
+        let refused = |error| format!("it refused READONLY: {error}");
+        allow_reads(&session, deadline).await.map_err(refused)?;
+    }
     probe(node, &session, deadline).await.map_err(|error| error.to_string())?;
     Ok(session)
 }
@@ -104,11 +109,23 @@ async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
         tracing::warn!(node = %node.address, "the connection to Redis was lost");
         enter(node, link, Phase::Connecting);
     }
+    node.alarm();
 }
 
 fn enter(node: &Node, link: &Link, phase: Phase) {
     link.enter(phase);
     node.notify_change();
+}
+
+/// A replica of a Redis Cluster sends reads to its master unless it is told otherwise.
+async fn allow_reads(session: &Session, deadline: Deadline) -> Result<(), NodeError> {
+    let readonly = redis::cmd("READONLY");
+    let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
+    let answer = session.ask(patience, |mut connection| {
+        let readonly = &readonly;
+        async move { connection.req_packed_command(readonly).await }
+    });
+    commands::done(&answer.await?)
 }
 
 /// Asks the node how it is.

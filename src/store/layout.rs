@@ -2,6 +2,7 @@
 
 use super::{
     Inner,
+    cluster::Cluster,
     map::{Map, Routing},
     sentinel::Sentinels,
     shard::Shard,
@@ -31,7 +32,12 @@ impl Inner {
                 self.map.store(Arc::new(Map::new(Routing::Ring(ring), shards)));
                 Ok(())
             }
-            Topology::Cluster(_) => Err("not yet".to_owned()),
+            Topology::Cluster(seeds) => {
+                let cluster = Cluster::new(seeds, &settings.redis, self.changes.clock, &self.layout)?;
+                self.map.store(Arc::new(cluster.blank()));
+                self.cluster = Some(cluster);
+                Ok(())
+            }
         }
     }
 
@@ -40,7 +46,8 @@ impl Inner {
     pub(super) fn apply(&self, settings: &Settings) -> Result<(), String> {
         let before = self.map.load_full();
         let listed = match &settings.topology {
-            Topology::Static(listed) if self.sentinels.is_none() => listed,
+            Topology::Static(listed) if self.sentinels.is_none() && self.cluster.is_none() => listed,
+            Topology::Cluster(_) if self.cluster.is_some() => return Ok(()),
             Topology::Sentinel(sentinels) if self.sentinels.is_some() => {
                 let watched = sentinels.shards.iter().map(|shard| (shard.name.as_str(), shard.weight));
                 let same = before.has_same_ring(watched);
@@ -49,7 +56,7 @@ impl Inner {
             _ => return Err(TOPOLOGY_WAITS.to_owned()),
         };
         let shard = |listed: &settings::Shard| {
-            let known = before.shards().iter().find(|shard| *shard.name == *listed.name);
+            let known = before.shards().iter().find(|shard| *shard.name() == *listed.name);
             let shard = known.map_or_else(|| Arc::new(self.shard(&listed.name, &settings.redis)), Arc::clone);
             shard.set_nodes(&nodes(listed), &settings.redis).map(|()| shard)
         };

@@ -4,6 +4,7 @@
 use super::{Inner, keep, node::NodeId};
 use std::{
     collections::{HashMap, HashSet},
+    pin::pin,
     sync::Arc,
 };
 use tokio::{
@@ -23,11 +24,8 @@ struct Tasks {
 /// Keeps all connections open and follows promotions until it is dropped.
 pub async fn maintain(store: &Arc<Inner>) {
     let mut tasks = Tasks::default();
-    if store.sentinels.is_some() {
-        let store = Arc::clone(store);
-        tasks.running.spawn(async move { follow_sentinels(&store).await });
-    }
     let mut layout = store.layout.subscribe();
+    let mut topology = pin!(follow_topology(store));
     loop {
         // Seen before the look, so that a change during it is looked at again.
         layout.borrow_and_update();
@@ -35,6 +33,7 @@ pub async fn maintain(store: &Arc<Inner>) {
         let warm_up = store.end_warm_up();
         tokio::select! {
             () = sleep(warm_up.unwrap_or_default()), if warm_up.is_some() => {}
+            () = &mut topology => return,
             changed = layout.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
                 return report(&error);
@@ -43,9 +42,12 @@ pub async fn maintain(store: &Arc<Inner>) {
     }
 }
 
-async fn follow_sentinels(store: &Inner) {
-    if let Some(sentinels) = &store.sentinels {
-        sentinels.follow().await;
+/// Follows whoever knows which nodes there are, for ever.
+async fn follow_topology(store: &Inner) {
+    match (&store.cluster, &store.sentinels) {
+        (Some(cluster), _) => cluster.follow(store).await,
+        (None, Some(sentinels)) => sentinels.follow().await,
+        (None, None) => std::future::pending().await,
     }
 }
 
@@ -59,7 +61,7 @@ impl Tasks {
     fn fit(&mut self, store: &Arc<Inner>) {
         let map = store.map.load_full();
         let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
-        for shard in map.shards_in_use() {
+        for shard in map.connected() {
             let identity = Arc::as_ptr(shard) as usize;
             shards.insert(identity);
             self.of_shards.entry(identity).or_insert_with(|| {

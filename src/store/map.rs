@@ -1,6 +1,9 @@
 //! Which shards there are, and which one a key is on.
 
-use super::shard::Shard;
+use super::{
+    cluster::{Slots, slot_of},
+    shard::Shard,
+};
 use crate::{
     ring::{Ring, key_hash},
     types::FullKey,
@@ -13,6 +16,8 @@ pub struct Map {
     routing: Routing,
     /// In the order that the routing counts in.
     shards: Vec<Arc<Shard>>,
+    /// Single nodes that a key may be asked of though no slot is theirs yet.
+    guests: Vec<Arc<Shard>>,
     previous: Option<Previous>,
 }
 
@@ -27,6 +32,8 @@ pub struct Previous {
 #[derive(Clone)]
 pub enum Routing {
     Ring(Ring),
+    /// Of a Redis Cluster.
+    Slots(Slots),
 }
 
 /// A key's way.
@@ -38,7 +45,15 @@ pub struct Route {
 
 impl Map {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards, previous: None }
+        Self { routing, shards, guests: Vec::new(), previous: None }
+    }
+
+    pub fn with_guests(self, guests: Vec<Arc<Shard>>) -> Self {
+        Self { guests, ..self }
+    }
+
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// The same map, with keys that are elsewhere in `before` on the move until then.
@@ -48,7 +63,8 @@ impl Map {
 
     /// The same map, with nothing on the move.
     pub fn settled(&self) -> Self {
-        Self { routing: self.routing.clone(), shards: self.shards.clone(), previous: None }
+        let (routing, shards) = (self.routing.clone(), self.shards.clone());
+        Self { routing, shards, guests: self.guests.clone(), previous: None }
     }
 
     pub fn previous(&self) -> Option<&Previous> {
@@ -57,24 +73,22 @@ impl Map {
 
     /// True if these are the shards that its ring was made of.
     pub fn has_same_ring<'a>(&self, shards: impl IntoIterator<Item = (&'a str, u32)>) -> bool {
-        match &self.routing {
-            Routing::Ring(ring) => {
-                let names: Vec<_> = shards.into_iter().collect();
-                let same = names.iter().map(|(name, _)| *name).eq(self.shards.iter().map(|shard| &*shard.name));
-                same && *ring == Ring::new(names)
-            }
-        }
-    }
-
-    /// All shards that may be asked: those before as well.
-    pub fn shards_in_use(&self) -> impl Iterator<Item = &Arc<Shard>> {
-        let before = self.previous.iter().flat_map(|previous| previous.map.shards());
-        let gone = before.filter(|before| self.shards.iter().all(|shard| !Arc::ptr_eq(shard, before)));
-        self.shards.iter().chain(gone)
+        let Routing::Ring(ring) = &self.routing else { return false };
+        let shards: Vec<_> = shards.into_iter().collect();
+        let same = shards.len() == self.shards.len()
+            && shards.iter().zip(&self.shards).all(|((name, _), shard)| *name == &*shard.name());
+        same && *ring == Ring::new(shards)
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
+    }
+
+    /// All whose nodes are connected to: those before as well.
+    pub fn connected(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        let before = self.previous.iter().flat_map(|previous| previous.map.shards());
+        let gone = before.filter(|before| self.shards.iter().all(|shard| !Arc::ptr_eq(shard, before)));
+        self.shards.iter().chain(&self.guests).chain(gone)
     }
 
     pub fn shard(&self, position: usize) -> &Arc<Shard> {
@@ -86,6 +100,7 @@ impl Map {
         let hash = key_hash(key.as_bytes());
         match &self.routing {
             Routing::Ring(ring) => (ring.owner(hash), hash),
+            Routing::Slots(slots) => (slots.owner(slot_of(key.as_bytes())), hash),
         }
     }
 

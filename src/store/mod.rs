@@ -4,6 +4,7 @@
 //! request never opens one itself.
 
 mod batch;
+mod cluster;
 mod commands;
 mod connect;
 mod durable;
@@ -39,6 +40,7 @@ use crate::{
     types::{Address, Deadline, FullKey, Ttl},
 };
 use arc_swap::ArcSwap;
+use cluster::Cluster;
 use freshness::{Changes, Clock};
 use lanes::{Lane, LargeKeys};
 use map::{Map, Routing};
@@ -46,7 +48,10 @@ use secrecy::ExposeSecret;
 use sentinel::Sentinels;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use sync::Sync;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
@@ -57,6 +62,8 @@ struct Inner {
     changes: Changes,
     sync: Sync,
     large_keys: LargeKeys,
+    /// Where the shards are those of a Redis Cluster.
+    cluster: Option<Cluster>,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
     /// Where they know the nodes.
@@ -125,6 +132,8 @@ pub struct WarmUp {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Location {
     pub shard: String,
+    /// Of a Redis Cluster.
+    pub slot: Option<u16>,
     /// `None` while nobody knows it yet.
     pub master: Option<Address>,
     /// The replica that is read first; `None` where the shard has none.
@@ -142,6 +151,7 @@ impl Store {
             sync: Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
             large_keys: LargeKeys::default(),
             layout: watch::Sender::new(()),
+            cluster: None,
             sentinels: None,
         };
         store.lay_out(settings)?;
@@ -173,7 +183,7 @@ impl Store {
     pub fn warm_up(&self) -> Option<WarmUp> {
         let map = self.0.map.load();
         let previous = map.previous()?;
-        let names = |map: &Map| map.shards().iter().map(|shard| shard.name.to_string()).collect::<Vec<_>>();
+        let names = |map: &Map| map.shards().iter().map(|shard| shard.name().to_string()).collect::<Vec<_>>();
         let (now, before) = (names(&map), names(&previous.map));
         Some(WarmUp {
             added: now.iter().filter(|name| !before.contains(name)).cloned().collect(),
@@ -238,7 +248,30 @@ impl Store {
     /// Where a key lives.
     pub fn locate(&self, key: &FullKey<'_>) -> Location {
         let route = self.0.map.load().route(key);
-        route.shard.locate(route.hash)
+        Location { slot: self.0.slot(key), ..route.shard.locate(route.hash) }
+    }
+
+    /// The slot of a key in a Redis Cluster.
+    pub fn slot(&self, key: &FullKey<'_>) -> Option<u16> {
+        self.0.slot(key)
+    }
+
+    /// Learns once where a key is, where that has to be asked, instead of [`Store::maintain`]. The error says why that
+    /// was not possible.
+    pub async fn discover(&self, key: &FullKey<'_>, within: Duration) -> Result<(), String> {
+        if let Some(cluster) = &self.0.cluster {
+            return cluster.discover(&self.0, within).await;
+        }
+        tokio::select! {
+            () = self.clone().maintain() => {}
+            // If it is not known by then, that is said.
+            _ = timeout(within, self.until_known(key)) => {}
+        }
+        if self.locate(key).master.is_some() {
+            return Ok(());
+        }
+        let (shard, problems) = (self.locate(key).shard, self.topology_problems().join("; "));
+        Err(format!("who knows the nodes of shard \"{shard}\" did not name them in time: {problems}"))
     }
 }
 

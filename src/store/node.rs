@@ -39,6 +39,8 @@ pub struct Common {
     /// How far their master's writing has come.
     pub progress: Arc<Progress>,
     pub clock: Clock,
+    /// They are nodes of a Redis Cluster; this is told when one of them is lost or turns into something else.
+    pub cluster: Option<Arc<Notify>>,
 }
 
 pub struct Node {
@@ -80,7 +82,9 @@ pub struct Node {
     /// ... and the moment until which it has all changes, in milliseconds.
     passed: AtomicU64,
     stale_max: Option<Duration>,
-    common: Common,
+    clock: Clock,
+    /// It may move to another shard.
+    common: Mutex<Common>,
 }
 
 impl Node {
@@ -113,8 +117,34 @@ impl Node {
             lacks_data: AtomicBool::new(false),
             passed: AtomicU64::new(0),
             stale_max: redis.replica_stale_max,
-            common: common.clone(),
+            clock: common.clock,
+            common: Mutex::new(common.clone()),
         })
+    }
+
+    /// Makes it one of the nodes that have this in common.
+    pub fn join(&self, common: &Common) {
+        let mut own = self.common();
+        if !Arc::ptr_eq(&own.changed, &common.changed) {
+            *own = common.clone();
+            // What it has of another master's changes says nothing here.
+            self.passed.store(0, Relaxed);
+        }
+    }
+
+    fn common(&self) -> MutexGuard<'_, Common> {
+        self.common.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn in_cluster(&self) -> bool {
+        self.common().cluster.is_some()
+    }
+
+    /// Has the cluster's nodes asked anew: with this one something has happened.
+    pub fn alarm(&self) {
+        if let Some(alarm) = &self.common().cluster {
+            alarm.notify_one();
+        }
     }
 
     /// Sends one command.
@@ -234,6 +264,7 @@ impl Node {
             let role = standing.as_ref().map(|standing| standing.role);
             if last.as_ref().map(|last| last.role) != role {
                 tracing::info!(node = %self.address, ?role, "a node's role");
+                self.alarm();
             }
             self.note_role(role, standing.as_ref().is_some_and(|standing| standing.loading));
             *last = standing;
@@ -257,13 +288,15 @@ impl Node {
     }
 
     fn note_progress(&self, now: &Standing, asked: Moment) {
+        // Held, so that it cannot move to another shard meanwhile.
+        let common = self.common();
         match now.role {
             Role::Master if self.in_line.load(Relaxed) => {
-                self.common.progress.note_master(&now.history, asked, now.offset);
+                common.progress.note_master(&now.history, asked, now.offset);
             }
             // While its link is down its offset says nothing.
             Role::Replica { down_for: None, .. } => {
-                if let Some(passed) = self.common.progress.passed(&now.history, now.offset) {
+                if let Some(passed) = common.progress.passed(&now.history, now.offset) {
                     self.passed.fetch_max(passed.ms(), Relaxed);
                 }
             }
@@ -309,11 +342,11 @@ impl Node {
     }
 
     pub fn now(&self) -> Moment {
-        self.common.clock.now()
+        self.clock.now()
     }
 
     pub fn notify_change(&self) {
-        self.common.changed.send_replace(());
+        self.common().changed.send_replace(());
     }
 
     /// A connection that is up; with several, the next one in turn.

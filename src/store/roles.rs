@@ -88,7 +88,7 @@ impl Shard {
         self.note_contest(&mut decision, &members, (0..nodes.len()).filter(is_master).count() > 1);
         if now != before {
             let (old, new) = (&nodes[before].address, &nodes[now].address);
-            tracing::warn!(shard = &*self.name, %old, %new, "writes go to another master");
+            tracing::warn!(shard = &*self.name(), %old, %new, "writes go to another master");
             self.replace_members(Members::new(nodes.to_vec(), Some(now)));
         }
     }
@@ -97,7 +97,7 @@ impl Shard {
     fn note_contest(&self, decision: &mut Decision, members: &Members, contested: bool) {
         if contested && !decision.contested {
             let master = members.master().map(|master| master.address.to_string());
-            tracing::warn!(shard = &*self.name, master, "two nodes call themselves master; one of them is used");
+            tracing::warn!(shard = &*self.name(), master, "two nodes call themselves master; one of them is used");
         }
         decision.contested = contested;
     }

@@ -18,18 +18,24 @@ use arc_swap::ArcSwap;
 use redis::Value;
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::timeout_at};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout_at,
+};
 
 /// How large values are taken to be before any was read.
 const VALUE_BYTES_AT_FIRST: usize = 64 * 1024;
 
 pub struct Shard {
-    pub name: Arc<str>,
+    /// Slots come and go, and the name with them.
+    name: Mutex<Arc<str>>,
+    /// Why it has no nodes and will not get any.
+    vacancy: Option<&'static str>,
     members: ArcSwap<Members>,
     pub(super) decision: Mutex<Decision>,
     /// How large values are: an estimate from those read.
@@ -69,6 +75,8 @@ pub struct ShardHealth {
     pub replicas: usize,
     /// Two nodes at once call themselves master.
     pub contested: bool,
+    /// Why there are no nodes at all.
+    pub vacancy: Option<&'static str>,
 }
 
 impl ShardHealth {
@@ -83,6 +91,8 @@ impl ShardHealth {
 pub struct Tried {
     nodes: Vec<Attempt>,
     last: Option<NodeError>,
+    /// A replica has no such key, which its master is to confirm.
+    missed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -98,6 +108,17 @@ impl Tried {
         let lost = matches!(error, NodeError::Lost | NodeError::NotConnected).then_some(connection);
         self.nodes.push(Attempt { node: node.id, lost });
         self.last = Some(error);
+    }
+
+    /// Notes that a replica has no such key; from then on only the master will do.
+    pub fn note_miss(&mut self) {
+        self.missed = true;
+    }
+
+    /// What it comes to that nobody is left to ask: the replica's word counts while its master is known to be lost.
+    pub fn miss_or<T>(&self, error: StoreError) -> Result<Option<T>, StoreError> {
+        let lost = matches!(error, StoreError::Unavailable { cause: NodeError::NotConnected, .. });
+        if self.missed && lost { Ok(None) } else { Err(error) }
     }
 
     fn has(&self, node: &Node) -> bool {
@@ -120,7 +141,8 @@ impl Shard {
     /// A shard without nodes; `layout` is told when it gets some.
     pub fn new(name: &str, redis: &settings::Redis, clock: Clock, layout: &watch::Sender<()>) -> Self {
         Self {
-            name: name.into(),
+            name: Mutex::new(name.into()),
+            vacancy: None,
             members: ArcSwap::default(),
             decision: Mutex::default(),
             value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
@@ -128,6 +150,38 @@ impl Shard {
             hedge: redis.hedge_reads.then(Hedge::default),
             common: Common { clock, ..Common::default() },
             layout: layout.clone(),
+        }
+    }
+
+    /// Of a Redis Cluster; `alarm` is told when a node is lost or turns into something else.
+    pub fn in_cluster(mut self, alarm: &Arc<Notify>) -> Self {
+        self.common.cluster = Some(Arc::clone(alarm));
+        self
+    }
+
+    /// One that stands for what nobody serves: whoever asks fails at once.
+    pub fn vacant(mut self, why: &'static str) -> Self {
+        self.vacancy = Some(why);
+        self
+    }
+
+    pub fn is_vacant(&self) -> bool {
+        self.vacancy.is_some()
+    }
+
+    /// True if it is the one that writes go to.
+    pub fn is_master(&self, node: &Node) -> bool {
+        self.members.load().master().is_some_and(|master| master.id == node.id)
+    }
+
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn rename(&self, name: &str) {
+        let mut own = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        if **own != *name {
+            *own = name.into();
         }
     }
 
@@ -139,16 +193,31 @@ impl Shard {
     /// takes the first one for its master until it knows better. The error says what is wrong with the certificates
     /// for Redis.
     pub fn set_nodes(&self, addresses: &[Address], redis: &settings::Redis) -> Result<(), String> {
+        self.take_nodes(addresses, redis, |_| None)?;
+        self.layout.send_replace(());
+        Ok(())
+    }
+
+    /// As [`Shard::set_nodes`], with nodes that another shard had, and without telling the layout: a node must not be
+    /// missing there on its way from shard to shard.
+    pub fn take_nodes(
+        &self,
+        addresses: &[Address],
+        redis: &settings::Redis,
+        known: impl Fn(&Address) -> Option<Arc<Node>>,
+    ) -> Result<(), String> {
         let _decision = self.decide();
         let before = self.members();
-        let node = |address: &Address| match before.find(address) {
-            Some(node) => Ok(Arc::clone(node)),
+        let node = |address: &Address| match before.find(address).cloned().or_else(|| known(address)) {
+            Some(node) => {
+                node.join(&self.common);
+                Ok(node)
+            }
             None => Node::new(address, redis, &self.common).map(Arc::new),
         };
         let nodes = addresses.iter().map(node).collect::<Result<Vec<_>, _>>()?;
         let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
         self.replace_members(Members::new(nodes, master.or(Some(0))));
-        self.layout.send_replace(());
         Ok(())
     }
 
@@ -185,7 +254,7 @@ impl Shard {
     pub fn unreadable(&self, tried: &Tried, deadline: Deadline) -> StoreError {
         let cause = tried.last.clone().unwrap_or(NodeError::NotConnected);
         if deadline.has_passed() {
-            StoreError::DeadlinePassed { shard: Arc::clone(&self.name), cause }
+            StoreError::DeadlinePassed { shard: self.name(), cause }
         } else {
             self.read_failure(cause)
         }
@@ -204,7 +273,8 @@ impl Shard {
 
     /// The node to read from, if there is one now.
     pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
-        self.members.load().readable(wish, |node| tried.has(node), tried.in_vain()).cloned()
+        let wish = Wish { master_only: wish.master_only || tried.missed, ..*wish };
+        self.members.load().readable(&wish, |node| tried.has(node), tried.in_vain()).cloned()
     }
 
     /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in
@@ -218,6 +288,14 @@ impl Shard {
             self.members.load().nodes().iter().for_each(|node| node.want());
             self.write_failure(WriteFailure(tried.last.clone().unwrap_or(NodeError::NotConnected)))
         })
+    }
+
+    /// The node with this address, once it is connected; whether it is the master does not matter.
+    pub async fn node(&self, address: &Address, deadline: Deadline) -> Result<Arc<Node>, NodeError> {
+        let members = || self.members.load();
+        let ready = || members().find(address).filter(|node| node.is_up()).cloned();
+        let hopeful = || members().find(address).is_some_and(|node| node.is_connecting());
+        self.wait(deadline, ready, hopeful).await.ok_or(NodeError::NotConnected)
     }
 
     /// How large values are, in bytes, going by those read lately.
@@ -252,7 +330,7 @@ impl Shard {
             if let Some(found) = ready() {
                 return Some(found);
             }
-            if !hopeful() || timeout_at(until, changes.changed()).await.is_err() {
+            if self.is_vacant() || !hopeful() || timeout_at(until, changes.changed()).await.is_err() {
                 return None;
             }
         }
@@ -260,7 +338,7 @@ impl Shard {
 
     /// What a read's last failure means.
     pub fn read_failure(&self, cause: NodeError) -> StoreError {
-        let shard = Arc::clone(&self.name);
+        let shard = self.name();
         match &cause {
             NodeError::Answered { code, .. } if code == "WRONGTYPE" => StoreError::WrongType,
             NodeError::NoRoom => StoreError::ReplyTooLarge,
@@ -271,26 +349,28 @@ impl Shard {
 
     /// What a write's failure means.
     pub fn write_failure(&self, failure: WriteFailure) -> StoreError {
-        failure.of(Arc::clone(&self.name))
+        failure.of(self.name())
     }
 
     pub fn health(&self) -> ShardHealth {
         let members = self.members.load();
         let is_demoted = |master: &Node| matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
         ShardHealth {
-            name: self.name.to_string(),
+            name: self.name().to_string(),
             known: !members.nodes().is_empty(),
             master_up: members.master().is_some_and(|master| master.is_up() && !is_demoted(master)),
             replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
             replicas: members.replicas().count(),
             contested: self.decide().contested,
+            vacancy: self.vacancy,
         }
     }
 
     pub fn locate(&self, hash: u64) -> Location {
         let members = self.members.load();
         Location {
-            shard: self.name.to_string(),
+            shard: self.name().to_string(),
+            slot: None,
             master: members.master().map(|master| master.address.clone()),
             replica: members.first_replica(hash).map(|replica| replica.address.clone()),
         }

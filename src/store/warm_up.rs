@@ -48,7 +48,10 @@ impl Moving<'_> {
         let removed = timeout(before.shard.attempt_timeout, removed);
         let (answer, removed) = futures_util::future::join(write::run(store, now, key, kind, *deadline), removed).await;
         if !matches!(removed, Ok(Ok(_))) {
-            tracing::debug!(shard = &*before.shard.name, "a value that moves could not be removed from its old shard");
+            tracing::debug!(
+                shard = &*before.shard.name(),
+                "a value that moves could not be removed from its old shard"
+            );
         }
         answer
     }
@@ -60,7 +63,7 @@ impl Moving<'_> {
             Ok(None) => return Ok(None),
             // The new shard has spoken: there is no value. That the old one is lost does not change that.
             Err(error) => {
-                tracing::debug!(shard = &*self.before.shard.name, %error, "the old shard of a key cannot be asked");
+                tracing::debug!(shard = &*self.before.shard.name(), %error, "the old shard of a key cannot be asked");
                 return Ok(None);
             }
         };
@@ -114,7 +117,7 @@ impl Moving<'_> {
             // A user who may not run scripts: rather a value too few than one that was deleted.
             let removed = write::run(self.store, &self.now, self.key, &OperationKind::Delete, self.deadline).await;
             if let Err(error) = removed {
-                tracing::warn!(shard = &*self.now.shard.name, %error, "a deleted value may have come back");
+                tracing::warn!(shard = &*self.now.shard.name(), %error, "a deleted value may have come back");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Answer, Inner, Noted, OperationKind, StoreError,
+    cluster::{Errand, Refused},
     commands::{answer_to, command},
     error::WriteFailure,
     link::{GiveUp, Patience},
@@ -18,6 +19,7 @@ pub async fn write(
     kind: &OperationKind<'_>,
     deadline: Deadline,
 ) -> Result<Answer, StoreError> {
+    store.settle(deadline).await;
     let (now, before) = store.map.load().routes(key);
     let _noted = Noted { changes: &store.changes, hash: now.hash };
     match before {
@@ -49,6 +51,11 @@ pub async fn run(
             }
         };
         match answer {
+            Err(error) if store.follows(&error, shard, &node) => {
+                let errand = Errand { key, command: &command, kind, lane, deadline };
+                let read = |value, had| answer_to(kind, value, had);
+                return store.follow(&errand, Some(Refused { node, error }), read).await;
+            }
             Err(error) if error.did_not_run() => {
                 node.doubt();
                 tried.note(&node, node.connection(), error);

@@ -5,6 +5,7 @@ mod harness;
 mod bad_input;
 mod batch;
 mod clients;
+mod cluster;
 mod consistency;
 mod contract;
 mod drop_in;

@@ -97,7 +97,7 @@ impl Sentinels {
         drop(contact);
         let of_shard = |watched: &Watched| {
             let problem = watched.hearing().problem.clone()?;
-            Some(format!("shard \"{}\": {problem}", watched.shard.name))
+            Some(format!("shard \"{}\": {problem}", watched.shard.name()))
         };
         silence.into_iter().chain(self.watched.iter().filter_map(of_shard)).collect()
     }
@@ -154,14 +154,14 @@ impl Watched {
         if let Some(nodes) = nodes.filter(|nodes| !is_same(nodes, &hearing.given)) {
             let list: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             tracing::info!(
-                shard = &*self.shard.name,
+                shard = &*self.shard.name(),
                 nodes = list.join(", "),
                 "the sentinels tell which nodes there are"
             );
             match self.shard.set_nodes(&nodes, redis) {
                 Ok(()) => hearing.given = nodes,
                 // The certificates were sound when the first node was made, and are the same.
-                Err(error) => tracing::error!(shard = &*self.shard.name, error, "the nodes cannot be used"),
+                Err(error) => tracing::error!(shard = &*self.shard.name(), error, "the nodes cannot be used"),
             }
         }
         match master {
@@ -180,7 +180,7 @@ impl Watched {
         };
         if problem != hearing.problem {
             if let Some(problem) = &problem {
-                tracing::error!(shard = &*self.shard.name, cause, "{problem}");
+                tracing::error!(shard = &*self.shard.name(), cause, "{problem}");
             }
             hearing.problem = problem;
         }

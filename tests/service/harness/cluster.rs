@@ -1,157 +1,233 @@
-//! A real Redis Cluster: three masters with a replica each.
+//! A Redis Cluster of real processes.
 
-use super::{eventually, start};
-use cachefront::cli::dev::local_redis::{Group, Layout, Node, free_port};
+use super::PATIENCE;
+use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
 
-const MASTERS: usize = 3;
-const SLOTS: usize = 16384;
-/// A node that is out of touch for so long is taken for gone.
-const NODE_TIMEOUT_MS: u32 = 1000;
-
+/// Dropped, it is gone.
 pub struct Cluster {
-    /// The masters first, then their replicas, as they were at the beginning.
-    nodes: Vec<Node>,
-    /// What the nodes call each other.
-    ids: Vec<String>,
+    /// Masters first, then their replicas, then those that were added.
+    groups: Vec<Group>,
+    masters: usize,
+    replicas_each: usize,
     password: String,
-    /// What ends with it; dropped after the nodes.
-    _group: Group,
+    arguments: Vec<String>,
 }
 
 impl Cluster {
-    pub async fn start() -> Self {
-        Self::start_with("").await
+    /// Masters with equal parts of the slots.
+    pub fn start(masters: usize, replicas_each: usize) -> Self {
+        Self::start_with(masters, replicas_each, "", &[])
     }
 
-    /// Starts the nodes with a password, empty for none, and waits until all of them agree.
-    pub async fn start_with(password: &str) -> Self {
-        let password = password.to_owned();
-        let group = start(&Layout { shards: 0, password: password.clone(), ..Layout::default() });
-        let nodes: Vec<Node> = (0..2 * MASTERS).map(|_| node(&group)).collect();
-        let ids: Vec<String> = nodes.iter().map(|node| node.ask("CLUSTER MYID").expect("an answer")).collect();
-        let cluster = Self { nodes, ids, password, _group: group };
-        for (number, node) in cluster.nodes.iter().enumerate() {
-            // Else they would have to agree on who is first, which takes its time.
-            tell(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
-            if number < MASTERS {
-                let (first, end) = (number * SLOTS / MASTERS, (number + 1) * SLOTS / MASTERS);
-                tell(node, &format!("CLUSTER ADDSLOTSRANGE {first} {}", end - 1));
-            }
-            if number > 0 {
-                let first = &cluster.nodes[0];
-                let bus = first.ask("CONFIG GET cluster-port").expect("an answer");
-                let bus = bus.lines().last().expect("a port");
-                tell(node, &format!("CLUSTER MEET {} {} {bus}", first.address.host, first.address.port));
-            }
+    /// With further arguments, as redis-server takes them.
+    pub fn start_with(masters: usize, replicas_each: usize, password: &str, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut cluster = Self { groups: Vec::new(), masters, replicas_each, password: password.to_owned(), arguments };
+        let nodes = masters * (1 + replicas_each);
+        for number in 0..nodes {
+            let group = cluster.start_node();
+            cluster.groups.push(group);
+            cluster.ok(number, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
         }
-        for replica in MASTERS..2 * MASTERS {
-            let master = &cluster.ids[replica - MASTERS];
-            let replicate = format!("CLUSTER REPLICATE {master}");
-            // It has to have heard of its master.
-            let heard = async || (cluster.nodes[replica].ask(&replicate).ok()? == "+OK").then_some(());
-            eventually("a replica knows its master", heard).await;
+        for master in 0..masters {
+            let (first, next) = (master * 16_384 / masters, (master + 1) * 16_384 / masters);
+            cluster.ok(master, &format!("CLUSTER ADDSLOTSRANGE {first} {}", next - 1));
         }
-        for node in &cluster.nodes {
-            eventually("the cluster is whole", async || cluster.is_whole_for(node).then_some(())).await;
+        (0..nodes).for_each(|number| cluster.meet(number));
+        for replica in masters..nodes {
+            let master = cluster.id((replica - masters) / replicas_each);
+            until("a node knows its master", || {
+                (cluster.ask(replica, &format!("CLUSTER REPLICATE {master}")) == "+OK").then_some(())
+            });
         }
+        cluster.until_whole();
         cluster
     }
 
-    fn is_whole_for(&self, node: &Node) -> bool {
-        let info = node.ask("CLUSTER INFO").unwrap_or_default();
-        let all = self.nodes.len();
-        let table = node.ask("CLUSTER NODES").unwrap_or_default();
-        let replicas = table.lines().filter(|line| line.contains("slave")).count();
-        let online =
-            node.info("role").as_deref() == Some("master") || node.info("master_link_status").as_deref() == Some("up");
-        info.contains("cluster_state:ok")
-            && info.contains(&format!("cluster_known_nodes:{all}"))
-            && replicas == all - MASTERS
-            && online
+    /// The settings of a service in front of it; options of `[redis]` may follow.
+    pub fn section(&self) -> String {
+        let nodes: Vec<String> = (0..2).map(|number| self.node(number).address.to_string()).collect();
+        format!("[redis]\ncluster={}\npassword={}\n", nodes.join(", "), self.password)
     }
 
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    pub fn node(&self, number: usize) -> &Node {
+        self.groups[number].master(0)
     }
 
-    /// Position of the node that has a slot, as the node at `asked` sees it.
-    pub fn owner(&self, asked: usize, slot: usize) -> Option<usize> {
-        let table = self.nodes[asked].ask("CLUSTER NODES").ok()?;
-        let owns = |line: &&str| {
-            line.split(' ').skip(8).any(|range| {
-                let (first, last) = range.split_once('-').unwrap_or((range, range));
-                matches!((first.parse::<usize>(), last.parse::<usize>()), (Ok(a), Ok(b)) if (a..=b).contains(&slot))
-            })
-        };
-        let line = table.lines().find(owns)?;
-        self.ids.iter().position(|id| line.starts_with(id.as_str()))
+    /// Numbers of the replicas that a master has at first.
+    pub fn replicas(&self, master: usize) -> std::ops::Range<usize> {
+        let first = self.masters + master * self.replicas_each;
+        first..first + self.replicas_each
     }
 
-    /// A replica takes over from its master, with that one's consent.
-    pub async fn fail_over(&self, replica: usize) {
-        tell(&self.nodes[replica], "CLUSTER FAILOVER");
-        self.until_master(replica).await;
+    pub fn ask(&self, number: usize, command: &str) -> String {
+        self.node(number).ask(command).expect("an answer")
     }
 
-    pub async fn until_master(&self, node: usize) {
-        let node = &self.nodes[node];
-        eventually("the replica has taken over", async || (node.info("role")? == "master").then_some(())).await;
+    pub fn ok(&self, number: usize, command: &str) {
+        assert_eq!(self.ask(number, command), "+OK", "{command}");
     }
 
-    /// Moves a slot with all its keys, as resharding does.
-    pub async fn move_slot(&self, slot: usize, from: usize, to: usize) {
-        let (source, target) = (&self.nodes[from], &self.nodes[to]);
-        tell(target, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", self.ids[from]));
-        tell(source, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", self.ids[to]));
-        let auth = if self.password.is_empty() { String::new() } else { format!("AUTH {} ", self.password) };
+    pub fn id(&self, number: usize) -> String {
+        self.ask(number, "CLUSTER MYID")
+    }
+
+    pub fn slot(&self, key: &str) -> usize {
+        self.ask(0, &format!("CLUSTER KEYSLOT {key}"))[1..].parse().expect("a slot")
+    }
+
+    /// The number of the master that has a key at first.
+    pub fn owner(&self, key: &str) -> usize {
+        let slot = self.slot(key);
+        (0..self.masters).find(|master| slot < (master + 1) * 16_384 / self.masters).expect("a master")
+    }
+
+    /// Has a replica take over from its master, and waits until it has.
+    pub fn failover(&self, replica: usize) {
+        self.ok(replica, "CLUSTER FAILOVER");
+        until("the replica takes over", || (self.role(replica) == "master").then_some(()));
+    }
+
+    pub fn role(&self, number: usize) -> String {
+        self.node(number).info("role").expect("a role")
+    }
+
+    pub fn kill(&self, number: usize) {
+        self.node(number).kill();
+    }
+
+    /// Has a node without slots join; returns its number.
+    pub fn add(&mut self) -> usize {
+        let group = self.start_node();
+        self.groups.push(group);
+        let number = self.groups.len() - 1;
+        self.meet(number);
+        let id = self.id(number);
+        until("all know the new node", || {
+            (0..number).all(|other| self.ask(other, "CLUSTER NODES").contains(&id)).then_some(())
+        });
+        until("the new node is part of it", || self.has_state(number, "ok").then_some(()));
+        number
+    }
+
+    /// First step of moving a slot: from now on keys go one by one.
+    pub fn open_slot(&self, slot: usize, from: usize, to: usize) {
+        self.ok(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", self.id(from)));
+        self.ok(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", self.id(to)));
+    }
+
+    /// Second step, for each key.
+    pub fn move_key(&self, key: &str, from: usize, to: usize) {
+        let auth = if self.password.is_empty() { String::new() } else { format!(" AUTH {}", self.password) };
+        let port = self.node(to).address.port;
+        let answer = self.ask(from, &format!("MIGRATE 127.0.0.1 {port} {key} 0 5000{auth}"));
+        assert!(answer == "+OK" || answer == "+NOKEY", "{answer}");
+    }
+
+    /// Last step. All nodes have heard of it afterwards: the next move would be made under too low an epoch else.
+    pub fn close_slot(&self, slot: usize, from: usize, to: usize) {
+        let id = self.id(to);
+        self.ok(to, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
+        self.ok(from, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
+        let epoch = self.epoch(to, &id);
+        until("all nodes have heard of the new owner", || {
+            (0..self.groups.len()).all(|number| self.epoch(number, &id) == epoch).then_some(())
+        });
+    }
+
+    /// All three steps, with all keys of the slot.
+    pub fn move_slot(&self, slot: usize, from: usize, to: usize) {
+        self.open_slot(slot, from, to);
         loop {
-            let keys = source.ask(&format!("CLUSTER GETKEYSINSLOT {slot} 10")).expect("an answer");
+            let keys = self.ask(from, &format!("CLUSTER GETKEYSINSLOT {slot} 10"));
             if keys.is_empty() {
                 break;
             }
-            let (host, port) = (&target.address.host, target.address.port);
-            let keys = keys.replace('\n', " ");
-            let moved = source.ask(&format!("MIGRATE {host} {port} \"\" 0 5000 {auth}KEYS {keys}")).expect("an answer");
-            // A key may have expired or been deleted in the meantime.
-            assert!(moved == "+OK" || moved == "+NOKEY", "{moved}");
-            // What is asked for in the meantime is on either side.
-            tokio::task::yield_now().await;
+            keys.lines().for_each(|key| self.move_key(key, from, to));
         }
-        for node in [target, source] {
-            tell(node, &format!("CLUSTER SETSLOT {slot} NODE {}", self.ids[to]));
-        }
-        for asked in 0..self.nodes.len() {
-            eventually("all nodes know who has the slot", async || (self.owner(asked, slot)? == to).then_some(()))
-                .await;
+        self.close_slot(slot, from, to);
+    }
+
+    /// Waits until a replica has taken over.
+    pub fn until_master(&self, number: usize) {
+        until("the replica has taken over", || (self.role(number) == "master").then_some(()));
+    }
+
+    /// What a node takes for the configuration epoch of another one.
+    fn epoch(&self, asked: usize, id: &str) -> Option<String> {
+        let nodes = self.ask(asked, "CLUSTER NODES");
+        let line = nodes.lines().find(|line| line.starts_with(id))?;
+        line.split(' ').nth(6).map(str::to_owned)
+    }
+
+    pub fn has_state(&self, number: usize, state: &str) -> bool {
+        self.ask(number, "CLUSTER INFO").contains(&format!("cluster_state:{state}"))
+    }
+
+    fn meet(&self, number: usize) {
+        for other in (0..self.groups.len()).filter(|other| *other != number) {
+            let (host, port) = ("127.0.0.1", self.node(number).address.port);
+            let bus = self.setting(number, "cluster-port");
+            self.ok(other, &format!("CLUSTER MEET {host} {port} {bus}"));
         }
     }
 
-    pub fn slot_of(&self, key: &str) -> usize {
-        let slot = self.nodes[0].ask(&format!("CLUSTER KEYSLOT {key}")).expect("an answer");
-        slot.trim_start_matches(':').parse().expect("a number")
+    /// What `CONFIG GET` says.
+    pub fn setting(&self, number: usize, name: &str) -> String {
+        let mut connection = self.connection(number);
+        let (_, value): (String, String) =
+            redis::cmd("CONFIG").arg("GET").arg(name).query(&mut connection).expect("a setting");
+        value
     }
 
-    /// The settings of a service in front of it.
-    pub fn sections(&self) -> String {
-        let addresses: Vec<String> = self.nodes.iter().map(|node| node.address.to_string()).collect();
-        let password = if self.password.is_empty() { String::new() } else { format!("password={}\n", self.password) };
-        format!("[redis]\ncluster={}\n{password}", addresses.join(", "))
+    fn connection(&self, number: usize) -> redis::Connection {
+        let address = &self.node(number).address;
+        let url = format!("redis://:{}@{address}", self.password);
+        let url = if self.password.is_empty() { format!("redis://{address}") } else { url };
+        redis::Client::open(url).and_then(|client| client.get_connection()).expect("a connection")
+    }
+
+    /// Another program may take a port between the moment it is found free and the start.
+    fn start_node(&self) -> Group {
+        (0..5).find_map(|_| self.try_to_start_node().ok()).expect("a node starts")
+    }
+
+    fn try_to_start_node(&self) -> Result<Group, String> {
+        let port = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let (bus, tls) = (port().port().to_string(), port().port().to_string());
+        let speaks_tls = self.arguments.iter().any(|argument| argument == "--tls-cluster");
+        let tls = if speaks_tls { vec!["--tls-port", &tls] } else { Vec::new() };
+        // The offset of a replica tells the others that it can be read; pings make one.
+        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
+        let own = own.into_iter().chain(tls).chain(["--repl-ping-replica-period", "1"]).map(str::to_owned);
+        let arguments = own.chain(self.arguments.iter().cloned()).collect();
+        Group::start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
+    }
+
+    /// Waits until every node knows every other one, and that all replicas can be read.
+    fn until_whole(&self) {
+        for number in 0..self.groups.len() {
+            until("the cluster is whole", || {
+                let replicas = self.masters * self.replicas_each;
+                let listed: Vec<Vec<redis::Value>> =
+                    redis::cmd("CLUSTER").arg("SLOTS").query(&mut self.connection(number)).ok()?;
+                let found: usize = listed.iter().map(|entry| entry.len() - 3).sum();
+                let known = listed.len() == self.masters && found == replicas;
+                let linked = number < self.masters || self.node(number).info("master_link_status")? == "up";
+                (known && linked && self.has_state(number, "ok")).then_some(())
+            });
+        }
     }
 }
 
-fn node(group: &Group) -> Node {
-    let arguments = |port: u16| {
-        let mut arguments = group.usual_arguments(port);
-        // Redis's own choice, 10,000 above, may not exist.
-        let bus = free_port("127.0.0.1")?.to_string();
-        let (file, timeout) = (format!("nodes-{port}.conf"), NODE_TIMEOUT_MS.to_string());
-        let own = ["--cluster-enabled", "yes", "--cluster-config-file", &file, "--cluster-node-timeout", &timeout];
-        arguments.extend(own.into_iter().chain(["--cluster-port", &bus]).map(str::to_owned));
-        Ok(arguments)
-    };
-    group.start_node(("127.0.0.1", None), &arguments).unwrap_or_else(|problem| panic!("{problem}"))
-}
-
-fn tell(node: &Node, command: &str) {
-    assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE * 2 {
+        if let Some(found) = look() {
+            return found;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    panic!("waited in vain: {what}");
 }

@@ -1,0 +1,163 @@
+//! Masters that are replaced, by plan and by death.
+
+use super::{connections, load, read, serve, until_ready, write};
+use crate::harness::{Cluster, eventually};
+use cachefront::cli::dev::local_redis::Node;
+use serde_json::json;
+use std::process::Command;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_planned_failover_under_load_fails_nothing() {
+    let cluster = Cluster::start(3, 1);
+    let service = serve(&cluster);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let connected = connections(&cluster, 6);
+    assert_eq!(connected.len(), 6);
+    let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let working = {
+        let (caller, keys) = (caller.clone(), keys.clone());
+        tokio::spawn(async move { load(&caller, &keys, stopped).await })
+    };
+    let master = cluster.owner(&keys[0]);
+    let replica = cluster.replicas(master).start;
+    let cluster = tokio::task::spawn_blocking(move || {
+        cluster.failover(replica);
+        cluster
+    })
+    .await
+    .expect("it takes over");
+    eventually("the old master follows", async || (cluster.role(master) == "slave").then_some(())).await;
+    let _told = stop.send(());
+    assert!(working.await.expect("nothing fails") > 0);
+    assert_eq!(connections(&cluster, 6), connected, "connections were not kept");
+    caller.write(&keys[0], &json!("after")).await;
+    assert_eq!(cluster.ask(replica, &format!("GET {}", keys[0])), "after");
+    until_ready(&service, "READY").await;
+}
+
+#[tokio::test]
+async fn when_a_master_is_killed_its_reads_go_on_and_after_the_failover_its_writes() {
+    let arguments = ["--cluster-require-full-coverage", "no", "--cluster-allow-reads-when-down", "yes"];
+    let cluster = Cluster::start_with(3, 1, "", &arguments);
+    let service = serve(&cluster);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
+    caller.fill(&keys).await;
+    let lost = cluster.owner(&keys[0]);
+    let heir = cluster.replicas(lost).start;
+    eventually("the values are replicated", async || {
+        (cluster.ask(heir, "DBSIZE") == cluster.ask(lost, "DBSIZE")).then_some(())
+    })
+    .await;
+    let is_lost: Vec<bool> = keys.iter().map(|key| cluster.owner(key) == lost).collect();
+    cluster.kill(lost);
+    let mut refused = 0;
+    let mut rounds = 0;
+    eventually("the failover is over", async || {
+        rounds += 1;
+        for (key, is_lost) in keys.iter().zip(&is_lost) {
+            assert_eq!(caller.read(key).await, Some(json!(key)), "{key}");
+            let answer = caller.send(write(key, &json!(key)).to_string()).await;
+            if !is_lost {
+                assert_eq!(answer.status, 200, "{answer:?}");
+            } else if answer.status != 200 {
+                assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{answer:?}");
+                refused += 1;
+            }
+        }
+        let replies = caller.run(keys.iter().map(|key| read(key)).collect()).await;
+        for (key, reply) in keys.iter().zip(replies.as_array().expect("replies")) {
+            assert_eq!(reply["value"], json!(key), "{reply}");
+        }
+        let answer = caller.send(write(&keys[0], &json!(keys[0])).to_string()).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    assert!(refused > 0, "the failover was over before anything was written");
+    assert_eq!(cluster.role(heir), "master");
+    for key in &keys {
+        caller.write(key, &json!("after")).await;
+        caller.until_read(key, Some(&json!("after"))).await;
+    }
+    // It comes back, and follows.
+    cluster.node(lost).start_again().expect("it starts");
+    eventually("the old master follows", async || (cluster.role(lost) == "slave").then_some(())).await;
+    until_ready(&service, "READY").await;
+    for key in &keys {
+        assert_eq!(caller.read(key).await, Some(json!("after")));
+    }
+}
+
+#[tokio::test]
+async fn a_master_that_slept_through_its_replacement_is_written_to_no_more() {
+    let cluster = Cluster::start_with(3, 1, "", &["--cluster-require-full-coverage", "no"]);
+    let service = serve(&cluster);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let (old, key) = (cluster.owner("foo"), "foo");
+    let heir = cluster.replicas(old).start;
+    caller.write(key, &json!("before")).await;
+    let asleep = Asleep::new(cluster.node(old));
+    eventually("the heir is written to", async || {
+        let answer = caller.send(write(key, &json!("between")).to_string()).await;
+        (answer.status == 200 && cluster.ask(heir, "GET foo") == "between").then_some(())
+    })
+    .await;
+    drop(asleep);
+    // It calls itself master until the others have told it.
+    for round in 0..200 {
+        let value = format!("round {round}");
+        caller.write(key, &json!(value)).await;
+        assert_eq!(caller.read(key).await, Some(json!(value)));
+        assert_eq!(cluster.ask(heir, "GET foo"), value);
+    }
+    eventually("the old master follows", async || (cluster.role(old) == "slave").then_some(())).await;
+    until_ready(&service, "READY").await;
+    caller.write(key, &json!("after")).await;
+    assert_eq!(cluster.ask(heir, "GET foo"), "after");
+}
+
+/// A process that does not run until this is dropped.
+struct Asleep<'a>(&'a Node);
+
+impl<'a> Asleep<'a> {
+    fn new(node: &'a Node) -> Self {
+        signal("-STOP", node);
+        Self(node)
+    }
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        signal("-CONT", self.0);
+    }
+}
+
+fn signal(name: &str, node: &Node) {
+    let status = Command::new("kill").args([name, &node.process_id().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
+}
+
+#[tokio::test]
+async fn a_cluster_that_calls_itself_down_makes_commands_fail_and_none_a_miss() {
+    let cluster = Cluster::start(3, 0);
+    let service = serve(&cluster);
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..30).map(|number| format!("k{number}")).collect();
+    caller.fill(&keys).await;
+    let kept: Vec<&String> = keys.iter().filter(|key| cluster.owner(key) != 2).collect();
+    cluster.kill(2);
+    eventually("the cluster is down", async || cluster.has_state(0, "fail").then_some(())).await;
+    eventually("the cluster is down", async || cluster.has_state(1, "fail").then_some(())).await;
+    for key in kept.into_iter().take(2) {
+        let answer = caller.send(read(key).to_string()).await;
+        answer.expect_error(503, "shard_unavailable");
+        caller.send(write(key, &json!("v")).to_string()).await.expect_error(503, "shard_unavailable");
+    }
+    let replies = caller.run(keys.iter().take(3).map(|key| read(key)).collect()).await;
+    assert!(replies.as_array().expect("replies").iter().all(|reply| reply["code"] == "shard_unavailable"), "{replies}");
+}

@@ -1,0 +1,79 @@
+//! In front of a Redis Cluster: where commands go, and what callers notice when slots and masters move.
+
+mod failover;
+mod slots;
+mod start;
+
+use crate::harness::{Answer, Caller, Cluster, Service, eventually};
+use serde_json::{Value, json};
+
+/// With time enough for a busy machine; nothing here is about deadlines.
+fn serve(cluster: &Cluster) -> Service {
+    Service::start_with("REQUEST_DEADLINE_MS=10000", &format!("{}attempt_timeout_ms=2000\n", cluster.section()))
+}
+
+fn write(key: &str, value: &Value) -> Value {
+    json!({"command": "WRITE", "key": key, "value": value})
+}
+
+fn read(key: &str) -> Value {
+    json!({"command": "READ", "key": key})
+}
+
+/// How often a node has run a command.
+fn calls(cluster: &Cluster, node: usize, command: &str) -> u64 {
+    let statistics = cluster.ask(node, "INFO commandstats");
+    let prefix = format!("cmdstat_{command}:calls=");
+    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
+}
+
+fn keys_in(cluster: &Cluster, node: usize) -> usize {
+    cluster.ask(node, "DBSIZE")[1..].parse().expect("a number")
+}
+
+/// The service's connections to all nodes: nobody else here speaks RESP3.
+fn connections(cluster: &Cluster, nodes: usize) -> Vec<String> {
+    let of = |node: usize| {
+        let clients = cluster.ask(node, "CLIENT LIST TYPE normal");
+        let ours = clients.lines().filter(|line| line.contains(" resp=3")).filter_map(|line| line.split(' ').next());
+        ours.map(|id| format!("node {node} {id}")).collect::<Vec<_>>()
+    };
+    (0..nodes).flat_map(of).collect()
+}
+
+/// What `/readyz` says.
+async fn readiness(service: &Service) -> Answer {
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    Answer::of(http.get(format!("http://{}/readyz", service.admin))).await
+}
+
+async fn until_ready(service: &Service, status: &str) {
+    eventually(&format!("/readyz says {status}"), async || {
+        (readiness(service).await.json()["status"] == status).then_some(())
+    })
+    .await;
+}
+
+/// Writes and reads keys, singly and in batches, until it is told to stop; none may fail or read a wrong value.
+async fn load(caller: &Caller, keys: &[String], mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
+    let mut round = 0;
+    while stop.try_recv().is_err() {
+        round += 1;
+        for key in keys.iter().skip(round % 7).step_by(7) {
+            caller.write(key, &json!(round)).await;
+            assert_eq!(caller.read(key).await, Some(json!(round)), "{key} in round {round}");
+        }
+        let batch = keys.iter().flat_map(|key| [write(key, &json!(-1)), write(key, &json!(round)), read(key)]);
+        let replies = caller.run(batch.collect()).await;
+        for (key, replies) in keys.iter().zip(replies.as_array().expect("replies").chunks(3)) {
+            assert!(replies.iter().all(|reply| reply["status"] == "SUCCESS"), "{key} in round {round}: {replies:?}");
+            assert_eq!(replies[2]["value"], json!(round), "{key} in round {round}");
+        }
+        let replies = caller.run(keys.iter().map(|key| read(key)).collect()).await;
+        for (key, reply) in keys.iter().zip(replies.as_array().expect("replies")) {
+            assert_eq!(reply["value"], json!(round), "{key} in round {round}: {reply}");
+        }
+    }
+    round
+}
