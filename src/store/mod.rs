@@ -260,7 +260,8 @@ impl Store {
     /// was not possible.
     pub async fn discover(&self, key: &FullKey<'_>, within: Duration) -> Result<(), String> {
         if let Some(cluster) = &self.0.cluster {
-            return cluster.discover(&self.0, within).await;
+            let discovered = cluster.discover(&self.0, within).await;
+            return discovered.map_err(|error| format!("the nodes of the cluster cannot be asked: {error}"));
         }
         tokio::select! {
             () = self.clone().maintain() => {}
