@@ -60,7 +60,7 @@ async fn pause(node: &Node, wait: Duration) {
     let least = wait.min(jittered(NEEDED_WAIT));
     sleep(least).await;
     tokio::select! {
-        () = sleep(wait - least) => {}
+        () = sleep(wait.saturating_sub(least)) => {}
         () = node.needed() => {}
     }
 }

@@ -16,7 +16,7 @@ struct Lagging {
 }
 
 impl Lagging {
-    async fn start() -> Self {
+    fn start() -> Self {
         let group = redis(1, 0);
         let stream = Proxy::before(&group.master(0).address);
         let to_proxy = ["--replicaof", &stream.address.host, &stream.address.port.to_string()];
@@ -65,7 +65,7 @@ fn read(key: &str) -> Value {
 
 #[tokio::test]
 async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
-    let lagging = Lagging::start().await;
+    let lagging = Lagging::start();
     let service = Service::start(&lagging.section());
     let caller = service.caller().await;
     caller.write("k", &json!("old")).await;
@@ -91,7 +91,7 @@ async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
 
 #[tokio::test]
 async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
-    let lagging = Lagging::start().await;
+    let lagging = Lagging::start();
     let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
     let (first, second) = (first.caller().await, second.caller().await);
     first.write("k", &json!("old")).await;
@@ -127,7 +127,7 @@ async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
 
 #[tokio::test]
 async fn a_token_is_honoured_or_the_read_is_refused() {
-    let lagging = Lagging::start().await;
+    let lagging = Lagging::start();
     let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
     let (first, second) = (first.caller().await, second.caller().await);
     first.write("k", &json!("old")).await;
@@ -149,7 +149,7 @@ async fn a_token_is_honoured_or_the_read_is_refused() {
 
 #[tokio::test]
 async fn a_token_of_nobody_reads_from_the_master() {
-    let lagging = Lagging::start().await;
+    let lagging = Lagging::start();
     let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
     let (first, second) = (first.caller().await, second.caller().await);
     first.write("k", &json!("old")).await;
@@ -165,7 +165,7 @@ async fn a_token_of_nobody_reads_from_the_master() {
 
 #[tokio::test]
 async fn a_read_may_ask_for_the_master() {
-    let lagging = Lagging::start().await;
+    let lagging = Lagging::start();
     let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
     let (first, second) = (first.caller().await, second.caller().await);
     first.write("k", &json!("old")).await;
@@ -207,7 +207,7 @@ async fn a_write_says_how_many_replicas_have_it() {
 
 #[tokio::test]
 async fn a_write_that_too_few_replicas_have_is_unconfirmed() {
-    let lagging = Lagging::start().await;
+    let lagging = Lagging::start();
     let service = Service::start_with("REQUEST_DEADLINE_MS=400", &lagging.section());
     let caller = service.caller().await;
     let durable = |key: &str| json!({"command": "WRITE", "key": key, "value": "v", "replicas": 1});

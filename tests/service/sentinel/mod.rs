@@ -124,8 +124,11 @@ async fn replicas_come_and_go() {
     newcomer.kill();
     until_ready(&service, "DEGRADED").await;
     assert_eq!(problems(&service).await, json!(["shard \"a\": 1 of 2 replicas are not reachable"]));
+    eventually("the sentinel sees it", async || {
+        sentinels.ask(0, "SENTINEL REPLICAS main-a").ok()?.contains("s_down").then_some(())
+    })
+    .await;
     until_ready(&service, "READY").await;
-    assert!(sentinels.ask(0, "SENTINEL REPLICAS main-a").expect("an answer").contains("s_down"));
     newcomer.start_again().expect("it starts");
     assert_eq!(newcomer.ask(&follow).expect("an answer"), "+OK");
     until_read_from(&caller, newcomer).await;

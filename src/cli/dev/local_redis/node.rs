@@ -3,7 +3,7 @@
 use crate::types::Address;
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -11,6 +11,7 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
+use tokio::net::TcpSocket;
 
 /// How long a process may take to answer, and replicas to be online. Takes 0.3 s on an idle machine.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +33,8 @@ pub struct Node {
     /// How it was started, so that it can be started again.
     command: Mutex<Command>,
     process: Mutex<Child>,
+    /// Holds the port while the process is gone, so that nobody else is taken for it.
+    port: Mutex<Option<TcpSocket>>,
     password: String,
 }
 
@@ -55,6 +58,7 @@ impl Node {
                 address: Address { host: host.to_owned(), port },
                 command: Mutex::new(command),
                 process: Mutex::new(process),
+                port: Mutex::new(None),
                 password: starter.password.clone(),
             };
             match node.wait_until_up() {
@@ -92,10 +96,21 @@ impl Node {
         // It may be gone already, which is what is wanted.
         let _killed = process.kill();
         let _reaped = process.wait();
+        *self.port.lock().unwrap_or_else(PoisonError::into_inner) = self.hold_port();
+    }
+
+    /// The port, bound and not listened on. Where that fails the port is free for others, as it was without.
+    fn hold_port(&self) -> Option<TcpSocket> {
+        let address = SocketAddr::new(self.address.host.parse().ok()?, self.address.port);
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.ok()?;
+        socket.set_reuseaddr(true).ok()?;
+        socket.bind(address).ok()?;
+        Some(socket)
     }
 
     /// Starts the process again after [`Node::kill`], empty, on the same port.
     pub fn start_again(&self) -> Result<(), String> {
+        drop(self.port.lock().unwrap_or_else(PoisonError::into_inner).take());
         let spawned = self.command.lock().unwrap_or_else(PoisonError::into_inner).spawn();
         *self.process() = spawned.map_err(|error| format!("redis-server cannot be started again: {error}"))?;
         self.wait_until_up()
