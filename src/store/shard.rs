@@ -238,10 +238,11 @@ impl Shard {
         if let Some(node) = self.readable(wish, tried) {
             return Ok(node);
         }
+        // A node that is there and cannot be read yet is worth waiting for as well: it may just be changing its part.
+        let worth_waiting = |node: &Arc<Node>| !tried.has_for_good(node) && (node.is_connecting() || node.is_up());
         let hopeful = || {
             let members = self.members.load();
-            members.nodes().is_empty()
-                || members.nodes().iter().any(|node| !tried.has_for_good(node) && node.is_connecting())
+            members.nodes().is_empty() || members.nodes().iter().any(worth_waiting)
         };
         let found = self.wait(deadline, || self.readable(wish, tried), hopeful).await;
         found.ok_or_else(|| {

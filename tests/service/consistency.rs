@@ -1,6 +1,6 @@
 //! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
 
-use crate::harness::{Answer, Caller, Mode, Proxy, Service, eventually, redis, redis_section, shared};
+use crate::harness::{Answer, Caller, Mode, Proxy, Service, eventually, redis, redis_section, settled, shared};
 use cachefront::cli::dev::local_redis::{Group, Node};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -185,7 +185,8 @@ async fn a_read_may_ask_for_the_master() {
 
 #[tokio::test]
 async fn a_write_says_how_many_replicas_have_it() {
-    let (service, _group) = shared();
+    let (service, group) = shared();
+    settled(group).await;
     let caller = service.caller().await;
     for replicas in 1..=3 {
         let mut command = write("durable", &json!(replicas));

@@ -18,7 +18,7 @@ const COUNT: usize = 3;
 /// Ends its process group, all sentinels, when the pipe ends whose other end this process holds.
 const KEEPER: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
 /// A sentinel takes a node for down after so long.
-const DOWN_AFTER_MS: u32 = 500;
+const DOWN_AFTER_MS: u32 = 1000;
 
 /// What differs from the usual.
 #[derive(Clone, Default)]
