@@ -1,6 +1,6 @@
 //! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
 
-use crate::harness::{Answer, Caller, Mode, Proxy, Service, eventually, redis, redis_section, settled, shared};
+use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled, shared};
 use cachefront::cli::dev::local_redis::{Group, Node};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -39,11 +39,15 @@ impl Lagging {
     }
 }
 
-fn calls(node: &Node, command: &str) -> u64 {
-    let statistics = node.ask("INFO commandstats").expect("an answer");
-    let prefix = format!("cmdstat_{command}:calls=");
-    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
-    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
+/// Two instances in front of a replica that has the old value of `k` and lags from now on. A caller of each.
+async fn two_instances() -> (Lagging, [Service; 2], [Caller; 2]) {
+    let lagging = Lagging::start();
+    let services = [Service::start(&lagging.section()), Service::start(&lagging.section())];
+    let callers = [services[0].caller().await, services[1].caller().await];
+    callers[0].write("k", &json!("old")).await;
+    lagging.until_passed(&callers[1], "k", &json!("old")).await;
+    lagging.stream.set(Mode::BlackHole);
+    (lagging, services, callers)
 }
 
 /// Sends a command with a token, and returns the value in the reply, and the token that came with it.
@@ -91,12 +95,7 @@ async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
 
 #[tokio::test]
 async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
-    let lagging = Lagging::start();
-    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
-    let (first, second) = (first.caller().await, second.caller().await);
-    first.write("k", &json!("old")).await;
-    lagging.until_passed(&second, "k", &json!("old")).await;
-    lagging.stream.set(Mode::BlackHole);
+    let (lagging, _services, [first, second]) = two_instances().await;
     let (answer, token) = with_token(&first, write("k", &json!("new")), "").await;
     answer.expect_error(400, "invalid_sync_token");
     assert!(!token.is_empty(), "every answer has a token");
@@ -127,12 +126,7 @@ async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
 
 #[tokio::test]
 async fn a_token_is_honoured_or_the_read_is_refused() {
-    let lagging = Lagging::start();
-    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
-    let (first, second) = (first.caller().await, second.caller().await);
-    first.write("k", &json!("old")).await;
-    lagging.until_passed(&second, "k", &json!("old")).await;
-    lagging.stream.set(Mode::BlackHole);
+    let (lagging, _services, [first, second]) = two_instances().await;
     let token = first.send(write("k", &json!("new")).to_string()).await.header(TOKEN).to_owned();
     lagging.group.master(0).kill();
     eventually("the loss of the master is known", async || {
@@ -149,12 +143,7 @@ async fn a_token_is_honoured_or_the_read_is_refused() {
 
 #[tokio::test]
 async fn a_token_of_nobody_reads_from_the_master() {
-    let lagging = Lagging::start();
-    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
-    let (first, second) = (first.caller().await, second.caller().await);
-    first.write("k", &json!("old")).await;
-    lagging.until_passed(&second, "k", &json!("old")).await;
-    lagging.stream.set(Mode::BlackHole);
+    let (_lagging, _services, [first, second]) = two_instances().await;
     first.write("k", &json!("new")).await;
     let (answer, _) = with_token(&second, read("k"), "1234.5678.9abc").await;
     assert_eq!(answer.json()["value"], json!("new"));
@@ -165,12 +154,7 @@ async fn a_token_of_nobody_reads_from_the_master() {
 
 #[tokio::test]
 async fn a_read_may_ask_for_the_master() {
-    let lagging = Lagging::start();
-    let (first, second) = (Service::start(&lagging.section()), Service::start(&lagging.section()));
-    let (first, second) = (first.caller().await, second.caller().await);
-    first.write("k", &json!("old")).await;
-    lagging.until_passed(&second, "k", &json!("old")).await;
-    lagging.stream.set(Mode::BlackHole);
+    let (_lagging, _services, [first, second]) = two_instances().await;
     first.write("k", &json!("new")).await;
     let from_master = json!({"command": "READ", "key": "k", "consistency": "master"});
     assert_eq!(second.run(from_master.clone()).await["value"], json!("new"));

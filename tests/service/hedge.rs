@@ -1,7 +1,7 @@
 //! Reads that take long are sent to a second node, and only so many of them.
 
-use crate::harness::{Caller, Mode, Proxy, Service, eventually, redis};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use crate::harness::{Caller, Mode, Proxy, Service, calls, eventually, redis};
+use cachefront::cli::dev::local_redis::Group;
 use serde_json::json;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Hedged {
             for number in 0..300 {
                 hedged.caller.read(&format!("warm{number}")).await;
             }
-            hedged.group.replicas(0).iter().all(|replica| calls(replica) > 50).then_some(())
+            hedged.group.replicas(0).iter().all(|replica| calls(replica, "get") > 50).then_some(())
         })
         .await;
         hedged
@@ -39,22 +39,16 @@ impl Hedged {
     /// Reads `count` times a key that is drawn to a replica whose path is slow; how often the other one was asked.
     async fn read_slow(&self, count: usize) -> u64 {
         let [first, second] = self.group.replicas(0) else { panic!("two replicas") };
-        let before = calls(first);
+        let before = calls(first, "get");
         self.caller.read("one").await;
-        let (slow, other) = if calls(first) > before { (0, second) } else { (1, first) };
+        let (slow, other) = if calls(first, "get") > before { (0, second) } else { (1, first) };
         self.paths[slow].set(Mode::Delay(Duration::from_millis(100)));
-        let before = calls(other);
+        let before = calls(other, "get");
         for _ in 0..count {
             assert_eq!(self.caller.run(json!({"command": "READ", "key": "one"})).await["status"], "NOT_FOUND");
         }
-        calls(other) - before
+        calls(other, "get") - before
     }
-}
-
-fn calls(node: &Node) -> u64 {
-    let statistics = node.ask("INFO commandstats").expect("an answer");
-    let line = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls="));
-    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
 }
 
 #[tokio::test]

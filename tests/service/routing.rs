@@ -1,16 +1,8 @@
 //! Where commands go, as Redis itself counts them.
 
-use crate::harness::{Service, redis, redis_section};
+use crate::harness::{Service, calls, redis, redis_section};
 use cachefront::cli::dev::local_redis::{Group, Node};
 use serde_json::{Value, json};
-
-/// How often a node has run a command.
-pub fn calls(node: &Node, command: &str) -> u64 {
-    let statistics = node.ask("INFO commandstats").expect("an answer");
-    let prefix = format!("cmdstat_{command}:calls=");
-    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
-    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
-}
 
 fn keys_in(node: &Node) -> u64 {
     node.ask("DBSIZE").expect("an answer")[1..].parse().expect("a number")

@@ -18,7 +18,7 @@ pub use sentinels::{Sentinels, Unusual};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
 
-use cachefront::cli::dev::local_redis::{Group, Layout};
+use cachefront::cli::dev::local_redis::{Group, Layout, Node};
 use std::time::{Duration, Instant};
 
 /// How long a condition may take to come true before a test fails; far more than any should need.
@@ -34,6 +34,14 @@ pub fn redis(shards: usize, replicas: usize) -> Group {
 
 pub fn start(layout: &Layout) -> Group {
     Group::start(layout).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// How often a node has run a command.
+pub fn calls(node: &Node, command: &str) -> u64 {
+    let statistics = node.ask("INFO commandstats").expect("an answer");
+    let prefix = format!("cmdstat_{command}:calls=");
+    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
 }
 
 /// Waits until what is written to the masters is at their replicas at once: at first it takes up to a second.

@@ -4,8 +4,9 @@ mod failover;
 
 use crate::{
     faults::until_ready,
-    harness::{API_KEY, Answer, Caller, JWT_SECRET, Sentinels, Service, Unusual, authority, eventually, redis, start},
-    routing::calls,
+    harness::{
+        API_KEY, Answer, Caller, JWT_SECRET, Sentinels, Service, Unusual, authority, calls, eventually, redis, start,
+    },
 };
 use cachefront::cli::dev::local_redis::{Group, Layout, Node};
 use serde_json::{Value, json};
