@@ -1,15 +1,15 @@
 //! Settings → shards, at the start and when they change.
 
-use super::{
-    Inner,
-    cluster::Cluster,
-    map::{Map, Routing},
-    sentinel::Sentinels,
-    shard::Shard,
-};
 use crate::{
     ring::Ring,
     settings::{self, Settings, Topology},
+    store::{
+        Inner,
+        cluster::Cluster,
+        map::{Map, Routing},
+        sentinel::Sentinels,
+        shard::Shard,
+    },
     types::Address,
 };
 use std::{sync::Arc, time::Duration};

@@ -1,7 +1,7 @@
 //! The background tasks of the store: a connection is kept for every node that there is, roles are watched in every
 //! shard that there is.
 
-use super::{Inner, keep, node::NodeId};
+use crate::store::{Inner, node::NodeId, node::keep};
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,

@@ -1,11 +1,11 @@
 //! Which shards there are, and which one a key is on.
 
-use super::{
-    cluster::{Slots, slot_of},
-    shard::Shard,
-};
 use crate::{
     ring::{Ring, key_hash},
+    store::{
+        cluster::{Slots, slot_of},
+        shard::Shard,
+    },
     types::FullKey,
 };
 use std::sync::Arc;

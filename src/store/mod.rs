@@ -3,51 +3,36 @@
 //! Commands go to nodes over multiplexed connections that background tasks ([`Store::maintain`]) keep open; a
 //! request never opens one itself.
 
-mod batch;
 mod cluster;
-mod commands;
-mod connect;
-mod durable;
 mod error;
 mod freshness;
-mod get;
-mod hedge;
-mod keep;
-mod lanes;
 mod layout;
-mod link;
 mod maintain;
 mod map;
-mod members;
-mod names;
 mod node;
-mod roles;
+mod operation;
 mod sentinel;
 mod shard;
-mod standing;
-mod sync;
-mod warm_up;
-mod write;
 
 pub use error::{Advice, StoreError};
-pub use freshness::{Freshness, Moment};
+pub use freshness::{Freshness, Moment, SyncToken};
+pub use operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
-pub use sync::SyncToken;
 
 use crate::{
     ring::Ring,
     settings::Settings,
-    types::{Address, Deadline, FullKey, Ttl},
+    types::{Address, Deadline, FullKey},
 };
 use arc_swap::ArcSwap;
 use cluster::Cluster;
-use freshness::{Changes, Clock};
-use lanes::{Lane, LargeKeys};
+use freshness::{Changes, Clock, Sync};
 use map::{Map, Routing};
+use node::lanes::{Lane, LargeKeys};
+use operation::{batch, get, write};
 use secrecy::ExposeSecret;
 use sentinel::Sentinels;
-use std::{borrow::Cow, sync::Arc, time::Duration};
-use sync::Sync;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -83,41 +68,6 @@ impl Inner {
             OperationKind::Delete => Lane::Usual,
         }
     }
-}
-
-/// One command of a batch.
-pub struct Operation<'a> {
-    pub key: FullKey<'a>,
-    pub kind: OperationKind<'a>,
-}
-
-pub enum OperationKind<'a> {
-    Get(Freshness),
-    Set {
-        bytes: Cow<'a, [u8]>,
-        ttl: Ttl,
-        /// So many replicas have to have it; that is waited for within the deadline.
-        replicas: u32,
-    },
-    Delete,
-}
-
-impl OperationKind<'_> {
-    /// How many replicas have to have it.
-    fn replicas(&self) -> u32 {
-        if let Self::Set { replicas, .. } = self { *replicas } else { 0 }
-    }
-}
-
-/// What an operation came to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Of a GET: the bytes, or that there are none.
-    Got(Option<Vec<u8>>),
-    /// Of a SET: how many replicas had it when that was waited for.
-    Stored { replicas: u32 },
-    /// Of a DELETE: whether there was something to delete.
-    Deleted(bool),
 }
 
 /// Keys that move because shards came, went, or changed their weights.
@@ -273,17 +223,5 @@ impl Store {
         }
         let (shard, problems) = (self.locate(key).shard, self.topology_problems().join("; "));
         Err(format!("who knows the nodes of shard \"{shard}\" did not name them in time: {problems}"))
-    }
-}
-
-/// Notes a change when it is over, however it ended, also if its caller went away.
-struct Noted<'a> {
-    changes: &'a Changes,
-    hash: u64,
-}
-
-impl Drop for Noted<'_> {
-    fn drop(&mut self) {
-        self.changes.note(self.hash);
     }
 }

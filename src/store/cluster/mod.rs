@@ -13,15 +13,15 @@ mod view;
 pub use redirect::{Errand, Refused};
 pub use slots::{Slots, slot_of};
 
-use super::{
-    Inner,
-    connect::{Login, Target},
-    freshness::Clock,
-    map::{Map, Routing},
-    shard::Shard,
-};
 use crate::{
     settings,
+    store::{
+        Inner,
+        freshness::Clock,
+        map::{Map, Routing},
+        node::connect::{Login, Target},
+        shard::Shard,
+    },
     types::{Address, Deadline},
 };
 use layout::Guest;

@@ -8,9 +8,11 @@ use crate::{
     store::{
         Inner, OperationKind, StoreError,
         error::{NodeError, WriteFailure},
-        lanes::Lane,
-        link::{GiveUp, Patience},
         node::{Node, NodeId},
+        node::{
+            lanes::Lane,
+            link::{GiveUp, Patience},
+        },
         shard::{Shard, Tried},
     },
     types::{Address, Deadline, FullKey},

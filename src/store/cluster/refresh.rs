@@ -7,9 +7,11 @@ use super::{
 use crate::{
     store::{
         Inner,
-        lanes::Lane,
-        link::{GiveUp, Patience},
         node::{Node, NodeId},
+        node::{
+            lanes::Lane,
+            link::{GiveUp, Patience},
+        },
     },
     types::{Address, Deadline},
 };

@@ -7,11 +7,14 @@ mod answers;
 mod attend;
 mod council;
 
-use super::{
-    connect::{Login, Target},
-    shard::Shard,
+use crate::{
+    settings,
+    store::{
+        node::connect::{Login, Target},
+        shard::Shard,
+    },
+    types::Address,
 };
-use crate::{settings, types::Address};
 use answers::Reply;
 use council::{Council, Verdict};
 use futures_util::future::join_all;

@@ -1,17 +1,24 @@
 //! A master and its replicas: who is asked, and what their failures mean.
 
-use super::{
-    Location,
-    error::{NodeError, StoreError, WriteFailure},
-    freshness::{Clock, Wish},
-    hedge::Hedge,
-    link::{GiveUp, Patience},
-    members::Members,
-    node::{Common, Node, NodeId},
-    standing::{Role, Standing},
-};
+pub mod hedge;
+pub mod members;
+pub mod roles;
+pub mod standing;
+
 use crate::{
     settings,
+    store::{
+        Location,
+        error::{NodeError, StoreError, WriteFailure},
+        freshness::{Clock, Wish},
+        node::link::{GiveUp, Patience},
+        node::{Common, Node, NodeId},
+        shard::{
+            hedge::Hedge,
+            members::Members,
+            standing::{Role, Standing},
+        },
+    },
     types::{Address, Deadline},
 };
 use arc_swap::ArcSwap;

@@ -1,13 +1,17 @@
 //! The background task that keeps one connection to a node open and asks over it how the node is.
 
-use super::{
-    commands,
-    error::NodeError,
-    link::{GiveUp, Link, Patience, Phase, Session},
-    node::Node,
-    standing::Standing,
+use crate::{
+    store::{
+        error::NodeError,
+        node::{
+            Node,
+            link::{GiveUp, Link, Patience, Phase, Session},
+        },
+        operation::commands,
+        shard::standing::Standing,
+    },
+    types::Deadline,
 };
-use crate::types::Deadline;
 use redis::{Value, aio::ConnectionLike};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};

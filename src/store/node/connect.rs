@@ -1,7 +1,6 @@
 //! How a connection to a node is opened.
 
-use super::names::Names;
-use crate::{settings, types::Address};
+use crate::{settings, store::node::names::Names, types::Address};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
     PushKind, RedisConnectionInfo, RedisError, TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,

@@ -1,10 +1,13 @@
 //! The nodes of a shard, and which of them may answer a read.
 
-use super::{
-    freshness::{Moment, Wish},
-    node::Node,
+use crate::{
+    ring::rendezvous_score,
+    store::{
+        freshness::{Moment, Wish},
+        node::Node,
+    },
+    types::Address,
 };
-use crate::{ring::rendezvous_score, types::Address};
 use std::sync::Arc;
 
 /// The nodes of a shard at one time. It never changes; a shard that changes gets another one.

@@ -1,7 +1,6 @@
 //! One place for a multiplexed connection to a node: whether it is there, and calls over it.
 
-use super::error::NodeError;
-use crate::types::Deadline;
+use crate::{store::error::NodeError, types::Deadline};
 use redis::{RedisResult, aio::MultiplexedConnection};
 use std::{
     pin::pin,

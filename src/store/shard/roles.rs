@@ -1,11 +1,15 @@
 //! Which of a shard's nodes is its master: asked again whenever one of them changes.
 
-use super::{
-    members::Members,
-    shard::{Decision, Shard},
-    standing::{Incumbent, Role, Standing, elect},
+use crate::{
+    store::{
+        shard::{Decision, Shard},
+        shard::{
+            members::Members,
+            standing::{Incumbent, Role, Standing, elect},
+        },
+    },
+    types::Address,
 };
-use crate::types::Address;
 use std::sync::{MutexGuard, PoisonError};
 
 impl Shard {

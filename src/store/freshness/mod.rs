@@ -6,6 +6,10 @@
 //! was changed later the master is read. Keys that share a place in the table are taken for each other, which only
 //! sends a read to the master that a replica could have answered.
 
+mod sync;
+
+pub use sync::{Sync, SyncToken};
+
 use std::{
     collections::VecDeque,
     sync::{

@@ -1,17 +1,26 @@
 //! One Redis node: its connections, the queue for its answers, and what is known of it.
 
-use super::{
-    connect::{Login, Target},
-    durable::Durable,
-    error::NodeError,
-    freshness::{Clock, Moment, Progress},
-    lanes::Lane,
-    link::{Link, Patience, Session},
-    standing::{Role, Standing},
-};
+pub mod connect;
+pub mod durable;
+pub mod keep;
+pub mod lanes;
+pub mod link;
+pub mod names;
+
 use crate::{
     ring::node_seed,
     settings,
+    store::{
+        error::NodeError,
+        freshness::{Clock, Moment, Progress},
+        node::connect::{Login, Target},
+        node::{
+            durable::Durable,
+            lanes::Lane,
+            link::{Link, Patience, Session},
+        },
+        shard::standing::{Role, Standing},
+    },
     types::{Address, Deadline},
 };
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};

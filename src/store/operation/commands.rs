@@ -1,7 +1,9 @@
 //! Operations as Redis commands, and what their answers mean.
 
-use super::{Answer, OperationKind, error::NodeError};
-use crate::types::{FullKey, Ttl};
+use crate::{
+    store::{Answer, OperationKind, error::NodeError},
+    types::{FullKey, Ttl},
+};
 use redis::{Cmd, Value};
 
 /// The Redis command for an operation.

@@ -1,8 +1,10 @@
 //! Changes that wait until replicas have them, each on a connection of its own: `WAIT` counts what was written over
 //! the connection that it comes on, and holds up everything behind it.
 
-use super::{connect::Target, error::NodeError};
-use crate::types::Deadline;
+use crate::{
+    store::{error::NodeError, node::connect::Target},
+    types::Deadline,
+};
 use futures_util::FutureExt;
 use redis::{
     Pipeline, Value,

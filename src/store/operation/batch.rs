@@ -4,20 +4,26 @@
 //! also read from the master, in the same pipeline; all other reads go to replicas. Each shard goes its own way: one
 //! that has to be waited for holds up no other.
 
-use super::{
-    Answer, Freshness, Inner, Noted, Operation, OperationKind, StoreError,
-    cluster::Errand,
-    commands::{answer_to, command},
-    error::{Advice, NodeError, WriteFailure},
-    freshness::Wish,
-    get,
-    lanes::Lane,
-    link::{GiveUp, Patience},
-    node::{Node, NodeId},
-    shard::{Shard, Tried},
-    write,
+use crate::{
+    store::{
+        Answer, Freshness, Inner, Operation, OperationKind, StoreError,
+        cluster::Errand,
+        error::{Advice, NodeError, WriteFailure},
+        freshness::Wish,
+        node::{Node, NodeId},
+        node::{
+            lanes::Lane,
+            link::{GiveUp, Patience},
+        },
+        operation::{
+            Noted,
+            commands::{answer_to, command},
+        },
+        operation::{get, write},
+        shard::{Shard, Tried},
+    },
+    types::Deadline,
 };
-use crate::types::Deadline;
 use futures_util::future::{join, join_all};
 use redis::Value;
 use std::{

@@ -1,19 +1,19 @@
 //! GET: from a replica that is fresh enough, then from whoever is left.
 
-use super::{
-    Freshness, Inner, OperationKind, StoreError,
-    cluster::{Errand, Refused},
-    commands::{command, got},
-    error::{Advice, NodeError},
-    freshness::Wish,
-    hedge::Hedge,
-    lanes::Lane,
-    map::Route,
-    node::Node,
-    shard::{Shard, Tried},
-    warm_up::Moving,
+use crate::{
+    store::{
+        Freshness, Inner, OperationKind, StoreError,
+        cluster::{Errand, Refused},
+        error::{Advice, NodeError},
+        freshness::Wish,
+        map::Route,
+        node::{Node, lanes::Lane},
+        operation::commands::{command, got},
+        operation::warm_up::Moving,
+        shard::{Shard, Tried, hedge::Hedge},
+    },
+    types::{Deadline, FullKey},
 };
-use crate::types::{Deadline, FullKey};
 use redis::{Cmd, Value};
 use std::{pin::pin, sync::Arc};
 use tokio::time::{Instant, timeout};

@@ -1,16 +1,21 @@
 //! SET and UNLINK: on the master, once.
 
-use super::{
-    Answer, Inner, Noted, OperationKind, StoreError,
-    cluster::{Errand, Refused},
-    commands::{answer_to, command},
-    error::WriteFailure,
-    link::{GiveUp, Patience},
-    map::Route,
-    shard::Tried,
-    warm_up::Moving,
+use crate::{
+    store::{
+        Answer, Inner, OperationKind, StoreError,
+        cluster::{Errand, Refused},
+        error::WriteFailure,
+        map::Route,
+        node::link::{GiveUp, Patience},
+        operation::warm_up::Moving,
+        operation::{
+            Noted,
+            commands::{answer_to, command},
+        },
+        shard::Tried,
+    },
+    types::{Deadline, FullKey},
 };
-use crate::types::{Deadline, FullKey};
 
 /// Runs a change where the key is, and, while it moves, where it was.
 pub async fn write(

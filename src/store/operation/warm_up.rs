@@ -4,19 +4,21 @@
 //! left. Changes go to both. A delete goes to the old shard first: whoever took the value over in between looks there
 //! again, finds it gone, and takes it back.
 
-use super::{
-    Answer, Inner, OperationKind, StoreError,
-    commands::answer_to,
-    error::NodeError,
-    freshness::{Freshness, Wish},
-    get,
-    lanes::Lane,
-    link::{GiveUp, Patience},
-    map::Route,
-    shard::{Shard, Tried},
-    write,
+use crate::{
+    store::{
+        Answer, Inner, OperationKind, StoreError,
+        error::NodeError,
+        freshness::{Freshness, Wish},
+        map::Route,
+        node::{
+            lanes::Lane,
+            link::{GiveUp, Patience},
+        },
+        operation::{commands::answer_to, get, write},
+        shard::{Shard, Tried},
+    },
+    types::{Deadline, FullKey},
 };
-use crate::types::{Deadline, FullKey};
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::timeout;
 
