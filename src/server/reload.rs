@@ -160,7 +160,9 @@ impl Reloader {
             changes.into_iter().filter(|change| change.live == live).map(|change| change.place).collect()
         };
         let changed = places(before.effective.changes(&self.settings.effective), true);
-        if !changed.is_empty() {
+        if changed.is_empty() {
+            tracing::info!("settings read again: nothing changed that takes effect now");
+        } else {
             tracing::info!(changed = changed.join(", "), "settings reloaded");
         }
         let waiting = places(self.first.changes(&self.settings.effective), false);

@@ -42,6 +42,8 @@ impl Stop {
 /// A [`Stop`] that SIGINT (Ctrl-C) and SIGTERM ask.
 pub fn on_signals() -> io::Result<Stop> {
     let stop = Stop::default();
+    // Of no effect until settings can be reloaded; without a listener it would end the process.
+    drop(signal(SignalKind::hangup())?);
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let mut signals = signal(kind)?;
         let stop = stop.clone();

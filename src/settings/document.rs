@@ -24,9 +24,12 @@ value goes on in indented lines. An existing `setup.config` of the Python servic
 - **Checks.** `cachefront check-config` reports all problems at once. Nothing is served with wrong settings: the exit
   status is then 78. Unknown sections and options are problems, too.
 
-Redis users need the commands GET, SET and UNLINK on the keys, and INFO:
-`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info`; with another `db` than 0
-also `+select`, for a Redis Cluster also `+readonly +asking +cluster|slots +cluster|nodes`.
+A Redis user needs these commands on the keys:
+`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval`.
+`INFO` and `PING` tell roles, freshness and whether a node is loading; `WAIT` is for `\"replicas\"`; the last three are for
+keys that move to another shard. With another `db` than 0 it needs `+select` as well, for a Redis Cluster
+`+readonly +asking +cluster|slots +cluster|nodes`. What the environment sets, the file cannot change while the service
+runs.
 ";
 
 /// The whole page.

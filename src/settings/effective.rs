@@ -45,8 +45,10 @@ impl Effective {
                 }
                 (old, _) => {
                     let what = if old.is_some() { "gone" } else { "new" };
-                    let mut names = old.or(newer.0.get(title)).into_iter().flat_map(BTreeMap::keys);
-                    let live = names.all(|name| is_live(title, name));
+                    let options = old.or(newer.0.get(title)).into_iter().flatten();
+                    // What it does not set does not matter.
+                    let live =
+                        options.filter(|(name, set)| **set != unset(title, name)).all(|(name, _)| is_live(title, name));
                     changes.push(Change { place: format!("[{title}] ({what})"), live });
                 }
             }
@@ -74,6 +76,14 @@ fn section(title: &str, found: &Found, files: &Files) -> BTreeMap<&'static str, 
             (option.name, digest(&all))
         })
         .collect()
+}
+
+/// What stands for an option that is not set.
+fn unset(title: &str, name: &str) -> Digest {
+    let kind = environment::kind_of(title);
+    let option = OPTIONS.iter().find(|option| Some(option.section) == kind && option.name == name);
+    let default = option.and_then(|option| option.default).unwrap_or_default();
+    digest(&digest(default.as_bytes()))
 }
 
 fn is_live(title: &str, name: &str) -> bool {
@@ -107,7 +117,9 @@ mod tests {
         assert_eq!(old.effective.changes(&old.effective), []);
 
         fs::write(&key, KEY.replace("00", "ff")).expect("the key is written");
-        let sections = format!("PORT=9999\n[redis]\ndb=0\n[shard:a]\nmaster=x:2\n[client:d]\n{hash}\nscopes=read\n");
+        let sections = format!(
+            "PORT=9999\n[redis]\ndb=0\n[shard:a]\nmaster=x:2\n[shard:b]\nmaster=x:3\n[client:d]\n{hash}\nscopes=read\n"
+        );
         let new = load(folder.path(), &["ENCRYPTION_KEY=sealing.key\n", &sections].concat());
         let changes = old.effective.changes(&new.effective);
         let told: Vec<(&str, bool)> = changes.iter().map(|change| (change.place.as_str(), change.live)).collect();
@@ -117,6 +129,7 @@ mod tests {
             ("[service] ENCRYPTION_KEY", true),
             ("[service] PORT", false),
             ("[shard:a] master", true),
+            ("[shard:b] (new)", true),
         ];
         // A default that is written out is no change, and a key file counts by what it holds.
         assert_eq!(told, expected);

@@ -271,6 +271,11 @@ fn topologies_do_not_mix() {
     expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\nmaster=h:2\n", "[shard:a] master:");
     expect("sentinels=h:1\n[shard:a]\nweight=1\n", "[shard:a] sentinel_master:");
     expect("sentinels=h:1\ncluster=h:2\n[shard:a]\nsentinel_master=m\n", "[redis] cluster:");
+    expect("sentinels=,\n[shard:a]\nsentinel_master=m\n", "[redis] sentinels: names nobody");
+    expect("cluster= , \n", "[redis] cluster: names nobody");
+    expect("cluster=h:1, h:1\n", "[redis] cluster: h:1 stands there twice");
+    expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\n[shard:b]\nsentinel_master=m\n", "[redis] sentinels: \"m\"");
+    expect("sentinels=h:1\nsentinel_username=u\n[shard:a]\nsentinel_master=m\n", "[redis] sentinel_password:");
     expect("cluster=h:1\ndb=1\n", "[redis] db:");
     expect("cluster=h:1\n[shard:a]\nmaster=h:2\n", "[redis] cluster:");
     expect("cluster=h:1\nreplicas=h:2\n", "[redis] replicas:");

@@ -51,9 +51,15 @@ impl Inner {
             Topology::Sentinel(sentinels) if self.sentinels.is_some() => {
                 let watched = sentinels.shards.iter().map(|shard| (shard.name.as_str(), shard.weight));
                 let same = before.has_same_ring(watched);
-                return if same { Ok(()) } else { Err(SHARDS_WAIT.to_owned()) };
+                if !same {
+                    tracing::warn!("{SHARDS_WAIT}");
+                }
+                return Ok(());
             }
-            _ => return Err(TOPOLOGY_WAITS.to_owned()),
+            _ => {
+                tracing::warn!("{TOPOLOGY_WAITS}");
+                return Ok(());
+            }
         };
         let shard = |listed: &settings::Shard| {
             let known = before.shards().iter().find(|shard| *shard.name() == *listed.name);

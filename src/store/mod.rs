@@ -126,6 +126,7 @@ impl Store {
     /// Takes over the shards and replicas of other settings while requests are served. Of `settings.redis` nothing
     /// changes until the next start: it is what this store was made with.
     pub fn apply(&self, settings: &Settings) -> Result<(), String> {
+        self.0.sync.set_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
         self.0.apply(settings)
     }
 

@@ -29,7 +29,7 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
 async fn an_acl_user_needs_only_what_the_readme_says() {
     let group = start(&Layout { replicas: 1, ..Layout::default() });
     for node in [group.master(0), &group.replicas(0)[0]] {
-        let rule = "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info";
+        let rule = "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval";
         assert_eq!(node.ask(rule).expect("an answer"), "+OK");
     }
     let section = "[redis]\nusername=cachefront\npassword=users-password\n";

@@ -10,8 +10,13 @@ pub fn topology<'a>(
     reader: &impl Fn(Section, &'a str) -> Reader<'a>,
 ) -> Topology {
     let (sentinels, cluster) = (redis.addresses("sentinels"), redis.addresses("cluster"));
-    for option in ["sentinels", "cluster"] {
-        redis.refuse_empty(option, "write host:port");
+    for (option, addresses) in [("sentinels", &sentinels), ("cluster", &cluster)] {
+        if redis.is_set(option) && redis.list(option).is_empty() {
+            redis.refuse(option, "names nobody: write host:port, or remove the option");
+        }
+        if let Some(twice) = doubled(addresses) {
+            redis.refuse(option, format!("{twice} stands there twice"));
+        }
     }
     if !redis.is_set("sentinels") {
         refuse_without_sentinels(redis);
@@ -20,6 +25,9 @@ pub fn topology<'a>(
         (false, false) => Topology::Static(shards::shards(found, redis, reader)),
         (true, false) => {
             shards::refuse_one_shard(redis, "sentinels, which know the nodes");
+            if redis.text("sentinel_username").is_some() && redis.text("sentinel_password").is_none() {
+                redis.refuse("sentinel_password", "is needed by the sentinel_username");
+            }
             Topology::Sentinel(Sentinels {
                 addresses: sentinels,
                 username: redis.text("sentinel_username").map(str::to_owned),
@@ -63,7 +71,17 @@ fn watched_shards<'a>(
         redis.refuse("sentinels", "need at least one [shard:NAME] section with its sentinel_master");
     }
     let shard = |(title, name): (&'a str, &str)| watched_shard(&reader(Section::Shard, title), name);
-    named.into_iter().map(shard).collect()
+    let shards: Vec<WatchedShard> = named.into_iter().map(shard).collect();
+    let names: Vec<&String> = shards.iter().map(|shard| &shard.master_name).filter(|name| !name.is_empty()).collect();
+    if let Some(twice) = doubled(&names) {
+        redis.refuse("sentinels", format!("\"{twice}\" is the sentinel_master of two shards"));
+    }
+    shards
+}
+
+/// The first thing that stands in a list twice.
+fn doubled<T: PartialEq>(list: &[T]) -> Option<&T> {
+    list.iter().enumerate().find(|(position, item)| list[..*position].contains(item)).map(|(_, item)| item)
 }
 
 fn watched_shard(section: &Reader<'_>, name: &str) -> WatchedShard {

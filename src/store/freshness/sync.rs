@@ -6,12 +6,13 @@
 //! every later token of any instance that its bearer sends the token to, so one instance and moment are enough.
 
 use crate::store::freshness::{Clock, Freshness, Moment};
+use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
     str::FromStr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Instances whose tokens are known; a restarted one counts anew.
@@ -55,7 +56,7 @@ impl FromStr for SyncToken {
 pub struct Sync {
     clock: Clock,
     instance: u64,
-    key: hmac::Key,
+    key: ArcSwap<hmac::Key>,
     sightings: Mutex<HashMap<u64, Sightings>>,
 }
 
@@ -70,9 +71,13 @@ impl Sync {
         let mut instance = [0; 8];
         // Without random bytes two instances might be taken for one; then there would be no tokens for TLS, either.
         let _filled = aws_lc_rs::rand::fill(&mut instance);
-        let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"cachefront sync token").as_ref());
-        Self { clock, instance: u64::from_be_bytes(instance), key, sightings: Mutex::default() }
+        let (instance, key) = (u64::from_be_bytes(instance), ArcSwap::from_pointee(derived(secret)));
+        Self { clock, instance, key, sightings: Mutex::default() }
+    }
+
+    /// From now on tokens are signed with another secret.
+    pub fn set_secret(&self, secret: &[u8]) {
+        self.key.store(Arc::new(derived(secret)));
     }
 
     /// A token that covers everything acknowledged until now.
@@ -122,11 +127,16 @@ impl Sync {
         let mut message = [0; 16];
         message[..8].copy_from_slice(&instance.to_be_bytes());
         message[8..].copy_from_slice(&moment.ms().to_be_bytes());
-        let full = hmac::sign(&self.key, &message);
+        let full = hmac::sign(&self.key.load(), &message);
         let mut signature = [0; SIGNATURE_BYTES];
         signature.copy_from_slice(&full.as_ref()[..SIGNATURE_BYTES]);
         SyncToken { instance, moment, signature }
     }
+}
+
+fn derived(secret: &[u8]) -> hmac::Key {
+    let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"cachefront sync token").as_ref())
 }
 
 impl Sightings {

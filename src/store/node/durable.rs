@@ -37,6 +37,8 @@ struct Idle {
     since: Instant,
     /// Told when the connection is lost.
     lost: Arc<Notify>,
+    /// The count of the node's other connections when it was opened: when they were opened anew, so is this.
+    connections: u64,
 }
 
 impl Default for Durable {
@@ -50,7 +52,7 @@ impl Durable {
     /// answers, and how many replicas had it.
     pub async fn ask_all(
         &self,
-        target: &Target,
+        (target, connections): (&Target, u64),
         commands: &Pipeline,
         replicas: u32,
         deadline: Deadline,
@@ -58,9 +60,11 @@ impl Durable {
         let Ok(Ok(_place)) = timeout_at(deadline.instant(), self.places.acquire()).await else {
             return Err(NodeError::Busy);
         };
-        let mut used = match self.take() {
+        let mut used = match self.take(connections) {
             Some(idle) => idle,
-            None => timeout_at(deadline.instant(), open(target)).await.map_err(|_| NodeError::NotConnected)??,
+            None => timeout_at(deadline.instant(), open(target, connections))
+                .await
+                .map_err(|_| NodeError::NotConnected)??,
         };
         let left = deadline.instant().saturating_duration_since(Instant::now());
         // 0 would wait for ever.
@@ -77,20 +81,29 @@ impl Durable {
         }
         used.since = Instant::now();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(used);
-        // A node that is no master refuses to wait, and refused the changes as well.
-        let had = if let Value::Int(had) = waited { u32::try_from(had).unwrap_or(0) } else { 0 };
+        let had = match waited {
+            Value::Int(had) => u32::try_from(had).unwrap_or(0),
+            // A node that is no master refuses to wait, and refused the changes as well; a user may not be allowed to.
+            refusal => {
+                tracing::warn!(?refusal, "Redis refuses WAIT, so that nobody knows which replicas have a change");
+                0
+            }
+        };
         Ok((answers, had))
     }
 
-    fn take(&self) -> Option<Idle> {
+    fn take(&self, connections: u64) -> Option<Idle> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| idle.since.elapsed() < IDLE_MAX && idle.lost.notified().now_or_never().is_none());
+        idle.retain(|idle| {
+            let fresh = idle.since.elapsed() < IDLE_MAX && idle.connections == connections;
+            fresh && idle.lost.notified().now_or_never().is_none()
+        });
         idle.pop()
     }
 }
 
-async fn open(target: &Target) -> Result<Idle, NodeError> {
+async fn open(target: &Target, connections: u64) -> Result<Idle, NodeError> {
     let lost = Arc::new(Notify::new());
     let connection = target.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
-    Ok(Idle { connection, since: Instant::now(), lost })
+    Ok(Idle { connection, since: Instant::now(), lost, connections })
 }

@@ -196,7 +196,7 @@ impl Node {
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
         let _place = self.take_place(commands.len())?;
-        self.durable.ask_all(&self.target, commands, replicas, deadline).await
+        self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
     }
 
     pub fn is_up(&self) -> bool {

@@ -160,7 +160,7 @@ impl Batch<'_> {
                     groups.entry(node.id).or_insert_with(|| Group::of(node)).reads.push(read);
                 } else {
                     let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
-                    answered.push((read.position, read.tried.miss_or(error).map(Answer::Got)));
+                    answered.push((read.position, shard.miss_or(&read.tried, error).map(Answer::Got)));
                 }
             }
             let size = (MESSAGE_BYTES / shard.value_bytes().max(1)).clamp(READS_MIN, READS_MAX);

@@ -71,12 +71,11 @@ impl Read<'_> {
         loop {
             let node = match self.shard.reader(&self.wish, &tried, self.deadline).await {
                 Ok(node) => node,
-                Err(error) => return tried.miss_or(error),
+                Err(error) => return self.shard.miss_or(&tried, error),
             };
-            let connection = node.connection();
-            let answer = match &self.shard.hedge {
-                None => self.ask(&node, &tried).await,
-                Some(hedge) => self.ask_hedged(hedge, &node, &tried).await,
+            let (node, connection, answer) = match &self.shard.hedge {
+                None => self.ask(node, &tried).await,
+                Some(hedge) => self.ask_hedged(hedge, node, &tried).await,
             };
             if let Ok(value) = &answer {
                 self.shard.note_value(value);
@@ -94,24 +93,28 @@ impl Read<'_> {
         }
     }
 
-    async fn ask(&self, node: &Arc<Node>, tried: &Tried) -> Result<Value, NodeError> {
-        let patience = self.shard.patience(&self.wish, tried, node, self.deadline);
-        node.ask(&self.command, self.lane, patience).await
+    /// Asks a node; comes back with it, and the count of its connections before.
+    async fn ask(&self, node: Arc<Node>, tried: &Tried) -> Asked {
+        let patience = self.shard.patience(&self.wish, tried, &node, self.deadline);
+        let connection = node.connection();
+        let answer = node.ask(&self.command, self.lane, patience).await;
+        (node, connection, answer)
     }
 
     /// Asks a second node as well when the first one takes long; the first good answer wins.
-    async fn ask_hedged(&self, hedge: &Hedge, node: &Arc<Node>, tried: &Tried) -> Result<Value, NodeError> {
+    async fn ask_hedged(&self, hedge: &Hedge, node: Arc<Node>, tried: &Tried) -> Asked {
         let start = Instant::now();
-        let mut first = pin!(self.ask(node, tried));
+        let other = || self.shard.second(&self.wish, tried, &node);
+        let mut first = pin!(self.ask(Arc::clone(&node), tried));
         let answer = match timeout(hedge.wait(), &mut first).await {
             Ok(answer) => answer,
-            Err(_) => match self.shard.second(&self.wish, tried, node).filter(|_| hedge.take()) {
+            Err(_) => match other().filter(|_| hedge.take()) {
                 None => first.await,
                 Some(other) => {
-                    let mut second = pin!(self.ask(&other, tried));
+                    let mut second = pin!(self.ask(other, tried));
                     tokio::select! {
-                        answer = &mut first => if answer.is_ok() { answer } else { second.await },
-                        answer = &mut second => if answer.is_ok() { answer } else { first.await },
+                        asked = &mut first => if asked.2.is_ok() { asked } else { second.await },
+                        asked = &mut second => if asked.2.is_ok() { asked } else { first.await },
                     }
                 }
             },
@@ -120,3 +123,6 @@ impl Read<'_> {
         answer
     }
 }
+
+/// Who was asked, the count of its connections before, and what came of it.
+type Asked = (Arc<Node>, u64, Result<Value, NodeError>);

@@ -43,19 +43,22 @@ impl Moving<'_> {
         if matches!(kind, OperationKind::Delete) {
             // That it can't be removed there must be known: it could come back.
             let there = removed.await? == Answer::Deleted(true);
-            let here = write::run(store, now, key, kind, *deadline).await? == Answer::Deleted(true);
-            return Ok(Answer::Deleted(there || here));
+            let here = write::run(store, now, key, kind, *deadline).await;
+            return match here {
+                // Something was changed: that must not be denied.
+                Err(StoreError::Unavailable { shard, cause }) if there => Err(StoreError::Unconfirmed { shard, cause }),
+                here => Ok(Answer::Deleted(here? == Answer::Deleted(true) || there)),
+            };
         }
-        // The new value hides the old one, so the old one's shard may fail.
-        let removed = timeout(before.shard.attempt_timeout, removed);
-        let (answer, removed) = futures_util::future::join(write::run(store, now, key, kind, *deadline), removed).await;
-        if !matches!(removed, Ok(Ok(_))) {
+        let answer = write::run(store, now, key, kind, *deadline).await?;
+        // The new value hides the old one, so that one's shard may fail.
+        if !matches!(timeout(before.shard.attempt_timeout, removed).await, Ok(Ok(_))) {
             tracing::debug!(
                 shard = &*before.shard.name(),
                 "a value that moves could not be removed from its old shard"
             );
         }
-        answer
+        Ok(answer)
     }
 
     /// What the shard before has under the key, taken over to the new one.
@@ -65,7 +68,12 @@ impl Moving<'_> {
             Ok(None) => return Ok(None),
             // The new shard has spoken: there is no value. That the old one is lost does not change that.
             Err(error) => {
-                tracing::debug!(shard = &*self.before.shard.name(), %error, "the old shard of a key cannot be asked");
+                let shard = self.before.shard.name();
+                if matches!(error, NodeError::Answered { .. } | NodeError::Unexpected) {
+                    tracing::warn!(shard = &*shard, %error, "the old shard of a key does not give its value away");
+                } else {
+                    tracing::debug!(shard = &*shard, %error, "the old shard of a key cannot be asked");
+                }
                 return Ok(None);
             }
         };
@@ -103,6 +111,7 @@ impl Moving<'_> {
         let answers = node.ask_all(&pipeline, self.store.large_keys.lane(self.before.hash), patience).await?;
         let mut answers = answers.into_iter();
         match (answers.next(), answers.next()) {
+            (_, Some(Value::ServerError(error))) => Err(NodeError::from(&error)),
             (Some(value), Some(Value::Int(ttl_ms))) => {
                 let got = answer_to(&OperationKind::Get(Freshness::Usual), value, 0)?;
                 Ok(if let Answer::Got(Some(bytes)) = got { Some((bytes, ttl_ms)) } else { None })

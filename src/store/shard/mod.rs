@@ -122,10 +122,9 @@ impl Tried {
         self.missed = true;
     }
 
-    /// What it comes to that nobody is left to ask: the replica's word counts while its master is known to be lost.
-    pub fn miss_or<T>(&self, error: StoreError) -> Result<Option<T>, StoreError> {
-        let lost = matches!(error, StoreError::Unavailable { cause: NodeError::NotConnected, .. });
-        if self.missed && lost { Ok(None) } else { Err(error) }
+    /// What is still to be had after that.
+    fn wish(&self, wish: &Wish) -> Wish {
+        Wish { master_only: wish.master_only || self.missed, ..*wish }
     }
 
     fn has(&self, node: &Node) -> bool {
@@ -270,7 +269,15 @@ impl Shard {
 
     /// A second node for a read that waits for `node`, if there is one.
     pub fn second(&self, wish: &Wish, tried: &Tried, node: &Node) -> Option<Arc<Node>> {
-        self.members.load().readable(wish, |other| other.id == node.id || tried.has(other), tried.in_vain()).cloned()
+        let wish = tried.wish(wish);
+        self.members.load().readable(&wish, |other| other.id == node.id || tried.has(other), tried.in_vain()).cloned()
+    }
+
+    /// What it comes to that nobody is left to ask: a replica's word that there is no such key counts while its master
+    /// is known to be lost.
+    pub fn miss_or<T>(&self, tried: &Tried, error: StoreError) -> Result<Option<T>, StoreError> {
+        let lost = |master: &Arc<Node>| !master.is_up() && !master.is_connecting();
+        if tried.missed && self.members.load().master().is_some_and(lost) { Ok(None) } else { Err(error) }
     }
 
     /// How long a read may wait for `node`: the last one that is left has all the time there is.
@@ -281,7 +288,7 @@ impl Shard {
 
     /// The node to read from, if there is one now.
     pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
-        let wish = Wish { master_only: wish.master_only || tried.missed, ..*wish };
+        let wish = tried.wish(wish);
         self.members.load().readable(&wish, |node| tried.has(node), tried.in_vain()).cloned()
     }
 

@@ -136,7 +136,8 @@ async fn a_cluster_that_speaks_tls_is_served_by_its_tls_ports() {
 #[tokio::test]
 async fn a_user_needs_only_what_the_documentation_says() {
     let cluster = Cluster::start(2, 1);
-    let rule = "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info";
+    let rule =
+        "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval";
     for node in 0..4 {
         cluster.ok(node, &format!("{rule} +readonly +asking +cluster|slots +cluster|nodes"));
     }
