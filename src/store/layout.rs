@@ -62,7 +62,7 @@ impl Inner {
             }
         };
         let shard = |listed: &settings::Shard| {
-            let known = before.shards().iter().find(|shard| *shard.name() == *listed.name);
+            let known = before.connected().find(|shard| *shard.name() == *listed.name);
             let shard = known.map_or_else(|| Arc::new(self.shard(&listed.name, &settings.redis)), Arc::clone);
             shard.set_nodes(&nodes(listed), &settings.redis).map(|()| shard)
         };
@@ -74,7 +74,7 @@ impl Inner {
         let map = if settings.warm_up.is_zero() || before.shards().is_empty() {
             map
         } else {
-            map.moving_from(&before, Instant::now() + settings.warm_up)
+            map.moving_from(&before, self.changes.clock.now(), Instant::now() + settings.warm_up)
         };
         self.map.store(Arc::new(map));
         self.layout.send_replace(());
@@ -91,7 +91,8 @@ impl Inner {
         let left = map.previous()?.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             tracing::info!("keys have moved: shards that were removed are asked no more");
-            self.map.store(Arc::new(map.settled()));
+            // Unless a reload has just made another one.
+            self.map.compare_and_swap(&map, Arc::new(map.settled()));
             self.layout.send_replace(());
             return None;
         }

@@ -4,6 +4,7 @@ use crate::{
     ring::{Ring, key_hash},
     store::{
         cluster::{Slots, slot_of},
+        freshness::Moment,
         shard::Shard,
     },
     types::FullKey,
@@ -25,6 +26,8 @@ pub struct Map {
 #[derive(Clone)]
 pub struct Previous {
     pub map: Arc<Map>,
+    /// When that changed.
+    pub since: Moment,
     pub until: Instant,
 }
 
@@ -43,6 +46,12 @@ pub struct Route {
     pub hash: u64,
 }
 
+/// The way that a key had before, and since when it has another one.
+pub struct Earlier {
+    pub route: Route,
+    pub since: Moment,
+}
+
 impl Map {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
         Self { routing, shards, guests: Vec::new(), previous: None }
@@ -57,8 +66,8 @@ impl Map {
     }
 
     /// The same map, with keys that are elsewhere in `before` on the move until then.
-    pub fn moving_from(self, before: &Map, until: Instant) -> Self {
-        Self { previous: Some(Previous { map: Arc::new(before.settled()), until }), ..self }
+    pub fn moving_from(self, before: &Map, since: Moment, until: Instant) -> Self {
+        Self { previous: Some(Previous { map: Arc::new(before.settled()), since, until }), ..self }
     }
 
     /// The same map, with nothing on the move.
@@ -105,11 +114,11 @@ impl Map {
     }
 
     /// The key's way, and, while it moves, the one that it had before.
-    pub fn routes(&self, key: &FullKey<'_>) -> (Route, Option<Route>) {
+    pub fn routes(&self, key: &FullKey<'_>) -> (Route, Option<Earlier>) {
         let now = self.route(key);
         let before = self.previous.as_ref().filter(|previous| Instant::now() < previous.until);
-        let before = before.map(|previous| previous.map.route(key));
-        let before = before.filter(|before| !Arc::ptr_eq(&before.shard, &now.shard));
+        let before = before.map(|previous| Earlier { route: previous.map.route(key), since: previous.since });
+        let before = before.filter(|before| !Arc::ptr_eq(&before.route.shard, &now.shard));
         (now, before)
     }
 

@@ -42,7 +42,6 @@ impl<'a> Login<'a> {
 /// A node or sentinel that can be connected to.
 pub struct Target {
     client: Client,
-    pub names: Names,
     connect_timeout: Duration,
 }
 
@@ -51,18 +50,23 @@ impl Target {
     pub fn new(address: &Address, login: &Login<'_>, connect_timeout: Duration) -> Result<Self, String> {
         let client =
             client(address, login).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
-        Ok(Self { client, names: Names::default(), connect_timeout })
+        Ok(Self { client, connect_timeout })
     }
 
     /// Opens a connection. `lost` is told when it ends; RESP3 notices that at once.
     pub async fn connect(&self, lost: &Arc<Notify>) -> Result<MultiplexedConnection, String> {
+        self.connect_by(&Names::default(), lost).await
+    }
+
+    /// As [`Target::connect`]; `names` remembers where the name led.
+    pub async fn connect_by(&self, names: &Names, lost: &Arc<Notify>) -> Result<MultiplexedConnection, String> {
         let lost = Arc::clone(lost);
         let on_push = move |push: PushInfo| {
             if push.kind == PushKind::Disconnection {
                 lost.notify_one();
             }
         };
-        self.connect_and_hear(on_push).await
+        self.open(names, on_push).await
     }
 
     /// Opens a connection. `on_push` is handed what comes unasked, and must not block.
@@ -70,12 +74,20 @@ impl Target {
         &self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, String> {
+        self.open(&Names::default(), on_push).await
+    }
+
+    async fn open(
+        &self,
+        names: &Names,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, String> {
         let config = AsyncConnectionConfig::new()
             // Every call has its own deadline, and so has this one, so redis-rs need not keep time as well.
             .set_response_timeout(None)
             .set_connection_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
-            .set_dns_resolver(self.names.clone())
+            .set_dns_resolver(names.clone())
             .set_push_sender(move |push: PushInfo| {
                 on_push(push);
                 Ok::<(), redis::aio::SendError>(())

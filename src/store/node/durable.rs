@@ -11,12 +11,12 @@ use redis::{
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, Semaphore},
-    time::{Instant, timeout_at},
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::{Instant, timeout, timeout_at},
 };
 
 /// Connections to one node that wait at once; further changes queue for one within their deadline.
@@ -48,6 +48,20 @@ impl Default for Durable {
 }
 
 impl Durable {
+    /// Waits, for half of the time that there is, until one more change may wait.
+    pub async fn turn(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, NodeError> {
+        let half = deadline.instant().saturating_duration_since(Instant::now()) / 2;
+        match timeout(half, self.places.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(NodeError::Busy),
+        }
+    }
+
+    /// Closes connections that nobody has used for long.
+    pub fn tidy(&self, connections: u64) {
+        drop(self.usable(connections));
+    }
+
     /// Sends `commands` and waits until `replicas` have what they changed, or the deadline is near. Returns the
     /// answers, and how many replicas had it.
     pub async fn ask_all(
@@ -57,9 +71,6 @@ impl Durable {
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
-        let Ok(Ok(_place)) = timeout_at(deadline.instant(), self.places.acquire()).await else {
-            return Err(NodeError::Busy);
-        };
         let mut used = match self.take(connections) {
             Some(idle) => idle,
             None => timeout_at(deadline.instant(), open(target, connections))
@@ -93,12 +104,16 @@ impl Durable {
     }
 
     fn take(&self, connections: u64) -> Option<Idle> {
+        self.usable(connections).pop()
+    }
+
+    fn usable(&self, connections: u64) -> MutexGuard<'_, Vec<Idle>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|idle| {
             let fresh = idle.since.elapsed() < IDLE_MAX && idle.connections == connections;
             fresh && idle.lost.notified().now_or_never().is_none()
         });
-        idle.pop()
+        idle
     }
 }
 

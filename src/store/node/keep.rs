@@ -6,6 +6,7 @@ use crate::{
         node::{
             Node,
             link::{GiveUp, Link, Patience, Phase, Session},
+            names::Names,
         },
         operation::commands,
         shard::standing::Standing,
@@ -33,10 +34,10 @@ pub async fn keep(node: Arc<Node>, number: usize) {
     node.wanted(number).await;
     loop {
         match open(&node).await {
-            Ok(session) => {
+            Ok((session, names)) => {
                 tracing::info!(node = %node.address, "connected to Redis");
                 let session = Arc::new(session);
-                stay(&node, link, &session).await;
+                stay(&node, link, &session, &names).await;
                 complained = false;
                 if session.age() >= SETTLED {
                     backoff = BACKOFF_MIN;
@@ -71,10 +72,10 @@ async fn pause(node: &Node, wait: Duration) {
 
 /// A fresh connection to a node that has said what it is: before that it must not be used, for a replica may not
 /// have its master's data yet.
-async fn open(node: &Node) -> Result<Session, String> {
+async fn open(node: &Node) -> Result<(Session, Names), String> {
     node.forget_standing();
-    let ended = Arc::new(Notify::new());
-    let connection = node.target.connect(&ended).await?;
+    let (ended, names) = (Arc::new(Notify::new()), Names::default());
+    let connection = node.target.connect_by(&names, &ended).await?;
     let session = Session::new(connection, node.attempt_timeout, ended);
     let deadline = Deadline::within(node.connect_timeout);
     if node.in_cluster() {
@@ -82,17 +83,18 @@ async fn open(node: &Node) -> Result<Session, String> {
         allow_reads(&session, deadline).await.map_err(refused)?;
     }
     probe(node, &session, deadline).await.map_err(|error| error.to_string())?;
-    Ok(session)
+    Ok((session, names))
 }
 
 /// Offers a connection for use until it ends.
-async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
+async fn stay(node: &Node, link: &Link, session: &Arc<Session>, names: &Names) {
     session.take_into_use();
     node.note_connected();
     enter(node, link, Phase::Up(Arc::clone(session)));
     let probing = async {
         loop {
             node.next_probe().await;
+            node.tidy();
             // Waits until the session itself sees that nothing is answered any more.
             let _answered =
                 probe(node, session, Deadline::within(node.connect_timeout.max(session.hang_time() * 2))).await;
@@ -101,7 +103,7 @@ async fn stay(node: &Node, link: &Link, session: &Arc<Session>) {
     tokio::select! {
         () = session.ended() => {}
         () = probing => {}
-        () = node.target.names.moved(&node.address) => {
+        () = names.moved(&node.address) => {
             tracing::warn!(node = %node.address, "its name leads elsewhere now; connecting afresh");
             return enter(node, link, Phase::Connecting);
         }

@@ -6,6 +6,7 @@ pub mod keep;
 pub mod lanes;
 pub mod link;
 pub mod names;
+mod role;
 
 use crate::{
     ring::node_seed,
@@ -19,7 +20,7 @@ use crate::{
             lanes::Lane,
             link::{Link, Patience, Session},
         },
-        shard::standing::{Role, Standing},
+        shard::standing::Standing,
     },
     types::{Address, Deadline},
 };
@@ -88,8 +89,12 @@ pub struct Node {
     in_line: AtomicBool,
     /// ... whether it is known not to have its data, ...
     lacks_data: AtomicBool,
+    /// ... whether it calls itself a replica, ...
+    is_replica: AtomicBool,
     /// ... and the moment until which it has all changes, in milliseconds.
     passed: AtomicU64,
+    /// When it was asked what it last answered, in milliseconds.
+    last_asked: AtomicU64,
     stale_max: Option<Duration>,
     clock: Clock,
     /// It may move to another shard.
@@ -124,7 +129,9 @@ impl Node {
             stale: AtomicBool::new(false),
             in_line: AtomicBool::new(true),
             lacks_data: AtomicBool::new(false),
+            is_replica: AtomicBool::new(false),
             passed: AtomicU64::new(0),
+            last_asked: AtomicU64::new(0),
             stale_max: redis.replica_stale_max,
             clock: common.clock,
             common: Mutex::new(common.clone()),
@@ -195,7 +202,10 @@ impl Node {
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
+        let _turn = self.durable.turn(deadline).await?;
         let _place = self.take_place(commands.len())?;
+        // More than there are would be waited for in vain.
+        let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
         self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
     }
 
@@ -203,30 +213,9 @@ impl Node {
         self.links.iter().any(Link::is_up)
     }
 
-    /// What it last said of itself; `None` if it is not connected, does not tell, or cannot yet.
-    pub fn standing(&self) -> Option<Standing> {
-        if self.is_up() { self.last_standing().clone().filter(|standing| !standing.loading) } else { None }
-    }
-
-    /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data
-    /// and hears what changes.
-    pub fn is_readable_replica(&self) -> bool {
-        !self.detached.load(Relaxed) && self.is_usable_replica()
-    }
-
-    /// True if reads may be answered by it while its master is lost: it has its data, and that is not too old.
-    pub fn is_usable_replica(&self) -> bool {
-        self.serves_reads.load(Relaxed) && self.in_line.load(Relaxed) && !self.stale.load(Relaxed) && self.is_up()
-    }
-
-    /// True if it has all changes that were acknowledged until then.
-    pub fn has_passed(&self, moment: Moment) -> bool {
-        self.passed.load(Relaxed) >= moment.ms()
-    }
-
-    /// True if its shard's reads may fall back on it while it is the master, or taken for it.
-    pub fn is_readable_master(&self) -> bool {
-        !self.lacks_data.load(Relaxed) && self.is_up()
+    /// Closes what nobody has used for long.
+    pub fn tidy(&self) {
+        self.durable.tidy(self.connection());
     }
 
     pub fn is_connecting(&self) -> bool {
@@ -259,60 +248,6 @@ impl Node {
         }
     }
 
-    /// Takes what the node said of itself when it was asked at that moment.
-    pub fn set_standing(&self, mut standing: Option<Standing>, asked: Moment) {
-        let mut last = self.last_standing();
-        if let (Some(last), Some(now)) = (last.as_ref(), standing.as_mut()) {
-            let promoted = matches!(last.role, Role::Replica { .. }) || last.promotion_seen;
-            now.promotion_seen = now.role == Role::Master && promoted;
-        }
-        if let Some(now) = standing.as_ref().filter(|now| !now.loading) {
-            self.note_progress(now, asked);
-        }
-        if *last != standing {
-            let role = standing.as_ref().map(|standing| standing.role);
-            if last.as_ref().map(|last| last.role) != role {
-                tracing::info!(node = %self.address, ?role, "a node's role");
-                self.alarm();
-            }
-            self.note_role(role, standing.as_ref().is_some_and(|standing| standing.loading));
-            *last = standing;
-            drop(last);
-            self.notify_change();
-        }
-    }
-
-    fn note_role(&self, role: Option<Role>, loading: bool) {
-        let down_for = match role {
-            Some(Role::Replica { down_for, .. }) => down_for,
-            _ => None,
-        };
-        let serves_reads = role.is_none_or(|role| matches!(role, Role::Replica { synced: true, .. }));
-        self.serves_reads.store(serves_reads && !loading, Relaxed);
-        let lacks_data = loading || matches!(role, Some(Role::Replica { synced: false, .. }));
-        self.lacks_data.store(lacks_data, Relaxed);
-        self.detached.store(down_for.is_some(), Relaxed);
-        let stale = down_for.zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max);
-        self.stale.store(stale, Relaxed);
-    }
-
-    fn note_progress(&self, now: &Standing, asked: Moment) {
-        // Held, so that it cannot move to another shard meanwhile.
-        let common = self.common();
-        match now.role {
-            Role::Master if self.in_line.load(Relaxed) => {
-                common.progress.note_master(&now.history, asked, now.offset);
-            }
-            // While its link is down its offset says nothing.
-            Role::Replica { down_for: None, .. } => {
-                if let Some(passed) = common.progress.passed(&now.history, now.offset) {
-                    self.passed.fetch_max(passed.ms(), Relaxed);
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Has a lost connection tried again soon: there is somebody who needs it and has nobody else to ask.
     pub fn want(&self) {
         self.needed.notify_waiters();
@@ -321,18 +256,6 @@ impl Node {
     /// Returns when the node is needed.
     pub async fn needed(&self) {
         self.needed.notified().await;
-    }
-
-    /// Forgets what it was: it may have been restarted since.
-    pub fn forget_standing(&self) {
-        if !self.is_up() {
-            *self.last_standing() = None;
-        }
-    }
-
-    /// Says whether its data is that of its shard's master.
-    pub fn set_in_line(&self, in_line: bool) {
-        self.in_line.store(in_line, Relaxed);
     }
 
     /// Has the node probed at once: it did what its role does not explain.
@@ -344,10 +267,6 @@ impl Node {
     pub async fn next_probe(&self) {
         // Whether it was asked for or is due is the same.
         let _due = timeout(self.probe_every, self.doubted.notified()).await;
-    }
-
-    fn last_standing(&self) -> MutexGuard<'_, Option<Standing>> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn now(&self) -> Moment {

@@ -16,7 +16,7 @@ use tokio::{
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Resolves a node's name, and remembers what it came to last. A clone is a handle on the same memory.
+/// Resolves a node's name for one connection, and remembers what it came to. A clone is a handle on the same memory.
 #[derive(Clone, Default)]
 pub struct Names(Arc<Mutex<Vec<SocketAddr>>>);
 
@@ -36,7 +36,7 @@ impl AsyncDNSResolver for Names {
 }
 
 impl Names {
-    /// Returns when none of the addresses that the node's name had when it was last connected to is its own any more.
+    /// Returns when none of the addresses that the node's name had when the connection was opened is its own any more.
     /// A name that cannot be looked up has not moved.
     pub async fn moved(&self, address: &Address) {
         if address.host.parse::<IpAddr>().is_ok() {

@@ -151,9 +151,13 @@ impl Batch<'_> {
         let mut answered = Vec::with_capacity(positions.len());
         let mut redirected: Vec<usize> = Vec::new();
         let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
-        while let Some(first) = open.first() {
-            // Waits, if need be, once for all.
-            let unreachable = shard.reader(&first.wish, &first.tried, self.deadline).await.err();
+        while !open.is_empty() {
+            // Waits, if need be, once for all, for what the most exacting one needs.
+            let waiting = open.iter().find(|read| shard.readable(&read.wish, &read.tried).is_none());
+            let unreachable = match waiting {
+                Some(read) => shard.reader(&read.wish, &read.tried, self.deadline).await.err(),
+                None => None,
+            };
             let mut groups: BTreeMap<NodeId, Group> = BTreeMap::new();
             for read in open.drain(..) {
                 if let Some(node) = shard.readable(&read.wish, &read.tried) {

@@ -29,7 +29,7 @@ pub async fn get(
     let (now, before) = store.map.load().routes(key);
     let answer = run(store, &now, key, freshness, deadline).await?;
     match (answer, before) {
-        (None, Some(before)) => Moving { store, key, now, before, deadline }.fetch().await,
+        (None, Some(before)) => Moving { store, key, now, before, freshness, deadline }.fetch().await,
         (answer, _) => Ok(answer),
     }
 }

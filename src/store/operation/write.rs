@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        Answer, Inner, OperationKind, StoreError,
+        Answer, Freshness, Inner, OperationKind, StoreError,
         cluster::{Errand, Refused},
         error::WriteFailure,
         map::Route,
@@ -29,7 +29,7 @@ pub async fn write(
     let _noted = Noted { changes: &store.changes, hash: now.hash };
     match before {
         None => run(store, &now, key, kind, deadline).await,
-        Some(before) => Moving { store, key, now, before, deadline }.change(kind).await,
+        Some(before) => Moving { store, key, now, before, freshness: Freshness::Usual, deadline }.change(kind).await,
     }
 }
 

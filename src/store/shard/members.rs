@@ -60,11 +60,14 @@ impl Members {
         };
         let replicas_may = !wish.master_only;
         let fresh = || best(&|node| node.is_readable_replica() && node.has_passed(wish.since));
-        let master = || self.master().filter(|master| !tried(master) && master.is_readable_master());
+        let exacting = wish.strict || wish.master_only;
+        let is_fit = |master: &Node| master.is_readable_master() && (!exacting || master.may_be_master());
+        let master = || self.master().filter(|master| !tried(master) && is_fit(master));
         // What was changed lately may be missing there, which only the loss of the master excuses.
         let lost = || self.master().is_none_or(|master| !master.is_readable_master() || (in_vain && tried(master)));
         let any = !wish.strict && (wish.since == Moment::NONE || lost());
-        let left = || best(&|node| node.is_usable_replica() && (any || node.has_passed(wish.since)));
+        let may = |node: &Node| node.is_usable_replica() && (node.is_readable_replica() || lost());
+        let left = || best(&|node| may(node) && (any || node.has_passed(wish.since)));
         (if replicas_may { fresh() } else { None }).or_else(master).or_else(|| if replicas_may { left() } else { None })
     }
 }

@@ -245,7 +245,9 @@ impl Shard {
             return Ok(node);
         }
         // A node that is there and cannot be read yet is worth waiting for as well: it may just be changing its part.
-        let worth_waiting = |node: &Arc<Node>| !tried.has_for_good(node) && (node.is_connecting() || node.is_up());
+        let is_busy = matches!(tried.last, Some(NodeError::Busy));
+        let worth_waiting =
+            |node: &Arc<Node>| !tried.has_for_good(node) && (node.is_connecting() || (node.is_up() && !is_busy));
         let hopeful = || {
             let members = self.members.load();
             members.nodes().is_empty() || members.nodes().iter().any(worth_waiting)
@@ -346,7 +348,7 @@ impl Shard {
                 return Some(found);
             }
             if self.is_vacant() || !hopeful() || timeout_at(until, changes.changed()).await.is_err() {
-                return None;
+                return ready();
             }
         }
     }

@@ -86,10 +86,16 @@ impl Shard {
         }
         for (node, standing) in nodes.iter().zip(&standings) {
             // One that follows another master has that one's data. While nothing is known, nothing is held against it.
-            let follows = |standing: &Standing| decision.history.is_empty() || standing.history == decision.history;
-            node.set_in_line(standing.as_ref().is_none_or(follows));
+            // One that is gone comes back under the verdict that it had.
+            if let Some(standing) = standing {
+                node.set_in_line(decision.history.is_empty() || standing.history == decision.history);
+            }
         }
         self.note_contest(&mut decision, &members, (0..nodes.len()).filter(is_master).count() > 1);
+        if now == before && standings[now].as_ref().is_some_and(|standing| standing.role != Role::Master) {
+            // Demoted, and nobody is known to have taken over yet.
+            nodes.iter().filter(|node| node.id != nodes[now].id).for_each(|node| node.doubt());
+        }
         if now != before {
             let (old, new) = (&nodes[before].address, &nodes[now].address);
             tracing::warn!(shard = &*self.name(), %old, %new, "writes go to another master");

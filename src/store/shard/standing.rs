@@ -14,7 +14,7 @@ pub struct Standing {
     /// The history that it followed before it was promoted (`master_replid2`); empty if it never was.
     previous: String,
     /// Replicas that are connected to it.
-    followers: u32,
+    pub followers: u32,
     /// How far it has come in its history.
     pub offset: u64,
     /// It was seen to turn from a replica into a master, without having been restarted in between.
