@@ -20,7 +20,9 @@ mod schemas;
 mod sync;
 
 pub use app::App;
+pub use command::parse as parse_command;
 pub use openapi::document as openapi_document;
+pub use reply::write as write_reply;
 
 use axum::{
     Router, middleware,
