@@ -27,7 +27,7 @@ pub async fn get(
     let (now, before) = store.map.load().routes(key);
     let answer = run(store, &now, key, freshness, deadline).await?;
     match (answer, before) {
-        (None, Some(before)) => Moving { store, key, now, before, deadline }.fetch().await,
+        (None, Some(before)) => Box::pin(Moving { store, key, now, before, deadline }.fetch()).await,
         (answer, _) => Ok(answer),
     }
 }
@@ -67,7 +67,7 @@ impl Read<'_> {
             let connection = node.connection();
             let answer = match &self.shard.hedge {
                 None => self.ask(&node, &tried).await,
-                Some(hedge) => self.ask_hedged(hedge, &node, &tried).await,
+                Some(hedge) => Box::pin(self.ask_hedged(hedge, &node, &tried)).await,
             };
             if let Ok(value) = &answer {
                 self.shard.note_value(value);

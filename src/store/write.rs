@@ -22,7 +22,7 @@ pub async fn write(
     let _noted = Noted { changes: &store.changes, hash: now.hash };
     match before {
         None => run(store, &now, key, kind, deadline).await,
-        Some(before) => Moving { store, key, now, before, deadline }.change(kind).await,
+        Some(before) => Box::pin(Moving { store, key, now, before, deadline }.change(kind)).await,
     }
 }
 
@@ -44,7 +44,7 @@ pub async fn run(
         let answer = match kind.replicas() {
             0 => node.ask(&command, lane, patience).await.and_then(|value| answer_to(kind, value, 0)),
             replicas => {
-                let answer = node.ask_durably(&command, replicas, deadline).await;
+                let answer = Box::pin(node.ask_durably(&command, replicas, deadline)).await;
                 answer.and_then(|(value, had)| answer_to(kind, value, had))
             }
         };
