@@ -106,7 +106,7 @@ fn open(target: &Target, connections: u32, limit: Duration, rate: f64) -> Result
         target.ask(&mut stream)?;
         let mut due = start + pause.mul_f64(f64::from(number) / f64::from(connections));
         let mut waits = Vec::new();
-        while due < start + limit {
+        while due < start + limit && Instant::now() < start + limit {
             let now = Instant::now();
             let from = if now < due {
                 thread::sleep(due - now);
@@ -120,10 +120,11 @@ fn open(target: &Target, connections: u32, limit: Duration, rate: f64) -> Result
         }
         Ok(waits)
     })?;
+    let took = start.elapsed().as_secs_f64();
     waits.sort_unstable();
     let at = |thousandth: usize| waits[(waits.len() * thousandth / 1000).min(waits.len() - 1)].as_secs_f64() * 1e6;
     say(&format!(
-        "{{\"requests\":{},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1}}}",
+        "{{\"requests\":{},\"took_secs\":{took},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1}}}",
         waits.len(),
         at(500),
         at(990),
