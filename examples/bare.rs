@@ -3,7 +3,10 @@
 //! Usage: bare PORT CERTIFICATE KEY
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::post};
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs::Ticketer,
@@ -34,6 +37,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let answer = || async { ([(CONTENT_TYPE, "application/json")], ANSWER) };
     let router = Router::new().route("/cache", post(answer));
     let address = SocketAddr::from(([127, 0, 0, 1], port.parse()?));
-    axum_server::bind_rustls(address, tls).serve(router.into_make_service()).await?;
+    // As the service does: without it answers wait for acknowledgements.
+    let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+    axum_server::bind(address).acceptor(acceptor).serve(router.into_make_service()).await?;
     Ok(())
 }

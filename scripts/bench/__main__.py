@@ -1,6 +1,6 @@
 """What a request costs here and elsewhere: `make bench`. Prints the tables and writes them to docs/benchmarks.md.
 
-    python3 scripts/bench [--quick] [--no-page]
+    python3 scripts/bench [--quick] [--no-page] [--secs N] [--rounds N]
 
 Everything runs on loopback, on free ports, in a temporary folder, and is ended by its id.
 """
@@ -21,6 +21,8 @@ from system import Stage, machine  # noqa: E402
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What a request costs, here and elsewhere.")
     parser.add_argument("--quick", action="store_true", help="one short round: whether it works, not figures to keep")
+    parser.add_argument("--secs", type=int, default=4, help="how long a row has its turn")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-page", action="store_true", help="print only")
     return parser.parse_args()
 
@@ -44,7 +46,7 @@ def main():
     # So that what was started is ended then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
     given = arguments()
-    secs, rounds, idle_count = (1, 1, 1000) if given.quick else (4, 5, 10_000)
+    secs, rounds, idle_count = (1, 1, 1000) if given.quick else (given.secs, given.rounds, 10_000)
     say(f"on {machine()}")
     results = measure(secs, rounds, idle_count)
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")

@@ -9,6 +9,7 @@ mod connect;
 mod durable;
 mod error;
 mod freshness;
+mod gather;
 mod get;
 mod hedge;
 mod keep;
