@@ -73,3 +73,18 @@ async fn finish(id: RequestId, answer: impl Future<Output = Response>) -> Result
     id.write(response.headers_mut());
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderMap, StatusCode};
+
+    #[tokio::test]
+    async fn a_defect_costs_no_caller_an_answer_nor_its_id() {
+        let id = RequestId::of(&HeaderMap::new());
+        let text = id.as_str().to_owned();
+        let Ok(answer) = finish(id, async { panic!("a defect for the test") }).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()["x-request-id"], text);
+    }
+}
