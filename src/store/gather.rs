@@ -53,39 +53,7 @@ impl Gather {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{future::ready, time::Duration};
-    use tokio::{sync::mpsc, task::JoinSet, time::timeout};
-
-    const COMMANDS: usize = 20;
-
-    /// How often a connection's task runs for commands of requests that are all ready.
-    async fn writes() -> usize {
-        let gather = Arc::new(Gather::default());
-        let (sender, mut commands) = mpsc::channel(COMMANDS);
-        let connection = tokio::spawn(async move {
-            let (mut writes, mut all, mut taken) = (0, 0, Vec::new());
-            while all < COMMANDS {
-                all += commands.recv_many(&mut taken, COMMANDS).await;
-                writes += 1;
-            }
-            writes
-        });
-        let mut requests = JoinSet::new();
-        for number in 0..COMMANDS {
-            let (gather, sender) = (Arc::clone(&gather), sender.clone());
-            requests.spawn(async move { gather.after_sending(async { sender.try_send(number) }).await.is_ok() });
-        }
-        assert!(requests.join_all().await.into_iter().all(|sent| sent));
-        connection.await.expect("it counts")
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn commands_of_requests_that_are_ready_travel_together() {
-        // On a worker, where requests run.
-        let writes =
-            timeout(Duration::from_secs(10), tokio::spawn(writes())).await.expect("in time").expect("no defect");
-        assert!(writes <= COMMANDS / 4, "{writes} writes for {COMMANDS} commands");
-    }
+    use std::future::ready;
 
     #[tokio::test]
     async fn what_is_asked_is_answered() {
