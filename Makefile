@@ -5,7 +5,7 @@ SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
 
-.PHONY: run test check fmt docs failures redis dist clean
+.PHONY: run test check fmt docs failures bench redis dist clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -38,6 +38,12 @@ failures: redis
 	@for run in $$(seq $(RUNS)); do echo "run $$run of $(RUNS)"; \
 		CACHEFRONT_FAULT_REPORT=$(CURDIR)/target/failures.jsonl cargo test --locked --test service faults:: || exit 1; done
 	python3 scripts/failures.py target/failures.jsonl docs/failures.md
+
+# docs/benchmarks.md: what a request costs here and elsewhere, in about fifteen minutes. Debian or Ubuntu.
+bench: redis
+	@sh scripts/install_peers.sh
+	cargo build --locked --release --bin cachefront --example bare --example drive
+	python3 scripts/bench
 
 # redis-server, if there is none.
 redis:

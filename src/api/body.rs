@@ -68,7 +68,7 @@ pub struct Limits<'b> {
 pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
     if announced > limits.bytes_max {
-        discard(headers, body).await;
+        Box::pin(discard(headers, body)).await;
         return Err(too_large(limits.bytes_max));
     }
     let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time");
@@ -85,11 +85,11 @@ async fn collect<'b>(mut body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Pr
         let Ok(data) = frame.into_data() else { continue };
         let length = first.len() + all.len() + data.len();
         if length > limits.bytes_max {
-            linger(body).await;
+            Box::pin(linger(body)).await;
             return Err(too_large(limits.bytes_max));
         }
         if let Err(problem) = memory.grow_to(length, limits.memory_bytes_max) {
-            linger(body).await;
+            Box::pin(linger(body)).await;
             return Err(problem);
         }
         // Most bodies are one piece, which is passed on as it is.

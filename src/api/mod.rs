@@ -8,6 +8,7 @@ mod caller;
 mod command;
 mod failure_log;
 mod fallback;
+mod front;
 mod json;
 mod layers;
 mod live;
@@ -20,28 +21,31 @@ mod schemas;
 mod sync;
 
 pub use app::App;
+pub use command::parse as parse_command;
+pub use front::Front;
 pub use openapi::document as openapi_document;
+pub use reply::write as write_reply;
 
 use axum::{
-    Router, middleware,
+    Router,
     routing::{get, post},
 };
 use std::sync::Arc;
-use tower_http::catch_panic::CatchPanicLayer;
 
 /// Every path of the HTTPS port.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: Arc<App>) -> Front {
     let router = Router::new()
         .route("/login", post(login::login))
-        .route("/cache", post(cache::cache))
+        .route(cache::PATH, post(cache::cache))
         .merge(probe_routes())
         .merge(openapi::routes());
-    finish(router, app)
+    let router = finish(router, Arc::clone(&app));
+    Front::new(router, Some(app))
 }
 
 /// Every path of the admin port: nothing there needs a token, and no values are served.
-pub fn admin_router(app: Arc<App>) -> Router {
-    finish(probe_routes(), app)
+pub fn admin_router(app: Arc<App>) -> Front {
+    Front::new(finish(probe_routes(), app), None)
 }
 
 fn probe_routes() -> Router<Arc<App>> {
@@ -52,12 +56,5 @@ fn probe_routes() -> Router<Arc<App>> {
 }
 
 fn finish(router: Router<Arc<App>>, app: Arc<App>) -> Router {
-    router
-        .fallback(fallback::not_found)
-        .method_not_allowed_fallback(fallback::method_not_allowed)
-        .with_state(app)
-        // A defect must not cost the caller an answer, nor others on the same HTTP/2 connection theirs.
-        .layer(CatchPanicLayer::custom(problem::from_panic))
-        // Outermost, so that every answer has an id.
-        .layer(middleware::from_fn(layers::request_id))
+    router.fallback(fallback::not_found).method_not_allowed_fallback(fallback::method_not_allowed).with_state(app)
 }

@@ -7,14 +7,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Issuer and audience of every token: a token made for another service with the same secret is not ours.
 const ISSUER: &str = "cachefront";
 /// How far the clocks of two instances may differ, in seconds.
 const LEEWAY_SECS: u64 = 5;
 /// No token of ours comes near; longer ones are not worth decoding.
-const TOKEN_BYTES_MAX: usize = 4096;
+pub const BYTES_MAX: usize = 4096;
 
 /// What a login gives.
 pub struct Token {
@@ -49,6 +52,8 @@ struct Claims {
 pub struct Verified {
     pub subject: String,
     pub scopes: Scopes,
+    /// When it counts, in seconds since 1970, as far as clocks may differ.
+    pub times: RangeInclusive<u64>,
 }
 
 pub struct Tokens {
@@ -81,7 +86,7 @@ impl Tokens {
     pub fn issue(&self, client: &Client) -> Token {
         let mut id = [0; 16];
         rand::fill(&mut id).expect("the system gives random bytes");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = now_secs();
         let claims = Claims {
             sub: client.id().to_owned(),
             iat: now,
@@ -97,17 +102,20 @@ impl Tokens {
         Token { text, life: self.life }
     }
 
-    /// What a token says, if it is ours and its time is now.
+    /// What a token of at most [`BYTES_MAX`] bytes says, if it is ours and its time is now.
     pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::Invalid);
-        }
         let decoded =
             decode::<Claims>(token, &self.verifying, &self.validation).map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
             })?;
         let scopes = Scopes::parse(&decoded.claims.scope).map_err(|_| TokenError::Invalid)?;
-        Ok(Verified { subject: decoded.claims.sub, scopes })
+        let Claims { sub: subject, nbf, exp, .. } = decoded.claims;
+        Ok(Verified { subject, scopes, times: nbf.saturating_sub(LEEWAY_SECS)..=exp.saturating_add(LEEWAY_SECS) })
     }
+}
+
+/// Seconds since 1970.
+pub fn now_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

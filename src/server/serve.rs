@@ -1,8 +1,7 @@
 //! Routers → running HTTP servers.
 
 use super::accept::Watched;
-use crate::settings::Service;
-use axum::Router;
+use crate::{api::Front, settings};
 use axum_server::{
     Handle, Server,
     accept::DefaultAcceptor,
@@ -13,11 +12,14 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use std::{
+    convert::Infallible,
+    future::{Ready, ready},
     io,
     net::{SocketAddr, TcpListener},
     pin::Pin,
     time::Duration,
 };
+use tower::{Service, service_fn};
 
 /// Most bytes of the head of an HTTP/1 request; a token and some headers are far below.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -34,22 +36,33 @@ pub struct Serving {
 }
 
 /// The HTTPS port.
-pub fn service(settings: &Service, listener: TcpListener, tls: RustlsConfig, router: Router) -> io::Result<Serving> {
+pub fn service(
+    settings: &settings::Service,
+    listener: TcpListener,
+    tls: RustlsConfig,
+    front: Front,
+) -> io::Result<Serving> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
     let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout);
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
     limit(server.http_builder(), settings.idle_timeout);
-    Ok(Serving { handle, run: Box::pin(server.serve(router.into_make_service())) })
+    Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front))) })
 }
 
 /// The admin port: plain HTTP.
-pub fn admin(settings: &Service, listener: TcpListener, router: Router) -> io::Result<Serving> {
+pub fn admin(settings: &settings::Service, listener: TcpListener, front: Front) -> io::Result<Serving> {
     let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout);
     let handle = Handle::new();
     let mut server: Server<SocketAddr, _> = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
     limit(server.http_builder(), settings.idle_timeout);
-    Ok(Serving { handle, run: Box::pin(server.serve(router.into_make_service())) })
+    Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front))) })
+}
+
+fn for_each_connection(
+    front: Front,
+) -> impl Service<SocketAddr, Response = Front, Error = Infallible, Future = Ready<Result<Front, Infallible>>> {
+    service_fn(move |_| ready(Ok(front.clone())))
 }
 
 /// Sets what hyper leaves open: without a timer none of its timeouts runs.

@@ -1,11 +1,6 @@
 //! Every request has an id, given by the caller or made here, that its answer and the log carry.
 
-use axum::{
-    extract::Request,
-    http::{HeaderName, HeaderValue},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::{
     LazyLock,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,6 +14,19 @@ const BYTES_MAX: usize = 128;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// The id that the caller gave, or a fresh one.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let given = headers
+            .get(HEADER)
+            .filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()));
+        given.map_or_else(Self::fresh, |value| Self(value.clone()))
+    }
+
+    /// Puts it into the answer's headers.
+    pub fn write(self, headers: &mut HeaderMap) {
+        headers.insert(HEADER, self.0);
+    }
+
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
@@ -34,17 +42,4 @@ impl RequestId {
         let text = format!("{:016x}", NEXT.fetch_add(1, Relaxed));
         Self(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none")))
     }
-}
-
-/// Puts the id into the request's extensions and the answer's header.
-pub async fn request_id(mut request: Request, next: Next) -> Response {
-    let given = request
-        .headers()
-        .get(HEADER)
-        .filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()));
-    let id = given.map_or_else(RequestId::fresh, |value| RequestId(value.clone()));
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(HEADER, id.0);
-    response
 }

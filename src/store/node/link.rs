@@ -1,5 +1,6 @@
 //! One place for a multiplexed connection to a node: whether it is there, and calls over it.
 
+use super::gather::Gather;
 use crate::{store::error::NodeError, types::Deadline};
 use redis::{RedisResult, aio::MultiplexedConnection};
 use std::{
@@ -50,6 +51,8 @@ pub struct Session {
     attempt: Duration,
     /// Told when the connection was lost or should be given up.
     ended: Arc<Notify>,
+    /// Lets commands that are about to be sent travel together.
+    gather: Gather,
 }
 
 impl Session {
@@ -62,6 +65,7 @@ impl Session {
             in_use: AtomicBool::new(false),
             attempt,
             ended,
+            gather: Gather::default(),
         }
     }
 
@@ -117,7 +121,7 @@ impl Session {
         F: Future<Output = RedisResult<T>>,
     {
         let _waiting = self.start_waiting();
-        let mut answer = pin!(ask(self.connection.clone()));
+        let mut answer = pin!(self.gather.after_sending(ask(self.connection.clone())));
         loop {
             let until = patience.deadline.attempt(self.attempt).instant();
             if let Ok(answer) = timeout_at(until, &mut answer).await {

@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod durable;
+mod gather;
 pub mod keep;
 pub mod lanes;
 pub mod link;

@@ -265,7 +265,7 @@ impl Batch<'_> {
         let (hash, command) = (self.hashes[position], command(key, kind));
         let errand =
             Errand { key, command: &command, kind, lane: self.store.lane(hash, kind), deadline: self.deadline };
-        self.store.follow(&errand, None, |value, had| self.answer(position, value, had)).await
+        Box::pin(self.store.follow(&errand, None, |value, had| self.answer(position, value, had))).await
     }
 
     /// Takes the answers that stand and returns the positions that are to be sent again: the operations that were

@@ -29,7 +29,8 @@ pub async fn get(
     let (now, before) = store.map.load().routes(key);
     let answer = run(store, &now, key, freshness, deadline).await?;
     match (answer, before) {
-        (None, Some(before)) => Moving { store, key, now, before, freshness, deadline }.fetch().await,
+        // Boxed, so that the usual way does not carry its size.
+        (None, Some(before)) => Box::pin(Moving { store, key, now, before, freshness, deadline }.fetch()).await,
         (answer, _) => Ok(answer),
     }
 }
@@ -75,7 +76,7 @@ impl Read<'_> {
             };
             let (node, connection, answer) = match &self.shard.hedge {
                 None => self.ask(node, &tried).await,
-                Some(hedge) => self.ask_hedged(hedge, node, &tried).await,
+                Some(hedge) => Box::pin(self.ask_hedged(hedge, node, &tried)).await,
             };
             if let Ok(value) = &answer {
                 self.shard.note_value(value);
@@ -84,7 +85,8 @@ impl Read<'_> {
                 Err(error) if self.store.follows(&error, self.shard, &node) => {
                     let Self { key, kind, command, lane, deadline, .. } = self;
                     let errand = Errand { key, command, kind, lane: *lane, deadline: *deadline };
-                    return self.store.follow(&errand, Some(Refused { node, error }), |value, _| got(value)).await;
+                    let refused = Some(Refused { node, error });
+                    return Box::pin(self.store.follow(&errand, refused, |value, _| got(value))).await;
                 }
                 Ok(None) if self.store.doubts_miss(self.shard, &node) => tried.note_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, connection, error),

@@ -29,7 +29,11 @@ pub async fn write(
     let _noted = Noted { changes: &store.changes, hash: now.hash };
     match before {
         None => run(store, &now, key, kind, deadline).await,
-        Some(before) => Moving { store, key, now, before, freshness: Freshness::Usual, deadline }.change(kind).await,
+        Some(before) => {
+            let moving = Moving { store, key, now, before, freshness: Freshness::Usual, deadline };
+            // Boxed, so that the usual way does not carry its size.
+            Box::pin(moving.change(kind)).await
+        }
     }
 }
 
@@ -51,7 +55,7 @@ pub async fn run(
         let answer = match kind.replicas() {
             0 => node.ask(&command, lane, patience).await.and_then(|value| answer_to(kind, value, 0)),
             replicas => {
-                let answer = node.ask_durably(&command, replicas, deadline).await;
+                let answer = Box::pin(node.ask_durably(&command, replicas, deadline)).await;
                 answer.and_then(|(value, had)| answer_to(kind, value, had))
             }
         };
@@ -59,7 +63,7 @@ pub async fn run(
             Err(error) if store.follows(&error, shard, &node) => {
                 let errand = Errand { key, command: &command, kind, lane, deadline };
                 let read = |value, had| answer_to(kind, value, had);
-                return store.follow(&errand, Some(Refused { node, error }), read).await;
+                return Box::pin(store.follow(&errand, Some(Refused { node, error }), read)).await;
             }
             Err(error) if error.did_not_run() => {
                 node.doubt();

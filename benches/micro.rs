@@ -1,0 +1,106 @@
+//! What the parts of a request cost each: `cargo bench`. docs/benchmarks.md says what the whole costs.
+
+use cachefront::{
+    api::{parse_command, write_reply},
+    auth::Auth,
+    cache::{Command, Reply},
+    ring::{Ring, key_hash},
+    sealing::{self, Keyring},
+    settings::{self, digest_api_key},
+    types::{Key, Scopes, Value},
+};
+use divan::{Bencher, black_box, counter::BytesCount};
+use secrecy::{SecretBox, SecretString};
+use std::{borrow::Cow, time::Duration};
+
+const READ: &str = r#"{"command":"READ","key":"user:1234567:profile"}"#;
+const WRITE: &str = r#"{"command":"WRITE","key":"user:1234567:profile","value":"0123456789abcdef","expire":600}"#;
+
+fn main() {
+    divan::main();
+}
+
+fn command(text: &str) -> Command<'_> {
+    parse_command(text).unwrap_or_else(|_| panic!("{text} is a command"))
+}
+
+/// From a key to the position of its shard.
+#[divan::bench(args = [1, 16, 1000])]
+fn ring_lookup(bencher: Bencher<'_, '_>, shards: usize) {
+    let names: Vec<_> = (0..shards).map(|number| format!("shard{number}")).collect();
+    let ring = Ring::new(names.iter().map(|name| (name.as_str(), 1)));
+    // Different ones, so that no path through the ring is learned by heart.
+    let keys: Vec<_> = (0..4096).map(|number| format!("user:{number}:profile")).collect();
+    let mut next = 0;
+    bencher.bench_local(|| {
+        next = (next + 1) % keys.len();
+        ring.owner(key_hash(black_box(keys[next].as_bytes())))
+    });
+}
+
+#[divan::bench(args = [READ, WRITE])]
+fn command_parse(text: &str) -> Command<'_> {
+    command(black_box(text))
+}
+
+/// The JSON of an answer; the argument is the length of the value.
+#[divan::bench(args = [16, 1024, 65_536])]
+fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
+    let command = command(READ);
+    let reply = Reply::Found(Value::Text(Cow::Owned("x".repeat(bytes))));
+    bencher.counter(BytesCount::new(bytes)).bench(|| {
+        let mut out = Vec::with_capacity(256);
+        write_reply(&mut out, &command, &reply);
+        out
+    });
+}
+
+fn keyring() -> Keyring {
+    Keyring::new(&[SecretBox::new(Box::new([7; 32]))]).expect("a key")
+}
+
+#[divan::bench(args = [16, 1024, 65_536])]
+fn seal(bencher: Bencher<'_, '_>, bytes: usize) {
+    let (keyring, plain) = (keyring(), vec![7; bytes]);
+    let key = Key::new(Cow::Borrowed("user:1234567:profile")).expect("a key");
+    let key = key.within(None);
+    bencher.counter(BytesCount::new(bytes)).bench(|| keyring.seal(&key, &plain));
+}
+
+#[divan::bench(args = [16, 1024, 65_536])]
+fn open(bencher: Bencher<'_, '_>, bytes: usize) {
+    let keyring = keyring();
+    let key = Key::new(Cow::Borrowed("user:1234567:profile")).expect("a key");
+    let key = key.within(None);
+    let sealed = keyring.seal(&key, &vec![7; bytes]);
+    bencher
+        .counter(BytesCount::new(bytes))
+        .with_inputs(|| sealed.clone())
+        .bench_values(|sealed| sealing::open(Some(&keyring), &key, sealed));
+}
+
+/// `false`: a token that was not seen before.
+#[divan::bench(args = [true, false])]
+fn token_check(bencher: Bencher<'_, '_>, known: bool) {
+    let client = settings::Client {
+        id: "cachefront".to_owned(),
+        any_client_id: true,
+        api_key_hashes: vec![digest_api_key("key")],
+        scopes: Scopes::ALL,
+        namespace: None,
+        commands_per_second: None,
+    };
+    let settings = settings::Auth {
+        jwt_secret: SecretString::from("a-secret-for-this-bench-of-32-bytes"),
+        token_life: Duration::from_secs(900),
+        clients: vec![client],
+    };
+    let auth = Auth::new(&settings, None);
+    let fresh = || auth.log_in(None, "key").expect("the key is right").text;
+    if known {
+        let token = fresh();
+        bencher.bench(|| auth.verify(&token).is_ok());
+    } else {
+        bencher.with_inputs(fresh).bench_refs(|token| auth.verify(token).is_ok());
+    }
+}

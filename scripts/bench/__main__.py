@@ -1,0 +1,60 @@
+"""What a request costs here and elsewhere: `make bench`. Prints the tables and writes them to docs/benchmarks.md.
+
+    python3 scripts/bench [--quick] [--no-page] [--secs N] [--rounds N]
+
+Everything runs on loopback, on free ports, in a temporary folder, and is ended by its id.
+"""
+
+import argparse
+import datetime
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import page  # noqa: E402
+from plan import Plan, say  # noqa: E402
+from system import Stage, machine  # noqa: E402
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="What a request costs, here and elsewhere.")
+    parser.add_argument("--quick", action="store_true", help="one short round: whether it works, not figures to keep")
+    parser.add_argument("--secs", type=int, default=4, help="how long a row has its turn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-page", action="store_true", help="print only")
+    return parser.parse_args()
+
+
+def measure(secs, rounds, idle_count):
+    with Stage() as stage:
+        plan = Plan(stage, secs, rounds)
+        results = {"at_rest_kib": plan.at_rest_kib, "idle_count": idle_count}
+        results["main"] = plan.main()
+        print(page.main_table(results["main"]), flush=True)
+        results["sizes"] = plan.sizes()
+        results["connections"] = plan.connections()
+        results["open_loop"] = plan.open_loop(plan.capacities())
+        results["handshakes"] = plan.handshakes()
+        results["idle"] = plan.idle(idle_count)
+        results["shards"] = plan.shards()
+        return results
+
+
+def main():
+    # So that what was started is ended then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
+    given = arguments()
+    secs, rounds, idle_count = (1, 1, 1000) if given.quick else (given.secs, given.rounds, 10_000)
+    say(f"on {machine()}")
+    results = measure(secs, rounds, idle_count)
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    text = page.text(results, machine(), date, secs, rounds)
+    print(text)
+    if not given.no_page and not given.quick:
+        page.write(text)
+
+
+if __name__ == "__main__":
+    main()

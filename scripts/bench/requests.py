@@ -1,0 +1,55 @@
+"""What is asked: files of requests, and the values that they read."""
+
+import json
+
+from services import redis_call
+
+KEYS = 1000
+SIZES = [16, 256, 1024, 16 * 1024, 256 * 1024]
+
+
+def value(length):
+    """A text of so many bytes that compresses badly and needs no escapes."""
+    return ("0123456789abcdef" * (length // 16 + 1))[:length]
+
+
+def fill(service):
+    """Values of each size, plain, and sealed ones of 1 KiB, written through the service."""
+    writes = [("WRITE", f"k{number}", 16, False) for number in range(KEYS)]
+    writes += [("WRITE", f"v{length}:{number}", length, False) for length in SIZES for number in range(16)]
+    writes += [("WRITE", f"sealed:{number}", 1024, True) for number in range(16)]
+    for start in range(0, len(writes), 20):
+        part = writes[start : start + 20]
+        body = [{"command": c, "key": k, "value": value(length), "encrypt": seal} for c, k, length, seal in part]
+        answers = service.post("/cache", body)
+        if any(answer["status"] != "SUCCESS" for answer in answers):
+            raise SystemExit(f"filling failed: {answers[:3]}")
+
+
+def fill_directly(port):
+    """The keys k0… in a Redis of their own."""
+    redis_call(port, "MSET", *(word for number in range(KEYS) for word in (f"k{number}", value(16))))
+
+
+def files(stage):
+    """Name → file of requests."""
+    text = lambda body: f"POST /cache {json.dumps(body, separators=(',', ':'))}"
+    read = lambda key: {"command": "READ", "key": key}
+    keys = [f"k{number}" for number in range(KEYS)]
+    kinds = {
+        "read": [text(read(key)) for key in keys],
+        "write": [text({"command": "WRITE", "key": key, "value": value(16)}) for key in keys],
+        "batch": [text([read(key) for key in keys[start : start + 100]]) for start in range(0, KEYS, 100)],
+        "sealed": [text(read(f"sealed:{number}")) for number in range(16)],
+        "webdis": [f"GET /GET/{key} " for key in keys],
+        **{f"v{length}": [text(read(f"v{length}:{number}")) for number in range(16)] for length in SIZES},
+    }
+    return {name: stage.write(f"{name}.requests", "\n".join(lines) + "\n") for name, lines in kinds.items()}
+
+
+def wire(stage, service):
+    """One READ as it goes over the wire."""
+    body = '{"command":"READ","key":"k1"}'
+    lines = ["POST /cache HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(body)}"]
+    lines += [f"authorization: Bearer {service.token}"] if service.token else []
+    return stage.write(f"{service.process.name}.wire", "\r\n".join([*lines, "", body]))

@@ -1,0 +1,159 @@
+"""How the service, what it is compared with, and their Redis are started."""
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import http.client
+
+from system import free_port, listens, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TARGET = os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "release")
+SECRET = "a-secret-of-the-benchmark-0123456789"
+PYTHON = "/usr/bin/python3"
+
+
+class Service:
+    """Something that answers requests."""
+
+    def __init__(self, process, port, tls, token=None):
+        self.process, self.port, self.tls, self.token = process, port, tls, token
+
+    def url(self):
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/"
+
+    def post(self, path, body):
+        """One request; returns the JSON of the answer."""
+        context = ssl._create_unverified_context()
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
+            if self.tls
+            else http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        )
+        headers = {"content-type": "application/json"}
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        connection.request("POST", path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise SystemExit(f"{self.process.name} answered {answer.status}: {text[:500]}")
+        return json.loads(text)
+
+
+def redis_call(port, *words):
+    """One command to Redis; returns the first line of the answer, or the text of a long one."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+        with connection.makefile("rb") as answer:
+            line = answer.readline().strip()
+            return answer.read(int(line[1:])) if line.startswith(b"$") and line != b"$-1" else line
+
+
+def start_redis(stage, replicas=0):
+    """A master and its replicas; returns processes and ports, the master's first."""
+    processes, ports = [], []
+    for number in range(1 + replicas):
+        port = free_port()
+        of_master = ["--replicaof", "127.0.0.1", str(ports[0])] if number else []
+        processes.append(
+            stage.start(
+                f"redis-{port}",
+                ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+                + ["--repl-diskless-sync-delay", "0", "--dir", stage.folder, "--dbfilename", f"{port}.rdb", *of_master],
+                port,
+            )
+        )
+        ports.append(port)
+    for port in ports[1:]:
+        wait_for("a replica", lambda port=port: b"master_link_status:up" in redis_call(port, "INFO", "replication"))
+    return processes, ports
+
+
+def certificate(stage):
+    """A certificate for localhost and its key."""
+    files = stage.path("cert.pem"), stage.path("key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        + ["-addext", "basicConstraints=critical,CA:FALSE", "-out", files[0], "-keyout", files[1]],
+        check=True,
+        capture_output=True,
+    )
+    return files
+
+
+def start_cachefront(stage, name, shards, files, program=None):
+    """The service; `shards` are lists of ports, the master's first."""
+    port, admin = free_port(), free_port()
+    sections = "".join(
+        f"[shard:s{number}]\nmaster=127.0.0.1:{ports[0]}\n"
+        + (f"replicas={', '.join(f'127.0.0.1:{port}' for port in ports[1:])}\n" if ports[1:] else "")
+        for number, ports in enumerate(shards)
+    )
+    config = stage.write(
+        f"{name}.config",
+        f"[redis]\nkey_expire_secs=0\n[service]\nHOST=127.0.0.1\nPORT={port}\nADMIN_PORT={admin}\nCONNECTIONS_MAX=15000\n"
+        f"TLS_CERT={files[0]}\nTLS_KEY={files[1]}\nJWT_SECRET_KEY={SECRET}\nSRVC_SHARED_SECRET={SECRET}\n"
+        f"JWT_EXPIRE_SECS=7200\nIDLE_TIMEOUT_SECS=600\nENCRYPTION_KEY={'0123456789abcdef' * 4}\n{sections}",
+    )
+    program = program or os.path.join(TARGET, "cachefront")
+    service = Service(stage.start(name, [program, "serve", "--config", config], port), port, True)
+    wait_for(f"{name} to be ready", lambda: is_ready(admin), service.process)
+    service.token = service.post("/login", {"api_key": SECRET})["access_token"]
+    return service
+
+
+def is_ready(port):
+    if not listens(port):
+        return False
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/readyz")
+    status = connection.getresponse().status
+    connection.close()
+    return status == 200
+
+
+def start_bare(stage, files):
+    port = free_port()
+    program = os.path.join(TARGET, "examples", "bare")
+    return Service(stage.start("bare", [program, str(port), *files], port), port, True)
+
+
+def start_webdis(stage, redis_port):
+    port = free_port()
+    config = {
+        "redis_host": "127.0.0.1", "redis_port": redis_port, "http_host": "127.0.0.1", "http_port": port, "threads": 2,
+        "pool_size": 20, "daemonize": False, "database": 0, "verbosity": 0, "logfile": stage.path("webdis.out"),
+        "pidfile": stage.path("webdis.pid"),
+    }  # fmt: skip
+    path = stage.write("webdis.json", json.dumps(config))
+    return Service(stage.start("webdis", ["webdis", path], port), port, False)
+
+
+def start_nginx(stage, redis_port, files):
+    port = free_port()
+    with open(os.path.join(HERE, "nginx.conf")) as template:
+        text = template.read()
+    for name, value in {
+        "FOLDER": stage.folder, "PORT": port, "REDIS_PORT": redis_port, "CERTIFICATE": files[0], "KEY": files[1],
+    }.items():  # fmt: skip
+        text = text.replace(f"@{name}@", str(value))
+    path = stage.write("nginx.conf", text)
+    return Service(stage.start("nginx", ["nginx", "-c", path, "-e", stage.path("nginx.err")], port), port, True)
+
+
+def start_flask(stage, redis_port, files):
+    port = free_port()
+    arguments = [PYTHON, shutil.which("gunicorn"), "--chdir", HERE, "--bind", f"127.0.0.1:{port}", "--workers", "2"]
+    arguments += ["--worker-class", "gthread", "--threads", "32", "--keep-alive", "60", "--log-level", "error"]
+    arguments += ["--certfile", files[0], "--keyfile", files[1], "flask_service:service"]
+    environment = {"BENCH_REDIS_PORT": str(redis_port), "BENCH_SECRET": SECRET, "PYTHONDONTWRITEBYTECODE": "1"}
+    service = Service(stage.start("flask", arguments, port, environment), port, True)
+    service.token = service.post("/login", {"api_key": SECRET})["access_token"]
+    return service

@@ -1,0 +1,142 @@
+"""Processes, and what the kernel counts for them. Everything started here is ended here, by its id."""
+
+import contextlib
+import os
+import platform
+import resource
+import socket
+import subprocess
+import tempfile
+import time
+
+TICKS_PER_SEC = os.sysconf("SC_CLK_TCK")
+START_SECS_MAX = 30
+STOP_SECS_MAX = 10
+OPEN_FILES = 20_000
+
+
+class Process:
+    """A process with its children, which log to a file of the stage."""
+
+    def __init__(self, name, arguments, log, environment=None):
+        self.name, self.log = name, log
+        with open(log, "wb") as output:
+            self.child = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})}
+            )
+
+    def ids(self):
+        """Its id and those of its descendants."""
+        children = {}
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                children.setdefault(int(stat(entry)[1]), []).append(int(entry))
+        found, todo = [], [self.child.pid]
+        while todo:
+            found.append(todo.pop())
+            todo += children.get(found[-1], [])
+        return found
+
+    def cpu_secs(self):
+        """User and kernel time of all of it."""
+        total = 0
+        for process in self.ids():
+            with contextlib.suppress(OSError):
+                fields = stat(process)
+                total += int(fields[11]) + int(fields[12])
+        return total / TICKS_PER_SEC
+
+    def memory_kib(self):
+        """Proportional set size: what is shared is counted once."""
+        total = 0
+        for process in self.ids():
+            with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup") as rollup:
+                total += sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+        return total
+
+    def stop(self):
+        self.child.terminate()
+        try:
+            self.child.wait(STOP_SECS_MAX)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+def stat(process):
+    """The fields of /proc/ID/stat after the name, which may hold anything: state, parent, …"""
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+class Stage:
+    """A temporary folder and all that runs in it; leaving it ends everything."""
+
+    def __enter__(self):
+        self.exits = contextlib.ExitStack()
+        self.folder = self.exits.enter_context(tempfile.TemporaryDirectory(prefix="cachefront-bench-"))
+        os.chmod(self.folder, 0o755)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = OPEN_FILES if most == resource.RLIM_INFINITY else min(most, OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+        return self
+
+    def __exit__(self, *problem):
+        return self.exits.__exit__(*problem)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", newline="") as file:
+            file.write(text)
+        return self.path(name)
+
+    def start(self, name, arguments, port, environment=None):
+        """Starts a process and waits until it listens."""
+        process = Process(name, arguments, self.path(f"{name}.log"), environment)
+        self.exits.callback(process.stop)
+        wait_for(f"{name} to listen, see {process.log}", lambda: listens(port), process)
+        return process
+
+
+def wait_for(what, condition, process=None):
+    deadline = time.monotonic() + START_SECS_MAX
+    while not condition():
+        if process and process.child.poll() is not None:
+            with open(process.log, errors="replace") as log:
+                raise SystemExit(f"{process.name} ended: {log.read()[-2000:]}")
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited in vain for {what}")
+        time.sleep(0.05)
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port():
+    """A port that is free now, below those that the kernel gives to outgoing connections."""
+    first, last = 20_000, 32_000
+    for number in range(first + os.getpid() % 5_000 + free_port.given, last):
+        free_port.given += 1
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", number))
+            return number
+    raise SystemExit("no free port")
+
+
+free_port.given = 0
+
+
+def machine():
+    """The machine in one line."""
+    model = "unknown processor"
+    with open("/proc/cpuinfo") as info:
+        for line in info:
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{len(os.sched_getaffinity(0))} × {model}, {memory_gib:.0f} GiB, {platform.system()} {platform.release()}"

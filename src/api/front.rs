@@ -1,0 +1,90 @@
+//! What every request passes first: it gets an id, a defect in its handler is caught, and a command takes the short
+//! way past the router, whose layers would cost it as much as its own work.
+
+use super::{app::App, cache, layers::RequestId, problem};
+use axum::{
+    Extension, Router,
+    body::{Body, HttpBody},
+    extract::State,
+    http::{Method, Request},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use std::{
+    convert::Infallible,
+    error::Error,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::{Service, ServiceExt};
+
+/// A router and what is around it.
+#[derive(Clone)]
+pub struct Front {
+    router: Router,
+    /// Of the port that takes commands.
+    commands: Option<Arc<App>>,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl Front {
+    pub fn new(router: Router, commands: Option<Arc<App>>) -> Self {
+        Self { router, commands }
+    }
+}
+
+impl<B> Service<Request<B>> for Front
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answering {
+        let id = RequestId::of(request.headers());
+        let mut request = request.map(Body::new);
+        match &self.commands {
+            Some(app) if request.uri().path() == cache::PATH && request.method() == Method::POST => {
+                Box::pin(finish(id.clone(), cache::cache(State(Arc::clone(app)), Extension(id), request)))
+            }
+            _ => {
+                request.extensions_mut().insert(id.clone());
+                let answer =
+                    self.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}));
+                Box::pin(finish(id, answer))
+            }
+        }
+    }
+}
+
+/// The answer, with the id. A defect must not cost the caller an answer, nor others on the same HTTP/2 connection theirs.
+async fn finish(id: RequestId, answer: impl Future<Output = Response>) -> Result<Response, Infallible> {
+    let mut response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(problem::from_panic);
+    id.write(response.headers_mut());
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderMap, StatusCode};
+
+    #[tokio::test]
+    async fn a_defect_costs_no_caller_an_answer_nor_its_id() {
+        let id = RequestId::of(&HeaderMap::new());
+        let text = id.as_str().to_owned();
+        let Ok(answer) = finish(id, async { panic!("a defect for the test") }).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()["x-request-id"], text);
+    }
+}
