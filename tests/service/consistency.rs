@@ -218,6 +218,34 @@ async fn a_write_that_too_few_replicas_have_is_unconfirmed() {
 }
 
 #[tokio::test]
+async fn a_write_that_asks_for_more_replicas_than_there_are_is_told_at_once() {
+    let group = redis(1, 1);
+    settled(&group).await;
+    let service = Service::start_with("REQUEST_DEADLINE_MS=20000", &redis_section(&group));
+    let caller = service.caller().await;
+    let start = std::time::Instant::now();
+    let reply = caller.run(json!({"command": "WRITE", "key": "k", "value": "v", "replicas": 3})).await;
+    assert_eq!((&reply["status"], &reply["replicas"]), (&json!("UNCONFIRMED"), &json!(1)), "{reply}");
+    // Else all of the deadline would have passed.
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_demoted_master_answers_nobody_who_asked_for_the_master() {
+    let group = redis(1, 0);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    caller.write("k", &json!("v")).await;
+    assert_eq!(group.master(0).ask("REPLICAOF 127.0.0.1 1").expect("an answer"), "+OK");
+    let from_master = json!({"command": "READ", "key": "k", "consistency": "master"}).to_string();
+    eventually("the demotion is known", async || {
+        let answer = caller.send(from_master.clone()).await;
+        (answer.status != 200).then(|| answer.expect_error(503, "shard_unavailable").status)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_write_that_waits_goes_to_whoever_is_master_now() {
     let group = redis(1, 2);
     let service = Service::start(&redis_section(&group));

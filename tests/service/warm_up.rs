@@ -1,6 +1,9 @@
 //! Shards that come and go while the service runs: keys that get another shard keep their values.
 
-use crate::harness::{Answer, Caller, Service, eventually, redis};
+use crate::{
+    faults::{pause, resume},
+    harness::{Answer, Caller, Service, eventually, redis},
+};
 use cachefront::cli::dev::local_redis::{Group, Node};
 use serde_json::{Value, json};
 
@@ -180,6 +183,40 @@ async fn a_shard_that_is_lost_may_be_removed() {
         assert_eq!(caller.read(&key).await, Some(json!("new")));
     }
     assert!((1..60).contains(&lost), "{lost} values are gone");
+}
+
+#[tokio::test]
+async fn an_overwritten_value_does_not_come_back_though_its_old_shard_was_out_of_reach() {
+    let growing = Growing::start(ONE, "").await;
+    let caller = &growing.caller;
+    caller.fill(&keys()).await;
+    growing.change(ONE, ALL).await;
+    pause(growing.node(0));
+    let mut written = Vec::new();
+    for key in keys() {
+        let write = json!({"command": "WRITE", "key": key, "value": "new", "expire": 1}).to_string();
+        if written.len() < 3 && caller.send(write).await.status == 200 {
+            written.push(key);
+        }
+    }
+    resume(growing.node(0));
+    assert_eq!(written.len(), 3, "keys of new shards");
+    for key in written {
+        eventually("the new value expires", async || caller.read(&key).await.is_none().then_some(())).await;
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_looked_for_is_an_error_not_a_miss() {
+    let growing = Growing::start(ONE, "").await;
+    let caller = &growing.caller;
+    caller.fill(&keys()).await;
+    growing.change(ONE, ALL).await;
+    growing.node(0).kill();
+    for key in keys() {
+        let answer = caller.send(json!({"command": "READ", "key": key}).to_string()).await;
+        answer.expect_error(503, "shard_unavailable");
+    }
 }
 
 #[tokio::test]

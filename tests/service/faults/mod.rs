@@ -14,11 +14,11 @@ use cachefront::cli::dev::local_redis::Node;
 use std::process::Command;
 
 /// Stops a process from running, without ending it.
-fn pause(node: &Node) {
+pub fn pause(node: &Node) {
     signal("-STOP", node.process_id());
 }
 
-fn resume(node: &Node) {
+pub fn resume(node: &Node) {
     signal("-CONT", node.process_id());
 }
 
