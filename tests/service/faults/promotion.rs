@@ -1,7 +1,7 @@
 //! Roles are asked, not believed: the service follows whoever is promoted, by whomever.
 
 use super::{follow, tell, until_ready};
-use crate::harness::{Caller, Service, eventually, redis, redis_section};
+use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
 use cachefront::cli::dev::local_redis::Group;
 use serde_json::json;
 
@@ -140,4 +140,23 @@ async fn a_batch_reads_its_own_write_in_the_middle_of_a_switch() {
         std::mem::swap(&mut old, &mut new);
         eventually("the demoted node follows", async || (old.info("connected_slaves")? == "1").then_some(())).await;
     }
+}
+
+#[tokio::test]
+async fn two_masters_at_once_are_reported_and_the_promoted_one_is_written_to() {
+    let group = redis(1, 1);
+    let (service, caller) = service(&group).await;
+    let heir = &group.replicas(0)[0];
+    // The old one goes on calling itself master.
+    tell(heir, "REPLICAOF NO ONE");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    eventually("/readyz reports two masters", async || {
+        let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
+        ready.text.contains("shard \\\"a\\\": two nodes call themselves master").then_some(())
+    })
+    .await;
+    caller.write("after", &json!("v")).await;
+    assert_eq!(heir.ask("GET after").expect("an answer"), "v");
+    follow(group.master(0), heir);
+    until_ready(&service, "READY").await;
 }

@@ -1,7 +1,7 @@
 //! Replicas that die, hang, or know nothing.
 
 use super::{pause, resume, until_ready};
-use crate::harness::{Service, eventually, redis, redis_section};
+use crate::harness::{Service, eventually, redis, redis_section, settled};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -131,4 +131,19 @@ async fn a_pause_of_the_only_node_costs_no_read() {
     for (value, key) in futures_util::future::join_all(reads).await.into_iter().zip(&keys) {
         assert_eq!(value, Some(json!(key)));
     }
+}
+
+#[tokio::test]
+async fn replicas_go_on_without_their_master_for_as_long_as_they_may() {
+    let group = redis(1, 1);
+    let service = Service::start(&format!("[redis]\nreplica_stale_max_ms=1000\n{}", redis_section(&group)));
+    let caller = filled(&service, &["k".to_owned()]).await;
+    settled(&group).await;
+    group.master(0).kill();
+    assert_eq!(caller.read("k").await, Some(json!("k")));
+    eventually("the replica is out of date", async || {
+        let answer = caller.send(json!({"command": "READ", "key": "k"}).to_string()).await;
+        (answer.status != 200).then(|| answer.expect_error(503, "shard_unavailable").status)
+    })
+    .await;
 }
