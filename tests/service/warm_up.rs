@@ -26,6 +26,14 @@ impl Growing {
         Self { group, service, caller }
     }
 
+    /// With keys that were written to one shard, and have all three since a moment ago.
+    async fn grown() -> Self {
+        let growing = Self::start(ONE, "").await;
+        growing.caller.fill(&keys()).await;
+        growing.change(ONE, ALL).await;
+        growing
+    }
+
     /// Changes the settings to other shards, and waits until the service has them.
     async fn change(&self, before: usize, now: usize) {
         self.service.edit(|text| text.replace(&sections(&self.group, before), &sections(&self.group, now)));
@@ -99,10 +107,8 @@ async fn values_are_taken_over_by_added_shards_with_the_time_they_have_left() {
 
 #[tokio::test]
 async fn what_was_changed_or_deleted_while_keys_move_does_not_come_back() {
-    let growing = Growing::start(ONE, "").await;
+    let growing = Growing::grown().await;
     let caller = &growing.caller;
-    caller.fill(&keys()).await;
-    growing.change(ONE, ALL).await;
     let write = |key: &String| json!({"command": "WRITE", "key": key, "value": "new"});
     let delete = |key: &String| json!({"command": "DELETE", "key": key});
     let all = keys();
@@ -130,10 +136,8 @@ async fn what_was_changed_or_deleted_while_keys_move_does_not_come_back() {
 
 #[tokio::test]
 async fn batches_keep_their_order_while_keys_move() {
-    let growing = Growing::start(ONE, "").await;
+    let growing = Growing::grown().await;
     let caller = &growing.caller;
-    caller.fill(&keys()).await;
-    growing.change(ONE, ALL).await;
     let steps = |key: &String| {
         [
             json!({"command": "READ", "key": key}),
@@ -187,10 +191,8 @@ async fn a_shard_that_is_lost_may_be_removed() {
 
 #[tokio::test]
 async fn an_overwritten_value_does_not_come_back_though_its_old_shard_was_out_of_reach() {
-    let growing = Growing::start(ONE, "").await;
+    let growing = Growing::grown().await;
     let caller = &growing.caller;
-    caller.fill(&keys()).await;
-    growing.change(ONE, ALL).await;
     pause(growing.node(0));
     let mut written = Vec::new();
     for key in keys() {
@@ -208,10 +210,8 @@ async fn an_overwritten_value_does_not_come_back_though_its_old_shard_was_out_of
 
 #[tokio::test]
 async fn a_value_that_cannot_be_looked_for_is_an_error_not_a_miss() {
-    let growing = Growing::start(ONE, "").await;
+    let growing = Growing::grown().await;
     let caller = &growing.caller;
-    caller.fill(&keys()).await;
-    growing.change(ONE, ALL).await;
     growing.node(0).kill();
     for key in keys() {
         let answer = caller.send(json!({"command": "READ", "key": key}).to_string()).await;
