@@ -113,6 +113,18 @@ struct Group {
     reads: Vec<Read>,
 }
 
+/// Puts each read into the group of the node that it goes to now; returns those for which there is none.
+fn place(shard: &Shard, reads: impl Iterator<Item = Read>, groups: &mut BTreeMap<NodeId, Group>) -> Vec<Read> {
+    let mut waiting = Vec::new();
+    for read in reads {
+        match shard.readable(&read.wish, &read.tried) {
+            Some(node) => groups.entry(node.id).or_insert_with(|| Group::of(node)).reads.push(read),
+            None => waiting.push(read),
+        }
+    }
+    waiting
+}
+
 impl Group {
     fn of(node: Arc<Node>) -> Self {
         Self { connection: node.connection(), node, reads: Vec::new() }
@@ -152,17 +164,12 @@ impl Batch<'_> {
         let mut redirected: Vec<usize> = Vec::new();
         let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
         while !open.is_empty() {
-            // Waits, if need be, once for all, for what the most exacting one needs.
-            let waiting = open.iter().find(|read| shard.readable(&read.wish, &read.tried).is_none());
-            let unreachable = match waiting {
-                Some(read) => shard.reader(&read.wish, &read.tried, self.deadline).await.err(),
-                None => None,
-            };
             let mut groups: BTreeMap<NodeId, Group> = BTreeMap::new();
-            for read in open.drain(..) {
-                if let Some(node) = shard.readable(&read.wish, &read.tried) {
-                    groups.entry(node.id).or_insert_with(|| Group::of(node)).reads.push(read);
-                } else {
+            let waiting = place(shard, open.drain(..), &mut groups);
+            // Waits, if need be, once for all.
+            if let Some(first) = waiting.first() {
+                let unreachable = shard.reader(&first.wish, &first.tried, self.deadline).await.err();
+                for read in place(shard, waiting.into_iter(), &mut groups) {
                     let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
                     answered.push((read.position, shard.miss_or(&read.tried, error).map(Answer::Got)));
                 }
