@@ -84,11 +84,14 @@ async fn collect<'b>(mut body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Pr
             frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
         let length = first.len() + all.len() + data.len();
-        if length > limits.bytes_max {
-            Box::pin(linger(body)).await;
-            return Err(too_large(limits.bytes_max));
-        }
-        if let Err(problem) = memory.grow_to(length, limits.memory_bytes_max) {
+        let refused = if length > limits.bytes_max {
+            Some(too_large(limits.bytes_max))
+        } else {
+            memory.grow_to(length, limits.memory_bytes_max).err()
+        };
+        if let Some(problem) = refused {
+            // What is not wanted takes no memory from others while the rest of it comes.
+            drop((first, all, data, memory));
             Box::pin(linger(body)).await;
             return Err(problem);
         }

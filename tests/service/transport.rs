@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    task::JoinHandle,
 };
 
 #[tokio::test]
@@ -110,36 +112,64 @@ async fn a_refusal_is_read_even_by_clients_that_are_still_sending() {
     }
 }
 
+/// A request whose body is what is sent to it, until that is dropped.
+fn unfinished(caller: &Caller) -> (UnboundedSender<Vec<u8>>, JoinHandle<Answer>) {
+    let (sender, receiver) = unbounded_channel::<Vec<u8>>();
+    let pieces = futures_util::stream::unfold(receiver, async |mut receiver| {
+        let piece = receiver.recv().await?;
+        Some((Ok::<_, std::io::Error>(piece), receiver))
+    });
+    let caller = caller.clone();
+    (sender, tokio::spawn(async move { caller.send(reqwest::Body::wrap_stream(pieces)).await }))
+}
+
 #[tokio::test]
 async fn bodies_share_a_bounded_memory() {
     let service = Service::start_with("BODY_BYTES_MAX=100000\nBODIES_BYTES_MAX=100000", "");
     let caller = service.caller().await;
-    // One body takes nearly all there is, for it does not end.
-    let endless = || {
-        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
-        sender.send(vec![b' '; 90_000]).expect("it is taken");
-        let pieces = futures_util::stream::unfold(receiver, async |mut receiver| {
-            let piece = receiver.recv().await?;
-            Some((Ok::<_, std::io::Error>(piece), receiver))
-        });
-        let caller = caller.clone();
-        (sender, tokio::spawn(async move { caller.send(reqwest::Body::wrap_stream(pieces)).await }))
-    };
-    let (mut sender, mut held) = endless();
     let body = " ".repeat(20_000);
-    let refused = eventually("the memory is used up", async || {
-        if held.is_finished() {
-            // It met a body of ours, and was the one that was refused.
-            (sender, held) = endless();
-        }
-        let answer = caller.send(body.clone()).await;
-        (answer.status.as_u16() == 503 && !held.is_finished()).then_some(answer)
+    eventually("the memory is used up", async || {
+        // One body takes nearly all there is, for it does not end.
+        let (sender, held) = unfinished(&caller);
+        sender.send(vec![b' '; 90_000]).expect("it is taken");
+        let refused = loop {
+            let answer = caller.send(body.clone()).await;
+            if answer.status.as_u16() == 503 || held.is_finished() {
+                break answer;
+            }
+        };
+        drop(sender);
+        let held = held.await.expect("it ends");
+        // It may have met a body of ours, and was the one that was refused.
+        (held.status.as_u16() != 503).then(|| {
+            held.expect_error(400, "invalid_json");
+            assert_eq!(refused.expect_error(503, "overloaded").header("retry-after"), "1");
+        })
     })
     .await;
-    assert_eq!(refused.expect_error(503, "overloaded").header("retry-after"), "1");
-    drop(sender);
-    held.await.expect("it ends").expect_error(400, "invalid_json");
     caller.send(body).await.expect_error(400, "invalid_json");
+}
+
+#[tokio::test]
+async fn a_body_that_was_refused_takes_no_memory_from_others() {
+    let service = Service::start_with("BODY_BYTES_MAX=60000\nBODIES_BYTES_MAX=60000", "");
+    let caller = service.caller().await;
+    let body = " ".repeat(20_000);
+    let status = async || caller.send(body.clone()).await.status.as_u16();
+    let answer = eventually("others have room while the rest of it is awaited", async || {
+        // It is too long, and its sender is not done with it: its answer waits for that, though not for ever.
+        let (sender, too_long) = unfinished(&caller);
+        sender.send(vec![b' '; 50_000]).expect("it is taken");
+        while status().await != 503 && !too_long.is_finished() {}
+        let _unless_it_is_over = sender.send(vec![b' '; 50_000]);
+        while status().await != 400 && !too_long.is_finished() {}
+        let in_time = !too_long.is_finished();
+        drop(sender);
+        let answer = too_long.await.expect("it ends");
+        in_time.then_some(answer)
+    })
+    .await;
+    answer.expect_error(413, "body_too_large");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use cachefront::cli::dev::local_redis::{Group, Layout, Node};
 use std::time::{Duration, Instant};
 
 /// How long a condition may take to come true before a test fails; far more than any should need.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The API key that the services of the tests accept.
 pub const API_KEY: &str = "a-shared-secret-for-the-tests";

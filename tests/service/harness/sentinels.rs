@@ -83,12 +83,12 @@ impl Sentinels {
             let sentinel = started.start_one(number, group_id, &watch);
             started.all.push(sentinel);
         }
-        for number in 0..COUNT {
-            for (position, (_, name)) in started.shards.iter().enumerate() {
-                let replicas = group.replicas(position).len().to_string();
+        for position in 0..started.shards.len() {
+            let name = &started.shards[position].1;
+            (0..COUNT).for_each(|number| {
                 started.until_field(number, name, "num-other-sentinels", &(COUNT - 1).to_string());
-                started.until_field(number, name, "num-slaves", &replicas);
-            }
+            });
+            started.until_replicas(position, group.replicas(position).len());
         }
         started
     }
@@ -195,6 +195,11 @@ impl Sentinels {
     fn signal(&self, number: usize, name: &str) {
         let id = self.all[number].process.lock().expect("nobody panicked").id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().is_ok_and(|status| status.success()));
+    }
+
+    /// Waits until all sentinels know so many replicas of a shard; they look every ten seconds.
+    pub fn until_replicas(&self, shard: usize, count: usize) {
+        (0..COUNT).for_each(|number| self.until_field(number, &self.shards[shard].1, "num-slaves", &count.to_string()));
     }
 
     fn until_field(&self, number: usize, master: &str, field: &str, expected: &str) {

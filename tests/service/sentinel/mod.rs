@@ -121,7 +121,8 @@ async fn replicas_come_and_go() {
     assert_eq!(newcomer.ask(&follow).expect("an answer"), "+OK");
     until_read_from(&caller, newcomer).await;
     until_ready(&service, "READY").await;
-    // The sentinels remember it for ever, as one that is down.
+    // The sentinels remember it for ever, as one that is down: all that learnt of it while it was there.
+    sentinels.until_replicas(0, 2);
     newcomer.kill();
     until_ready(&service, "DEGRADED").await;
     assert_eq!(problems(&service).await, json!(["shard \"a\": 1 of 2 replicas are not reachable"]));
