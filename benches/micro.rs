@@ -11,7 +11,7 @@ use cachefront::{
 };
 use divan::{Bencher, black_box, counter::BytesCount};
 use secrecy::{SecretBox, SecretString};
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 const READ: &str = r#"{"command":"READ","key":"user:1234567:profile"}"#;
 const WRITE: &str = r#"{"command":"WRITE","key":"user:1234567:profile","value":"0123456789abcdef","expire":600}"#;
@@ -95,7 +95,7 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
         token_life: Duration::from_secs(900),
         clients: vec![client],
     };
-    let auth = Auth::new(&settings, None);
+    let auth = Auth::new(&settings, None, Arc::default());
     let fresh = || auth.log_in(None, "key").expect("the key is right").text;
     if known {
         let token = fresh();

@@ -1,7 +1,7 @@
 //! What a reload of the settings exchanges as a whole.
 
-use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
-use std::time::Duration;
+use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store, telemetry::metrics::Metrics};
+use std::{sync::Arc, time::Duration};
 
 pub struct Live {
     pub auth: Auth,
@@ -13,10 +13,10 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(settings: &Settings, store: Store, before: Option<&Self>) -> Self {
+    pub fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, before: Option<&Self>) -> Self {
         Self {
-            auth: Auth::new(&settings.auth, before.map(|before| &before.auth)),
-            cache: Cache::new(settings, store),
+            auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
+            cache: Cache::new(settings, store, Arc::clone(metrics)),
             deadline: settings.service.deadline,
             requests_max: settings.service.requests_max,
             body_bytes_max: settings.service.body_bytes_max,

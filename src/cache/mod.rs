@@ -12,8 +12,10 @@ use crate::{
     sealing::{Keyring, OpenError},
     settings::Settings,
     store::{Advice, Freshness, Store, StoreError},
+    telemetry::metrics::Metrics,
     types::{Deadline, Namespace, Ttl},
 };
+use std::sync::Arc;
 
 /// Runs commands for callers.
 pub struct Cache {
@@ -22,6 +24,7 @@ pub struct Cache {
     seal_always: bool,
     default_ttl: Ttl,
     value_bytes_max: usize,
+    metrics: Arc<Metrics>,
 }
 
 /// Why a command could not be done.
@@ -48,13 +51,14 @@ impl CacheError {
 }
 
 impl Cache {
-    pub fn new(settings: &Settings, store: Store) -> Self {
+    pub fn new(settings: &Settings, store: Store, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
             keyring: Keyring::new(&settings.sealing.keys),
             seal_always: settings.sealing.always,
             default_ttl: settings.default_ttl,
             value_bytes_max: settings.service.value_bytes_max,
+            metrics,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     types::{Address, FullKey, Key},
 };
 use clap::Args;
-use std::{borrow::Cow, path::PathBuf, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 /// How long those who know the nodes may take to name them.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
 
 /// Where the key is with these settings.
 fn place(settings: &Settings, key: &FullKey<'_>) -> Result<String, Failure> {
-    let store = Store::new(settings).map_err(Failure::settings)?;
+    let store = Store::new(settings, Arc::default()).map_err(Failure::settings)?;
     let slot = store.slot(key).map_or_else(String::new, |slot| format!("slot={slot} "));
     if store.locate(key).master.is_none()
         && let Err(problem) = ask(&store, key)?

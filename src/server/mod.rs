@@ -16,6 +16,7 @@ use crate::{
     api::{self, App},
     settings::{Problems, Settings},
     store::Store,
+    telemetry::metrics::Metrics,
 };
 use reload::{Drain, Followers, Load, Reloader};
 use std::{io, sync::Arc, time::Duration};
@@ -34,6 +35,7 @@ pub struct Server {
     settings: Settings,
     store: Store,
     tls: Tls,
+    metrics: Arc<Metrics>,
     load: Option<Load>,
     reload: Reload,
 }
@@ -42,9 +44,10 @@ impl Server {
     /// Builds what the settings describe; the error is one sentence about a certificate or key.
     pub fn new(settings: Settings) -> Result<Self, String> {
         install_crypto();
-        let tls = Tls::new(&settings.service)?;
-        let store = Store::new(&settings)?;
-        Ok(Self { settings, store, tls, load: None, reload: Reload::default() })
+        let metrics = Arc::<Metrics>::default();
+        let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
+        let store = Store::new(&settings, Arc::clone(&metrics))?;
+        Ok(Self { settings, store, tls, metrics, load: None, reload: Reload::default() })
     }
 
     /// Lets the service follow changes of its settings, which `load` reads anew.
@@ -70,14 +73,15 @@ impl Server {
 
     /// Serves until `stop` says so, then lets requests in flight finish.
     pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
-        let Self { settings, store, tls, load, reload } = self;
+        let Self { settings, store, tls, metrics, load, reload } = self;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&settings, store.clone()));
+        let app = Arc::new(App::new(&settings, store.clone(), metrics));
         let router = api::router(Arc::clone(&app));
-        let service = serve::service(&settings.service, listeners.service, tls.current(), router)?;
-        let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;
+        let service = serve::service(&settings.service, listeners.service, tls.current(), router, &app.metrics)?;
+        let admin =
+            serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics)?;
         let drain = watch::Sender::new(Drain::new(&settings.service));
         let asked_drain = drain.subscribe();
 

@@ -9,6 +9,7 @@ mod freshness;
 mod layout;
 mod maintain;
 mod map;
+mod metrics;
 mod node;
 mod operation;
 mod sentinel;
@@ -22,6 +23,7 @@ pub use shard::ShardHealth;
 use crate::{
     ring::Ring,
     settings::Settings,
+    telemetry::metrics::Metrics,
     types::{Address, Deadline, FullKey},
 };
 use arc_swap::ArcSwap;
@@ -53,6 +55,7 @@ struct Inner {
     layout: watch::Sender<()>,
     /// Where they know the nodes.
     sentinels: Option<Sentinels>,
+    metrics: Arc<Metrics>,
 }
 
 impl Inner {
@@ -93,7 +96,7 @@ pub struct Location {
 impl Store {
     /// Lays out the shards; connections come with [`Store::maintain`]. The error says what is wrong with the
     /// certificates for Redis.
-    pub fn new(settings: &Settings) -> Result<Self, String> {
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Self, String> {
         let clock = Clock::default();
         let mut store = Inner {
             map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
@@ -103,6 +106,7 @@ impl Store {
             layout: watch::Sender::new(()),
             cluster: None,
             sentinels: None,
+            metrics,
         };
         store.lay_out(settings)?;
         Ok(Self(Arc::new(store)))

@@ -23,6 +23,7 @@ use crate::{
         },
         shard::standing::Standing,
     },
+    telemetry::metrics::{Counters, Histogram, NodeFailure},
     types::{Address, Deadline},
 };
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
@@ -31,7 +32,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -70,6 +71,10 @@ pub struct Node {
     durable: Durable,
     next_link: AtomicUsize,
     in_flight: AtomicUsize,
+    /// How long its answers took, ...
+    pub durations: Histogram,
+    /// ... and why there were none.
+    pub failures: Counters<NodeFailure>,
     in_flight_max: usize,
     probe_every: Duration,
     /// Asks for a probe before its time.
@@ -119,6 +124,8 @@ impl Node {
             durable: Durable::default(),
             next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            durations: Histogram::default(),
+            failures: Counters::default(),
             in_flight_max: redis.in_flight_max,
             probe_every: redis.probe_every,
             doubted: Notify::new(),
@@ -166,20 +173,40 @@ impl Node {
 
     /// Sends one command.
     pub async fn ask(&self, command: &Cmd, lane: Lane, patience: Patience) -> Result<Value, NodeError> {
-        let session = self.session(lane)?;
-        let _place = self.take_place(1)?;
-        session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
+        let ask = async |session: &Session| {
+            session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
+        };
+        self.over(lane, 1, ask).await
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
     pub async fn ask_all(&self, commands: &Pipeline, lane: Lane, patience: Patience) -> Result<Vec<Value>, NodeError> {
-        let session = self.session(lane)?;
         let count = commands.len();
-        let _place = self.take_place(count)?;
-        let answers = session
-            .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
-            .await?;
-        if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+        let ask = async |session: &Session| {
+            let answers = session
+                .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
+                .await?;
+            if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+        };
+        self.over(lane, count, ask).await
+    }
+
+    /// Asks over a connection, within the queue's limit, and notes how long it took.
+    async fn over<T>(
+        &self,
+        lane: Lane,
+        commands: usize,
+        ask: impl AsyncFnOnce(&Session) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        let asked = async {
+            let session = self.session(lane)?;
+            let _place = self.take_place(commands)?;
+            let start = Instant::now();
+            let answer = ask(&session).await;
+            self.durations.note(start.elapsed());
+            answer
+        };
+        asked.await.inspect_err(|error| self.failures.count(error.kind()))
     }
 
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and how many
@@ -203,11 +230,14 @@ impl Node {
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
-        let _turn = self.durable.turn(deadline).await?;
-        let _place = self.take_place(commands.len())?;
-        // More than there are would be waited for in vain.
-        let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
-        self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
+        let asked = async {
+            let _turn = self.durable.turn(deadline).await?;
+            let _place = self.take_place(commands.len())?;
+            // More than there are would be waited for in vain.
+            let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
+            self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
+        };
+        asked.await.inspect_err(|error| self.failures.count(error.kind()))
     }
 
     pub fn is_up(&self) -> bool {
@@ -226,6 +256,11 @@ impl Node {
     /// Counts its connections: another number, another connection.
     pub fn connection(&self) -> u64 {
         self.connections.load(Relaxed)
+    }
+
+    /// Commands that wait for its answers.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
     }
 
     pub fn note_connected(&self) {

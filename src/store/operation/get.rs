@@ -90,7 +90,12 @@ impl Read<'_> {
                 }
                 Ok(None) if self.store.doubts_miss(self.shard, &node) => tried.note_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, connection, error),
-                answer => return answer.map_err(|error| self.shard.read_failure(error)),
+                answer => {
+                    if answer.is_ok() {
+                        self.store.note_fallback(self.shard, &self.wish, &tried, &node);
+                    }
+                    return answer.map_err(|error| self.shard.read_failure(error));
+                }
             }
         }
     }
@@ -113,11 +118,16 @@ impl Read<'_> {
             Err(_) => match other().filter(|_| hedge.take()) {
                 None => first.await,
                 Some(other) => {
+                    self.store.metrics.hedges.count();
                     let mut second = pin!(self.ask(other, tried));
-                    tokio::select! {
+                    let asked = tokio::select! {
                         asked = &mut first => if asked.2.is_ok() { asked } else { second.await },
                         asked = &mut second => if asked.2.is_ok() { asked } else { first.await },
+                    };
+                    if asked.0.id != node.id && asked.2.is_ok() {
+                        self.store.metrics.hedges_won.count();
                     }
+                    asked
                 }
             },
         };
