@@ -211,7 +211,7 @@ mod tests {
 
     const IDLE: Duration = Duration::from_millis(60);
 
-    async fn watched(idle_timeout: Duration) -> (WatchedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+    fn watched(idle_timeout: Duration) -> (WatchedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let counts = Counts::new(&Arc::default(), Listener::Service);
         let place = Place::take(Arc::new(Semaphore::new(1)), counts).expect("a free place");
         let (ours, theirs) = tokio::io::duplex(64);
@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_sends_nothing_is_cut_off() {
-        let (mut stream, _theirs) = watched(IDLE).await;
+        let (mut stream, _theirs) = watched(IDLE);
         let start = Instant::now();
         let error = stream.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn movement_puts_the_end_off_and_silence_brings_it() {
-        let (mut stream, mut theirs) = watched(IDLE).await;
+        let (mut stream, mut theirs) = watched(IDLE);
         let start = Instant::now();
         for byte in 0..4 {
             tokio::time::sleep(IDLE / 2).await;

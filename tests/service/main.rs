@@ -13,6 +13,7 @@ mod faults;
 mod hedge;
 mod lanes;
 mod login;
+mod metrics;
 mod openapi;
 mod probes;
 mod redis_access;

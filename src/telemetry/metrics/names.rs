@@ -106,7 +106,7 @@ metrics! {
 }
 
 impl Metric {
-    /// The name without what its kind adds, as OpenMetrics calls it.
+    /// The name without what its kind adds, as `OpenMetrics` calls it.
     pub fn family(&self) -> &'static str {
         let suffix = match self.kind {
             MetricKind::Counter => "_total",
