@@ -91,11 +91,11 @@ impl Drop for Prometheus {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "said where the test's own output is shown")]
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let installed = found.is_ok_and(|status| status.success());
     if !installed {
-        // Said where the test's own output is shown.
         println!("skipped: there is no {program}; sh scripts/install_prometheus.sh installs it where there is apt");
     }
     installed
