@@ -2,6 +2,7 @@
 
 use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live, sync};
 use crate::{
+    cache::Near,
     settings::Settings,
     store::Store,
     telemetry::metrics::{Metrics, Page, names},
@@ -24,6 +25,7 @@ const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub struct App {
     live: ArcSwap<Live>,
     pub store: Store,
+    pub near: Option<Near>,
     body_memory: Budget,
     /// Apart from the others', so that strangers can't take what callers need.
     login_memory: Budget,
@@ -39,11 +41,12 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: &Settings, store: Store, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>) -> Self {
         Self {
             empty_sync_token: sync::value(&store.empty_sync_token()),
-            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), &metrics, None)),
+            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), near.clone(), &metrics, None)),
             store,
+            near,
             body_memory: Budget::default(),
             login_memory: Budget::default(),
             requests: Budget::default(),
@@ -62,7 +65,11 @@ impl App {
     /// Lets other settings count from the next request on. To be called by one task only.
     pub fn apply(&self, settings: &Settings) {
         let before = self.live();
-        self.live.store(Arc::new(Live::new(settings, self.store.clone(), &self.metrics, Some(&before))));
+        let next = Live::new(settings, self.store.clone(), self.near.clone(), &self.metrics, Some(&before));
+        self.live.store(Arc::new(next));
+        if let Some(near) = &self.near {
+            near.clear();
+        }
     }
 
     /// What the bodies of commands may take.
@@ -81,7 +88,8 @@ impl App {
         page.gauge(&names::IN_PROGRESS, [([], self.requests.taken())])?;
         page.gauge(&names::REQUESTS_MAX, [([], live.requests_max)])?;
         page.gauge(&names::BODY_MEMORY, [([], self.body_memory.taken())])?;
-        page.gauge(&names::BODY_MEMORY_MAX, [([], live.bodies_bytes_max)])
+        page.gauge(&names::BODY_MEMORY_MAX, [([], live.bodies_bytes_max)])?;
+        self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }
 
     /// From now on `/readyz` says no, so that no new callers are sent here.

@@ -1,6 +1,12 @@
 //! What a reload of the settings exchanges as a whole.
 
-use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store, telemetry::metrics::Metrics};
+use crate::{
+    auth::Auth,
+    cache::{Cache, Near},
+    settings::Settings,
+    store::Store,
+    telemetry::metrics::Metrics,
+};
 use std::{sync::Arc, time::Duration};
 
 pub struct Live {
@@ -13,10 +19,16 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, before: Option<&Self>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        near: Option<Near>,
+        metrics: &Arc<Metrics>,
+        before: Option<&Self>,
+    ) -> Self {
         Self {
             auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
-            cache: Cache::new(settings, store, Arc::clone(metrics)),
+            cache: Cache::new(settings, store, near, Arc::clone(metrics)),
             deadline: settings.service.deadline,
             requests_max: settings.service.requests_max,
             body_bytes_max: settings.service.body_bytes_max,

@@ -3,10 +3,12 @@
 mod batch;
 mod command;
 mod delete;
+mod near;
 mod read;
 mod write;
 
 pub use command::{Command, Read, Reply, Write};
+pub use near::Near;
 
 use crate::{
     sealing::{Keyring, OpenError},
@@ -20,6 +22,7 @@ use std::sync::Arc;
 /// Runs commands for callers.
 pub struct Cache {
     store: Store,
+    near: Option<Near>,
     keyring: Option<Keyring>,
     seal_always: bool,
     default_ttl: Ttl,
@@ -51,9 +54,10 @@ impl CacheError {
 }
 
 impl Cache {
-    pub fn new(settings: &Settings, store: Store, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
+            near,
             keyring: Keyring::new(&settings.sealing.keys),
             seal_always: settings.sealing.always,
             default_ttl: settings.default_ttl,

@@ -7,6 +7,7 @@ use crate::{
     telemetry::metrics::Opening,
     types::{Deadline, FullKey, Value},
 };
+use std::sync::Arc;
 
 impl Read<'_> {
     /// How fresh it has to be, in a request that wants `at_least`.
@@ -22,6 +23,15 @@ impl Cache {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
+        if let Some(kept) = self.kept(key, freshness) {
+            return kept;
+        }
+        // Boxed, so that what is not kept does not carry its size.
+        if self.is_worth_keeping(key, freshness)
+            && let Some(fetched) = Box::pin(self.fetch(key, freshness, deadline)).await
+        {
+            return fetched;
+        }
         let stored = self.store.get(key, freshness, deadline).await?;
         self.found(key, stored)
     }
@@ -29,6 +39,11 @@ impl Cache {
     /// What the bytes under a key are to the caller. A value that does not open is an error, never a miss.
     pub(super) fn found(&self, key: &FullKey<'_>, stored: Option<Vec<u8>>) -> Result<Reply, CacheError> {
         let Some(stored) = stored else { return Ok(Reply::NotFound) };
+        Ok(Reply::Found(Arc::new(Value::decode(self.open(key, stored)?))))
+    }
+
+    /// Opens what is under a key, if it is sealed, and counts that.
+    pub(super) fn open(&self, key: &FullKey<'_>, stored: Vec<u8>) -> Result<Vec<u8>, CacheError> {
         let is_sealed = sealing::is_sealed(&stored);
         let opened = sealing::open(self.keyring.as_ref(), key, stored);
         if is_sealed {
@@ -38,7 +53,6 @@ impl Cache {
                 Err(OpenError::NotAuthentic) => Opening::NotAuthentic,
             });
         }
-        let plain = opened.map_err(CacheError::DoesNotOpen)?;
-        Ok(Reply::Found(Value::decode(plain)))
+        opened.map_err(CacheError::DoesNotOpen)
     }
 }

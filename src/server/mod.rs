@@ -14,6 +14,7 @@ pub use signals::{Stop, on_signals};
 
 use crate::{
     api::{self, App},
+    cache::Near,
     settings::{Problems, Settings},
     store::Store,
     telemetry::metrics::Metrics,
@@ -34,6 +35,7 @@ pub fn install_crypto() {
 pub struct Server {
     settings: Settings,
     store: Store,
+    near: Option<Near>,
     tls: Tls,
     metrics: Arc<Metrics>,
     load: Option<Load>,
@@ -46,8 +48,9 @@ impl Server {
         install_crypto();
         let metrics = Arc::<Metrics>::default();
         let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
-        let store = Store::new(&settings, Arc::clone(&metrics))?;
-        Ok(Self { settings, store, tls, metrics, load: None, reload: Reload::default() })
+        let near = Near::new(&settings);
+        let store = Store::new(&settings, near.as_ref().map(Near::listener), Arc::clone(&metrics))?;
+        Ok(Self { settings, store, near, tls, metrics, load: None, reload: Reload::default() })
     }
 
     /// Lets the service follow changes of its settings, which `load` reads anew.
@@ -73,11 +76,11 @@ impl Server {
 
     /// Serves until `stop` says so, then lets requests in flight finish.
     pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
-        let Self { settings, store, tls, metrics, load, reload } = self;
+        let Self { settings, store, near, tls, metrics, load, reload } = self;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&settings, store.clone(), metrics));
+        let app = Arc::new(App::new(&settings, store.clone(), near, metrics));
         let router = api::router(Arc::clone(&app));
         let service = serve::service(&settings.service, listeners.service, tls.current(), router, &app.metrics)?;
         let admin =

@@ -14,6 +14,7 @@ mod hedge;
 mod lanes;
 mod login;
 mod metrics;
+mod near_cache;
 mod openapi;
 mod probes;
 mod redis_access;

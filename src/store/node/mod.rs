@@ -7,7 +7,9 @@ pub mod keep;
 pub mod lanes;
 pub mod link;
 pub mod names;
+mod queue;
 mod role;
+pub mod tracking;
 
 use crate::{
     ring::node_seed,
@@ -20,6 +22,7 @@ use crate::{
             durable::Durable,
             lanes::Lane,
             link::{Link, Patience, Session},
+            tracking::{Forget, Source, Tracking},
         },
         shard::standing::Standing,
     },
@@ -32,7 +35,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     sync::{Notify, watch},
@@ -40,8 +43,16 @@ use tokio::{
 };
 
 /// Tells nodes apart, also when one took the address of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u64);
+
+/// What all nodes have in common.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    pub clock: Clock,
+    /// Told of keys that change, where anybody wants to know.
+    pub forget: Option<Forget>,
+}
 
 /// What the nodes of a shard have in common.
 #[derive(Clone, Default)]
@@ -50,7 +61,7 @@ pub struct Common {
     pub changed: Arc<watch::Sender<()>>,
     /// How far their master's writing has come.
     pub progress: Arc<Progress>,
-    pub clock: Clock,
+    pub around: Surroundings,
     /// They are nodes of a Redis Cluster; this is told when one of them is lost or turns into something else.
     pub cluster: Option<Arc<Notify>>,
 }
@@ -102,7 +113,7 @@ pub struct Node {
     /// When it was asked what it last answered, in milliseconds.
     last_asked: AtomicU64,
     stale_max: Option<Duration>,
-    clock: Clock,
+    around: Surroundings,
     /// It may move to another shard.
     common: Mutex<Common>,
 }
@@ -141,7 +152,7 @@ impl Node {
             passed: AtomicU64::new(0),
             last_asked: AtomicU64::new(0),
             stale_max: redis.replica_stale_max,
-            clock: common.clock,
+            around: common.around.clone(),
             common: Mutex::new(common.clone()),
         })
     }
@@ -176,7 +187,45 @@ impl Node {
         let ask = async |session: &Session| {
             session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
         };
-        self.over(lane, 1, ask).await
+        self.over(self.session(lane), 1, ask).await
+    }
+
+    /// As [`Node::ask`], with `tracked` in place of the command where the node tells of changes: that command is
+    /// between the request to track it and a question, whose answer comes back with where both came from.
+    pub async fn ask_tracked(
+        &self,
+        command: &Cmd,
+        tracked: &Pipeline,
+        lane: Lane,
+        patience: Patience,
+    ) -> Result<(Value, Option<(Source, Value)>), NodeError> {
+        let session = self.session(lane);
+        let source = session.as_ref().ok().and_then(|session| session.tracking()).map(|tracking| self.source(tracking));
+        let Some(source) = source else {
+            return self.ask(command, lane, patience).await.map(|value| (value, None));
+        };
+        let ask = async |session: &Session| {
+            let answers = session
+                .ask(patience, |mut connection| async move { connection.req_packed_commands(tracked, 0, 3).await })
+                .await?;
+            match <[Value; 3]>::try_from(answers) {
+                Ok([Value::Okay, value, other]) => Ok((value, Some((source, other)))),
+                Ok([_, value, _]) => Ok((value, None)),
+                Err(_) => Err(NodeError::Unexpected),
+            }
+        };
+        self.over(session, 3, ask).await
+    }
+
+    fn source(&self, tracking: &Arc<Tracking>) -> Source {
+        let covers =
+            if self.is_replica.load(Relaxed) { Moment::from_ms(self.passed.load(Relaxed)) } else { self.now() };
+        Source::new(self.id, tracking, covers)
+    }
+
+    /// Where to tell of keys that change, if anybody wants to know.
+    pub fn forget(&self) -> Option<&Forget> {
+        self.around.forget.as_ref()
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
@@ -188,25 +237,7 @@ impl Node {
                 .await?;
             if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
         };
-        self.over(lane, count, ask).await
-    }
-
-    /// Asks over a connection, within the queue's limit, and notes how long it took.
-    async fn over<T>(
-        &self,
-        lane: Lane,
-        commands: usize,
-        ask: impl AsyncFnOnce(&Session) -> Result<T, NodeError>,
-    ) -> Result<T, NodeError> {
-        let asked = async {
-            let session = self.session(lane)?;
-            let _place = self.take_place(commands)?;
-            let start = Instant::now();
-            let answer = ask(&session).await;
-            self.durations.note(start.elapsed());
-            answer
-        };
-        asked.await.inspect_err(|error| self.failures.count(error.kind()))
+        self.over(self.session(lane), count, ask).await
     }
 
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and how many
@@ -258,11 +289,6 @@ impl Node {
         self.connections.load(Relaxed)
     }
 
-    /// Commands that wait for its answers.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Relaxed)
-    }
-
     pub fn note_connected(&self) {
         self.connections.fetch_add(1, Relaxed);
     }
@@ -306,7 +332,7 @@ impl Node {
     }
 
     pub fn now(&self) -> Moment {
-        self.clock.now()
+        self.around.clock.now()
     }
 
     pub fn notify_change(&self) {
@@ -327,24 +353,5 @@ impl Node {
         let start = self.next_link.fetch_add(1, Relaxed);
         let in_turn = |offset| self.links[start.wrapping_add(offset) % self.links.len()].session().ok();
         (0..self.links.len()).find_map(in_turn).ok_or(NodeError::NotConnected)
-    }
-
-    /// Takes places in the queue for the node's answers.
-    fn take_place(&self, commands: usize) -> Result<Place<'_>, NodeError> {
-        let before = self.in_flight.fetch_add(commands, Relaxed);
-        let place = Place { node: self, commands };
-        // A batch that is larger than the whole queue may pass when it is alone.
-        if before > 0 && before + commands > self.in_flight_max { Err(NodeError::Busy) } else { Ok(place) }
-    }
-}
-
-struct Place<'a> {
-    node: &'a Node,
-    commands: usize,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.node.in_flight.fetch_sub(self.commands, Relaxed);
     }
 }

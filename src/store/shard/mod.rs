@@ -13,9 +13,9 @@ use crate::{
     store::{
         Location,
         error::{NodeError, StoreError, WriteFailure},
-        freshness::{Clock, Wish},
+        freshness::Wish,
         node::link::{GiveUp, Patience},
-        node::{Common, Node},
+        node::{Common, Node, NodeId, Surroundings},
         shard::{
             hedge::Hedge,
             members::Members,
@@ -101,7 +101,7 @@ impl ShardHealth {
 
 impl Shard {
     /// A shard without nodes; `layout` is told when it gets some.
-    pub fn new(name: &str, redis: &settings::Redis, clock: Clock, layout: &watch::Sender<()>) -> Self {
+    pub fn new(name: &str, redis: &settings::Redis, around: &Surroundings, layout: &watch::Sender<()>) -> Self {
         Self {
             name: Mutex::new(name.into()),
             vacancy: None,
@@ -111,7 +111,7 @@ impl Shard {
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
-            common: Common { clock, ..Common::default() },
+            common: Common { around: around.clone(), ..Common::default() },
             layout: layout.clone(),
         }
     }
@@ -249,6 +249,11 @@ impl Shard {
     pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
         let wish = tried.wish(wish);
         self.members.load().readable(&wish, |node| tried.has(node), tried.in_vain()).cloned()
+    }
+
+    /// True if that node would be read from now.
+    pub fn would_read(&self, wish: &Wish, node: NodeId) -> bool {
+        self.members.load().readable(wish, |_| false, false).is_some_and(|readable| readable.id == node)
     }
 
     /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in

@@ -72,7 +72,7 @@ fn values() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("command", "requests, commands (no `batch`)", commands),
         ("outcome", "requests, commands", names::<Outcome>()),
         ("outcome", "logins", names::<Login>()),
-        ("outcome", "looks for a token", names::<Lookup>()),
+        ("outcome", "looks for a token, near cache", names::<Lookup>()),
         ("outcome", "sealed values", names::<Opening>()),
         ("outcome", "reloads", names::<Reload>()),
         ("cause", "sheds", names::<Shed>()),

@@ -53,6 +53,13 @@ metrics! {
     BODY_MEMORY = gauge("cachefront_bodies_bytes", &[], "Memory that the bodies of commands take");
     BODY_MEMORY_MAX = gauge("cachefront_bodies_max_bytes", &[], "Memory that they may take");
 
+    // Near cache
+    NEAR_LOOKUPS = counter("cachefront_near_cache_lookups_total", &["outcome"], "Reads that the near cache answered (hit) or did not (miss); this and what follows is absent where it is switched off");
+    NEAR_KEPT = counter("cachefront_near_cache_kept_total", &[], "Values that came to be kept in the near cache");
+    NEAR_FORGOTTEN = counter("cachefront_near_cache_forgotten_total", &[], "Keys that changed while something of them was kept in the near cache, or being fetched");
+    NEAR_ENTRIES = gauge("cachefront_near_cache_entries", &[], "Entries of the near cache");
+    NEAR_BYTES = gauge("cachefront_near_cache_bytes", &[], "Memory that they take together");
+
     // Values
     SEALED = counter("cachefront_values_sealed_total", &[], "Values that were sealed before they were written");
     OPENED = counter("cachefront_values_opened_total", &["outcome"], "Sealed values that were read, and whether they opened");

@@ -20,11 +20,11 @@ impl Scraped {
         answer
     }
 
-    /// Waits until the values of a name whose labels are these are together as expected.
+    /// Waits until there are values of a name whose labels are these, together as expected.
     pub async fn until(service: &Service, name: &str, labels: &str, expected: impl Fn(f64) -> bool) -> Self {
         eventually(&format!("{name}{{{labels}}} is as expected"), async || {
             let page = Self::of(service).await;
-            expected(page.sum(name, labels)).then_some(page)
+            (page.has(name, labels) && expected(page.sum(name, labels))).then_some(page)
         })
         .await
     }

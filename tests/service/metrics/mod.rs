@@ -23,7 +23,7 @@ fn write(key: &str) -> Value {
 
 #[tokio::test]
 async fn counts_go_up_by_what_was_done() {
-    let service = Service::start(&redis_section(&shared().1));
+    let service = Service::start(&format!("[near_cache]\nenabled=false\n{}", redis_section(&shared().1)));
     let caller = service.caller().await;
     caller.run(write("metrics:k")).await;
     for _ in 0..3 {
@@ -169,6 +169,32 @@ async fn connections_beyond_the_limit_are_counted_as_refused() {
     let of_service = |name: &str| page.sum(name, r#"listener="service""#);
     assert_eq!((of_service("cachefront_connections_open"), of_service("cachefront_connections_max")), (1.0, 1.0));
     assert!(of_service("cachefront_connections_refused_total") >= 1.0);
+}
+
+#[tokio::test]
+async fn what_the_near_cache_answers_keeps_and_forgets_is_counted() {
+    let group = redis(1, 0);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    caller.write("k", &json!("v")).await;
+    // Kept from the second read on; from then on nobody else is asked.
+    for _ in 0..10 {
+        assert_eq!(caller.read("k").await, Some(json!("v")));
+    }
+    let page = Scraped::of(&service).await;
+    let (hits, misses) = ("outcome=\"hit\"", "outcome=\"miss\"");
+    let lookups = |labels: &str| page.sum("cachefront_near_cache_lookups_total", labels);
+    assert!(lookups(hits) >= 1.0 && lookups(misses) >= 2.0, "{}", page.0);
+    assert_eq!(lookups(hits) + lookups(misses), 10.0);
+    let trips = page.sum("cachefront_node_duration_seconds_count", "");
+    assert_eq!(trips, 1.0 + lookups(misses), "{}", page.0);
+    assert_eq!(page.sum("cachefront_near_cache_kept_total", ""), 1.0);
+    assert_eq!(page.sum("cachefront_near_cache_entries", ""), 1.0);
+    assert!(page.sum("cachefront_near_cache_bytes", "") > 0.0);
+    group.master(0).ask("SET k w").expect("an answer");
+    Scraped::until(&service, "cachefront_near_cache_forgotten_total", "", |count| count >= 1.0).await;
+    let off = Service::start("[near_cache]\nenabled=false\n[shard:lost]\nmaster=127.0.0.1:1\n");
+    assert!(!Scraped::of(&off).await.has("cachefront_near_cache_entries", ""));
 }
 
 #[tokio::test]
