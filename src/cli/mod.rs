@@ -10,6 +10,7 @@ mod healthcheck;
 mod keys;
 mod locate;
 mod man;
+mod notify;
 mod openapi;
 mod serve;
 mod table;

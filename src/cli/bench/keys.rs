@@ -4,7 +4,9 @@ use super::{
     account::Account,
     target::{Answer, Connection, Target},
 };
+use crate::cli::table::shown;
 use bytes::Bytes;
+use serde::Deserialize;
 use std::{
     fmt::Write,
     hash::{BuildHasher, RandomState},
@@ -21,7 +23,17 @@ const CLEAN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Waits before a batch is tried again, where the service says nothing else.
 const AGAIN: Duration = Duration::from_secs(1);
 
-#[derive(Clone)]
+/// Codes of what may work in a moment.
+const PASSING: [&str; 5] = ["rate_limited", "shard_unavailable", "overloaded", "write_unconfirmed", "deadline_passed"];
+
+/// The reply to one command of a batch.
+#[derive(Deserialize)]
+struct Reply {
+    status: String,
+    #[serde(default)]
+    code: String,
+}
+
 pub struct Keys {
     prefix: String,
     pub count: usize,
@@ -91,15 +103,15 @@ impl Keys {
             }
             let next = (done + most).min(self.count);
             let answer = ask(target, account, &mut connection, (done..next).map(&command)).await?;
-            match (answer.status, answer.retry_after) {
-                (200, _) if !contains(&answer.body, br#""status":"ERROR""#) => done = next,
-                (403, _) => return Err(Stuck::Forbidden),
-                // Some of them may have failed, and all may be done again.
-                (200 | 429 | 503, wait) => {
+            match failure(&answer) {
+                None => done = next,
+                Some(code) if code.ends_with("scope_missing") => return Err(Stuck::Forbidden),
+                // Some of them may have been done, and all may be done again.
+                Some(code) if PASSING.iter().any(|passing| code.ends_with(passing)) => {
                     most = (most / 2).max(1);
-                    sleep(wait.unwrap_or(AGAIN)).await;
+                    sleep(answer.retry_after.unwrap_or(AGAIN)).await;
                 }
-                _ => return Err(Stuck::Failed(answer.code())),
+                Some(code) => return Err(Stuck::Failed(code)),
             }
         }
         Ok(())
@@ -122,6 +134,17 @@ async fn ask(
     }
     let request = target.request("/cache", Some(&account.token()), Bytes::from(body)).map_err(Stuck::Failed)?;
     connection.ask(request).await.map_err(|error| Stuck::Failed(error.to_owned()))
+}
+
+/// Why not all commands were done: the code of the first that was not.
+fn failure(answer: &Answer) -> Option<String> {
+    if answer.status != 200 {
+        return Some(answer.code());
+    }
+    match serde_json::from_slice::<Vec<Reply>>(&answer.body) {
+        Ok(replies) => replies.into_iter().find(|reply| reply.status == "ERROR").map(|reply| shown(&reply.code)),
+        Err(_) => Some("an answer that is none: is this Cachefront?".to_owned()),
+    }
 }
 
 /// True if the bytes are somewhere in there.

@@ -11,6 +11,9 @@ use crate::cli::{
 use clap::Args;
 use serde_json::{Value, json};
 
+/// The column that only a Redis Cluster has.
+const SLOT: usize = 1;
+
 #[derive(Args)]
 pub struct LocateArgs {
     /// The keys, as in a command
@@ -30,18 +33,20 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     let earlier = args.before.settings()?;
     let earlier = earlier.as_ref().map(Places::new).transpose()?;
     let (mut rows, mut documents, mut problem) = (Vec::new(), Vec::new(), None);
+    let mut with_slots = false;
     for key in &keys {
         let full = key.within(namespace);
         let place = places.find(&full);
         let before = earlier.as_ref().map(|places| places.find(&full));
         documents.push(document(key.as_str(), full.as_str(), &place, before.as_ref()));
+        with_slots |= place.location.slot.is_some();
         rows.push(row(full.as_str(), &place, before.as_ref()));
         problem = problem.or(place.problem).or(before.and_then(|before| before.problem));
     }
     if args.look.json {
         print(format!("{:#}\n", Value::Array(documents)))?;
     } else {
-        print(text(&rows, earlier.is_some()))?;
+        print(text(rows, with_slots, earlier.is_some()))?;
     }
     problem.map_or(Ok(()), |problem| Err(Failure::general(problem)))
 }
@@ -57,7 +62,7 @@ fn row(key: &str, place: &Place, before: Option<&Place>) -> Vec<String> {
     row
 }
 
-fn text(rows: &[Vec<String>], with_before: bool) -> String {
+fn text(mut rows: Vec<Vec<String>>, with_slots: bool, with_before: bool) -> String {
     let mut columns = vec![
         Column("KEY", Side::Left),
         Column("SLOT", Side::Right),
@@ -66,7 +71,13 @@ fn text(rows: &[Vec<String>], with_before: bool) -> String {
         Column("READ FIRST", Side::Left),
     ];
     columns.extend(with_before.then_some(Column("BEFORE", Side::Left)));
-    table(&columns, rows)
+    if !with_slots {
+        columns.remove(SLOT);
+        for row in &mut rows {
+            row.remove(SLOT);
+        }
+    }
+    table(&columns, &rows)
 }
 
 fn document(key: &str, full_key: &str, place: &Place, before: Option<&Place>) -> Value {

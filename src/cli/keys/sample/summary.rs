@@ -84,7 +84,7 @@ impl Summary {
         vec![
             shown(pattern),
             group.keys.to_string(),
-            format!("{}%", (group.keys * 100).div_ceil(self.keys)),
+            format!("{} %", (group.keys * 100 + self.keys / 2) / self.keys),
             kinds.join(", "),
             size(middle(&group.bytes)),
             size(group.bytes.last()),
