@@ -4,8 +4,9 @@ PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
+PROFILE ?= dist
 
-.PHONY: run test check fmt docs failures bench redis dist clean
+.PHONY: run test check fmt docs failures bench redis dist static clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -49,9 +50,17 @@ bench: redis
 redis:
 	@sh scripts/install_redis.sh
 
-# The program as it is shipped: target/dist/cachefront.
+# What is shipped, in target/packages: a Debian package, an archive, checksums; as root, the package is also tried out
+# in a clean Debian. The build takes minutes: PROFILE=dev is for those who work on packaging.
 dist:
-	cargo build --locked --profile dist
+	cargo build --locked --profile $(PROFILE) --bin cachefront
+	@sh scripts/package.sh $(PROFILE)
+	@sh scripts/install_redis.sh
+	@sh scripts/check_package.sh target/packages/*.deb
+
+# A program for any Linux, whatever its libc. Nobody has tried this yet.
+static:
+	sh scripts/static_build.sh
 
 clean:
 	cargo clean
