@@ -2,6 +2,7 @@
 
 use crate::{Setup, cachefront, eventually, result, serving::Serving, serving::serve, signal};
 use cachefront::cli::dev::local_redis::{Group, Layout};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::Value;
 use std::{
     process::{Child, Command, Stdio},
@@ -155,6 +156,29 @@ fn what_may_not_be_written_is_only_read_and_what_may_not_be_deleted_expires() {
     let name = running.redis.master(0).ask("RANDOMKEY").expect("a key");
     let left = running.redis.master(0).ask(&format!("TTL {name}")).expect("an answer");
     assert!(left.trim_start_matches(':').parse::<i64>().is_ok_and(|secs| (1..=121).contains(&secs)), "{name} {left}");
+}
+
+#[test]
+fn a_certificate_that_is_given_is_trusted_also_if_it_calls_itself_an_authority() {
+    let redis = Group::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
+    let setup = Setup::new(&format!("[shard:a]\nmaster={}\n", redis.master(0).address));
+    // As `openssl req -x509` makes them.
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    std::fs::write(setup.file("cert.pem"), certificate.pem()).expect("it is written");
+    std::fs::write(setup.file("key.pem"), key.serialize_pem()).expect("it is written");
+    let running = Running { serving: serve(&setup), setup, redis };
+    let figures = running.run(&["--seconds", "1", "--keys", "10"]);
+    assert!(number(&figures["answered"]) > 0, "{figures:#}");
+    // Only for its names.
+    let certificate = running.setup.file("cert.pem").display().to_string();
+    let url = running.url().replace("localhost", "127.0.0.1");
+    let mut command = cachefront(&["bench", &url, "--ca-cert", &certificate]);
+    let (status, _, err) = result(&command.env("CACHEFRONT_API_KEY", API_KEY).output().expect("it runs"));
+    assert_eq!(status, 1);
+    assert!(err.contains("invalid peer certificate"), "{err}");
 }
 
 #[test]

@@ -4,11 +4,20 @@ use crate::{cli::Failure, server};
 use clap::Args;
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 #[derive(Args)]
 pub struct Trust {
@@ -24,27 +33,29 @@ pub struct Trust {
 pub fn client(trust: &Trust) -> Result<ClientConfig, Failure> {
     server::install_crypto();
     let builder = ClientConfig::builder();
-    if trust.accept_any_certificate {
-        let provider = Arc::clone(builder.crypto_provider());
-        let verifier = Arc::new(Anybody(provider));
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+    if !trust.accept_any_certificate && trust.ca_cert.is_none() {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    }
+    let provider = Arc::clone(builder.crypto_provider());
+    let listed = trust.ca_cert.as_deref().map(listed).transpose()?;
+    let verifier = Arc::new(Verifier { provider, listed });
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+fn listed(path: &Path) -> Result<Listed, Failure> {
+    let wrong = |error: &dyn Display| Failure::usage(format!("{}: {error}", path.display()));
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        return Err(wrong(&"it holds no certificate in PEM form"));
     }
     let mut roots = RootCertStore::empty();
-    match &trust.ca_cert {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| wrong(&error))?;
-                roots.add(certificate).map_err(|error| wrong(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(wrong(&"it holds no certificate in PEM form"));
-            }
-        }
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|error| wrong(&error))?;
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let issued = WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|error| wrong(&error))?;
+    Ok(Listed { certificates, issued })
 }
 
 /// What a failed handshake says, with what to do about the likeliest cause.
@@ -53,20 +64,38 @@ pub fn said(error: &str) -> String {
     format!("{error}{hint}")
 }
 
-/// Takes every certificate, but the handshake still has to be signed with its key.
+/// Takes every certificate, or those that are listed or were issued by one that is. In any case the handshake has to
+/// be signed with its key.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    listed: Option<Listed>,
+}
 
-impl ServerCertVerifier for Anybody {
+#[derive(Debug)]
+struct Listed {
+    certificates: Vec<CertificateDer<'static>>,
+    issued: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.listed {
+            None => Ok(ServerCertVerified::assertion()),
+            // Those that `openssl req -x509` makes call themselves authorities, which the usual check refuses.
+            Some(listed) if listed.certificates.iter().any(|listed| listed == certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            Some(listed) => listed.issued.verify_server_cert(certificate, intermediates, name, ocsp_response, now),
+        }
     }
 
     fn verify_tls12_signature(
@@ -75,7 +104,7 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -84,10 +113,10 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
