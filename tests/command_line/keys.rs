@@ -113,6 +113,13 @@ fn without_its_master_a_replica_tells_and_without_any_node_it_is_no_miss() {
     assert_eq!(status, 1, "{out}");
     assert!(out.contains("not known") && !out.contains("no such key"), "{out}");
     assert!(err.contains("shard \""), "{err}");
+    let other = 1 - number;
+    redis.master(other).kill();
+    redis.replicas(other)[0].kill();
+    let (status, out, err) = keys(&setup, &["sample"]);
+    assert_eq!(status, 1, "{err}");
+    assert_eq!(out.matches("no answer").count(), 2, "{out}");
+    assert!(!out.contains("No keys"), "{out}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::{borrow::Cow, time::Duration};
 use summary::Summary;
 
 /// How long a shard may take, from connecting to the last answer.
-const SHARD_TIMEOUT: Duration = Duration::from_secs(10);
+const SHARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long those who know the nodes may take to name them.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -55,6 +55,7 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     }
     let count = usize::try_from(args.count).unwrap_or(usize::MAX);
     let sampled = connected(&settings, async |store: &Store| sample(store, count).await)?;
+    let failed = sampled.iter().find_map(|(_, sample)| sample.as_ref().err());
     let prefix = namespace.map(|namespace| format!("{}:", namespace.name()));
     let summary = Summary::new(sampled.iter().flat_map(|(_, sample)| keys(sample)), prefix.as_deref());
     if args.look.json {
@@ -69,9 +70,8 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
             Column("DRAWN", Side::Right),
         ];
         let rows: Vec<_> = sampled.iter().map(shard_row).collect();
-        print(format!("{}\n{}", table(&columns, &rows), summary.text(args.top.into())))?;
+        print(format!("{}\n{}", table(&columns, &rows), summary.text(args.top.into(), failed.is_none())))?;
     }
-    let failed = sampled.iter().find_map(|(_, sample)| sample.as_ref().err());
     failed.map_or(Ok(()), |error| Err(Failure::general(chain(error))))
 }
 

@@ -10,11 +10,12 @@ use crate::{
     types::{Address, Deadline, FullKey},
 };
 use clap::Args;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long a key's nodes may take, from connecting to their answer.
-const KEY_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long all of it may take, from connecting to the last answer.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 const ABOUT: &str = "\
 KIND  text (a string, readable by every Redis client), envelope (other JSON), sealed (encrypted),
@@ -43,11 +44,8 @@ pub fn run(args: &TtlArgs) -> Result<(), Failure> {
     let namespace = args.look.namespace(&settings)?;
     let full_keys: Vec<FullKey<'_>> = keys.iter().map(|key| key.within(namespace)).collect();
     let looked = connected(&settings, async |store: &Store| {
-        let mut looked = Vec::new();
-        for key in &full_keys {
-            looked.push(store.look(key, Deadline::within(KEY_TIMEOUT)).await);
-        }
-        looked
+        let deadline = Deadline::within(TIMEOUT);
+        join_all(full_keys.iter().map(|key| store.look(key, deadline))).await
     })?;
     let found = full_keys.iter().zip(&looked);
     if args.look.json {

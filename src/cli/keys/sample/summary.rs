@@ -48,9 +48,10 @@ impl Summary {
         Self { patterns, keys }
     }
 
-    pub fn text(&self, top: usize) -> String {
+    /// `whole`: every shard has answered.
+    pub fn text(&self, top: usize, whole: bool) -> String {
         if self.keys == 0 {
-            return "No keys.\n".to_owned();
+            return if whole { "No keys.\n".to_owned() } else { String::new() };
         }
         let columns = [
             Column("PATTERN", Side::Left),
