@@ -90,7 +90,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Runs `look` on a store of these settings that is connected meanwhile.
 fn connected<T>(settings: &Settings, look: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let store = Store::new(settings).map_err(Failure::settings)?;
+    let store = Store::new(settings, None).map_err(Failure::settings)?;
     runtime()?.block_on(async {
         tokio::select! {
             looked = look(&store) => Ok(looked),

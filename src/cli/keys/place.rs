@@ -40,7 +40,7 @@ pub struct Places {
 
 impl Places {
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self { store: Store::new(settings).map_err(Failure::settings)?, runtime: super::runtime()? })
+        Ok(Self { store: Store::new(settings, None).map_err(Failure::settings)?, runtime: super::runtime()? })
     }
 
     /// Where a key is; those who know the nodes are asked, where that is needed.
