@@ -58,7 +58,7 @@ impl World {
     async fn write(&self, number: usize, first: u64, writes: u64) -> u64 {
         for version in first..first + writes {
             let turn = usize::try_from(version).expect("a small number");
-            let instance = if number % 3 == 0 { turn } else { number } % INSTANCES;
+            let instance = if number.is_multiple_of(3) { turn } else { number } % INSTANCES;
             let write = json!({"command": "WRITE", "key": key(number), "value": version}).to_string();
             // Whose connection was cut does not know whether it was done, and does it again.
             eventually("a write succeeds", async || {
