@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from . import networks, resources, settings, table
+from . import resources, rules, table
 from .variants import ALL_OFF, ALL_ON, CERTIFICATES, MODES, REFUSED, SECRETS, SPECIAL, TOGGLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,8 +26,15 @@ ELSEWHERE = {
 
 def check(deploy):
     folder = deploy / "helm/cachefront"
+    import helm_python
+
     yield from table.problems(folder)
-    with Chart(folder) as chart:
+    try:
+        chart = Chart(helm_python, folder)
+    except helm_python.HelmError as error:
+        yield f"chart: {error}"
+        return
+    with chart:
         yield from schema_problems(folder)
         for title, values in variants().items():
             for problem in variant_problems(chart, values):
@@ -68,15 +75,13 @@ def combined(*parts):
 class Chart:
     """The chart, loaded from a copy in which links are files, as in a package of it."""
 
-    def __init__(self, folder):
+    def __init__(self, helm, folder):
+        self.helm = helm
         self.scratch = tempfile.TemporaryDirectory()
         self.path = shutil.copytree(folder, Path(self.scratch.name) / "cachefront")
+        self.chart = helm.Chart.load(self.path)
 
     def __enter__(self):
-        import helm_python
-
-        self.helm = helm_python
-        self.chart = helm_python.Chart.load(self.path)
         return self
 
     def __exit__(self, *_):
@@ -105,9 +110,7 @@ def variant_problems(chart, values):
         yield f"it is refused: {documents}"
         return
     issued = {("Secret", d["spec"]["secretName"]): {"tls.crt", "tls.key"} for d in documents if d["kind"] == "Certificate"}
-    yield from resources.problems(documents, ELSEWHERE | issued)
-    yield from networks.problems(documents)
-    yield from settings.problems(documents, ELSEWHERE | issued)
+    yield from rules.problems(documents, ELSEWHERE | issued)
     yield from presence_problems(documents, chart.chart.merge_values(values))
 
 

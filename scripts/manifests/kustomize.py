@@ -8,7 +8,7 @@ import sys
 
 import yaml
 
-from . import networks, resources, settings
+from . import resources, rules, settings
 
 MADE_ELSEWHERE = {("Secret", "cachefront-tls"): {"tls.crt", "tls.key"}}
 FOLDERS = ("base", "overlays/dev", "overlays/production")
@@ -20,17 +20,8 @@ def check(deploy):
     """Every problem of every folder that can be applied."""
     for folder in FOLDERS:
         documents = render(deploy / "kubernetes" / folder)
-        found = [
-            *resources.problems(documents, MADE_ELSEWHERE),
-            *networks.problems(documents),
-            *settings.problems(documents, MADE_ELSEWHERE),
-        ]
-        yield from (f"{folder}: {problem}" for problem in found)
+        yield from (f"{folder}: {problem}" for problem in rules.problems(documents, MADE_ELSEWHERE))
     yield from settings.placeholder_problems(deploy / "kubernetes")
-
-
-def count(deploy):
-    return sum(len(render(deploy / "kubernetes" / folder)) for folder in FOLDERS)
 
 
 def render(folder):

@@ -3,7 +3,8 @@
 from .resources import name, ports, selects, where
 from . import settings
 
-DNS = 53
+# A port that is none of TCP is written with its protocol.
+NAME_SERVERS = (53, "53/UDP")
 
 
 def problems(documents):
@@ -24,13 +25,15 @@ def needed(documents, workloads):
     """Who has to reach whom at which port; whoever is no workload of ours is outside."""
     hosts = settings.stable_names(workloads)
     for workload in workloads:
-        yield name(workload), "name servers", DNS
+        yield from ((name(workload), "name servers", port) for port in NAME_SERVERS)
         if workload["kind"] == "Deployment":
             yield "callers", name(workload), "https"
             for _, text in settings.texts(documents):
                 for node in settings.redis_nodes(settings.read(text)):
-                    host, port = node.rsplit(":", 1)
-                    yield name(workload), hosts.get(host, host), int(port)
+                    host, _, port = node.rpartition(":")
+                    # What is no port, check-config finds.
+                    if port.isdigit():
+                        yield name(workload), hosts.get(host, host), int(port)
             if any(d["kind"] == "ServiceMonitor" for d in documents):
                 yield "Prometheus", name(workload), "admin"
         else:
@@ -63,6 +66,13 @@ def has_peer(peers, peer):
 def has_port(rule, listener, port):
     if "ports" not in rule:
         return True
-    listed = [p for c in (listener or {"spec": {"template": {"spec": {"containers": []}}}})["spec"]["template"]["spec"]["containers"] for p in c.get("ports", [])]
-    same = {port} | {n for p in listed if port in (p["containerPort"], p.get("name")) for n in (p["containerPort"], p.get("name"))}
-    return any(p["port"] in same for p in rule["ports"])
+    containers = listener["spec"]["template"]["spec"]["containers"] if listener else []
+    same = {port}
+    for listed in (p for container in containers for p in container.get("ports", [])):
+        both = {listed["containerPort"], listed.get("name")}
+        same |= both if port in both else set()
+    return any(written(p) in same for p in rule["ports"])
+
+
+def written(port):
+    return port["port"] if port.get("protocol", "TCP") == "TCP" else f"{port['port']}/{port['protocol']}"

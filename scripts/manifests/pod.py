@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from .resources import contents, name, references, where
+from .resources import contents, files_of, name, where
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,10 +34,9 @@ def mounted_files(spec, container, documents, elsewhere):
     mounts = {m["name"]: m["mountPath"] for m in container.get("volumeMounts", [])}
     files = {}
     for volume in spec.get("volumes", []):
-        for reference in references(volume):
-            keys = known.get(reference) or dict.fromkeys(elsewhere.get(reference, ()))
-            for key, value in keys.items():
-                files[f"{mounts.get(volume['name'])}/{key}"] = value if reference[0] == "ConfigMap" else None
+        for path, reference, key in files_of(volume, known | elsewhere):
+            is_open = reference in known and reference[0] == "ConfigMap"
+            files[f"{mounts.get(volume['name'])}/{path}"] = known[reference].get(key) if is_open else None
     return files
 
 

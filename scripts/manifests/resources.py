@@ -18,10 +18,8 @@ validated = {}
 
 
 def problems(documents, elsewhere):
-    """`elsewhere`: keys of the ConfigMaps and Secrets that somebody else makes, by kind and name."""
     workloads = [d for d in documents if d["kind"] in WORKLOADS]
     keys = {(d["kind"], name(d)): set(contents(d)) for d in documents if d["kind"] in ("ConfigMap", "Secret")} | elsewhere
-    yield from schema_problems(documents)
     names = [(d["kind"], name(d)) for d in documents]
     yield from (f"{'/'.join(twice)}: it is there twice" for twice in sorted({n for n in names if names.count(n) > 1}))
     for workload in workloads:
@@ -77,6 +75,16 @@ def references(node):
                 yield "Secret", value.get("secretName") or value.get("name")
             else:
                 yield from references(value)
+
+
+def files_of(volume, keys):
+    """Which files a volume brings, and which key of which ConfigMap or Secret each is."""
+    for source in [volume, *volume.get("projected", {}).get("sources", [])]:
+        for kind, field in (("ConfigMap", "configMap"), ("Secret", "secret")):
+            if field in source:
+                reference = kind, source[field].get("secretName") or source[field]["name"]
+                items = source[field].get("items", [{"key": key, "path": key} for key in keys.get(reference, ())])
+                yield from ((item["path"], reference, item["key"]) for item in items)
 
 
 # Schemas
@@ -170,7 +178,10 @@ def path_problems(here, container, volumes, keys):
     yield from (f"{here}: it mounts {lost}, which is no volume" for lost in sorted(mounted.keys() - {v["name"] for v in volumes}))
     files = set()
     for volume in volumes:
-        files |= {f"{mounted.get(volume['name'])}/{key}" for ref in references(volume) for key in keys.get(ref, ())}
+        for path, reference, key in files_of(volume, keys):
+            files.add(f"{mounted.get(volume['name'])}/{path}")
+            if reference in keys and key not in keys[reference]:
+                yield f"{here}: {' '.join(reference)} has no {key}"
     told = [env.get("value", "") for env in container.get("env", []) if env["name"].endswith("_FILE")]
     told += container.get("command", []) + container.get("args", [])
     for probe in PROBES:
