@@ -5,14 +5,14 @@ SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
 
-.PHONY: run test check fmt docs failures bench redis dist clean
+.PHONY: run test check fmt docs failures bench redis haproxy dist clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
-test: redis
+test: redis haproxy
 	cargo test --locked
 	python3 scripts/check_manifests.py --self-test
 
@@ -48,6 +48,10 @@ bench: redis
 # redis-server, if there is none.
 redis:
 	@sh scripts/install_redis.sh
+
+# haproxy, if there is none and it can be installed.
+haproxy:
+	@sh scripts/install_haproxy.sh
 
 # The program as it is shipped: target/dist/cachefront.
 dist:

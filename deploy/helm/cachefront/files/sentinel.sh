@@ -3,10 +3,12 @@
 . "${FOLDER:-/etc/redis}/common.sh"
 
 if [ ! -e "$data/sentinel.conf" ]; then
+    # A sentinel does not start with a master whose name is not known yet, and has nothing to do until there is one.
     known=$(master)
-    known=${known:-$(first)}
-    # A sentinel does not start with a master whose name is not known yet.
-    until getent hosts "$known" > /dev/null; do sleep 1; done
+    until timeout 3 redis-cli -h "${known:=$(first)}" ping > /dev/null 2>&1; do
+        sleep 1
+        known=$(master)
+    done
     umask 077
     cat > "$data/sentinel.conf.new" <<EOF
 port 26379
