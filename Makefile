@@ -30,6 +30,7 @@ fmt:
 # What is written from the code.
 docs:
 	CACHEFRONT_WRITE_DOCS=1 cargo test --locked --lib the_documentation_is_current
+	python3 scripts/check_manifests.py --write-docs
 
 # The table of docs/failures.md, from as many runs of the fault tests.
 failures: redis

@@ -41,6 +41,7 @@ def check(deploy):
                 yield f"chart with {title}: {problem}"
         for expected, values in REFUSED:
             yield from refusal_problems(chart, expected, values)
+        yield from alert_problems(chart)
         yield from restart_problems(chart)
         yield from chart.lint_problems(combined(ALL_ON, CERTIFICATES["a Secret"], SECRETS["values"]))
 
@@ -78,7 +79,7 @@ class Chart:
     def __init__(self, helm, folder):
         self.helm = helm
         self.scratch = tempfile.TemporaryDirectory()
-        self.path = shutil.copytree(folder, Path(self.scratch.name) / "cachefront")
+        self.path = Path(shutil.copytree(folder, Path(self.scratch.name) / "cachefront"))
         self.chart = helm.Chart.load(self.path)
 
     def __enter__(self):
@@ -150,6 +151,15 @@ def refusal_problems(chart, expected, values):
         yield f"chart: {json.dumps(values)} should be refused with {expected!r}, but renders"
     elif expected not in said:
         yield f"chart: {json.dumps(values)} should be refused with {expected!r}, but is with {said!r}"
+
+
+def alert_problems(chart):
+    """With alerts.yaml in the chart, its rules are there when no others are given; without, none are made up."""
+    values = combined(CERTIFICATES["a Secret"], SECRETS["values"], {"prometheusRule": {"enabled": True}})
+    if (chart.path / "alerts.yaml").exists():
+        yield from (f"chart with its own alerts: {problem}" for problem in variant_problems(chart, values))
+    else:
+        yield from refusal_problems(chart, "comes without alerts.yaml", values)
 
 
 def schema_problems(folder):

@@ -38,6 +38,7 @@ SCHEMAS = {
     "monitoring.coreos.com/v1": {
         "ServiceMonitor": record(
             "selector endpoints",
+            jobLabel=TEXT,
             selector=record("matchLabels", matchLabels=LABELS),
             endpoints={
                 "type": "array",

@@ -4,54 +4,74 @@ use crate::{
     faults::signal,
     harness::{HaProxy, Instance, Load, Place, Tls, Traffic, redis, redis_section, settled},
 };
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::{Group, free_port};
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
     time::Duration,
 };
 
-/// Longer than HAProxy takes to see that an instance is not ready, ten times over.
+/// Longer than `HAProxy` takes to see that an instance is not ready, ten times over.
 const DRAIN_WAIT: &str = "DRAIN_WAIT_SECS=2\n";
 
-/// A loopback address that nobody else uses, so that a port there remains free while its instance is replaced.
+/// A loopback address that nobody else uses, so that what is free there remains free, also while an instance is
+/// replaced.
 fn own_address() -> String {
     static LAST: AtomicU8 = AtomicU8::new(0);
     let [.., high, low] = std::process::id().to_be_bytes();
     format!("127.{}.{high}.{low}", 100 + LAST.fetch_add(1, Relaxed))
 }
 
+fn own_place() -> Place {
+    let host = own_address();
+    let [port, admin_port] = [(); 2].map(|()| free_port(&host).expect("a free port"));
+    Place { host, port, admin_port }
+}
+
 async fn start(group: &Group, place: &Place) -> Instance {
     Instance::start_at(group, place, &format!("{DRAIN_WAIT}{}", redis_section(group))).await
 }
 
-/// Replaces one instance after the other under load, twice.
+/// Load on instances behind a load balancer which knows `places`, of which the first ones have an instance.
+async fn under_load(group: &Group, tls: Tls, places: &[Place], instances: usize) -> Option<(HaProxy, Traffic)> {
+    let proxy = HaProxy::start(group, tls, places).await?;
+    for position in 0..instances {
+        proxy.until_used(position, true).await;
+    }
+    let load = Load { pairs: 8, pause: Duration::from_millis(1), ..Load::on_all([proxy.url()]) };
+    Some((proxy, Traffic::start(load).await))
+}
+
+/// Ends the instance with this position as Kubernetes does.
+async fn end(instance: Instance, position: usize, proxy: &HaProxy, traffic: &Traffic) {
+    signal("-TERM", instance.process_id());
+    proxy.until_used(position, false).await;
+    traffic.until_written().await;
+    assert!(instance.ended().await, "instance {position} ended badly");
+    traffic.until_written().await;
+}
+
+async fn expect_nothing_failed(traffic: Traffic) {
+    let figures = traffic.finish().await;
+    figures.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
+}
+
+/// Replaces one of two instances after the other, twice, each at the place of the one before.
 async fn roll(tls: Tls) {
     let group = redis(1, 1);
     settled(&group).await;
     let mut instances = Vec::new();
-    for _ in 0..2 {
-        instances.push(start(&group, &Place { host: own_address(), ..Place::default() }).await);
+    let places = [own_place(), own_place()];
+    for place in &places {
+        instances.push(start(&group, place).await);
     }
-    let places: Vec<_> = instances.iter().map(Instance::place).collect();
-    let Some(proxy) = HaProxy::start(&group, tls, &places).await else { return };
-    for position in 0..places.len() {
-        proxy.until_used(position, true).await;
-    }
-    let traffic =
-        Traffic::start(Load { pairs: 8, pause: Duration::from_millis(1), ..Load::on_all([proxy.url()]) }).await;
+    let Some((proxy, traffic)) = under_load(&group, tls, &places, 2).await else { return };
     for position in [0, 1, 0, 1] {
-        let old = instances.remove(position);
-        signal("-TERM", old.process_id());
-        proxy.until_used(position, false).await;
-        traffic.until_written().await;
-        assert!(old.ended().await, "instance {position} ended badly");
-        traffic.until_written().await;
+        end(instances.remove(position), position, &proxy, &traffic).await;
         instances.insert(position, start(&group, &places[position]).await);
         proxy.until_used(position, true).await;
         traffic.until_written().await;
     }
-    let figures = traffic.finish().await;
-    figures.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
+    expect_nothing_failed(traffic).await;
 }
 
 #[tokio::test]
@@ -62,4 +82,26 @@ async fn a_rolling_update_behind_a_load_balancer_that_passes_tls_through_fails_n
 #[tokio::test]
 async fn a_rolling_update_behind_a_load_balancer_that_speaks_tls_itself_fails_no_request() {
     roll(Tls::Anew).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_drained_fails_no_request() {
+    let group = redis(1, 1);
+    settled(&group).await;
+    // Two on the node, and two places elsewhere.
+    let places: Vec<_> = (0..4).map(|_| own_place()).collect();
+    let mut instances = Vec::new();
+    for place in &places[..2] {
+        instances.push(start(&group, place).await);
+    }
+    let Some((proxy, traffic)) = under_load(&group, Tls::PassedThrough, &places, 2).await else { return };
+    let mut successors = Vec::new();
+    for (position, instance) in instances.into_iter().enumerate() {
+        // The budget lets one go at a time, and the next one when the successor is ready.
+        end(instance, position, &proxy, &traffic).await;
+        successors.push(start(&group, &places[position + 2]).await);
+        proxy.until_used(position + 2, true).await;
+    }
+    traffic.until_written().await;
+    expect_nothing_failed(traffic).await;
 }

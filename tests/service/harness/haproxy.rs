@@ -1,14 +1,15 @@
-//! A real HAProxy in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
+//! A real `HAProxy` in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
 
 use super::{Caller, Place, authority, eventually};
 use cachefront::cli::dev::local_redis::{Group, free_port};
 use std::{
+    fmt::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
 
-/// Another program may take a port between the moment it is found free and HAProxy's start.
+/// Another program may take a port between the moment it is found free and `HAProxy`'s start.
 const PORT_TRIES: usize = 5;
 
 /// Who speaks TLS with the callers.
@@ -16,7 +17,7 @@ const PORT_TRIES: usize = 5;
 pub enum Tls {
     /// The instances: bytes are passed through, as by a Service.
     PassedThrough,
-    /// HAProxy, which speaks TLS with the instances as well, as an Ingress does.
+    /// `HAProxy`, which speaks TLS with the instances as well, as an Ingress does.
     Anew,
 }
 
@@ -28,7 +29,8 @@ pub struct HaProxy {
 }
 
 impl HaProxy {
-    /// `None`, with a sentence, where there is no HAProxy.
+    /// `None`, with a sentence, where there is no `HAProxy`.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub async fn start(group: &Group, tls: Tls, places: &[Place]) -> Option<Self> {
         let Some(program) = find() else {
             eprintln!("skipped: there is no haproxy; `make test` installs it where there is apt-get");
@@ -120,13 +122,13 @@ fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], pla
             ("http", bind, server)
         }
     };
-    let servers: String = places
-        .iter()
-        .enumerate()
-        .map(|(position, Place { host, port, admin_port })| {
-            format!("    server {position} {host}:{port}{server} check port {admin_port} inter 100 rise 1 fall 1\n")
-        })
-        .collect();
+    let servers = places.iter().enumerate().fold(String::new(), |mut text, (position, place)| {
+        let Place { host, port, admin_port } = place;
+        // Its checks go to the plain admin port, whatever the server speaks.
+        let check = format!("check port {admin_port} inter 100 rise 1 fall 1");
+        let _ = writeln!(text, "    server {position} {host}:{port}{server} {check}");
+        text
+    });
     format!(
         "defaults\n    mode {mode}\n    timeout connect 2s\n    timeout client 1m\n    timeout server 1m\n    \
          option redispatch 1\n\

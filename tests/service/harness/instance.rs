@@ -24,7 +24,6 @@ impl Default for Place {
 }
 
 pub struct Instance {
-    host: String,
     port: u16,
     pub admin_port: u16,
     process: Child,
@@ -49,7 +48,7 @@ impl Instance {
     }
 
     async fn launch(group: &Group, place: &Place, sections: &str, starter: &[&str]) -> Self {
-        let Place { host, port, admin_port } = place.clone();
+        let Place { host, port, admin_port } = place;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = authority().issue(folder.path(), "service");
         let text = format!(
@@ -74,16 +73,11 @@ impl Instance {
             Some((port("address")?, port("admin")?))
         })
         .await;
-        Self { host, port, admin_port, process, _folder: folder }
+        Self { port, admin_port, process, _folder: folder }
     }
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
-    }
-
-    /// Where it listens, for one that is to take its place.
-    pub fn place(&self) -> Place {
-        Place { host: self.host.clone(), port: self.port, admin_port: self.admin_port }
     }
 
     /// Waits until the process has ended, and says whether it ended well.
