@@ -125,12 +125,12 @@ fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], pla
     let servers = places.iter().enumerate().fold(String::new(), |mut text, (position, place)| {
         let Place { host, port, admin_port } = place;
         // Its checks go to the plain admin port, whatever the server speaks.
-        let check = format!("check port {admin_port} inter 100 rise 1 fall 1");
+        let check = format!("check port {admin_port} inter 200 rise 1 fall 2");
         let _ = writeln!(text, "    server {position} {host}:{port}{server} {check}");
         text
     });
     format!(
-        "defaults\n    mode {mode}\n    timeout connect 2s\n    timeout client 1m\n    timeout server 1m\n    \
+        "defaults\n    mode {mode}\n    timeout connect 2s\n    timeout client 1m\n    timeout server 1m\n    timeout check 5s\n    \
          option redispatch 1\n\
          frontend callers\n    bind 127.0.0.1:{port}{bind}\n    default_backend instances\n\
          backend instances\n    balance roundrobin\n    option httpchk GET /readyz\n{servers}\
