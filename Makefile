@@ -4,8 +4,9 @@ PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
+SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures bench redis haproxy dist clean
+.PHONY: run test check fmt docs failures soak bench redis haproxy dist clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -39,6 +40,10 @@ failures: redis
 	@for run in $$(seq $(RUNS)); do echo "run $$run of $(RUNS)"; \
 		CACHEFRONT_FAULT_REPORT=$(CURDIR)/target/failures.jsonl cargo test --locked --test service faults:: || exit 1; done
 	python3 scripts/failures.py target/failures.jsonl docs/failures.md
+
+# The coherence of the near cache, for SOAK_SECS.
+soak: redis
+	CACHEFRONT_SOAK_SECS=$(SOAK_SECS) cargo test --locked --test service near_cache::coherence -- --nocapture
 
 # docs/benchmarks.md: what a request costs here and elsewhere, in about fifteen minutes. Debian or Ubuntu.
 bench: redis

@@ -11,7 +11,7 @@ use cachefront::{
 };
 use divan::{Bencher, black_box, counter::BytesCount};
 use secrecy::{SecretBox, SecretString};
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 const READ: &str = r#"{"command":"READ","key":"user:1234567:profile"}"#;
 const WRITE: &str = r#"{"command":"WRITE","key":"user:1234567:profile","value":"0123456789abcdef","expire":600}"#;
@@ -47,7 +47,7 @@ fn command_parse(text: &str) -> Command<'_> {
 #[divan::bench(args = [16, 1024, 65_536])]
 fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
     let command = command(READ);
-    let reply = Reply::Found(Value::Text(Cow::Owned("x".repeat(bytes))));
+    let reply = Reply::Found(Arc::new(Value::Text(Cow::Owned("x".repeat(bytes)))));
     bencher.counter(BytesCount::new(bytes)).bench(|| {
         let mut out = Vec::with_capacity(256);
         write_reply(&mut out, &command, &reply);

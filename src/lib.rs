@@ -6,6 +6,7 @@ pub mod api;
 pub mod auth;
 pub mod cache;
 pub mod cli;
+pub mod near_cache;
 pub mod ring;
 pub mod sealing;
 pub mod server;

@@ -1,7 +1,7 @@
 //! What the handlers share.
 
 use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live, sync};
-use crate::{settings::Settings, store::Store};
+use crate::{cache::Near, settings::Settings, store::Store};
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
 use std::sync::{
@@ -17,6 +17,7 @@ const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub struct App {
     live: ArcSwap<Live>,
     pub store: Store,
+    pub near: Option<Near>,
     body_memory: Budget,
     /// Apart from the others', so that strangers can't take what callers need.
     login_memory: Budget,
@@ -31,11 +32,12 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: &Settings, store: Store) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>) -> Self {
         Self {
             empty_sync_token: sync::value(&store.empty_sync_token()),
-            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), None)),
+            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), near.clone(), None)),
             store,
+            near,
             body_memory: Budget::default(),
             login_memory: Budget::default(),
             requests: Budget::default(),
@@ -53,7 +55,10 @@ impl App {
     /// Lets other settings count from the next request on. To be called by one task only.
     pub fn apply(&self, settings: &Settings) {
         let before = self.live();
-        self.live.store(Arc::new(Live::new(settings, self.store.clone(), Some(&before))));
+        self.live.store(Arc::new(Live::new(settings, self.store.clone(), self.near.clone(), Some(&before))));
+        if let Some(near) = &self.near {
+            near.clear();
+        }
     }
 
     /// What the bodies of commands may take.

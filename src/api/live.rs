@@ -1,6 +1,11 @@
 //! What a reload of the settings exchanges as a whole.
 
-use crate::{auth::Auth, cache::Cache, settings::Settings, store::Store};
+use crate::{
+    auth::Auth,
+    cache::{Cache, Near},
+    settings::Settings,
+    store::Store,
+};
 use std::time::Duration;
 
 pub struct Live {
@@ -13,10 +18,10 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(settings: &Settings, store: Store, before: Option<&Self>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>, before: Option<&Self>) -> Self {
         Self {
             auth: Auth::new(&settings.auth, before.map(|before| &before.auth)),
-            cache: Cache::new(settings, store),
+            cache: Cache::new(settings, store, near),
             deadline: settings.service.deadline,
             requests_max: settings.service.requests_max,
             body_bytes_max: settings.service.body_bytes_max,

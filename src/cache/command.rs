@@ -1,6 +1,7 @@
 //! Commands and what they come to.
 
 use crate::types::{Key, Scope, Ttl, Value};
+use std::sync::Arc;
 
 /// What a caller asks for.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl<'a> Command<'a> {
 /// What a command came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
-    Found(Value<'static>),
+    Found(Arc<Value<'static>>),
     /// How many replicas had it, where the WRITE asked that some have it.
     Written {
         replicas: u32,

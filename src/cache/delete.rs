@@ -5,6 +5,8 @@ use crate::types::{Deadline, FullKey};
 
 impl Cache {
     pub(super) async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
+        let keys = [key];
+        let _changing = self.changing(&keys);
         let deleted = self.store.delete(key, deadline).await?;
         Ok(if deleted { Reply::Deleted } else { Reply::NotFound })
     }

@@ -3,10 +3,12 @@
 mod batch;
 mod command;
 mod delete;
+mod near;
 mod read;
 mod write;
 
 pub use command::{Command, Read, Reply, Write};
+pub use near::Near;
 
 use crate::{
     sealing::{Keyring, OpenError},
@@ -18,6 +20,7 @@ use crate::{
 /// Runs commands for callers.
 pub struct Cache {
     store: Store,
+    near: Option<Near>,
     keyring: Option<Keyring>,
     seal_always: bool,
     default_ttl: Ttl,
@@ -48,9 +51,10 @@ impl CacheError {
 }
 
 impl Cache {
-    pub fn new(settings: &Settings, store: Store) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>) -> Self {
         Self {
             store,
+            near,
             keyring: Keyring::new(&settings.sealing.keys),
             seal_always: settings.sealing.always,
             default_ttl: settings.default_ttl,

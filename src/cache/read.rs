@@ -6,6 +6,7 @@ use crate::{
     store::Freshness,
     types::{Deadline, FullKey, Value},
 };
+use std::sync::Arc;
 
 impl Read<'_> {
     /// How fresh it has to be, in a request that wants `at_least`.
@@ -21,6 +22,15 @@ impl Cache {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
+        if let Some(kept) = self.kept(key, freshness) {
+            return kept;
+        }
+        // Boxed, so that what is not kept does not carry its size.
+        if self.is_worth_keeping(key, freshness)
+            && let Some(fetched) = Box::pin(self.fetch(key, freshness, deadline)).await
+        {
+            return fetched;
+        }
         let stored = self.store.get(key, freshness, deadline).await?;
         self.found(key, stored)
     }
@@ -29,6 +39,6 @@ impl Cache {
     pub(super) fn found(&self, key: &FullKey<'_>, stored: Option<Vec<u8>>) -> Result<Reply, CacheError> {
         let Some(stored) = stored else { return Ok(Reply::NotFound) };
         let plain = sealing::open(self.keyring.as_ref(), key, stored).map_err(CacheError::DoesNotOpen)?;
-        Ok(Reply::Found(Value::decode(plain)))
+        Ok(Reply::Found(Arc::new(Value::decode(plain))))
     }
 }

@@ -14,6 +14,8 @@ impl Cache {
         key: &FullKey<'_>,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
+        let keys = [key];
+        let _changing = self.changing(&keys);
         let replicas = self.store.set(key, &self.set(write, key)?, deadline).await?;
         Ok(Reply::Written { replicas })
     }

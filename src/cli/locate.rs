@@ -54,7 +54,7 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
 
 /// Where the key is with these settings.
 fn place(settings: &Settings, key: &FullKey<'_>) -> Result<String, Failure> {
-    let store = Store::new(settings).map_err(Failure::settings)?;
+    let store = Store::new(settings, None).map_err(Failure::settings)?;
     let slot = store.slot(key).map_or_else(String::new, |slot| format!("slot={slot} "));
     if store.locate(key).master.is_none()
         && let Err(problem) = ask(&store, key)?

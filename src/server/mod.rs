@@ -14,6 +14,7 @@ pub use signals::{Stop, on_signals};
 
 use crate::{
     api::{self, App},
+    cache::Near,
     settings::{Problems, Settings},
     store::Store,
 };
@@ -33,6 +34,7 @@ pub fn install_crypto() {
 pub struct Server {
     settings: Settings,
     store: Store,
+    near: Option<Near>,
     tls: Tls,
     load: Option<Load>,
     reload: Reload,
@@ -43,8 +45,9 @@ impl Server {
     pub fn new(settings: Settings) -> Result<Self, String> {
         install_crypto();
         let tls = Tls::new(&settings.service)?;
-        let store = Store::new(&settings)?;
-        Ok(Self { settings, store, tls, load: None, reload: Reload::default() })
+        let near = Near::new(&settings);
+        let store = Store::new(&settings, near.as_ref().map(Near::listener))?;
+        Ok(Self { settings, store, near, tls, load: None, reload: Reload::default() })
     }
 
     /// Lets the service follow changes of its settings, which `load` reads anew.
@@ -70,11 +73,11 @@ impl Server {
 
     /// Serves until `stop` says so, then lets requests in flight finish.
     pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
-        let Self { settings, store, tls, load, reload } = self;
+        let Self { settings, store, near, tls, load, reload } = self;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&settings, store.clone()));
+        let app = Arc::new(App::new(&settings, store.clone(), near));
         let router = api::router(Arc::clone(&app));
         let service = serve::service(&settings.service, listeners.service, tls.current(), router)?;
         let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;

@@ -44,6 +44,7 @@ pub struct Settings {
     pub service: Service,
     pub auth: Auth,
     pub sealing: Sealing,
+    pub near_cache: NearCache,
     /// Shared with whatever makes nodes later on.
     pub redis: Arc<Redis>,
     pub topology: Topology,
@@ -122,6 +123,16 @@ pub struct Sealing {
     pub keys: Vec<SecretBox<[u8; 32]>>,
     /// Seal every value, not only those whose WRITE asks for it.
     pub always: bool,
+}
+
+/// Values that this process keeps itself.
+#[derive(Debug)]
+pub struct NearCache {
+    pub enabled: bool,
+    pub bytes_max: usize,
+    pub age_max: Duration,
+    /// Sealed values may be kept opened.
+    pub keep_opened: bool,
 }
 
 #[derive(Debug)]

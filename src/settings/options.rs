@@ -5,6 +5,7 @@
 pub enum Section {
     Redis,
     Service,
+    NearCache,
     /// `[shard:NAME]`
     Shard,
     /// `[client:NAME]`
@@ -12,13 +13,14 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 4] = [Self::Redis, Self::Service, Self::Shard, Self::Client];
+    pub const ALL: [Self; 5] = [Self::Redis, Self::Service, Self::NearCache, Self::Shard, Self::Client];
 
     /// The section's title; NAME stands for what the operator chooses.
     pub fn title(self) -> &'static str {
         match self {
             Self::Redis => "redis",
             Self::Service => "service",
+            Self::NearCache => "near_cache",
             Self::Shard => "shard:NAME",
             Self::Client => "client:NAME",
         }
@@ -70,7 +72,7 @@ const fn ignored(section: Section, name: &'static str) -> Opt {
     Opt { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
-use Section::{Client, Redis, Service, Shard};
+use Section::{Client, NearCache, Redis, Service, Shard};
 
 /// In the order in which the documentation shows them.
 pub const OPTIONS: &[Opt] = &[
@@ -236,6 +238,20 @@ pub const OPTIONS: &[Opt] = &[
     ).live(),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),
+    option(
+        NearCache,
+        "enabled",
+        "true",
+        "Keep values that are read again and again in this process; Redis says when they change (`CLIENT TRACKING`).",
+    ),
+    option(NearCache, "bytes_max", "33554432", "Memory for what is kept, in bytes; a single value may take 1/32 of it."),
+    option(NearCache, "age_max_ms", "10000", "How long a value is kept at most, should Redis's word not get here."),
+    option(
+        NearCache,
+        "keep_opened",
+        "false",
+        "Keep sealed values opened as well, which saves opening them for each READ; else only sealed ones are in memory.",
+    ),
     unset(Shard, "master", "The shard's master, `host:port`. Required where there are no `sentinels`.").live(),
     unset(
         Shard,

@@ -33,7 +33,7 @@ impl Inner {
                 Ok(())
             }
             Topology::Cluster(seeds) => {
-                let cluster = Cluster::new(seeds, &settings.redis, self.changes.clock, &self.layout)?;
+                let cluster = Cluster::new(seeds, &settings.redis, &self.around, &self.layout)?;
                 self.map.store(Arc::new(cluster.blank()));
                 self.cluster = Some(cluster);
                 Ok(())
@@ -82,7 +82,7 @@ impl Inner {
     }
 
     pub(super) fn shard(&self, name: &str, redis: &settings::Redis) -> Shard {
-        Shard::new(name, redis, self.changes.clock, &self.layout)
+        Shard::new(name, redis, &self.around, &self.layout)
     }
 
     /// Forgets where keys were, once their time to move has passed; returns how long it will yet take.

@@ -16,7 +16,8 @@ mod shard;
 
 pub use error::{Advice, StoreError};
 pub use freshness::{Freshness, Moment, SyncToken};
-pub use operation::{Answer, Operation, OperationKind};
+pub use node::tracking::{Forget, Source};
+pub use operation::{Answer, Operation, OperationKind, Origin, REPLY_BYTES_MAX, Tracked};
 pub use shard::ShardHealth;
 
 use crate::{
@@ -28,7 +29,10 @@ use arc_swap::ArcSwap;
 use cluster::Cluster;
 use freshness::{Changes, Clock, Sync};
 use map::{Map, Routing};
-use node::lanes::{Lane, LargeKeys};
+use node::{
+    Surroundings,
+    lanes::{Lane, LargeKeys},
+};
 use operation::{batch, get, write};
 use secrecy::ExposeSecret;
 use sentinel::Sentinels;
@@ -44,6 +48,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     map: ArcSwap<Map>,
+    around: Surroundings,
     changes: Changes,
     sync: Sync,
     large_keys: LargeKeys,
@@ -91,12 +96,13 @@ pub struct Location {
 }
 
 impl Store {
-    /// Lays out the shards; connections come with [`Store::maintain`]. The error says what is wrong with the
-    /// certificates for Redis.
-    pub fn new(settings: &Settings) -> Result<Self, String> {
+    /// Lays out the shards; connections come with [`Store::maintain`]. `forget` is told of keys that change and were
+    /// read with [`Store::track`]. The error says what is wrong with the certificates for Redis.
+    pub fn new(settings: &Settings, forget: Option<Forget>) -> Result<Self, String> {
         let clock = Clock::default();
         let mut store = Inner {
             map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
+            around: Surroundings { clock, forget },
             changes: Changes::new(clock),
             sync: Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
             large_keys: LargeKeys::default(),
@@ -158,6 +164,21 @@ impl Store {
         get::get(&self.0, key, freshness, deadline).await
     }
 
+    /// As [`Store::get`]; where the answer may be kept, its origin comes with it.
+    pub async fn track(
+        &self,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Tracked, StoreError> {
+        get::track(&self.0, key, freshness, deadline).await
+    }
+
+    /// True if a read would now go where an earlier answer came from, and that answer would still be the same.
+    pub fn would_answer(&self, source: &Source, key: &FullKey<'_>, freshness: Freshness) -> bool {
+        get::would_answer(&self.0, source, key, freshness)
+    }
+
     /// Stores what `set` says under `key`, on the master. Returns how many replicas had it, as far as that was waited
     /// for.
     pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
@@ -171,9 +192,15 @@ impl Store {
         Ok(answer == Answer::Deleted(true))
     }
 
-    /// Runs operations, one round trip per node touched and all nodes at once; answers in their order.
-    pub async fn batch(&self, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
-        batch::run(&self.0, operations, deadline).await
+    /// Runs operations, one round trip per node touched and all nodes at once; answers in their order. What is read may
+    /// have `room` bytes together.
+    pub async fn batch(
+        &self,
+        operations: &[Operation<'_>],
+        room: usize,
+        deadline: Deadline,
+    ) -> Vec<Result<Answer, StoreError>> {
+        batch::run(&self.0, operations, room, deadline).await
     }
 
     /// How each shard is, as far as is known without asking.

@@ -61,6 +61,11 @@ impl FullKey<'_> {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+
+    /// The same key, which borrows from nobody.
+    pub fn to_owned(&self) -> FullKey<'static> {
+        FullKey(Cow::Owned(self.0.clone().into_owned()))
+    }
 }
 
 /// The part of the key space that belongs to one client: every key of it starts with `name:`.

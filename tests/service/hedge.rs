@@ -18,7 +18,7 @@ impl Hedged {
         let group = redis(1, 2);
         let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
         let replicas: Vec<String> = paths.iter().map(|path| path.address.to_string()).collect();
-        let service = Service::start(&format!(
+        let service = Service::plain(&format!(
             "[redis]\nattempt_timeout_ms=900\n{setting}\n[shard:a]\nmaster={}\nreplicas={}\n",
             group.master(0).address,
             replicas.join(", ")

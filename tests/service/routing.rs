@@ -15,7 +15,7 @@ fn write(key: &str) -> Value {
 #[tokio::test]
 async fn writes_go_to_the_master_and_reads_to_replicas() {
     let group = redis(1, 3);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
     for key in &keys {
@@ -34,7 +34,7 @@ async fn writes_go_to_the_master_and_reads_to_replicas() {
 #[tokio::test]
 async fn one_key_is_read_from_one_replica() {
     let group = redis(1, 3);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     crate::harness::eventually("all replicas are connected", async || {
         let answer = reqwest::get(format!("http://{}/readyz", service.admin)).await.ok()?;
@@ -52,7 +52,7 @@ async fn one_key_is_read_from_one_replica() {
 #[tokio::test]
 async fn each_shard_holds_its_share_and_tags_keep_keys_together() {
     let group: Group = redis(4, 0);
-    let service = Service::start(&redis_section(&group).replacen("replicas=\n", "replicas=\nweight=3\n", 1));
+    let service = Service::plain(&redis_section(&group).replacen("replicas=\n", "replicas=\nweight=3\n", 1));
     let caller = service.caller().await;
     let batches: Vec<Vec<Value>> =
         (0..6).map(|batch| (0..1000).map(|number| write(&format!("user:{batch}:{number}"))).collect()).collect();
@@ -74,7 +74,7 @@ async fn each_shard_holds_its_share_and_tags_keep_keys_together() {
 async fn several_connections_to_a_node_share_its_commands() {
     let group = redis(1, 1);
     let section = format!("[redis]\nconnections_per_node=3\n{}", redis_section(&group));
-    let service = Service::start(&section);
+    let service = Service::plain(&section);
     let caller = service.caller().await;
     for number in 0..30 {
         caller.run(write(&format!("k{number}"))).await;

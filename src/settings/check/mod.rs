@@ -6,8 +6,8 @@ mod shards;
 mod topology;
 
 use super::{
-    Effective, Files, LogFormat, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found, log_filter,
-    options::Section, read::Reader,
+    Effective, Files, LogFormat, NearCache, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found,
+    log_filter, options::Section, read::Reader,
 };
 use crate::types::Ttl;
 use secrecy::{SecretBox, SecretString};
@@ -39,6 +39,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
     let mut settings = Settings {
         auth: clients::auth(&service, clients::clients(&found, &reader), &mut notices),
         sealing: sealing::sealing(&service),
+        near_cache: near_cache(&reader(Section::NearCache, "near_cache")),
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
         warm_up: redis.duration("warm_up_secs", 0..=SECS_MAX),
@@ -64,6 +65,15 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
             let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
             Err(Problems { file: path.display().to_string(), problems, tls_files, files: files.into_inner() })
         }
+    }
+}
+
+fn near_cache(near: &Reader<'_>) -> NearCache {
+    NearCache {
+        enabled: near.flag("enabled"),
+        bytes_max: near.size("bytes_max", 65_536..=1024 * BYTES_MAX),
+        age_max: near.duration("age_max_ms", 1..=SECS_MAX * 1000),
+        keep_opened: near.flag("keep_opened"),
     }
 }
 

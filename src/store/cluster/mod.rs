@@ -17,9 +17,11 @@ use crate::{
     settings,
     store::{
         Inner,
-        freshness::Clock,
         map::{Map, Routing},
-        node::connect::{Login, Target},
+        node::{
+            Surroundings,
+            connect::{Login, Target},
+        },
         shard::Shard,
     },
     types::{Address, Deadline},
@@ -44,7 +46,7 @@ pub struct Cluster {
     /// The nodes of the settings, asked when no other one answers.
     seeds: Vec<Address>,
     redis: Arc<settings::Redis>,
-    clock: Clock,
+    around: Surroundings,
     /// Told when shards or nodes come or go.
     layout: watch::Sender<()>,
     /// Asks for a look at the nodes before its time.
@@ -67,13 +69,13 @@ impl Cluster {
     pub fn new(
         seeds: &[Address],
         redis: &Arc<settings::Redis>,
-        clock: Clock,
+        around: &Surroundings,
         layout: &watch::Sender<()>,
     ) -> Result<Self, String> {
         let cluster = Self {
             seeds: seeds.to_vec(),
             redis: Arc::clone(redis),
-            clock,
+            around: around.clone(),
             layout: layout.clone(),
             wanted: Arc::new(Notify::new()),
             known: AtomicBool::new(false),
@@ -112,7 +114,7 @@ impl Cluster {
     }
 
     fn shard(&self, name: &str) -> Shard {
-        Shard::new(name, &self.redis, self.clock, &self.layout).in_cluster(&self.wanted)
+        Shard::new(name, &self.redis, &self.around, &self.layout).in_cluster(&self.wanted)
     }
 
     fn is_known(&self) -> bool {

@@ -1,6 +1,10 @@
 //! How a connection to a node is opened.
 
-use crate::{settings, store::node::names::Names, types::Address};
+use crate::{
+    settings,
+    store::node::{names::Names, tracking::Tracking},
+    types::Address,
+};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
     PushKind, RedisConnectionInfo, RedisError, TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
@@ -55,16 +59,26 @@ impl Target {
 
     /// Opens a connection. `lost` is told when it ends; RESP3 notices that at once.
     pub async fn connect(&self, lost: &Arc<Notify>) -> Result<MultiplexedConnection, String> {
-        self.connect_by(&Names::default(), lost).await
+        self.connect_by(&Names::default(), lost, None).await
     }
 
-    /// As [`Target::connect`]; `names` remembers where the name led.
-    pub async fn connect_by(&self, names: &Names, lost: &Arc<Notify>) -> Result<MultiplexedConnection, String> {
+    /// As [`Target::connect`]; `names` remembers where the name led, and `tracking` is told of keys that change.
+    pub async fn connect_by(
+        &self,
+        names: &Names,
+        lost: &Arc<Notify>,
+        tracking: Option<Arc<Tracking>>,
+    ) -> Result<MultiplexedConnection, String> {
         let lost = Arc::clone(lost);
-        let on_push = move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
+        let on_push = move |push: PushInfo| match (push.kind, &tracking) {
+            (PushKind::Invalidate, Some(tracking)) => tracking.heed(&push.data),
+            (PushKind::Disconnection, tracking) => {
+                if let Some(tracking) = tracking {
+                    tracking.end();
+                }
                 lost.notify_one();
             }
+            _ => {}
         };
         self.open(names, on_push).await
     }

@@ -7,6 +7,7 @@ use crate::{
             Node,
             link::{GiveUp, Link, Patience, Phase, Session},
             names::Names,
+            tracking::Tracking,
         },
         operation::commands,
         shard::standing::Standing,
@@ -75,7 +76,8 @@ async fn pause(node: &Node, wait: Duration) {
 async fn open(node: &Node) -> Result<(Session, Names), String> {
     node.forget_standing();
     let (ended, names) = (Arc::new(Notify::new()), Names::default());
-    let connection = node.target.connect_by(&names, &ended).await?;
+    let tracking = node.forget().map(|forget| Arc::new(Tracking::new(forget)));
+    let connection = node.target.connect_by(&names, &ended, tracking.clone()).await?;
     let session = Session::new(connection, node.attempt_timeout, ended);
     let deadline = Deadline::within(node.connect_timeout);
     if node.in_cluster() {
@@ -83,7 +85,11 @@ async fn open(node: &Node) -> Result<(Session, Names), String> {
         allow_reads(&session, deadline).await.map_err(refused)?;
     }
     probe(node, &session, deadline).await.map_err(|error| error.to_string())?;
-    Ok((session, names))
+    let tracking = match tracking {
+        Some(tracking) if tells_of_changes(node, &session, deadline).await? => Some(tracking),
+        _ => None,
+    };
+    Ok((session.tracking_to(tracking), names))
 }
 
 /// Offers a connection for use until it ends.
@@ -105,9 +111,11 @@ async fn stay(node: &Node, link: &Link, session: &Arc<Session>, names: &Names) {
         () = probing => {}
         () = names.moved(&node.address) => {
             tracing::warn!(node = %node.address, "its name leads elsewhere now; connecting afresh");
+            forget_all(session);
             return enter(node, link, Phase::Connecting);
         }
     }
+    forget_all(session);
     if session.hangs() {
         tracing::warn!(node = %node.address, "Redis does not answer; connecting afresh");
         enter(node, link, Phase::Down);
@@ -125,12 +133,34 @@ fn enter(node: &Node, link: &Link, phase: Phase) {
 
 /// A replica of a Redis Cluster sends reads to its master unless it is told otherwise.
 async fn allow_reads(session: &Session, deadline: Deadline) -> Result<(), NodeError> {
-    let readonly = redis::cmd("READONLY");
+    tell(session, &redis::cmd("READONLY"), deadline).await
+}
+
+/// Asks the node to say when keys change that it is asked to track; where it can't or may not, nothing of it is kept.
+async fn tells_of_changes(node: &Node, session: &Session, deadline: Deadline) -> Result<bool, String> {
+    let mut track = redis::cmd("CLIENT");
+    track.arg("TRACKING").arg("ON").arg("OPTIN");
+    match tell(session, &track, deadline).await {
+        Ok(()) => Ok(true),
+        Err(NodeError::Answered { code, detail }) => {
+            tracing::warn!(node = %node.address, code, detail, "it refused CLIENT TRACKING: the near cache keeps nothing of it");
+            Ok(false)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whatever was kept of what came over a connection does not count any more.
+fn forget_all(session: &Session) {
+    if let Some(tracking) = session.tracking() {
+        tracking.end();
+    }
+}
+
+/// Sends a command that has nothing to tell.
+async fn tell(session: &Session, command: &redis::Cmd, deadline: Deadline) -> Result<(), NodeError> {
     let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
-    let answer = session.ask(patience, |mut connection| {
-        let readonly = &readonly;
-        async move { connection.req_packed_command(readonly).await }
-    });
+    let answer = session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await });
     commands::done(&answer.await?)
 }
 

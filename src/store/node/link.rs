@@ -1,6 +1,6 @@
 //! One place for a multiplexed connection to a node: whether it is there, and calls over it.
 
-use super::gather::Gather;
+use super::{gather::Gather, tracking::Tracking};
 use crate::{store::error::NodeError, types::Deadline};
 use redis::{RedisResult, aio::MultiplexedConnection};
 use std::{
@@ -51,6 +51,8 @@ pub struct Session {
     attempt: Duration,
     /// Told when the connection was lost or should be given up.
     ended: Arc<Notify>,
+    /// Where the node tells of changes.
+    tracking: Option<Arc<Tracking>>,
     /// Lets commands that are about to be sent travel together.
     gather: Gather,
 }
@@ -65,8 +67,19 @@ impl Session {
             in_use: AtomicBool::new(false),
             attempt,
             ended,
+            tracking: None,
             gather: Gather::default(),
         }
+    }
+
+    /// The node tells of changes.
+    #[must_use]
+    pub fn tracking_to(self, tracking: Option<Arc<Tracking>>) -> Self {
+        Self { tracking, ..self }
+    }
+
+    pub fn tracking(&self) -> Option<&Arc<Tracking>> {
+        self.tracking.as_ref()
     }
 
     /// Returns when the connection has ended.

@@ -8,6 +8,7 @@ pub mod lanes;
 pub mod link;
 pub mod names;
 mod role;
+pub mod tracking;
 
 use crate::{
     ring::node_seed,
@@ -20,6 +21,7 @@ use crate::{
             durable::Durable,
             lanes::Lane,
             link::{Link, Patience, Session},
+            tracking::{Forget, Source, Tracking},
         },
         shard::standing::Standing,
     },
@@ -39,8 +41,16 @@ use tokio::{
 };
 
 /// Tells nodes apart, also when one took the address of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u64);
+
+/// What all nodes have in common.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    pub clock: Clock,
+    /// Told of keys that change, where anybody wants to know.
+    pub forget: Option<Forget>,
+}
 
 /// What the nodes of a shard have in common.
 #[derive(Clone, Default)]
@@ -49,7 +59,7 @@ pub struct Common {
     pub changed: Arc<watch::Sender<()>>,
     /// How far their master's writing has come.
     pub progress: Arc<Progress>,
-    pub clock: Clock,
+    pub around: Surroundings,
     /// They are nodes of a Redis Cluster; this is told when one of them is lost or turns into something else.
     pub cluster: Option<Arc<Notify>>,
 }
@@ -97,7 +107,7 @@ pub struct Node {
     /// When it was asked what it last answered, in milliseconds.
     last_asked: AtomicU64,
     stale_max: Option<Duration>,
-    clock: Clock,
+    around: Surroundings,
     /// It may move to another shard.
     common: Mutex<Common>,
 }
@@ -134,7 +144,7 @@ impl Node {
             passed: AtomicU64::new(0),
             last_asked: AtomicU64::new(0),
             stale_max: redis.replica_stale_max,
-            clock: common.clock,
+            around: common.around.clone(),
             common: Mutex::new(common.clone()),
         })
     }
@@ -169,6 +179,41 @@ impl Node {
         let session = self.session(lane)?;
         let _place = self.take_place(1)?;
         session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
+    }
+
+    /// As [`Node::ask`], with `tracked` in place of the command where the node tells of changes: that command is
+    /// between the request to track it and a question, whose answer comes back with where both came from.
+    pub async fn ask_tracked(
+        &self,
+        command: &Cmd,
+        tracked: &Pipeline,
+        lane: Lane,
+        patience: Patience,
+    ) -> Result<(Value, Option<(Source, Value)>), NodeError> {
+        let session = self.session(lane)?;
+        let Some(source) = session.tracking().map(|tracking| self.source(tracking)) else {
+            return self.ask(command, lane, patience).await.map(|value| (value, None));
+        };
+        let _place = self.take_place(3)?;
+        let answers = session
+            .ask(patience, |mut connection| async move { connection.req_packed_commands(tracked, 0, 3).await })
+            .await?;
+        match <[Value; 3]>::try_from(answers) {
+            Ok([Value::Okay, value, other]) => Ok((value, Some((source, other)))),
+            Ok([_, value, _]) => Ok((value, None)),
+            Err(_) => Err(NodeError::Unexpected),
+        }
+    }
+
+    fn source(&self, tracking: &Arc<Tracking>) -> Source {
+        let covers =
+            if self.is_replica.load(Relaxed) { Moment::from_ms(self.passed.load(Relaxed)) } else { self.now() };
+        Source::new(self.id, tracking, covers)
+    }
+
+    /// Where to tell of keys that change, if anybody wants to know.
+    pub fn forget(&self) -> Option<&Forget> {
+        self.around.forget.as_ref()
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
@@ -271,7 +316,7 @@ impl Node {
     }
 
     pub fn now(&self) -> Moment {
-        self.clock.now()
+        self.around.clock.now()
     }
 
     pub fn notify_change(&self) {

@@ -40,8 +40,6 @@ use std::{
 const MESSAGE_BYTES: usize = 1024 * 1024;
 const READS_MIN: usize = 1;
 const READS_MAX: usize = 128;
-/// Most bytes of values that the replies to one batch may have together.
-const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Position in the batch, and answer.
 type Answered = (usize, Result<Answer, StoreError>);
@@ -53,7 +51,9 @@ struct Batch<'a> {
     /// Of each operation's key.
     hashes: Vec<u64>,
     deadline: Deadline,
+    /// What the values that were read have together, and may have.
     reply_bytes: AtomicUsize,
+    room: usize,
 }
 
 /// One shard's part: positions of operations.
@@ -66,7 +66,12 @@ struct Part {
 }
 
 /// Runs all operations; answers in their order.
-pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline) -> Vec<Result<Answer, StoreError>> {
+pub async fn run(
+    store: &Inner,
+    operations: &[Operation<'_>],
+    room: usize,
+    deadline: Deadline,
+) -> Vec<Result<Answer, StoreError>> {
     store.settle(deadline).await;
     let map = store.map.load_full();
     let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get(_));
@@ -75,9 +80,9 @@ pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline
     let mut hashes = Vec::with_capacity(operations.len());
     let mut moving: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
     for (position, operation) in operations.iter().enumerate() {
-        let (shard, hash) = map.place(&operation.key);
+        let (shard, hash) = map.place(operation.key);
         hashes.push(hash);
-        if map.previous().is_some() && map.routes(&operation.key).1.is_some() {
+        if map.previous().is_some() && map.routes(operation.key).1.is_some() {
             moving.entry(operation.key.as_bytes()).or_default().push(position);
             continue;
         }
@@ -85,7 +90,7 @@ pub async fn run(store: &Inner, operations: &[Operation<'_>], deadline: Deadline
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
     }
-    let batch = Batch { operations, hashes, store, deadline, reply_bytes: AtomicUsize::new(0) };
+    let batch = Batch { operations, hashes, store, deadline, reply_bytes: AtomicUsize::new(0), room };
     let shards = parts.into_iter().map(|(shard, part)| {
         let (batch, shard) = (&batch, map.shard(shard));
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
@@ -155,7 +160,7 @@ impl Batch<'_> {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        self.reply_bytes.fetch_add(bytes, Relaxed) + bytes <= REPLY_BYTES_MAX
+        self.reply_bytes.fetch_add(bytes, Relaxed) + bytes <= self.room
     }
 
     /// Reads from replicas; what one of them does not answer is asked of another.
@@ -323,7 +328,7 @@ impl Batch<'_> {
         let mut pipeline = redis::Pipeline::with_capacity(positions.len());
         for position in positions {
             let operation = &self.operations[*position];
-            pipeline.add_command(command(&operation.key, &operation.kind));
+            pipeline.add_command(command(operation.key, &operation.kind));
         }
         let replicas = positions.iter().map(|position| self.operations[*position].kind.replicas()).max().unwrap_or(0);
         let answers = match replicas {

@@ -4,7 +4,8 @@ use crate::{
     store::{Answer, OperationKind, error::NodeError},
     types::{FullKey, Ttl},
 };
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
+use std::time::Duration;
 
 /// The Redis command for an operation.
 pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
@@ -22,6 +23,25 @@ pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
         }
     };
     command
+}
+
+/// A GET whose key is tracked, and the question how long the key has yet to live.
+pub fn tracked(key: &FullKey<'_>) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(3);
+    pipeline.cmd("CLIENT").arg("CACHING").arg("YES");
+    pipeline.cmd("GET").arg(key.as_bytes()).cmd("PTTL").arg(key.as_bytes());
+    pipeline
+}
+
+/// What the answer to that question means, of a key that was or was not there: [`Duration::MAX`] for ever, `None` if
+/// that has changed by now.
+pub fn time_left(found: bool, answer: &Value) -> Option<Duration> {
+    match answer {
+        Value::Int(-1) if found => Some(Duration::MAX),
+        Value::Int(-2) if !found => Some(Duration::MAX),
+        Value::Int(ms) if found => u64::try_from(*ms).ok().map(Duration::from_millis),
+        _ => None,
+    }
 }
 
 /// What a node's answer means; `had` is the number of replicas that had a change when that was waited for.

@@ -2,19 +2,19 @@
 
 use crate::{
     store::{
-        Freshness, Inner, OperationKind, StoreError,
+        Freshness, Inner, OperationKind, Origin, Source, StoreError, Tracked,
         cluster::{Errand, Refused},
         error::{Advice, NodeError},
         freshness::Wish,
         map::Route,
         node::{Node, lanes::Lane},
-        operation::commands::{command, got},
+        operation::commands::{command, got, time_left, tracked},
         operation::warm_up::Moving,
         shard::{Shard, Tried, hedge::Hedge},
     },
     types::{Deadline, FullKey},
 };
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 use std::{pin::pin, sync::Arc};
 use tokio::time::{Instant, timeout};
 
@@ -35,20 +35,59 @@ pub async fn get(
     }
 }
 
+/// As [`get`]; where the node says when keys change, with the origin of the answer.
+pub async fn track(
+    store: &Inner,
+    key: &FullKey<'_>,
+    freshness: Freshness,
+    deadline: Deadline,
+) -> Result<Tracked, StoreError> {
+    store.settle(deadline).await;
+    let (now, before) = store.map.load().routes(key);
+    if before.is_some() {
+        // What moves may be kept when it has arrived.
+        return get(store, key, freshness, deadline).await.map(|bytes| Tracked { bytes, origin: None });
+    }
+    read(store, &now, key, freshness, Some(tracked(key)), deadline).await
+}
+
+/// True if a read would now go where an earlier answer came from, and that answer would still be the same.
+pub fn would_answer(store: &Inner, source: &Source, key: &FullKey<'_>, freshness: Freshness) -> bool {
+    if !source.is_current() {
+        return false;
+    }
+    let map = store.map.load();
+    let (shard, hash) = map.place(key);
+    let wish = store.changes.wish(hash, freshness);
+    let covered = !wish.master_only && (!wish.strict || source.covers >= wish.since);
+    covered && map.previous().is_none() && map.shard(shard).would_read(&wish, source.node)
+}
+
 /// Reads from one shard.
 pub async fn run(
     store: &Inner,
-    Route { shard, hash }: &Route,
+    route: &Route,
     key: &FullKey<'_>,
     freshness: Freshness,
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
+    read(store, route, key, freshness, None, deadline).await.map(|read| read.bytes)
+}
+
+async fn read(
+    store: &Inner,
+    Route { shard, hash }: &Route,
+    key: &FullKey<'_>,
+    freshness: Freshness,
+    tracked: Option<Pipeline>,
+    deadline: Deadline,
+) -> Result<Tracked, StoreError> {
     let kind = OperationKind::Get(freshness);
     let lane = store.lane(*hash, &kind);
     let wish = store.changes.wish(*hash, freshness);
-    let read = Read { store, shard, key, kind: &kind, wish, command: command(key, &kind), lane, deadline };
+    let read = Read { store, shard, key, kind: &kind, wish, command: command(key, &kind), tracked, lane, deadline };
     let answer = read.run().await;
-    if let Ok(Some(bytes)) = &answer {
+    if let Ok(Tracked { bytes: Some(bytes), .. }) = &answer {
         store.large_keys.note(*hash, lane, bytes.len());
     }
     answer
@@ -62,19 +101,21 @@ struct Read<'a> {
     shard: &'a Shard,
     wish: Wish,
     command: Cmd,
+    /// In place of the command, where the node says when the key changes.
+    tracked: Option<Pipeline>,
     lane: Lane,
     deadline: Deadline,
 }
 
 impl Read<'_> {
-    async fn run(&self) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn run(&self) -> Result<Tracked, StoreError> {
         let mut tried = Tried::default();
         loop {
             let node = match self.shard.reader(&self.wish, &tried, self.deadline).await {
                 Ok(node) => node,
-                Err(error) => return self.shard.miss_or(&tried, error),
+                Err(error) => return self.shard.miss_or(&tried, error).map(Tracked::untracked),
             };
-            let (node, connection, answer) = match &self.shard.hedge {
+            let Asked { node, connection, answer, said } = match &self.shard.hedge {
                 None => self.ask(node, &tried).await,
                 Some(hedge) => Box::pin(self.ask_hedged(hedge, node, &tried)).await,
             };
@@ -86,11 +127,13 @@ impl Read<'_> {
                     let Self { key, kind, command, lane, deadline, .. } = self;
                     let errand = Errand { key, command, kind, lane: *lane, deadline: *deadline };
                     let refused = Some(Refused { node, error });
-                    return Box::pin(self.store.follow(&errand, refused, |value, _| got(value))).await;
+                    let followed = Box::pin(self.store.follow(&errand, refused, |value, _| got(value))).await;
+                    return followed.map(Tracked::untracked);
                 }
                 Ok(None) if self.store.doubts_miss(self.shard, &node) => tried.note_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, connection, error),
-                answer => return answer.map_err(|error| self.shard.read_failure(error)),
+                Err(error) => return Err(self.shard.read_failure(error)),
+                Ok(bytes) => return Ok(Tracked::new(bytes, said)),
             }
         }
     }
@@ -99,8 +142,15 @@ impl Read<'_> {
     async fn ask(&self, node: Arc<Node>, tried: &Tried) -> Asked {
         let patience = self.shard.patience(&self.wish, tried, &node, self.deadline);
         let connection = node.connection();
-        let answer = node.ask(&self.command, self.lane, patience).await;
-        (node, connection, answer)
+        let answer = match &self.tracked {
+            None => node.ask(&self.command, self.lane, patience).await.map(|value| (value, None)),
+            Some(tracked) => node.ask_tracked(&self.command, tracked, self.lane, patience).await,
+        };
+        let (answer, said) = match answer {
+            Ok((value, said)) => (Ok(value), said),
+            Err(error) => (Err(error), None),
+        };
+        Asked { node, connection, answer, said }
     }
 
     /// Asks a second node as well when the first one takes long; the first good answer wins.
@@ -115,8 +165,8 @@ impl Read<'_> {
                 Some(other) => {
                     let mut second = pin!(self.ask(other, tried));
                     tokio::select! {
-                        asked = &mut first => if asked.2.is_ok() { asked } else { second.await },
-                        asked = &mut second => if asked.2.is_ok() { asked } else { first.await },
+                        asked = &mut first => if asked.answer.is_ok() { asked } else { second.await },
+                        asked = &mut second => if asked.answer.is_ok() { asked } else { first.await },
                     }
                 }
             },
@@ -126,5 +176,24 @@ impl Read<'_> {
     }
 }
 
-/// Who was asked, the count of its connections before, and what came of it.
-type Asked = (Arc<Node>, u64, Result<Value, NodeError>);
+/// What came of asking a node.
+struct Asked {
+    node: Arc<Node>,
+    /// The count of its connections before.
+    connection: u64,
+    answer: Result<Value, NodeError>,
+    /// Where the answer came from, and what was said of the time that the key has left.
+    said: Option<(Source, Value)>,
+}
+
+impl Tracked {
+    fn untracked(bytes: Option<Vec<u8>>) -> Self {
+        Self { bytes, origin: None }
+    }
+
+    fn new(bytes: Option<Vec<u8>>, said: Option<(Source, Value)>) -> Self {
+        let origin =
+            said.and_then(|(source, answer)| time_left(bytes.is_some(), &answer).map(|left| Origin { source, left }));
+        Self { bytes, origin }
+    }
+}

@@ -7,14 +7,20 @@ pub mod warm_up;
 pub mod write;
 
 use crate::{
-    store::freshness::{Changes, Freshness},
+    store::{
+        freshness::{Changes, Freshness},
+        node::tracking::Source,
+    },
     types::{FullKey, Ttl},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
+
+/// What the values of one batch may have together, in bytes.
+pub const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One command of a batch.
 pub struct Operation<'a> {
-    pub key: FullKey<'a>,
+    pub key: &'a FullKey<'a>,
     pub kind: OperationKind<'a>,
 }
 
@@ -45,6 +51,20 @@ pub enum Answer {
     Stored { replicas: u32 },
     /// Of a DELETE: whether there was something to delete.
     Deleted(bool),
+}
+
+/// What a read found that may be kept.
+pub struct Tracked {
+    pub bytes: Option<Vec<u8>>,
+    /// `None` where nobody would say that it changes.
+    pub origin: Option<Origin>,
+}
+
+/// Where an answer came from, and what ends it.
+pub struct Origin {
+    pub source: Source,
+    /// How long the key had yet to live when it was asked for; [`Duration::MAX`] for ever.
+    pub left: Duration,
 }
 
 /// Notes a change when it is over, however it ended, also if its caller went away.

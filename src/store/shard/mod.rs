@@ -10,9 +10,9 @@ use crate::{
     store::{
         Location,
         error::{NodeError, StoreError, WriteFailure},
-        freshness::{Clock, Wish},
+        freshness::Wish,
         node::link::{GiveUp, Patience},
-        node::{Common, Node, NodeId},
+        node::{Common, Node, NodeId, Surroundings},
         shard::{
             hedge::Hedge,
             members::Members,
@@ -145,7 +145,7 @@ impl Tried {
 
 impl Shard {
     /// A shard without nodes; `layout` is told when it gets some.
-    pub fn new(name: &str, redis: &settings::Redis, clock: Clock, layout: &watch::Sender<()>) -> Self {
+    pub fn new(name: &str, redis: &settings::Redis, around: &Surroundings, layout: &watch::Sender<()>) -> Self {
         Self {
             name: Mutex::new(name.into()),
             vacancy: None,
@@ -154,7 +154,7 @@ impl Shard {
             value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
-            common: Common { clock, ..Common::default() },
+            common: Common { around: around.clone(), ..Common::default() },
             layout: layout.clone(),
         }
     }
@@ -292,6 +292,11 @@ impl Shard {
     pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
         let wish = tried.wish(wish);
         self.members.load().readable(&wish, |node| tried.has(node), tried.in_vain()).cloned()
+    }
+
+    /// True if that node would be read from now.
+    pub fn would_read(&self, wish: &Wish, node: NodeId) -> bool {
+        self.members.load().readable(wish, |_| false, false).is_some_and(|readable| readable.id == node)
     }
 
     /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in

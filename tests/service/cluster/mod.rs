@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// With time enough for a busy machine; nothing here is about deadlines.
 fn serve(cluster: &Cluster) -> Service {
-    Service::start_with("REQUEST_DEADLINE_MS=10000", &format!("{}attempt_timeout_ms=2000\n", cluster.section()))
+    Service::plain_with("REQUEST_DEADLINE_MS=10000", &format!("{}attempt_timeout_ms=2000\n", cluster.section()))
 }
 
 fn write(key: &str, value: &Value) -> Value {

@@ -124,7 +124,7 @@ async fn a_cluster_that_speaks_tls_is_served_by_its_tls_ports() {
     let cluster = Cluster::start_with(2, 1, "", &arguments.concat());
     let seed = cluster.setting(0, "tls-port");
     let section = format!("[redis]\ncluster=localhost:{seed}\ntls=true\nca_cert={ca}\nattempt_timeout_ms=2000\n");
-    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &section);
+    let service = Service::plain_with("REQUEST_DEADLINE_MS=10000", &section);
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     for number in 0..20 {
@@ -142,7 +142,7 @@ async fn a_user_needs_only_what_the_documentation_says() {
         cluster.ok(node, &format!("{rule} +readonly +asking +cluster|slots +cluster|nodes"));
     }
     let section = cluster.section().replace("password=", "username=cachefront\npassword=users-password");
-    let service = Service::start_with("REQUEST_DEADLINE_MS=10000", &format!("{section}attempt_timeout_ms=2000\n"));
+    let service = Service::plain_with("REQUEST_DEADLINE_MS=10000", &format!("{section}attempt_timeout_ms=2000\n"));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     caller.write("foo", &json!("v")).await;
@@ -157,7 +157,7 @@ async fn a_user_needs_only_what_the_documentation_says() {
 #[tokio::test]
 async fn a_cluster_that_cannot_be_reached_is_not_ready_and_has_no_misses() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-    let service = Service::start(&format!("[redis]\ncluster=127.0.0.1:{port}\n"));
+    let service = Service::plain(&format!("[redis]\ncluster=127.0.0.1:{port}\n"));
     let readiness = readiness(&service).await;
     assert_eq!((readiness.status.as_u16(), &readiness.json()["status"]), (503, &json!("NOT_READY")));
     assert!(readiness.text.contains("no node of the Redis Cluster has answered"), "{readiness:?}");

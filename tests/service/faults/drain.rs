@@ -42,7 +42,7 @@ async fn expect_gone_soon(service: Service) {
 #[tokio::test]
 async fn while_others_take_notice_it_is_not_ready_but_serves_new_connections() {
     let group = redis(1, 0);
-    let service = Service::start_with(&format!("DRAIN_WAIT_SECS={AN_HOUR}"), &redis_section(&group));
+    let service = Service::plain_with(&format!("DRAIN_WAIT_SECS={AN_HOUR}"), &redis_section(&group));
     until_ready(&service, "READY").await;
     service.stop();
     until_shutting_down(format!("http://{}/readyz", service.admin)).await;
@@ -79,7 +79,7 @@ async fn while_others_take_notice_the_last_answer_on_a_connection_says_so() {
 
 #[tokio::test]
 async fn how_long_it_serves_on_can_change_while_it_runs() {
-    let service = Service::start_with("RELOAD_EVERY_SECS=0", "");
+    let service = Service::plain_with("RELOAD_EVERY_SECS=0", "");
     let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
     service.edit(|text| text + &sections);
     service.reload();
@@ -100,7 +100,7 @@ async fn how_long_it_serves_on_can_change_while_it_runs() {
 #[tokio::test]
 async fn after_the_wait_nothing_is_accepted_and_what_is_in_flight_finishes() {
     let group = redis(1, 0);
-    let service = Service::start_with("DRAIN_WAIT_SECS=1\nREQUEST_DEADLINE_MS=60000", &redis_section(&group));
+    let service = Service::plain_with("DRAIN_WAIT_SECS=1\nREQUEST_DEADLINE_MS=60000", &redis_section(&group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     group.master(0).ask("CLIENT PAUSE 600000 WRITE").expect("an answer");
@@ -120,7 +120,7 @@ async fn after_the_wait_nothing_is_accepted_and_what_is_in_flight_finishes() {
 async fn insisted_upon_it_does_not_wait_for_what_is_in_flight() {
     let group = redis(1, 0);
     let options = format!("DRAIN_SECS={AN_HOUR}\nREQUEST_DEADLINE_MS=60000");
-    let service = Service::start_with(&options, &redis_section(&group));
+    let service = Service::plain_with(&options, &redis_section(&group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     group.master(0).ask("CLIENT PAUSE 600000 WRITE").expect("an answer");

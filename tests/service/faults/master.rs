@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[tokio::test]
 async fn without_its_master_a_shard_reads_and_refuses_writes_at_once() {
     let group = redis(2, 1);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
@@ -43,7 +43,7 @@ async fn without_its_master_a_shard_reads_and_refuses_writes_at_once() {
 #[tokio::test]
 async fn a_batch_over_a_dead_and_a_living_shard_does_what_it_can() {
     let group = redis(2, 0);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     group.master(1).kill();
@@ -58,7 +58,7 @@ async fn a_batch_over_a_dead_and_a_living_shard_does_what_it_can() {
 #[tokio::test]
 async fn a_master_that_hangs_is_given_up_within_the_deadline_and_taken_back() {
     let group = redis(1, 1);
-    let service = Service::start_with("REQUEST_DEADLINE_MS=300", &redis_section(&group));
+    let service = Service::plain_with("REQUEST_DEADLINE_MS=300", &redis_section(&group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     caller.write("k", &json!(1)).await;
@@ -89,7 +89,7 @@ async fn a_shard_that_only_accepts_holds_up_no_other_shard_of_a_batch() {
     let address = mute.local_addr().expect("an address");
     let sections =
         format!("[redis]\nconnect_timeout_ms=5000\n{}[shard:mute]\nmaster={address}\n", redis_section(&group));
-    let service = Service::start(&sections);
+    let service = Service::plain(&sections);
     let caller = service.caller().await;
     eventually("the living shard is connected", async || {
         let answers = caller.run((0..20).map(|n| json!({"command": "READ", "key": format!("k{n}")})).collect()).await;

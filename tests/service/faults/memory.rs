@@ -6,7 +6,7 @@ use serde_json::json;
 #[tokio::test]
 async fn redis_out_of_memory_is_507_and_reads_go_on() {
     let group = redis(1, 0);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     caller.write("k", &json!("v")).await;
     for setting in ["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"] {
@@ -24,7 +24,7 @@ async fn redis_out_of_memory_is_507_and_reads_go_on() {
 #[tokio::test]
 async fn a_master_that_became_a_replica_refuses_writes_as_unavailable() {
     let group = redis(1, 0);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     caller.write("k", &json!("v")).await;
     assert_eq!(group.master(0).ask("REPLICAOF 127.0.0.1 1").expect("an answer"), "+OK");

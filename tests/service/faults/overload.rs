@@ -13,7 +13,7 @@ async fn the_excess_is_shed_at_once_and_what_was_accepted_gets_its_answers() {
     let options = format!("REQUESTS_MAX={REQUESTS_MAX}\nREQUEST_DEADLINE_MS=20000");
     // The node is not taken for hanging while it is paused, so nothing else than the limit refuses anything.
     let service =
-        Service::start_with(&options, &format!("[redis]\nattempt_timeout_ms=15000\n{}", redis_section(&group)));
+        Service::plain_with(&options, &format!("[redis]\nattempt_timeout_ms=15000\n{}", redis_section(&group)));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     pause(group.master(0));

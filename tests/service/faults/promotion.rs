@@ -6,7 +6,7 @@ use cachefront::cli::dev::local_redis::Group;
 use serde_json::json;
 
 async fn service(group: &Group) -> (Service, Caller) {
-    let service = Service::start(&redis_section(group));
+    let service = Service::plain(&redis_section(group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     caller.write("before", &json!("v")).await;
@@ -80,7 +80,7 @@ async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
     tell(heir, "REPLICAOF NO ONE");
     follow(other, heir);
     group.master(0).start_again().expect("it starts");
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     // The old master may be reached first and taken for what the file says, for as long as the heir is unknown.
     eventually("writes reach the promoted node", async || {
@@ -100,7 +100,7 @@ async fn an_instance_that_starts_later_agrees_though_nobody_follows_the_promoted
     until_written(&first, "after").await;
     // Empty, alone, and a master by its own account.
     group.master(0).start_again().expect("it starts");
-    let second = Service::start(&redis_section(&group));
+    let second = Service::plain(&redis_section(&group));
     until_ready(&second, "DEGRADED").await;
     let second = second.caller().await;
     eventually("the second instance finds the promoted node", async || second.read("after").await.map(|_| ())).await;
@@ -114,7 +114,7 @@ async fn a_node_that_was_started_alone_is_neither_written_nor_read() {
     let (group, other) = (redis(1, 1), redis(1, 0));
     let (master, replica, stranger) = (group.master(0), &group.replicas(0)[0], other.master(0));
     let nodes = format!("master={}\nreplicas={}, {}", master.address, stranger.address, replica.address);
-    let service = Service::start(&format!("[shard:a]\n{nodes}\n"));
+    let service = Service::plain(&format!("[shard:a]\n{nodes}\n"));
     let caller = service.caller().await;
     for round in 0..20 {
         let key = format!("k{round}");

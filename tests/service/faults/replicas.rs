@@ -19,7 +19,7 @@ fn keys() -> Vec<String> {
 #[tokio::test]
 async fn reads_survive_the_loss_of_one_replica_after_the_other() {
     let group = redis(1, 3);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let keys = keys();
     let caller = filled(&service, &keys).await;
     for replica in group.replicas(0) {
@@ -38,7 +38,7 @@ async fn reads_survive_the_loss_of_one_replica_after_the_other() {
 #[tokio::test]
 async fn a_replica_that_hangs_costs_no_read_and_comes_back() {
     let group = redis(1, 2);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let keys = keys();
     let caller = filled(&service, &keys).await;
     pause(&group.replicas(0)[0]);
@@ -59,7 +59,7 @@ async fn a_replica_that_hangs_costs_no_read_and_comes_back() {
 #[tokio::test]
 async fn a_replica_that_never_had_the_data_is_not_asked() {
     let group = redis(1, 1);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let keys = keys();
     let caller = filled(&service, &keys).await;
     // Started again, it is empty, and its master is nowhere: everything would be missing there.
@@ -78,7 +78,7 @@ async fn a_replica_that_never_had_the_data_is_not_asked() {
 #[tokio::test]
 async fn connections_that_redis_closes_are_opened_again() {
     let group = redis(1, 2);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let keys = keys();
     let caller = filled(&service, &keys).await;
     for node in group.replicas(0) {
@@ -98,7 +98,7 @@ async fn connections_that_redis_closes_are_opened_again() {
 #[tokio::test]
 async fn a_replica_in_its_first_synchronisation_is_not_asked() {
     let group = redis(1, 1);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let keys = keys();
     let caller = filled(&service, &keys).await;
     // The master takes its time to send what it has: 60 keys of 20 ms each.
@@ -122,7 +122,7 @@ async fn a_replica_in_its_first_synchronisation_is_not_asked() {
 #[tokio::test]
 async fn a_pause_of_the_only_node_costs_no_read() {
     let group = redis(1, 0);
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let keys = keys();
     let caller = filled(&service, &keys).await;
     // More than one attempt's time and less than the deadline.
@@ -136,7 +136,7 @@ async fn a_pause_of_the_only_node_costs_no_read() {
 #[tokio::test]
 async fn replicas_go_on_without_their_master_for_as_long_as_they_may() {
     let group = redis(1, 1);
-    let service = Service::start(&format!("[redis]\nreplica_stale_max_ms=1000\n{}", redis_section(&group)));
+    let service = Service::plain(&format!("[redis]\nreplica_stale_max_ms=1000\n{}", redis_section(&group)));
     let caller = filled(&service, &["k".to_owned()]).await;
     settled(&group).await;
     group.master(0).kill();

@@ -9,7 +9,7 @@ async fn it_starts_while_redis_is_down_and_recovers_unaided() {
     let group = redis(1, 1);
     group.master(0).kill();
     group.replicas(0)[0].kill();
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     let read = json!({"command": "READ", "key": "k"});
     let answer = caller.send(read.to_string()).await;
@@ -29,7 +29,7 @@ async fn it_starts_while_redis_is_down_and_recovers_unaided() {
 #[tokio::test]
 async fn told_to_stop_it_finishes_what_it_was_asked() {
     let group = redis(1, 0);
-    let service = Service::start_with("REQUEST_DEADLINE_MS=4000", &redis_section(&group));
+    let service = Service::plain_with("REQUEST_DEADLINE_MS=4000", &redis_section(&group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     // Redis holds its answer to writes back, so that the request is in flight when the service is stopped.

@@ -80,6 +80,16 @@ impl Service {
         Self { address, admin, stop, reload, thread: Some(thread), folder }
     }
 
+    /// As [`Service::start`], without a near cache: each READ reaches a node.
+    pub fn plain(sections: &str) -> Self {
+        Self::plain_with("", sections)
+    }
+
+    /// As [`Service::start_with`], without a near cache.
+    pub fn plain_with(options: &str, sections: &str) -> Self {
+        Self::start_with(options, &format!("{sections}\n[near_cache]\nenabled=false\n"))
+    }
+
     /// A caller with a token of the shared secret.
     pub async fn caller(&self) -> Caller {
         Caller::log_in(self, API_KEY, None).await

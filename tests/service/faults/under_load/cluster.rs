@@ -9,7 +9,7 @@ const BUSY_KEY: &str = "load:0:0";
 
 async fn under_load() -> (Cluster, Service, Traffic) {
     let cluster = Cluster::start(3, 1);
-    let service = Service::start(&cluster.section());
+    let service = Service::plain(&cluster.section());
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load::on(&service)).await;
     (cluster, service, traffic)

@@ -73,7 +73,7 @@ async fn with_paths_to_replicas() -> (Group, [(Node, Proxy); 2]) {
 async fn writes_acknowledged_with_a_replica_survive_a_failover() {
     let (group, [(heir, heirs_path), (other, others_path)]) = with_paths_to_replicas().await;
     let nodes = format!("master={}\nreplicas={}, {}", group.master(0).address, heir.address, other.address);
-    let service = Service::start(&format!("[shard:a]\n{nodes}\n"));
+    let service = Service::plain(&format!("[shard:a]\n{nodes}\n"));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
     // First only the heir hears its master, and then nobody does: what it acknowledges now it alone has.

@@ -29,7 +29,7 @@ const WITHOUT_MASTER: [&str; 3] = ["shard_unavailable", "write_unconfirmed", "de
 async fn under_load(replicas: usize) -> (Group, Service, Traffic) {
     let group = redis(1, replicas);
     settled(&group).await;
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load::on(&service)).await;
     (group, service, traffic)

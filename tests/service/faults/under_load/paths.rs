@@ -25,7 +25,7 @@ async fn paths() -> Paths {
     let master = Proxy::before(&group.master(0).address);
     let replicas: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
     let addresses = format!("{}, {}", replicas[0].address, replicas[1].address);
-    let service = Service::start(&format!("[shard:a]\nmaster={}\nreplicas={addresses}\n", master.address));
+    let service = Service::plain(&format!("[shard:a]\nmaster={}\nreplicas={addresses}\n", master.address));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load { padding_bytes: PADDING_BYTES, ..Load::on(&service) }).await;
     Paths { master, replicas, service, traffic, _group: group }

@@ -14,7 +14,7 @@ async fn watched() -> (Group, Sentinels) {
 }
 
 async fn traffic(sections: &str) -> (Service, Traffic) {
-    let service = Service::start(sections);
+    let service = Service::plain(sections);
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load::on(&service)).await;
     (service, traffic)

@@ -14,7 +14,7 @@ async fn slow_to_load(replicas: usize) -> (Group, Service, Traffic) {
     let arguments = SLOW_TO_LOAD.map(str::to_owned).to_vec();
     let group = start(&Layout { replicas, arguments, ..Layout::default() });
     settled(&group).await;
-    let service = Service::start(&redis_section(&group));
+    let service = Service::plain(&redis_section(&group));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load::on(&service)).await;
     (group, service, traffic)
@@ -98,7 +98,7 @@ async fn a_replica_that_lags_by_seconds_fails_no_request() {
     tell(master, "SET settled yes");
     eventually("a write is replicated", async || (lagging.ask("GET settled").ok()? == "yes").then_some(())).await;
     let nodes = format!("[shard:a]\nmaster={}\nreplicas={}\n", master.address, lagging.address);
-    let service = Service::start(&nodes);
+    let service = Service::plain(&nodes);
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load { reads_own_writes: true, ..Load::on(&service) }).await;
     stream.set(Mode::Delay(Duration::from_secs(2)));

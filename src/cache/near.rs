@@ -1,0 +1,187 @@
+//! The near cache, and when what it keeps may be an answer.
+//!
+//! A value that was kept stands in for a read only where that read would now go to the node that the value came from,
+//! over a connection on which the node would have told of a change (see [`Store::would_answer`]). So it is never older
+//! than what that node would answer but for the time that its word takes to get here, and everything that decides
+//! over nodes (freshness, roles, shards that move) decides over kept values, too.
+
+use super::{Cache, CacheError, Reply};
+use crate::{
+    near_cache::{Counts, Fetched, Kept, NearCache},
+    sealing,
+    settings::Settings,
+    store::{Forget, Freshness, Source, Store, StoreError, Tracked},
+    types::{Deadline, Envelope, FullKey, Value, envelope},
+};
+use std::sync::{Arc, OnceLock, atomic::Ordering::Relaxed};
+use tokio::time::Instant;
+
+/// The near cache of the process. A clone is a handle on the same one.
+#[derive(Clone)]
+pub struct Near {
+    values: Arc<NearCache<Stored, StoreError>>,
+    keep_opened: bool,
+}
+
+/// What was found under a key.
+pub struct Stored {
+    found: Found,
+    /// `None` where nobody would say that it changes.
+    source: Option<Source>,
+}
+
+enum Found {
+    Nothing,
+    Open(Arc<Value<'static>>),
+    /// As it is in Redis, and, where that may be kept, opened.
+    Sealed(Vec<u8>, OnceLock<Arc<Value<'static>>>),
+}
+
+impl Near {
+    /// `None` where it is switched off.
+    pub fn new(settings: &Settings) -> Option<Self> {
+        let near = &settings.near_cache;
+        near.enabled.then(|| Self {
+            values: Arc::new(NearCache::new(near.bytes_max, near.age_max)),
+            keep_opened: near.keep_opened,
+        })
+    }
+
+    /// To be told of keys that change.
+    pub fn listener(&self) -> Forget {
+        let values = Arc::clone(&self.values);
+        Arc::new(move |key: &[u8]| values.forget(key))
+    }
+
+    /// Forgets everything: the keys that opened it may not be there any more.
+    pub fn clear(&self) {
+        self.values.clear();
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.values.counts
+    }
+
+    /// Entries, and the bytes that they take together.
+    pub fn size(&self) -> (usize, u64) {
+        self.values.size()
+    }
+
+    /// What is kept, if it may answer such a read.
+    fn find(&self, store: &Store, key: &FullKey<'_>, freshness: Freshness) -> Option<Arc<Kept<Stored>>> {
+        let kept = self.values.get(key.as_bytes(), Instant::now());
+        let answers = |source: &Source| store.would_answer(source, key, freshness);
+        let kept = kept.filter(|kept| kept.value.source.as_ref().is_some_and(answers));
+        let count = if kept.is_some() { &self.counts().hits } else { &self.counts().misses };
+        count.fetch_add(1, Relaxed);
+        kept
+    }
+
+    /// What a read finds now, for all who ask at once.
+    async fn fetch(
+        &self,
+        store: &Store,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Arc<Kept<Stored>>, StoreError> {
+        let may_double = self.keep_opened;
+        let fetch = || {
+            let (store, key) = (store.clone(), key.to_owned());
+            async move { store.track(&key, freshness, deadline).await.map(|tracked| fetched(tracked, may_double)) }
+        };
+        // Whoever wants more than others gets an answer of their own.
+        self.values.fetch(key.as_bytes(), freshness == Freshness::Usual, fetch).await
+    }
+}
+
+fn fetched(Tracked { bytes, origin }: Tracked, may_double: bool) -> Fetched<Stored> {
+    let length = bytes.as_ref().map_or(0, Vec::len);
+    let found = match bytes {
+        None => Found::Nothing,
+        Some(bytes) => match envelope(&bytes) {
+            Envelope::Sealed { .. } => Found::Sealed(bytes, OnceLock::new()),
+            Envelope::Open => Found::Open(Arc::new(Value::decode(bytes))),
+        },
+    };
+    let doubled = may_double && matches!(found, Found::Sealed(..));
+    let (source, left) = origin.map(|origin| (origin.source, origin.left)).unzip();
+    Fetched { value: Stored { found, source }, bytes: if doubled { 2 * length } else { length }, keep: left }
+}
+
+impl Cache {
+    /// What is kept under the key, if it may answer such a read.
+    pub(super) fn kept(&self, key: &FullKey<'_>, freshness: Freshness) -> Option<Result<Reply, CacheError>> {
+        let near = self.near.as_ref().filter(|_| freshness != Freshness::Master)?;
+        near.find(&self.store, key, freshness).map(|kept| self.reply_of(near, key, &kept.value))
+    }
+
+    /// True if what such a read finds is worth keeping.
+    pub(super) fn is_worth_keeping(&self, key: &FullKey<'_>, freshness: Freshness) -> bool {
+        let near = self.near.as_ref().filter(|_| freshness != Freshness::Master);
+        near.is_some_and(|near| near.values.wants(key.as_bytes()))
+    }
+
+    /// What a read finds, to be kept; `None` if others who fetch it failed where this one need not.
+    pub(super) async fn fetch(
+        &self,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Option<Result<Reply, CacheError>> {
+        let near = self.near.as_ref()?;
+        match near.fetch(&self.store, key, freshness, deadline).await {
+            Ok(kept) => Some(self.reply_of(near, key, &kept.value)),
+            // That of whoever asked first.
+            Err(StoreError::DeadlinePassed { .. }) if !deadline.has_passed() => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    fn reply_of(&self, near: &Near, key: &FullKey<'_>, stored: &Stored) -> Result<Reply, CacheError> {
+        let value = match &stored.found {
+            Found::Nothing => return Ok(Reply::NotFound),
+            Found::Open(value) => Arc::clone(value),
+            Found::Sealed(bytes, opened) => {
+                if let Some(value) = opened.get() {
+                    return Ok(Reply::Found(Arc::clone(value)));
+                }
+                let plain = sealing::open(self.keyring.as_ref(), key, bytes.clone());
+                let value = Arc::new(Value::decode(plain.map_err(CacheError::DoesNotOpen)?));
+                if near.keep_opened {
+                    // Somebody else may have been as quick with the same.
+                    let _kept = opened.set(Arc::clone(&value));
+                }
+                value
+            }
+        };
+        Ok(Reply::Found(value))
+    }
+
+    /// To be held while keys are changed: what is kept of them is forgotten before, so that nobody joins a read of
+    /// what was, and afterwards, however that ended, because it may have been read meanwhile.
+    pub(super) fn changing<'k>(&'k self, keys: &'k [&'k FullKey<'k>]) -> Changing<'k> {
+        let changing = Changing { near: self.near.as_ref(), keys };
+        changing.forget();
+        changing
+    }
+}
+
+pub(super) struct Changing<'k> {
+    near: Option<&'k Near>,
+    keys: &'k [&'k FullKey<'k>],
+}
+
+impl Changing<'_> {
+    fn forget(&self) {
+        if let Some(near) = self.near {
+            self.keys.iter().for_each(|key| near.values.forget(key.as_bytes()));
+        }
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}

@@ -1,0 +1,202 @@
+//! Many writers and readers through several instances that keep what they read, while connections are cut and a replica
+//! starts over.
+//!
+//! Versions of a key only grow. Through the instance that acknowledged a version, nobody may read less from then on; and
+//! when the last write of a round has settled, nobody may read less than that through any instance, ever again. Values
+//! are kept for an hour, so what is out of date stays so. `make soak` runs it for long.
+
+#![allow(clippy::print_stderr, reason = "what was measured is said")]
+
+use super::KEPT;
+use crate::harness::{Caller, Service, eventually, redis, redis_section, settled};
+use cachefront::cli::dev::local_redis::{Group, Node};
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+const KEYS: usize = 12;
+const INSTANCES: usize = 2;
+const READERS: usize = 8;
+/// Readings of each key through each instance when a round has settled.
+const LAST_READINGS: usize = 25;
+/// How long the test goes on, in seconds; without it, for some rounds.
+const SOAK: &str = "CACHEFRONT_SOAK_SECS";
+const ROUNDS: usize = 12;
+
+/// One key: what its only writer knows of it.
+#[derive(Default)]
+struct Record {
+    /// The last version that was acknowledged, by the instance that did it.
+    acknowledged: [AtomicU64; INSTANCES],
+}
+
+struct World {
+    callers: Vec<Caller>,
+    records: Vec<Record>,
+    writing: AtomicBool,
+    reads: AtomicU64,
+}
+
+fn key(number: usize) -> String {
+    format!("key-{number}")
+}
+
+/// The version that a value stands for; none is less than the first.
+fn version(value: Option<Value>) -> u64 {
+    value.map_or(0, |value| value.as_u64().expect("a version"))
+}
+
+impl World {
+    /// Writes ever higher versions of a key, of every third key through one instance after the other; returns the last
+    /// one.
+    async fn write(&self, number: usize, first: u64, writes: u64) -> u64 {
+        for version in first..first + writes {
+            let turn = usize::try_from(version).expect("a small number");
+            let instance = if number.is_multiple_of(3) { turn } else { number } % INSTANCES;
+            let write = json!({"command": "WRITE", "key": key(number), "value": version}).to_string();
+            // Whose connection was cut does not know whether it was done, and does it again.
+            eventually("a write succeeds", async || {
+                (self.callers[instance].send(write.clone()).await.status.as_u16() == 200).then_some(())
+            })
+            .await;
+            self.records[number].acknowledged[instance].store(version, SeqCst);
+        }
+        first + writes - 1
+    }
+
+    /// Reads keys as long as there are writers.
+    async fn read(&self, reader: usize) {
+        let mut turn = reader;
+        while self.writing.load(SeqCst) {
+            turn = turn.wrapping_mul(31).wrapping_add(7);
+            let (number, instance) = (turn % KEYS, (turn / KEYS) % INSTANCES);
+            let least = self.records[number].acknowledged[instance].load(SeqCst);
+            let read = json!({"command": "READ", "key": key(number)}).to_string();
+            let answer = self.callers[instance].send(read).await;
+            // While nodes come and go it may fail, but not tell what was.
+            if answer.status.as_u16() != 200 {
+                continue;
+            }
+            let version = version(answer.json().get("value").cloned());
+            assert!(version >= least, "{} reads as {version} after {least} through the same instance", key(number));
+            self.reads.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// Waits until each instance reads these versions; from then on nothing else may be read.
+    async fn expect(&self, versions: &[u64]) {
+        for (instance, caller) in self.callers.iter().enumerate() {
+            for (number, last) in versions.iter().enumerate() {
+                eventually(&format!("instance {instance} reads {last} of {}", key(number)), async || {
+                    (version(caller.read(&key(number)).await) == *last).then_some(())
+                })
+                .await;
+            }
+        }
+        for _ in 0..LAST_READINGS {
+            let readings = self.callers.iter().flat_map(|caller| {
+                versions.iter().enumerate().map(move |(number, last)| async move {
+                    assert_eq!(version(caller.read(&key(number)).await), *last, "an older value of {}", key(number));
+                })
+            });
+            join_all(readings).await;
+        }
+    }
+}
+
+/// Does harm while writers write: connections end, and once in a while a replica starts from nothing.
+async fn harm(group: &Group, round: usize) {
+    let nodes: Vec<&Node> = std::iter::once(group.master(0)).chain(group.replicas(0)).collect();
+    for step in 0..4 {
+        let node = nodes[(round + step) % nodes.len()];
+        // Of the service, or between master and replica.
+        let kind = if step == 2 { "replica" } else { "normal" };
+        // A node that is down has none.
+        let _answer = node.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    if round % 4 == 3 {
+        let replica = &group.replicas(0)[round % group.replicas(0).len()];
+        replica.kill();
+        tokio::task::block_in_place(|| replica.start_again().expect("it starts again"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_reader_sees_an_older_value_when_writes_have_settled() {
+    let group = redis(1, 2);
+    settled(&group).await;
+    let section = format!("{KEPT}{}", redis_section(&group));
+    let services: Vec<Service> = (0..INSTANCES).map(|_| Service::start(&section)).collect();
+    let mut world = World {
+        callers: Vec::new(),
+        records: std::iter::repeat_with(Record::default).take(KEYS).collect(),
+        writing: AtomicBool::new(false),
+        reads: AtomicU64::new(0),
+    };
+    for service in &services {
+        world.callers.push(service.caller().await);
+    }
+    let world = Arc::new(world);
+    let soak = std::env::var(SOAK).ok().map(|secs| Duration::from_secs(secs.parse().expect("a number of seconds")));
+    let start = Instant::now();
+    let (mut next, mut round) = (1, 0);
+    while soak.map_or(round < ROUNDS, |soak| start.elapsed() < soak) {
+        world.writing.store(true, SeqCst);
+        let readers = (0..READERS).map(|reader| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.read(reader).await })
+        });
+        let readers: Vec<_> = readers.collect();
+        let writes = 30;
+        let written = join_all((0..KEYS).map(|number| world.write(number, next, writes)));
+        let (versions, ()) = join(written, harm(&group, round)).await;
+        next += writes;
+        settled(&group).await;
+        world.expect(&versions).await;
+        world.writing.store(false, SeqCst);
+        for reader in readers {
+            reader.await.expect("no reader saw an older value");
+        }
+        round += 1;
+    }
+    eprintln!(
+        "{round} rounds, {} readings while {} versions of {KEYS} keys were written",
+        world.reads.load(SeqCst),
+        next - 1
+    );
+}
+
+#[tokio::test]
+async fn how_long_a_write_takes_to_be_seen_through_another_instance() {
+    let group = redis(1, 2);
+    settled(&group).await;
+    let section = format!("{KEPT}{}", redis_section(&group));
+    let services = [Service::start(&section), Service::start(&section)];
+    let [writer, reader] = [services[0].caller().await, services[1].caller().await];
+    let mut took = Vec::new();
+    for round in 0..100 {
+        writer.write("k", &json!(round)).await;
+        let start = Instant::now();
+        // Without a pause: it is the service that is measured.
+        while reader.read("k").await != Some(json!(round)) {
+            assert!(start.elapsed() < Duration::from_secs(10), "the write is not seen");
+        }
+        took.push(start.elapsed());
+        // Kept again, so that the next write has something to make out of date.
+        for _ in 0..2 {
+            assert_eq!(reader.read("k").await, Some(json!(round)));
+        }
+    }
+    took.sort_unstable();
+    eprintln!(
+        "seen after the acknowledgement: median {:?}, 99 of 100 within {:?}, at most {:?}",
+        took[50], took[98], took[99]
+    );
+}

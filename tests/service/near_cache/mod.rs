@@ -1,0 +1,290 @@
+//! What the process keeps itself: that it spares Redis, and that it is never out of date for long.
+
+mod coherence;
+
+use crate::harness::{Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
+use cachefront::cli::dev::local_redis::{Group, Node};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Kept for an hour, so that nothing but Redis's word ends it.
+pub const KEPT: &str = "[near_cache]\nenabled=true\nage_max_ms=3600000\n";
+
+/// A service that keeps values, in front of a master and a replica.
+async fn keeping() -> (Group, Service, Caller) {
+    let group = redis(1, 1);
+    settled(&group).await;
+    let service = Service::start(&format!("{KEPT}{}", redis_section(&group)));
+    let caller = service.caller().await;
+    (group, service, caller)
+}
+
+fn read(key: &str) -> Value {
+    json!({"command": "READ", "key": key})
+}
+
+fn gets(group: &Group) -> u64 {
+    std::iter::once(group.master(0)).chain(group.replicas(0)).map(|node| calls(node, "get")).sum()
+}
+
+/// Reads a key until its value, as expected, is kept, so that reading it again reaches no node.
+async fn until_kept(caller: &Caller, group: &Group, key: &str, expected: Option<&Value>) {
+    eventually("it is kept", async || {
+        let right = caller.read(key).await.as_ref() == expected;
+        let before = gets(group);
+        (right && caller.read(key).await.as_ref() == expected && gets(group) == before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_and_misses_that_are_read_again_reach_no_node() {
+    let (group, _service, caller) = keeping().await;
+    // By somebody else: what was changed through the service goes from master to replica after a while.
+    assert_eq!(group.master(0).ask("MSET k plain number 7").expect("an answer"), "+OK");
+    until_kept(&caller, &group, "k", Some(&json!("plain"))).await;
+    until_kept(&caller, &group, "number", Some(&json!("7"))).await;
+    until_kept(&caller, &group, "missing", None).await;
+    let before = gets(&group);
+    for _ in 0..50 {
+        assert_eq!(caller.read("k").await, Some(json!("plain")));
+        let batch = caller.run(json!([read("missing"), read("k"), read("number"), read("k")])).await;
+        let statuses: Vec<_> = (0..4).map(|at| batch[at]["status"].as_str().unwrap_or_default()).collect();
+        assert_eq!(statuses, ["NOT_FOUND", "SUCCESS", "SUCCESS", "SUCCESS"]);
+    }
+    assert_eq!(gets(&group), before);
+    // Who asks for the master gets it.
+    let answer = caller.run(json!({"command": "READ", "key": "k", "consistency": "master"})).await;
+    assert_eq!((&answer["value"], gets(&group)), (&json!("plain"), before + 1));
+}
+
+#[tokio::test]
+async fn keys_that_are_read_once_are_not_tracked() {
+    let (group, _service, caller) = keeping().await;
+    for number in 0..20 {
+        caller.read(&format!("once-{number}")).await;
+    }
+    let tracked: u64 = group.replicas(0)[0].info("tracking_total_keys").expect("a field").parse().expect("a number");
+    assert_eq!(tracked, 0);
+}
+
+#[tokio::test]
+async fn a_batch_fills_it_and_reads_what_it_changes_itself() {
+    let (group, _service, caller) = keeping().await;
+    caller.write("k", &json!("old")).await;
+    let both = json!([read("k"), read("other")]);
+    eventually("it is kept", async || {
+        caller.run(both.clone()).await;
+        let before = gets(&group);
+        let batch = caller.run(both.clone()).await;
+        (batch[0]["value"] == "old" && batch[1]["status"] == "NOT_FOUND" && gets(&group) == before).then_some(())
+    })
+    .await;
+    let write = json!({"command": "WRITE", "key": "k", "value": "new"});
+    let batch = caller.run(json!([read("k"), write, read("k"), {"command": "DELETE", "key": "k"}, read("k")])).await;
+    assert_eq!(
+        (&batch[0]["value"], &batch[2]["value"], &batch[4]["status"]),
+        (&json!("old"), &json!("new"), &json!("NOT_FOUND"))
+    );
+    assert_eq!(caller.read("k").await, None);
+}
+
+#[tokio::test]
+async fn what_is_changed_through_the_same_instance_is_seen_at_once() {
+    let group = redis(1, 1);
+    settled(&group).await;
+    // Word of a change comes over another connection than its acknowledgement.
+    let sections = format!("{KEPT}[redis]\nconnections_per_node=8\n{}", redis_section(&group));
+    let service = Service::start(&sections);
+    let caller = service.caller().await;
+    for number in 0..300 {
+        caller.write("k", &json!(number)).await;
+        for _ in 0..3 {
+            assert_eq!(caller.read("k").await, Some(json!(number)));
+        }
+        if number % 3 == 0 {
+            caller.run(json!({"command": "DELETE", "key": "k"})).await;
+            assert_eq!([caller.read("k").await, caller.read("k").await], [None, None]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_others_change_is_seen() {
+    let (group, _service, caller) = keeping().await;
+    let master = group.master(0);
+    let change = |command: &str| assert!(!master.ask(command).expect("an answer").starts_with('-'));
+    until_kept(&caller, &group, "k", None).await;
+    let changes: [(&str, Option<Value>); 6] = [
+        ("SET k one", Some(json!("one"))),
+        ("APPEND k -and-more", Some(json!("one-and-more"))),
+        ("UNLINK k", None),
+        ("SET k two", Some(json!("two"))),
+        ("FLUSHALL", None),
+        // It ends by itself.
+        ("SET k three PX 400", Some(json!("three"))),
+    ];
+    for (command, expected) in changes {
+        change(command);
+        caller.until_read("k", expected.as_ref()).await;
+        if command.contains("PX") {
+            caller.until_read("k", None).await;
+        } else {
+            until_kept(&caller, &group, "k", expected.as_ref()).await;
+        }
+    }
+}
+
+/// A service that reads from a replica over a path that can be broken.
+async fn behind_a_path() -> (Group, Proxy, Service, Caller) {
+    let group = redis(1, 1);
+    settled(&group).await;
+    let path = Proxy::before(&group.replicas(0)[0].address);
+    let nodes = format!("[shard:a]\nmaster={}\nreplicas={}\n", group.master(0).address, path.address);
+    let service = Service::start(&format!("{KEPT}{nodes}"));
+    let caller = service.caller().await;
+    (group, path, service, caller)
+}
+
+#[tokio::test]
+async fn what_came_over_a_lost_connection_counts_no_more() {
+    let (group, path, _service, caller) = behind_a_path().await;
+    let (master, replica) = (group.master(0), &group.replicas(0)[0]);
+    for round in 0..5 {
+        let (old, new) = (json!(format!("old-{round}")), json!(format!("new-{round}")));
+        // By somebody else, so that nothing speaks against the replica.
+        assert_eq!(master.ask(&format!("SET k old-{round}")).expect("an answer"), "+OK");
+        until_kept(&caller, &group, "k", Some(&old)).await;
+        // The replica's word of the change does not get through: nobody listens on the path any more.
+        path.set(Mode::Refuse);
+        until_reads_at(&caller, master).await;
+        assert_eq!(master.ask(&format!("SET k new-{round}")).expect("an answer"), "+OK");
+        eventually("it is replicated", async || (replica.ask("GET k").ok()? == format!("new-{round}")).then_some(()))
+            .await;
+        path.set(Mode::Pass);
+        until_reads_at(&caller, replica).await;
+        for _ in 0..20 {
+            assert_eq!(caller.read("k").await, Some(new.clone()));
+        }
+    }
+}
+
+/// Waits until another key is read from that node.
+async fn until_reads_at(caller: &Caller, node: &Node) {
+    let mut number = 0;
+    eventually("the node is read", async || {
+        number += 1;
+        let before = calls(node, "get");
+        caller.read(&format!("probe-{number}")).await;
+        (calls(node, "get") > before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_is_not_believed_for_long() {
+    let (group, path, _service, caller) = behind_a_path().await;
+    assert_eq!(group.master(0).ask("SET k old").expect("an answer"), "+OK");
+    until_kept(&caller, &group, "k", Some(&json!("old"))).await;
+    path.set(Mode::BlackHole);
+    assert_eq!(group.master(0).ask("SET k new").expect("an answer"), "+OK");
+    let start = Instant::now();
+    caller.until_read("k", Some(&json!("new"))).await;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}: three attempts' time is 750 ms, and it is asked every 250 ms");
+    path.set(Mode::Pass);
+    for _ in 0..20 {
+        assert_eq!(caller.read("k").await, Some(json!("new")));
+    }
+}
+
+#[tokio::test]
+async fn those_who_miss_at_once_ask_once() {
+    let (group, path, _service, caller) = behind_a_path().await;
+    caller.write("k", &json!("v")).await;
+    until_kept(&caller, &group, "k", Some(&json!("v"))).await;
+    assert_eq!(group.master(0).ask("SET k w").expect("an answer"), "+OK");
+    caller.until_read("k", Some(&json!("w"))).await;
+    let before = gets(&group);
+    path.set(Mode::Delay(Duration::from_millis(100)));
+    assert_eq!(group.master(0).ask("SET k x").expect("an answer"), "+OK");
+    let replica = &group.replicas(0)[0];
+    eventually("it is replicated", async || (replica.ask("GET k").ok()? == "x").then_some(())).await;
+    let before_own = gets(&group) - before;
+    let values = eventually("the word has come", async || {
+        let values = join_all((0..100).map(|_| caller.read("k"))).await;
+        values.iter().any(|value| *value == Some(json!("x"))).then_some(values)
+    })
+    .await;
+    assert_eq!(values.len(), 100);
+    let asked = gets(&group) - before - before_own;
+    assert!(asked <= 5, "{asked} reads reached a node");
+}
+
+#[tokio::test]
+async fn a_node_that_may_not_tell_of_changes_is_read_each_time() {
+    let group = redis(1, 1);
+    settled(&group).await;
+    for node in std::iter::once(group.master(0)).chain(group.replicas(0)) {
+        let user = "ACL SETUSER plain on >secret ~* &* +@all -client|tracking";
+        assert_eq!(node.ask(user).expect("an answer"), "+OK");
+    }
+    let sections = format!("{KEPT}[redis]\nusername=plain\npassword=secret\n{}", redis_section(&group));
+    let service = Service::start(&sections);
+    let caller = service.caller().await;
+    caller.write("k", &json!("v")).await;
+    let before = gets(&group);
+    for _ in 0..10 {
+        assert_eq!(caller.read("k").await, Some(json!("v")));
+    }
+    assert_eq!(gets(&group), before + 10);
+}
+
+#[tokio::test]
+async fn sealed_values_are_kept_and_opened_with_the_keys_of_now() {
+    let group = redis(1, 1);
+    settled(&group).await;
+    for keep_opened in [false, true] {
+        let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeef0";
+        let sections = format!("{KEPT}keep_opened={keep_opened}\n{}", redis_section(&group));
+        let service = Service::start_with(&format!("ENCRYPTION_KEY={key}"), &sections);
+        let caller = service.caller().await;
+        caller.run(json!({"command": "WRITE", "key": "k", "value": "secret", "encrypt": true})).await;
+        until_kept(&caller, &group, "k", Some(&json!("secret"))).await;
+        service.edit(|text| text.replace("00112233", "ffeeddcc"));
+        service.reload();
+        eventually("it opens no more", async || {
+            let reply = caller.send(read("k").to_string()).await;
+            (reply.json()["code"] == "value_does_not_open").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn in_a_redis_cluster_what_moved_is_not_taken_for_what_it_was() {
+    let cluster = Cluster::start(2, 0);
+    let service = Service::start(&format!("{KEPT}{}", cluster.section()));
+    let caller = service.caller().await;
+    eventually("it serves", async || {
+        let reply = caller.send(json!({"command": "WRITE", "key": "k", "value": "old"}).to_string()).await;
+        (reply.status.as_u16() == 200).then_some(())
+    })
+    .await;
+    let from = cluster.owner("k");
+    let to = 1 - from;
+    let gets = |node: usize| calls(cluster.node(node), "get");
+    eventually("it is kept", async || {
+        let before = gets(from);
+        let read = caller.read("k").await;
+        (read == Some(json!("old")) && gets(from) == before).then_some(())
+    })
+    .await;
+    cluster.move_slot(cluster.slot("k"), from, to);
+    cluster.ok(to, "SET k new");
+    caller.until_read("k", Some(&json!("new"))).await;
+    for _ in 0..20 {
+        assert_eq!(caller.read("k").await, Some(json!("new")));
+    }
+}
