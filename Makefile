@@ -7,14 +7,14 @@ RUNS ?= 10
 PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak bench redis dist static clean
+.PHONY: run test check fmt docs failures soak bench redis haproxy dist static clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
-test: redis
+test: redis haproxy
 	cargo test --locked
 	python3 scripts/check_manifests.py --self-test
 
@@ -32,6 +32,7 @@ fmt:
 # What is written from the code.
 docs:
 	CACHEFRONT_WRITE_DOCS=1 cargo test --locked --lib the_documentation_is_current
+	python3 scripts/check_manifests.py --write-docs
 
 # The table of docs/failures.md, from as many runs of the fault tests.
 failures: redis
@@ -54,6 +55,10 @@ bench: redis
 # redis-server, if there is none.
 redis:
 	@sh scripts/install_redis.sh
+
+# haproxy, if there is none and it can be installed.
+haproxy:
+	@sh scripts/install_haproxy.sh
 
 # What is shipped, in target/packages: a Debian package, an archive, checksums; as root, the package is also tried out
 # in a clean Debian. The build takes minutes: PROFILE=dev is for those who work on packaging.

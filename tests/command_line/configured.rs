@@ -124,7 +124,7 @@ fn openapi_prints_the_description() {
 #[test]
 fn the_settings_that_are_deployed_load_and_placeholders_do_not() {
     let setup = Setup::new("");
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes/base");
     let config = format!("{root}/setup.config");
     let check = |jwt: &str, shared: &str| {
         let mut command = crate::cachefront(&["check-config", "--config", &config]);

@@ -3,6 +3,7 @@
 mod caller;
 mod certificates;
 mod cluster;
+mod haproxy;
 mod instance;
 mod proxy;
 mod sentinels;
@@ -12,7 +13,8 @@ mod traffic;
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
 pub use cluster::Cluster;
-pub use instance::Instance;
+pub use haproxy::{HaProxy, Tls};
+pub use instance::{Instance, Place};
 pub use proxy::{Mode, Proxy};
 pub use sentinels::{Sentinels, Unusual};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
