@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 8] = [
     &["ring", "types"],
     &["settings"],
     &["telemetry"],
-    &["sealing", "store"],
+    &["near_cache", "sealing", "store"],
     &["auth", "cache"],
     &["api"],
     &["server"],
