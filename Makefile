@@ -4,16 +4,17 @@ PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
+PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak bench redis prometheus dist clean
+.PHONY: run test check fmt docs failures soak bench redis haproxy prometheus dist static clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
-test: redis prometheus
+test: redis haproxy prometheus
 	cargo test --locked
 	python3 scripts/check_manifests.py --self-test
 
@@ -32,6 +33,7 @@ fmt:
 # What is written from the code.
 docs:
 	CACHEFRONT_WRITE_DOCS=1 cargo test --locked --lib the_documentation_is_current
+	python3 scripts/check_manifests.py --write-docs
 
 # The table of docs/failures.md, from as many runs of the fault tests.
 failures: redis
@@ -59,9 +61,21 @@ redis:
 prometheus:
 	@sh scripts/install_prometheus.sh
 
-# The program as it is shipped: target/dist/cachefront.
+# haproxy, if there is none and it can be installed.
+haproxy:
+	@sh scripts/install_haproxy.sh
+
+# What is shipped, in target/packages: a Debian package, an archive, checksums; as root, the package is also tried out
+# in a clean Debian. The build takes minutes: PROFILE=dev is for those who work on packaging.
 dist:
-	cargo build --locked --profile dist
+	cargo build --locked --profile $(PROFILE) --bin cachefront
+	@sh scripts/package.sh $(PROFILE)
+	@sh scripts/install_redis.sh
+	@sh scripts/check_package.sh target/packages/*.deb
+
+# A program for any Linux, whatever its libc. Nobody has tried this yet.
+static:
+	sh scripts/static_build.sh
 
 clean:
 	cargo clean

@@ -5,7 +5,7 @@
 #   JWT_SECRET_KEY, SRVC_SHARED_SECRET, ENCRYPTION_KEY, REDIS_PASSWORD   256 random bits each
 #   tls.crt, tls.key     a self-signed certificate for localhost, cachefront and the names given, for a year; put
 #                        real ones there where callers can't be told to trust it
-#   kustomization.yaml   deploys deploy/kubernetes with these secrets, see deploy/kubernetes/README.md
+#   kustomization.yaml   deploys deploy/kubernetes/overlays/production with these secrets, see deploy/kubernetes/README.md
 set -eu
 umask 077
 mkdir -p "$(dirname "$0")/secrets"
@@ -44,8 +44,9 @@ fi
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 
+# Or ../kubernetes/overlays/dev.
 resources:
-  - ../kubernetes
+  - ../kubernetes/overlays/production
 
 secretGenerator:
   - name: cachefront

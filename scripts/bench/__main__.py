@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import page  # noqa: E402
+import plot  # noqa: E402
 from plan import Plan, say  # noqa: E402
 from system import Stage, machine  # noqa: E402
 
@@ -35,6 +36,7 @@ def measure(secs, rounds, idle_count):
         print(page.main_table(results["main"]), flush=True)
         results["sizes"] = plan.sizes()
         results["connections"] = plan.connections()
+        results["keys"] = plan.keys()
         results["open_loop"] = plan.open_loop(plan.capacities())
         results["handshakes"] = plan.handshakes()
         results["idle"] = plan.idle(idle_count)
@@ -54,6 +56,7 @@ def main():
     print(text)
     if not given.no_page and not given.quick:
         page.write(text)
+        plot.write(results["main"])
 
 
 if __name__ == "__main__":

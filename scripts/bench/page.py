@@ -31,15 +31,18 @@ def main_table(main):
     return table(head, [figures_row(name, figures, base) for name, figures in main.items()])
 
 
-def goals_table(main, shards, idle, open_loop, at_rest_kib):
+def goals_table(main, shards, keys, idle, open_loop, at_rest_kib):
     """Each goal, and what was measured."""
     cpu = lambda name: main[name]["cpu_us"]
     rows = [
+        ("READ, kept near ÷ bare reply, CPU", cpu("READ, kept near") / cpu("bare reply"), 1.15),
         ("READ ÷ bare reply, CPU", cpu("READ") / cpu("bare reply"), 1.40),
-        ("READ ÷ Webdis plain GET, CPU", cpu("READ") / cpu("Webdis GET, plain HTTP, no token"), 0.70),
-        ("READ ÷ nginx TLS + Lua, CPU", cpu("READ") / cpu("nginx TLS + Lua GET, no token"), 0.50),
+        ("READ, one master ÷ Webdis plain GET, CPU", cpu("READ, one master") / cpu("Webdis GET, plain HTTP, no token"), 0.70),
+        ("READ, kept near ÷ Webdis plain GET, CPU", cpu("READ, kept near") / cpu("Webdis GET, plain HTTP, no token"), 0.55),
+        ("READ, one master ÷ nginx TLS + Lua, CPU", cpu("READ, one master") / cpu("nginx TLS + Lua GET, no token"), 0.50),
         ("sealed READ of 1 KiB ÷ plain, CPU", cpu("READ of 1 KiB, sealed") / cpu("READ of 1 KiB"), 1.08),
         ("64 shards ÷ 1 shard, CPU", shards["64"]["cpu_us"] / shards["1"]["cpu_us"], 1.05),
+        ("1,000,000 keys ÷ 1,000 keys, CPU", keys["1,000,000"]["cpu_us"] / keys["1,000"]["cpu_us"], 1.05),
         ("Redis CPU per READ ÷ direct GET", main["READ"]["redis_us"] / main["redis-benchmark GET"]["redis_us"], 0.5),
         ("memory at rest, MiB", at_rest_kib / 1024, 15),
         ("memory of an idle TLS connection, KiB", idle["cachefront"], 24),
@@ -76,7 +79,7 @@ def text(results, machine, date, secs, rounds):
     head = f"{date}, {machine}; load and Redis on the same machine; medians of {rounds} interleaved rounds of {secs} s."
     idle = results["idle"]
     goals = goals_table(
-        results["main"], results["shards"], idle, results["open_loop"], results["at_rest_kib"]
+        results["main"], results["shards"], results["keys"], idle, results["open_loop"], results["at_rest_kib"]
     )
     return "\n".join(
         [
@@ -88,6 +91,8 @@ def text(results, machine, date, secs, rounds):
             short_table("bytes", results["sizes"]),
             "### Connections\n",
             short_table("connections", results["connections"]),
+            "### Keys\n",
+            short_table("keys of one master", results["keys"]),
             "### Shards\n",
             short_table("shards, without replicas", results["shards"]),
             "### Latency at a fixed rate\n",

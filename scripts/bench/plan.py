@@ -24,6 +24,9 @@ class Plan:
         self.bare = services.start_bare(stage, self.files)
         self.ours = services.start_cachefront(stage, "cachefront", [self.ports], self.files)
         self.at_rest_kib = self.ours.process.memory_kib()
+        self.near = services.start_cachefront(stage, "cachefront-near", [self.ports], self.files, near=True)
+        # One master, as the peers have it.
+        self.alone = services.start_cachefront(stage, "cachefront-alone", [self.ports[:1]], self.files)
         requests.fill(self.ours)
 
     def measured(self, rows, secs=None, rounds=None):
@@ -49,7 +52,9 @@ class Plan:
             Row("Flask + gunicorn READ", services.start_flask(self.stage, self.ports[0], self.files), self.kinds["read"], self.redis),
         ]  # fmt: skip
         ours = [
+            Row("READ, kept near", self.near, self.kinds["read"], self.redis),
             self.row("READ"),
+            Row("READ, one master", self.alone, self.kinds["read"], self.redis),
             self.row("WRITE", "write"),
             self.row("100 READs in a batch", "batch", operations=100),
             self.row("READ of 1 KiB", "v1024"),
@@ -86,6 +91,22 @@ class Plan:
         for row in rows:
             for process in [row.service.process, *row.redis]:
                 process.stop()
+        return figures
+
+    def keys(self):
+        """Many keys and few, and what it costs to look for many in vain before Redis is asked."""
+        redis, ports = services.start_redis(self.stage)
+        requests.fill_many(ports[0])
+        plain = services.start_cachefront(self.stage, "cachefront-keys", [ports], self.files)
+        near = services.start_cachefront(self.stage, "cachefront-keys-near", [ports], self.files, near=True)
+        rows = [
+            Row("1,000", plain, self.kinds["few"], redis),
+            Row("1,000,000", plain, self.kinds["many"], redis),
+            Row("1,000,000, near cache on", near, self.kinds["many"], redis),
+        ]
+        figures = self.measured(rows, rounds=min(self.rounds, 3))
+        for process in (plain.process, near.process, *redis):
+            process.stop()
         return figures
 
     def open_loop(self, capacities):

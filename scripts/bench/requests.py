@@ -31,12 +31,26 @@ def fill_directly(port):
     redis_call(port, "MSET", *(word for number in range(KEYS) for word in (f"k{number}", value(16))))
 
 
+MANY_KEYS, MANY_ASKED = 1_000_000, 50_000
+
+
+def fill_many(port):
+    """The keys m0… in a Redis of their own."""
+    for start in range(0, MANY_KEYS, 10_000):
+        redis_call(port, "MSET", *(word for number in range(start, start + 10_000) for word in (f"m{number}", value(16))))
+
+
 def files(stage):
     """Name → file of requests."""
     text = lambda body: f"POST /cache {json.dumps(body, separators=(',', ':'))}"
     read = lambda key: {"command": "READ", "key": key}
     keys = [f"k{number}" for number in range(KEYS)]
+    # Spread over all of them, in no order that anybody could make use of.
+    many = [f"m{number * 7919 * 20 % MANY_KEYS + number % 20}" for number in range(MANY_ASKED)]
+    few = [f"m{number}" for number in range(KEYS)]
     kinds = {
+        "many": [text(read(key)) for key in many],
+        "few": [text(read(key)) for key in few],
         "read": [text(read(key)) for key in keys],
         "write": [text({"command": "WRITE", "key": key, "value": value(16)}) for key in keys],
         "batch": [text([read(key) for key in keys[start : start + 100]]) for start in range(0, KEYS, 100)],

@@ -88,8 +88,8 @@ def certificate(stage):
     return files
 
 
-def start_cachefront(stage, name, shards, files, program=None):
-    """The service; `shards` are lists of ports, the master's first."""
+def start_cachefront(stage, name, shards, files, near=False, program=None):
+    """The service; `shards` are lists of ports, the master's first. `near`: it keeps values itself."""
     port, admin = free_port(), free_port()
     sections = "".join(
         f"[shard:s{number}]\nmaster=127.0.0.1:{ports[0]}\n"
@@ -100,7 +100,8 @@ def start_cachefront(stage, name, shards, files, program=None):
         f"{name}.config",
         f"[redis]\nkey_expire_secs=0\n[service]\nHOST=127.0.0.1\nPORT={port}\nADMIN_PORT={admin}\nCONNECTIONS_MAX=15000\n"
         f"TLS_CERT={files[0]}\nTLS_KEY={files[1]}\nJWT_SECRET_KEY={SECRET}\nSRVC_SHARED_SECRET={SECRET}\n"
-        f"JWT_EXPIRE_SECS=7200\nIDLE_TIMEOUT_SECS=600\nENCRYPTION_KEY={'0123456789abcdef' * 4}\n{sections}",
+        f"JWT_EXPIRE_SECS=7200\nIDLE_TIMEOUT_SECS=600\nENCRYPTION_KEY={'0123456789abcdef' * 4}\n"
+        f"[near_cache]\nenabled={str(near).lower()}\n{sections}",
     )
     program = program or os.path.join(TARGET, "cachefront")
     service = Service(stage.start(name, [program, "serve", "--config", config], port), port, True)

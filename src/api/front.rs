@@ -7,7 +7,7 @@ use axum::{
     Extension, Router,
     body::{Body, HttpBody},
     extract::State,
-    http::{Method, Request, StatusCode},
+    http::{HeaderValue, Method, Request, StatusCode, Version, header::CONNECTION},
     response::Response,
 };
 use bytes::Bytes;
@@ -54,18 +54,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Answering {
         let id = RequestId::of(request.headers());
+        let is_last = request.version() < Version::HTTP_2 && self.commands && self.app.is_draining();
         let mut request = request.map(Body::new);
         let app = Arc::clone(&self.app);
         // It measures itself, for it knows the command.
         if self.commands && request.uri().path() == cache::PATH && request.method() == Method::POST {
-            return Box::pin(finish(id.clone(), cache::cache(State(app), Extension(id), request)));
+            return Box::pin(finish(id.clone(), is_last, cache::cache(State(app), Extension(id), request)));
         }
         let kind = kind(request.uri().path());
         request.extensions_mut().insert(id.clone());
         let answer = self.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}));
         Box::pin(async move {
             let mut measured = app.metrics.requests.start(kind);
-            let answer = finish(id, answer).await;
+            let answer = finish(id, is_last, answer).await;
             if let Ok(response) = &answer {
                 measured.outcome = outcome(kind, response.status());
             }
@@ -102,9 +103,15 @@ fn outcome(kind: Kind, status: StatusCode) -> Outcome {
 }
 
 /// The answer, with the id. A defect must not cost the caller an answer, nor others on the same HTTP/2 connection theirs.
-async fn finish(id: RequestId, answer: impl Future<Output = Response>) -> Result<Response, Infallible> {
+///
+/// The `last` answer on an HTTP/1 connection says so: who is told sends the next request elsewhere, while a connection
+/// that is closed between two answers may meet a request that is on its way. HTTP/2 has a word of its own for it.
+async fn finish(id: RequestId, last: bool, answer: impl Future<Output = Response>) -> Result<Response, Infallible> {
     let mut response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(problem::from_panic);
     id.write(response.headers_mut());
+    if last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }
 
@@ -117,7 +124,7 @@ mod tests {
     async fn a_defect_costs_no_caller_an_answer_nor_its_id() {
         let id = RequestId::of(&HeaderMap::new());
         let text = id.as_str().to_owned();
-        let Ok(answer) = finish(id, async { panic!("a defect for the test") }).await;
+        let Ok(answer) = finish(id, false, async { panic!("a defect for the test") }).await;
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.headers()["x-request-id"], text);
     }

@@ -1,7 +1,7 @@
 //! Recent values in this process, bounded in bytes and in age.
 //!
 //! A value is kept from the second time on that its key is read, until it is forgotten, too old, or pushed out by
-//! others. Those who miss the same key at once share one [fetch](fetches). What makes a value out of date is for others
+//! others. Those who miss the same key at once share one fetch (`fetches`). What makes a value out of date is for others
 //! to say, by [`NearCache::forget`]; what is being fetched then is handed to those who wait for it, and not kept.
 
 mod fetches;

@@ -19,6 +19,7 @@ mod openapi;
 mod probes;
 mod redis_access;
 mod reload;
+mod rolling;
 mod routing;
 mod sealing;
 mod sentinel;

@@ -55,8 +55,31 @@ async fn while_others_take_notice_it_is_not_ready_but_serves_new_connections() {
 }
 
 #[tokio::test]
+async fn while_others_take_notice_the_last_answer_on_a_connection_says_so() {
+    let group = redis(1, 0);
+    let service = Service::start_with(&format!("DRAIN_WAIT_SECS={AN_HOUR}"), &redis_section(&group));
+    until_ready(&service, "READY").await;
+    let token = service.caller().await.token;
+    let http = Caller::http().http1_only().build().expect("a client");
+    let connection = async |path: &str, key: &str| {
+        let request = http.post(service.url(path)).bearer_auth(&token);
+        let answer = Answer::of(request.json(&json!({"command": "READ", "key": key, "api_key": "none"}))).await;
+        answer.header("connection").to_owned()
+    };
+    assert_eq!(connection("/cache", "k").await, "");
+    service.stop();
+    until_shutting_down(service.url("/readyz")).await;
+    // Answers of every kind: a miss, a refused command, a refused login, and no such path.
+    for (path, key) in [("/cache", "k"), ("/cache", ""), ("/login", "k"), ("/nowhere", "k")] {
+        assert_eq!(connection(path, key).await, "close", "{path} {key}");
+    }
+    service.stop();
+    expect_gone_soon(service).await;
+}
+
+#[tokio::test]
 async fn how_long_it_serves_on_can_change_while_it_runs() {
-    let service = Service::plain_with("RELOAD_EVERY_SECS=0", "");
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", "");
     let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
     service.edit(|text| text + &sections);
     service.reload();

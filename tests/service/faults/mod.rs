@@ -22,7 +22,7 @@ pub fn resume(node: &Node) {
     signal("-CONT", node.process_id());
 }
 
-fn signal(name: &str, process: u32) {
+pub fn signal(name: &str, process: u32) {
     let status = Command::new("kill").args([name, &process.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
 }

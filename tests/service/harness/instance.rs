@@ -9,6 +9,20 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Where an instance listens; ports of 0 are any free ones.
+#[derive(Clone)]
+pub struct Place {
+    pub host: String,
+    pub port: u16,
+    pub admin_port: u16,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 0, admin_port: 0 }
+    }
+}
+
 pub struct Instance {
     port: u16,
     pub admin_port: u16,
@@ -25,11 +39,21 @@ impl Instance {
     /// As [`Instance::start`], by a program that is given the command line of the service after its own arguments
     /// and becomes it.
     pub async fn start_by(group: &Group, sections: &str, starter: &[&str]) -> Self {
+        Self::launch(group, &Place::default(), sections, starter).await
+    }
+
+    /// As [`Instance::start`], at a place of one's choice.
+    pub async fn start_at(group: &Group, place: &Place, sections: &str) -> Self {
+        Self::launch(group, place, sections, &[]).await
+    }
+
+    async fn launch(group: &Group, place: &Place, sections: &str, starter: &[&str]) -> Self {
+        let Place { host, port, admin_port } = place;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = authority().issue(folder.path(), "service");
         let text = format!(
-            "[service]\nHOST=127.0.0.1\nPORT=0\nADMIN_PORT=0\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={JWT_SECRET}\n\
-             SRVC_SHARED_SECRET={API_KEY}\nDRAIN_SECS=5\nLOG_FORMAT=json\n{sections}",
+            "[service]\nHOST={host}\nPORT={port}\nADMIN_HOST={host}\nADMIN_PORT={admin_port}\nTLS_CERT={}\n\
+             TLS_KEY={}\nJWT_SECRET_KEY={JWT_SECRET}\nSRVC_SHARED_SECRET={API_KEY}\nDRAIN_SECS=5\nLOG_FORMAT=json\n{sections}",
             files.certificate.display(),
             files.key.display(),
         );
@@ -54,6 +78,11 @@ impl Instance {
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// Waits until the process has ended, and says whether it ended well.
+    pub async fn ended(mut self) -> bool {
+        eventually("the instance ends", async || self.process.try_wait().expect("a child")).await.success()
     }
 
     pub fn process_id(&self) -> u32 {

@@ -3,6 +3,7 @@
 mod caller;
 mod certificates;
 mod cluster;
+mod haproxy;
 mod instance;
 mod prometheus;
 mod proxy;
@@ -14,7 +15,8 @@ mod traffic;
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
 pub use cluster::Cluster;
-pub use instance::Instance;
+pub use haproxy::{HaProxy, Tls};
+pub use instance::{Instance, Place};
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
 pub use scrape::Scraped;
@@ -23,7 +25,10 @@ pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
 
 use cachefront::cli::dev::local_redis::{Group, Layout, Node};
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 /// How long a condition may take to come true before a test fails; far more than any should need.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -48,12 +53,15 @@ pub fn calls(node: &Node, command: &str) -> u64 {
     line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
 }
 
-/// Waits until what is written to the masters is at their replicas at once: at first it takes up to a second.
+/// Waits until what is written to the masters is at their replicas: at first it takes up to a second.
 pub async fn settled(group: &Group) {
+    static TIMES: AtomicU64 = AtomicU64::new(0);
+    // Another value each time, so that it is no earlier one that is seen.
+    let mark = format!("time-{}", TIMES.fetch_add(1, Relaxed));
     for (shard, _) in group.shards().enumerate() {
-        assert_eq!(group.master(shard).ask("SET settled yes").expect("an answer"), "+OK");
+        assert_eq!(group.master(shard).ask(&format!("SET settled {mark}")).expect("an answer"), "+OK");
         for replica in group.replicas(shard) {
-            eventually("a write is replicated", async || (replica.ask("GET settled").ok()? == "yes").then_some(()))
+            eventually("a write is replicated", async || (replica.ask("GET settled").ok()? == mark).then_some(()))
                 .await;
         }
     }

@@ -1,0 +1,24 @@
+# What the scripts of one pod share. NODES are the names of all pods, SELF is the own one.
+set -eu
+REDISCLI_AUTH=$(cat "$REDIS_PASSWORD_FILE")
+export REDISCLI_AUTH
+folder=${FOLDER:-/etc/redis}
+data=${DATA:-/data}
+shard=cachefront
+
+sentinel_of() {
+    node=$1
+    shift
+    timeout 3 redis-cli -h "$node" -p 26379 sentinel "$@" 2> /dev/null
+}
+
+# The master that most of the sentinels name, of those that answer; nothing where none does.
+master() {
+    for node in $NODES; do
+        sentinel_of "$node" get-master-addr-by-name "$shard" | head -n 1
+    done | grep -Fx "$(echo "$NODES" | tr ' ' '\n')" | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }'
+}
+
+first() {
+    echo "${NODES%% *}"
+}

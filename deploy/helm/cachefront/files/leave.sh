@@ -1,0 +1,15 @@
+#!/bin/sh
+# Before this pod goes: if it has the master, another pod's sentinel promotes a replica, and this waits until it did.
+. "${FOLDER:-/etc/redis}/common.sh"
+
+# The own sentinel goes along with this pod.
+for node in $NODES; do
+    if [ "$node" != "$SELF" ] && [ "$(sentinel_of "$node" get-master-addr-by-name "$shard" | head -n 1)" = "$SELF" ] &&
+        [ "$(sentinel_of "$node" failover "$shard")" = OK ]; then
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+            [ "$(sentinel_of "$node" get-master-addr-by-name "$shard" | head -n 1)" = "$SELF" ] || exit 0
+            sleep 1
+        done
+        exit 0
+    fi
+done

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Starts this pod's sentinel. What it has learned is kept when it is only the container that restarts.
+. "${FOLDER:-/etc/redis}/common.sh"
+
+if [ ! -e "$data/sentinel.conf" ]; then
+    # A sentinel does not start with a master whose name is not known yet, and has nothing to do until there is one.
+    known=$(master)
+    until timeout 3 redis-cli -h "${known:=$(first)}" ping > /dev/null 2>&1; do
+        sleep 1
+        known=$(master)
+    done
+    umask 077
+    cat > "$data/sentinel.conf.new" <<EOF
+port 26379
+dir $data
+requirepass "$REDISCLI_AUTH"
+sentinel sentinel-pass "$REDISCLI_AUTH"
+sentinel resolve-hostnames yes
+sentinel announce-hostnames yes
+sentinel announce-ip $SELF
+sentinel monitor $shard $known 6379 $(($(echo "$NODES" | wc -w) / 2 + 1))
+sentinel auth-pass $shard $REDISCLI_AUTH
+sentinel down-after-milliseconds $shard 3000
+sentinel failover-timeout $shard 10000
+sentinel parallel-syncs $shard 1
+EOF
+    mv "$data/sentinel.conf.new" "$data/sentinel.conf"
+fi
+exec redis-server "$data/sentinel.conf" --sentinel "$@"

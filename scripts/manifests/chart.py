@@ -1,0 +1,235 @@
+"""deploy/helm/cachefront in many variants, rendered by Helm's own code (the PyPI package helm-python-sdk)."""
+
+import copy
+import json
+import re
+import shutil
+import tempfile
+from itertools import product
+from pathlib import Path
+
+import yaml
+
+from . import resources, rules, table
+from .variants import ALL_OFF, ALL_ON, CERTIFICATES, MODES, REFUSED, SECRETS, SPECIAL, TOGGLES
+
+ROOT = Path(__file__).resolve().parents[2]
+# A long name, because names are cut off and labels are limited.
+RELEASE, NAMESPACE = "a-release-with-a-name-that-is-rather-long", "shop"
+ELSEWHERE = {
+    ("Secret", "given-tls"): {"tls.crt", "tls.key"},
+    ("Secret", "given-redis-tls"): {"ca.crt", "tls.crt", "tls.key"},
+    ("Secret", "given-secrets"): {"JWT_SECRET_KEY", "SRVC_SHARED_SECRET", "ENCRYPTION_KEY", "REDIS_PASSWORD"},
+    ("ServiceAccount", "given-account"): set(),
+}
+
+
+def check(deploy):
+    folder = deploy / "helm/cachefront"
+    import helm_python
+
+    yield from table.problems(folder)
+    try:
+        chart = Chart(helm_python, folder)
+    except helm_python.HelmError as error:
+        yield f"chart: {error}"
+        return
+    with chart:
+        yield from schema_problems(folder)
+        for title, values in variants().items():
+            for problem in variant_problems(chart, values):
+                yield f"chart with {title}: {problem}"
+        for expected, values in REFUSED:
+            yield from refusal_problems(chart, expected, values)
+        yield from alert_problems(chart)
+        yield from restart_problems(chart)
+        yield from chart.lint_problems(combined(ALL_ON, CERTIFICATES["a Secret"], SECRETS["values"]))
+
+
+def variants():
+    """Every kind of Redis with every kind of certificate and secrets, with all and with none of the rest; each of the
+    rest with each other; and what is special."""
+    found = {}
+    for (mode, m), (tls, t), (secrets, s) in product(MODES.items(), CERTIFICATES.items(), SECRETS.items()):
+        for rest, r in (("everything", ALL_ON), ("nothing", ALL_OFF)):
+            found[f"{mode}, certificate from {tls}, secrets from {secrets}, {rest} else"] = combined(m, t, s, r)
+    plain = (CERTIFICATES["a Secret"], SECRETS["values"])
+    for switches in product((True, False), repeat=len(TOGGLES)):
+        title = ", ".join(name for name, is_on in zip(TOGGLES, switches) if is_on) or "nothing"
+        found[f"only {title}"] = combined(*plain, *(TOGGLES[name][not is_on] for name, is_on in zip(TOGGLES, switches)))
+    return found | {title: combined(*plain, values) for title, values in SPECIAL.items()}
+
+
+def combined(*parts):
+    """Later ones win; maps are merged, and `None` takes away."""
+    result = {}
+    for part in parts:
+        for key, value in part.items():
+            if value is None:
+                result.pop(key, None)
+                continue
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = combined(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+class Chart:
+    """The chart, loaded from a copy in which links are files, as in a package of it."""
+
+    def __init__(self, helm, folder):
+        self.helm = helm
+        self.scratch = tempfile.TemporaryDirectory()
+        self.path = Path(shutil.copytree(folder, Path(self.scratch.name) / "cachefront"))
+        self.chart = helm.Chart.load(self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.chart.close()
+        self.scratch.cleanup()
+
+    def render(self, values):
+        """The resources; or the sentence with which the values are refused."""
+        try:
+            texts = self.chart.render(values, name=RELEASE, namespace=NAMESPACE)
+        except self.helm.HelmError as error:
+            return str(error)
+        texts = [text for path, text in texts.items() if not path.endswith("NOTES.txt")]
+        return [d for text in texts for d in yaml.load_all(text, yaml.CSafeLoader) if d]
+
+    def lint_problems(self, values):
+        for message in self.helm.lint(self.path, values, strict=True, quiet=True)["messages"]:
+            # Helm asks for an icon, which nobody would see.
+            if message["severity"] > 1:
+                yield f"chart: helm lint: {message['path']}: {message['error']}"
+
+
+def variant_problems(chart, values):
+    documents = chart.render(values)
+    if isinstance(documents, str):
+        yield f"it is refused: {documents}"
+        return
+    issued = {("Secret", d["spec"]["secretName"]): {"tls.crt", "tls.key"} for d in documents if d["kind"] == "Certificate"}
+    yield from rules.problems(documents, ELSEWHERE | issued)
+    yield from presence_problems(documents, chart.chart.merge_values(values))
+
+
+def presence_problems(documents, values):
+    """What is switched on is there, and what is off is not."""
+    expected = {
+        "HorizontalPodAutoscaler": values["autoscaling"]["enabled"],
+        "PodDisruptionBudget": values["podDisruptionBudget"]["enabled"],
+        "NetworkPolicy": values["networkPolicy"]["enabled"],
+        "ServiceMonitor": values["serviceMonitor"]["enabled"],
+        "PrometheusRule": values["prometheusRule"]["enabled"],
+        "Certificate": values["tls"]["certManager"]["enabled"],
+        "Secret": not values["secrets"]["existingSecret"],
+        "Deployment": True,
+    }
+    for kind, is_on in expected.items():
+        count = sum(d["kind"] == kind and d["metadata"]["labels"]["app.kubernetes.io/component"] == "gateway" for d in documents)
+        if count != int(is_on):
+            yield f"there are {count} of {kind}, not {int(is_on)}"
+    has_redis = any(d["kind"] == "StatefulSet" for d in documents)
+    if has_redis != (values["redis"]["mode"] == "bundled"):
+        yield f"Redis is {'there' if has_redis else 'missing'} with redis.mode {values['redis']['mode']}"
+    if values["redis"]["mode"] == "bundled" and values["podDisruptionBudget"]["enabled"]:
+        if sum(d["kind"] == "PodDisruptionBudget" for d in documents) != 2:
+            yield "Redis has no PodDisruptionBudget"
+    for document in documents:
+        if len(document["metadata"]["name"]) > 52:
+            yield f"{resources.where(document)}: its name is too long for what is appended to it"
+
+
+# What must be refused
+
+
+def refusal_problems(chart, expected, values):
+    said = chart.render(combined(CERTIFICATES["a Secret"], SECRETS["values"], values))
+    if not isinstance(said, str):
+        yield f"chart: {json.dumps(values)} should be refused with {expected!r}, but renders"
+    elif expected not in said:
+        yield f"chart: {json.dumps(values)} should be refused with {expected!r}, but is with {said!r}"
+
+
+def alert_problems(chart):
+    """With alerts.yaml in the chart, its rules are there when no others are given; without, none are made up."""
+    values = combined(CERTIFICATES["a Secret"], SECRETS["values"], {"prometheusRule": {"enabled": True}})
+    if (chart.path / "alerts.yaml").exists():
+        yield from (f"chart with its own alerts: {problem}" for problem in variant_problems(chart, values))
+    else:
+        yield from refusal_problems(chart, "comes without alerts.yaml", values)
+
+
+def schema_problems(folder):
+    """values.yaml and values.schema.json have the same names, and no map takes names that it does not know."""
+    schema = json.loads((folder / "values.schema.json").read_text())
+    values = yaml.safe_load((folder / "values.yaml").read_text())
+
+    def compare(here, schema, values):
+        known = schema.get("properties")
+        if known is None:
+            return
+        if schema.get("additionalProperties") is not False:
+            yield f"values.schema.json: {here or 'the top'} takes any name"
+        # `global` is Helm's, and the names of secrets have no defaults.
+        names = set(known) - {"global"}
+        if isinstance(values, dict) and here != "secrets.values":
+            for lost in sorted(names ^ values.keys()):
+                yield f"values.schema.json and values.yaml: only one has {here}{'.' if here else ''}{lost}"
+        for name in names:
+            if isinstance(values, dict) and name in values:
+                yield from compare(f"{here}.{name}".strip("."), known[name], values[name])
+
+    yield from compare("", schema, values)
+
+
+# What restarts pods
+
+
+def restart_problems(chart):
+    """A change of settings restarts the pods if, and only if, it counts at the next start only."""
+    plain = combined(CERTIFICATES["a Secret"], SECRETS["values"], MODES["external"], {"clients": [{"name": "one", "apiKeyHash": "sha256:x"}]})
+
+    def checksum(*changes):
+        documents = chart.render(combined(plain, *changes))
+        if isinstance(documents, str):
+            return documents
+        [pods] = [d["spec"]["template"] for d in documents if d["kind"] == "Deployment"]
+        return pods["metadata"]["annotations"]["checksum/start"]
+
+    before = checksum()
+    for section, option, is_live, is_secret in documented_options():
+        changed = checksum({"settings": {section: {option: "7"}}})
+        is_refused = len(changed) != len(before)
+        if is_secret and not is_refused:
+            yield f"chart: settings.{section} takes the secret {option}"
+        if not is_refused and (changed == before) != is_live:
+            yield f"chart: {option} is {'live' if is_live else 'not live'}, but a change {'restarts' if is_live else 'does not restart'} the pods"
+    live = {
+        "a client": {"clients": [{"name": "two", "apiKeyHash": "sha256:y"}]},
+        "a listed shard": {"redis": {"shards": [{"name": "b", "master": "redis:6379"}]}},
+        "the time to drain": {"drain": {"waitSeconds": 6, "seconds": 31, "spareSeconds": 8}},
+        "a token secret": {"secrets": {"values": {"JWT_SECRET_KEY": "another-secret-another-secret-another"}}},
+    }
+    for what, change in live.items():
+        if checksum(change) != before:
+            yield f"chart: {what} restarts the pods, which take it over while they run"
+    for what, change in {
+        "a Redis password": {"secrets": {"values": {"REDIS_PASSWORD": "another-password-of-redis"}}},
+        "a Redis user": {"redis": {"username": "other"}},
+        "the mode": {"redis": {"mode": "cluster", "shards": [], "cluster": ["redis:6379"]}},
+    }.items():
+        if checksum(change) == before:
+            yield f"chart: {what} does not restart the pods, which read it at the start"
+
+
+def documented_options():
+    """Section, name, live and secret of the options that docs/configuration.md lists; `make docs` writes that."""
+    section = ""
+    for line in (ROOT / "docs/configuration.md").read_text().splitlines():
+        if match := re.match(r"## \[(.*)\]", line):
+            section = match[1]
+        if (match := re.match(r"\| `(\w+)` \|", line)) and section in ("redis", "service"):
+            yield section, match[1], "*Live.*" in line, "*Secret.*" in line
