@@ -7,24 +7,25 @@ RUNS ?= 10
 PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak bench redis haproxy dist static clean
+.PHONY: run test check fmt docs failures soak bench redis haproxy prometheus dist static clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
-test: redis haproxy
+test: redis haproxy prometheus
 	cargo test --locked
 	python3 scripts/check_manifests.py --self-test
 
 # Everything that can be said without running the service.
-check:
+check: prometheus
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	cargo test --locked --test tidy
 	python3 scripts/check_manifests.py
+	sh scripts/check_alerts.sh
 
 fmt:
 	cargo fmt
@@ -55,6 +56,10 @@ bench: redis
 # redis-server, if there is none.
 redis:
 	@sh scripts/install_redis.sh
+
+# prometheus and promtool, if there are none and they can be had.
+prometheus:
+	@sh scripts/install_prometheus.sh
 
 # haproxy, if there is none and it can be installed.
 haproxy:

@@ -7,11 +7,16 @@ use cachefront::{
     ring::{Ring, key_hash},
     sealing::{self, Keyring},
     settings::{self, digest_api_key},
+    telemetry::metrics::{Histogram, Kind, Lookup, Metrics, Outcome},
     types::{Key, Scopes, Value},
 };
 use divan::{Bencher, black_box, counter::BytesCount};
 use secrecy::{SecretBox, SecretString};
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const READ: &str = r#"{"command":"READ","key":"user:1234567:profile"}"#;
 const WRITE: &str = r#"{"command":"WRITE","key":"user:1234567:profile","value":"0123456789abcdef","expire":600}"#;
@@ -95,7 +100,7 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
         token_life: Duration::from_secs(900),
         clients: vec![client],
     };
-    let auth = Auth::new(&settings, None);
+    let auth = Auth::new(&settings, None, Arc::default());
     let fresh = || auth.log_in(None, "key").expect("the key is right").text;
     if known {
         let token = fresh();
@@ -103,4 +108,17 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
     } else {
         bencher.with_inputs(fresh).bench_refs(|token| auth.verify(token).is_ok());
     }
+}
+
+/// What a READ pays for being counted: itself, its token, its way to a node and back.
+#[divan::bench(threads = [1, 2])]
+fn counted_read(bencher: Bencher<'_, '_>) {
+    let (metrics, node) = (Metrics::default(), Histogram::default());
+    bencher.bench(|| {
+        let mut measured = metrics.requests.start(Kind::Unread);
+        metrics.tokens.count(Lookup::Hit);
+        let start = Instant::now();
+        node.note(start.elapsed());
+        (measured.kind, measured.outcome) = (Kind::Read, Outcome::Success);
+    });
 }

@@ -187,3 +187,22 @@ fn the_floors_in_the_architecture_are_these() {
         }
     }
 }
+
+#[test]
+fn every_alert_has_a_test_and_says_where_it_is_explained() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (alerts, tests) = (read("deploy/monitoring/alerts.yaml"), read("deploy/monitoring/alerts_test.yaml"));
+    let page = read("docs/operations.md");
+    let parts: Vec<&str> = alerts.split("- alert: ").skip(1).collect();
+    assert!(parts.len() > 10, "{alerts}");
+    for alert in parts {
+        let name = alert.lines().next().unwrap_or_default();
+        for field in ["expr:", "severity:", "summary:", "description:"] {
+            assert!(alert.contains(field), "{name} has no {field}");
+        }
+        let place = format!("runbook_url: docs/operations.md#{}", name.to_lowercase());
+        assert!(alert.contains(&place), "{name} does not say {place}");
+        assert!(page.contains(&format!("\n## {name}\n")), "docs/operations.md does not explain {name}");
+        assert!(tests.contains(&format!("alertname=\"{name}\", instance=\"bad\"")), "{name} has no test");
+    }
+}

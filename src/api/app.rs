@@ -1,12 +1,20 @@
 //! What the handlers share.
 
 use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live, sync};
-use crate::{cache::Near, settings::Settings, store::Store};
+use crate::{
+    cache::Near,
+    settings::Settings,
+    store::Store,
+    telemetry::metrics::{Metrics, Page, names},
+};
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 /// No login comes near this many bytes.
@@ -24,6 +32,7 @@ pub struct App {
     /// Requests to `/cache` that are being worked on.
     pub requests: Budget,
     pub failures: FailureLog,
+    pub metrics: Arc<Metrics>,
     /// What callers get that have changed nothing.
     pub empty_sync_token: HeaderValue,
     draining: AtomicBool,
@@ -32,16 +41,17 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: &Settings, store: Store, near: Option<Near>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>) -> Self {
         Self {
             empty_sync_token: sync::value(&store.empty_sync_token()),
-            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), near.clone(), None)),
+            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), near.clone(), &metrics, None)),
             store,
             near,
             body_memory: Budget::default(),
             login_memory: Budget::default(),
             requests: Budget::default(),
             failures: FailureLog::default(),
+            metrics,
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }
@@ -55,7 +65,8 @@ impl App {
     /// Lets other settings count from the next request on. To be called by one task only.
     pub fn apply(&self, settings: &Settings) {
         let before = self.live();
-        self.live.store(Arc::new(Live::new(settings, self.store.clone(), self.near.clone(), Some(&before))));
+        let next = Live::new(settings, self.store.clone(), self.near.clone(), &self.metrics, Some(&before));
+        self.live.store(Arc::new(next));
         if let Some(near) = &self.near {
             near.clear();
         }
@@ -69,6 +80,16 @@ impl App {
     /// What the bodies of logins may take.
     pub fn login_limits(&self) -> Limits<'_> {
         Limits { bytes_max: LOGIN_BODY_BYTES_MAX, memory: &self.login_memory, memory_bytes_max: LOGIN_BYTES_MAX }
+    }
+
+    /// Writes what requests take of what there is.
+    pub fn write_metrics(&self, page: &mut Page<'_>) -> fmt::Result {
+        let live = self.live();
+        page.gauge(&names::IN_PROGRESS, [([], self.requests.taken())])?;
+        page.gauge(&names::REQUESTS_MAX, [([], live.requests_max)])?;
+        page.gauge(&names::BODY_MEMORY, [([], self.body_memory.taken())])?;
+        page.gauge(&names::BODY_MEMORY_MAX, [([], live.bodies_bytes_max)])?;
+        self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }
 
     /// From now on `/readyz` says no, so that no new callers are sent here.

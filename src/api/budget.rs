@@ -12,6 +12,10 @@ pub struct Budget {
 }
 
 impl Budget {
+    pub fn taken(&self) -> usize {
+        self.taken.load(Relaxed)
+    }
+
     /// A share of nothing, to be grown.
     pub fn share(&self) -> Share<'_> {
         Share { budget: self, amount: 0 }

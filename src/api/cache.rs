@@ -7,14 +7,16 @@ use super::{
     command::{self, Body},
     json,
     layers::RequestId,
+    measure,
     problem::Problem,
     reply, schemas,
     sync::Sync,
 };
 use crate::{
     auth::Caller,
-    cache::{Cache, Command},
+    cache::{Cache, CacheError, Command},
     store::Freshness,
+    telemetry::metrics::{Kind, Measured, Outcome, Shed},
     types::Deadline,
 };
 use axum::{
@@ -48,16 +50,27 @@ const REPLY_BYTES: usize = 256;
     )
 )]
 pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
+    let mut measured = app.metrics.requests.start(Kind::Unread);
     let mut sync = Sync::default();
-    let mut response = run(&app, &id, &mut sync, request).await.unwrap_or_else(|problem| {
+    let mut response = run(&app, &id, &mut sync, &mut measured, request).await.unwrap_or_else(|problem| {
         problem.log(&app.failures, &id);
+        measured.outcome = problem.outcome();
+        if measured.kind == Kind::Unread {
+            measured.kind = measure::kind_of(&problem);
+        }
         problem.into_response()
     });
     sync.write(response.headers_mut(), &app.store, &app.empty_sync_token);
     response
 }
 
-async fn run(app: &App, id: &RequestId, sync: &mut Sync, request: Request) -> Result<Response, Problem> {
+async fn run(
+    app: &App,
+    id: &RequestId,
+    sync: &mut Sync,
+    measured: &mut Measured<'_>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let live = app.live();
     let admitted = caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
@@ -71,16 +84,22 @@ async fn run(app: &App, id: &RequestId, sync: &mut Sync, request: Request) -> Re
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, &app.body_limits(&live)).await?;
+    let body = body::read(&parts.headers, body, &app.body_limits(&live)).await;
+    let body = body.inspect_err(|problem| measure::shed(app, problem, Shed::Memory))?;
     // Only now, so that slow senders hold no place.
     let mut place = app.requests.share();
-    place.grow_to(1, live.requests_max)?;
+    place.grow_to(1, live.requests_max).inspect_err(|problem| measure::shed(app, problem, Shed::Requests))?;
     let deadline = Deadline::within(live.deadline);
     let asked = Asked { app, cache: &live.cache, id, caller: &caller, freshness, deadline };
     match command::parse_body(&body.bytes)? {
-        Body::One(text) => asked.one(sync, text).await,
+        Body::One(text) => asked.one(sync, measured, text).await,
         // Apart, so that single commands do not carry the room for it.
-        Body::Batch(items) => Ok(Box::pin(asked.batch(sync, &items)).await),
+        Body::Batch(items) => {
+            measured.kind = Kind::Batch;
+            let answer = Box::pin(asked.batch(sync, &items)).await;
+            measured.outcome = Outcome::Success;
+            Ok(answer)
+        }
     }
 }
 
@@ -95,13 +114,15 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn one(&self, sync: &mut Sync, text: &str) -> Result<Response, Problem> {
+    async fn one(&self, sync: &mut Sync, measured: &mut Measured<'_>, text: &str) -> Result<Response, Problem> {
         let command = permitted(self.caller, command::parse(text))?;
+        measured.kind = measure::kind(&command);
         if command.is_change() {
             sync.changes();
         }
         let answer = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
-        let reply = answer.map_err(|error| Problem::from(error).of(command::name(&command)))?;
+        let reply = answer.map_err(|error| self.failure(error, &command))?;
+        measured.outcome = measure::outcome(&command, &reply);
         let mut out = Vec::with_capacity(REPLY_BYTES);
         reply::write(&mut out, &command, &reply);
         Ok(json::response(out))
@@ -110,6 +131,7 @@ impl Asked<'_> {
     /// Every item has its own reply, in order; a failed item does not fail its neighbours.
     async fn batch(&self, sync: &mut Sync, items: &[&RawValue]) -> Response {
         let Self { app, id, caller, .. } = self;
+        let requests = &app.metrics.requests;
         let mut commands = Vec::with_capacity(items.len());
         let parsed: Vec<Result<(), Problem>> = items
             .iter()
@@ -129,17 +151,28 @@ impl Asked<'_> {
             }
             let reply = outcome.map(|()| answered.next().expect("each permitted command has a reply"));
             match reply {
-                Ok((command, Ok(reply))) => reply::write(&mut out, command, &reply),
-                Ok((command, Err(error))) => fail(app, id, &Problem::from(error).of(command::name(command)), &mut out),
+                Ok((command, Ok(reply))) => {
+                    requests.count_in_batch(measure::kind(command), measure::outcome(command, &reply));
+                    reply::write(&mut out, command, &reply);
+                }
+                Ok((command, Err(error))) => fail(app, id, &self.failure(error, command), &mut out),
                 Err(problem) => fail(app, id, &problem, &mut out),
             }
         }
         out.push(b']');
         json::response(out)
     }
+
+    /// What the caller sees of a failure.
+    fn failure(&self, error: CacheError, command: &Command<'_>) -> Problem {
+        let problem = Problem::from(error).of(command::name(command));
+        measure::shed(self.app, &problem, Shed::Node);
+        problem
+    }
 }
 
 fn fail(app: &App, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {
+    app.metrics.requests.count_in_batch(measure::kind_of(problem), problem.outcome());
     problem.log(&app.failures, id);
     problem.write(out);
 }

@@ -1,12 +1,13 @@
 //! What every request passes first: it gets an id, a defect in its handler is caught, and a command takes the short
 //! way past the router, whose layers would cost it as much as its own work.
 
-use super::{app::App, cache, layers::RequestId, problem};
+use super::{app::App, cache, layers::RequestId, metrics, problem};
+use crate::telemetry::metrics::{Kind, Outcome};
 use axum::{
     Extension, Router,
     body::{Body, HttpBody},
     extract::State,
-    http::{HeaderValue, Method, Request, Version, header::CONNECTION},
+    http::{HeaderValue, Method, Request, StatusCode, Version, header::CONNECTION},
     response::Response,
 };
 use bytes::Bytes;
@@ -25,15 +26,16 @@ use tower::{Service, ServiceExt};
 #[derive(Clone)]
 pub struct Front {
     router: Router,
-    /// Of the port that takes commands.
-    commands: Option<Arc<App>>,
+    app: Arc<App>,
+    /// This port takes commands.
+    commands: bool,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 impl Front {
-    pub fn new(router: Router, commands: Option<Arc<App>>) -> Self {
-        Self { router, commands }
+    pub fn new(router: Router, app: Arc<App>, commands: bool) -> Self {
+        Self { router, app, commands }
     }
 }
 
@@ -52,20 +54,51 @@ where
 
     fn call(&mut self, request: Request<B>) -> Answering {
         let id = RequestId::of(request.headers());
-        let is_last =
-            request.version() < Version::HTTP_2 && self.commands.as_ref().is_some_and(|app| app.is_draining());
+        let is_last = request.version() < Version::HTTP_2 && self.commands && self.app.is_draining();
         let mut request = request.map(Body::new);
-        match &self.commands {
-            Some(app) if request.uri().path() == cache::PATH && request.method() == Method::POST => {
-                Box::pin(finish(id.clone(), is_last, cache::cache(State(Arc::clone(app)), Extension(id), request)))
-            }
-            _ => {
-                request.extensions_mut().insert(id.clone());
-                let answer =
-                    self.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}));
-                Box::pin(finish(id, is_last, answer))
-            }
+        let app = Arc::clone(&self.app);
+        // It measures itself, for it knows the command.
+        if self.commands && request.uri().path() == cache::PATH && request.method() == Method::POST {
+            return Box::pin(finish(id.clone(), is_last, cache::cache(State(app), Extension(id), request)));
         }
+        let kind = kind(request.uri().path());
+        request.extensions_mut().insert(id.clone());
+        let answer = self.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}));
+        Box::pin(async move {
+            let mut measured = app.metrics.requests.start(kind);
+            let answer = finish(id, is_last, answer).await;
+            if let Ok(response) = &answer {
+                measured.outcome = outcome(kind, response.status());
+            }
+            answer
+        })
+    }
+}
+
+/// What is asked for.
+fn kind(path: &str) -> Kind {
+    match path {
+        cache::PATH => Kind::Unread,
+        "/login" => Kind::Login,
+        "/version" => Kind::Version,
+        "/healthz" => Kind::Healthz,
+        "/readyz" => Kind::Readyz,
+        "/openapi.json" => Kind::Docs,
+        metrics::PATH => Kind::Metrics,
+        path if path.starts_with("/docs") => Kind::Docs,
+        _ => Kind::Other,
+    }
+}
+
+/// What an answer without commands comes to.
+fn outcome(kind: Kind, status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
+        StatusCode::SERVICE_UNAVAILABLE if kind == Kind::Login => Outcome::Overloaded,
+        StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
+        status if status.is_client_error() => Outcome::ClientError,
+        status if status.is_server_error() => Outcome::InternalError,
+        _ => Outcome::Success,
     }
 }
 
@@ -85,7 +118,7 @@ async fn finish(id: RequestId, last: bool, answer: impl Future<Output = Response
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderMap, StatusCode};
+    use axum::http::HeaderMap;
 
     #[tokio::test]
     async fn a_defect_costs_no_caller_an_answer_nor_its_id() {

@@ -5,8 +5,9 @@ use crate::{
     cache::{Cache, Near},
     settings::Settings,
     store::Store,
+    telemetry::metrics::Metrics,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub struct Live {
     pub auth: Auth,
@@ -18,10 +19,16 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn new(settings: &Settings, store: Store, near: Option<Near>, before: Option<&Self>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        near: Option<Near>,
+        metrics: &Arc<Metrics>,
+        before: Option<&Self>,
+    ) -> Self {
         Self {
-            auth: Auth::new(&settings.auth, before.map(|before| &before.auth)),
-            cache: Cache::new(settings, store, near),
+            auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
+            cache: Cache::new(settings, store, near, Arc::clone(metrics)),
             deadline: settings.service.deadline,
             requests_max: settings.service.requests_max,
             body_bytes_max: settings.service.body_bytes_max,

@@ -7,10 +7,11 @@ use super::{
     caller::credentials,
     json,
     layers::RequestId,
+    measure,
     problem::Problem,
     schemas,
 };
-use crate::auth::LoginError;
+use crate::{auth::LoginError, telemetry::metrics::Shed};
 use axum::{
     Extension,
     extract::{Request, State},
@@ -50,7 +51,8 @@ pub async fn login(
 async fn run(app: &App, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let media = body::media(&parts.headers);
-    let body = body::read(&parts.headers, body, &app.login_limits()).await?;
+    let body = body::read(&parts.headers, body, &app.login_limits()).await;
+    let body = body.inspect_err(|problem| measure::shed(app, problem, Shed::Memory))?;
     let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
         (Some(basic), _) => from_basic(basic, form)?,

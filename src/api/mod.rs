@@ -13,6 +13,8 @@ mod json;
 mod layers;
 mod live;
 mod login;
+mod measure;
+mod metrics;
 mod openapi;
 mod probes;
 mod problem;
@@ -40,12 +42,13 @@ pub fn router(app: Arc<App>) -> Front {
         .merge(probe_routes())
         .merge(openapi::routes());
     let router = finish(router, Arc::clone(&app));
-    Front::new(router, Some(app))
+    Front::new(router, app, true)
 }
 
 /// Every path of the admin port: nothing there needs a token, and no values are served.
 pub fn admin_router(app: Arc<App>) -> Front {
-    Front::new(finish(probe_routes(), app), None)
+    let router = finish(probe_routes().merge(metrics::routes(&app)), Arc::clone(&app));
+    Front::new(router, app, false)
 }
 
 fn probe_routes() -> Router<Arc<App>> {

@@ -6,6 +6,7 @@ use crate::{
     auth::{LoginError, Refusal, TokenError},
     cache::CacheError,
     store::{Advice, StoreError},
+    telemetry::metrics::Outcome,
 };
 use axum::{
     http::{
@@ -121,6 +122,28 @@ impl Problem {
     fn caused_by(mut self, error: &dyn Error) -> Self {
         self.0.cause = Some(chain(error));
         self
+    }
+
+    /// The command that the problem is about, where that is known.
+    pub fn command(&self) -> Option<&'static str> {
+        self.0.command
+    }
+
+    /// What it counts as.
+    pub fn outcome(&self) -> Outcome {
+        match (self.0.code, self.0.status) {
+            ("overloaded", _) => Outcome::Overloaded,
+            ("write_unconfirmed", _) => Outcome::WriteUnconfirmed,
+            ("value_does_not_open", _) => Outcome::ValueDoesNotOpen,
+            (_, StatusCode::UNAUTHORIZED) => Outcome::Unauthorized,
+            (_, StatusCode::FORBIDDEN) => Outcome::Forbidden,
+            (_, StatusCode::TOO_MANY_REQUESTS) => Outcome::RateLimited,
+            (_, StatusCode::SERVICE_UNAVAILABLE) => Outcome::Unavailable,
+            (_, StatusCode::GATEWAY_TIMEOUT) => Outcome::DeadlinePassed,
+            (_, StatusCode::INSUFFICIENT_STORAGE) => Outcome::OutOfMemory,
+            (_, status) if status.is_client_error() => Outcome::ClientError,
+            _ => Outcome::InternalError,
+        }
     }
 
     /// The JSON of one reply.

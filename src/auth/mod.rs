@@ -9,7 +9,10 @@ pub use client::{Caller, Client, Refusal};
 pub use login::LoginError;
 pub use token::{Token, TokenError};
 
-use crate::settings;
+use crate::{
+    settings,
+    telemetry::metrics::{Lookup, Metrics},
+};
 use std::sync::Arc;
 use token::Tokens;
 use verified::{Fingerprint, Known, VerifiedTokens};
@@ -19,17 +22,19 @@ pub struct Auth {
     clients: Vec<Arc<Client>>,
     tokens: Tokens,
     verified: VerifiedTokens,
+    metrics: Arc<Metrics>,
 }
 
 impl Auth {
     /// What the settings say; the clients of `before` that are still there keep count of what they sent.
-    pub fn new(settings: &settings::Auth, before: Option<&Self>) -> Self {
+    pub fn new(settings: &settings::Auth, before: Option<&Self>, metrics: Arc<Metrics>) -> Self {
         let known = |id: &str| before?.clients.iter().find(|client| client.id() == id).map(Arc::as_ref);
         let client = |client: &settings::Client| Arc::new(Client::new(client, known(&client.id)));
         Self {
             clients: settings.clients.iter().map(client).collect(),
             tokens: Tokens::new(&settings.jwt_secret, settings.token_life),
             verified: VerifiedTokens::default(),
+            metrics,
         }
     }
 
@@ -50,8 +55,10 @@ impl Auth {
         }
         let fingerprint = Fingerprint::of(token);
         if let Some(Known { client, scopes, .. }) = self.verified.find(&fingerprint, now_secs) {
+            self.metrics.tokens.count(Lookup::Hit);
             return Ok(Caller::new(client, scopes));
         }
+        self.metrics.tokens.count(Lookup::Miss);
         let claims = self.tokens.verify(token)?;
         let client = self.clients.iter().find(|client| client.id() == claims.subject).ok_or(TokenError::Invalid)?;
         // What was taken from a client since its token was issued counts at once.

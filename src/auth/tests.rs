@@ -28,7 +28,7 @@ fn settings(secret: &str, clients: &[(&str, Scopes)]) -> settings::Auth {
 
 /// One client, `a`, with its token, and the second at or after which that was issued.
 fn with_token() -> (Auth, String, u64) {
-    let auth = Auth::new(&settings(SECRET, &[("a", Scopes::ALL)]), None);
+    let auth = Auth::new(&settings(SECRET, &[("a", Scopes::ALL)]), None, Arc::default());
     let before = token::now_secs();
     let token = auth.log_in(None, "a").expect("the key is a's").text;
     (auth, token, before)
@@ -63,8 +63,9 @@ fn a_known_token_ends_in_the_second_in_which_it_expires() {
 #[test]
 fn a_token_that_was_not_accepted_is_not_remembered() {
     let (auth, token, now) = with_token();
-    let other = Auth::new(&settings("another-secret-of-the-tests-32-bytes", &[("a", Scopes::ALL)]), None);
-    let stranger = Auth::new(&settings(SECRET, &[("b", Scopes::ALL)]), None);
+    let other =
+        Auth::new(&settings("another-secret-of-the-tests-32-bytes", &[("a", Scopes::ALL)]), None, Arc::default());
+    let stranger = Auth::new(&settings(SECRET, &[("b", Scopes::ALL)]), None, Arc::default());
     let long = "x".repeat(token::BYTES_MAX + 1);
     for (auth, token) in [(&other, &token), (&stranger, &token), (&auth, &format!("{token}x")), (&auth, &long)] {
         for _ in 0..2 {
@@ -78,7 +79,7 @@ fn a_token_that_was_not_accepted_is_not_remembered() {
 fn other_settings_end_what_was_known() {
     let (auth, token, _) = with_token();
     auth.verify(&token).expect("a fresh token");
-    let verified_by = |settings: &settings::Auth| Auth::new(settings, Some(&auth)).verify(&token);
+    let verified_by = |settings: &settings::Auth| Auth::new(settings, Some(&auth), Arc::default()).verify(&token);
     let reads = Scopes::parse("read").expect("a scope");
     let fewer = verified_by(&settings(SECRET, &[("a", reads)])).expect("the client is still there");
     assert_eq!(fewer.permit(Scope::Write), Err(Refusal::MissingScope(Scope::Write)));

@@ -14,8 +14,10 @@ use crate::{
     sealing::{Keyring, OpenError},
     settings::Settings,
     store::{Advice, Freshness, Store, StoreError},
+    telemetry::metrics::Metrics,
     types::{Deadline, Namespace, Ttl},
 };
+use std::sync::Arc;
 
 /// Runs commands for callers.
 pub struct Cache {
@@ -25,6 +27,7 @@ pub struct Cache {
     seal_always: bool,
     default_ttl: Ttl,
     value_bytes_max: usize,
+    metrics: Arc<Metrics>,
 }
 
 /// Why a command could not be done.
@@ -51,7 +54,7 @@ impl CacheError {
 }
 
 impl Cache {
-    pub fn new(settings: &Settings, store: Store, near: Option<Near>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
             near,
@@ -59,6 +62,7 @@ impl Cache {
             seal_always: settings.sealing.always,
             default_ttl: settings.default_ttl,
             value_bytes_max: settings.service.value_bytes_max,
+            metrics,
         }
     }
 

@@ -8,12 +8,15 @@
 use super::{Cache, CacheError, Reply};
 use crate::{
     near_cache::{Counts, Fetched, Kept, NearCache},
-    sealing,
     settings::Settings,
     store::{Forget, Freshness, Source, Store, StoreError, Tracked},
+    telemetry::metrics::{Label, Lookup, Page, names},
     types::{Deadline, Envelope, FullKey, Value, envelope},
 };
-use std::sync::{Arc, OnceLock, atomic::Ordering::Relaxed};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
+};
 use tokio::time::Instant;
 
 /// The near cache of the process. A clone is a handle on the same one.
@@ -65,6 +68,18 @@ impl Near {
     /// Entries, and the bytes that they take together.
     pub fn size(&self) -> (usize, u64) {
         self.values.size()
+    }
+
+    /// Writes what was kept and found so far.
+    pub fn write_metrics(&self, page: &mut Page<'_>) -> fmt::Result {
+        let counts = self.counts();
+        let lookups = [(Lookup::Hit, &counts.hits), (Lookup::Miss, &counts.misses)];
+        page.counter(&names::NEAR_LOOKUPS, lookups.map(|(label, count)| ([label.name()], count.load(Relaxed))))?;
+        page.counter(&names::NEAR_KEPT, [([], counts.kept.load(Relaxed))])?;
+        page.counter(&names::NEAR_FORGOTTEN, [([], counts.forgotten.load(Relaxed))])?;
+        let (entries, bytes) = self.size();
+        page.gauge(&names::NEAR_ENTRIES, [([], entries)])?;
+        page.gauge(&names::NEAR_BYTES, [([], bytes)])
     }
 
     /// What is kept, if it may answer such a read.
@@ -146,8 +161,7 @@ impl Cache {
                 if let Some(value) = opened.get() {
                     return Ok(Reply::Found(Arc::clone(value)));
                 }
-                let plain = sealing::open(self.keyring.as_ref(), key, bytes.clone());
-                let value = Arc::new(Value::decode(plain.map_err(CacheError::DoesNotOpen)?));
+                let value = Arc::new(Value::decode(self.open(key, bytes.clone())?));
                 if near.keep_opened {
                     // Somebody else may have been as quick with the same.
                     let _kept = opened.set(Arc::clone(&value));

@@ -2,8 +2,9 @@
 
 use super::{Cache, CacheError, Read, Reply};
 use crate::{
-    sealing,
+    sealing::{self, OpenError},
     store::Freshness,
+    telemetry::metrics::Opening,
     types::{Deadline, FullKey, Value},
 };
 use std::sync::Arc;
@@ -38,7 +39,20 @@ impl Cache {
     /// What the bytes under a key are to the caller. A value that does not open is an error, never a miss.
     pub(super) fn found(&self, key: &FullKey<'_>, stored: Option<Vec<u8>>) -> Result<Reply, CacheError> {
         let Some(stored) = stored else { return Ok(Reply::NotFound) };
-        let plain = sealing::open(self.keyring.as_ref(), key, stored).map_err(CacheError::DoesNotOpen)?;
-        Ok(Reply::Found(Arc::new(Value::decode(plain))))
+        Ok(Reply::Found(Arc::new(Value::decode(self.open(key, stored)?))))
+    }
+
+    /// Opens what is under a key, if it is sealed, and counts that.
+    pub(super) fn open(&self, key: &FullKey<'_>, stored: Vec<u8>) -> Result<Vec<u8>, CacheError> {
+        let is_sealed = sealing::is_sealed(&stored);
+        let opened = sealing::open(self.keyring.as_ref(), key, stored);
+        if is_sealed {
+            self.metrics.opened.count(match &opened {
+                Ok(_) => Opening::Opened,
+                Err(OpenError::UnknownKey) => Opening::UnknownKey,
+                Err(OpenError::NotAuthentic) => Opening::NotAuthentic,
+            });
+        }
+        opened.map_err(CacheError::DoesNotOpen)
     }
 }

@@ -36,6 +36,7 @@ impl Cache {
             return Ok(plain);
         }
         let keyring = self.keyring.as_ref().ok_or(CacheError::NoSealingKey)?;
+        self.metrics.sealed.count();
         Ok(Cow::Owned(keyring.seal(key, &plain)))
     }
 }

@@ -73,6 +73,11 @@ pub fn open(keyring: Option<&Keyring>, key: &FullKey<'_>, stored: Vec<u8>) -> Re
     }
 }
 
+/// True if these bytes are a sealed value.
+pub fn is_sealed(stored: &[u8]) -> bool {
+    matches!(envelope(stored), Envelope::Sealed { .. })
+}
+
 /// Names a key without telling anything of it: the beginning of a hash over a label and the key.
 fn key_id(key: &[u8; 32]) -> [u8; KEY_ID_BYTES] {
     let mut context = digest::Context::new(&digest::SHA256);

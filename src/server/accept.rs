@@ -4,11 +4,12 @@
 //! connection is watched here: a place among the allowed number, a time for the first byte, a time without any
 //! movement.
 
+use crate::telemetry::metrics::{Connections, Listener, Metrics};
 use axum_server::accept::Accept;
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,11 +29,54 @@ pub struct Watched<A> {
     inner: A,
     places: Arc<Semaphore>,
     idle_timeout: Duration,
+    counts: Counts,
 }
 
 impl<A> Watched<A> {
-    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration) -> Self {
-        Self { inner, places: Arc::new(Semaphore::new(connections_max)), idle_timeout }
+    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counts: Counts) -> Self {
+        counts.of_port().most.store(connections_max as u64, Relaxed);
+        Self { inner, places: Arc::new(Semaphore::new(connections_max)), idle_timeout, counts }
+    }
+}
+
+/// What is counted of one port's connections.
+#[derive(Clone)]
+pub struct Counts {
+    metrics: Arc<Metrics>,
+    listener: Listener,
+}
+
+impl Counts {
+    pub fn new(metrics: &Arc<Metrics>, listener: Listener) -> Self {
+        Self { metrics: Arc::clone(metrics), listener }
+    }
+
+    fn of_port(&self) -> &Connections {
+        self.metrics.connections(self.listener)
+    }
+}
+
+/// A connection's place among the allowed number, given back when it is dropped.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    counts: Counts,
+}
+
+impl Place {
+    /// Refused at once rather than kept waiting: a connection that waits would hold a descriptor all the same.
+    fn take(places: Arc<Semaphore>, counts: Counts) -> io::Result<Self> {
+        let Ok(permit) = places.try_acquire_owned() else {
+            counts.of_port().refused.count();
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        };
+        counts.of_port().accepted.count();
+        Ok(Self { _permit: permit, counts })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.counts.of_port().closed.count();
     }
 }
 
@@ -51,11 +95,11 @@ where
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            // Closed at once: a connection that waits for a place would hold a descriptor all the same.
-            let place = this.places.try_acquire_owned().map_err(|_| io::ErrorKind::ConnectionRefused)?;
+            let place = Place::take(this.places, this.counts)?;
             // Replies are whole messages; waiting for more to send would only delay them.
             stream.set_nodelay(true)?;
-            let (stream, service) = this.inner.accept(stream, service).await?;
+            let accepted = this.inner.accept(stream, service).await;
+            let (stream, service) = accepted.inspect_err(|_| place.counts.of_port().handshakes_failed.count())?;
             Ok((WatchedStream::new(stream, place, this.idle_timeout), service))
         })
     }
@@ -64,7 +108,7 @@ where
 /// A stream that fails when nothing has moved on it for too long.
 pub struct WatchedStream<S> {
     stream: S,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     last_movement: Instant,
     limit: Duration,
     idle_timeout: Duration,
@@ -73,7 +117,7 @@ pub struct WatchedStream<S> {
 }
 
 impl<S> WatchedStream<S> {
-    fn new(stream: S, place: OwnedSemaphorePermit, idle_timeout: Duration) -> Self {
+    fn new(stream: S, place: Place, idle_timeout: Duration) -> Self {
         let now = Instant::now();
         let limit = idle_timeout.min(FIRST_BYTE_TIMEOUT);
         Self {
@@ -167,15 +211,16 @@ mod tests {
 
     const IDLE: Duration = Duration::from_millis(60);
 
-    async fn watched(idle_timeout: Duration) -> (WatchedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a free place");
+    fn watched(idle_timeout: Duration) -> (WatchedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let counts = Counts::new(&Arc::default(), Listener::Service);
+        let place = Place::take(Arc::new(Semaphore::new(1)), counts).expect("a free place");
         let (ours, theirs) = tokio::io::duplex(64);
         (WatchedStream::new(ours, place, idle_timeout), theirs)
     }
 
     #[tokio::test]
     async fn a_client_that_sends_nothing_is_cut_off() {
-        let (mut stream, _theirs) = watched(IDLE).await;
+        let (mut stream, _theirs) = watched(IDLE);
         let start = Instant::now();
         let error = stream.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -184,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn movement_puts_the_end_off_and_silence_brings_it() {
-        let (mut stream, mut theirs) = watched(IDLE).await;
+        let (mut stream, mut theirs) = watched(IDLE);
         let start = Instant::now();
         for byte in 0..4 {
             tokio::time::sleep(IDLE / 2).await;

@@ -17,6 +17,7 @@ use crate::{
     cache::Near,
     settings::{Problems, Settings},
     store::Store,
+    telemetry::metrics::Metrics,
 };
 use reload::{Drain, Followers, Load, Reloader};
 use std::{io, sync::Arc, time::Duration};
@@ -36,6 +37,7 @@ pub struct Server {
     store: Store,
     near: Option<Near>,
     tls: Tls,
+    metrics: Arc<Metrics>,
     load: Option<Load>,
     reload: Reload,
 }
@@ -44,10 +46,11 @@ impl Server {
     /// Builds what the settings describe; the error is one sentence about a certificate or key.
     pub fn new(settings: Settings) -> Result<Self, String> {
         install_crypto();
-        let tls = Tls::new(&settings.service)?;
+        let metrics = Arc::<Metrics>::default();
+        let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
         let near = Near::new(&settings);
-        let store = Store::new(&settings, near.as_ref().map(Near::listener))?;
-        Ok(Self { settings, store, near, tls, load: None, reload: Reload::default() })
+        let store = Store::new(&settings, near.as_ref().map(Near::listener), Arc::clone(&metrics))?;
+        Ok(Self { settings, store, near, tls, metrics, load: None, reload: Reload::default() })
     }
 
     /// Lets the service follow changes of its settings, which `load` reads anew.
@@ -73,14 +76,15 @@ impl Server {
 
     /// Serves until `stop` says so, then lets requests in flight finish.
     pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
-        let Self { settings, store, near, tls, load, reload } = self;
+        let Self { settings, store, near, tls, metrics, load, reload } = self;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&settings, store.clone(), near));
+        let app = Arc::new(App::new(&settings, store.clone(), near, metrics));
         let router = api::router(Arc::clone(&app));
-        let service = serve::service(&settings.service, listeners.service, tls.current(), router)?;
-        let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)))?;
+        let service = serve::service(&settings.service, listeners.service, tls.current(), router, &app.metrics)?;
+        let admin =
+            serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics)?;
         let drain = watch::Sender::new(Drain::new(&settings.service));
         let asked_drain = drain.subscribe();
 

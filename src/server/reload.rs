@@ -3,14 +3,13 @@
 //! Files are compared by what they hold, again and again. Notifications of the file system would tell earlier, but
 //! not on network file systems, and not reliably where links are swapped, as Kubernetes does.
 
-use super::tls::Tls;
+use super::tls::{Prepared, Tls};
 use crate::{
     api::App,
     settings::{Change, Effective, Files, Problems, Service, Settings},
     store::Store,
-    telemetry,
+    telemetry::{self, metrics},
 };
-use rustls::ServerConfig;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -124,20 +123,23 @@ impl Reloader {
             let before = seen.looked_at_again();
             match load() {
                 Ok(settings) => {
-                    let config = tls.config(&settings.service);
-                    (settings.files.clone(), config.map(|config| (settings, config)))
+                    let prepared = tls.prepare(&settings.service);
+                    (settings.files.clone(), prepared.map(|prepared| (settings, prepared)))
                 }
                 Err(problems) => (problems.files.clone().and(before), Err(problems.to_string())),
             }
         });
         let Some((files, loaded)) = loaded.await else { return };
         self.seen = files;
-        if let Err(problem) = loaded.and_then(|(settings, config)| self.apply(settings, config)) {
+        let applied = loaded.and_then(|(settings, tls)| self.apply(settings, tls));
+        let counted = &self.followers.app.metrics.settings;
+        counted.note(if applied.is_ok() { metrics::Reload::Applied } else { metrics::Reload::Refused });
+        if let Err(problem) = applied {
             tracing::warn!(problem, "the changed settings are not used; the service goes on with those it has");
         }
     }
 
-    fn apply(&mut self, mut settings: Settings, tls: ServerConfig) -> Result<(), String> {
+    fn apply(&mut self, mut settings: Settings, tls: Prepared) -> Result<(), String> {
         // How to reach Redis stays as it was at the start, so that old and new nodes are reached alike.
         std::mem::swap(&mut self.settings.redis, &mut settings.redis);
         if let Err(problem) = self.followers.store.apply(&settings) {

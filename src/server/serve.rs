@@ -1,7 +1,11 @@
 //! Routers → running HTTP servers.
 
-use super::accept::Watched;
-use crate::{api::Front, settings};
+use super::accept::{Counts, Watched};
+use crate::{
+    api::Front,
+    settings,
+    telemetry::metrics::{Listener, Metrics},
+};
 use axum_server::{
     Handle, Server,
     accept::DefaultAcceptor,
@@ -17,6 +21,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 use tower::{Service, service_fn};
@@ -41,9 +46,11 @@ pub fn service(
     listener: TcpListener,
     tls: RustlsConfig,
     front: Front,
+    metrics: &Arc<Metrics>,
 ) -> io::Result<Serving> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
-    let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout);
+    let counts = Counts::new(metrics, Listener::Service);
+    let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
     limit(server.http_builder(), settings.idle_timeout);
@@ -51,8 +58,14 @@ pub fn service(
 }
 
 /// The admin port: plain HTTP.
-pub fn admin(settings: &settings::Service, listener: TcpListener, front: Front) -> io::Result<Serving> {
-    let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout);
+pub fn admin(
+    settings: &settings::Service,
+    listener: TcpListener,
+    front: Front,
+    metrics: &Arc<Metrics>,
+) -> io::Result<Serving> {
+    let counts = Counts::new(metrics, Listener::Admin);
+    let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counts);
     let handle = Handle::new();
     let mut server: Server<SocketAddr, _> = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
     limit(server.http_builder(), settings.idle_timeout);

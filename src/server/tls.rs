@@ -1,6 +1,6 @@
 //! Certificate and key → the TLS side of the HTTPS port.
 
-use crate::settings::Service;
+use crate::{settings::Service, telemetry::metrics::Metrics};
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::{
     ServerConfig,
@@ -8,7 +8,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::ProducesTickets,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 /// What connections are made with, exchangeable while the service runs. A clone is a handle on the same.
 #[derive(Clone)]
@@ -16,13 +19,23 @@ pub struct Tls {
     current: RustlsConfig,
     /// Kept when certificates change, so that clients can go on to resume.
     ticketer: Arc<dyn ProducesTickets>,
+    metrics: Arc<Metrics>,
+}
+
+/// What connections can be made with.
+pub struct Prepared {
+    config: ServerConfig,
+    /// When the certificate ends, in seconds since 1970, if it says so.
+    expiry_secs: Option<u64>,
 }
 
 impl Tls {
-    pub fn new(service: &Service) -> Result<Self, String> {
+    pub fn new(service: &Service, metrics: Arc<Metrics>) -> Result<Self, String> {
         let ticketer = Ticketer::new().map_err(|error| format!("no keys for session tickets: {error}"))?;
-        let config = config(service, Arc::clone(&ticketer))?;
-        Ok(Self { current: RustlsConfig::from_config(Arc::new(config)), ticketer })
+        let Prepared { config, expiry_secs } = prepare(service, Arc::clone(&ticketer))?;
+        let tls = Self { current: RustlsConfig::from_config(Arc::new(config)), ticketer, metrics };
+        tls.note_expiry(expiry_secs);
+        Ok(tls)
     }
 
     /// For the acceptor.
@@ -31,20 +44,26 @@ impl Tls {
     }
 
     /// What other settings come to, checked.
-    pub fn config(&self, service: &Service) -> Result<ServerConfig, String> {
-        config(service, Arc::clone(&self.ticketer))
+    pub fn prepare(&self, service: &Service) -> Result<Prepared, String> {
+        prepare(service, Arc::clone(&self.ticketer))
     }
 
-    /// New connections are made with `config`; those that are open go on.
-    pub fn exchange(&self, config: ServerConfig) {
-        self.current.reload_from_config(Arc::new(config));
+    /// New connections are made with `next`; those that are open go on.
+    pub fn exchange(&self, next: Prepared) {
+        self.current.reload_from_config(Arc::new(next.config));
+        self.note_expiry(next.expiry_secs);
+    }
+
+    fn note_expiry(&self, secs: Option<u64>) {
+        self.metrics.certificate_expiry_secs.store(secs.unwrap_or(0), Relaxed);
     }
 }
 
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, resumption by tickets. The error is one sentence.
-fn config(service: &Service, ticketer: Arc<dyn ProducesTickets>) -> Result<ServerConfig, String> {
+fn prepare(service: &Service, ticketer: Arc<dyn ProducesTickets>) -> Result<Prepared, String> {
     let chain = certificates(&service.tls_cert)?;
     let key = private_key(&service.tls_key)?;
+    let expiry_secs = chain.first().and_then(expiry_secs);
     let mut config =
         ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => format!(
@@ -56,7 +75,13 @@ fn config(service: &Service, ticketer: Arc<dyn ProducesTickets>) -> Result<Serve
         })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = ticketer;
-    Ok(config)
+    Ok(Prepared { config, expiry_secs })
+}
+
+/// When a certificate ends (`notAfter`, RFC 5280 §4.1.2.5), in seconds since 1970.
+fn expiry_secs(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    u64::try_from(certificate.validity().not_after.timestamp()).ok()
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -1,5 +1,6 @@
 //! What can go wrong between here and Redis, and what the caller can do about it.
 
+use crate::telemetry::metrics::NodeFailure;
 use redis::{RedisError, ServerError};
 use std::sync::Arc;
 
@@ -35,6 +36,18 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// What it counts as.
+    pub fn kind(&self) -> NodeFailure {
+        match self {
+            Self::NotConnected => NodeFailure::NotConnected,
+            Self::Lost => NodeFailure::Lost,
+            Self::TimedOut => NodeFailure::TimedOut,
+            Self::Busy => NodeFailure::Busy,
+            Self::Answered { .. } => NodeFailure::Answered,
+            Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
+        }
+    }
+
     pub fn advice(&self) -> Advice {
         match self {
             Self::Answered { code, .. } if code == "WRONGTYPE" => Advice::GiveUp,

@@ -10,6 +10,7 @@ mod inspect;
 mod layout;
 mod maintain;
 mod map;
+mod metrics;
 mod node;
 mod operation;
 mod sentinel;
@@ -25,6 +26,7 @@ pub use shard::ShardHealth;
 use crate::{
     ring::Ring,
     settings::Settings,
+    telemetry::metrics::Metrics,
     types::{Address, Deadline, FullKey},
 };
 use arc_swap::ArcSwap;
@@ -60,6 +62,7 @@ struct Inner {
     layout: watch::Sender<()>,
     /// Where they know the nodes.
     sentinels: Option<Sentinels>,
+    metrics: Arc<Metrics>,
 }
 
 impl Inner {
@@ -100,7 +103,7 @@ pub struct Location {
 impl Store {
     /// Lays out the shards; connections come with [`Store::maintain`]. `forget` is told of keys that change and were
     /// read with [`Store::track`]. The error says what is wrong with the certificates for Redis.
-    pub fn new(settings: &Settings, forget: Option<Forget>) -> Result<Self, String> {
+    pub fn new(settings: &Settings, forget: Option<Forget>, metrics: Arc<Metrics>) -> Result<Self, String> {
         let clock = Clock::default();
         let mut store = Inner {
             map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
@@ -111,6 +114,7 @@ impl Store {
             layout: watch::Sender::new(()),
             cluster: None,
             sentinels: None,
+            metrics,
         };
         store.lay_out(settings)?;
         Ok(Self(Arc::new(store)))

@@ -1,4 +1,6 @@
-//! What the process says about itself. Today: logs, on standard error.
+//! What the process says about itself: logs, on standard error, and metrics.
+
+pub mod metrics;
 
 use crate::settings::{LogFormat, Service};
 use std::{io, sync::OnceLock};

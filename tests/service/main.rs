@@ -13,6 +13,7 @@ mod faults;
 mod hedge;
 mod lanes;
 mod login;
+mod metrics;
 mod near_cache;
 mod openapi;
 mod probes;

@@ -14,7 +14,7 @@ use crate::{
     types::{Key, Namespace},
 };
 use clap::{Args, Subcommand};
-use std::{borrow::Cow, error::Error, fmt::Write, path::PathBuf};
+use std::{borrow::Cow, error::Error, fmt::Write, path::PathBuf, sync::Arc};
 
 #[derive(Args)]
 pub struct KeysArgs {
@@ -90,7 +90,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Runs `look` on a store of these settings that is connected meanwhile.
 fn connected<T>(settings: &Settings, look: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let store = Store::new(settings, None).map_err(Failure::settings)?;
+    let store = Store::new(settings, None, Arc::default()).map_err(Failure::settings)?;
     runtime()?.block_on(async {
         tokio::select! {
             looked = look(&store) => Ok(looked),

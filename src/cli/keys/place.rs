@@ -6,7 +6,7 @@ use crate::{
     store::{Location, Store},
     types::{Address, FullKey},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How long those who know the nodes may take to name them.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,7 +40,10 @@ pub struct Places {
 
 impl Places {
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self { store: Store::new(settings, None).map_err(Failure::settings)?, runtime: super::runtime()? })
+        Ok(Self {
+            store: Store::new(settings, None, Arc::default()).map_err(Failure::settings)?,
+            runtime: super::runtime()?,
+        })
     }
 
     /// Where a key is; those who know the nodes are asked, where that is needed.

@@ -15,6 +15,7 @@ use crate::{
         },
         shard::{Shard, Tried},
     },
+    telemetry::metrics,
     types::{Address, Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
@@ -115,10 +116,12 @@ impl Cluster {
         }
         let (to, shard, asking) = match redirection {
             Some(Redirection::Moved { slot, to }) => {
+                store.metrics.redirections.count(metrics::Redirection::Moved);
                 let shard = self.note_moved(store, slot, &to, &node);
                 (to, shard, false)
             }
             Some(Redirection::Ask { to }) => {
+                store.metrics.redirections.count(metrics::Redirection::Ask);
                 let shard = self.shard_of(store, &to);
                 (to, shard, true)
             }

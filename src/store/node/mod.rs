@@ -7,6 +7,7 @@ pub mod keep;
 pub mod lanes;
 pub mod link;
 pub mod names;
+mod queue;
 mod role;
 pub mod tracking;
 
@@ -25,6 +26,7 @@ use crate::{
         },
         shard::standing::Standing,
     },
+    telemetry::metrics::{Counters, Histogram, NodeFailure},
     types::{Address, Deadline},
 };
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
@@ -80,6 +82,10 @@ pub struct Node {
     durable: Durable,
     next_link: AtomicUsize,
     in_flight: AtomicUsize,
+    /// How long its answers took, ...
+    pub durations: Histogram,
+    /// ... and why there were none.
+    pub failures: Counters<NodeFailure>,
     in_flight_max: usize,
     probe_every: Duration,
     /// Asks for a probe before its time.
@@ -129,6 +135,8 @@ impl Node {
             durable: Durable::default(),
             next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            durations: Histogram::default(),
+            failures: Counters::default(),
             in_flight_max: redis.in_flight_max,
             probe_every: redis.probe_every,
             doubted: Notify::new(),
@@ -176,9 +184,10 @@ impl Node {
 
     /// Sends one command.
     pub async fn ask(&self, command: &Cmd, lane: Lane, patience: Patience) -> Result<Value, NodeError> {
-        let session = self.session(lane)?;
-        let _place = self.take_place(1)?;
-        session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
+        let ask = async |session: &Session| {
+            session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
+        };
+        self.over(self.session(lane), 1, ask).await
     }
 
     /// As [`Node::ask`], with `tracked` in place of the command where the node tells of changes: that command is
@@ -190,19 +199,22 @@ impl Node {
         lane: Lane,
         patience: Patience,
     ) -> Result<(Value, Option<(Source, Value)>), NodeError> {
-        let session = self.session(lane)?;
-        let Some(source) = session.tracking().map(|tracking| self.source(tracking)) else {
+        let session = self.session(lane);
+        let source = session.as_ref().ok().and_then(|session| session.tracking()).map(|tracking| self.source(tracking));
+        let Some(source) = source else {
             return self.ask(command, lane, patience).await.map(|value| (value, None));
         };
-        let _place = self.take_place(3)?;
-        let answers = session
-            .ask(patience, |mut connection| async move { connection.req_packed_commands(tracked, 0, 3).await })
-            .await?;
-        match <[Value; 3]>::try_from(answers) {
-            Ok([Value::Okay, value, other]) => Ok((value, Some((source, other)))),
-            Ok([_, value, _]) => Ok((value, None)),
-            Err(_) => Err(NodeError::Unexpected),
-        }
+        let ask = async |session: &Session| {
+            let answers = session
+                .ask(patience, |mut connection| async move { connection.req_packed_commands(tracked, 0, 3).await })
+                .await?;
+            match <[Value; 3]>::try_from(answers) {
+                Ok([Value::Okay, value, other]) => Ok((value, Some((source, other)))),
+                Ok([_, value, _]) => Ok((value, None)),
+                Err(_) => Err(NodeError::Unexpected),
+            }
+        };
+        self.over(session, 3, ask).await
     }
 
     fn source(&self, tracking: &Arc<Tracking>) -> Source {
@@ -218,13 +230,14 @@ impl Node {
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
     pub async fn ask_all(&self, commands: &Pipeline, lane: Lane, patience: Patience) -> Result<Vec<Value>, NodeError> {
-        let session = self.session(lane)?;
         let count = commands.len();
-        let _place = self.take_place(count)?;
-        let answers = session
-            .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
-            .await?;
-        if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+        let ask = async |session: &Session| {
+            let answers = session
+                .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
+                .await?;
+            if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+        };
+        self.over(self.session(lane), count, ask).await
     }
 
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and how many
@@ -248,11 +261,14 @@ impl Node {
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
-        let _turn = self.durable.turn(deadline).await?;
-        let _place = self.take_place(commands.len())?;
-        // More than there are would be waited for in vain.
-        let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
-        self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
+        let asked = async {
+            let _turn = self.durable.turn(deadline).await?;
+            let _place = self.take_place(commands.len())?;
+            // More than there are would be waited for in vain.
+            let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
+            self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
+        };
+        asked.await.inspect_err(|error| self.failures.count(error.kind()))
     }
 
     pub fn is_up(&self) -> bool {
@@ -337,24 +353,5 @@ impl Node {
         let start = self.next_link.fetch_add(1, Relaxed);
         let in_turn = |offset| self.links[start.wrapping_add(offset) % self.links.len()].session().ok();
         (0..self.links.len()).find_map(in_turn).ok_or(NodeError::NotConnected)
-    }
-
-    /// Takes places in the queue for the node's answers.
-    fn take_place(&self, commands: usize) -> Result<Place<'_>, NodeError> {
-        let before = self.in_flight.fetch_add(commands, Relaxed);
-        let place = Place { node: self, commands };
-        // A batch that is larger than the whole queue may pass when it is alone.
-        if before > 0 && before + commands > self.in_flight_max { Err(NodeError::Busy) } else { Ok(place) }
-    }
-}
-
-struct Place<'a> {
-    node: &'a Node,
-    commands: usize,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.node.in_flight.fetch_sub(self.commands, Relaxed);
     }
 }

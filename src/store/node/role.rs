@@ -5,7 +5,10 @@ use crate::store::{
     freshness::Moment,
     shard::standing::{Role, Standing},
 };
-use std::sync::{MutexGuard, PoisonError, atomic::Ordering::Relaxed};
+use std::{
+    sync::{MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 impl Node {
     /// What it last said of itself; `None` if it is not connected, does not tell, or cannot yet.
@@ -27,6 +30,12 @@ impl Node {
     /// True if it has all changes that were acknowledged until then.
     pub fn has_passed(&self, moment: Moment) -> bool {
         self.passed.load(Relaxed) >= moment.ms()
+    }
+
+    /// How old the moment is until which it has all changes, as far as is known.
+    pub fn lag(&self) -> Option<Duration> {
+        let passed = Some(self.passed.load(Relaxed)).filter(|passed| *passed > 0)?;
+        Some(Duration::from_millis(self.now().ms().saturating_sub(passed)))
     }
 
     /// True if its shard's reads may fall back on it while it is the master, or taken for it.

@@ -200,7 +200,12 @@ impl Batch<'_> {
                         read.tried.note(&node, connection, error);
                         open.push(read);
                     }
-                    outcome => answered.push((read.position, outcome.map_err(|error| shard.read_failure(error)))),
+                    outcome => {
+                        if outcome.is_ok() {
+                            self.store.note_fallback(shard, &read.wish, &read.tried, &node);
+                        }
+                        answered.push((read.position, outcome.map_err(|error| shard.read_failure(error))));
+                    }
                 }
             }
         }
@@ -252,6 +257,7 @@ impl Batch<'_> {
             if is_redirected {
                 answered.extend(self.each_by_itself(std::mem::take(&mut positions)).await);
             }
+            self.store.metrics.write_retries.add(positions.len() as u64);
         }
         answered
     }

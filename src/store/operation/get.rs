@@ -133,7 +133,10 @@ impl Read<'_> {
                 Ok(None) if self.store.doubts_miss(self.shard, &node) => tried.note_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.note(&node, connection, error),
                 Err(error) => return Err(self.shard.read_failure(error)),
-                Ok(bytes) => return Ok(Tracked::new(bytes, said)),
+                Ok(bytes) => {
+                    self.store.note_fallback(self.shard, &self.wish, &tried, &node);
+                    return Ok(Tracked::new(bytes, said));
+                }
             }
         }
     }
@@ -163,11 +166,16 @@ impl Read<'_> {
             Err(_) => match other().filter(|_| hedge.take()) {
                 None => first.await,
                 Some(other) => {
+                    self.store.metrics.hedges.count();
                     let mut second = pin!(self.ask(other, tried));
-                    tokio::select! {
+                    let asked = tokio::select! {
                         asked = &mut first => if asked.answer.is_ok() { asked } else { second.await },
                         asked = &mut second => if asked.answer.is_ok() { asked } else { first.await },
+                    };
+                    if asked.node.id != node.id && asked.answer.is_ok() {
+                        self.store.metrics.hedges_won.count();
                     }
+                    asked
                 }
             },
         };

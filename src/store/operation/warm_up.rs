@@ -99,6 +99,7 @@ impl Moving<'_> {
         let mut exists = Cmd::new();
         exists.arg("EXISTS").arg(self.key.as_bytes());
         if let Ok(Value::Int(1)) = self.ask_master(&self.before.route.shard, &exists, Lane::Usual).await {
+            self.store.metrics.warm_up_values.count();
             self.run_script(KEEP, &bytes, ttl_ms.max(0)).await;
             return Ok(Some(bytes));
         }

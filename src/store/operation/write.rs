@@ -67,6 +67,7 @@ pub async fn run(
             }
             Err(error) if error.did_not_run() => {
                 node.doubt();
+                store.metrics.write_retries.count();
                 tried.note(&node, node.connection(), error);
             }
             answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),

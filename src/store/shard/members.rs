@@ -50,6 +50,12 @@ impl Members {
         self.replicas().max_by_key(|node| rendezvous_score(hash, node.seed))
     }
 
+    /// The node that a read is for as long as nothing is wrong.
+    pub fn first_choice(&self, wish: &Wish) -> Option<&Arc<Node>> {
+        let replica = if wish.master_only { None } else { self.first_replica(wish.hash) };
+        replica.or_else(|| self.master())
+    }
+
     /// The node to read from, if there is one now: of the replicas that are fresh enough the one the key is drawn
     /// to, else the master. While that is lost, replicas go on with what they have, for as long as they may.
     /// `in_vain` says that nodes that were tried failed, rather than had too much to do.

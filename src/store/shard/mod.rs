@@ -4,6 +4,9 @@ pub mod hedge;
 pub mod members;
 pub mod roles;
 pub mod standing;
+mod tried;
+
+pub use tried::Tried;
 
 use crate::{
     settings,
@@ -19,6 +22,7 @@ use crate::{
             standing::{Role, Standing},
         },
     },
+    telemetry::metrics::Counter,
     types::{Address, Deadline},
 };
 use arc_swap::ArcSwap;
@@ -51,6 +55,8 @@ pub struct Shard {
     pub attempt_timeout: Duration,
     /// Where slow reads are sent to a second node.
     pub hedge: Option<Hedge>,
+    /// How often writes went to another master from then on.
+    pub promotions: Counter,
     common: Common,
     /// Told when nodes come or go, so that connections are kept to those that there are.
     layout: watch::Sender<()>,
@@ -93,56 +99,6 @@ impl ShardHealth {
     }
 }
 
-/// The nodes that were asked in vain, and why the last one failed.
-#[derive(Clone, Default)]
-pub struct Tried {
-    nodes: Vec<Attempt>,
-    last: Option<NodeError>,
-    /// A replica has no such key, which its master is to confirm.
-    missed: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Attempt {
-    node: NodeId,
-    /// The connection that was lost, if that is why it failed: over the next one the node may be asked again.
-    lost: Option<u64>,
-}
-
-impl Tried {
-    /// `connection` is the count of the node's connections when it was asked.
-    pub fn note(&mut self, node: &Node, connection: u64, error: NodeError) {
-        let lost = matches!(error, NodeError::Lost | NodeError::NotConnected).then_some(connection);
-        self.nodes.push(Attempt { node: node.id, lost });
-        self.last = Some(error);
-    }
-
-    /// Notes that a replica has no such key; from then on only the master will do.
-    pub fn note_miss(&mut self) {
-        self.missed = true;
-    }
-
-    /// What is still to be had after that.
-    fn wish(&self, wish: &Wish) -> Wish {
-        Wish { master_only: wish.master_only || self.missed, ..*wish }
-    }
-
-    fn has(&self, node: &Node) -> bool {
-        let stands = |lost: Option<u64>| lost.is_none_or(|connection| connection == node.connection());
-        self.nodes.iter().any(|attempt| attempt.node == node.id && stands(attempt.lost))
-    }
-
-    /// True if it is not to be asked again, whatever becomes of its connection.
-    fn has_for_good(&self, node: &Node) -> bool {
-        self.nodes.iter().any(|attempt| attempt.node == node.id && attempt.lost.is_none())
-    }
-
-    /// True if those that were tried failed, rather than had too much to do.
-    fn in_vain(&self) -> bool {
-        !matches!(self.last, None | Some(NodeError::Busy))
-    }
-}
-
 impl Shard {
     /// A shard without nodes; `layout` is told when it gets some.
     pub fn new(name: &str, redis: &settings::Redis, around: &Surroundings, layout: &watch::Sender<()>) -> Self {
@@ -154,6 +110,7 @@ impl Shard {
             value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
+            promotions: Counter::default(),
             common: Common { around: around.clone(), ..Common::default() },
             layout: layout.clone(),
         }
@@ -245,7 +202,7 @@ impl Shard {
             return Ok(node);
         }
         // A node that is there and cannot be read yet is worth waiting for as well: it may just be changing its part.
-        let is_busy = matches!(tried.last, Some(NodeError::Busy));
+        let is_busy = matches!(tried.last(), Some(NodeError::Busy));
         let worth_waiting =
             |node: &Arc<Node>| !tried.has_for_good(node) && (node.is_connecting() || (node.is_up() && !is_busy));
         let hopeful = || {
@@ -261,7 +218,7 @@ impl Shard {
 
     /// What it means that no node is left to read from.
     pub fn unreadable(&self, tried: &Tried, deadline: Deadline) -> StoreError {
-        let cause = tried.last.clone().unwrap_or(NodeError::NotConnected);
+        let cause = tried.last().cloned().unwrap_or(NodeError::NotConnected);
         if deadline.has_passed() {
             StoreError::DeadlinePassed { shard: self.name(), cause }
         } else {
@@ -279,7 +236,7 @@ impl Shard {
     /// is known to be lost.
     pub fn miss_or<T>(&self, tried: &Tried, error: StoreError) -> Result<Option<T>, StoreError> {
         let lost = |master: &Arc<Node>| !master.is_up() && !master.is_connecting();
-        if tried.missed && self.members.load().master().is_some_and(lost) { Ok(None) } else { Err(error) }
+        if tried.has_missed() && self.members.load().master().is_some_and(lost) { Ok(None) } else { Err(error) }
     }
 
     /// How long a read may wait for `node`: the last one that is left has all the time there is.
@@ -304,11 +261,11 @@ impl Shard {
     pub async fn writer(&self, tried: &Tried, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
         let usable = |node: &&Arc<Node>| !tried.has(node) && node.is_up();
         let ready = || self.members.load().master().filter(usable).cloned();
-        let hopeful = || tried.last.is_some() || self.members.load().master().is_none_or(|node| node.is_connecting());
+        let hopeful = || tried.last().is_some() || self.members.load().master().is_none_or(|node| node.is_connecting());
         let found = self.wait(deadline, ready, hopeful).await;
         found.ok_or_else(|| {
             self.members.load().nodes().iter().for_each(|node| node.want());
-            self.write_failure(WriteFailure(tried.last.clone().unwrap_or(NodeError::NotConnected)))
+            self.write_failure(WriteFailure(tried.last().cloned().unwrap_or(NodeError::NotConnected)))
         })
     }
 

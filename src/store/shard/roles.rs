@@ -99,6 +99,7 @@ impl Shard {
         if now != before {
             let (old, new) = (&nodes[before].address, &nodes[now].address);
             tracing::warn!(shard = &*self.name(), %old, %new, "writes go to another master");
+            self.promotions.count();
             self.replace_members(Members::new(nodes.to_vec(), Some(now)));
         }
     }

@@ -36,8 +36,14 @@ impl Authority {
 
     /// Puts a certificate for `localhost` and 127.0.0.1 and its key into `folder`.
     pub fn issue(&self, folder: &Path, name: &str) -> Files {
+        self.issue_until(folder, name, 4000)
+    }
+
+    /// As [`Authority::issue`], valid until that year begins.
+    pub fn issue_until(&self, folder: &Path, name: &str, year: i32) -> Files {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let params = CertificateParams::new(names).expect("valid names");
+        let mut params = CertificateParams::new(names).expect("valid names");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         let files =

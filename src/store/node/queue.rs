@@ -1,0 +1,52 @@
+//! The queue for a node's answers: how many commands may wait for them, and how long they take.
+
+use super::{Node, link::Session};
+use crate::store::error::NodeError;
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+impl Node {
+    /// Asks over a connection, within the queue's limit, and notes how long it took.
+    pub(super) async fn over<T>(
+        &self,
+        session: Result<Arc<Session>, NodeError>,
+        commands: usize,
+        ask: impl AsyncFnOnce(&Session) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        let asked = async {
+            let session = session?;
+            let _place = self.take_place(commands)?;
+            let start = Instant::now();
+            let answer = ask(&session).await;
+            self.durations.note(start.elapsed());
+            answer
+        };
+        asked.await.inspect_err(|error| self.failures.count(error.kind()))
+    }
+
+    /// Commands that wait for its answers.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Takes places in the queue for the node's answers.
+    pub(super) fn take_place(&self, commands: usize) -> Result<Place<'_>, NodeError> {
+        let before = self.in_flight.fetch_add(commands, Relaxed);
+        let place = Place { node: self, commands };
+        // A batch that is larger than the whole queue may pass when it is alone.
+        if before > 0 && before + commands > self.in_flight_max { Err(NodeError::Busy) } else { Ok(place) }
+    }
+}
+
+pub(super) struct Place<'a> {
+    node: &'a Node,
+    commands: usize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.node.in_flight.fetch_sub(self.commands, Relaxed);
+    }
+}

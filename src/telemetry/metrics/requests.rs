@@ -1,0 +1,116 @@
+//! Requests and commands: how many, how long, what came of them.
+
+use super::{
+    count::{Counters, Histogram},
+    labels::{Kind, Label, Login, Outcome},
+    names,
+    page::Page,
+};
+use std::{fmt, thread, time::Instant};
+
+/// All that were answered, or given up by their callers.
+pub struct Requests {
+    /// By kind and outcome.
+    durations: Box<[Histogram]>,
+    /// Commands of batches, by kind.
+    in_batches: Box<[Counters<Outcome>]>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        let cells = Kind::ALL.len() * Outcome::ALL.len();
+        Self {
+            durations: (0..cells).map(|_| Histogram::default()).collect(),
+            in_batches: COMMANDS.iter().map(|_| Counters::default()).collect(),
+        }
+    }
+}
+
+/// What a command can be; `Unread` stands for those that could not be read.
+const COMMANDS: [Kind; 4] = [Kind::Read, Kind::Write, Kind::Delete, Kind::Unread];
+
+/// A request that is being answered. When it is dropped it is noted, with what is known by then.
+pub struct Measured<'m> {
+    requests: &'m Requests,
+    start: Instant,
+    pub kind: Kind,
+    /// Until somebody knows better: the caller went away.
+    pub outcome: Outcome,
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        if self.outcome == Outcome::Cancelled && thread::panicking() {
+            self.outcome = Outcome::InternalError;
+        }
+        self.requests.duration(self.kind, self.outcome).note(self.start.elapsed());
+    }
+}
+
+impl Requests {
+    pub fn start(&self, kind: Kind) -> Measured<'_> {
+        Measured { requests: self, start: Instant::now(), kind, outcome: Outcome::Cancelled }
+    }
+
+    /// Counts one command of a batch.
+    pub fn count_in_batch(&self, kind: Kind, outcome: Outcome) {
+        if let Some(position) = COMMANDS.iter().position(|command| *command == kind) {
+            self.in_batches[position].count(outcome);
+        }
+    }
+
+    fn duration(&self, kind: Kind, outcome: Outcome) -> &Histogram {
+        &self.durations[kind.position() * Outcome::ALL.len() + outcome.position()]
+    }
+
+    pub(super) fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        let cells = Kind::ALL.iter().flat_map(|kind| Outcome::ALL.iter().map(move |outcome| (*kind, *outcome)));
+        // What never happened would be most of the page.
+        let durations = cells
+            .map(|(kind, outcome)| ([kind.endpoint(), kind.command(), outcome.name()], self.duration(kind, outcome)))
+            .filter(|(_, histogram)| histogram.count() > 0);
+        page.histogram(&names::REQUEST_DURATION, durations)?;
+        let commands = COMMANDS.iter().zip(&self.in_batches).flat_map(|(kind, in_batches)| {
+            Outcome::ALL.iter().map(|outcome| {
+                let alone = self.duration(*kind, *outcome).count();
+                ([kind.command(), outcome.name()], alone + in_batches.of(*outcome).get())
+            })
+        });
+        page.counter(&names::COMMANDS, commands)?;
+        let logins = Counters::<Login>::default();
+        for outcome in Outcome::ALL {
+            logins.of(login(*outcome)).add(self.duration(Kind::Login, *outcome).count());
+        }
+        page.counter(&names::LOGINS, logins.rows())
+    }
+}
+
+fn login(outcome: Outcome) -> Login {
+    match outcome {
+        Outcome::Success => Login::Success,
+        Outcome::Unauthorized => Login::Refused,
+        _ => Login::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_counts_with_what_is_known_of_it_when_it_ends() {
+        let requests = Requests::default();
+        let mut measured = requests.start(Kind::Unread);
+        (measured.kind, measured.outcome) = (Kind::Read, Outcome::NotFound);
+        drop(measured);
+        drop(requests.start(Kind::Unread));
+        let count = |kind, outcome| requests.duration(kind, outcome).count();
+        assert_eq!((count(Kind::Read, Outcome::NotFound), count(Kind::Unread, Outcome::Cancelled)), (1, 1));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _measured = requests.start(Kind::Write);
+            panic!("a defect for the test");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(count(Kind::Write, Outcome::InternalError), 1);
+    }
+}

@@ -1,0 +1,116 @@
+//! A real Prometheus that scrapes services, and dies with this process.
+
+use super::eventually;
+use cachefront::cli::dev::local_redis::Group;
+use serde_json::Value;
+use std::{
+    fs::File,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+use tempfile::TempDir;
+
+pub struct Prometheus {
+    url: String,
+    process: Child,
+    folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it, with these rules; it ends with `group` at the latest. `None` where it is not installed.
+    pub async fn start(group: &Group, target: SocketAddr, rules: &Path) -> Option<Self> {
+        if !is_installed("prometheus") {
+            return None;
+        }
+        let folder = tempfile::tempdir_in(group.folder()).expect("a temporary folder");
+        let port =
+            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let config = format!(
+            "global:\n  scrape_interval: 250ms\n  scrape_timeout: 250ms\n  evaluation_interval: 250ms\n\
+             rule_files: ['{}']\nscrape_configs:\n  - job_name: cachefront\n    static_configs:\n      - targets: ['{target}']\n",
+            rules.display()
+        );
+        let path = folder.path().join("prometheus.yaml");
+        std::fs::write(&path, config).expect("the configuration is written");
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", path.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.path().join("log")).expect("a file"));
+        let process = group.spawn(&mut command).expect("it starts");
+        let started = Self { url: format!("http://127.0.0.1:{port}/api/v1/"), process, folder };
+        eventually("Prometheus has scraped the service", async || {
+            let up = started.try_query("up == 1").await.unwrap_or_default();
+            (!up.is_empty()).then_some(())
+        })
+        .await;
+        Some(started)
+    }
+
+    /// What a query gives: for each series its labels and its value.
+    pub async fn query(&self, query: &str) -> Vec<Value> {
+        self.try_query(query).await.unwrap_or_else(|problem| panic!("{query}: {problem}"))
+    }
+
+    /// The alerts that it evaluates.
+    pub async fn rules(&self) -> Vec<Value> {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let sent = http.get(format!("{}rules", self.url)).send().await.expect("an answer");
+        let answer: Value = sent.json().await.expect("JSON");
+        let groups = answer["data"]["groups"].as_array().cloned().unwrap_or_default();
+        groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect()
+    }
+
+    async fn try_query(&self, query: &str) -> Result<Vec<Value>, String> {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let sent = http.post(format!("{}query", self.url)).form(&[("query", query)]).send().await;
+        let text = sent.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;
+        let mut answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        let result = answer["data"]["result"].take();
+        let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        result.as_array().cloned().ok_or_else(|| format!("{text}\n{}", log()))
+    }
+
+    /// The one number that a query gives.
+    pub async fn number(&self, query: &str) -> Option<f64> {
+        let result = self.query(query).await;
+        result.first()?["value"][1].as_str()?.parse().ok()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may be gone already, which is what is wanted.
+        let _killed = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "said where the test's own output is shown")]
+fn is_installed(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let installed = found.is_ok_and(|status| status.success());
+    if !installed {
+        println!("skipped: there is no {program}; sh scripts/install_prometheus.sh installs it where there is apt");
+    }
+    installed
+}
+
+/// Runs `promtool` on an input; its output, and whether it is content. `None` where it is not installed.
+pub fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
+    if !is_installed("promtool") {
+        return None;
+    }
+    let mut command = Command::new("promtool");
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("promtool starts");
+    process.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
+    let output = process.wait_with_output().expect("it ends");
+    let text = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
+}

@@ -1,0 +1,48 @@
+//! What `/metrics` of a service says.
+
+use super::{Answer, Service, eventually};
+
+/// The page at one time.
+pub struct Scraped(pub String);
+
+impl Scraped {
+    pub async fn of(service: &Service) -> Self {
+        let answer = Self::in_format(service, "application/openmetrics-text").await;
+        assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        Self(answer.text)
+    }
+
+    /// In the format that somebody asks for who accepts this.
+    pub async fn in_format(service: &Service, accept: &str) -> Answer {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = Answer::of(http.get(format!("http://{}/metrics", service.admin)).header("accept", accept)).await;
+        assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+        answer
+    }
+
+    /// Waits until there are values of a name whose labels are these, together as expected.
+    pub async fn until(service: &Service, name: &str, labels: &str, expected: impl Fn(f64) -> bool) -> Self {
+        eventually(&format!("{name}{{{labels}}} is as expected"), async || {
+            let page = Self::of(service).await;
+            (page.has(name, labels) && expected(page.sum(name, labels))).then_some(page)
+        })
+        .await
+    }
+
+    /// The sum of all values of a name that have these labels, written `a="b",c="d"`, among others.
+    pub fn sum(&self, name: &str, labels: &str) -> f64 {
+        self.lines(name, labels).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    pub fn has(&self, name: &str, labels: &str) -> bool {
+        self.lines(name, labels).next().is_some()
+    }
+
+    fn lines<'s>(&'s self, name: &'s str, labels: &'s str) -> impl Iterator<Item = &'s str> {
+        let named = move |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
+        };
+        let labelled = move |line: &&str| labels.split(',').all(|label| line.contains(label));
+        self.0.lines().filter(named).filter(labelled)
+    }
+}

@@ -1,0 +1,75 @@
+//! What a real Prometheus makes of it: the dashboard's queries and the alerts' expressions, on a service under load.
+
+use crate::harness::{Prometheus, Service, eventually, redis, redis_section};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring").join(name)
+}
+
+/// All texts under this name, however deep.
+fn texts(value: &Value, name: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get(name).and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|field| texts(field, name, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, name, found)),
+        _ => {}
+    }
+}
+
+/// The queries of the dashboard, its variables replaced.
+fn dashboard_queries() -> Vec<String> {
+    let text = fs::read_to_string(file("dashboard.json")).expect("the dashboard");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let mut queries = Vec::new();
+    texts(&dashboard["panels"], "expr", &mut queries);
+    let replaced = |query: String| query.replace("$__rate_interval", "10s").replace("$instance", ".*");
+    queries.into_iter().map(replaced).collect()
+}
+
+#[tokio::test]
+async fn prometheus_scrapes_a_service_under_load_and_dashboard_and_alerts_find_what_they_ask_for() {
+    let group = redis(2, 1);
+    let service = Service::start(&redis_section(&group));
+    let Some(prometheus) = Prometheus::start(&group, service.admin, &file("alerts.yaml")).await else { return };
+    let caller = service.caller().await;
+    let round = async || {
+        caller.write("k", &json!("v")).await;
+        caller.read("k").await;
+        caller.read("none").await;
+        caller.run(json!([{"command": "DELETE", "key": "none"}, {"command": "READ", "key": "k"}])).await;
+    };
+    for _ in 0..10 {
+        round().await;
+    }
+    let count = "sum(cachefront_commands_total{command=\"read\", outcome=\"success\"})";
+    eventually("Prometheus has the counts", async || (prometheus.number(count).await? >= 20.0).then_some(())).await;
+    assert_eq!(prometheus.number("up{job=\"cachefront\"}").await, Some(1.0));
+
+    let queries = dashboard_queries();
+    assert!(queries.len() > 20, "{queries:?}");
+    for query in queries {
+        assert!(!query.contains('$'), "{query} has a variable that nobody sets here");
+        eventually(&format!("{query} has an answer"), async || {
+            round().await;
+            let result = prometheus.query(&query).await;
+            let is_number = |row: &Value| row["value"][1].as_str().is_some_and(|value| value != "NaN");
+            result.iter().any(is_number).then_some(())
+        })
+        .await;
+    }
+    // Prometheus has loaded the rules and can evaluate them; nothing is wrong, so nothing fires.
+    let rules = prometheus.rules().await;
+    assert!(rules.len() > 10, "{rules:?}");
+    for rule in rules {
+        prometheus.query(rule["query"].as_str().expect("an expression")).await;
+        assert_ne!(rule["health"], "err", "{rule}");
+        assert_ne!(rule["state"], "firing", "{rule}");
+    }
+}
