@@ -4,9 +4,10 @@ PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
+PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak bench redis haproxy dist clean
+.PHONY: run test check fmt docs failures soak bench redis haproxy dist static clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -59,9 +60,17 @@ redis:
 haproxy:
 	@sh scripts/install_haproxy.sh
 
-# The program as it is shipped: target/dist/cachefront.
+# What is shipped, in target/packages: a Debian package, an archive, checksums; as root, the package is also tried out
+# in a clean Debian. The build takes minutes: PROFILE=dev is for those who work on packaging.
 dist:
-	cargo build --locked --profile dist
+	cargo build --locked --profile $(PROFILE) --bin cachefront
+	@sh scripts/package.sh $(PROFILE)
+	@sh scripts/install_redis.sh
+	@sh scripts/check_package.sh target/packages/*.deb
+
+# A program for any Linux, whatever its libc. Nobody has tried this yet.
+static:
+	sh scripts/static_build.sh
 
 clean:
 	cargo clean

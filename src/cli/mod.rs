@@ -1,16 +1,27 @@
 //! The command line: one file per subcommand.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "people read here what the program prints")]
 
+mod bench;
 mod check_config;
+mod completions;
 pub mod dev;
 mod hash_key;
 mod healthcheck;
+mod keys;
 mod locate;
+mod man;
+mod notify;
 mod openapi;
 mod serve;
+mod table;
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use std::{fmt::Display, path::PathBuf, process::ExitCode};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 /// Of sysexits.h: the command was used wrongly.
 const EX_USAGE: u8 = 64;
@@ -38,14 +49,22 @@ enum Command {
     Dev(dev::DevArgs),
     /// Say everything that is wrong with the settings, or what would run
     CheckConfig(ConfigArgs),
-    /// Show which shard and nodes serve a key
+    /// Look at keys, straight in Redis: where they live, what they are, which ones there are
+    Keys(keys::KeysArgs),
+    /// Show which shard and nodes serve a key, in one line for scripts; for people there is `keys locate`
     Locate(locate::LocateArgs),
+    /// Put a modest load on a running service and say how fast it answers
+    Bench(bench::BenchArgs),
     /// Make an API key and its hash, or hash the key given on standard input
     HashKey,
     /// Ask the instance that runs with these settings whether it is alive (for container health checks)
     Healthcheck(ConfigArgs),
     /// Print the OpenAPI description of the HTTP interface
     Openapi,
+    /// Print what makes a shell complete commands and options
+    Completions(completions::CompletionsArgs),
+    /// Print a manual page
+    Man(man::ManArgs),
 }
 
 #[derive(Args, Clone)]
@@ -91,10 +110,14 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args.config),
         Command::Dev(args) => dev::run(&args),
         Command::CheckConfig(args) => check_config::run(&args.config),
+        Command::Keys(args) => keys::run(&args),
         Command::Locate(args) => locate::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::HashKey => hash_key::run(),
         Command::Healthcheck(args) => healthcheck::run(&args.config),
         Command::Openapi => openapi::run(),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,5 +125,21 @@ pub fn run() -> ExitCode {
             eprintln!("cachefront: {}", failure.message);
             ExitCode::from(failure.status)
         }
+    }
+}
+
+/// The command line as clap sees it.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Prints all of it. Whoever closes the pipe has read enough.
+fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::general(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! `cachefront serve`
 
-use super::Failure;
+use super::{Failure, notify};
 use crate::{
-    server::{self, Server},
+    server::{self, Server, Stop},
     settings, telemetry,
 };
 use std::{path::Path, time::Duration};
@@ -19,9 +19,22 @@ pub fn run(config: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::general)?;
     let outcome = runtime.block_on(async {
         let stop = server::on_signals()?;
-        service.run(listeners, stop).await
+        notify::say(notify::READY);
+        tokio::select! {
+            // Else the service could be done before that is said.
+            biased;
+            never = tell_of_the_end(&stop) => never,
+            outcome = service.run(listeners, stop.clone()) => outcome,
+        }
     });
     // A look at the settings' files that hangs with its file system must not hold up the end.
     runtime.shutdown_timeout(LAST_WAIT);
     outcome.map_err(Failure::general)
+}
+
+/// Tells systemd when the end begins.
+async fn tell_of_the_end<T>(stop: &Stop) -> T {
+    stop.asked().await;
+    notify::say(notify::STOPPING);
+    std::future::pending().await
 }

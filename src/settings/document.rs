@@ -28,8 +28,9 @@ A Redis user needs these commands on the keys:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval`.
 `INFO` and `PING` tell roles, freshness and whether a node is loading; `WAIT` is for `\"replicas\"`; the last three are for
 keys that move to another shard. With another `db` than 0 it needs `+select` as well, for a Redis Cluster
-`+readonly +asking +cluster|slots +cluster|nodes`. What the environment sets, the file cannot change while the service
-runs.
+`+readonly +asking +cluster|slots +cluster|nodes`. `cachefront keys ttl` needs `+type +strlen +getrange` as well, and
+`cachefront keys sample` also `+randomkey +dbsize`; they can be another user's (`CACHEFRONT__REDIS__USERNAME`). What the
+environment sets, the file cannot change while the service runs.
 ";
 
 /// The whole page.

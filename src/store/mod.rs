@@ -6,6 +6,7 @@
 mod cluster;
 mod error;
 mod freshness;
+mod inspect;
 mod layout;
 mod maintain;
 mod map;
@@ -16,6 +17,7 @@ mod shard;
 
 pub use error::{Advice, StoreError};
 pub use freshness::{Freshness, Moment, SyncToken};
+pub use inspect::{Sample, Stored};
 pub use node::tracking::{Forget, Source};
 pub use operation::{Answer, Operation, OperationKind, Origin, REPLY_BYTES_MAX, Tracked};
 pub use shard::ShardHealth;

@@ -12,4 +12,4 @@ pub use deadline::Deadline;
 pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
 pub use scopes::{Scope, Scopes};
 pub use ttl::{TTL_SECS_MAX, Ttl};
-pub use value::{Envelope, Value, envelope};
+pub use value::{Envelope, StoredKind, Value, envelope};

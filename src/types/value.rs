@@ -95,6 +95,47 @@ pub fn envelope(bytes: &[u8]) -> Envelope<'_> {
     }
 }
 
+/// What a stored value is, as far as its beginning tells.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoredKind {
+    Text,
+    /// JSON other than a string.
+    Envelope,
+    Sealed,
+    /// No text, and none of ours.
+    Bytes,
+    /// Redis's own name for what is no string, such as `hash`.
+    Other(String),
+}
+
+impl StoredKind {
+    /// So many bytes of the value are enough to tell.
+    pub const HEAD_BYTES: usize = 3;
+
+    /// The kind of a string that begins like this.
+    pub fn of(head: &[u8]) -> Self {
+        match head {
+            [MARK, FORMAT, JSON, ..] => Self::Envelope,
+            [MARK, FORMAT, SEALED, ..] => Self::Sealed,
+            head => match std::str::from_utf8(head) {
+                // A character may be cut in two.
+                Err(error) if error.error_len().is_some() => Self::Bytes,
+                _ => Self::Text,
+            },
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Text => "text",
+            Self::Envelope => "envelope",
+            Self::Sealed => "sealed",
+            Self::Bytes => "bytes",
+            Self::Other(name) => name,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +172,21 @@ mod tests {
         let looks_like_ours = vec![MARK, FORMAT, JSON, b'{'];
         assert_eq!(Value::decode(looks_like_ours.clone()), Value::Bytes(Cow::Owned(looks_like_ours)));
         assert_eq!(Value::decode(b"5".to_vec()), Value::Text(Cow::Borrowed("5")));
+    }
+
+    #[test]
+    fn a_beginning_tells_what_a_value_is() {
+        for (head, kind) in [
+            (&b""[..], StoredKind::Text),
+            (b"abc", StoredKind::Text),
+            ("a€".as_bytes().split_at(3).0, StoredKind::Text),
+            (&[MARK, FORMAT, JSON], StoredKind::Envelope),
+            (&Envelope::SEALED_HEADER, StoredKind::Sealed),
+            (&[MARK, FORMAT, 99], StoredKind::Bytes),
+            (&[0x80, 0x02, b']'], StoredKind::Bytes),
+        ] {
+            assert_eq!(StoredKind::of(head), kind, "{head:?}");
+        }
     }
 
     proptest! {

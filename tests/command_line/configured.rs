@@ -6,7 +6,8 @@ use crate::{Setup, is_file, run, run_with_input};
 fn help_helps_and_wrong_use_is_64() {
     let (status, out, _) = run(&["--help"]);
     assert_eq!(status, 0);
-    for word in ["serve", "dev", "check-config", "locate", "hash-key", "healthcheck", "openapi", "Exit status"] {
+    let commands = ["serve", "dev", "check-config", "keys", "locate", "bench", "hash-key", "healthcheck", "openapi"];
+    for word in commands.into_iter().chain(["completions", "man", "Exit status"]) {
         assert!(out.contains(word), "--help lacks {word}: {out}");
     }
     for arguments in

@@ -1,7 +1,10 @@
 //! The program as people run it: real processes, their words and exit statuses.
 
+mod bench;
 mod configured;
 mod dev;
+mod documents;
+mod keys;
 mod reload;
 mod serving;
 

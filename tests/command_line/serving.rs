@@ -1,9 +1,13 @@
 //! `cachefront serve` and `healthcheck`.
 
-use crate::{Setup, cachefront, eventually, run, signal};
+use crate::{PATIENCE, Setup, cachefront, eventually, run, signal};
 use std::{
     fs::File,
     net::TcpListener,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
     process::{Child, Stdio},
 };
 
@@ -16,9 +20,13 @@ pub struct Serving {
 }
 
 pub fn serve(setup: &Setup) -> Serving {
+    serve_with(setup, &[])
+}
+
+fn serve_with(setup: &Setup, environment: &[(&str, &str)]) -> Serving {
     let log = setup.file("log");
     let mut command = cachefront(&["serve", "--config", setup.path()]);
-    command.env("CACHEFRONT__SERVICE__LOG_FORMAT", "json");
+    command.env("CACHEFRONT__SERVICE__LOG_FORMAT", "json").envs(environment.iter().copied());
     let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file")).spawn().expect("it starts");
     let (address, admin) = eventually("it serves", || {
         let text = std::fs::read_to_string(&log).ok()?;
@@ -56,6 +64,33 @@ fn it_serves_until_sigterm_and_the_health_check_knows() {
     let (status, _, err) = healthcheck();
     assert_eq!(status, 1, "{err}");
     assert!(err.contains("does not answer"), "{err}");
+}
+
+#[test]
+fn systemd_is_told_when_it_serves_and_when_it_stops() {
+    let setup = Setup::new("[redis]\nport=1\n");
+    let path = setup.file("notify").display().to_string();
+    let name = format!("@{path}");
+    let abstract_name = SocketAddr::from_abstract_name(&name[1..]).expect("a name");
+    for (told, socket) in [
+        (UnixDatagram::bind(&path).expect("a socket"), path.as_str()),
+        (UnixDatagram::bind_addr(&abstract_name).expect("a socket"), &name),
+    ] {
+        told.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let said = || {
+            let mut word = [0; 100];
+            let length = told.recv(&mut word).expect("a word");
+            String::from_utf8_lossy(&word[..length]).into_owned()
+        };
+        let mut serving = serve_with(&setup, &[("NOTIFY_SOCKET", socket)]);
+        assert_eq!(said(), "READY=1");
+        signal("-TERM", serving.child.id());
+        assert_eq!(said(), "STOPPING=1");
+        let status = eventually("it stops", || serving.child.try_wait().expect("a status"));
+        assert_eq!(status.code(), Some(0));
+    }
+    // Where nobody listens, it serves all the same.
+    drop(serve_with(&setup, &[("NOTIFY_SOCKET", "/nonexistent")]));
 }
 
 #[test]

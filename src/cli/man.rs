@@ -1,0 +1,36 @@
+//! `cachefront man [COMMAND]...`
+
+use super::{Failure, command, print};
+use clap::{Args, Command};
+use clap_mangen::{Man, generate_to};
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(after_help = "To read one at once: cachefront man bench | man -l -")]
+pub struct ManArgs {
+    /// The command whose page to print, such as `keys ttl`; without one, the page of cachefront itself
+    #[arg(value_name = "COMMAND", conflicts_with = "into")]
+    commands: Vec<String>,
+    /// Write all pages into a folder that is there, instead of printing one
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
+}
+
+pub fn run(args: &ManArgs) -> Result<(), Failure> {
+    if let Some(folder) = &args.into {
+        return generate_to(command(), folder)
+            .map_err(|error| Failure::general(format!("{}: {error}", folder.display())));
+    }
+    let mut all = command();
+    all.build();
+    let mut page = Vec::new();
+    Man::new(find(&all, &args.commands)?.clone()).render(&mut page).map_err(Failure::general)?;
+    print(page)
+}
+
+fn find<'a>(all: &'a Command, names: &[String]) -> Result<&'a Command, Failure> {
+    names.iter().try_fold(all, |command, name| {
+        let missing = || Failure::usage(format!("there is no command \"{}\"", names.join(" ")));
+        command.find_subcommand(name).ok_or_else(missing)
+    })
+}

@@ -1,0 +1,171 @@
+//! A look at what is stored, for operators: read only, bounded, and beside the ways that requests go.
+
+use crate::{
+    store::{
+        Store, StoreError,
+        error::NodeError,
+        freshness::{Moment, Wish},
+        node::{
+            Node,
+            lanes::Lane,
+            link::{GiveUp, Patience},
+        },
+        shard::{Shard, Tried},
+    },
+    types::{Address, Deadline, FullKey, StoredKind},
+};
+use redis::{Cmd, Pipeline, Value};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Keys that are asked about in one message.
+const KEYS_AT_ONCE: usize = 100;
+/// Commands that [`ask_about`] sends for each.
+const COMMANDS: usize = 4;
+/// Wait before a node that is not connected yet is looked for again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What is stored under a key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub kind: StoredKind,
+    /// Of the value as it lies in Redis; `None` where it is no string.
+    pub bytes: Option<u64>,
+    /// The time it has left; `None` if it never expires.
+    pub ttl: Option<Duration>,
+}
+
+/// Some keys of a shard, drawn at random.
+#[derive(Debug)]
+pub struct Sample {
+    /// Who was asked.
+    pub node: Address,
+    /// All keys there are on it.
+    pub keys: u64,
+    pub drawn: Vec<(Vec<u8>, Stored)>,
+}
+
+impl Store {
+    /// What the master has under a key, or, where that does not answer for half of the time, a replica; and who
+    /// that was. Needs [`Store::maintain`].
+    pub async fn look(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<(Address, Option<Stored>), StoreError> {
+        self.known(key, deadline).await;
+        let shard = self.0.map.load().route(key).shard;
+        let left = deadline.instant().saturating_duration_since(Instant::now());
+        let node = match master(&shard, deadline.attempt(left / 2)).await {
+            Ok(node) => node,
+            Err(_) => reader(&shard, deadline).await?,
+        };
+        let mut found =
+            ask_about(&node, &[key.as_bytes()], deadline).await.map_err(|error| shard.read_failure(error))?;
+        Ok((node.address.clone(), found.pop().flatten()))
+    }
+
+    /// Draws up to `count` keys of a shard at random and looks at each; a replica is asked where there is one.
+    /// Needs [`Store::maintain`].
+    pub async fn sample(&self, shard: &str, count: usize, deadline: Deadline) -> Result<Option<Sample>, StoreError> {
+        let map = self.0.map.load_full();
+        let Some(shard) = map.shards().iter().find(|known| *known.name() == *shard) else { return Ok(None) };
+        let node = reader(shard, deadline).await?;
+        sample(&node, count, deadline).await.map(Some).map_err(|error| shard.read_failure(error))
+    }
+
+    /// Waits until the nodes of the key's shard are known; in a Redis Cluster these are all.
+    pub async fn known(&self, key: &FullKey<'_>, deadline: Deadline) {
+        // Who asks a shard without nodes hears that.
+        let _known = timeout_at(deadline.instant(), self.until_known(key)).await;
+    }
+}
+
+async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+    loop {
+        match shard.writer(&Tried::default(), deadline).await {
+            Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
+            found => return found,
+        }
+    }
+}
+
+async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+    let wish = Wish { hash: 0, since: Moment::NONE, strict: false, master_only: false };
+    loop {
+        match shard.reader(&wish, &Tried::default(), deadline).await {
+            Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
+            found => return found,
+        }
+    }
+}
+
+async fn sample(node: &Node, count: usize, deadline: Deadline) -> Result<Sample, NodeError> {
+    let patience = Patience { deadline, give_up: GiveUp::Hanging };
+    let mut size = Cmd::new();
+    size.arg("DBSIZE");
+    let keys = match node.ask(&size, Lane::Usual, patience).await? {
+        Value::Int(keys) => u64::try_from(keys).unwrap_or_default(),
+        other => return Err(unexpected(&other)),
+    };
+    let mut names = HashSet::new();
+    let mut left = if keys == 0 { 0 } else { count };
+    while left > 0 {
+        let mut draw = Pipeline::new();
+        for _ in 0..left.min(KEYS_AT_ONCE) {
+            draw.cmd("RANDOMKEY");
+        }
+        for drawn in node.ask_all(&draw, Lane::Usual, patience).await? {
+            match drawn {
+                Value::BulkString(name) => drop(names.insert(name)),
+                // Empty by now.
+                Value::Nil => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+        left = left.saturating_sub(KEYS_AT_ONCE);
+    }
+    let names: Vec<Vec<u8>> = names.into_iter().collect();
+    let mut drawn = Vec::with_capacity(names.len());
+    for some in names.chunks(KEYS_AT_ONCE) {
+        let slices: Vec<&[u8]> = some.iter().map(Vec::as_slice).collect();
+        let found = ask_about(node, &slices, deadline).await?;
+        drawn.extend(some.iter().cloned().zip(found).filter_map(|(name, stored)| stored.map(|stored| (name, stored))));
+    }
+    Ok(Sample { node: node.address.clone(), keys, drawn })
+}
+
+/// What a node has under each of these keys.
+async fn ask_about(node: &Node, keys: &[&[u8]], deadline: Deadline) -> Result<Vec<Option<Stored>>, NodeError> {
+    let mut pipeline = Pipeline::with_capacity(keys.len() * COMMANDS);
+    for key in keys {
+        pipeline.cmd("PTTL").arg(*key).cmd("TYPE").arg(*key).cmd("STRLEN").arg(*key);
+        pipeline.cmd("GETRANGE").arg(*key).arg(0).arg(StoredKind::HEAD_BYTES - 1);
+    }
+    let patience = Patience { deadline, give_up: GiveUp::Hanging };
+    let answers = node.ask_all(&pipeline, Lane::Usual, patience).await?;
+    answers.chunks_exact(COMMANDS).map(stored).collect()
+}
+
+/// The four answers about one key.
+fn stored(answers: &[Value]) -> Result<Option<Stored>, NodeError> {
+    let [ttl, kind, bytes, head] = answers else { return Err(NodeError::Unexpected) };
+    let ttl = match ttl {
+        Value::Int(-2) => return Ok(None),
+        Value::Int(ttl_ms) => u64::try_from(*ttl_ms).ok().map(Duration::from_millis),
+        other => return Err(unexpected(other)),
+    };
+    let kind = match kind {
+        Value::SimpleString(kind) => kind.as_str(),
+        other => return Err(unexpected(other)),
+    };
+    match (kind, bytes, head) {
+        // It expired between the questions.
+        ("none", _, _) => Ok(None),
+        ("string", Value::Int(bytes), Value::BulkString(head)) => {
+            Ok(Some(Stored { kind: StoredKind::of(head), bytes: u64::try_from(*bytes).ok(), ttl }))
+        }
+        ("string", Value::Int(_), other) | ("string", other, _) => Err(unexpected(other)),
+        (other, _, _) => Ok(Some(Stored { kind: StoredKind::Other(other.to_owned()), bytes: None, ttl })),
+    }
+}
+
+fn unexpected(answer: &Value) -> NodeError {
+    if let Value::ServerError(error) = answer { NodeError::from(error) } else { NodeError::Unexpected }
+}
