@@ -79,6 +79,7 @@ async fn while_others_take_notice_the_last_answer_on_a_connection_says_so() {
 
 #[tokio::test]
 async fn how_long_it_serves_on_can_change_while_it_runs() {
+    // No other section after [service], which is what is added to.
     let service = Service::start_with("RELOAD_EVERY_SECS=0", "");
     let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
     service.edit(|text| text + &sections);

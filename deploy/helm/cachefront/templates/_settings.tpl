@@ -65,6 +65,13 @@ DRAIN_SECS={{ .Values.drain.seconds }}
 {{- range $option, $value := .Values.settings.service }}
 {{ $option }}={{ include "cachefront.plain" $value }}
 {{- end }}
+{{- with .Values.settings.near_cache }}
+
+[near_cache]
+{{- range $option, $value := . }}
+{{ $option }}={{ include "cachefront.plain" $value }}
+{{- end }}
+{{- end }}
 {{- range .Values.clients }}
 
 [client:{{ .name }}]
