@@ -236,6 +236,12 @@ pub const OPTIONS: &[Opt] = &[
         "info",
         "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `info,cachefront::store=debug`.",
     ).live(),
+    option(
+        Service,
+        "CONSOLE_KEY_PATTERNS",
+        "hashed",
+        "How the console on the admin port shows what kinds of keys are asked for: with words `hashed`, `shown` in clear, or `off`.",
+    ),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),
     option(

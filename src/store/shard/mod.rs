@@ -22,7 +22,7 @@ use crate::{
             standing::{Role, Standing},
         },
     },
-    telemetry::metrics::Counter,
+    telemetry::{events::Events, metrics::Counter},
     types::{Address, Deadline},
 };
 use arc_swap::ArcSwap;
@@ -146,6 +146,10 @@ impl Shard {
         if **own != *name {
             *own = name.into();
         }
+    }
+
+    pub fn events(&self) -> &Events {
+        &self.common.around.events
     }
 
     pub fn members(&self) -> Arc<Members> {
