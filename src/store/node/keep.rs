@@ -54,7 +54,9 @@ pub async fn keep(node: Arc<Node>, number: usize) {
             // Said once until the node is back; its every attempt is nobody's news.
             Err(error) if !complained => {
                 tracing::warn!(node = %node.address, error, "cannot connect to Redis; trying on");
-                note(&node, number, EventKind::Lost, "cannot be connected to; trying on");
+                if !was_lost {
+                    note(&node, number, EventKind::Lost, "cannot be connected to; trying on");
+                }
                 (complained, was_lost) = (true, true);
                 enter(&node, link, Phase::Down);
             }

@@ -108,9 +108,9 @@ pub fn nodes(facts: &Facts) -> Element {
         ("Behind", true),
         ("In flight", true),
         ("Answers/s", true),
+        ("Failures/s", true),
         ("p50", true),
         ("p99", true),
-        ("Failures/s", true),
     ];
     let rows = facts
         .shards
@@ -137,17 +137,17 @@ fn node_row(position: usize, shard: &ShardFacts, node: &NodeFacts) -> Vec<Elemen
         plain(behind(node)),
         plain(node.in_flight),
         plain(figure(node.answers_per_sec)),
+        el("span").class(if node.failures_per_sec > 0.0 { "alarm" } else { "" }).text(figure(node.failures_per_sec)),
         plain(micros_or_nothing(node.p50_us)),
         plain(micros_or_nothing(node.p99_us)),
-        el("span").class(if node.failures_per_sec > 0.0 { "alarm" } else { "" }).text(figure(node.failures_per_sec)),
     ]
 }
 
-/// How far a replica is behind: in bytes where there are any, else since when that is known.
+/// How far a replica is behind at most: it is known of when it was last asked.
 pub fn behind(node: &NodeFacts) -> String {
-    match (node.lag_bytes, node.lag_ms) {
-        (Some(lag), _) if lag > 0 => bytes(lag),
-        (_, Some(ms)) => micros(ms * 1000.0),
+    match (node.lag_ms, node.lag_bytes) {
+        (Some(ms), _) => format!("≤ {}", micros(ms * 1000.0)),
+        (None, Some(lag)) => bytes(lag),
         _ => NOTHING.to_owned(),
     }
 }

@@ -29,7 +29,7 @@ fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: Element) -
         .child(el("h3").text(name))
         .child(el("p").class("big").child(el("strong").text(shown)).child(el("span").text(unit)))
         .child(chart)
-        .child(el("p").class("note").text(notes.join(" · ")))
+        .children(notes.iter().map(|note| el("p").class("note").text(note)))
 }
 
 fn requests(facts: &Facts) -> Element {
@@ -68,8 +68,9 @@ fn errors(facts: &Facts) -> Element {
     let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
     let top = most(&values);
     let described = format!("Errors per second over the last five minutes, at most {}", figure(top));
-    let notes = [format!("{}/s over a minute", figure(minute.errors_per_sec)), "not those of callers".to_owned()];
-    let chart = spark(&described, top.max(1.0), &[("alarm", values)]);
+    let notes =
+        [format!("{}/s over a minute", figure(minute.errors_per_sec)), "callers' mistakes not counted".to_owned()];
+    let chart = spark(&described, top.max(1.0), &[(if top > 0.0 { "alarm" } else { "accent" }, values)]);
     tile("Errors", &figure(now.errors_per_sec), "per second", &notes, chart)
 }
 
