@@ -138,7 +138,9 @@ impl Asked<'_> {
             .iter()
             .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
             .collect();
-        commands.iter().for_each(|command| app.console.sampler.note(command.key(), caller.namespace()));
+        for command in &commands {
+            app.console.sampler.note(command.key(), caller.namespace());
+        }
         if commands.iter().any(Command::is_change) {
             sync.changes();
         }

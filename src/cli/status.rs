@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use clap::Args;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, client::conn::http1::handshake, header::HOST};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -53,12 +53,11 @@ pub struct StatusArgs {
 }
 
 pub fn run(args: &StatusArgs) -> Result<(), Failure> {
-    let url = match &args.admin {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let settings = settings::load(&args.config.config).map_err(Failure::settings)?;
-            format!("http://{}", healthcheck::admin_address(&settings.service))
-        }
+    let url = if let Some(url) = &args.admin {
+        url.trim_end_matches('/').to_owned()
+    } else {
+        let settings = settings::load(&args.config.config).map_err(Failure::settings)?;
+        format!("http://{}", healthcheck::admin_address(&settings.service))
     };
     let place = place(&url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)?;
@@ -138,7 +137,7 @@ async fn ask(place: &Place) -> Result<Bytes, String> {
             return Err(format!("{} has status {}", place.path, answer.status().as_u16()));
         }
         let body = Limited::new(answer.into_body(), FACTS_BYTES_MAX).collect().await;
-        body.map(|body| body.to_bytes()).map_err(|error| error.to_string())
+        body.map(Collected::to_bytes).map_err(|error| error.to_string())
     };
     let asked = asked.await;
     task.abort();

@@ -5,6 +5,12 @@ use std::time::Duration;
 /// What stands where nothing is known.
 pub const NOTHING: &str = "–";
 
+/// `7`, `16,384`
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub fn count(count: usize) -> String {
+    if count < 10 { count.to_string() } else { figure(count as f64) }
+}
+
 /// `3,210`; below ten with one place: `0.4`.
 pub fn figure(number: f64) -> String {
     if number <= 0.0 {

@@ -5,7 +5,7 @@ use super::ring::{colour, counted};
 use crate::api::console::{
     facts::{Facts, NodeFacts, Patterns, Role, ShardFacts, State},
     part::{Element, el},
-    words::{NOTHING, bytes, figure, micros, micros_or_nothing, percent},
+    words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
 };
 
 /// A column's name, and whether figures stand in it.
@@ -81,7 +81,7 @@ fn shard_row(position: usize, shard: &ShardFacts) -> Vec<Element> {
     };
     let readable = shard.nodes.iter().filter(|node| node.readable).count();
     let master = shard.nodes.iter().find(|node| node.role == Role::Master);
-    let size = shard.slots.map(|slots| figure_of(slots)).or(shard.weight.map(|weight| weight.to_string()));
+    let size = shard.slots.map(count).or(shard.weight.map(|weight| weight.to_string()));
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
     vec![
         el("span").class("name").child(number).child(el("b").text(&shard.name)),
@@ -92,11 +92,6 @@ fn shard_row(position: usize, shard: &ShardFacts) -> Vec<Element> {
         plain(format!("{readable} of {}", shard.nodes.len())),
         plain(shard.promotions),
     ]
-}
-
-#[expect(clippy::cast_precision_loss, reason = "16,384 at most")]
-fn figure_of(slots: usize) -> String {
-    if slots < 10 { slots.to_string() } else { figure(slots as f64) }
 }
 
 pub fn nodes(facts: &Facts) -> Element {

@@ -4,7 +4,7 @@ use super::chart::spark;
 use crate::api::console::{
     facts::{Facts, Rate},
     part::{Element, el},
-    words::{NOTHING, bytes, figure, micros, micros_or_nothing, percent},
+    words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
 };
 
 pub fn tiles(facts: &Facts) -> Element {
@@ -50,17 +50,11 @@ fn latency(facts: &Facts) -> Element {
     let now = &facts.rates.last_10_secs;
     let top = most(&late);
     let described = format!("Latency over the last five minutes, median and 99th percentile, at most {}", micros(top));
-    let notes =
-        [format!("p99 {}", micros_or_nothing(now.p99_us)), format!("{} in progress", figure_of(facts.in_progress))];
+    let notes = [format!("p99 {}", micros_or_nothing(now.p99_us)), format!("{} in progress", count(facts.in_progress))];
     let chart = spark(&described, top, &[("accent", middle), ("second", late)]);
     let shown = micros_or_nothing(now.p50_us);
     let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
     tile("Latency", number, &format!("{unit} median"), &notes, chart)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn figure_of(count: usize) -> String {
-    if count < 10 { count.to_string() } else { figure(count as f64) }
 }
 
 fn errors(facts: &Facts) -> Element {
@@ -80,7 +74,7 @@ fn near_cache(facts: &Facts) -> Option<Element> {
     let hits = facts.rates.last_10_secs.near_hits;
     let described = "Hit ratio of the near cache over the last five minutes, from 0 to 100 %";
     let room = u64::try_from(near.bytes_max).unwrap_or(u64::MAX);
-    let notes = [format!("{} entries", figure_of(near.entries)), format!("{} of {}", bytes(near.bytes), bytes(room))];
+    let notes = [format!("{} entries", count(near.entries)), format!("{} of {}", bytes(near.bytes), bytes(room))];
     let shown = hits.map_or_else(|| NOTHING.to_owned(), percent);
     let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
     let chart = spark(described, 1.0, &[("accent", values)]);
