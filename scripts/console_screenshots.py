@@ -29,7 +29,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = Path(os.environ.get("PICTURES", ROOT / "docs"))
-PROGRAM = ROOT / "target/debug/cachefront"
+PROGRAM = Path(os.environ.get("CACHEFRONT", ROOT / "target/debug/cachefront"))
 WARM_SECS = float(os.environ.get("WARM_SECS", "150"))
 BYTES_MAX = 200_000
 

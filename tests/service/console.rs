@@ -42,7 +42,7 @@ async fn it_is_served_on_the_admin_port_only_and_may_load_nothing_from_elsewhere
         assert!(policy.starts_with("default-src 'none';") && policy.contains("frame-ancestors 'none'"), "{path}");
         assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        Answer::of(http.get(service.url(path))).await.expect_error(404, "not_found");
+        Answer::of(http.get(service.url(path))).await.expect_error(404, "unknown_path");
     }
     let page = get(service, "/console").await.text;
     for inline in ["<style", "style=", "onclick", "onerror", "javascript:", "//cdn", "https://"] {
