@@ -7,6 +7,7 @@ mod pattern;
 mod scopes;
 mod ttl;
 mod value;
+pub mod worker;
 
 pub use address::Address;
 pub use deadline::Deadline;

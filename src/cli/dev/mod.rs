@@ -48,7 +48,7 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
     telemetry::start(&settings.service);
     let service = Server::new(settings).map_err(Failure::settings)?;
 
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::general)?;
+    let runtime = super::background_runtime()?;
     let outcome = runtime.block_on(async {
         let stop = server::on_signals().map_err(Failure::general)?;
         let announce = announce(&session, &redis, service.store(), stop.clone());

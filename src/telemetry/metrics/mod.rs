@@ -21,17 +21,17 @@ pub use labels::{
 pub use page::{Exposition, Page};
 pub use process::write as write_process;
 pub use requests::{Measured, Requests, Tally};
-pub use runtime::write as write_runtime;
 
 use super::events::Events;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
+use tokio::runtime::Handle;
 
 /// What one service counts. The store's shards and nodes count for themselves.
 #[derive(Default)]
@@ -53,6 +53,8 @@ pub struct Metrics {
     /// What happened that people want to know.
     pub events: Arc<Events>,
     ports: [Connections; 2],
+    /// The event loops of the workers, once they run.
+    pub workers: OnceLock<Vec<Handle>>,
 }
 
 /// The connections to one port.
@@ -116,6 +118,7 @@ impl Metrics {
         page.counter(&names::RELOADS, self.settings.reloads.rows())?;
         page.gauge(&names::RELOAD_SUCCESSFUL, [([], u64::from(!self.settings.last_refused.load(Relaxed)))])?;
         page.gauge(&names::SETTINGS_LOADED, [([], self.settings.loaded_secs.load(Relaxed))])?;
+        runtime::write(page, self.workers.get().map(Vec::as_slice).unwrap_or_default())?;
         page.info(&names::BUILD, [env!("CARGO_PKG_VERSION")])
     }
 
