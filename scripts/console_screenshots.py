@@ -134,7 +134,7 @@ def shoot(browser, dev, name, scheme="light", width=1240, height=None, scale=1.0
     page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(dev.console)
-    page.wait_for_function("document.getElementById('contact').textContent.startsWith('Live')")
+    page.get_by_text("Live: updated").wait_for()
     page.wait_for_timeout(2500)
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert not wide, f"{name}: the page scrolls sideways"

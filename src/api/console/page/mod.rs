@@ -16,6 +16,8 @@ use crate::telemetry::events::{Event, EventKind};
 use std::time::Duration;
 
 const FRAME: &str = include_str!("../assets/console.html");
+/// Problems that are shown; whoever has more has one cause.
+const PROBLEMS_SHOWN: usize = 5;
 /// Events that are shown; the facts have all.
 const EVENTS_SHOWN: usize = 14;
 
@@ -61,11 +63,14 @@ fn header(facts: &Facts) -> Element {
 fn problems(facts: &Facts) -> Option<Element> {
     let item = |text: &String| el("li").text(text);
     let (problems, changes) = (&facts.problems, &facts.changes);
+    let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
+    let more = (more > 0).then(|| format!("and {more} more, see the tables"));
+    let shown = problems.iter().take(PROBLEMS_SHOWN).chain(&more).chain(changes);
     (!problems.is_empty() || !changes.is_empty()).then(|| {
         el("section")
             .class(if problems.is_empty() { "callout" } else { "callout warn" })
             .with("aria-label", "What is wrong or changing")
-            .child(el("ul").children(problems.iter().chain(changes).map(item)))
+            .child(el("ul").children(shown.map(item)))
     })
 }
 

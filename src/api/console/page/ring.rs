@@ -66,7 +66,7 @@ fn arcs(shards: &[ShardFacts]) -> Vec<Element> {
         }
         if shard.share >= NUMBERED_SHARE_MIN && shards.len() > 1 {
             let (x, y) = point(start + shard.share / 2.0);
-            let text = el("text").class("arc-number").with("x", short(x)).with("y", short(y + 4.5));
+            let text = el("text").class(format!("arc-number{lost}")).with("x", short(x)).with("y", short(y + 4.5));
             numbers.push(text.text(position + 1));
         }
         start = end;
