@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live, sync};
+use super::{body::Limits, budget::Budget, console::Console, failure_log::FailureLog, live::Live, sync};
 use crate::{
     cache::Near,
     settings::Settings,
@@ -33,6 +33,7 @@ pub struct App {
     pub requests: Budget,
     pub failures: FailureLog,
     pub metrics: Arc<Metrics>,
+    pub console: Console,
     /// What callers get that have changed nothing.
     pub empty_sync_token: HeaderValue,
     draining: AtomicBool,
@@ -52,6 +53,7 @@ impl App {
             requests: Budget::default(),
             failures: FailureLog::default(),
             metrics,
+            console: Console::new(settings.service.key_patterns),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }

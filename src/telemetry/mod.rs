@@ -1,5 +1,6 @@
-//! What the process says about itself: logs, on standard error, and metrics.
+//! What the process says about itself: logs, on standard error, metrics, and the last events.
 
+pub mod events;
 pub mod metrics;
 
 use crate::settings::{LogFormat, Service};

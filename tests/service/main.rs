@@ -7,6 +7,7 @@ mod batch;
 mod clients;
 mod cluster;
 mod consistency;
+mod console;
 mod contract;
 mod drop_in;
 mod faults;

@@ -25,7 +25,10 @@ use crate::{
         },
         shard::standing::Standing,
     },
-    telemetry::metrics::{Counters, Histogram, NodeFailure},
+    telemetry::{
+        events::Events,
+        metrics::{Counters, Histogram, NodeFailure},
+    },
     types::{Address, Deadline, worker},
 };
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
@@ -45,12 +48,20 @@ use tokio::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u64);
 
+impl NodeId {
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What all nodes have in common.
 #[derive(Clone, Default)]
 pub struct Surroundings {
     pub clock: Clock,
     /// Told of keys that change, where anybody wants to know.
     pub forget: Option<Forget>,
+    /// Where what happens to nodes is noted.
+    pub events: Arc<Events>,
 }
 
 /// What the nodes of a shard have in common.
@@ -218,6 +229,10 @@ impl Node {
         let covers =
             if self.is_replica.load(Relaxed) { Moment::from_ms(self.passed.load(Relaxed)) } else { self.now() };
         Source::new(self.id, tracking, covers)
+    }
+
+    pub fn events(&self) -> &Events {
+        &self.around.events
     }
 
     /// Where to tell of keys that change, if anybody wants to know.

@@ -57,6 +57,29 @@ label!(
     }
 );
 
+impl Outcome {
+    /// True if it is the service that failed, and not its caller.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Overloaded
+            | Self::Unavailable
+            | Self::WriteUnconfirmed
+            | Self::DeadlinePassed
+            | Self::OutOfMemory
+            | Self::ValueDoesNotOpen
+            | Self::InternalError => true,
+            Self::Success
+            | Self::NotFound
+            | Self::TooFewReplicas
+            | Self::ClientError
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::RateLimited
+            | Self::Cancelled => false,
+        }
+    }
+}
+
 label!(
     /// What a request is: an endpoint and, of `/cache`, a command.
     Kind {
@@ -72,6 +95,7 @@ label!(
         Readyz = "readyz",
         Docs = "docs",
         Metrics = "metrics",
+        Console = "console",
         Other = "other",
     }
 );
@@ -86,7 +110,7 @@ impl Kind {
         if self.is_of_cache() { self.name() } else { "none" }
     }
 
-    fn is_of_cache(self) -> bool {
+    pub(super) fn is_of_cache(self) -> bool {
         matches!(self, Self::Read | Self::Write | Self::Delete | Self::Batch | Self::Unread)
     }
 }
