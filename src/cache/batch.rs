@@ -8,7 +8,7 @@ use crate::{
 use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 
-/// Keys of one batch that are fetched to be kept; more of them are only read.
+/// Keys of one batch that are fetched to be kept; more of them, and large values, are only read.
 const FETCHES_MAX: usize = 64;
 const ONCE: &str = "each answer is taken once";
 
@@ -50,7 +50,8 @@ impl Cache {
                     if let Some(kept) = self.kept(key, freshness) {
                         return Place::Known(kept.and_then(|reply| fitting(reply, &mut room)));
                     }
-                    if fetches.len() < FETCHES_MAX && self.is_worth_keeping(key, freshness) {
+                    if fetches.len() < FETCHES_MAX && !self.store.is_large(key) && self.is_worth_keeping(key, freshness)
+                    {
                         fetches.push(self.fetch_or_read(key, freshness, deadline));
                         return Place::Fetched(fetches.len() - 1);
                     }

@@ -18,11 +18,16 @@ use crate::{
     types::{Deadline, Namespace, Ttl},
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs commands for callers.
 pub struct Cache {
     store: Store,
     near: Option<Near>,
+    /// No other one of the process has it.
+    number: u64,
     keyring: Option<Keyring>,
     seal_always: bool,
     default_ttl: Ttl,
@@ -58,6 +63,7 @@ impl Cache {
         Self {
             store,
             near,
+            number: NUMBERS.fetch_add(1, Relaxed),
             keyring: Keyring::new(&settings.sealing.keys),
             seal_always: settings.sealing.always,
             default_ttl: settings.default_ttl,

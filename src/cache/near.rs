@@ -7,7 +7,7 @@
 
 use super::{Cache, CacheError, Reply};
 use crate::{
-    near_cache::{Counts, Fetched, Kept, NearCache},
+    near_cache::{Brought, Counts, Fetched, Kept, NearCache},
     settings::Settings,
     store::{Forget, Freshness, Source, Store, StoreError, Tracked},
     telemetry::metrics::{Label, Lookup, Page, names},
@@ -37,7 +37,14 @@ enum Found {
     Nothing,
     Open(Arc<Value<'static>>),
     /// As it is in Redis, and, where that may be kept, opened.
-    Sealed(Vec<u8>, OnceLock<Arc<Value<'static>>>),
+    Sealed(Vec<u8>, OnceLock<Opened>),
+}
+
+/// What a sealed value holds, and by whose keys.
+struct Opened {
+    /// Of the [`Cache`] that opened it: after a reload other keys count.
+    cache: u64,
+    value: Arc<Value<'static>>,
 }
 
 impl Near {
@@ -104,7 +111,7 @@ impl Near {
         key: &FullKey<'_>,
         freshness: Freshness,
         deadline: Deadline,
-    ) -> Result<Arc<Kept<Stored>>, StoreError> {
+    ) -> Brought<Stored, StoreError> {
         let may_double = self.keep_opened;
         let fetch = || {
             let (store, key) = (store.clone(), key.to_owned());
@@ -150,10 +157,11 @@ impl Cache {
         deadline: Deadline,
     ) -> Option<Result<Reply, CacheError>> {
         let near = self.near.as_ref()?;
-        match near.fetch(&self.store, key, freshness, deadline).await {
+        let Brought { joined, outcome } = near.fetch(&self.store, key, freshness, deadline).await;
+        match outcome? {
             Ok(kept) => Some(self.reply_of(near, key, &kept.value)),
-            // That of whoever asked first.
-            Err(StoreError::DeadlinePassed { .. }) if !deadline.has_passed() => None,
+            // What failed for whoever began it need not fail here.
+            Err(error) if joined && !matches!(error, StoreError::WrongType) => None,
             Err(error) => Some(Err(error.into())),
         }
     }
@@ -163,13 +171,13 @@ impl Cache {
             Found::Nothing => return Ok(Reply::NotFound),
             Found::Open(value) => Arc::clone(value),
             Found::Sealed(bytes, opened) => {
-                if let Some(value) = opened.get() {
-                    return Ok(Reply::Found(Arc::clone(value)));
+                if let Some(opened) = opened.get().filter(|opened| opened.cache == self.number) {
+                    return Ok(Reply::Found(Arc::clone(&opened.value)));
                 }
                 let value = Arc::new(Value::decode(self.open(key, bytes.clone())?));
                 if near.keep_opened {
                     // Somebody else may have been as quick with the same.
-                    let _kept = opened.set(Arc::clone(&value));
+                    let _kept = opened.set(Opened { cache: self.number, value: Arc::clone(&value) });
                 }
                 value
             }

@@ -7,7 +7,9 @@
 mod fetches;
 mod seen;
 
-use fetches::{Fetches, Outcome};
+pub use fetches::Outcome;
+
+use fetches::Fetches;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache, sync::DefaultLifecycle};
 use seen::Seen;
 use std::{
@@ -55,6 +57,14 @@ pub struct Fetched<V> {
     pub keep: Option<Duration>,
 }
 
+/// What a fetch came to.
+pub struct Brought<V, E> {
+    /// Somebody else had begun it.
+    pub joined: bool,
+    /// `None` if it was ended before.
+    pub outcome: Option<Outcome<V, E>>,
+}
+
 /// What happened so far.
 #[derive(Default)]
 pub struct Counts {
@@ -81,6 +91,8 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         let options = OptionsBuilder::new()
             .weight_capacity(u64::try_from(bytes_max).unwrap_or(u64::MAX))
             .estimated_items_capacity(bytes_max / VALUE_BYTES_EXPECTED)
+            // Each has its part of the room, and the largest value has to fit into it.
+            .shards(ENTRY_SHARE / 2)
             .build()
             .expect("both capacities are set");
         let hasher = DefaultHashBuilder::default();
@@ -101,19 +113,18 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
 
     /// What `fetch` brings, or what is being fetched already if that may be `shared`. A fetch goes on for as long as
     /// anybody waits for it, whoever began it.
-    pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> Outcome<V, E>
+    pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> Brought<V, E>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
         let hash = self.hash(key);
         if shared && let Some(under_way) = self.fetches.find(hash, key) {
-            return under_way.await;
+            return Brought { joined: true, outcome: under_way.outcome().await };
         }
-        let entry = Entry { near: Arc::clone(self), hash, key: key.into(), fetch: self.fetches.next_id() };
-        let id = entry.fetch;
-        let fetch = fetches::shared(entry.fill(fetch()));
-        self.fetches.begin(hash, key, id, &fetch);
-        fetch.await
+        let id = self.fetches.next_id();
+        let entry = Entry { near: Arc::clone(self), hash, key: key.into(), fetch: id };
+        let fetch = self.fetches.begin(hash, key, id, entry.fill(fetch()));
+        Brought { joined: false, outcome: fetch.outcome().await }
     }
 
     /// Drops what is kept under `key`, and keeps nothing of what is being fetched.

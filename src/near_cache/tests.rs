@@ -16,9 +16,15 @@ fn fetched(value: u32) -> Fetched<u32> {
     Fetched { value, bytes: 4, keep: Some(Duration::MAX) }
 }
 
+impl Brought<u32, &'static str> {
+    fn expect_value(self) -> u32 {
+        self.outcome.expect("it ended").expect("it was fetched").value
+    }
+}
+
 /// What a fetch of that value brings.
 async fn bring(near: &Near, key: &[u8], value: u32) -> u32 {
-    near.fetch(key, true, || ready(Ok(fetched(value)))).await.expect("it was fetched").value
+    near.fetch(key, true, || ready(Ok(fetched(value)))).await.expect_value()
 }
 
 fn kept(near: &Near, key: &[u8]) -> Option<u32> {
@@ -51,16 +57,16 @@ async fn what_was_fetched_is_kept_until_it_is_forgotten_or_too_old() {
 async fn nothing_outlives_its_time_nor_is_kept_that_may_not_be() {
     let near = near();
     let brief = Fetched { value: 1, bytes: 4, keep: Some(Duration::from_millis(50)) };
-    near.fetch(b"brief", true, || ready(Ok(brief))).await.expect("it was fetched");
+    near.fetch(b"brief", true, || ready(Ok(brief))).await.expect_value();
     assert_eq!(near.size().0, 1);
     assert_eq!(kept_in(&near, b"brief", Duration::from_millis(50)), None);
 
     let never = Fetched { value: 1, bytes: 4, keep: None };
-    assert_eq!(near.fetch(b"never", true, || ready(Ok(never))).await.expect("it was fetched").value, 1);
+    assert_eq!(near.fetch(b"never", true, || ready(Ok(never))).await.expect_value(), 1);
     let huge = Fetched { value: 1, bytes: 1 << 16, keep: Some(Duration::MAX) };
-    near.fetch(b"huge", true, || ready(Ok(huge))).await.expect("it was fetched");
+    near.fetch(b"huge", true, || ready(Ok(huge))).await.expect_value();
     assert_eq!((kept(&near, b"never"), kept(&near, b"huge"), near.size().0), (None, None, 1));
-    assert_eq!(near.fetch(b"failed", true, || ready(Err("no"))).await.err(), Some("no"));
+    assert_eq!(near.fetch(b"failed", true, || ready(Err("no"))).await.outcome.and_then(Result::err), Some("no"));
     assert_eq!(kept(&near, b"failed"), None);
 }
 
@@ -82,7 +88,7 @@ fn held(near: &Near, shared: bool) -> (oneshot::Sender<u32>, tokio::task::JoinHa
     let near = Arc::clone(near);
     let task = tokio::spawn(async move {
         let fetch = || async { Ok(fetched(ended.await.expect("it is told"))) };
-        near.fetch(b"k", shared, fetch).await.expect("it was fetched").value
+        near.fetch(b"k", shared, fetch).await.expect_value()
     });
     (end, task)
 }
@@ -135,10 +141,10 @@ async fn whoever_wants_it_fresher_shares_nothing() {
     let near = near();
     let waits = tokio::spawn({
         let near = Arc::clone(&near);
-        async move { near.fetch(b"k", true, pending::<Result<Fetched<u32>, &str>>).await.map(|kept| kept.value) }
+        async move { near.fetch(b"k", true, pending::<Result<Fetched<u32>, &str>>).await.expect_value() }
     });
     tokio::task::yield_now().await;
-    let fresh = near.fetch(b"k", false, || ready(Ok(fetched(3)))).await.expect("it was fetched").value;
+    let fresh = near.fetch(b"k", false, || ready(Ok(fetched(3)))).await.expect_value();
     assert_eq!((fresh, kept(&near, b"k")), (3, Some(3)));
     waits.abort();
 }

@@ -88,7 +88,7 @@ impl Server {
         let places = workers.handles();
         // They are set once: a service runs once.
         let _first = app.metrics.workers.set(places.clone());
-        let service = serve::service(&settings.service, listeners.service, tls.current(), &router, &app.metrics)?;
+        let service = serve::service(&settings.service, listeners.service, tls.current(), &router, &app.metrics);
         let admin =
             serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics)?;
         let drain = watch::Sender::new(Drain::new(&settings.service));

@@ -47,15 +47,20 @@ pub fn service(
     tls: RustlsConfig,
     front: &Front,
     metrics: &Arc<Metrics>,
-) -> io::Result<Vec<Serving>> {
+) -> Vec<Serving> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
     let counts = Counts::new(metrics, Listener::Service);
     let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
     let serving = |listener| {
-        let handle = Handle::new();
-        let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor.clone()).handle(handle.clone());
-        limit(server.http_builder(), settings.idle_timeout);
-        Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front.clone()))) })
+        let (handle, idle_timeout) = (Handle::new(), settings.idle_timeout);
+        let (acceptor, stop, front) = (acceptor.clone(), handle.clone(), front.clone());
+        // Made where it runs, so that accepting wakes nobody elsewhere.
+        let run = async move {
+            let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(stop);
+            limit(server.http_builder(), idle_timeout);
+            server.serve(for_each_connection(front)).await
+        };
+        Serving { handle, run: Box::pin(run) }
     };
     listeners.into_iter().map(serving).collect()
 }

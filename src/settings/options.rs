@@ -118,7 +118,7 @@ pub const OPTIONS: &[Opt] = &[
         Redis,
         "connections_per_node",
         "0",
-        "Multiplexed connections to each node, at most 64; 0: one for each of the `WORKERS`.",
+        "Multiplexed connections to each node; 0: one for each of the `WORKERS`, and never more.",
     ),
     option(Redis, "connect_timeout_ms", "1000", "How long opening a connection to a node may take."),
     option(

@@ -184,6 +184,11 @@ impl Store {
         get::track(&self.0, key, freshness, deadline).await
     }
 
+    /// True if the value was found to be large lately.
+    pub fn is_large(&self, key: &FullKey<'_>) -> bool {
+        self.0.large_keys.lane(self.0.map.load().place(key).1) == Lane::Bulk
+    }
+
     /// True if a read would now go where an earlier answer came from, and that answer would still be the same.
     pub fn would_answer(&self, source: &Source, key: &FullKey<'_>, freshness: Freshness) -> bool {
         get::would_answer(&self.0, source, key, freshness)

@@ -159,7 +159,8 @@ fn redis_settings(redis: &Reader<'_>, workers: usize) -> Redis {
         tls,
         connections_per_node: match redis.size("connections_per_node", 0..=WORKERS_MAX) {
             0 => workers,
-            count => count,
+            // Each of them uses one.
+            count => count.min(workers),
         },
         connect_timeout: redis.duration("connect_timeout_ms", 1..=60_000),
         attempt_timeout: redis.duration("attempt_timeout_ms", 1..=60_000),

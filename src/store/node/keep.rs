@@ -100,11 +100,11 @@ async fn open(node: &Node) -> Result<(Session, Names), String> {
         let refused = |error| format!("it refused READONLY: {error}");
         allow_reads(&session, deadline).await.map_err(refused)?;
     }
-    probe(node, &session, deadline).await.map_err(|error| error.to_string())?;
     let tracking = match tracking {
         Some(tracking) if tells_of_changes(node, &session, deadline).await? => Some(tracking),
         _ => None,
     };
+    probe(node, &session, deadline).await.map_err(|error| error.to_string())?;
     Ok((session.tracking_to(tracking), names))
 }
 
@@ -158,11 +158,18 @@ async fn allow_reads(session: &Session, deadline: Deadline) -> Result<(), NodeEr
 
 /// Asks the node to say when keys change that it is asked to track; where it can't or may not, nothing of it is kept.
 async fn tells_of_changes(node: &Node, session: &Session, deadline: Deadline) -> Result<bool, String> {
-    let mut track = redis::cmd("CLIENT");
+    let (mut track, mut ask) = (redis::cmd("CLIENT"), redis::cmd("CLIENT"));
     track.arg("TRACKING").arg("ON").arg("OPTIN");
-    match tell(session, &track, deadline).await {
+    // Users may have the one and not the other.
+    ask.arg("CACHING").arg("YES");
+    let told = match tell(session, &track, deadline).await {
+        Ok(()) => tell(session, &ask, deadline).await,
+        refused => refused,
+    };
+    match told {
         Ok(()) => Ok(true),
-        Err(NodeError::Answered { code, detail }) => {
+        // Anything else passes, and is worth another connection.
+        Err(NodeError::Answered { code, detail }) if code == "NOPERM" || code == "ERR" => {
             tracing::warn!(node = %node.address, code, detail, "it refused CLIENT TRACKING: the near cache keeps nothing of it");
             Ok(false)
         }

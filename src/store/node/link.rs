@@ -143,6 +143,10 @@ impl Session {
                 self.ended.notify_one();
             }
             let silent = self.silence() >= self.attempt;
+            if silent && let Some(tracking) = &self.tracking {
+                // Nor would it be heard of changes.
+                tracking.end();
+            }
             let enough = match patience.give_up {
                 GiveUp::Silent => silent,
                 GiveUp::Hanging => given_up,

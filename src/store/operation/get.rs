@@ -48,7 +48,12 @@ pub async fn track(
         // What moves may be kept when it has arrived.
         return get(store, key, freshness, deadline).await.map(|bytes| Tracked { bytes, origin: None });
     }
-    read(store, &now, key, freshness, Some(tracked(key)), deadline).await
+    let mut found = read(store, &now, key, freshness, Some(tracked(key)), deadline).await?;
+    // Of what it does not have, a node of a cluster says nothing when its slot goes elsewhere.
+    if found.bytes.is_none() && store.cluster.is_some() {
+        found.origin = None;
+    }
+    Ok(found)
 }
 
 /// True if a read would now go where an earlier answer came from, and that answer would still be the same.

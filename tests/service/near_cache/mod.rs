@@ -94,18 +94,23 @@ async fn a_batch_fills_it_and_reads_what_it_changes_itself() {
 async fn what_is_changed_through_the_same_instance_is_seen_at_once() {
     let group = redis(1, 1);
     settled(&group).await;
-    // Word of a change comes over another connection than its acknowledgement.
-    let sections = format!("{KEPT}[redis]\nconnections_per_node=8\n{}", redis_section(&group));
-    let service = Service::start(&sections);
-    let caller = service.caller().await;
+    // Word of a change comes over another connection than its acknowledgement where callers meet different workers.
+    let service = Service::start_with("WORKERS=8", &format!("{KEPT}{}", redis_section(&group)));
+    let mut callers = Vec::new();
+    for _ in 0..8 {
+        callers.push(service.caller().await);
+    }
     for number in 0..300 {
-        caller.write("k", &json!(number)).await;
-        for _ in 0..3 {
-            assert_eq!(caller.read("k").await, Some(json!(number)));
+        callers[number % 8].write("k", &json!(number)).await;
+        for reader in 1..4 {
+            assert_eq!(callers[(number + reader) % 8].read("k").await, Some(json!(number)));
         }
         if number % 3 == 0 {
-            caller.run(json!({"command": "DELETE", "key": "k"})).await;
-            assert_eq!([caller.read("k").await, caller.read("k").await], [None, None]);
+            callers[number % 8].run(json!({"command": "DELETE", "key": "k"})).await;
+            assert_eq!(
+                [callers[(number + 1) % 8].read("k").await, callers[(number + 2) % 8].read("k").await],
+                [None, None]
+            );
         }
     }
 }
