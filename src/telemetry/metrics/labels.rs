@@ -57,6 +57,22 @@ label!(
     }
 );
 
+impl Outcome {
+    /// True for what the service, or Redis behind it, is to answer for.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::Overloaded
+                | Self::Unavailable
+                | Self::WriteUnconfirmed
+                | Self::DeadlinePassed
+                | Self::OutOfMemory
+                | Self::ValueDoesNotOpen
+                | Self::InternalError
+        )
+    }
+}
+
 label!(
     /// What a request is: an endpoint and, of `/cache`, a command.
     Kind {
@@ -145,6 +161,17 @@ label!(
 label!(
     /// What came of reading the settings anew.
     Reload { Applied = "applied", Refused = "refused", }
+);
+
+label!(
+    /// What became of a span.
+    Exported {
+        Sent = "sent",
+        /// Too many waited to be sent.
+        Dropped = "dropped",
+        /// The collector did not take it.
+        Failed = "failed",
+    }
 );
 
 label!(
