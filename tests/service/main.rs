@@ -24,6 +24,7 @@ mod routing;
 mod sealing;
 mod sentinel;
 mod tokens;
+mod traces;
 mod transport;
 mod values;
 mod warm_up;

@@ -27,7 +27,7 @@ pub struct Instance {
     port: u16,
     pub admin_port: u16,
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Instance {
@@ -73,11 +73,16 @@ impl Instance {
             Some((port("address")?, port("admin")?))
         })
         .await;
-        Self { port, admin_port, process, _folder: folder }
+        Self { port, admin_port, process, folder }
     }
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
     }
 
     /// Waits until the process has ended, and says whether it ended well.
