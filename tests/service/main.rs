@@ -8,6 +8,7 @@ mod clients;
 mod cluster;
 mod consistency;
 mod contract;
+mod drill;
 mod drop_in;
 mod faults;
 mod hedge;
