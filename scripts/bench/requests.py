@@ -52,6 +52,7 @@ def files(stage):
         "many": [text(read(key)) for key in many],
         "few": [text(read(key)) for key in few],
         "read": [text(read(key)) for key in keys],
+        "one": [text(read("k1"))],
         "write": [text({"command": "WRITE", "key": key, "value": value(16)}) for key in keys],
         "batch": [text([read(key) for key in keys[start : start + 100]]) for start in range(0, KEYS, 100)],
         "sealed": [text(read(f"sealed:{number}")) for number in range(16)],

@@ -1,7 +1,7 @@
 //! `GET /metrics`, on the admin port: everything that is counted, and how things are now.
 
 use super::{app::App, problem::Problem};
-use crate::telemetry::metrics::{Exposition, write_process, write_runtime};
+use crate::telemetry::metrics::{Exposition, write_process};
 use axum::{
     Router,
     body::Body,
@@ -33,7 +33,6 @@ fn exposition(app: &Arc<App>) -> Exposition {
     exposition.add(move |page| metrics.write(page));
     exposition.add(move |page| app.write_metrics(page));
     exposition.add(move |page| store.write_metrics(page));
-    exposition.add(write_runtime);
     exposition.add(write_process);
     exposition
 }

@@ -99,6 +99,9 @@ impl Problem {
     /// Names the command that the problem is about.
     pub fn of(mut self, command: &'static str) -> Self {
         self.0.command = Some(command);
+        if command == "READ" && self.0.code == "deadline_passed" {
+            self.0.message = "The shard of this key did not answer in time".into();
+        }
         self
     }
 

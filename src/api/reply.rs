@@ -7,6 +7,13 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+/// As many bytes as the processor looks at in a few steps; without a way out in between, it does.
+const CHUNK_BYTES: usize = 64;
+
+fn is_plain(chunk: &[u8]) -> bool {
+    chunk.iter().fold(true, |plain, byte| plain & (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\'))
+}
+
 /// Writes the reply to a command.
 pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply) {
     out.extend_from_slice(b"{\"command\":\"");
@@ -60,6 +67,34 @@ fn message(out: &mut Vec<u8>, command: &Command<'_>, what: &str) {
     string(out, &[command.key().as_str(), what].concat());
 }
 
+/// Most texts need no escapes, and to see that is much quicker than to look for where they are needed.
 fn string(out: &mut Vec<u8>, text: &str) {
+    if text.as_bytes().chunks(CHUNK_BYTES).all(is_plain) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     serde_json::to_writer(out, text).expect("a text can be written as JSON to memory");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_written_as_serde_writes_it(text in any::<String>(), at in any::<prop::sample::Index>(), byte in 0..=0x7f_u8) {
+            // Long ones as well, plain but for one place.
+            let mut long = "plain ".repeat(40);
+            long.insert(at.index(long.len()), char::from(byte));
+            for text in [text, long] {
+                let mut out = Vec::new();
+                string(&mut out, &text);
+                prop_assert_eq!(out, serde_json::to_vec(&text)?);
+            }
+        }
+    }
 }

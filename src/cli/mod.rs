@@ -143,3 +143,9 @@ fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+/// The event loop for all that is not a request: those run on the service's workers.
+fn background_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().map_err(Failure::general)
+}

@@ -17,7 +17,7 @@ pub fn run(config: &Path) -> Result<(), Failure> {
     let service = Server::new(settings).map_err(Failure::settings)?;
     let service = service.tracing(traces).reloading(move || settings::load(&path));
     let listeners = server::bind(service.service_settings()).map_err(Failure::general)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::general)?;
+    let runtime = super::background_runtime()?;
     let outcome = runtime.block_on(async {
         let stop = server::on_signals()?;
         notify::say(notify::READY);

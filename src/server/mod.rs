@@ -7,6 +7,7 @@ mod serve;
 mod signals;
 mod tasks;
 mod tls;
+mod workers;
 
 pub use listen::{Listeners, bind, bind_on};
 pub use reload::Reload;
@@ -24,6 +25,7 @@ use std::{io, sync::Arc, time::Duration};
 use tasks::Tasks;
 use tls::Tls;
 use tokio::{sync::watch, time::sleep};
+use workers::Workers;
 
 /// Chooses the one cryptography provider of the process. To be called before anything speaks TLS; a second call
 /// changes nothing.
@@ -90,15 +92,22 @@ impl Server {
         }
         let app = Arc::new(App::new(&settings, store.clone(), near, metrics, traces.clone()));
         let router = api::router(Arc::clone(&app));
-        let service = serve::service(&settings.service, listeners.service, tls.current(), router, &app.metrics)?;
+        let workers = Workers::start(listeners.service.len())?;
+        let places = workers.handles();
+        // They are set once: a service runs once.
+        let _first = app.metrics.workers.set(places.clone());
+        let service = serve::service(&settings.service, listeners.service, tls.current(), &router, &app.metrics)?;
         let admin =
             serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics)?;
         let drain = watch::Sender::new(Drain::new(&settings.service));
         let asked_drain = drain.subscribe();
 
         let mut tasks = Tasks::default();
-        tasks.background("store", store.clone().maintain());
-        tasks.serving("service", service.run);
+        tasks.background("store", store.clone().maintain(places.clone()));
+        let handles: Vec<_> = service.iter().map(|serving| serving.handle.clone()).collect();
+        for (serving, place) in service.into_iter().zip(&places) {
+            tasks.serving("service", place, serving.run);
+        }
         tasks.background("admin", async { drop(admin.run.await) });
         tasks.background("traces", traces.clone().export());
         if let Some(load) = load {
@@ -119,7 +128,9 @@ impl Server {
         };
         tracing::info!("stopping: requests in flight may finish");
         // The admin port stays, so that whoever looks sees why no new connection is taken.
-        service.handle.graceful_shutdown(Some(drain.limit));
+        for handle in &handles {
+            handle.graceful_shutdown(Some(drain.limit));
+        }
         tokio::select! {
             () = async {
                 tasks.served().await;
@@ -129,6 +140,7 @@ impl Server {
         }
         // Connections to Redis end only here, with the store's task: what was in flight needed them.
         tasks.end();
+        drop(workers);
         outcome
     }
 }

@@ -40,21 +40,24 @@ pub struct Serving {
     pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
 
-/// The HTTPS port.
+/// The HTTPS port: one server for each listener, with limits that they share.
 pub fn service(
     settings: &settings::Service,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     tls: RustlsConfig,
-    front: Front,
+    front: &Front,
     metrics: &Arc<Metrics>,
-) -> io::Result<Serving> {
+) -> io::Result<Vec<Serving>> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
     let counts = Counts::new(metrics, Listener::Service);
     let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
-    let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
-    limit(server.http_builder(), settings.idle_timeout);
-    Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front))) })
+    let serving = |listener| {
+        let handle = Handle::new();
+        let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor.clone()).handle(handle.clone());
+        limit(server.http_builder(), settings.idle_timeout);
+        Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front.clone()))) })
+    };
+    listeners.into_iter().map(serving).collect()
 }
 
 /// The admin port: plain HTTP.

@@ -1,7 +1,7 @@
 //! Everything that runs in the background is started, named and waited for here.
 
 use std::io;
-use tokio::task::JoinSet;
+use tokio::{runtime::Handle, task::JoinSet};
 
 /// The tasks of the process.
 #[derive(Default)]
@@ -13,8 +13,14 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    pub fn serving(&mut self, name: &'static str, task: impl Future<Output = io::Result<()>> + Send + 'static) {
-        self.serving.spawn(async move { (name, task.await) });
+    /// Starts a task on that event loop.
+    pub fn serving(
+        &mut self,
+        name: &'static str,
+        place: &Handle,
+        task: impl Future<Output = io::Result<()>> + Send + 'static,
+    ) {
+        self.serving.spawn_on(async move { (name, task.await) }, place);
     }
 
     pub fn background(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {

@@ -77,6 +77,8 @@ pub struct Service {
     pub value_bytes_max: usize,
     /// Requests to `/cache` that are worked on at once.
     pub requests_max: usize,
+    /// Threads that serve requests.
+    pub workers: usize,
     pub connections_max: usize,
     /// A connection on which nothing moves for so long is closed.
     pub idle_timeout: Duration,

@@ -120,8 +120,8 @@ pub const OPTIONS: &[Opt] = &[
     option(
         Redis,
         "connections_per_node",
-        "1",
-        "Multiplexed connections to each node, 1 to 64. More than one was slower on few cores.",
+        "0",
+        "Multiplexed connections to each node, at most 64; 0: one for each of the `WORKERS`.",
     ),
     option(Redis, "connect_timeout_ms", "1000", "How long opening a connection to a node may take."),
     option(
@@ -212,6 +212,12 @@ pub const OPTIONS: &[Opt] = &[
         "4096",
         "Requests to `/cache` that are worked on at once, a batch being one; what comes on top gets 503 at once.",
     ).live(),
+    option(
+        Service,
+        "WORKERS",
+        "0",
+        "Threads that serve requests, at most 64; 0: one for each processor that the process may use.",
+    ),
     option(
         Service,
         "CONNECTIONS_MAX",

@@ -8,13 +8,15 @@ use std::{
     sync::Arc,
 };
 use tokio::{
+    runtime::Handle,
     task::{AbortHandle, JoinError, JoinSet},
     time::sleep,
 };
 
 /// What runs for whom.
-#[derive(Default)]
 struct Tasks {
+    /// Event loops that connections are spread over.
+    workers: Vec<Handle>,
     running: JoinSet<()>,
     of_nodes: HashMap<NodeId, Vec<AbortHandle>>,
     /// By the shard's address in memory, which the task holds.
@@ -22,8 +24,9 @@ struct Tasks {
 }
 
 /// Keeps all connections open and follows promotions until it is dropped.
-pub async fn maintain(store: &Arc<Inner>) {
-    let mut tasks = Tasks::default();
+pub async fn maintain(store: &Arc<Inner>, workers: Vec<Handle>) {
+    let workers = if workers.is_empty() { vec![Handle::current()] } else { workers };
+    let mut tasks = Tasks { workers, running: JoinSet::new(), of_nodes: HashMap::new(), of_shards: HashMap::new() };
     let mut layout = store.layout.subscribe();
     let mut topology = pin!(follow_topology(store));
     loop {
@@ -70,8 +73,11 @@ impl Tasks {
             });
             for node in shard.members().nodes() {
                 nodes.insert(node.id);
-                let running = &mut self.running;
-                let keep = |number| running.spawn(keep::keep(Arc::clone(node), number));
+                let (running, workers) = (&mut self.running, &self.workers);
+                // Connection by connection: each worker uses the one that is kept where it runs itself.
+                let keep = |number: usize| {
+                    running.spawn_on(keep::keep(Arc::clone(node), number), &workers[number % workers.len()])
+                };
                 self.of_nodes.entry(node.id).or_insert_with(|| (0..node.links()).map(keep).collect());
             }
         }

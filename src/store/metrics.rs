@@ -7,7 +7,7 @@ use crate::{
         node::Node,
         shard::{Shard, ShardHealth, Tried, members::Members, standing::Role},
     },
-    telemetry::metrics::{Fallback, Label, LinkState, NodeRole, Page, names},
+    telemetry::metrics::{Label, LinkState, NodeRole, Page, names},
 };
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -37,22 +37,9 @@ impl NodeNow {
 impl Inner {
     /// Counts a read that another node answered than the one its key is drawn to.
     pub(super) fn note_fallback(&self, shard: &Shard, wish: &Wish, tried: &Tried, node: &Node) {
-        let members = shard.members();
-        // To have its miss confirmed by the master is no fallback.
-        if tried.has_missed() {
-            return;
+        if let Some(cause) = shard.fallback(wish, tried, node) {
+            self.metrics.fallbacks.count(cause);
         }
-        let Some(first) = members.first_choice(wish).filter(|first| first.id != node.id) else { return };
-        let cause = if tried.has_failed(first) {
-            Fallback::Failed
-        } else if !(first.is_readable_replica() || shard.is_master(first)) {
-            Fallback::Unreadable
-        } else if !first.has_passed(wish.since) {
-            Fallback::NotFresh
-        } else {
-            Fallback::Slow
-        };
-        self.metrics.fallbacks.count(cause);
     }
 }
 

@@ -42,6 +42,7 @@ use secrecy::ExposeSecret;
 use sentinel::Sentinels;
 use std::{sync::Arc, time::Duration};
 use tokio::{
+    runtime::Handle,
     sync::watch,
     time::{Instant, timeout},
 };
@@ -155,9 +156,10 @@ impl Store {
         })
     }
 
-    /// Keeps all connections open and follows promotions until it is dropped: run it as a background task.
-    pub async fn maintain(self) {
-        maintain::maintain(&self.0).await;
+    /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections
+    /// live on the event loops of the workers, or, where there are none, on the one that this runs on.
+    pub async fn maintain(self, workers: Vec<Handle>) {
+        maintain::maintain(&self.0, workers).await;
     }
 
     /// The bytes under `key`, from a replica where there is one that is fresh enough.
@@ -248,7 +250,7 @@ impl Store {
             return discovered.map_err(|error| format!("the nodes of the cluster cannot be asked: {error}"));
         }
         tokio::select! {
-            () = self.clone().maintain() => {}
+            () = self.clone().maintain(Vec::new()) => {}
             // If it is not known by then, that is said.
             _ = timeout(within, self.until_known(key)) => {}
         }

@@ -6,6 +6,7 @@ mod key;
 mod scopes;
 mod ttl;
 mod value;
+pub mod worker;
 
 pub use address::Address;
 pub use deadline::Deadline;

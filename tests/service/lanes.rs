@@ -23,7 +23,7 @@ async fn write_and_read(caller: &Caller, key: &str, value: &Value) {
 #[tokio::test]
 async fn a_large_value_is_sent_on_a_connection_of_its_own() {
     let group = redis(1, 0);
-    let service = Service::plain(&redis_section(&group));
+    let service = Service::plain(&format!("[redis]\nconnections_per_node=1\n{}", redis_section(&group)));
     let caller = service.caller().await;
     let small = json!("s".repeat(1000));
     write_and_read(&caller, "small", &small).await;

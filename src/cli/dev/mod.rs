@@ -48,7 +48,7 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
     let traces = telemetry::start(&settings);
     let service = Server::new(settings).map_err(Failure::settings)?.tracing(traces);
 
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::general)?;
+    let runtime = super::background_runtime()?;
     let outcome = runtime.block_on(async {
         let stop = server::on_signals().map_err(Failure::general)?;
         let announce = announce(&session, &redis, service.store(), stop.clone());

@@ -22,9 +22,12 @@ pub struct Ports {
     admin: u16,
 }
 
+/// Threads that serve in a session.
+const WORKERS: usize = 2;
+
 /// Opens `port`, and for the admin port the next one, or any that is free where that is taken.
 pub fn listen(port: u16) -> Result<(Listeners, Ports), String> {
-    let with_admin = |admin_port| server::bind_on(([127, 0, 0, 1], port), ([127, 0, 0, 1], admin_port));
+    let with_admin = |admin_port| server::bind_on(([127, 0, 0, 1], port), ([127, 0, 0, 1], admin_port), WORKERS);
     let next = if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) };
     // Which of the two ports was at fault shows when only the first can still be.
     let listeners =
@@ -45,7 +48,7 @@ impl Session {
         }
         let _ = write!(
             text,
-            "\n[service]\nHOST=127.0.0.1\nPORT={}\nADMIN_PORT={}\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={}\nSRVC_SHARED_SECRET={api_key}\nIDENTITY=developer\nENCRYPTION_KEY={}\nLOG_LEVEL={}\nDRAIN_SECS=1\n",
+            "\n[service]\nHOST=127.0.0.1\nPORT={}\nADMIN_PORT={}\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={}\nSRVC_SHARED_SECRET={api_key}\nIDENTITY=developer\nWORKERS={WORKERS}\nENCRYPTION_KEY={}\nLOG_LEVEL={}\nDRAIN_SECS=1\n",
             ports.service,
             ports.admin,
             certificate.chain.display(),

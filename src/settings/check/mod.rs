@@ -12,10 +12,12 @@ use super::{
 };
 use crate::types::Ttl;
 use secrecy::{SecretBox, SecretString};
-use std::{cell::RefCell, path::Path, sync::Arc};
+use std::{cell::RefCell, path::Path, sync::Arc, thread};
 
 /// One day.
 const SECS_MAX: i64 = 86_400;
+/// Threads, and connections to a node.
+const WORKERS_MAX: i64 = 64;
 const BYTES_MAX: i64 = 512 * 1024 * 1024;
 
 /// Checks all that was found in the file at `path` and in the environment.
@@ -45,7 +47,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
         warm_up: redis.duration("warm_up_secs", 0..=SECS_MAX),
-        redis: Arc::new(redis_settings(&redis)),
+        redis: Arc::new(redis_settings(&redis, workers(&service))),
         service: service_settings(&service),
         notices,
         files: Files::default(),
@@ -79,6 +81,14 @@ fn near_cache(near: &Reader<'_>) -> NearCache {
     }
 }
 
+/// As many as the process may use processors at once, unless it is said.
+fn workers(service: &Reader<'_>) -> usize {
+    match service.size("WORKERS", 0..=WORKERS_MAX) {
+        0 => thread::available_parallelism().map_or(1, usize::from).min(64),
+        count => count,
+    }
+}
+
 fn service_settings(service: &Reader<'_>) -> Service {
     let settings = Service {
         host: service.ip("HOST"),
@@ -92,6 +102,7 @@ fn service_settings(service: &Reader<'_>) -> Service {
         value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
         bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
         requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
+        workers: workers(service),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
         drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),
@@ -127,7 +138,7 @@ fn refuse_short_deadline(service: &Reader<'_>, redis: &Reader<'_>) {
     }
 }
 
-fn redis_settings(redis: &Reader<'_>) -> Redis {
+fn redis_settings(redis: &Reader<'_>, workers: usize) -> Redis {
     redis.refuse_empty("tls", "write true or false");
     let (nodes, sentinels) = (redis.flag("tls"), redis.flag("sentinel_tls"));
     for option in ["ca_cert", "client_cert", "client_key"] {
@@ -144,7 +155,10 @@ fn redis_settings(redis: &Reader<'_>) -> Redis {
         password: redis.text("password").map(SecretString::from),
         db: redis.number("db", 0..=65_535),
         tls,
-        connections_per_node: redis.size("connections_per_node", 1..=64),
+        connections_per_node: match redis.size("connections_per_node", 0..=WORKERS_MAX) {
+            0 => workers,
+            count => count,
+        },
         connect_timeout: redis.duration("connect_timeout_ms", 1..=60_000),
         attempt_timeout: redis.duration("attempt_timeout_ms", 1..=60_000),
         probe_every: redis.duration("probe_every_ms", 10..=60_000),

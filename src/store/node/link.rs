@@ -1,6 +1,6 @@
 //! One place for a multiplexed connection to a node: whether it is there, and calls over it.
 
-use super::{gather::Gather, tracking::Tracking};
+use super::tracking::Tracking;
 use crate::{store::error::NodeError, types::Deadline};
 use redis::{RedisResult, aio::MultiplexedConnection};
 use std::{
@@ -53,8 +53,6 @@ pub struct Session {
     ended: Arc<Notify>,
     /// Where the node tells of changes.
     tracking: Option<Arc<Tracking>>,
-    /// Lets commands that are about to be sent travel together.
-    gather: Gather,
 }
 
 impl Session {
@@ -68,7 +66,6 @@ impl Session {
             attempt,
             ended,
             tracking: None,
-            gather: Gather::default(),
         }
     }
 
@@ -134,7 +131,7 @@ impl Session {
         F: Future<Output = RedisResult<T>>,
     {
         let _waiting = self.start_waiting();
-        let mut answer = pin!(self.gather.after_sending(ask(self.connection.clone())));
+        let mut answer = pin!(ask(self.connection.clone()));
         loop {
             let until = patience.deadline.attempt(self.attempt).instant();
             if let Ok(answer) = timeout_at(until, &mut answer).await {

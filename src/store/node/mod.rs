@@ -2,7 +2,6 @@
 
 pub mod connect;
 pub mod durable;
-mod gather;
 pub mod keep;
 pub mod lanes;
 pub mod link;
@@ -30,7 +29,7 @@ use crate::{
         metrics::{Counters, Histogram, NodeFailure},
         traces,
     },
-    types::{Address, Deadline},
+    types::{Address, Deadline, worker},
 };
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
 use std::{
@@ -85,7 +84,6 @@ pub struct Node {
     bulk: Link,
     bulk_wanted: Notify,
     durable: Durable,
-    next_link: AtomicUsize,
     in_flight: AtomicUsize,
     /// How long its answers took, ...
     pub durations: Histogram,
@@ -138,7 +136,6 @@ impl Node {
             bulk: Link::default(),
             bulk_wanted: Notify::new(),
             durable: Durable::default(),
-            next_link: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             durations: Histogram::default(),
             failures: Counters::default(),
@@ -347,7 +344,7 @@ impl Node {
         self.common().changed.send_replace(());
     }
 
-    /// A connection that is up; with several, the next one in turn.
+    /// A connection that is up; with several, that of the thread that asks.
     fn session(&self, lane: Lane) -> Result<Arc<Session>, NodeError> {
         if lane == Lane::Bulk {
             self.bulk_wanted.notify_one();
@@ -358,8 +355,8 @@ impl Node {
         if let [only] = &*self.links {
             return only.session();
         }
-        let start = self.next_link.fetch_add(1, Relaxed);
-        let in_turn = |offset| self.links[start.wrapping_add(offset) % self.links.len()].session().ok();
+        let start = worker::current();
+        let in_turn = |offset: usize| self.links[(start + offset) % self.links.len()].session().ok();
         (0..self.links.len()).find_map(in_turn).ok_or(NodeError::NotConnected)
     }
 }

@@ -22,7 +22,7 @@ use crate::{
             standing::{Role, Standing},
         },
     },
-    telemetry::metrics::Counter,
+    telemetry::metrics::{Counter, Fallback},
     types::{Address, Deadline},
 };
 use arc_swap::ArcSwap;
@@ -224,6 +224,23 @@ impl Shard {
         } else {
             self.read_failure(cause)
         }
+    }
+
+    /// Why `node` answered a read rather than the one that the key is drawn to; `None` if it is that one, or only
+    /// confirmed as the master what that one said.
+    pub fn fallback(&self, wish: &Wish, tried: &Tried, node: &Node) -> Option<Fallback> {
+        let members = self.members.load();
+        let first = members.first_choice(wish).filter(|first| first.id != node.id && !tried.has_missed())?;
+        let is_master = members.master().is_some_and(|master| master.id == first.id);
+        Some(if tried.has_failed(first) {
+            Fallback::Failed
+        } else if !(first.is_readable_replica() || is_master) {
+            Fallback::Unreadable
+        } else if !first.has_passed(wish.since) {
+            Fallback::NotFresh
+        } else {
+            Fallback::Slow
+        })
     }
 
     /// A second node for a read that waits for `node`, if there is one.

@@ -21,13 +21,16 @@ pub use labels::{
 pub use page::{Exposition, Page};
 pub use process::write as write_process;
 pub use requests::{Measured, Requests};
-pub use runtime::write as write_runtime;
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
+use tokio::runtime::Handle;
 
 /// What one service counts. The store's shards and nodes count for themselves.
 #[derive(Default)]
@@ -47,6 +50,8 @@ pub struct Metrics {
     /// When the certificate ends, in seconds since 1970; 0 if that is not known.
     pub certificate_expiry_secs: AtomicU64,
     ports: [Connections; 2],
+    /// The event loops of the workers, once they run.
+    pub workers: OnceLock<Vec<Handle>>,
 }
 
 /// The connections to one port.
@@ -110,6 +115,7 @@ impl Metrics {
         page.counter(&names::RELOADS, self.settings.reloads.rows())?;
         page.gauge(&names::RELOAD_SUCCESSFUL, [([], u64::from(!self.settings.last_refused.load(Relaxed)))])?;
         page.gauge(&names::SETTINGS_LOADED, [([], self.settings.loaded_secs.load(Relaxed))])?;
+        runtime::write(page, self.workers.get().map(Vec::as_slice).unwrap_or_default())?;
         page.info(&names::BUILD, [env!("CARGO_PKG_VERSION")])
     }
 

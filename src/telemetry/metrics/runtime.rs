@@ -2,19 +2,16 @@
 
 use super::{names, page::Page};
 use std::fmt;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
-/// Writes nothing outside a runtime.
-pub fn write(page: &mut Page<'_>) -> fmt::Result {
-    let Ok(handle) = Handle::try_current() else { return Ok(()) };
-    let runtime = handle.metrics();
-    page.gauge(&names::RUNTIME_WORKERS, [([], runtime.num_workers())])?;
-    page.gauge(&names::RUNTIME_TASKS, [([], runtime.num_alive_tasks())])?;
-    page.gauge(&names::RUNTIME_QUEUE, [([], runtime.global_queue_depth())])?;
-    let workers: Vec<String> = (0..runtime.num_workers()).map(|worker| worker.to_string()).collect();
-    let busy = workers
-        .iter()
-        .enumerate()
-        .map(|(number, name)| ([name.as_str()], runtime.worker_total_busy_duration(number).as_secs_f64()));
+/// Writes what is known of the event loops of the workers, each of which has one thread.
+pub fn write(page: &mut Page<'_>, workers: &[Handle]) -> fmt::Result {
+    let all: Vec<RuntimeMetrics> = workers.iter().map(Handle::metrics).collect();
+    page.gauge(&names::RUNTIME_WORKERS, [([], all.len())])?;
+    page.gauge(&names::RUNTIME_TASKS, [([], all.iter().map(RuntimeMetrics::num_alive_tasks).sum::<usize>())])?;
+    page.gauge(&names::RUNTIME_QUEUE, [([], all.iter().map(RuntimeMetrics::global_queue_depth).sum::<usize>())])?;
+    let names: Vec<String> = (0..all.len()).map(|worker| worker.to_string()).collect();
+    let busy = names.iter().zip(&all);
+    let busy = busy.map(|(name, runtime)| ([name.as_str()], runtime.worker_total_busy_duration(0).as_secs_f64()));
     page.seconds(&names::RUNTIME_BUSY, busy)
 }

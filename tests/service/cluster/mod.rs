@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 /// With time enough for a busy machine; nothing here is about deadlines.
 fn serve(cluster: &Cluster) -> Service {
-    Service::plain_with("REQUEST_DEADLINE_MS=10000", &format!("{}attempt_timeout_ms=2000\n", cluster.section()))
+    Service::plain_with(
+        "REQUEST_DEADLINE_MS=10000",
+        &format!("{}attempt_timeout_ms=2000\nconnections_per_node=1\n", cluster.section()),
+    )
 }
 
 fn write(key: &str, value: &Value) -> Value {

@@ -43,7 +43,7 @@ async fn every_alert_is_fired_by_a_real_fault_and_resolved_by_its_repair() {
     let path = group.folder().join("alerts.yaml");
     let (text, names) = rules::shortened();
     std::fs::write(&path, text).expect("the rules are written");
-    let Some(prometheus) = Prometheus::start_empty(&group, &path) else { return };
+    let Some(prometheus) = Prometheus::start_empty(&group, &path, Duration::from_millis(500)) else { return };
     let drill = Drill { prometheus, targets: Mutex::default(), rows: Mutex::default(), group };
     let start = Instant::now();
     // What takes long side by side with all others, which come one after another, so that they do not disturb each other.

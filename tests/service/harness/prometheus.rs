@@ -9,6 +9,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -24,7 +25,7 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts it, with these rules; it ends with `group` at the latest. `None` where it is not installed.
     pub async fn start(group: &Group, target: SocketAddr, rules: &Path) -> Option<Self> {
-        let started = Self::start_empty(group, rules)?;
+        let started = Self::start_empty(group, rules, Duration::from_millis(250))?;
         started.watch(&[target.to_string()]);
         eventually("Prometheus has scraped the service", async || {
             let up = started.try_query("up == 1").await.unwrap_or_default();
@@ -34,8 +35,8 @@ impl Prometheus {
         Some(started)
     }
 
-    /// As [`Prometheus::start`], without anything to scrape.
-    pub fn start_empty(group: &Group, rules: &Path) -> Option<Self> {
+    /// As [`Prometheus::start`], without anything to scrape, which it is to do so often.
+    pub fn start_empty(group: &Group, rules: &Path, every: Duration) -> Option<Self> {
         if !is_installed("prometheus") {
             return None;
         }
@@ -43,8 +44,9 @@ impl Prometheus {
         let port =
             TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
         let config = format!(
-            "global:\n  scrape_interval: 250ms\n  scrape_timeout: 250ms\n  evaluation_interval: 250ms\n\
-             rule_files: ['{}']\nscrape_configs:\n  - job_name: cachefront\n    file_sd_configs:\n      - files: ['{}']\n        refresh_interval: 1s\n",
+            "global:\n  scrape_interval: {0}ms\n  scrape_timeout: {0}ms\n  evaluation_interval: 250ms\n\
+             rule_files: ['{1}']\nscrape_configs:\n  - job_name: cachefront\n    file_sd_configs:\n      - files: ['{2}']\n        refresh_interval: 1s\n",
+            every.as_millis(),
             rules.display(),
             folder.path().join(TARGETS).display(),
         );
