@@ -124,6 +124,20 @@ fn files_are_small_and_open_with_their_purpose() {
 }
 
 #[test]
+fn what_the_console_sends_to_browsers_is_small_and_loads_nothing_from_elsewhere() {
+    for name in ["console.html", "console.css", "console.js"] {
+        let path = root().join("src/api/console/assets").join(name);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(text.lines().count() <= LINES_MAX, "{name} has more than {LINES_MAX} lines");
+        // The namespace of SVG is a name, and nothing is fetched from there.
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        for loads in ["http:", "https:", "@import", "url(", "innerHTML", "eval("] {
+            assert!(!text.contains(loads), "{name} has {loads}");
+        }
+    }
+}
+
+#[test]
 fn only_store_knows_redis_and_only_api_and_server_know_http() {
     let mut wrong = Vec::new();
     for (path, text) in sources("src") {

@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use super::{body::Limits, budget::Budget, failure_log::FailureLog, live::Live, sync};
+use super::{body::Limits, budget::Budget, console::Console, failure_log::FailureLog, live::Live, sync};
 use crate::{
     cache::Near,
     settings::Settings,
@@ -37,6 +37,7 @@ pub struct App {
     pub failures: FailureLog,
     pub metrics: Arc<Metrics>,
     pub traces: Traces,
+    pub console: Console,
     /// What callers get that have changed nothing.
     pub empty_sync_token: HeaderValue,
     draining: AtomicBool,
@@ -57,6 +58,7 @@ impl App {
             failures: FailureLog::default(),
             metrics,
             traces,
+            console: Console::new(settings.service.key_patterns),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }

@@ -120,6 +120,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn one(&self, sync: &mut Sync, measured: &mut Measured<'_>, text: &str) -> Result<Response, Problem> {
         let command = permitted(self.caller, command::parse(text))?;
+        self.app.console.sampler.note(command.key(), self.caller.namespace());
         measured.kind = measure::kind(&command);
         if command.is_change() {
             sync.changes();
@@ -141,6 +142,9 @@ impl Asked<'_> {
             .iter()
             .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
             .collect();
+        for command in &commands {
+            app.console.sampler.note(command.key(), caller.namespace());
+        }
         if commands.iter().any(Command::is_change) {
             sync.changes();
         }

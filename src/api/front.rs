@@ -1,7 +1,7 @@
 //! What every request passes first: it gets an id, a defect in its handler is caught, and a command takes the short
 //! way past the router, whose layers would cost it as much as its own work.
 
-use super::{app::App, cache, layers::RequestId, metrics, problem};
+use super::{app::App, cache, console, layers::RequestId, metrics, problem};
 use crate::telemetry::{
     metrics::{Kind, Outcome},
     traces::{self, Caller},
@@ -107,6 +107,7 @@ fn kind(path: &str) -> Kind {
         "/readyz" => Kind::Readyz,
         "/openapi.json" => Kind::Docs,
         metrics::PATH => Kind::Metrics,
+        path if console::is_path(path) => Kind::Console,
         path if path.starts_with("/docs") => Kind::Docs,
         _ => Kind::Other,
     }

@@ -6,6 +6,7 @@ mod budget;
 mod cache;
 mod caller;
 mod command;
+pub mod console;
 mod failure_log;
 mod fallback;
 mod front;
@@ -24,6 +25,7 @@ mod sync;
 
 pub use app::App;
 pub use command::parse as parse_command;
+pub use console::watch;
 pub use front::Front;
 pub use openapi::document as openapi_document;
 pub use reply::write as write_reply;
@@ -47,7 +49,7 @@ pub fn router(app: Arc<App>) -> Front {
 
 /// Every path of the admin port: nothing there needs a token, and no values are served.
 pub fn admin_router(app: Arc<App>) -> Front {
-    let router = finish(probe_routes().merge(metrics::routes(&app)), Arc::clone(&app));
+    let router = finish(probe_routes().merge(metrics::routes(&app)).merge(console::routes()), Arc::clone(&app));
     Front::new(router, app, false)
 }
 

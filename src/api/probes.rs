@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
 
-use super::{app::App, json, schemas};
+use super::{app::App, console::Status, json, schemas};
 use crate::store::{ShardHealth, WarmUp};
 use axum::{
     extract::State,
@@ -20,13 +20,14 @@ struct Health {
     status: &'static str,
 }
 
+/// Whether requests should be sent here, and what is missing.
 #[derive(Serialize)]
-struct Readiness {
-    status: &'static str,
+pub struct Readiness {
+    pub status: Status,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<String>,
+    pub problems: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<String>,
+    pub changes: Vec<String>,
 }
 
 /// The version that runs.
@@ -50,6 +51,14 @@ pub async fn healthz() -> Response {
     (status = 503, description = "Not ready; `problems` says why", body = schemas::Readiness),
 ))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let readiness = readiness(&app);
+    let ready = readiness.status != Status::NotReady;
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer(code, &readiness)
+}
+
+/// As far as is known without asking.
+pub fn readiness(app: &App) -> Readiness {
     let shards = app.store.health();
     let complete_once = app.complete_once(shards.iter().all(ShardHealth::can_read));
     let mut problems = app.store.topology_problems();
@@ -59,12 +68,11 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     }
     let ready = !app.is_draining() && complete_once && shards.iter().any(ShardHealth::can_read);
     let status = match (ready, problems.is_empty()) {
-        (true, true) => "READY",
-        (true, false) => "DEGRADED",
-        (false, _) => "NOT_READY",
+        (true, true) => Status::Ready,
+        (true, false) => Status::Degraded,
+        (false, _) => Status::NotReady,
     };
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    answer(code, &Readiness { status, problems, changes: changes(app.store.warm_up()) })
+    Readiness { status, problems, changes: changes(app.store.warm_up()) }
 }
 
 /// What moves, for people.

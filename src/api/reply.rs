@@ -11,7 +11,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 const CHUNK_BYTES: usize = 64;
 
 fn is_plain(chunk: &[u8]) -> bool {
-    chunk.iter().fold(true, |plain, byte| plain & (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\'))
+    let special = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    chunk.iter().fold(0, |found, byte| found | special(*byte)) == 0
 }
 
 /// Writes the reply to a command.

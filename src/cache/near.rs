@@ -69,6 +69,11 @@ impl Near {
         &self.values.counts
     }
 
+    /// The room for what is kept.
+    pub fn bytes_max(&self) -> usize {
+        self.values.bytes_max()
+    }
+
     /// Entries, and the bytes that they take together.
     pub fn size(&self) -> (usize, u64) {
         self.values.size()

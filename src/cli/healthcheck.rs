@@ -13,16 +13,21 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 pub fn run(config: &Path) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
+    let address = admin_address(&settings.service);
+    let status =
+        ask(address).map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
+    if status == "200" { Ok(()) } else { Err(Failure::general(format!("/healthz answered {status}"))) }
+}
+
+/// Where the admin port is reached from this machine.
+pub fn admin_address(service: &settings::Service) -> SocketAddr {
     // Who listens on every address listens on the loopback.
-    let host = match settings.service.admin_host {
+    let host = match service.admin_host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    let address = SocketAddr::new(host, settings.service.admin_port);
-    let status =
-        ask(address).map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
-    if status == "200" { Ok(()) } else { Err(Failure::general(format!("/healthz answered {status}"))) }
+    SocketAddr::new(host, service.admin_port)
 }
 
 /// The status of `GET /healthz`.

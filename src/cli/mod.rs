@@ -13,6 +13,7 @@ mod man;
 mod notify;
 mod openapi;
 mod serve;
+mod status;
 mod table;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
@@ -39,7 +40,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "Without a command it serves, as `cachefront serve` does.\n\
-    Exit status: 0 done, 1 failed, 64 used wrongly, 78 something wrong with the settings.";
+    Exit status: 0 done, 1 failed, 2 (`status`) not whole, 64 used wrongly, 78 something wrong with the settings.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -59,6 +60,8 @@ enum Command {
     HashKey,
     /// Ask the instance that runs with these settings whether it is alive (for container health checks)
     Healthcheck(ConfigArgs),
+    /// Show how the running instance and its shards are: what its console shows, on a terminal
+    Status(status::StatusArgs),
     /// Print the OpenAPI description of the HTTP interface
     Openapi,
     /// Print what makes a shell complete commands and options
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::HashKey => hash_key::run(),
         Command::Healthcheck(args) => healthcheck::run(&args.config),
+        Command::Status(args) => status::run(&args),
         Command::Openapi => openapi::run(),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

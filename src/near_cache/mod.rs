@@ -131,6 +131,10 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         self.kept.clear();
     }
 
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Entries, and the bytes that they take together.
     pub fn size(&self) -> (usize, u64) {
         (self.kept.len(), self.kept.weight())

@@ -62,6 +62,17 @@ impl Ring {
     }
 }
 
+impl Ring {
+    /// The weight that each of `shards` has.
+    pub fn weights(&self, shards: usize) -> Vec<u32> {
+        let mut points = vec![0; shards];
+        for owner in &self.owners {
+            points[usize::from(*owner)] += 1;
+        }
+        points.into_iter().map(|points| points / POINTS_PER_WEIGHT).collect()
+    }
+}
+
 /// Point `number` of a shard: XXH3-64 of the name followed by the number as four little-endian bytes.
 fn point(name: &str, number: u32) -> u64 {
     let mut bytes = Vec::with_capacity(name.len() + 4);

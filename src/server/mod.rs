@@ -18,7 +18,7 @@ use crate::{
     cache::Near,
     settings::{Problems, Settings},
     store::Store,
-    telemetry::{metrics::Metrics, traces::Traces},
+    telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
 use reload::{Drain, Followers, Load, Reloader};
 use std::{io, sync::Arc, time::Duration};
@@ -108,6 +108,7 @@ impl Server {
         for (serving, place) in service.into_iter().zip(&places) {
             tasks.serving("service", place, serving.run);
         }
+        tasks.background("console", api::watch(Arc::clone(&app)));
         tasks.background("admin", async { drop(admin.run.await) });
         tasks.background("traces", traces.clone().export());
         if let Some(load) = load {
@@ -115,12 +116,16 @@ impl Server {
             tasks.background("reload", Reloader::new(load, reload, settings, followers)?.run());
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %listeners.service_address, admin = %listeners.admin_address, "serving");
+        app.metrics.events.note(EventKind::Started, format!("version {} serves", env!("CARGO_PKG_VERSION")));
 
         let outcome = tokio::select! {
             () = stop.asked() => Ok(()),
             ended = tasks.first_to_end() => Err(ended),
         };
         app.start_draining();
+        app.metrics
+            .events
+            .note(EventKind::Draining, "told to stop: requests in flight finish, new ones should go elsewhere");
         let drain = *asked_drain.borrow();
         let outcome = match outcome {
             Ok(()) => serve_on(drain.wait, &stop, &mut tasks).await,

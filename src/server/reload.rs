@@ -8,7 +8,7 @@ use crate::{
     api::App,
     settings::{Change, Effective, Files, Problems, Service, Settings},
     store::Store,
-    telemetry::{self, metrics},
+    telemetry::{self, events::EventKind, metrics},
 };
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
@@ -136,6 +136,8 @@ impl Reloader {
         counted.note(if applied.is_ok() { metrics::Reload::Applied } else { metrics::Reload::Refused });
         if let Err(problem) = applied {
             tracing::warn!(problem, "the changed settings are not used; the service goes on with those it has");
+            let text = "changed settings are not used, for there is something wrong with them; the log says what";
+            self.followers.app.metrics.events.note(EventKind::ReloadRefused, text);
         }
     }
 
@@ -166,6 +168,8 @@ impl Reloader {
             tracing::info!("settings read again: nothing changed that takes effect now");
         } else {
             tracing::info!(changed = changed.join(", "), "settings reloaded");
+            let text = format!("settings took effect: {}", changed.join(", "));
+            self.followers.app.metrics.events.note(EventKind::ReloadApplied, text);
         }
         let waiting = places(self.first.changes(&self.settings.effective), false);
         if !waiting.is_empty() && waiting != self.waiting {

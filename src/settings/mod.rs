@@ -91,6 +91,16 @@ pub struct Service {
     pub log_format: LogFormat,
     /// A filter as tracing-subscriber's `EnvFilter` reads it.
     pub log_level: String,
+    pub key_patterns: KeyPatterns,
+}
+
+/// How the console shows what kinds of keys are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPatterns {
+    /// How they are built, with a hash for each word.
+    Hashed,
+    Shown,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

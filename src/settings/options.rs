@@ -168,7 +168,7 @@ pub const OPTIONS: &[Opt] = &[
         Service,
         "ADMIN_HOST",
         "127.0.0.1",
-        "IP address of the plain-HTTP admin port (probes and metrics; no values are served there).",
+        "IP address of the plain-HTTP admin port (probes, metrics and the console; no values are served there).",
     ),
     option(Service, "ADMIN_PORT", "9091", "The admin port."),
     option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain, own certificate first.").live(),
@@ -245,6 +245,12 @@ pub const OPTIONS: &[Opt] = &[
         "info",
         "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `info,cachefront::store=debug`.",
     ).live(),
+    option(
+        Service,
+        "CONSOLE_KEY_PATTERNS",
+        "hashed",
+        "How the console on the admin port shows what kinds of keys are asked for: with words `hashed`, `shown` in clear, or `off`.",
+    ),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),
     option(

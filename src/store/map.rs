@@ -3,13 +3,13 @@
 use crate::{
     ring::{Ring, key_hash},
     store::{
-        cluster::{Slots, slot_of},
+        cluster::{SLOTS, Slots, slot_of},
         freshness::Moment,
         shard::Shard,
     },
     types::FullKey,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
 /// All shards at one time. It never changes; a change makes another one.
@@ -19,7 +19,19 @@ pub struct Map {
     shards: Vec<Arc<Shard>>,
     /// Single nodes that a key may be asked of though no slot is theirs yet.
     guests: Vec<Arc<Shard>>,
+    parts: OnceLock<Vec<Part>>,
     previous: Option<Previous>,
+}
+
+/// What a shard has of all keys.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Of the hash space or of the slots; all together have 1.
+    pub share: f64,
+    /// Of the ring.
+    pub weight: Option<u32>,
+    /// Of a Redis Cluster.
+    pub slots: Option<usize>,
 }
 
 /// Where keys were before, for some time.
@@ -54,7 +66,7 @@ pub struct Earlier {
 
 impl Map {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards, guests: Vec::new(), previous: None }
+        Self { routing, shards, guests: Vec::new(), parts: OnceLock::new(), previous: None }
     }
 
     pub fn with_guests(self, guests: Vec<Arc<Shard>>) -> Self {
@@ -73,7 +85,7 @@ impl Map {
     /// The same map, with nothing on the move.
     pub fn settled(&self) -> Self {
         let (routing, shards) = (self.routing.clone(), self.shards.clone());
-        Self { routing, shards, guests: self.guests.clone(), previous: None }
+        Self { guests: self.guests.clone(), ..Self::new(routing, shards) }
     }
 
     pub fn previous(&self) -> Option<&Previous> {
@@ -87,6 +99,25 @@ impl Map {
         let same = shards.len() == self.shards.len()
             && shards.iter().zip(&self.shards).all(|((name, _), shard)| *name == &*shard.name());
         same && *ring == Ring::new(shards)
+    }
+
+    /// What each of the shards has; worked out once.
+    pub fn parts(&self) -> &[Part] {
+        self.parts.get_or_init(|| match &self.routing {
+            Routing::Ring(ring) => {
+                let weights = ring.weights(self.shards.len());
+                let part = |(share, weight)| Part { share, weight: Some(weight), slots: None };
+                ring.shares(self.shards.len()).into_iter().zip(weights).map(part).collect()
+            }
+            Routing::Slots(slots) => {
+                let part = |count: usize| {
+                    #[expect(clippy::cast_precision_loss, reason = "there are 16,384")]
+                    let share = count as f64 / f64::from(SLOTS);
+                    Part { share, weight: None, slots: Some(count) }
+                };
+                slots.counts(self.shards.len()).into_iter().map(part).collect()
+            }
+        })
     }
 
     pub fn shards(&self) -> &[Arc<Shard>] {

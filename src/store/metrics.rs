@@ -18,14 +18,14 @@ struct ShardNow {
 }
 
 /// A node at one time.
-struct NodeNow {
+pub(super) struct NodeNow {
     shard: String,
-    address: String,
-    node: Arc<Node>,
-    state: LinkState,
-    role: NodeRole,
-    lag_secs: Option<f64>,
-    lag_bytes: Option<u64>,
+    pub address: String,
+    pub node: Arc<Node>,
+    pub state: LinkState,
+    pub role: NodeRole,
+    pub lag_secs: Option<f64>,
+    pub lag_bytes: Option<u64>,
 }
 
 impl NodeNow {
@@ -51,18 +51,19 @@ impl Store {
         let mut seen = HashSet::new();
         let shards = map.connected().map(|shard| ShardNow { shard: Arc::clone(shard), health: shard.health() });
         let shards: Vec<ShardNow> = shards.filter(|now| seen.insert(now.health.name.clone())).collect();
-        let nodes: Vec<NodeNow> = shards.iter().flat_map(nodes).collect();
+        let nodes: Vec<NodeNow> = shards.iter().flat_map(|now| nodes(&now.shard, &now.health.name)).collect();
         write_shards(page, &shards)?;
         write_nodes(page, &nodes)
     }
 }
 
-fn nodes(ShardNow { shard, health }: &ShardNow) -> Vec<NodeNow> {
+/// The nodes of a shard, as they are now.
+pub(super) fn nodes(shard: &Shard, name: &str) -> Vec<NodeNow> {
     let members = shard.members();
     let now = |(position, node): (usize, &Arc<Node>)| {
         let is_master = members.master_position() == Some(position);
         NodeNow {
-            shard: health.name.clone(),
+            shard: name.to_owned(),
             address: node.address.to_string(),
             node: Arc::clone(node),
             state: match (node.is_up(), node.is_connecting()) {

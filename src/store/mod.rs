@@ -15,6 +15,7 @@ mod node;
 mod operation;
 mod sentinel;
 mod shard;
+mod survey;
 
 pub use error::{Advice, StoreError};
 pub use freshness::{Freshness, Moment, SyncToken};
@@ -22,6 +23,7 @@ pub use inspect::{Sample, Stored};
 pub use node::tracking::{Forget, Source};
 pub use operation::{Answer, Operation, OperationKind, Origin, REPLY_BYTES_MAX, Tracked};
 pub use shard::ShardHealth;
+pub use survey::{NodeSurvey, ShardSurvey, Survey};
 
 use crate::{
     ring::Ring,
@@ -108,7 +110,7 @@ impl Store {
         let clock = Clock::default();
         let mut store = Inner {
             map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
-            around: Surroundings { clock, forget },
+            around: Surroundings { clock, forget, events: Arc::clone(&metrics.events) },
             changes: Changes::new(clock),
             sync: Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
             large_keys: LargeKeys::default(),

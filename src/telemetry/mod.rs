@@ -1,5 +1,6 @@
-//! What the process says about itself: logs, on standard error, metrics, and traces.
+//! What the process says about itself: logs, on standard error, metrics, traces, and the last events.
 
+pub mod events;
 pub mod metrics;
 pub mod traces;
 

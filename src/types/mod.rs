@@ -3,6 +3,7 @@
 mod address;
 mod deadline;
 mod key;
+mod pattern;
 mod scopes;
 mod ttl;
 mod value;
@@ -11,6 +12,7 @@ pub mod worker;
 pub use address::Address;
 pub use deadline::Deadline;
 pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
+pub use pattern::{PatternPart, pattern, pattern_parts};
 pub use scopes::{Scope, Scopes};
 pub use ttl::{TTL_SECS_MAX, Ttl};
 pub use value::{Envelope, StoredKind, Value, envelope};

@@ -67,6 +67,8 @@ impl Drop for Dev {
 fn the_lines_that_it_prints_work_when_pasted() {
     let dev = Dev::start(&["--shards", "2", "--replicas", "1"]);
     assert_eq!(dev.redis_ports().len(), 4, "{}", dev.banner);
+    let console = dev.banner.lines().find_map(|line| line.strip_prefix("  Console   ")).expect("a URL");
+    assert!(console.starts_with("http://127.0.0.1:") && console.ends_with("/console"), "{}", dev.banner);
     let (_, pasted) = dev.banner.split_once("15 minutes:\n").expect("lines to paste");
     let (login, rest) = pasted.split_once("Write, read, delete:\n").expect("lines to paste");
     let (commands, _) = rest.split_once("Ctrl-C").expect("an end");

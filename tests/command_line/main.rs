@@ -7,6 +7,7 @@ mod documents;
 mod keys;
 mod reload;
 mod serving;
+mod status;
 
 use std::{
     fs,

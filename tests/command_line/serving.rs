@@ -15,7 +15,7 @@ use std::{
 pub struct Serving {
     pub child: Child,
     pub address: String,
-    admin: String,
+    pub admin: String,
     pub log: std::path::PathBuf,
 }
 

@@ -7,6 +7,7 @@ mod batch;
 mod clients;
 mod cluster;
 mod consistency;
+mod console;
 mod contract;
 mod drill;
 mod drop_in;

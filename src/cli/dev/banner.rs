@@ -9,7 +9,7 @@ pub fn text(session: &Session, redis: &Group) -> String {
     let (certificate, config) = (quoted(&session.certificate), session.config.display());
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
-        "\nCachefront {version} is ready at https://localhost:{port} (try /docs; probes at http://127.0.0.1:{admin_port}/readyz)\n\n"
+        "\nCachefront {version} is ready at https://localhost:{port} (try /docs; probes at http://127.0.0.1:{admin_port}/readyz)\n\n  Console   http://127.0.0.1:{admin_port}/console\n"
     );
     for (name, master, replicas) in redis.shards() {
         let replicas: Vec<String> = replicas.iter().map(ToString::to_string).collect();

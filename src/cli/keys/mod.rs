@@ -1,7 +1,6 @@
 //! `cachefront keys`: looks at keys, straight in Redis; one file per subcommand.
 
 mod locate;
-mod pattern;
 pub mod place;
 mod sample;
 mod ttl;

@@ -7,8 +7,8 @@ mod telemetry;
 mod topology;
 
 use super::{
-    Effective, Files, LogFormat, NearCache, Problems, Redis, RedisTls, Service, Settings, api_keys, layers::Found,
-    log_filter, options::Section, read::Reader,
+    Effective, Files, KeyPatterns, LogFormat, NearCache, Problems, Redis, RedisTls, Service, Settings, api_keys,
+    layers::Found, log_filter, options::Section, read::Reader,
 };
 use crate::types::Ttl;
 use secrecy::{SecretBox, SecretString};
@@ -113,6 +113,10 @@ fn service_settings(service: &Reader<'_>) -> Service {
             service.refuse("LOG_LEVEL", message);
             String::new()
         }),
+        key_patterns: service.choice(
+            "CONSOLE_KEY_PATTERNS",
+            &[("hashed", KeyPatterns::Hashed), ("shown", KeyPatterns::Shown), ("off", KeyPatterns::Off)],
+        ),
     };
     if settings.bodies_bytes_max < settings.body_bytes_max {
         service.refuse("BODIES_BYTES_MAX", "is less than BODY_BYTES_MAX, so the largest body would never fit");

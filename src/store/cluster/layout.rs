@@ -12,6 +12,7 @@ use crate::{
         node::Node,
         shard::Shard,
     },
+    telemetry::events::EventKind,
     types::Address,
 };
 use std::{
@@ -76,6 +77,9 @@ impl Cluster {
         if is_new {
             let uncovered: usize = uncovered.iter().map(ExactSizeIterator::len).sum();
             tracing::info!(shards = groups.len(), nodes = owners.len(), uncovered, "the layout of the Redis Cluster");
+            let gap = if uncovered > 0 { format!("; nobody has {uncovered} slots") } else { String::new() };
+            let text = format!("the Redis Cluster has {} shards on {} nodes{gap}", groups.len(), owners.len());
+            self.around.events.note(EventKind::Topology, text);
             state.put(store, slots, shards);
         }
         state.agreed = groups;

@@ -11,7 +11,7 @@ mod slots;
 mod view;
 
 pub use redirect::{Errand, Refused};
-pub use slots::{Slots, slot_of};
+pub use slots::{SLOTS, Slots, slot_of};
 
 use crate::{
     settings,

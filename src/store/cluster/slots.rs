@@ -39,6 +39,15 @@ impl Slots {
         self.0[usize::from(*range.start())..=usize::from(*range.end())].fill(narrow(position));
     }
 
+    /// How many slots each of `shards` has.
+    pub fn counts(&self, shards: usize) -> Vec<usize> {
+        let mut counts = vec![0; shards];
+        for owner in &self.0 {
+            counts[usize::from(*owner)] += 1;
+        }
+        counts
+    }
+
     /// The slots of the shard at `position`, as ranges.
     pub fn ranges(&self, position: usize) -> Vec<Range> {
         ranges((0..SLOTS).filter(|slot| self.owner(*slot) == position))

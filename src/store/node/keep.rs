@@ -12,6 +12,7 @@ use crate::{
         operation::commands,
         shard::standing::Standing,
     },
+    telemetry::events::EventKind,
     types::Deadline,
 };
 use redis::{Value, aio::ConnectionLike};
@@ -32,14 +33,19 @@ pub async fn keep(node: Arc<Node>, number: usize) {
     let link = node.link(number);
     let mut backoff = BACKOFF_MIN;
     let mut complained = false;
+    let mut was_lost = false;
     node.wanted(number).await;
     loop {
         match open(&node).await {
             Ok((session, names)) => {
                 tracing::info!(node = %node.address, "connected to Redis");
+                if was_lost {
+                    note(&node, number, EventKind::Back, "is connected again");
+                }
                 let session = Arc::new(session);
-                stay(&node, link, &session, &names).await;
-                complained = false;
+                let why = stay(&node, link, &session, &names).await;
+                note(&node, number, EventKind::Lost, why);
+                (complained, was_lost) = (false, true);
                 if session.age() >= SETTLED {
                     backoff = BACKOFF_MIN;
                     continue;
@@ -48,7 +54,10 @@ pub async fn keep(node: Arc<Node>, number: usize) {
             // Said once until the node is back; its every attempt is nobody's news.
             Err(error) if !complained => {
                 tracing::warn!(node = %node.address, error, "cannot connect to Redis; trying on");
-                complained = true;
+                if !was_lost {
+                    note(&node, number, EventKind::Lost, "cannot be connected to; trying on");
+                }
+                (complained, was_lost) = (true, true);
                 enter(&node, link, Phase::Down);
             }
             Err(error) => {
@@ -58,6 +67,13 @@ pub async fn keep(node: Arc<Node>, number: usize) {
         }
         pause(&node, jittered(backoff)).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// Notes what happened to the node, once for all of its connections.
+fn note(node: &Node, number: usize, kind: EventKind, what: &str) {
+    if number == 0 {
+        node.events().note(kind, format!("{} {what}", node.address));
     }
 }
 
@@ -92,8 +108,8 @@ async fn open(node: &Node) -> Result<(Session, Names), String> {
     Ok((session.tracking_to(tracking), names))
 }
 
-/// Offers a connection for use until it ends.
-async fn stay(node: &Node, link: &Link, session: &Arc<Session>, names: &Names) {
+/// Offers a connection for use until it ends; says why it did.
+async fn stay(node: &Node, link: &Link, session: &Arc<Session>, names: &Names) -> &'static str {
     session.take_into_use();
     node.note_connected();
     enter(node, link, Phase::Up(Arc::clone(session)));
@@ -112,18 +128,22 @@ async fn stay(node: &Node, link: &Link, session: &Arc<Session>, names: &Names) {
         () = names.moved(&node.address) => {
             tracing::warn!(node = %node.address, "its name leads elsewhere now; connecting afresh");
             forget_all(session);
-            return enter(node, link, Phase::Connecting);
+            enter(node, link, Phase::Connecting);
+            return "is a name that leads elsewhere now; connecting afresh";
         }
     }
     forget_all(session);
-    if session.hangs() {
+    let why = if session.hangs() {
         tracing::warn!(node = %node.address, "Redis does not answer; connecting afresh");
         enter(node, link, Phase::Down);
+        "does not answer; connecting afresh"
     } else {
         tracing::warn!(node = %node.address, "the connection to Redis was lost");
         enter(node, link, Phase::Connecting);
-    }
+        "was lost"
+    };
     node.alarm();
+    why
 }
 
 fn enter(node: &Node, link: &Link, phase: Phase) {

@@ -26,6 +26,7 @@ use crate::{
         shard::standing::Standing,
     },
     telemetry::{
+        events::Events,
         metrics::{Counters, Histogram, NodeFailure},
         traces,
     },
@@ -50,12 +51,20 @@ use tracing::Instrument;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u64);
 
+impl NodeId {
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What all nodes have in common.
 #[derive(Clone, Default)]
 pub struct Surroundings {
     pub clock: Clock,
     /// Told of keys that change, where anybody wants to know.
     pub forget: Option<Forget>,
+    /// Where what happens to nodes is noted.
+    pub events: Arc<Events>,
 }
 
 /// What the nodes of a shard have in common.
@@ -223,6 +232,10 @@ impl Node {
         let covers =
             if self.is_replica.load(Relaxed) { Moment::from_ms(self.passed.load(Relaxed)) } else { self.now() };
         Source::new(self.id, tracking, covers)
+    }
+
+    pub fn events(&self) -> &Events {
+        &self.around.events
     }
 
     /// Where to tell of keys that change, if anybody wants to know.

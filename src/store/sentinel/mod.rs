@@ -13,6 +13,7 @@ use crate::{
         node::connect::{Login, Target},
         shard::Shard,
     },
+    telemetry::events::EventKind,
     types::Address,
 };
 use answers::Reply;
@@ -127,10 +128,19 @@ impl Sentinels {
         contact.tried[sentinel] = true;
         contact.ever |= answers;
         if contact.any_answers() {
+            if contact.complained
+                && let Some(watched) = self.watched.first()
+            {
+                watched.shard.events().note(EventKind::Topology, "sentinels answer again");
+            }
             contact.complained = false;
         } else if contact.tried.iter().all(|tried| *tried) && !contact.complained {
             contact.complained = true;
-            tracing::error!("no sentinel answers; going on with the nodes that are known");
+            let silence = "no sentinel answers; going on with the nodes that are known";
+            tracing::error!("{silence}");
+            if let Some(watched) = self.watched.first() {
+                watched.shard.events().note(EventKind::Topology, silence);
+            }
         }
     }
 
@@ -161,6 +171,8 @@ impl Watched {
                 nodes = list.join(", "),
                 "the sentinels tell which nodes there are"
             );
+            let text = format!("shard {}: the sentinels name {}", self.shard.name(), list.join(", "));
+            self.shard.events().note(EventKind::Topology, text);
             match self.shard.set_nodes(&nodes, redis) {
                 Ok(()) => hearing.given = nodes,
                 // The certificates were sound when the first node was made, and are the same.

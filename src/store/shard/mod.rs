@@ -22,7 +22,10 @@ use crate::{
             standing::{Role, Standing},
         },
     },
-    telemetry::metrics::{Counter, Fallback},
+    telemetry::{
+        events::Events,
+        metrics::{Counter, Fallback},
+    },
     types::{Address, Deadline},
 };
 use arc_swap::ArcSwap;
@@ -146,6 +149,10 @@ impl Shard {
         if **own != *name {
             *own = name.into();
         }
+    }
+
+    pub fn events(&self) -> &Events {
+        &self.common.around.events
     }
 
     pub fn members(&self) -> Arc<Members> {

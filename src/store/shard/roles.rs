@@ -8,6 +8,7 @@ use crate::{
             standing::{Incumbent, Role, Standing, elect},
         },
     },
+    telemetry::events::EventKind,
     types::Address,
 };
 use std::sync::{MutexGuard, PoisonError};
@@ -99,6 +100,8 @@ impl Shard {
         if now != before {
             let (old, new) = (&nodes[before].address, &nodes[now].address);
             tracing::warn!(shard = &*self.name(), %old, %new, "writes go to another master");
+            let text = format!("shard {}: writes go to {new} now, no longer to {old}", self.name());
+            self.events().note(EventKind::Promotion, text);
             self.promotions.count();
             self.replace_members(Members::new(nodes.to_vec(), Some(now)));
         }
@@ -109,6 +112,8 @@ impl Shard {
         if contested && !decision.contested {
             let master = members.master().map(|master| master.address.to_string());
             tracing::warn!(shard = &*self.name(), master, "two nodes call themselves master; one of them is used");
+            let text = format!("shard {}: two nodes call themselves master; one of them is used", self.name());
+            self.events().note(EventKind::Contested, text);
         }
         decision.contested = contested;
     }

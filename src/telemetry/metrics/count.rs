@@ -59,6 +59,9 @@ impl<L: Label> Counters<L> {
     }
 }
 
+/// How many durations fell into each bucket of a [`Histogram`].
+pub type Buckets = [u64; BOUNDS_US.len() + 1];
+
 /// How long things took.
 #[derive(Default)]
 pub struct Histogram {
@@ -80,6 +83,10 @@ impl Histogram {
         self.counts.iter().map(|count| count.load(Relaxed)).sum()
     }
 
+    pub fn buckets(&self) -> Buckets {
+        std::array::from_fn(|bucket| self.counts[bucket].load(Relaxed))
+    }
+
     /// The sum in seconds, and of each bucket its upper end in seconds and its own count.
     pub fn read(&self) -> (f64, Vec<(f64, u64)>) {
         let ends = BOUNDS_US.iter().map(|bound| Duration::from_micros(*bound).as_secs_f64()).chain([f64::INFINITY]);
@@ -88,9 +95,43 @@ impl Histogram {
     }
 }
 
+/// The duration that this part of all did not exceed, in microseconds, as near as the buckets tell; of what exceeds
+/// them all, where they end. `None` where there is nothing.
+#[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+pub fn quantile_us(buckets: &Buckets, part: f64) -> Option<f64> {
+    let total: u64 = buckets.iter().sum();
+    if total == 0 {
+        return None;
+    }
+    let rank = total as f64 * part;
+    let mut below = 0.0;
+    for (bucket, count) in buckets.iter().enumerate() {
+        let count = *count as f64;
+        if count > 0.0 && below + count >= rank {
+            let start = bucket.checked_sub(1).map_or(0, |before| BOUNDS_US[before]) as f64;
+            let end = BOUNDS_US.get(bucket).map_or(start, |bound| *bound as f64);
+            return Some(start + (end - start) * (rank - below) / count);
+        }
+        below += count;
+    }
+    BOUNDS_US.last().map(|end| *end as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quantile_lies_in_the_bucket_of_its_rank() {
+        let histogram = Histogram::default();
+        assert_eq!(quantile_us(&histogram.buckets(), 0.5), None);
+        for us in [50; 98].into_iter().chain([600, 20_000_000]) {
+            histogram.note(Duration::from_micros(us));
+        }
+        let of = |part| quantile_us(&histogram.buckets(), part).expect("some were noted");
+        assert!((0.0..=100.0).contains(&of(0.5)) && (500.0..=1_000.0).contains(&of(0.985)), "{}", of(0.985));
+        assert!((of(1.0) - 10_000_000.0).abs() < 1.0, "{}", of(1.0));
+    }
 
     #[test]
     fn a_bucket_holds_what_took_no_longer_than_its_upper_end() {

@@ -58,18 +58,25 @@ label!(
 );
 
 impl Outcome {
-    /// True for what the service, or Redis behind it, is to answer for.
+    /// True if it is the service that failed, and not its caller.
     pub fn is_failure(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Overloaded
-                | Self::Unavailable
-                | Self::WriteUnconfirmed
-                | Self::DeadlinePassed
-                | Self::OutOfMemory
-                | Self::ValueDoesNotOpen
-                | Self::InternalError
-        )
+            | Self::Unavailable
+            | Self::WriteUnconfirmed
+            | Self::DeadlinePassed
+            | Self::OutOfMemory
+            | Self::ValueDoesNotOpen
+            | Self::InternalError => true,
+            Self::Success
+            | Self::NotFound
+            | Self::TooFewReplicas
+            | Self::ClientError
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::RateLimited
+            | Self::Cancelled => false,
+        }
     }
 }
 
@@ -88,6 +95,7 @@ label!(
         Readyz = "readyz",
         Docs = "docs",
         Metrics = "metrics",
+        Console = "console",
         Other = "other",
     }
 );
@@ -102,7 +110,7 @@ impl Kind {
         if self.is_of_cache() { self.name() } else { "none" }
     }
 
-    fn is_of_cache(self) -> bool {
+    pub(super) fn is_of_cache(self) -> bool {
         matches!(self, Self::Read | Self::Write | Self::Delete | Self::Batch | Self::Unread)
     }
 }

@@ -13,19 +13,20 @@ mod process;
 mod requests;
 mod runtime;
 
-pub use count::{Counter, Counters, Histogram};
+pub use count::{Buckets, Counter, Counters, Histogram, quantile_us};
 pub use labels::{
     Exported, Fallback, Kind, Label, LinkState, Listener, Login, Lookup, NodeFailure, NodeRole, Opening, Outcome,
     Redirection, Reload, Shed,
 };
 pub use page::{Exposition, Page};
 pub use process::write as write_process;
-pub use requests::{Measured, Requests};
+pub use requests::{Measured, Requests, Tally};
 
+use super::events::Events;
 use std::{
     fmt,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -49,6 +50,8 @@ pub struct Metrics {
     pub settings: Settings,
     /// When the certificate ends, in seconds since 1970; 0 if that is not known.
     pub certificate_expiry_secs: AtomicU64,
+    /// What happened that people want to know.
+    pub events: Arc<Events>,
     ports: [Connections; 2],
     /// The event loops of the workers, once they run.
     pub workers: OnceLock<Vec<Handle>>,

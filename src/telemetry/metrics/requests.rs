@@ -1,7 +1,7 @@
 //! Requests and commands: how many, how long, what came of them.
 
 use super::{
-    count::{Counters, Histogram},
+    count::{Buckets, Counters, Histogram},
     labels::{Kind, Label, Login, Outcome},
     names,
     page::Page,
@@ -30,6 +30,18 @@ impl Default for Requests {
 
 /// What a command can be; `Unread` stands for those that could not be read.
 const COMMANDS: [Kind; 4] = [Kind::Read, Kind::Write, Kind::Delete, Kind::Unread];
+
+/// All requests to `/cache` so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub requests: u64,
+    /// Those of batches one by one.
+    pub commands: u64,
+    /// Commands, or requests without one, that the service failed.
+    pub errors: u64,
+    /// How long the requests took.
+    pub durations: Buckets,
+}
 
 /// A request that is being answered. When it is dropped it is noted, with what is known by then.
 pub struct Measured<'m> {
@@ -65,6 +77,31 @@ impl Requests {
         if let Some(position) = COMMANDS.iter().position(|command| *command == kind) {
             self.in_batches[position].count(outcome);
         }
+    }
+
+    /// Adds up what was asked of `/cache`.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_of_cache()) {
+            for outcome in Outcome::ALL {
+                let mut requests = 0;
+                for (sum, count) in tally.durations.iter_mut().zip(self.duration(*kind, *outcome).buckets()) {
+                    *sum += count;
+                    requests += count;
+                }
+                tally.requests += requests;
+                tally.commands += if *kind == Kind::Batch { 0 } else { requests };
+                tally.errors += if outcome.is_failure() { requests } else { 0 };
+            }
+        }
+        for in_batches in &self.in_batches {
+            for outcome in Outcome::ALL {
+                let commands = in_batches.of(*outcome).get();
+                tally.commands += commands;
+                tally.errors += if outcome.is_failure() { commands } else { 0 };
+            }
+        }
+        tally
     }
 
     fn duration(&self, kind: Kind, outcome: Outcome) -> &Histogram {

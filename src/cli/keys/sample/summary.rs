@@ -2,10 +2,11 @@
 
 use crate::{
     cli::{
-        keys::{pattern::pattern, ttl::left},
+        keys::ttl::left,
         table::{Column, Side, shown, table},
     },
     store::Stored,
+    types::pattern,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write, time::Duration};

@@ -5,24 +5,45 @@ const HEX_CHARS_MIN: usize = 8;
 /// Groups of a UUID, in characters.
 const UUID: [usize; 5] = [8, 4, 4, 4, 12];
 
+/// A part of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatternPart<'k> {
+    /// As it is in the key: letters without digits.
+    Word(&'k str),
+    /// In place of what differs from key to key: `<n>`, `<hex>` or `<uuid>`.
+    Placeholder(&'static str),
+    /// As it is in the key: what is neither letter nor digit.
+    Between(&'k str),
+}
+
 /// `user:42:avatar` → `user:<n>:avatar`, a UUID → `<uuid>`, hexadecimal of eight places or more → `<hex>`.
 pub fn pattern(key: &str) -> String {
     let mut folded = String::new();
+    pattern_parts(key, |part| {
+        let (PatternPart::Word(text) | PatternPart::Placeholder(text) | PatternPart::Between(text)) = part;
+        folded.push_str(text);
+    });
+    folded
+}
+
+/// As [`pattern`], part by part.
+pub fn pattern_parts<'k>(key: &'k str, mut take: impl FnMut(PatternPart<'k>)) {
     let mut rest = key;
     while !rest.is_empty() {
         if let Some(after) = after_uuid(rest) {
-            folded.push_str("<uuid>");
+            take(PatternPart::Placeholder("<uuid>"));
             rest = after;
             continue;
         }
         let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        fold(word, &mut folded);
+        fold(word, &mut take);
         let other = after.find(char::is_alphanumeric).unwrap_or(after.len());
-        folded.push_str(&after[..other]);
+        if other > 0 {
+            take(PatternPart::Between(&after[..other]));
+        }
         rest = &after[other..];
     }
-    folded
 }
 
 /// What comes after the UUID that the text begins with.
@@ -41,22 +62,21 @@ fn after_uuid(text: &str) -> Option<&str> {
     (!rest.starts_with(char::is_alphanumeric)).then_some(rest)
 }
 
-fn fold(word: &str, folded: &mut String) {
+fn fold<'k>(word: &'k str, take: &mut impl FnMut(PatternPart<'k>)) {
     let is_hex = word.len() >= HEX_CHARS_MIN
         && word.bytes().all(|byte| byte.is_ascii_hexdigit())
         && word.bytes().any(|byte| byte.is_ascii_digit())
         && word.bytes().any(|byte| byte.is_ascii_alphabetic());
     if is_hex {
-        return folded.push_str("<hex>");
+        return take(PatternPart::Placeholder("<hex>"));
     }
-    let mut in_number = false;
-    for character in word.chars() {
-        if !character.is_ascii_digit() {
-            folded.push(character);
-        } else if !in_number {
-            folded.push_str("<n>");
-        }
-        in_number = character.is_ascii_digit();
+    let mut rest = word;
+    while let Some(first) = rest.chars().next() {
+        let in_number = first.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != in_number).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        take(if in_number { PatternPart::Placeholder("<n>") } else { PatternPart::Word(run) });
+        rest = after;
     }
 }
 

@@ -1,0 +1,92 @@
+//! The ring, drawn: a circle in which each shard has the part that it has of all keys.
+
+use crate::api::console::{
+    facts::{Facts, ShardFacts},
+    part::{Element, el},
+    words::percent,
+};
+use std::f64::consts::TAU;
+
+/// Colours that the style sheet has; numbers in the circle tell apart what has the same.
+const COLOURS: usize = 8;
+const RADIUS: f64 = 82.0;
+const CENTRE: f64 = 110.0;
+/// Smaller parts have no room for their number; it is in the table.
+const NUMBERED_SHARE_MIN: f64 = 0.03;
+/// Between two parts, as a part of the circle.
+const GAP: f64 = 0.004;
+
+/// The class of a shard's colour.
+pub fn colour(position: usize) -> String {
+    format!("c{}", position % COLOURS)
+}
+
+pub fn ring(facts: &Facts) -> Element {
+    let what = if facts.cluster { "slots" } else { "hash space" };
+    let mut shares: Vec<String> =
+        facts.shards.iter().take(16).map(|shard| format!("{} {}", shard.name, percent(shard.share))).collect();
+    if facts.shards.len() > shares.len() {
+        shares.push(format!("and {} more", facts.shards.len() - shares.len()));
+    }
+    let described = format!("Share of the {what} that each shard has: {}", shares.join(", "));
+    let nodes: usize = facts.shards.iter().map(|shard| shard.nodes.len()).sum();
+    let centre = |dy: f64, class: &str, text: String| {
+        el("text").class(class).with("x", CENTRE).with("y", CENTRE + dy).text(text)
+    };
+    el("svg")
+        .class("ring")
+        .with("viewBox", "0 0 220 220")
+        .with("role", "img")
+        .with("aria-label", described)
+        .children(arcs(&facts.shards))
+        .child(centre(-4.0, "ring-count", counted(facts.shards.len(), "shard")))
+        .child(centre(16.0, "ring-note", counted(nodes, "node")))
+}
+
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn arcs(shards: &[ShardFacts]) -> Vec<Element> {
+    let gap = if shards.len() > 1 { GAP } else { 0.0 };
+    let mut start = 0.0;
+    let (mut arcs, mut numbers) = (Vec::new(), Vec::new());
+    for (position, shard) in shards.iter().enumerate() {
+        let end = start + shard.share;
+        let lost = if shard.writable { "" } else { " lost" };
+        let class = format!("arc {}{lost}", colour(position));
+        let title = el("title").text(format!("{}: {}", shard.name, percent(shard.share)));
+        // Half of the gap on both sides, but never more than a third of the part.
+        let margin = (gap / 2.0).min(shard.share / 3.0);
+        if shard.share > 0.999 {
+            let circle = el("circle").class(class).with("cx", CENTRE).with("cy", CENTRE).with("r", RADIUS);
+            arcs.push(circle.child(title));
+        } else if shard.share > 0.0 {
+            arcs.push(el("path").class(class).with("d", arc(start + margin, end - margin)).child(title));
+        }
+        if shard.share >= NUMBERED_SHARE_MIN && shards.len() > 1 {
+            let (x, y) = point(start + shard.share / 2.0);
+            let text = el("text").class(format!("arc-number{lost}")).with("x", short(x)).with("y", short(y + 4.5));
+            numbers.push(text.text(position + 1));
+        }
+        start = end;
+    }
+    arcs.extend(numbers);
+    arcs
+}
+
+fn arc(start: f64, end: f64) -> String {
+    let ((x, y), (to_x, to_y)) = (point(start), point(end));
+    let large = u8::from(end - start > 0.5);
+    format!("M{} {}A{RADIUS} {RADIUS} 0 {large} 1 {} {}", short(x), short(y), short(to_x), short(to_y))
+}
+
+/// Of the circle, beginning at the top and going with the clock.
+fn point(part: f64) -> (f64, f64) {
+    let (sine, cosine) = (part * TAU).sin_cos();
+    (CENTRE + RADIUS * sine, CENTRE - RADIUS * cosine)
+}
+
+fn short(number: f64) -> String {
+    format!("{number:.2}")
+}

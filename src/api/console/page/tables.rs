@@ -1,0 +1,173 @@
+//! Shards, nodes, and what keys there are, as tables. Rows become cards where the screen is narrow, which takes their
+//! roles away in some browsers; therefore each says its role.
+
+use super::ring::{colour, counted};
+use crate::api::console::{
+    facts::{Facts, NodeFacts, Patterns, Role, ShardFacts, State},
+    part::{Element, el},
+    words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
+};
+
+/// A column's name, and whether figures stand in it.
+type Column = (&'static str, bool);
+
+fn table(caption: &str, columns: &[Column], rows: impl IntoIterator<Item = Vec<Element>>) -> Element {
+    let head = |(name, is_figure): &Column| {
+        let class = if *is_figure { "figure" } else { "" };
+        el("th").class(class).with("scope", "col").with("role", "columnheader").text(name)
+    };
+    let row = |cells: Vec<Element>| {
+        let cells = cells.into_iter().zip(columns).map(|(cell, (name, is_figure))| {
+            el("td")
+                .class(if *is_figure { "figure" } else { "" })
+                .with("role", "cell")
+                .with("data-label", name)
+                .child(cell)
+        });
+        el("tr").with("role", "row").children(cells)
+    };
+    let heads = el("tr").with("role", "row").children(columns.iter().map(head));
+    el("table")
+        .with("role", "table")
+        .child(el("caption").class("unseen").text(caption))
+        .child(el("thead").with("role", "rowgroup").child(heads))
+        .child(el("tbody").with("role", "rowgroup").children(rows.into_iter().map(row)))
+}
+
+fn plain(text: impl std::fmt::Display) -> Element {
+    el("span").text(text)
+}
+
+/// A word with a mark of another shape for each meaning, so that colour need not be seen.
+fn marked(class: &str, word: &str) -> Element {
+    el("span").class(format!("state {class}")).text(word)
+}
+
+fn bar(class: &str, part: f64) -> Element {
+    let width = format!("{:.1}", part.clamp(0.0, 1.0) * 100.0);
+    let rect =
+        |class: String, width: &str| el("rect").class(class).with("width", width).with("height", 6).with("rx", 3);
+    el("svg")
+        .class("bar")
+        .with("viewBox", "0 0 100 6")
+        .with("preserveAspectRatio", "none")
+        .with("aria-hidden", "true")
+        .child(rect("track".to_owned(), "100"))
+        .child(rect(format!("fill {class}"), &width))
+}
+
+pub fn shards(facts: &Facts) -> Element {
+    let size = if facts.cluster { "Slots" } else { "Weight" };
+    let columns = [
+        ("Shard", false),
+        ("Share", false),
+        (size, true),
+        ("State", false),
+        ("Writes go to", false),
+        ("Readable", true),
+        ("Failovers", true),
+    ];
+    let rows = facts.shards.iter().enumerate().map(|(position, shard)| shard_row(position, shard));
+    table("Shards", &columns, rows)
+}
+
+fn shard_row(position: usize, shard: &ShardFacts) -> Vec<Element> {
+    let share = el("span").class("share").child(bar(&colour(position), shard.share)).child(plain(percent(shard.share)));
+    let state = match (shard.contested, shard.writable, shard.readable) {
+        (true, ..) => marked("warn", "two masters"),
+        (false, true, _) => marked("good", "serving"),
+        (false, false, true) => marked("warn", "read only"),
+        (false, false, false) => marked("bad", "unavailable"),
+    };
+    let readable = shard.nodes.iter().filter(|node| node.readable).count();
+    let master = shard.nodes.iter().find(|node| node.role == Role::Master);
+    let size = shard.slots.map(count).or(shard.weight.map(|weight| weight.to_string()));
+    let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
+    vec![
+        el("span").class("name").child(number).child(el("b").text(&shard.name)),
+        share,
+        plain(size.unwrap_or_else(|| NOTHING.to_owned())),
+        state,
+        el("code").text(master.map_or(NOTHING, |master| &master.address)),
+        plain(format!("{readable} of {}", shard.nodes.len())),
+        plain(shard.promotions),
+    ]
+}
+
+pub fn nodes(facts: &Facts) -> Element {
+    let columns = [
+        ("Node", false),
+        ("Shard", false),
+        ("Role", false),
+        ("Connection", false),
+        ("Behind", true),
+        ("In flight", true),
+        ("Answers/s", true),
+        ("Failures/s", true),
+        ("p50", true),
+        ("p99", true),
+    ];
+    let rows = facts
+        .shards
+        .iter()
+        .enumerate()
+        .flat_map(|(position, shard)| shard.nodes.iter().map(move |node| node_row(position, shard, node)));
+    table("Nodes", &columns, rows)
+}
+
+fn node_row(position: usize, shard: &ShardFacts, node: &NodeFacts) -> Vec<Element> {
+    let state = match (node.state, node.readable) {
+        (State::Up, true) => marked("good", "up"),
+        (State::Up, false) => marked("warn", "up, not read"),
+        (State::Connecting, _) => marked("warn", "connecting"),
+        (State::Down, _) => marked("bad", "down"),
+    };
+    let role = if node.role == Role::Master { el("b").text("master") } else { plain("replica") };
+    let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
+    vec![
+        el("code").text(&node.address),
+        el("span").class("name").child(number).child(plain(&shard.name)),
+        role,
+        state,
+        plain(behind(node)),
+        plain(node.in_flight),
+        plain(figure(node.answers_per_sec)),
+        el("span").class(if node.failures_per_sec > 0.0 { "alarm" } else { "" }).text(figure(node.failures_per_sec)),
+        plain(micros_or_nothing(node.p50_us)),
+        plain(micros_or_nothing(node.p99_us)),
+    ]
+}
+
+/// How far a replica is behind at most: it is known of when it was last asked.
+pub fn behind(node: &NodeFacts) -> String {
+    match (node.lag_ms, node.lag_bytes) {
+        (Some(ms), _) => format!("≤ {}", micros(ms * 1000.0)),
+        (None, Some(lag)) => bytes(lag),
+        _ => NOTHING.to_owned(),
+    }
+}
+
+pub fn patterns(patterns: &Patterns) -> Element {
+    if patterns.top.is_empty() {
+        return el("p").class("note").text("No command has been sampled in the last minutes.");
+    }
+    let most = patterns.top.first().map_or(1.0, |top| top.share);
+    let rows = patterns.top.iter().map(|row| {
+        let share = el("span").class("share").child(bar("c0", row.share / most)).child(plain(percent(row.share)));
+        vec![el("code").text(&row.pattern), share]
+    });
+    let note = if patterns.hashed {
+        "Words are hashed; CONSOLE_KEY_PATTERNS=shown shows them."
+    } else {
+        "Digits and identifiers are folded."
+    };
+    el("div")
+        .child(table("Key patterns", &[("Pattern", false), ("Share of commands", false)], rows))
+        .child(el("p").class("note").text(format!("One command of {} is looked at. {note}", patterns.sampled_one_of)))
+}
+
+/// `4 shards, 12 nodes`
+pub fn summary(facts: &Facts) -> String {
+    let nodes = facts.shards.iter().map(|shard| shard.nodes.len()).sum();
+    format!("{}, {}", counted(facts.shards.len(), "shard"), counted(nodes, "node"))
+}

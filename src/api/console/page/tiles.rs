@@ -1,0 +1,82 @@
+//! The figures that matter most, each with a chart.
+
+use super::chart::spark;
+use crate::api::console::{
+    facts::{Facts, Rate},
+    part::{Element, el},
+    words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
+};
+
+pub fn tiles(facts: &Facts) -> Element {
+    el("section")
+        .class("tiles")
+        .child(el("h2").class("unseen").text("Live figures"))
+        .children([requests(facts), latency(facts), errors(facts)])
+        .children(near_cache(facts))
+}
+
+fn values(facts: &Facts, read: impl Fn(&Rate) -> Option<f64>) -> Vec<Option<f64>> {
+    facts.history.iter().map(|point| read(&point.rate)).collect()
+}
+
+fn most(values: &[Option<f64>]) -> f64 {
+    values.iter().flatten().copied().fold(0.0, f64::max)
+}
+
+fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: Element) -> Element {
+    el("article")
+        .class("tile")
+        .child(el("h3").text(name))
+        .child(el("p").class("big").child(el("strong").text(shown)).child(el("span").text(unit)))
+        .child(chart)
+        .children(notes.iter().map(|note| el("p").class("note").text(note)))
+}
+
+fn requests(facts: &Facts) -> Element {
+    let values = values(facts, |rate| Some(rate.requests_per_sec));
+    let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
+    let top = most(&values);
+    let described = format!("Requests per second over the last five minutes, at most {}", figure(top));
+    let notes = [
+        format!("{}/s over a minute", figure(minute.requests_per_sec)),
+        format!("{} commands/s", figure(now.commands_per_sec)),
+    ];
+    let chart = spark(&described, top, &[("accent", values)]);
+    tile("Requests", &figure(now.requests_per_sec), "per second", &notes, chart)
+}
+
+fn latency(facts: &Facts) -> Element {
+    let (middle, late) = (values(facts, |rate| rate.p50_us), values(facts, |rate| rate.p99_us));
+    let now = &facts.rates.last_10_secs;
+    let top = most(&late);
+    let described = format!("Latency over the last five minutes, median and 99th percentile, at most {}", micros(top));
+    let notes = [format!("p99 {}", micros_or_nothing(now.p99_us)), format!("{} in progress", count(facts.in_progress))];
+    let chart = spark(&described, top, &[("accent", middle), ("second", late)]);
+    let shown = micros_or_nothing(now.p50_us);
+    let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
+    tile("Latency", number, &format!("{unit} median"), &notes, chart)
+}
+
+fn errors(facts: &Facts) -> Element {
+    let values = values(facts, |rate| Some(rate.errors_per_sec));
+    let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
+    let top = most(&values);
+    let described = format!("Errors per second over the last five minutes, at most {}", figure(top));
+    let notes =
+        [format!("{}/s over a minute", figure(minute.errors_per_sec)), "callers' mistakes not counted".to_owned()];
+    let chart = spark(&described, top.max(1.0), &[(if top > 0.0 { "alarm" } else { "accent" }, values)]);
+    tile("Errors", &figure(now.errors_per_sec), "per second", &notes, chart)
+}
+
+fn near_cache(facts: &Facts) -> Option<Element> {
+    let near = facts.near_cache.as_ref()?;
+    let values = values(facts, |rate| rate.near_hits);
+    let hits = facts.rates.last_10_secs.near_hits;
+    let described = "Hit ratio of the near cache over the last five minutes, from 0 to 100 %";
+    let room = u64::try_from(near.bytes_max).unwrap_or(u64::MAX);
+    let notes = [format!("{} entries", count(near.entries)), format!("{} of {}", bytes(near.bytes), bytes(room))];
+    let shown = hits.map_or_else(|| NOTHING.to_owned(), percent);
+    let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
+    let chart = spark(described, 1.0, &[("accent", values)]);
+    Some(tile("Near cache", number, &format!("{unit} of looks hit"), &notes, chart))
+}

@@ -1,0 +1,117 @@
+//! Elements of the page: written as HTML for the first look, and as JSON for the script, which then changes only what
+//! differs. Texts are escaped here and nowhere else, and the script makes text nodes of them, so no text is markup.
+
+use serde::{Serialize, Serializer, ser::SerializeTuple};
+use std::fmt::{Display, Write};
+
+#[derive(Clone, Debug)]
+pub enum Part {
+    Text(String),
+    Element(Element),
+}
+
+#[derive(Clone, Debug)]
+pub struct Element {
+    tag: &'static str,
+    attributes: Vec<(&'static str, String)>,
+    children: Vec<Part>,
+}
+
+/// An element without anything. It is to have an end tag: `br` and its like are not for this.
+pub fn el(tag: &'static str) -> Element {
+    Element { tag, attributes: Vec::new(), children: Vec::new() }
+}
+
+impl Element {
+    pub fn with(mut self, attribute: &'static str, value: impl Display) -> Self {
+        self.attributes.push((attribute, value.to_string()));
+        self
+    }
+
+    pub fn class(self, class: impl Display) -> Self {
+        self.with("class", class)
+    }
+
+    pub fn text(mut self, text: impl Display) -> Self {
+        self.children.push(Part::Text(text.to_string()));
+        self
+    }
+
+    pub fn child(mut self, child: Self) -> Self {
+        self.children.push(Part::Element(child));
+        self
+    }
+
+    pub fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+        self.children.extend(children.into_iter().map(Part::Element));
+        self
+    }
+
+    pub fn write(&self, html: &mut String) {
+        let _ = write!(html, "<{}", self.tag);
+        for (name, value) in &self.attributes {
+            let _ = write!(html, " {name}=\"{}\"", escaped(value));
+        }
+        html.push('>');
+        for child in &self.children {
+            match child {
+                Part::Text(text) => html.push_str(&escaped(text)),
+                Part::Element(element) => element.write(html),
+            }
+        }
+        let _ = write!(html, "</{}>", self.tag);
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A text is a string, an element `[tag, [[name, value], ...], [child, ...]]`.
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Element(element) => element.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Element {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(3)?;
+        tuple.serialize_element(self.tag)?;
+        tuple.serialize_element(&self.attributes)?;
+        tuple.serialize_element(&self.children)?;
+        tuple.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_and_no_attribute_becomes_markup() {
+        let part = el("p").with("title", "\"><script>").text("<img onerror='x'>&").child(el("b").text("ü"));
+        let mut html = String::new();
+        part.write(&mut html);
+        assert_eq!(html, "<p title=\"&quot;&gt;&lt;script&gt;\">&lt;img onerror=&#39;x&#39;&gt;&amp;<b>ü</b></p>");
+        let json = serde_json::to_value(&part).expect("JSON");
+        assert_eq!(
+            json,
+            serde_json::json!(["p", [["title", "\"><script>"]], ["<img onerror='x'>&", ["b", [], ["ü"]]]])
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! Numbers and times as people read them.
+
+use std::time::Duration;
+
+/// What stands where nothing is known.
+pub const NOTHING: &str = "–";
+
+/// `7`, `16,384`
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub fn count(count: usize) -> String {
+    if count < 10 { count.to_string() } else { figure(count as f64) }
+}
+
+/// `3,210`; below ten with one place: `0.4`.
+pub fn figure(number: f64) -> String {
+    if number <= 0.0 {
+        return "0".to_owned();
+    }
+    if number < 0.05 {
+        return "<0.1".to_owned();
+    }
+    if number < 9.95 {
+        return format!("{number:.1}");
+    }
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `420 µs`, `1.8 ms`, `2.5 s`.
+pub fn micros(micros: f64) -> String {
+    match micros {
+        us if us < 999.5 => format!("{us:.0} µs"),
+        us if us < 9_950.0 => format!("{:.1} ms", us / 1e3),
+        us if us < 999_500.0 => format!("{:.0} ms", us / 1e3),
+        us => format!("{:.1} s", us / 1e6),
+    }
+}
+
+pub fn micros_or_nothing(us: Option<f64>) -> String {
+    us.map_or_else(|| NOTHING.to_owned(), micros)
+}
+
+pub fn percent(part: f64) -> String {
+    format!("{:.1} %", part * 100.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub fn bytes(bytes: u64) -> String {
+    let number = bytes as f64;
+    match number {
+        small if small < 1024.0 => format!("{bytes} B"),
+        kib if kib < 1024.0 * 1024.0 => format!("{:.1} KiB", kib / 1024.0),
+        mib if mib < 1024.0 * 1024.0 * 1024.0 => format!("{:.1} MiB", mib / 1024.0 / 1024.0),
+        gib => format!("{:.1} GiB", gib / 1024.0 / 1024.0 / 1024.0),
+    }
+}
+
+/// `12 s`, `3 min`, `2 h 5 min`, `4 d 1 h`.
+pub fn span(span: Duration) -> String {
+    let secs = span.as_secs();
+    match secs {
+        0..60 => format!("{secs} s"),
+        60..3_600 => format!("{} min", secs / 60),
+        3_600..86_400 => format!("{} h {} min", secs / 3_600, secs / 60 % 60),
+        _ => format!("{} d {} h", secs / 86_400, secs / 3_600 % 24),
+    }
+}
+
+/// The time of day in UTC of a moment in milliseconds since 1970.
+pub fn clock(ms: u64) -> String {
+    let secs = ms / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}", secs / 3_600, secs / 60 % 60, secs % 60)
+}
+
+/// The same with the date, as programs read it.
+pub fn timestamp(ms: u64) -> String {
+    // Howard Hinnant's civil_from_days, for days since 1970.
+    let days = ms / 86_400_000 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{}Z", clock(ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!(
+            [0.0, 0.01, 0.42, 9.96, 3210.4, 1_234_567.0].map(figure),
+            ["0", "<0.1", "0.4", "10", "3,210", "1,234,567"]
+        );
+        assert_eq!([87.4, 1_840.0, 25_300.0, 2_500_000.0].map(micros), ["87 µs", "1.8 ms", "25 ms", "2.5 s"]);
+        assert_eq!([512, 2_048, 3_500_000].map(bytes), ["512 B", "2.0 KiB", "3.3 MiB"]);
+        let spans = [59, 61, 7_500, 349_200].map(|secs| span(Duration::from_secs(secs)));
+        assert_eq!(spans, ["59 s", "1 min", "2 h 5 min", "4 d 1 h"]);
+        assert_eq!(percent(0.2512), "25.1 %");
+        // As `date -u` has them.
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp(1_709_210_096_000), "2024-02-29T12:34:56Z");
+        assert_eq!(timestamp(1_798_761_599_999), "2026-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,212 @@
+//! `/console`: what people see of an instance, on the admin port and nowhere else.
+
+use crate::harness::{API_KEY, Answer, Caller, Cluster, JWT_SECRET, Service, eventually, redis, redis_section, shared};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const PATHS: [&str; 5] = ["/console", "/console/facts", "/console/view", "/console/console.css", "/console/console.js"];
+
+async fn get(service: &Service, path: &str) -> Answer {
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    Answer::of(http.get(format!("http://{}{path}", service.admin))).await
+}
+
+async fn facts(service: &Service) -> Value {
+    let answer = get(service, "/console/facts").await;
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    answer.json()
+}
+
+fn texts<'f>(facts: &'f Value, list: &str, field: &str) -> Vec<&'f str> {
+    facts[list].as_array().into_iter().flatten().filter_map(|entry| entry[field].as_str()).collect()
+}
+
+/// Waits until something is so, and says how everything is then.
+async fn until(service: &Service, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    eventually(what, async || Some(facts(service).await).filter(&is_so)).await
+}
+
+/// The shares of all shards together.
+fn shares(facts: &Value) -> f64 {
+    facts["shards"].as_array().into_iter().flatten().filter_map(|shard| shard["share"].as_f64()).sum()
+}
+
+#[tokio::test]
+async fn it_is_served_on_the_admin_port_only_and_may_load_nothing_from_elsewhere() {
+    let service = &shared().0;
+    let http = Caller::http().build().expect("a client");
+    for path in PATHS {
+        let answer = get(service, path).await;
+        assert_eq!(answer.status.as_u16(), 200, "{path}: {answer:?}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none';") && policy.contains("frame-ancestors 'none'"), "{path}");
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        Answer::of(http.get(service.url(path))).await.expect_error(404, "unknown_path");
+    }
+    let page = get(service, "/console").await.text;
+    for inline in ["<style", "style=", "onclick", "onerror", "javascript:", "//cdn", "https://"] {
+        assert!(!page.contains(inline), "the page has {inline}");
+    }
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(!get(service, "/console/console.js").await.text.contains("innerHTML"));
+}
+
+#[tokio::test]
+async fn the_page_shows_shards_nodes_and_figures_without_a_script() {
+    let group = redis(2, 1);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    let keys: Vec<String> = (0..40).map(|number| format!("item:{number}")).collect();
+    let facts = until(&service, "two shards are ready and rates are seen", |facts| facts["status"] == "READY").await;
+    caller.fill(&keys).await;
+    let facts = until(&service, "requests are counted", |now| {
+        now["at_ms"].as_u64() > facts["at_ms"].as_u64() && now["rates"]["last_minute"]["requests_per_sec"] != 0.0
+    })
+    .await;
+    assert_eq!(facts["version"], env!("CARGO_PKG_VERSION"));
+    assert!((shares(&facts) - 1.0).abs() < 1e-9, "{facts}");
+    let rate = &facts["rates"]["last_minute"];
+    assert!(rate["commands_per_sec"].as_f64() > rate["requests_per_sec"].as_f64(), "batches count whole: {rate}");
+    assert!(rate["p99_us"].as_f64() >= rate["p50_us"].as_f64() && rate["p50_us"].is_number(), "{rate}");
+    assert!(facts["near_cache"]["bytes_max"].as_u64() > Some(0));
+    let page = get(&service, "/console").await.text;
+    for node in (0..2).flat_map(|shard| [group.master(shard), &group.replicas(shard)[0]]) {
+        assert!(page.contains(&node.address.to_string()), "the page lacks {}", node.address);
+    }
+    for part in ["<h1>Cachefront</h1>", ">Ready<", "role=\"img\"", "<caption", "scope=\"col\"", "started"] {
+        assert!(page.contains(part), "the page lacks {part}");
+    }
+    let roles = facts["shards"].as_array().into_iter().flatten().filter_map(|shard| shard["nodes"].as_array());
+    let roles: Vec<&Value> = roles.flatten().map(|node| &node["role"]).collect();
+    assert_eq!(roles, ["master", "replica", "master", "replica"]);
+}
+
+#[tokio::test]
+async fn a_lost_master_a_promotion_and_its_return_are_events() {
+    let group = redis(1, 1);
+    let service = Service::start(&redis_section(&group));
+    until(&service, "it is ready", |facts| facts["status"] == "READY").await;
+    let (old, heir) = (group.master(0), &group.replicas(0)[0]);
+    old.kill();
+    let facts = until(&service, "the loss is told", |facts| texts(facts, "events", "kind").contains(&"lost")).await;
+    assert!(texts(&facts, "events", "text").iter().any(|text| text.contains(&old.address.to_string())));
+    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    let facts =
+        until(&service, "the promotion is told", |facts| texts(facts, "events", "kind").contains(&"promotion")).await;
+    let told = format!("shard a: writes go to {} now, no longer to {}", heir.address, old.address);
+    assert!(texts(&facts, "events", "text").contains(&told.as_str()), "{facts}");
+    until(&service, "the new master is shown", |facts| {
+        let shard = &facts["shards"][0];
+        shard["promotions"] == 1
+            && shard["nodes"][0]["address"] == heir.address.to_string()
+            && shard["nodes"][0]["role"] == "master"
+            && shard["nodes"][1]["state"] == "down"
+            && facts["status"] == "DEGRADED"
+    })
+    .await;
+    assert!(get(&service, "/console").await.text.contains("failover"));
+    old.start_again().expect("it starts");
+    until(&service, "its return is told", |facts| texts(facts, "events", "kind").contains(&"back")).await;
+}
+
+#[tokio::test]
+async fn reloads_are_events_that_name_options_and_no_values() {
+    let group = redis(1, 0);
+    let service = Service::start_with("RELOAD_EVERY_SECS=0\nREQUESTS_MAX=100", &redis_section(&group));
+    service.edit(|text| text.replace("REQUESTS_MAX=100", "REQUESTS_MAX=77"));
+    service.reload();
+    let facts =
+        until(&service, "the reload is told", |facts| texts(facts, "events", "kind").contains(&"reload_applied")).await;
+    assert!(texts(&facts, "events", "text").contains(&"settings took effect: [service] REQUESTS_MAX"), "{facts}");
+    assert_eq!(facts["in_progress_max"], 77);
+    service.edit(|text| text.replace(JWT_SECRET, "short-secret"));
+    service.reload();
+    let facts =
+        until(&service, "the refusal is told", |facts| texts(facts, "events", "kind").contains(&"reload_refused"))
+            .await;
+    assert!(!facts.to_string().contains("short-secret"));
+}
+
+#[tokio::test]
+async fn no_secret_no_value_and_no_key_is_shown() {
+    let group = redis(1, 0);
+    let service = Service::start(&redis_section(&group));
+    let caller = service.caller().await;
+    let hostile = |number: usize| format!("<script>alert('{number}')</script>\"&classified");
+    let facts = eventually("some keys are sampled", async || {
+        let read = |number| json!({"command": "READ", "key": hostile(number)});
+        caller.run((0..500).map(read).collect()).await;
+        caller.write(&hostile(0), &json!("a-private-value")).await;
+        let facts = facts(&service).await;
+        (!facts["patterns"]["top"].as_array()?.is_empty()).then_some(facts)
+    })
+    .await;
+    assert_eq!(facts["patterns"]["hashed"], true);
+    for path in PATHS {
+        let text = get(&service, path).await.text;
+        for secret in [JWT_SECRET, API_KEY, "a-private-value", "classified", "alert(", &caller.token] {
+            assert!(!text.contains(secret), "{path} shows {secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_that_look_like_markup_are_shown_as_text() {
+    let group = redis(1, 0);
+    let service = Service::start_with("CONSOLE_KEY_PATTERNS=shown", &redis_section(&group));
+    let caller = service.caller().await;
+    let key = "</td><script>alert(1)</script><img src=x onerror=\"alert(2)\">";
+    eventually("the pattern is shown", async || {
+        caller.run((0..500).map(|_| json!({"command": "READ", "key": key})).collect()).await;
+        let patterns = &facts(&service).await["patterns"];
+        (patterns["top"][0]["pattern"].as_str()? == key.replace(['1', '2'], "<n>")).then_some(())
+    })
+    .await;
+    let page = get(&service, "/console").await.text;
+    assert!(page.contains("&lt;/td&gt;&lt;script&gt;alert(&lt;n&gt;)"), "{page}");
+    assert_eq!(page.matches("<script").count(), 1, "only its own");
+    assert!(!page.contains("<img"), "{page}");
+    // For the script it is a text as well.
+    assert!(get(&service, "/console/view").await.json().to_string().contains("</td><script>alert(<n>)"));
+}
+
+#[tokio::test]
+async fn however_many_kinds_of_keys_there_are_few_patterns_are_shown_and_none_where_that_is_off() {
+    let group = redis(1, 0);
+    let service = Service::start_with("CONSOLE_KEY_PATTERNS=shown", &redis_section(&group));
+    let caller = service.caller().await;
+    let word =
+        |number: usize| number.to_string().bytes().map(|digit| char::from(b'a' + digit - b'0')).collect::<String>();
+    let mut round = 0;
+    let seen = eventually("many patterns are sampled", async || {
+        let read = |number| json!({"command": "READ", "key": word(number)});
+        caller.run((round * 1000..(round + 1) * 1000).map(read).collect()).await;
+        round += 1;
+        let seen = facts(&service).await;
+        (round > 20 && seen["patterns"]["top"].as_array()?.len() > 5).then_some(seen)
+    })
+    .await;
+    let patterns: BTreeSet<_> =
+        seen["patterns"]["top"].as_array().expect("a list").iter().map(Value::to_string).collect();
+    assert!(patterns.len() <= 12, "{patterns:?}");
+    let off = Service::start_with("CONSOLE_KEY_PATTERNS=off", &redis_section(&group));
+    off.caller().await.run((0..1000).map(|_| json!({"command": "READ", "key": "k"})).collect()).await;
+    assert_eq!(facts(&off).await["patterns"], Value::Null);
+    assert!(!get(&off, "/console").await.text.contains("Key patterns"));
+}
+
+#[tokio::test]
+async fn in_front_of_a_redis_cluster_slots_are_shown() {
+    let cluster = Cluster::start(3, 0);
+    let service = Service::start(&cluster.section());
+    let facts =
+        until(&service, "the slots are known", |facts| facts["shards"].as_array().is_some_and(|all| all.len() == 3))
+            .await;
+    assert_eq!(facts["cluster"], true);
+    assert!((shares(&facts) - 1.0).abs() < 1e-9, "{facts}");
+    let slots: u64 =
+        facts["shards"].as_array().expect("a list").iter().filter_map(|shard| shard["slots"].as_u64()).sum();
+    assert_eq!(slots, 16_384);
+    assert!(get(&service, "/console").await.text.contains("Slots and shards"));
+}
