@@ -7,7 +7,7 @@ RUNS ?= 10
 PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak bench redis haproxy prometheus dist static clean
+.PHONY: run test check fmt docs failures soak drill bench redis haproxy prometheus dist static clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -46,6 +46,10 @@ failures: redis
 # The coherence of the near cache, for SOAK_SECS.
 soak: redis
 	CACHEFRONT_SOAK_SECS=$(SOAK_SECS) cargo test --locked --test service near_cache::coherence -- --nocapture
+
+# Fires every alert by a real fault, and repairs it, in a few minutes.
+drill: redis prometheus
+	cargo test --locked --test service drill:: -- --ignored --nocapture
 
 # docs/benchmarks.md: what a request costs here and elsewhere, in about fifteen minutes. Debian or Ubuntu.
 bench: redis

@@ -2,6 +2,9 @@
 //!
 //! The modules stand on floors and import only from floors below; ARCHITECTURE.md shows them.
 
+// Whether a request's future may move between threads is asked through all the futures that are in it.
+#![recursion_limit = "256"]
+
 pub mod api;
 pub mod auth;
 pub mod cache;

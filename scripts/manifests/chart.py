@@ -231,5 +231,5 @@ def documented_options():
     for line in (ROOT / "docs/configuration.md").read_text().splitlines():
         if match := re.match(r"## \[(.*)\]", line):
             section = match[1]
-        if (match := re.match(r"\| `(\w+)` \|", line)) and section in ("redis", "service", "near_cache"):
+        if (match := re.match(r"\| `(\w+)` \|", line)) and section in ("redis", "service", "near_cache", "telemetry"):
             yield section, match[1], "*Live.*" in line, "*Secret.*" in line

@@ -5,7 +5,10 @@ use crate::{
     cache::Near,
     settings::Settings,
     store::Store,
-    telemetry::metrics::{Metrics, Page, names},
+    telemetry::{
+        metrics::{Metrics, Page, names},
+        traces::Traces,
+    },
 };
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
@@ -33,6 +36,7 @@ pub struct App {
     pub requests: Budget,
     pub failures: FailureLog,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub console: Console,
     /// What callers get that have changed nothing.
     pub empty_sync_token: HeaderValue,
@@ -42,7 +46,7 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>, traces: Traces) -> Self {
         Self {
             empty_sync_token: sync::value(&store.empty_sync_token()),
             live: ArcSwap::from_pointee(Live::new(settings, store.clone(), near.clone(), &metrics, None)),
@@ -53,6 +57,7 @@ impl App {
             requests: Budget::default(),
             failures: FailureLog::default(),
             metrics,
+            traces,
             console: Console::new(settings.service.key_patterns),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
@@ -69,6 +74,7 @@ impl App {
         let before = self.live();
         let next = Live::new(settings, self.store.clone(), self.near.clone(), &self.metrics, Some(&before));
         self.live.store(Arc::new(next));
+        self.traces.set_sample_ratio(settings.telemetry.sample_ratio);
         if let Some(near) = &self.near {
             near.clear();
         }
@@ -91,6 +97,7 @@ impl App {
         page.gauge(&names::REQUESTS_MAX, [([], live.requests_max)])?;
         page.gauge(&names::BODY_MEMORY, [([], self.body_memory.taken())])?;
         page.gauge(&names::BODY_MEMORY_MAX, [([], live.bodies_bytes_max)])?;
+        self.traces.write_metrics(page)?;
         self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }
 

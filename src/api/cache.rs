@@ -16,7 +16,10 @@ use crate::{
     auth::Caller,
     cache::{Cache, CacheError, Command},
     store::Freshness,
-    telemetry::metrics::{Kind, Measured, Outcome, Shed},
+    telemetry::{
+        metrics::{Kind, Measured, Outcome, Shed},
+        traces,
+    },
     types::Deadline,
 };
 use axum::{
@@ -96,6 +99,7 @@ async fn run(
         // Apart, so that single commands do not carry the room for it.
         Body::Batch(items) => {
             measured.kind = Kind::Batch;
+            traces::current().record("batch_size", items.len());
             let answer = Box::pin(asked.batch(sync, &items)).await;
             measured.outcome = Outcome::Success;
             Ok(answer)

@@ -1,6 +1,7 @@
 //! What the log says of requests that failed.
 
 use super::layers::RequestId;
+use crate::telemetry::traces;
 use governor::{DefaultDirectRateLimiter, Quota};
 use std::num::NonZeroU32;
 
@@ -19,7 +20,8 @@ impl FailureLog {
     /// Notes what went wrong; the surplus of a flood is dropped.
     pub fn note(&self, id: &RequestId, code: &str, cause: &str) {
         if self.0.check().is_ok() {
-            tracing::warn!(request_id = id.as_str(), code, cause, "a request failed");
+            let trace_id = traces::trace_id();
+            tracing::warn!(request_id = id.as_str(), trace_id, code, cause, "a request failed");
         }
     }
 }

@@ -2,12 +2,15 @@
 //! way past the router, whose layers would cost it as much as its own work.
 
 use super::{app::App, cache, console, layers::RequestId, metrics, problem};
-use crate::telemetry::metrics::{Kind, Outcome};
+use crate::telemetry::{
+    metrics::{Kind, Outcome},
+    traces::{self, Caller},
+};
 use axum::{
     Extension, Router,
     body::{Body, HttpBody},
     extract::State,
-    http::{HeaderValue, Method, Request, StatusCode, Version, header::CONNECTION},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header::CONNECTION},
     response::Response,
 };
 use bytes::Bytes;
@@ -21,6 +24,7 @@ use std::{
     task::{Context, Poll},
 };
 use tower::{Service, ServiceExt};
+use tracing::{Instrument, Span};
 
 /// A router and what is around it.
 #[derive(Clone)]
@@ -59,20 +63,38 @@ where
         let app = Arc::clone(&self.app);
         // It measures itself, for it knows the command.
         if self.commands && request.uri().path() == cache::PATH && request.method() == Method::POST {
-            return Box::pin(finish(id.clone(), is_last, cache::cache(State(app), Extension(id), request)));
+            let span = span(&app, "POST /cache", &id, request.headers());
+            let answer = finish(id.clone(), is_last, cache::cache(State(app), Extension(id), request));
+            return Box::pin(answer.instrument(span));
         }
         let kind = kind(request.uri().path());
+        let span = match kind {
+            Kind::Login => span(&app, "POST /login", &id, request.headers()),
+            // Probes and pages would be most of the traces, and tell nothing.
+            _ => Span::none(),
+        };
         request.extensions_mut().insert(id.clone());
         let answer = self.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}));
-        Box::pin(async move {
+        let measured = async move {
             let mut measured = app.metrics.requests.start(kind);
             let answer = finish(id, is_last, answer).await;
             if let Ok(response) = &answer {
                 measured.outcome = outcome(kind, response.status());
             }
             answer
-        })
+        };
+        Box::pin(measured.instrument(span))
     }
+}
+
+/// The span of a request, where it is traced.
+fn span(app: &App, name: &str, id: &RequestId, headers: &HeaderMap) -> Span {
+    if !app.traces.are_on() {
+        return Span::none();
+    }
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let caller = Caller { traceparent: header("traceparent"), tracestate: header("tracestate") };
+    app.traces.request(name, id.as_str(), &caller)
 }
 
 /// What is asked for.
@@ -109,6 +131,7 @@ fn outcome(kind: Kind, status: StatusCode) -> Outcome {
 /// that is closed between two answers may meet a request that is on its way. HTTP/2 has a word of its own for it.
 async fn finish(id: RequestId, last: bool, answer: impl Future<Output = Response>) -> Result<Response, Infallible> {
     let mut response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(problem::from_panic);
+    traces::current().record("http.response.status_code", response.status().as_u16());
     id.write(response.headers_mut());
     if last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

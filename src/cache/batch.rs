@@ -39,8 +39,10 @@ impl Cache {
         let commands = || commands.iter().zip(&keys);
         let changed: Vec<_> = commands().filter(|(command, _)| command.is_change()).map(|(_, key)| key).collect();
         let _changing = self.changing(&changed);
+        let reads = keys.len() - changed.len();
         let changed: HashSet<&[u8]> = changed.iter().map(|key| key.as_bytes()).collect();
         let (mut operations, mut fetches, mut room) = (Vec::with_capacity(keys.len()), Vec::new(), REPLY_BYTES_MAX);
+        let (span, mut hits) = (self.span_of_near(reads), 0_usize);
         let places: Vec<Place> = commands()
             .map(|(command, key)| {
                 if let Command::Read(read) = command
@@ -48,6 +50,7 @@ impl Cache {
                 {
                     let freshness = read.freshness(freshness);
                     if let Some(kept) = self.kept(key, freshness) {
+                        hits += 1;
                         return Place::Known(kept.and_then(|reply| fitting(reply, &mut room)));
                     }
                     if fetches.len() < FETCHES_MAX && !self.store.is_large(key) && self.is_worth_keeping(key, freshness)
@@ -64,6 +67,8 @@ impl Cache {
                 Place::Asked(operations.len() - 1)
             })
             .collect();
+        span.record("hits", hits);
+        drop(span);
         let asked = self.store.batch(&operations, room, deadline);
         let (asked, fetched) = join(asked, join_all(fetches)).await;
         let mut asked: Vec<_> = asked.into_iter().map(Some).collect();

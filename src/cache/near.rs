@@ -10,7 +10,10 @@ use crate::{
     near_cache::{Brought, Counts, Fetched, Kept, NearCache},
     settings::Settings,
     store::{Forget, Freshness, Source, Store, StoreError, Tracked},
-    telemetry::metrics::{Label, Lookup, Page, names},
+    telemetry::{
+        metrics::{Label, Lookup, Page, names},
+        traces,
+    },
     types::{Deadline, Envelope, FullKey, Value, envelope},
 };
 use std::{
@@ -18,6 +21,7 @@ use std::{
     sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
 };
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 /// The near cache of the process. A clone is a handle on the same one.
 #[derive(Clone)]
@@ -115,7 +119,10 @@ impl Near {
         let may_double = self.keep_opened;
         let fetch = || {
             let (store, key) = (store.clone(), key.to_owned());
-            async move { store.track(&key, freshness, deadline).await.map(|tracked| fetched(tracked, may_double)) }
+            let fetch =
+                async move { store.track(&key, freshness, deadline).await.map(|tracked| fetched(tracked, may_double)) };
+            // Part of the trace that began it, whoever waits for it.
+            fetch.instrument(traces::current())
         };
         // Whoever wants more than others gets an answer of their own.
         self.values.fetch(key.as_bytes(), freshness == Freshness::Usual, fetch).await
@@ -141,6 +148,11 @@ impl Cache {
     pub(super) fn kept(&self, key: &FullKey<'_>, freshness: Freshness) -> Option<Result<Reply, CacheError>> {
         let near = self.near.as_ref().filter(|_| freshness != Freshness::Master)?;
         near.find(&self.store, key, freshness).map(|kept| self.reply_of(near, key, &kept.value))
+    }
+
+    /// The span of so many lookups, where they are traced.
+    pub(super) fn span_of_near(&self, lookups: usize) -> Span {
+        if self.near.is_some() { traces::near_cache(lookups) } else { Span::none() }
     }
 
     /// True if what such a read finds is worth keeping.

@@ -4,10 +4,11 @@ use super::{Cache, CacheError, Read, Reply};
 use crate::{
     sealing::{self, OpenError},
     store::Freshness,
-    telemetry::metrics::Opening,
+    telemetry::{metrics::Opening, traces},
     types::{Deadline, FullKey, Value},
 };
 use std::sync::Arc;
+use tracing::Instrument;
 
 impl Read<'_> {
     /// How fresh it has to be, in a request that wants `at_least`.
@@ -23,15 +24,20 @@ impl Cache {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
+        let span = self.span_of_near(1);
         if let Some(kept) = self.kept(key, freshness) {
+            traces::end(&span, "hit", false);
             return kept;
         }
         // Boxed, so that what is not kept does not carry its size.
         if self.is_worth_keeping(key, freshness)
-            && let Some(fetched) = Box::pin(self.fetch(key, freshness, deadline)).await
+            && let Some(fetched) = Box::pin(self.fetch(key, freshness, deadline)).instrument(span.clone()).await
         {
+            traces::end(&span, "fetched", fetched.is_err());
             return fetched;
         }
+        traces::end(&span, "miss", false);
+        drop(span);
         let stored = self.store.get(key, freshness, deadline).await?;
         self.found(key, stored)
     }

@@ -12,9 +12,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 pub fn run(config: &Path) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
-    telemetry::start(&settings.service);
+    let traces = telemetry::start(&settings);
     let path = config.to_owned();
-    let service = Server::new(settings).map_err(Failure::settings)?.reloading(move || settings::load(&path));
+    let service = Server::new(settings).map_err(Failure::settings)?;
+    let service = service.tracing(traces).reloading(move || settings::load(&path));
     let listeners = server::bind(service.service_settings()).map_err(Failure::general)?;
     let runtime = super::background_runtime()?;
     let outcome = runtime.block_on(async {

@@ -18,7 +18,7 @@ use crate::{
     cache::Near,
     settings::{Problems, Settings},
     store::Store,
-    telemetry::{events::EventKind, metrics::Metrics},
+    telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
 use reload::{Drain, Followers, Load, Reloader};
 use std::{io, sync::Arc, time::Duration};
@@ -40,6 +40,7 @@ pub struct Server {
     near: Option<Near>,
     tls: Tls,
     metrics: Arc<Metrics>,
+    traces: Traces,
     load: Option<Load>,
     reload: Reload,
 }
@@ -52,7 +53,8 @@ impl Server {
         let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
         let near = Near::new(&settings);
         let store = Store::new(&settings, near.as_ref().map(Near::listener), Arc::clone(&metrics))?;
-        Ok(Self { settings, store, near, tls, metrics, load: None, reload: Reload::default() })
+        let traces = Traces::default();
+        Ok(Self { settings, store, near, tls, metrics, traces, load: None, reload: Reload::default() })
     }
 
     /// Lets the service follow changes of its settings, which `load` reads anew.
@@ -60,6 +62,12 @@ impl Server {
     pub fn reloading(mut self, load: impl Fn() -> Result<Settings, Problems> + Send + Sync + 'static) -> Self {
         self.load = Some(Arc::new(load));
         self
+    }
+
+    /// Lets requests be traced.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     pub fn service_settings(&self) -> &crate::settings::Service {
@@ -78,11 +86,11 @@ impl Server {
 
     /// Serves until `stop` says so, then lets requests in flight finish.
     pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
-        let Self { settings, store, near, tls, metrics, load, reload } = self;
+        let Self { settings, store, near, tls, metrics, traces, load, reload } = self;
         for notice in &settings.notices {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&settings, store.clone(), near, metrics));
+        let app = Arc::new(App::new(&settings, store.clone(), near, metrics, traces.clone()));
         let router = api::router(Arc::clone(&app));
         let workers = Workers::start(listeners.service.len())?;
         let places = workers.handles();
@@ -102,6 +110,7 @@ impl Server {
         }
         tasks.background("console", api::watch(Arc::clone(&app)));
         tasks.background("admin", async { drop(admin.run.await) });
+        tasks.background("traces", traces.clone().export());
         if let Some(load) = load {
             let followers = Followers { app: Arc::clone(&app), store, tls, drain };
             tasks.background("reload", Reloader::new(load, reload, settings, followers)?.run());
@@ -128,7 +137,10 @@ impl Server {
             handle.graceful_shutdown(Some(drain.limit));
         }
         tokio::select! {
-            () = tasks.served() => tracing::info!("stopped"),
+            () = async {
+                tasks.served().await;
+                traces.flush().await;
+            } => tracing::info!("stopped"),
             () = stop.insisted() => tracing::warn!("stopped at once"),
         }
         // Connections to Redis end only here, with the store's task: what was in flight needed them.

@@ -26,7 +26,8 @@ pub struct Change {
 
 impl Effective {
     pub fn new(found: &Found, files: &Files) -> Self {
-        let always = [Section::Redis, Section::Service, Section::NearCache].map(|section| section.title().to_owned());
+        let always = Section::ALL.into_iter().filter(|section| section.prefix().is_none());
+        let always = always.map(|section| section.title().to_owned());
         let titles: BTreeSet<String> = found.sections.keys().cloned().chain(always).collect();
         Self(titles.into_iter().map(|title| (title.clone(), section(&title, found, files))).collect())
     }

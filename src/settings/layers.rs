@@ -143,7 +143,7 @@ fn unknown_section(title: &str, place: String) -> Problem {
     let meant = did_you_mean(given, Section::ALL.map(|section| kind(section.title())));
     let hint = match Section::ALL.into_iter().find(|section| meant == Some(kind(section.title()))) {
         Some(section) => format!("; did you mean [{}]?", section.title()),
-        None => "; there are [redis], [service], [shard:NAME] and [client:NAME]".to_owned(),
+        None => "; there are [redis], [service], [near_cache], [telemetry], [shard:NAME] and [client:NAME]".to_owned(),
     };
     Problem { place, message: format!("unknown section{hint}") }
 }

@@ -45,6 +45,7 @@ pub struct Settings {
     pub auth: Auth,
     pub sealing: Sealing,
     pub near_cache: NearCache,
+    pub telemetry: Telemetry,
     /// Shared with whatever makes nodes later on.
     pub redis: Arc<Redis>,
     pub topology: Topology,
@@ -145,6 +146,25 @@ pub struct NearCache {
     pub age_max: Duration,
     /// Sealed values may be kept opened.
     pub keep_opened: bool,
+}
+
+/// Traces.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// `None`: there are none.
+    pub collector: Option<Collector>,
+    /// From 0 to 1: the share of requests that are traced where the caller does not decide.
+    pub sample_ratio: f64,
+}
+
+/// Who gets them.
+#[derive(Debug)]
+pub struct Collector {
+    /// `http://host:port` or `https://host:port`.
+    pub endpoint: String,
+    /// PEM; `None`: the roots that browsers trust.
+    pub ca_cert: Option<Vec<u8>>,
+    pub service_name: String,
 }
 
 #[derive(Debug)]

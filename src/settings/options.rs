@@ -6,6 +6,7 @@ pub enum Section {
     Redis,
     Service,
     NearCache,
+    Telemetry,
     /// `[shard:NAME]`
     Shard,
     /// `[client:NAME]`
@@ -13,7 +14,8 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 5] = [Self::Redis, Self::Service, Self::NearCache, Self::Shard, Self::Client];
+    pub const ALL: [Self; 6] =
+        [Self::Redis, Self::Service, Self::NearCache, Self::Telemetry, Self::Shard, Self::Client];
 
     /// The section's title; NAME stands for what the operator chooses.
     pub fn title(self) -> &'static str {
@@ -21,6 +23,7 @@ impl Section {
             Self::Redis => "redis",
             Self::Service => "service",
             Self::NearCache => "near_cache",
+            Self::Telemetry => "telemetry",
             Self::Shard => "shard:NAME",
             Self::Client => "client:NAME",
         }
@@ -72,7 +75,7 @@ const fn ignored(section: Section, name: &'static str) -> Opt {
     Opt { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
-use Section::{Client, NearCache, Redis, Service, Shard};
+use Section::{Client, NearCache, Redis, Service, Shard, Telemetry};
 
 /// In the order in which the documentation shows them.
 pub const OPTIONS: &[Opt] = &[
@@ -264,6 +267,24 @@ pub const OPTIONS: &[Opt] = &[
         "false",
         "Keep sealed values opened as well, which saves opening them for each READ; else only sealed ones are in memory.",
     ),
+    unset(
+        Telemetry,
+        "otlp_endpoint",
+        "Collector that gets traces over OTLP/gRPC, such as `http://127.0.0.1:4317`, or with `https://`; absent, there are none.",
+    ),
+    unset(
+        Telemetry,
+        "otlp_ca_cert",
+        "PEM file with the authorities that may vouch for the collector; absent, the public ones. Needs `https://`.",
+    ),
+    option(
+        Telemetry,
+        "trace_sample_ratio",
+        "0.01",
+        "Share of the requests that are traced, 0 to 1, where the caller's `traceparent` does not decide.",
+    )
+    .live(),
+    option(Telemetry, "service_name", "cachefront", "What the traces call this service."),
     unset(Shard, "master", "The shard's master, `host:port`. Required where there are no `sentinels`.").live(),
     unset(
         Shard,

@@ -40,6 +40,9 @@ impl fmt::Display for Settings {
             (keys, true) => writeln!(f, "sealing    every value, {keys} key(s) ****")?,
             (keys, false) => writeln!(f, "sealing    on request, {keys} key(s) ****")?,
         }
+        if let Some(collector) = &self.telemetry.collector {
+            writeln!(f, "traces     to {}, a share of {}", collector.endpoint, self.telemetry.sample_ratio)?;
+        }
         match self.default_ttl {
             Ttl::Never => write!(f, "values     live for ever"),
             Ttl::Secs(secs) => write!(f, "values     live {secs} s"),

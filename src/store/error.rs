@@ -1,6 +1,6 @@
 //! What can go wrong between here and Redis, and what the caller can do about it.
 
-use crate::telemetry::metrics::NodeFailure;
+use crate::telemetry::metrics::{NodeFailure, Outcome};
 use redis::{RedisError, ServerError};
 use std::sync::Arc;
 
@@ -140,6 +140,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What it counts as.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unavailable { .. } => Outcome::Unavailable,
+            Self::Unconfirmed { .. } => Outcome::WriteUnconfirmed,
+            Self::DeadlinePassed { .. } => Outcome::DeadlinePassed,
+            Self::Overloaded { .. } => Outcome::Overloaded,
+            Self::OutOfMemory { .. } => Outcome::OutOfMemory,
+            Self::ReplyTooLarge | Self::WrongType => Outcome::ClientError,
+        }
+    }
+
     pub fn advice(&self) -> Advice {
         match self {
             Self::WrongType | Self::ReplyTooLarge => Advice::GiveUp,

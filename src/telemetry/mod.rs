@@ -1,30 +1,50 @@
-//! What the process says about itself: logs, on standard error, metrics, and the last events.
+//! What the process says about itself: logs, on standard error, metrics, traces, and the last events.
 
 pub mod events;
 pub mod metrics;
+pub mod traces;
 
-use crate::settings::{LogFormat, Service};
+use crate::settings::{LogFormat, Service, Settings};
 use std::{io, sync::OnceLock};
-use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use traces::Traces;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{Directive, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
+};
 
 /// Of the logs that run.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Starts logging for the whole process. A second call, as in tests, changes nothing.
-pub fn start(service: &Service) {
+/// Starts logging for the whole process, and traces where somebody gets them: the server is to export those. A second
+/// call, as in tests, changes nothing.
+pub fn start(settings: &Settings) -> Traces {
+    let service = &settings.service;
     let (filter, handle) = reload::Layer::new(filter(service));
-    let logs = tracing_subscriber::registry().with(filter);
     let to_stderr = fmt::layer().with_writer(io::stderr);
-    let started = match service.log_format {
-        LogFormat::Human => {
-            logs.with(to_stderr.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false)).try_init()
-        }
-        LogFormat::Json => logs.with(to_stderr.json().flatten_event(true)).try_init(),
+    let logs = match service.log_format {
+        LogFormat::Human => to_stderr
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .with_target(false)
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Json => to_stderr.json().flatten_event(true).with_filter(filter).boxed(),
     };
+    let traces = Traces::new(&settings.telemetry);
+    let is_span_of_trace = filter_fn(|metadata| metadata.is_span() && metadata.target() == traces::TARGET);
+    let spans = traces.layer().map(|layer| layer.with_filter(is_span_of_trace.with_max_level_hint(LevelFilter::INFO)));
+    let started = tracing_subscriber::registry().with(logs).with(spans).try_init();
     // An error means that logging runs already.
-    if started.is_ok() {
-        let _first = FILTER.set(handle);
+    if started.is_err() {
+        return Traces::default();
     }
+    let _first = FILTER.set(handle);
+    traces.switch_on();
+    traces
 }
 
 /// Lets the logs that run follow another `LOG_LEVEL`.
@@ -35,6 +55,8 @@ pub fn set_level(service: &Service) {
     }
 }
 
+/// Spans are for traces; the log would repeat them with every line.
 fn filter(service: &Service) -> EnvFilter {
-    EnvFilter::builder().parse_lossy(&service.log_level)
+    let none: Directive = format!("{}=off", traces::TARGET).parse().expect("a directive");
+    EnvFilter::builder().parse_lossy(&service.log_level).add_directive(none)
 }

@@ -21,7 +21,7 @@ fn own_address() -> String {
     format!("127.{}.{high}.{low}", 100 + LAST.fetch_add(1, Relaxed))
 }
 
-fn own_place() -> Place {
+pub fn own_place() -> Place {
     let host = own_address();
     let [port, admin_port] = [(); 2].map(|()| free_port(&host).expect("a free port"));
     Place { host, port, admin_port }

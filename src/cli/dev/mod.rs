@@ -45,8 +45,8 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
             .map_err(Failure::general)?;
     let session = Session::new(&redis, &certificate, ports).map_err(Failure::general)?;
     let settings = session.settings().map_err(Failure::settings)?;
-    telemetry::start(&settings.service);
-    let service = Server::new(settings).map_err(Failure::settings)?;
+    let traces = telemetry::start(&settings);
+    let service = Server::new(settings).map_err(Failure::settings)?.tracing(traces);
 
     let runtime = super::background_runtime()?;
     let outcome = runtime.block_on(async {

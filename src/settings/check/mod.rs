@@ -3,6 +3,7 @@
 mod clients;
 mod sealing;
 mod shards;
+mod telemetry;
 mod topology;
 
 use super::{
@@ -42,6 +43,7 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         auth: clients::auth(&service, clients::clients(&found, &reader), &mut notices),
         sealing: sealing::sealing(&service),
         near_cache: near_cache(&reader(Section::NearCache, "near_cache")),
+        telemetry: telemetry::telemetry(&reader(Section::Telemetry, "telemetry")),
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
         warm_up: redis.duration("warm_up_secs", 0..=SECS_MAX),

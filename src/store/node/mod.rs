@@ -28,11 +28,13 @@ use crate::{
     telemetry::{
         events::Events,
         metrics::{Counters, Histogram, NodeFailure},
+        traces,
     },
     types::{Address, Deadline, worker},
 };
 use redis::{Cmd, Pipeline, Value, aio::ConnectionLike};
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -43,6 +45,7 @@ use tokio::{
     sync::{Notify, watch},
     time::timeout,
 };
+use tracing::Instrument;
 
 /// Tells nodes apart, also when one took the address of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -280,7 +283,10 @@ impl Node {
             let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
             self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
         };
-        asked.await.inspect_err(|error| self.failures.count(error.kind()))
+        let mut asked = pin!(asked.instrument(traces::node(&self.address, commands.len())));
+        let answer = asked.as_mut().await;
+        self.note(asked.span(), answer.as_ref().err());
+        answer
     }
 
     pub fn is_up(&self) -> bool {

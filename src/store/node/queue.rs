@@ -1,11 +1,16 @@
 //! The queue for a node's answers: how many commands may wait for them, and how long they take.
 
 use super::{Node, link::Session};
-use crate::store::error::NodeError;
+use crate::{
+    store::error::NodeError,
+    telemetry::{metrics::Label, traces},
+};
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
+use tracing::{Instrument, Span};
 
 impl Node {
     /// Asks over a connection, within the queue's limit, and notes how long it took.
@@ -23,7 +28,19 @@ impl Node {
             self.durations.note(start.elapsed());
             answer
         };
-        asked.await.inspect_err(|error| self.failures.count(error.kind()))
+        let mut asked = pin!(asked.instrument(traces::node(&self.address, commands)));
+        let answer = asked.as_mut().await;
+        self.note(asked.span(), answer.as_ref().err());
+        answer
+    }
+
+    /// Counts what came of asking, and notes it in the trace.
+    pub(super) fn note(&self, span: &Span, failed: Option<&NodeError>) {
+        let failure = failed.map(NodeError::kind);
+        if let Some(failure) = failure {
+            self.failures.count(failure);
+        }
+        traces::end(span, failure.map_or("success", Label::name), failure.is_some());
     }
 
     /// Commands that wait for its answers.

@@ -22,6 +22,7 @@ use crate::{
         operation::{get, write},
         shard::{Shard, Tried},
     },
+    telemetry::traces,
     types::Deadline,
 };
 use futures_util::future::{join, join_all};
@@ -33,6 +34,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
+use tracing::Instrument;
 
 /// Bytes of values that are expected in answer to one message. All messages are sent at once; that answers come in
 /// pieces shows that the node is alive while it sends large ones, and bounds how much of a reply that is too large is
@@ -93,7 +95,8 @@ pub async fn run(
     let batch = Batch { operations, hashes, store, deadline, reply_bytes: AtomicUsize::new(0), room };
     let shards = parts.into_iter().map(|(shard, part)| {
         let (batch, shard) = (&batch, map.shard(shard));
-        join(batch.read(shard, part.reads), batch.change(shard, part.on_master))
+        let span = traces::shard(|| shard.name(), "batch", part.reads.len() + part.on_master.len());
+        join(batch.read(shard, part.reads), batch.change(shard, part.on_master)).instrument(span)
     });
     let moving = join_all(moving.into_values().map(|positions| batch.one_by_one(positions)));
     let (answers, moved) = join(join_all(shards), moving).await;

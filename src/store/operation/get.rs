@@ -12,11 +12,13 @@ use crate::{
         operation::warm_up::Moving,
         shard::{Shard, Tried, hedge::Hedge},
     },
+    telemetry::{metrics::Outcome, traces},
     types::{Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
 use std::{pin::pin, sync::Arc};
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 /// The bytes under `key`, from a replica where there is one that is fresh enough.
 pub async fn get(
@@ -91,11 +93,17 @@ async fn read(
     let lane = store.lane(*hash, &kind);
     let wish = store.changes.wish(*hash, freshness);
     let read = Read { store, shard, key, kind: &kind, wish, command: command(key, &kind), tracked, lane, deadline };
-    let answer = read.run().await;
+    let mut reading = pin!(read.run().instrument(traces::shard(|| shard.name(), "read", 1)));
+    let answer = reading.as_mut().await;
+    traces::end_with(reading.span(), answer.as_ref().map_or_else(StoreError::outcome, outcome));
     if let Ok(Tracked { bytes: Some(bytes), .. }) = &answer {
         store.large_keys.note(*hash, lane, bytes.len());
     }
     answer
+}
+
+fn outcome(answer: &Tracked) -> Outcome {
+    if answer.bytes.is_some() { Outcome::Success } else { Outcome::NotFound }
 }
 
 /// One read.

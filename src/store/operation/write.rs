@@ -14,8 +14,11 @@ use crate::{
         },
         shard::Tried,
     },
+    telemetry::{metrics::Outcome, traces},
     types::{Deadline, FullKey},
 };
+use std::pin::pin;
+use tracing::Instrument;
 
 /// Runs a change where the key is, and, while it moves, where it was.
 pub async fn write(
@@ -39,6 +42,21 @@ pub async fn write(
 
 /// Runs a change on one shard.
 pub async fn run(
+    store: &Inner,
+    route: &Route,
+    key: &FullKey<'_>,
+    kind: &OperationKind<'_>,
+    deadline: Deadline,
+) -> Result<Answer, StoreError> {
+    let name = if matches!(kind, OperationKind::Delete) { "delete" } else { "write" };
+    let span = traces::shard(|| route.shard.name(), name, 1);
+    let mut changing = pin!(change(store, route, key, kind, deadline).instrument(span));
+    let answer = changing.as_mut().await;
+    traces::end_with(changing.span(), answer.as_ref().map_or_else(StoreError::outcome, |_| Outcome::Success));
+    answer
+}
+
+async fn change(
     store: &Inner,
     route: &Route,
     key: &FullKey<'_>,

@@ -172,6 +172,17 @@ label!(
 );
 
 label!(
+    /// What became of a span.
+    Exported {
+        Sent = "sent",
+        /// Too many waited to be sent.
+        Dropped = "dropped",
+        /// The collector did not take it.
+        Failed = "failed",
+    }
+);
+
+label!(
     /// The ports.
     Listener { Service = "service", Admin = "admin", }
 );

@@ -15,8 +15,8 @@ mod runtime;
 
 pub use count::{Buckets, Counter, Counters, Histogram, quantile_us};
 pub use labels::{
-    Fallback, Kind, Label, LinkState, Listener, Login, Lookup, NodeFailure, NodeRole, Opening, Outcome, Redirection,
-    Reload, Shed,
+    Exported, Fallback, Kind, Label, LinkState, Listener, Login, Lookup, NodeFailure, NodeRole, Opening, Outcome,
+    Redirection, Reload, Shed,
 };
 pub use page::{Exposition, Page};
 pub use process::write as write_process;

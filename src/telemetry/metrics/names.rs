@@ -100,6 +100,7 @@ metrics! {
     RELOADS = counter("cachefront_settings_reloads_total", &["outcome"], "Times that the settings were read anew, and whether they took effect");
     RELOAD_SUCCESSFUL = gauge("cachefront_settings_last_reload_successful", &[], "0 if the settings that were read last were refused, else 1");
     SETTINGS_LOADED = gauge("cachefront_settings_loaded_timestamp_seconds", &[], "When the settings that count were read, in seconds since 1970");
+    SPANS = counter("cachefront_spans_total", &["outcome"], "Spans of traces: sent to the collector, dropped because too many waited, or not taken by it (failed)");
     BUILD = Metric { name: "cachefront_build_info", kind: MetricKind::Info, labels: &["version"], help: "The version that runs" };
     RUNTIME_WORKERS = gauge("cachefront_runtime_workers", &[], "Threads that run tasks");
     RUNTIME_TASKS = gauge("cachefront_runtime_tasks_alive", &[], "Tasks that have not ended");

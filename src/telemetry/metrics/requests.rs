@@ -6,7 +6,9 @@ use super::{
     names,
     page::Page,
 };
+use crate::telemetry::traces;
 use std::{fmt, thread, time::Instant};
+use tracing::Span;
 
 /// All that were answered, or given up by their callers.
 pub struct Requests {
@@ -45,6 +47,8 @@ pub struct Tally {
 pub struct Measured<'m> {
     requests: &'m Requests,
     start: Instant,
+    /// Where it is traced.
+    span: Span,
     pub kind: Kind,
     /// Until somebody knows better: the caller went away.
     pub outcome: Outcome,
@@ -56,12 +60,16 @@ impl Drop for Measured<'_> {
             self.outcome = Outcome::InternalError;
         }
         self.requests.duration(self.kind, self.outcome).note(self.start.elapsed());
+        if self.kind.command() != "none" {
+            self.span.record("command", self.kind.command());
+        }
+        traces::end_with(&self.span, self.outcome);
     }
 }
 
 impl Requests {
     pub fn start(&self, kind: Kind) -> Measured<'_> {
-        Measured { requests: self, start: Instant::now(), kind, outcome: Outcome::Cancelled }
+        Measured { requests: self, start: Instant::now(), span: traces::current(), kind, outcome: Outcome::Cancelled }
     }
 
     /// Counts one command of a batch.

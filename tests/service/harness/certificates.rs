@@ -41,9 +41,14 @@ impl Authority {
 
     /// As [`Authority::issue`], valid until that year begins.
     pub fn issue_until(&self, folder: &Path, name: &str, year: i32) -> Files {
+        self.issue_until_day(folder, name, (year, 1, 1))
+    }
+
+    /// As [`Authority::issue`], valid until that day begins: year, month, day.
+    pub fn issue_until_day(&self, folder: &Path, name: &str, (year, month, day): (i32, u8, u8)) -> Files {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("valid names");
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, month, day);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         let files =

@@ -5,6 +5,7 @@ use crate::harness::service::JWT_SECRET;
 use cachefront::cli::dev::local_redis::Group;
 use std::{
     fs::File,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
@@ -24,10 +25,11 @@ impl Default for Place {
 }
 
 pub struct Instance {
+    host: String,
     port: u16,
     pub admin_port: u16,
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Instance {
@@ -40,6 +42,11 @@ impl Instance {
     /// and becomes it.
     pub async fn start_by(group: &Group, sections: &str, starter: &[&str]) -> Self {
         Self::launch(group, &Place::default(), sections, starter).await
+    }
+
+    /// Where its admin port is, as Prometheus names it.
+    pub fn admin(&self) -> String {
+        format!("{}:{}", self.host, self.admin_port)
     }
 
     /// As [`Instance::start`], at a place of one's choice.
@@ -73,11 +80,29 @@ impl Instance {
             Some((port("address")?, port("admin")?))
         })
         .await;
-        Self { port, admin_port, process, _folder: folder }
+        Self { host: host.clone(), port, admin_port, process, folder }
     }
 
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
+    }
+
+    /// Where its settings and its certificate, `service.pem`, are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Changes the text of its settings, as an editor does: by another file in their place.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let [path, next] = ["setup.config", "setup.config.next"].map(|name| self.folder().join(name));
+        let text = std::fs::read_to_string(&path).expect("the settings are read");
+        std::fs::write(&next, change(text)).expect("the settings are written");
+        std::fs::rename(next, path).expect("the settings are exchanged");
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
     }
 
     /// Waits until the process has ended, and says whether it ended well.

@@ -3,6 +3,7 @@
 mod caller;
 mod certificates;
 mod cluster;
+mod collector;
 mod haproxy;
 mod instance;
 mod prometheus;
@@ -15,6 +16,7 @@ mod traffic;
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
 pub use cluster::Cluster;
+pub use collector::{Collector, attribute, spans_of};
 pub use haproxy::{HaProxy, Tls};
 pub use instance::{Instance, Place};
 pub use prometheus::{Prometheus, promtool};

@@ -2,15 +2,19 @@
 
 use super::eventually;
 use cachefront::cli::dev::local_redis::Group;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs::File,
     io::Write,
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 use tempfile::TempDir;
+
+/// Where it finds what to scrape.
+const TARGETS: &str = "targets.json";
 
 pub struct Prometheus {
     url: String,
@@ -21,6 +25,18 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts it, with these rules; it ends with `group` at the latest. `None` where it is not installed.
     pub async fn start(group: &Group, target: SocketAddr, rules: &Path) -> Option<Self> {
+        let started = Self::start_empty(group, rules, Duration::from_millis(250))?;
+        started.watch(&[target.to_string()]);
+        eventually("Prometheus has scraped the service", async || {
+            let up = started.try_query("up == 1").await.unwrap_or_default();
+            (!up.is_empty()).then_some(())
+        })
+        .await;
+        Some(started)
+    }
+
+    /// As [`Prometheus::start`], without anything to scrape, which it is to do so often.
+    pub fn start_empty(group: &Group, rules: &Path, every: Duration) -> Option<Self> {
         if !is_installed("prometheus") {
             return None;
         }
@@ -28,9 +44,11 @@ impl Prometheus {
         let port =
             TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
         let config = format!(
-            "global:\n  scrape_interval: 250ms\n  scrape_timeout: 250ms\n  evaluation_interval: 250ms\n\
-             rule_files: ['{}']\nscrape_configs:\n  - job_name: cachefront\n    static_configs:\n      - targets: ['{target}']\n",
-            rules.display()
+            "global:\n  scrape_interval: {0}ms\n  scrape_timeout: {0}ms\n  evaluation_interval: 250ms\n\
+             rule_files: ['{1}']\nscrape_configs:\n  - job_name: cachefront\n    file_sd_configs:\n      - files: ['{2}']\n        refresh_interval: 1s\n",
+            every.as_millis(),
+            rules.display(),
+            folder.path().join(TARGETS).display(),
         );
         let path = folder.path().join("prometheus.yaml");
         std::fs::write(&path, config).expect("the configuration is written");
@@ -43,13 +61,14 @@ impl Prometheus {
             .stdout(Stdio::null())
             .stderr(File::create(folder.path().join("log")).expect("a file"));
         let process = group.spawn(&mut command).expect("it starts");
-        let started = Self { url: format!("http://127.0.0.1:{port}/api/v1/"), process, folder };
-        eventually("Prometheus has scraped the service", async || {
-            let up = started.try_query("up == 1").await.unwrap_or_default();
-            (!up.is_empty()).then_some(())
-        })
-        .await;
-        Some(started)
+        Some(Self { url: format!("http://127.0.0.1:{port}/api/v1/"), process, folder })
+    }
+
+    /// Has it scrape these addresses, and no others any more.
+    pub fn watch(&self, targets: &[String]) {
+        let [path, next] = [TARGETS, "next"].map(|name| self.folder.path().join(name));
+        std::fs::write(&next, json!([{"targets": targets}]).to_string()).expect("the targets are written");
+        std::fs::rename(next, path).expect("the targets are exchanged");
     }
 
     /// What a query gives: for each series its labels and its value.
@@ -66,7 +85,7 @@ impl Prometheus {
         groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect()
     }
 
-    async fn try_query(&self, query: &str) -> Result<Vec<Value>, String> {
+    pub async fn try_query(&self, query: &str) -> Result<Vec<Value>, String> {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let sent = http.post(format!("{}query", self.url)).form(&[("query", query)]).send().await;
         let text = sent.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;

@@ -72,6 +72,13 @@ DRAIN_SECS={{ .Values.drain.seconds }}
 {{ $option }}={{ include "cachefront.plain" $value }}
 {{- end }}
 {{- end }}
+{{- with .Values.settings.telemetry }}
+
+[telemetry]
+{{- range $option, $value := . }}
+{{ $option }}={{ include "cachefront.plain" $value }}
+{{- end }}
+{{- end }}
 {{- range .Values.clients }}
 
 [client:{{ .name }}]
@@ -91,7 +98,7 @@ commands_per_second={{ include "cachefront.plain" . }}
 {{/* Options of `settings` that take effect while the service runs, in lower case. */}}
 {{- define "cachefront.liveOptions" -}}
 key_expire_secs warm_up_secs jwt_expire_secs identity encrypt_values value_bytes_max body_bytes_max bodies_bytes_max
-request_deadline_ms requests_max drain_wait_secs drain_secs reload_every_secs log_level
+request_deadline_ms requests_max drain_wait_secs drain_secs reload_every_secs log_level trace_sample_ratio
 {{- end }}
 
 {{/* The lines of setup.config that count at the next start only. Clients and listed shards are taken over live. */}}

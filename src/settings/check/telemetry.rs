@@ -1,0 +1,75 @@
+//! `[telemetry]`: who gets traces, and of how many requests.
+
+use crate::{
+    settings::{Collector, Telemetry, read::Reader},
+    types::Address,
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+pub fn telemetry(reader: &Reader<'_>) -> Telemetry {
+    reader.refuse_empty("otlp_endpoint", "write http://host:port or https://host:port");
+    let endpoint = reader.text("otlp_endpoint");
+    let ca_cert = ca_cert(reader, endpoint.is_some_and(|endpoint| endpoint.starts_with("https://")));
+    let collector = endpoint.map(|text| Collector {
+        endpoint: endpoint_of(text).unwrap_or_else(|message| {
+            reader.refuse("otlp_endpoint", message);
+            String::new()
+        }),
+        ca_cert,
+        service_name: reader.text("service_name").unwrap_or_default().to_owned(),
+    });
+    Telemetry { collector, sample_ratio: sample_ratio(reader) }
+}
+
+/// The endpoint without the slash that it may end with.
+fn endpoint_of(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let is_sound = address.is_some_and(|address| !address.contains('@') && address.parse::<Address>().is_ok());
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("\"{text}\" is not an endpoint: write http://host:port or https://host:port"))
+    }
+}
+
+fn ca_cert(reader: &Reader<'_>, is_https: bool) -> Option<Vec<u8>> {
+    reader.text("otlp_ca_cert")?;
+    if !is_https {
+        reader.refuse("otlp_ca_cert", "has no effect unless otlp_endpoint begins with https://");
+    }
+    let pem = reader.file("otlp_ca_cert")?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
+        return Some(pem);
+    }
+    reader.refuse("otlp_ca_cert", "holds no certificate in PEM");
+    None
+}
+
+fn sample_ratio(reader: &Reader<'_>) -> f64 {
+    let text = reader.text("trace_sample_ratio").unwrap_or_default();
+    match text.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
+        _ => {
+            reader.refuse("trace_sample_ratio", format!("\"{text}\" is not a number from 0 to 1"));
+            0.0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_scheme_and_an_address() {
+        assert_eq!(endpoint_of("http://127.0.0.1:4317/").as_deref(), Ok("http://127.0.0.1:4317"));
+        assert_eq!(endpoint_of("https://[::1]:4317").as_deref(), Ok("https://[::1]:4317"));
+        for text in
+            ["", "collector:4317", "http://collector", "grpc://collector:1", "http://me:pw@host:1", "http://a:1/v1"]
+        {
+            assert!(endpoint_of(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Faults of an instance: it is gone, comes again and again, is set wrongly, or takes too much.
+
+use super::Drill;
+use crate::{
+    harness::{API_KEY, Caller, Instance, Place, authority, redis, redis_section},
+    rolling::own_place,
+};
+use cachefront::cli::dev::local_redis::free_port;
+use reqwest::Client;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A service that needs no Redis for what is done to it.
+const ALONE: &str = "RELOAD_EVERY_SECS=1\n[redis]\nport=1\n";
+/// It closes no connection for being idle.
+const PATIENT: &str = "IDLE_TIMEOUT_SECS=900\n";
+const MIB: usize = 1024 * 1024;
+
+pub async fn down(drill: &Drill) {
+    let place = own_place();
+    let mut instance = Instance::start_at(&drill.group, &place, ALONE).await;
+    drill.watch(&instance).await;
+    instance.kill();
+    let alerts = ["CachefrontInstanceDown"];
+    drill.fires(&instance, "its process is killed", &alerts).await;
+    let again = Instance::start_at(&drill.group, &place, ALONE).await;
+    drill.resolves(&again, &alerts).await;
+}
+
+pub async fn restarts(drill: &Drill) {
+    let place = own_place();
+    let mut instance = Instance::start_at(&drill.group, &place, ALONE).await;
+    drill.watch(&instance).await;
+    let start_secs = format!("process_start_time_seconds{{instance=\"{}\"}}", instance.admin());
+    for _ in 0..4 {
+        let before = drill.number(&start_secs).await;
+        instance.kill();
+        instance = Instance::start_at(&drill.group, &place, ALONE).await;
+        drill
+            .until("the start is seen", async || drill.number(&start_secs).await.is_some_and(|now| Some(now) != before))
+            .await;
+    }
+    let alerts = ["CachefrontRestarts"];
+    drill.fires(&instance, "its process is killed four times", &alerts).await;
+    drill.resolves(&instance, &alerts).await;
+}
+
+pub async fn reload_refused(drill: &Drill) {
+    let instance = Instance::start(&drill.group, ALONE).await;
+    drill.watch(&instance).await;
+    instance.edit(|text| format!("{text}\n[sevrice]\nPORT=1\n"));
+    let alerts = ["CachefrontReloadFailed"];
+    drill.fires(&instance, "its settings have a section that there is not", &alerts).await;
+    instance.edit(|text| text.replace("[sevrice]\nPORT=1\n", ""));
+    drill.resolves(&instance, &alerts).await;
+}
+
+/// Year, month and day, so many days from now.
+fn day(days: u64) -> (i32, u8, u8) {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs() / 86_400 + days;
+    let mut left = i64::try_from(since_1970).expect("days");
+    let is_leap = |year: i32| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let mut year = 1970;
+    while left >= 365 + i64::from(is_leap(year)) {
+        left -= 365 + i64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    (year, month, u8::try_from(left + 1).expect("a day"))
+}
+
+pub async fn certificates(drill: &Drill) {
+    let instance = Instance::start(&drill.group, ALONE).await;
+    drill.watch(&instance).await;
+    authority().issue_until_day(instance.folder(), "service", day(10));
+    let soon = ["CachefrontCertificateExpiresSoon"];
+    drill.fires(&instance, "its certificate ends in ten days", &soon).await;
+    authority().issue_until_day(instance.folder(), "service", day(1));
+    let expired = ["CachefrontCertificateExpired"];
+    drill.fires(&instance, "its certificate ends tonight", &expired).await;
+    authority().issue(instance.folder(), "service");
+    drill.resolves(&instance, &[soon[0], expired[0]]).await;
+}
+
+pub async fn memory(drill: &Drill) {
+    let [port, admin_port] = [(); 2].map(|()| free_port("127.0.0.1").expect("a free port"));
+    let (place, group) = (Place { port, admin_port, ..Place::default() }, redis(1, 0));
+    let master = group.master(0);
+    let value = |key: &str| format!("EVAL \"return redis.call('SET', '{key}', string.rep('x', 8000000))\" 0");
+    for number in 0..56 {
+        assert_eq!(master.ask(&value(&format!("large-{number}"))).expect("an answer"), "+OK");
+    }
+    let sections = |near: &str| format!("REQUEST_DEADLINE_MS=20000\n{}\n[near_cache]\n{near}\n", redis_section(&group));
+    let mut instance =
+        Instance::start_at(&drill.group, &place, &sections(&format!("bytes_max={}\nage_max_ms=600000", 512 * MIB)))
+            .await;
+    drill.watch(&instance).await;
+    let caller = Caller::log_in_at(&instance.url(), API_KEY, None).await;
+    for _ in 0..2 {
+        for number in 0..56 {
+            assert!(caller.read(&format!("large-{number}")).await.is_some());
+        }
+    }
+    let alerts = ["CachefrontMemory"];
+    drill.fires(&instance, "its near cache may take more than there is", &alerts).await;
+    instance.kill();
+    let again = Instance::start_at(&drill.group, &place, &sections("")).await;
+    drill.resolves(&again, &alerts).await;
+}
+
+/// Connections that are open and do nothing.
+async fn connect(instance: &Instance, count: usize) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        let client = Caller::http().http1_only().pool_idle_timeout(None).build().expect("a client");
+        let answer = client.get(format!("{}/version", instance.url())).send().await;
+        // Read to its end, so that the connection is kept.
+        drop(answer.expect("an answer").text().await);
+        clients.push(client);
+    }
+    clients
+}
+
+pub async fn files(drill: &Drill) {
+    let limited = ["sh", "-c", "ulimit -n 120; exec \"$@\"", "sh"];
+    let instance = Instance::start_by(&drill.group, &format!("{PATIENT}{ALONE}"), &limited).await;
+    drill.watch(&instance).await;
+    let open = format!("process_open_fds{{instance=\"{}\"}}", instance.admin());
+    // A place is left for the next scrape: what takes the last one cannot be seen.
+    let mut clients = Vec::new();
+    while let Some(open) = drill.number(&open).await.filter(|open| *open < 111.0) {
+        clients.extend(connect(&instance, if open < 95.0 { 10 } else { 2 }).await);
+        // As many as it says have been seen.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    let alerts = ["CachefrontFilesNearLimit"];
+    drill.fires(&instance, "it may open 120 files, and connections take them", &alerts).await;
+    drop(clients);
+    drill.resolves(&instance, &alerts).await;
+}
+
+pub async fn connections(drill: &Drill) {
+    let instance = Instance::start(&drill.group, &format!("CONNECTIONS_MAX=20\n{PATIENT}{ALONE}")).await;
+    drill.watch(&instance).await;
+    let clients = connect(&instance, 19).await;
+    let alerts = ["CachefrontConnectionsNearLimit"];
+    drill.fires(&instance, "19 of 20 connections are open", &alerts).await;
+    drop(clients);
+    drill.resolves(&instance, &alerts).await;
+}

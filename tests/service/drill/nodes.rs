@@ -1,0 +1,110 @@
+//! Faults of Redis: nodes that are lost, behind, in doubt, or full.
+
+use super::{
+    Drill,
+    load::{Busy, caller},
+};
+use crate::harness::{Instance, redis, redis_section, settled, start};
+use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use serde_json::json;
+
+async fn before(drill: &Drill, group: &Group) -> Instance {
+    let instance = Instance::start(&drill.group, &redis_section(group)).await;
+    drill.watch(&instance).await;
+    settled(group).await;
+    instance
+}
+
+fn tell(node: &Node, command: &str) {
+    assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
+}
+
+fn follow(node: &Node, master: &Node) {
+    tell(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
+}
+
+/// First the master of a shard, then what is left of it.
+pub async fn lost(drill: &Drill) {
+    let group = redis(1, 1);
+    let instance = before(drill, &group).await;
+    let busy =
+        Busy::with(&caller(&instance).await, 4, |number| json!({"command": "READ", "key": format!("k-{number}")}));
+    group.master(0).kill();
+    drill.fires(&instance, "the master of a shard is killed", &["CachefrontShardWithoutMaster"]).await;
+    group.replicas(0)[0].kill();
+    let all = ["CachefrontShardUnreadable", "CachefrontErrorRatio"];
+    drill.fires(&instance, "its last replica is killed, too, under load", &all).await;
+    group.replicas(0)[0].start_again().expect("it starts");
+    group.master(0).start_again().expect("it starts");
+    drill.resolves(&instance, &["CachefrontShardWithoutMaster", all[0], all[1]]).await;
+    drop(busy);
+}
+
+pub async fn contested(drill: &Drill) {
+    let group = redis(1, 1);
+    let instance = before(drill, &group).await;
+    tell(&group.replicas(0)[0], "REPLICAOF NO ONE");
+    let alerts = ["CachefrontShardContested"];
+    drill.fires(&instance, "a replica is promoted while the master goes on", &alerts).await;
+    follow(group.master(0), &group.replicas(0)[0]);
+    drill.resolves(&instance, &alerts).await;
+}
+
+pub async fn replica_lost(drill: &Drill) {
+    let group = redis(1, 2);
+    let instance = before(drill, &group).await;
+    group.replicas(0)[0].kill();
+    let alerts = ["CachefrontReplicaDown"];
+    drill.fires(&instance, "a replica is killed", &alerts).await;
+    group.replicas(0)[0].start_again().expect("it starts");
+    drill.resolves(&instance, &alerts).await;
+}
+
+pub async fn replica_behind(drill: &Drill) {
+    let password = "the-password-of-the-drill";
+    let group = start(&Layout { replicas: 1, password: password.to_owned(), ..Layout::default() });
+    let sections = format!("[redis]\npassword={password}\n{}", redis_section(&group));
+    let instance = Instance::start(&drill.group, &sections).await;
+    drill.watch(&instance).await;
+    let busy = Busy::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
+    let replica = &group.replicas(0)[0];
+    tell(replica, "CONFIG SET masterauth another-one");
+    let _killed = replica.ask("CLIENT KILL TYPE master").expect("an answer");
+    let alerts = ["CachefrontReplicationLag"];
+    drill.fires(&instance, "a replica has a wrong password for its master", &alerts).await;
+    tell(replica, &format!("CONFIG SET masterauth {password}"));
+    drill.resolves(&instance, &alerts).await;
+    drop(busy);
+}
+
+pub async fn out_of_memory(drill: &Drill) {
+    let group = redis(1, 0);
+    let instance = before(drill, &group).await;
+    let busy = Busy::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
+    tell(group.master(0), "CONFIG SET maxmemory 1");
+    let alerts = ["CachefrontRedisOutOfMemory"];
+    drill.fires(&instance, "maxmemory is reached and nothing may be evicted", &alerts).await;
+    tell(group.master(0), "CONFIG SET maxmemory 0");
+    drill.resolves(&instance, &alerts).await;
+    drop(busy);
+}
+
+pub async fn masters_change(drill: &Drill) {
+    let group = redis(1, 1);
+    let instance = before(drill, &group).await;
+    let promotions = format!("cachefront_shard_promotions_total{{instance=\"{}\"}}", instance.admin());
+    let nodes = [group.master(0), &group.replicas(0)[0]];
+    for round in 0..5 {
+        let before = drill.number(&promotions).await.expect("a count");
+        let (new, old) = (nodes[(round + 1) % 2], nodes[round % 2]);
+        tell(new, "REPLICAOF NO ONE");
+        follow(old, new);
+        drill
+            .until("the promotion is seen", async || drill.number(&promotions).await.is_some_and(|now| now > before))
+            .await;
+        drill.until("the old one follows", async || old.info("master_link_status").as_deref() == Some("up")).await;
+    }
+    let alerts = ["CachefrontMasterChangesOften"];
+    drill.fires(&instance, "two nodes take turns as master, five times", &alerts).await;
+    drill.resolves(&instance, &alerts).await;
+}
