@@ -1,7 +1,7 @@
 //! Traces: what a request did and how long each part took, as spans for an OpenTelemetry collector.
 //!
 //! A request is traced or not from its first moment (`sample`). Of one that is not there are no spans at all, and the
-//! places that would make some see that by one look at [`ON`], or, where traces are switched on, at the span that
+//! places that would make some see that by one look at `ON`, or, where traces are switched on, at the span that
 //! runs. Spans never hold a key or a value.
 
 mod export;
