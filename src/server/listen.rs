@@ -6,13 +6,9 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener},
 };
 
-/// Connections that wait to be accepted, by one worker; the system may allow fewer.
-#[cfg(target_os = "linux")]
-const BACKLOG: i32 = 4096;
-
 /// Open ports.
 pub struct Listeners {
-    /// One for each worker, all on the same port: the system spreads connections over them.
+    /// One for each worker: handles on one listener.
     pub service: Vec<TcpListener>,
     pub service_address: SocketAddr,
     pub admin: TcpListener,
@@ -31,38 +27,17 @@ pub fn bind_on(
     workers: usize,
 ) -> Result<Listeners, String> {
     let (first, service_address) = open(service.0.into(), service.1, "PORT")?;
-    let service = share(first, service_address, workers)
+    let service = share(first, workers)
         .map_err(|error| format!("cannot listen on {service_address} {workers} times: {error}"))?;
     let (admin, admin_address) = open(admin.0.into(), admin.1, "ADMIN_PORT")?;
     Ok(Listeners { service, service_address, admin, admin_address })
 }
 
-/// As many listeners on a port that was free.
-#[cfg(target_os = "linux")]
-fn share(first: TcpListener, address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    if count == 1 {
-        return Ok(vec![first]);
-    }
-    // Only among those that ask for it is a port shared, and the first one did not, so that somebody else's port is
-    // never shared by mistake.
-    drop(first);
-    let listener = |_| {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    };
-    (0..count).map(listener).collect()
-}
-
-/// As many handles on one listener: elsewhere the system does not spread connections over several.
-#[cfg(not(target_os = "linux"))]
-fn share(first: TcpListener, _: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-    (1..count).map(|_| first.try_clone()).chain([first.try_clone()]).collect()
+/// As many handles on one listener. Whoever is free accepts first, so that a busy worker gets fewer connections than an
+/// idle one; ports of their own would be chosen by chance, and stay with it.
+fn share(first: TcpListener, count: usize) -> io::Result<Vec<TcpListener>> {
+    let more = (1..count).map(|_| first.try_clone()).collect::<io::Result<Vec<_>>>()?;
+    Ok(std::iter::once(first).chain(more).collect())
 }
 
 fn open(host: IpAddr, port: u16, option: &str) -> Result<(TcpListener, SocketAddr), String> {
