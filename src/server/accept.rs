@@ -4,6 +4,7 @@
 //! connection is watched here: a place among the allowed number, a time for the first byte, a time without any
 //! movement.
 
+use super::balance::{InTurn, Part};
 use crate::telemetry::metrics::{Connections, Listener, Metrics};
 use axum_server::accept::Accept;
 use std::{
@@ -105,10 +106,34 @@ where
     }
 }
 
+impl<A, S> Accept<InTurn, S> for Watched<A>
+where
+    A: Accept<TcpStream, S> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Service: Send,
+    A::Future: Send,
+    S: Send + 'static,
+{
+    type Stream = WatchedStream<A::Stream>;
+    type Service = A::Service;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, InTurn { stream, part }: InTurn, service: S) -> Self::Future {
+        let accepting = Accept::<TcpStream, S>::accept(self, stream, service);
+        Box::pin(async move {
+            let (mut stream, service) = accepting.await?;
+            stream.part = Some(part);
+            Ok((stream, service))
+        })
+    }
+}
+
 /// A stream that fails when nothing has moved on it for too long.
 pub struct WatchedStream<S> {
     stream: S,
     _place: Place,
+    /// Of what its worker has to do.
+    part: Option<Part>,
     last_movement: Instant,
     limit: Duration,
     idle_timeout: Duration,
@@ -123,6 +148,7 @@ impl<S> WatchedStream<S> {
         Self {
             stream,
             _place: place,
+            part: None,
             last_movement: now,
             limit,
             idle_timeout,

@@ -33,8 +33,7 @@ pub fn bind_on(
     Ok(Listeners { service, service_address, admin, admin_address })
 }
 
-/// As many handles on one listener. Whoever is free accepts first, so that a busy worker gets fewer connections than an
-/// idle one; ports of their own would be chosen by chance, and stay with it.
+/// As many handles on one listener.
 fn share(first: TcpListener, count: usize) -> io::Result<Vec<TcpListener>> {
     let more = (1..count).map(|_| first.try_clone()).collect::<io::Result<Vec<_>>>()?;
     Ok(std::iter::once(first).chain(more).collect())

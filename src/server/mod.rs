@@ -1,6 +1,7 @@
 //! Builds everything from [`Settings`] and runs it until it is told to stop.
 
 mod accept;
+mod balance;
 mod listen;
 mod reload;
 mod serve;

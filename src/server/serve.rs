@@ -1,13 +1,16 @@
 //! Routers → running HTTP servers.
 
-use super::accept::{Counts, Watched};
+use super::{
+    accept::{Counts, Watched},
+    balance::{Loads, Peer, Shared},
+};
 use crate::{
     api::Front,
     settings,
     telemetry::metrics::{Listener, Metrics},
 };
 use axum_server::{
-    Handle, Server,
+    Address, Handle, Server,
     accept::DefaultAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
@@ -35,8 +38,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// A server that is ready to run, and the handle that stops it.
-pub struct Serving {
-    pub handle: Handle<SocketAddr>,
+pub struct Serving<A: Address> {
+    pub handle: Handle<A>,
     pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
 
@@ -47,22 +50,24 @@ pub fn service(
     tls: RustlsConfig,
     front: &Front,
     metrics: &Arc<Metrics>,
-) -> Vec<Serving> {
+) -> Vec<Serving<Peer>> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
     let counts = Counts::new(metrics, Listener::Service);
     let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
-    let serving = |listener| {
+    let loads = Loads::new(listeners.len());
+    let serving = |(worker, listener)| {
         let (handle, idle_timeout) = (Handle::new(), settings.idle_timeout);
-        let (acceptor, stop, front) = (acceptor.clone(), handle.clone(), front.clone());
+        let (acceptor, stop, front, loads) = (acceptor.clone(), handle.clone(), front.clone(), Arc::clone(&loads));
         // Made where it runs, so that accepting wakes nobody elsewhere.
         let run = async move {
-            let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(stop);
+            let shared = Shared::new(listener, &loads, worker)?;
+            let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(stop);
             limit(server.http_builder(), idle_timeout);
             server.serve(for_each_connection(front)).await
         };
         Serving { handle, run: Box::pin(run) }
     };
-    listeners.into_iter().map(serving).collect()
+    listeners.into_iter().enumerate().map(serving).collect()
 }
 
 /// The admin port: plain HTTP.
@@ -71,7 +76,7 @@ pub fn admin(
     listener: TcpListener,
     front: Front,
     metrics: &Arc<Metrics>,
-) -> io::Result<Serving> {
+) -> io::Result<Serving<SocketAddr>> {
     let counts = Counts::new(metrics, Listener::Admin);
     let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counts);
     let handle = Handle::new();
@@ -80,9 +85,9 @@ pub fn admin(
     Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front))) })
 }
 
-fn for_each_connection(
+fn for_each_connection<A>(
     front: Front,
-) -> impl Service<SocketAddr, Response = Front, Error = Infallible, Future = Ready<Result<Front, Infallible>>> {
+) -> impl Service<A, Response = Front, Error = Infallible, Future = Ready<Result<Front, Infallible>>> {
     service_fn(move |_| ready(Ok(front.clone())))
 }
 
