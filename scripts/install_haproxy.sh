@@ -23,5 +23,6 @@ echo "installing haproxy with apt-get"
 # Debian would start it; nobody asked for that.
 as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c \
     'apt-get install -y -qq --no-install-recommends haproxy > /dev/null 2>&1 ||
-     { apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy > /dev/null; }'
-found
+     { apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy > /dev/null; }' ||
+    skip "apt-get could not install it"
+found || skip "the package brought none"
