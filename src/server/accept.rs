@@ -81,31 +81,6 @@ impl Drop for Place {
     }
 }
 
-impl<A, S> Accept<TcpStream, S> for Watched<A>
-where
-    A: Accept<TcpStream, S> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
-    A::Service: Send,
-    A::Future: Send,
-    S: Send + 'static,
-{
-    type Stream = WatchedStream<A::Stream>;
-    type Service = A::Service;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move {
-            let place = Place::take(this.places, this.counts)?;
-            // Replies are whole messages; waiting for more to send would only delay them.
-            stream.set_nodelay(true)?;
-            let accepted = this.inner.accept(stream, service).await;
-            let (stream, service) = accepted.inspect_err(|_| place.counts.of_port().handshakes_failed.count())?;
-            Ok((WatchedStream::new(stream, place, this.idle_timeout), service))
-        })
-    }
-}
-
 impl<A, S> Accept<InTurn, S> for Watched<A>
 where
     A: Accept<TcpStream, S> + Clone + Send + Sync + 'static,
@@ -119,11 +94,14 @@ where
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, InTurn { stream, part }: InTurn, service: S) -> Self::Future {
-        let accepting = Accept::<TcpStream, S>::accept(self, stream, service);
+        let this = self.clone();
         Box::pin(async move {
-            let (mut stream, service) = accepting.await?;
-            stream.part = Some(part);
-            Ok((stream, service))
+            let place = Place::take(this.places, this.counts)?;
+            // Replies are whole messages; waiting for more to send would only delay them.
+            stream.set_nodelay(true)?;
+            let accepted = this.inner.accept(stream, service).await;
+            let (stream, service) = accepted.inspect_err(|_| place.counts.of_port().handshakes_failed.count())?;
+            Ok((WatchedStream::new(stream, (place, part), this.idle_timeout), service))
         })
     }
 }
@@ -131,9 +109,8 @@ where
 /// A stream that fails when nothing has moved on it for too long.
 pub struct WatchedStream<S> {
     stream: S,
-    _place: Place,
-    /// Of what its worker has to do.
-    part: Option<Part>,
+    /// Among the allowed number, and of what its worker has to do.
+    _places: (Place, Part),
     last_movement: Instant,
     limit: Duration,
     idle_timeout: Duration,
@@ -142,13 +119,12 @@ pub struct WatchedStream<S> {
 }
 
 impl<S> WatchedStream<S> {
-    fn new(stream: S, place: Place, idle_timeout: Duration) -> Self {
+    fn new(stream: S, places: (Place, Part), idle_timeout: Duration) -> Self {
         let now = Instant::now();
         let limit = idle_timeout.min(FIRST_BYTE_TIMEOUT);
         Self {
             stream,
-            _place: place,
-            part: None,
+            _places: places,
             last_movement: now,
             limit,
             idle_timeout,
@@ -233,6 +209,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::balance::Loads;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const IDLE: Duration = Duration::from_millis(60);
@@ -241,7 +218,8 @@ mod tests {
         let counts = Counts::new(&Arc::default(), Listener::Service);
         let place = Place::take(Arc::new(Semaphore::new(1)), counts).expect("a free place");
         let (ours, theirs) = tokio::io::duplex(64);
-        (WatchedStream::new(ours, place, idle_timeout), theirs)
+        let part = Part::new(&Loads::new(1), 0);
+        (WatchedStream::new(ours, (place, part), idle_timeout), theirs)
     }
 
     #[tokio::test]

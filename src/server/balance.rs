@@ -61,7 +61,7 @@ pub struct Part {
 }
 
 impl Part {
-    fn new(loads: &Arc<Loads>, worker: usize) -> Self {
+    pub fn new(loads: &Arc<Loads>, worker: usize) -> Self {
         loads.counts[worker].fetch_add(1, SeqCst);
         loads.changed.notify_waiters();
         Self { loads: Arc::clone(loads), worker }

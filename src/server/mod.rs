@@ -98,8 +98,7 @@ impl Server {
         // They are set once: a service runs once.
         let _first = app.metrics.workers.set(places.clone());
         let service = serve::service(&settings.service, listeners.service, tls.current(), &router, &app.metrics);
-        let admin =
-            serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics)?;
+        let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics);
         let drain = watch::Sender::new(Drain::new(&settings.service));
         let asked_drain = drain.subscribe();
 

@@ -10,24 +10,20 @@ use crate::{
     telemetry::metrics::{Listener, Metrics},
 };
 use axum_server::{
-    Address, Handle, Server,
-    accept::DefaultAcceptor,
+    Handle, Server,
+    accept::{Accept, DefaultAcceptor},
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    io,
-    net::{SocketAddr, TcpListener},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
+use std::{convert::Infallible, future::ready, io, net, pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
 };
-use tower::{Service, service_fn};
+use tower::service_fn;
 
 /// Most bytes of the head of an HTTP/1 request; a token and some headers are far below.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -38,57 +34,68 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// A server that is ready to run, and the handle that stops it.
-pub struct Serving<A: Address> {
-    pub handle: Handle<A>,
+pub struct Serving {
+    pub handle: Handle<Peer>,
     pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
 
 /// The HTTPS port: one server for each listener, with limits that they share.
 pub fn service(
     settings: &settings::Service,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<net::TcpListener>,
     tls: RustlsConfig,
     front: &Front,
     metrics: &Arc<Metrics>,
-) -> Vec<Serving<Peer>> {
+) -> Vec<Serving> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
     let counts = Counts::new(metrics, Listener::Service);
     let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
     let loads = Loads::new(listeners.len());
-    let serving = |(worker, listener)| {
-        let (handle, idle_timeout) = (Handle::new(), settings.idle_timeout);
-        let (acceptor, stop, front, loads) = (acceptor.clone(), handle.clone(), front.clone(), Arc::clone(&loads));
-        // Made where it runs, so that accepting wakes nobody elsewhere.
-        let run = async move {
-            let shared = Shared::new(listener, &loads, worker)?;
-            let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(stop);
-            limit(server.http_builder(), idle_timeout);
-            server.serve(for_each_connection(front)).await
-        };
-        Serving { handle, run: Box::pin(run) }
-    };
+    let place = |worker| Place { loads: Arc::clone(&loads), worker };
+    let serving = |(worker, listener)| serving(listener, place(worker), acceptor.clone(), settings, front.clone());
     listeners.into_iter().enumerate().map(serving).collect()
 }
 
 /// The admin port: plain HTTP.
 pub fn admin(
     settings: &settings::Service,
-    listener: TcpListener,
+    listener: net::TcpListener,
     front: Front,
     metrics: &Arc<Metrics>,
-) -> io::Result<Serving<SocketAddr>> {
+) -> Serving {
     let counts = Counts::new(metrics, Listener::Admin);
     let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counts);
-    let handle = Handle::new();
-    let mut server: Server<SocketAddr, _> = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
-    limit(server.http_builder(), settings.idle_timeout);
-    Ok(Serving { handle, run: Box::pin(server.serve(for_each_connection(front))) })
+    serving(listener, Place { loads: Loads::new(1), worker: 0 }, acceptor, settings, front)
 }
 
-fn for_each_connection<A>(
+/// Who serves, among whom.
+struct Place {
+    loads: Arc<Loads>,
+    worker: usize,
+}
+
+fn serving<A>(
+    listener: net::TcpListener,
+    Place { loads, worker }: Place,
+    acceptor: Watched<A>,
+    settings: &settings::Service,
     front: Front,
-) -> impl Service<A, Response = Front, Error = Infallible, Future = Ready<Result<Front, Infallible>>> {
-    service_fn(move |_| ready(Ok(front.clone())))
+) -> Serving
+where
+    A: Accept<TcpStream, Front, Service = Front> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Future: Send,
+{
+    let (handle, idle_timeout) = (Handle::new(), settings.idle_timeout);
+    let stop = handle.clone();
+    // Made where it runs, so that accepting wakes nobody elsewhere.
+    let run = async move {
+        let shared = Shared::new(listener, &loads, worker)?;
+        let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(stop);
+        limit(server.http_builder(), idle_timeout);
+        server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(front.clone())))).await
+    };
+    Serving { handle, run: Box::pin(run) }
 }
 
 /// Sets what hyper leaves open: without a timer none of its timeouts runs.
