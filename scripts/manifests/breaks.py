@@ -74,7 +74,7 @@ CHART = [
     ("templates/_settings.tpl", "sentinel_master=cachefront", "master=cachefront", "check-config: "),
     ("templates/_settings.tpl", '":26379"', '":6379x"', "check-config: "),
     ("templates/_settings.tpl", "drain_secs reload", "reload", "the time to drain restarts the pods"),
-    ("templates/_settings.tpl", "warm_up_secs", "warm_up_secs hedge_reads", "hedge_reads is not live, but a change does not restart"),
+    ("templates/_settings.tpl", "key_expire_secs", "key_expire_secs hedge_reads", "hedge_reads is not live, but a change does not restart"),
     ("templates/_settings.tpl", "jwt_expire_secs", "", "JWT_EXPIRE_SECS is live, but a change restarts"),
     ("templates/_settings.tpl", '"REDIS_PASSWORD" "SENTINEL_PASSWORD" | toJson', '"SENTINEL_PASSWORD" | toJson', "a Redis password does not restart"),
     ("templates/_names.tpl", "kindIs \"float64\" . | ternary (. | toString | float64 | int64) .", ".", "check-config: "),

@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
 
 use super::{app::App, console::Status, json, schemas};
-use crate::store::{ShardHealth, WarmUp};
+use crate::store::ShardHealth;
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
@@ -26,8 +26,6 @@ pub struct Readiness {
     pub status: Status,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<String>,
 }
 
 /// The version that runs.
@@ -72,16 +70,7 @@ pub fn readiness(app: &App) -> Readiness {
         (true, false) => Status::Degraded,
         (false, _) => Status::NotReady,
     };
-    Readiness { status, problems, changes: changes(app.store.warm_up()) }
-}
-
-/// What moves, for people.
-fn changes(warm_up: Option<WarmUp>) -> Vec<String> {
-    let Some(WarmUp { added, removed, left }) = warm_up else { return Vec::new() };
-    let came = added.into_iter().map(|name| format!("shard \"{name}\" was added"));
-    let went = removed.into_iter().map(|name| format!("shard \"{name}\" was removed"));
-    let moving = format!("keys that have another shard now are taken over for another {} s", left.as_secs());
-    came.chain(went).chain([moving]).collect()
+    Readiness { status, problems }
 }
 
 fn shard_problems(shard: &ShardHealth) -> Vec<String> {

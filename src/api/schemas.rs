@@ -116,6 +116,4 @@ pub struct Readiness {
     /// `READY`, `DEGRADED` or `NOT_READY`.
     status: String,
     problems: Option<Vec<String>>,
-    /// What is on the move: shards that were added or removed lately.
-    changes: Option<Vec<String>>,
 }

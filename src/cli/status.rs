@@ -176,7 +176,7 @@ fn page(facts: &Facts, paint: &Paint) -> String {
         summary(facts)
     );
     let _ = writeln!(text, "{}  {}", paint.status(facts.status), paint.soft(&about));
-    for problem in facts.problems.iter().chain(&facts.changes) {
+    for problem in &facts.problems {
         let _ = writeln!(text, "  - {}", shown(problem));
     }
     let _ = writeln!(text, "\n{}", rates(facts));

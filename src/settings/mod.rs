@@ -51,8 +51,6 @@ pub struct Settings {
     pub topology: Topology,
     /// How long a value lives when the WRITE does not say.
     pub default_ttl: Ttl,
-    /// How long keys that got another shard are looked for on the one before.
-    pub warm_up: Duration,
     /// What the operator should know though it stops nothing; said once at start.
     pub notices: Vec<String>,
     /// What was read to get here.

@@ -71,7 +71,7 @@ const fn secret(section: Section, name: &'static str, help: &'static str) -> Opt
 }
 
 const fn ignored(section: Section, name: &'static str) -> Opt {
-    let help = "Of the Python service; accepted, without effect.";
+    let help = "Accepted, so that files of the Python service and of earlier versions load; it has no effect.";
     Opt { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
@@ -144,13 +144,6 @@ pub const OPTIONS: &[Opt] = &[
     ),
     option(
         Redis,
-        "warm_up_secs",
-        "600",
-        "How long, after shards came or went while the service runs, values are still taken over from where their keys were; 0: not at all.",
-    )
-    .live(),
-    option(
-        Redis,
         "hedge_reads",
         "false",
         "Send a READ that takes longer than nineteen of twenty do to a second node as well; at most one in twenty.",
@@ -162,6 +155,7 @@ pub const OPTIONS: &[Opt] = &[
         "How long a replica that lost its master goes on being read while the master is lost to us, too; 0: for ever.",
     ),
     ignored(Redis, "decode_responses"),
+    ignored(Redis, "warm_up_secs"),
     option(Service, "HOST", "0.0.0.0", "IP address to serve HTTPS on."),
     option(Service, "PORT", "9090", "Port to serve HTTPS on."),
     option(

@@ -12,8 +12,7 @@ use crate::{
     },
     types::Address,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use std::sync::Arc;
 
 const SHARDS_WAIT: &str = "[shard:NAME]: shards that sentinels know change only at the next start";
 const TOPOLOGY_WAITS: &str = "[redis]: listed shards, sentinels and cluster are exchanged only at the next start";
@@ -41,8 +40,7 @@ impl Inner {
         }
     }
 
-    /// Takes over the shards of other settings, where they are listed. Those that stay keep their connections. Keys that have another shard
-    /// from now on move for as long as the settings say.
+    /// Takes over the shards of other settings, where they are listed. Those that stay keep their connections.
     pub(super) fn apply(&self, settings: &Settings) -> Result<(), String> {
         let before = self.map.load_full();
         let listed = match &settings.topology {
@@ -70,33 +68,13 @@ impl Inner {
         if before.has_same_ring(listed.iter().map(|shard| (shard.name.as_str(), shard.weight))) {
             return Ok(());
         }
-        let map = Map::new(Routing::Ring(ring(listed)), shards);
-        let map = if settings.warm_up.is_zero() || before.shards().is_empty() {
-            map
-        } else {
-            map.moving_from(&before, self.changes.clock.now(), Instant::now() + settings.warm_up)
-        };
-        self.map.store(Arc::new(map));
+        self.map.store(Arc::new(Map::new(Routing::Ring(ring(listed)), shards)));
         self.layout.send_replace(());
         Ok(())
     }
 
     pub(super) fn shard(&self, name: &str, redis: &settings::Redis) -> Shard {
         Shard::new(name, redis, &self.around, &self.layout)
-    }
-
-    /// Forgets where keys were, once their time to move has passed; returns how long it will yet take.
-    pub(super) fn end_warm_up(&self) -> Option<Duration> {
-        let map = self.map.load_full();
-        let left = map.previous()?.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            tracing::info!("keys have moved: shards that were removed are asked no more");
-            // Unless a reload has just made another one.
-            self.map.compare_and_swap(&map, Arc::new(map.settled()));
-            self.layout.send_replace(());
-            return None;
-        }
-        Some(left)
     }
 }
 

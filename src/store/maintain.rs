@@ -10,7 +10,6 @@ use std::{
 use tokio::{
     runtime::Handle,
     task::{AbortHandle, JoinError, JoinSet},
-    time::sleep,
 };
 
 /// What runs for whom.
@@ -33,9 +32,7 @@ pub async fn maintain(store: &Arc<Inner>, workers: Vec<Handle>) {
         // Seen before the look, so that a change during it is looked at again.
         layout.borrow_and_update();
         tasks.fit(store);
-        let warm_up = store.end_warm_up();
         tokio::select! {
-            () = sleep(warm_up.unwrap_or_default()), if warm_up.is_some() => {}
             () = &mut topology => return,
             changed = layout.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {

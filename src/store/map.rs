@@ -4,13 +4,11 @@ use crate::{
     ring::{Ring, key_hash},
     store::{
         cluster::{SLOTS, Slots, slot_of},
-        freshness::Moment,
         shard::Shard,
     },
     types::FullKey,
 };
 use std::sync::{Arc, OnceLock};
-use tokio::time::Instant;
 
 /// All shards at one time. It never changes; a change makes another one.
 pub struct Map {
@@ -20,7 +18,6 @@ pub struct Map {
     /// Single nodes that a key may be asked of though no slot is theirs yet.
     guests: Vec<Arc<Shard>>,
     parts: OnceLock<Vec<Part>>,
-    previous: Option<Previous>,
 }
 
 /// What a shard has of all keys.
@@ -32,15 +29,6 @@ pub struct Part {
     pub weight: Option<u32>,
     /// Of a Redis Cluster.
     pub slots: Option<usize>,
-}
-
-/// Where keys were before, for some time.
-#[derive(Clone)]
-pub struct Previous {
-    pub map: Arc<Map>,
-    /// When that changed.
-    pub since: Moment,
-    pub until: Instant,
 }
 
 /// From a key to the position of its shard.
@@ -58,15 +46,9 @@ pub struct Route {
     pub hash: u64,
 }
 
-/// The way that a key had before, and since when it has another one.
-pub struct Earlier {
-    pub route: Route,
-    pub since: Moment,
-}
-
 impl Map {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards, guests: Vec::new(), parts: OnceLock::new(), previous: None }
+        Self { routing, shards, guests: Vec::new(), parts: OnceLock::new() }
     }
 
     pub fn with_guests(self, guests: Vec<Arc<Shard>>) -> Self {
@@ -75,21 +57,6 @@ impl Map {
 
     pub fn routing(&self) -> &Routing {
         &self.routing
-    }
-
-    /// The same map, with keys that are elsewhere in `before` on the move until then.
-    pub fn moving_from(self, before: &Map, since: Moment, until: Instant) -> Self {
-        Self { previous: Some(Previous { map: Arc::new(before.settled()), since, until }), ..self }
-    }
-
-    /// The same map, with nothing on the move.
-    pub fn settled(&self) -> Self {
-        let (routing, shards) = (self.routing.clone(), self.shards.clone());
-        Self { guests: self.guests.clone(), ..Self::new(routing, shards) }
-    }
-
-    pub fn previous(&self) -> Option<&Previous> {
-        self.previous.as_ref()
     }
 
     /// True if these are the shards that its ring was made of.
@@ -124,11 +91,9 @@ impl Map {
         &self.shards
     }
 
-    /// All whose nodes are connected to: those before as well.
+    /// All whose nodes are connected to.
     pub fn connected(&self) -> impl Iterator<Item = &Arc<Shard>> {
-        let before = self.previous.iter().flat_map(|previous| previous.map.shards());
-        let gone = before.filter(|before| self.shards.iter().all(|shard| !Arc::ptr_eq(shard, before)));
-        self.shards.iter().chain(&self.guests).chain(gone)
+        self.shards.iter().chain(&self.guests)
     }
 
     pub fn shard(&self, position: usize) -> &Arc<Shard> {
@@ -144,15 +109,7 @@ impl Map {
         }
     }
 
-    /// The key's way, and, while it moves, the one that it had before.
-    pub fn routes(&self, key: &FullKey<'_>) -> (Route, Option<Earlier>) {
-        let now = self.route(key);
-        let before = self.previous.as_ref().filter(|previous| Instant::now() < previous.until);
-        let before = before.map(|previous| Earlier { route: previous.map.route(key), since: previous.since });
-        let before = before.filter(|before| !Arc::ptr_eq(&before.route.shard, &now.shard));
-        (now, before)
-    }
-
+    /// The key's way.
     pub fn route(&self, key: &FullKey<'_>) -> Route {
         let (position, hash) = self.place(key);
         Route { shard: Arc::clone(&self.shards[position]), hash }

@@ -43,11 +43,7 @@ use operation::{batch, get, write};
 use secrecy::ExposeSecret;
 use sentinel::Sentinels;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    runtime::Handle,
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
@@ -81,14 +77,6 @@ impl Inner {
             OperationKind::Delete => Lane::Usual,
         }
     }
-}
-
-/// Keys that move because shards came, went, or changed their weights.
-#[derive(Debug)]
-pub struct WarmUp {
-    pub added: Vec<String>,
-    pub removed: Vec<String>,
-    pub left: Duration,
 }
 
 /// Where a key lives.
@@ -143,19 +131,6 @@ impl Store {
     pub fn apply(&self, settings: &Settings) -> Result<(), String> {
         self.0.sync.set_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
         self.0.apply(settings)
-    }
-
-    /// Which shards came and went, and how long their keys will yet move; `None` if none do.
-    pub fn warm_up(&self) -> Option<WarmUp> {
-        let map = self.0.map.load();
-        let previous = map.previous()?;
-        let names = |map: &Map| map.shards().iter().map(|shard| shard.name().to_string()).collect::<Vec<_>>();
-        let (now, before) = (names(&map), names(&previous.map));
-        Some(WarmUp {
-            added: now.iter().filter(|name| !before.contains(name)).cloned().collect(),
-            removed: before.into_iter().filter(|name| !now.contains(name)).collect(),
-            left: previous.until.saturating_duration_since(Instant::now()),
-        })
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections

@@ -29,4 +29,3 @@ mod tokens;
 mod traces;
 mod transport;
 mod values;
-mod warm_up;

@@ -14,8 +14,6 @@ pub struct Facts {
     pub status: Status,
     /// What is wrong, in sentences.
     pub problems: Vec<String>,
-    /// Keys that move, in sentences.
-    pub changes: Vec<String>,
     /// The slots of a Redis Cluster take the place of the ring.
     pub cluster: bool,
     pub shards: Vec<ShardFacts>,

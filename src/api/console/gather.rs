@@ -71,7 +71,6 @@ pub fn facts(app: &App) -> Facts {
         uptime_secs: app.console.start.elapsed().as_secs(),
         status: readiness.status,
         problems: readiness.problems,
-        changes: readiness.changes,
         cluster: survey.cluster,
         shards: survey.shards.iter().map(|shard| shard_facts(shard, &history, &now)).collect(),
         rates: history.rates(&now),

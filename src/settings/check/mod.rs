@@ -46,7 +46,6 @@ pub fn check(mut found: Found, path: &Path) -> Result<Settings, Problems> {
         telemetry: telemetry::telemetry(&reader(Section::Telemetry, "telemetry")),
         topology: topology::topology(&found, &redis, &reader),
         default_ttl: default_ttl(&redis),
-        warm_up: redis.duration("warm_up_secs", 0..=SECS_MAX),
         redis: Arc::new(redis_settings(&redis, workers(&service))),
         service: service_settings(&service),
         notices,

@@ -19,7 +19,6 @@ use crate::{
             Noted,
             commands::{answer_to, command},
         },
-        operation::{get, write},
         shard::{Shard, Tried},
     },
     telemetry::traces,
@@ -80,14 +79,9 @@ pub async fn run(
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
     let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
     let mut hashes = Vec::with_capacity(operations.len());
-    let mut moving: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
     for (position, operation) in operations.iter().enumerate() {
         let (shard, hash) = map.place(operation.key);
         hashes.push(hash);
-        if map.previous().is_some() && map.routes(operation.key).1.is_some() {
-            moving.entry(operation.key.as_bytes()).or_default().push(position);
-            continue;
-        }
         let part = parts.entry(shard).or_default();
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
@@ -98,10 +92,9 @@ pub async fn run(
         let span = traces::shard(|| shard.name(), "batch", part.reads.len() + part.on_master.len());
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master)).instrument(span)
     });
-    let moving = join_all(moving.into_values().map(|positions| batch.one_by_one(positions)));
-    let (answers, moved) = join(join_all(shards), moving).await;
-    let answers = answers.into_iter().flat_map(|(read, changed)| [read, changed]).chain(moved);
-    let mut answers: Vec<Answered> = answers.flatten().collect();
+    let answers = join_all(shards).await;
+    let mut answers: Vec<Answered> =
+        answers.into_iter().flat_map(|(read, changed)| [read, changed]).flatten().collect();
     answers.sort_unstable_by_key(|(position, _)| *position);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
@@ -140,28 +133,6 @@ impl Group {
 }
 
 impl Batch<'_> {
-    /// Runs operations on one key, in order, as if each had come alone.
-    async fn one_by_one(&self, positions: Vec<usize>) -> Vec<Answered> {
-        let mut answered = Vec::with_capacity(positions.len());
-        for position in positions {
-            let Operation { key, kind } = &self.operations[position];
-            let answer = match kind {
-                OperationKind::Get(freshness) => {
-                    get::get(self.store, key, *freshness, self.deadline).await.and_then(|found| self.count(found))
-                }
-                change => write::write(self.store, key, change, self.deadline).await,
-            };
-            answered.push((position, answer));
-        }
-        answered
-    }
-
-    /// Counts a value that was read against the room in the reply.
-    fn count(&self, found: Option<Vec<u8>>) -> Result<Answer, StoreError> {
-        let bytes = found.as_ref().map_or(0, Vec::len);
-        if self.has_room(bytes) { Ok(Answer::Got(found)) } else { Err(StoreError::ReplyTooLarge) }
-    }
-
     fn has_room(&self, bytes: usize) -> bool {
         self.reply_bytes.fetch_add(bytes, Relaxed) + bytes <= self.room
     }

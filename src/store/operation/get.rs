@@ -9,7 +9,6 @@ use crate::{
         map::Route,
         node::{Node, lanes::Lane},
         operation::commands::{command, got, time_left, tracked},
-        operation::warm_up::Moving,
         shard::{Shard, Tried, hedge::Hedge},
     },
     telemetry::{metrics::Outcome, traces},
@@ -28,13 +27,8 @@ pub async fn get(
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     store.settle(deadline).await;
-    let (now, before) = store.map.load().routes(key);
-    let answer = run(store, &now, key, freshness, deadline).await?;
-    match (answer, before) {
-        // Boxed, so that the usual way does not carry its size.
-        (None, Some(before)) => Box::pin(Moving { store, key, now, before, freshness, deadline }.fetch()).await,
-        (answer, _) => Ok(answer),
-    }
+    let route = store.map.load().route(key);
+    read(store, &route, key, freshness, None, deadline).await.map(|read| read.bytes)
 }
 
 /// As [`get`]; where the node says when keys change, with the origin of the answer.
@@ -45,12 +39,8 @@ pub async fn track(
     deadline: Deadline,
 ) -> Result<Tracked, StoreError> {
     store.settle(deadline).await;
-    let (now, before) = store.map.load().routes(key);
-    if before.is_some() {
-        // What moves may be kept when it has arrived.
-        return get(store, key, freshness, deadline).await.map(|bytes| Tracked { bytes, origin: None });
-    }
-    let mut found = read(store, &now, key, freshness, Some(tracked(key)), deadline).await?;
+    let route = store.map.load().route(key);
+    let mut found = read(store, &route, key, freshness, Some(tracked(key)), deadline).await?;
     // Of what it does not have, a node of a cluster says nothing when its slot goes elsewhere.
     if found.bytes.is_none() && store.cluster.is_some() {
         found.origin = None;
@@ -67,18 +57,7 @@ pub fn would_answer(store: &Inner, source: &Source, key: &FullKey<'_>, freshness
     let (shard, hash) = map.place(key);
     let wish = store.changes.wish(hash, freshness);
     let covered = !wish.master_only && (!wish.strict || source.covers >= wish.since);
-    covered && map.previous().is_none() && map.shard(shard).would_read(&wish, source.node)
-}
-
-/// Reads from one shard.
-pub async fn run(
-    store: &Inner,
-    route: &Route,
-    key: &FullKey<'_>,
-    freshness: Freshness,
-    deadline: Deadline,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    read(store, route, key, freshness, None, deadline).await.map(|read| read.bytes)
+    covered && map.shard(shard).would_read(&wish, source.node)
 }
 
 async fn read(

@@ -3,7 +3,6 @@
 pub mod batch;
 pub mod commands;
 pub mod get;
-pub mod warm_up;
 pub mod write;
 
 use crate::{

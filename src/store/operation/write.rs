@@ -2,12 +2,11 @@
 
 use crate::{
     store::{
-        Answer, Freshness, Inner, OperationKind, StoreError,
+        Answer, Inner, OperationKind, StoreError,
         cluster::{Errand, Refused},
         error::WriteFailure,
         map::Route,
         node::link::{GiveUp, Patience},
-        operation::warm_up::Moving,
         operation::{
             Noted,
             commands::{answer_to, command},
@@ -20,7 +19,7 @@ use crate::{
 use std::pin::pin;
 use tracing::Instrument;
 
-/// Runs a change where the key is, and, while it moves, where it was.
+/// Runs a change on the shard that the key is on.
 pub async fn write(
     store: &Inner,
     key: &FullKey<'_>,
@@ -28,29 +27,11 @@ pub async fn write(
     deadline: Deadline,
 ) -> Result<Answer, StoreError> {
     store.settle(deadline).await;
-    let (now, before) = store.map.load().routes(key);
-    let _noted = Noted { changes: &store.changes, hash: now.hash };
-    match before {
-        None => run(store, &now, key, kind, deadline).await,
-        Some(before) => {
-            let moving = Moving { store, key, now, before, freshness: Freshness::Usual, deadline };
-            // Boxed, so that the usual way does not carry its size.
-            Box::pin(moving.change(kind)).await
-        }
-    }
-}
-
-/// Runs a change on one shard.
-pub async fn run(
-    store: &Inner,
-    route: &Route,
-    key: &FullKey<'_>,
-    kind: &OperationKind<'_>,
-    deadline: Deadline,
-) -> Result<Answer, StoreError> {
+    let route = store.map.load().route(key);
+    let _noted = Noted { changes: &store.changes, hash: route.hash };
     let name = if matches!(kind, OperationKind::Delete) { "delete" } else { "write" };
     let span = traces::shard(|| route.shard.name(), name, 1);
-    let mut changing = pin!(change(store, route, key, kind, deadline).instrument(span));
+    let mut changing = pin!(change(store, &route, key, kind, deadline).instrument(span));
     let answer = changing.as_mut().await;
     traces::end_with(changing.span(), answer.as_ref().map_or_else(StoreError::outcome, |_| Outcome::Success));
     answer

@@ -46,7 +46,6 @@ pub struct Metrics {
     pub hedges_won: Counter,
     pub write_retries: Counter,
     pub redirections: Counters<Redirection>,
-    pub warm_up_values: Counter,
     pub settings: Settings,
     /// When the certificate ends, in seconds since 1970; 0 if that is not known.
     pub certificate_expiry_secs: AtomicU64,
@@ -113,7 +112,6 @@ impl Metrics {
         page.counter(&names::HEDGES_WON, [([], self.hedges_won.get())])?;
         page.counter(&names::RETRIES, [([], self.write_retries.get())])?;
         page.counter(&names::REDIRECTIONS, self.redirections.rows())?;
-        page.counter(&names::WARM_UP, [([], self.warm_up_values.get())])?;
         self.write_connections(page)?;
         page.counter(&names::RELOADS, self.settings.reloads.rows())?;
         page.gauge(&names::RELOAD_SUCCESSFUL, [([], u64::from(!self.settings.last_refused.load(Relaxed)))])?;

@@ -70,7 +70,6 @@ metrics! {
     HEDGES_WON = counter("cachefront_hedges_won_total", &[], "Such reads that the second node answered first");
     RETRIES = counter("cachefront_write_retries_total", &[], "Changes that were sent again, after a node refused them without running them");
     REDIRECTIONS = counter("cachefront_redirections_total", &["kind"], "MOVED and ASK of a Redis Cluster that were followed");
-    WARM_UP = counter("cachefront_warm_up_values_total", &[], "Values that were taken over from the shard where their key was before");
 
     // Shards and nodes
     SHARD_READABLE = gauge("cachefront_shard_readable", &["shard"], "1 if some node of the shard can be read");

@@ -83,13 +83,12 @@ async fn a_replica_that_hears_nothing_lags_behind_and_a_new_master_counts_as_pro
 #[tokio::test]
 async fn the_series_of_a_node_that_is_gone_are_gone() {
     let group = redis(2, 1);
-    let service =
-        Service::start_with("RELOAD_EVERY_SECS=0", &format!("[redis]\nwarm_up_secs=0\n{}", redis_section(&group)));
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &redis_section(&group));
     let page = Scraped::until(&service, STATE, "state=\"up\"", |up| up == 4.0).await;
     let shards: Vec<(String, Address)> = group.shards().map(|(name, master, _)| (name, master.clone())).collect();
     let (replica, lost) = (group.replicas(0)[0].address.to_string(), &shards[1].0);
     assert!(page.0.contains(&replica) && page.0.contains(&format!("shard=\"{lost}\"")));
-    let next = format!("[redis]\nwarm_up_secs=0\n[shard:{}]\nmaster={}\n", shards[0].0, shards[0].1);
+    let next = format!("[redis]\n[shard:{}]\nmaster={}\n", shards[0].0, shards[0].1);
     service.edit(|text| text[..text.find("[redis]").expect("a section")].to_owned() + &next);
     service.reload();
     let page = Scraped::until(&service, STATE, "", |states| states == 1.0).await;

@@ -62,11 +62,11 @@ fn header(facts: &Facts) -> Element {
 
 fn problems(facts: &Facts) -> Option<Element> {
     let item = |text: &String| el("li").text(text);
-    let (problems, changes) = (&facts.problems, &facts.changes);
+    let problems = &facts.problems;
     let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
     let more = (more > 0).then(|| format!("and {more} more, see the tables"));
-    let shown = problems.iter().take(PROBLEMS_SHOWN).chain(&more).chain(changes);
-    (!problems.is_empty() || !changes.is_empty()).then(|| {
+    let shown = problems.iter().take(PROBLEMS_SHOWN).chain(&more);
+    (!problems.is_empty()).then(|| {
         el("section")
             .class(if problems.is_empty() { "callout" } else { "callout warn" })
             .with("aria-label", "What is wrong or changing")
