@@ -3,9 +3,9 @@
 use crate::{
     store::{
         Inner, Store,
-        freshness::Wish,
-        node::Node,
-        shard::{Shard, ShardHealth, Tried, members::Members, standing::Role},
+        consistency::Wish,
+        node::{Node, replication::Role},
+        shard::{Shard, ShardHealth, Tried, members::Members},
     },
     telemetry::metrics::{Label, LinkState, NodeRole, Page, names},
 };

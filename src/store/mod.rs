@@ -3,27 +3,24 @@
 //! Commands go to nodes over multiplexed connections that background tasks ([`Store::maintain`]) keep open; a
 //! request never opens one itself.
 
-mod cluster;
+mod consistency;
 mod error;
-mod freshness;
-mod inspect;
-mod layout;
-mod maintain;
-mod map;
 mod metrics;
 mod node;
 mod operation;
-mod sentinel;
+mod protocol;
 mod shard;
-mod survey;
+mod shard_map;
+mod status;
+mod topology;
 
+pub use consistency::{Freshness, Moment, SyncToken};
 pub use error::{Advice, StoreError};
-pub use freshness::{Freshness, Moment, SyncToken};
-pub use inspect::{Sample, Stored};
 pub use node::tracking::{Forget, Source};
-pub use operation::{Answer, Operation, OperationKind, Origin, REPLY_BYTES_MAX, Tracked};
+pub use operation::{Origin, REPLY_BYTES_MAX, Sample, Stored, Tracked};
+pub use protocol::operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
-pub use survey::{NodeSurvey, ShardSurvey, Survey};
+pub use status::{NodeSurvey, ShardSurvey, Survey};
 
 use crate::{
     ring::Ring,
@@ -32,18 +29,17 @@ use crate::{
     types::{Address, Deadline, FullKey},
 };
 use arc_swap::ArcSwap;
-use cluster::Cluster;
-use freshness::{Changes, Clock, Sync};
-use map::{Map, Routing};
+use consistency::{Changes, Clock, Sync};
 use node::{
     Surroundings,
-    lanes::{Lane, LargeKeys},
+    connection_class::{Lane, LargeKeys},
 };
 use operation::{batch, get, write};
 use secrecy::ExposeSecret;
-use sentinel::Sentinels;
+use shard_map::{Map, Routing};
 use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
+use topology::{cluster::Cluster, sentinel::Sentinels, supervisor};
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
@@ -136,7 +132,7 @@ impl Store {
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections
     /// live on the event loops of the workers, or, where there are none, on the one that this runs on.
     pub async fn maintain(self, workers: Vec<Handle>) {
-        maintain::maintain(&self.0, workers).await;
+        supervisor::maintain(&self.0, workers).await;
     }
 
     /// The bytes under `key`, from a replica where there is one that is fresh enough.

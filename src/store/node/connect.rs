@@ -2,7 +2,7 @@
 
 use crate::{
     settings,
-    store::node::{names::Names, tracking::Tracking},
+    store::node::{resolver::Names, tracking::Tracking},
     types::Address,
 };
 use redis::{

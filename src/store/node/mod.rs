@@ -1,29 +1,30 @@
 //! One Redis node: its connections, the queue for its answers, and what is known of it.
 
 pub mod connect;
-pub mod durable;
-pub mod keep;
-pub mod lanes;
-pub mod link;
-pub mod names;
-mod queue;
-mod role;
+pub mod connection;
+pub mod connection_class;
+pub mod connection_task;
+mod in_flight;
+pub mod replication;
+pub mod resolver;
+mod state;
 pub mod tracking;
+pub mod wait_connections;
 
 use crate::{
     ring::node_seed,
     settings,
     store::{
+        consistency::{Clock, Moment, Progress},
         error::NodeError,
-        freshness::{Clock, Moment, Progress},
         node::connect::{Login, Target},
+        node::replication::Standing,
         node::{
-            durable::Durable,
-            lanes::Lane,
-            link::{Link, Patience, Session},
+            connection::{Link, Patience, Session},
+            connection_class::Lane,
             tracking::{Forget, Source, Tracking},
+            wait_connections::Durable,
         },
-        shard::standing::Standing,
     },
     telemetry::{
         events::Events,

@@ -5,7 +5,7 @@
 //! nothing was pushed. When a node throws everything away, as a replica does before it takes over all of its master's
 //! data, it says so, and counts as another *epoch* of the connection.
 
-use crate::store::{freshness::Moment, node::NodeId};
+use crate::store::{consistency::Moment, node::NodeId};
 use redis::Value;
 use std::sync::{
     Arc,

@@ -7,18 +7,15 @@
 use crate::{
     store::{
         Answer, Freshness, Inner, Operation, OperationKind, StoreError,
-        cluster::Errand,
+        consistency::Wish,
         error::{Advice, NodeError, WriteFailure},
-        freshness::Wish,
         node::{Node, NodeId},
         node::{
-            lanes::Lane,
-            link::{GiveUp, Patience},
+            connection::{GiveUp, Patience},
+            connection_class::Lane,
         },
-        operation::{
-            Noted,
-            commands::{answer_to, command},
-        },
+        operation::{Errand, Noted},
+        protocol::command::{answer_to, command},
         shard::{Shard, Tried},
     },
     telemetry::traces,

@@ -3,13 +3,13 @@
 use crate::{
     store::{
         Freshness, Inner, OperationKind, Origin, Source, StoreError, Tracked,
-        cluster::{Errand, Refused},
+        consistency::Wish,
         error::{Advice, NodeError},
-        freshness::Wish,
-        map::Route,
-        node::{Node, lanes::Lane},
-        operation::commands::{command, got, time_left, tracked},
+        node::{Node, connection_class::Lane},
+        operation::{Errand, Refused},
+        protocol::command::{command, got, time_left, tracked},
         shard::{Shard, Tried, hedge::Hedge},
+        shard_map::Route,
     },
     telemetry::{metrics::Outcome, traces},
     types::{Deadline, FullKey},

@@ -3,15 +3,12 @@
 use crate::{
     store::{
         Answer, Inner, OperationKind, StoreError,
-        cluster::{Errand, Refused},
         error::WriteFailure,
-        map::Route,
-        node::link::{GiveUp, Patience},
-        operation::{
-            Noted,
-            commands::{answer_to, command},
-        },
+        node::connection::{GiveUp, Patience},
+        operation::{Errand, Noted, Refused},
+        protocol::command::{answer_to, command},
         shard::Tried,
+        shard_map::Route,
     },
     telemetry::{metrics::Outcome, traces},
     types::{Deadline, FullKey},

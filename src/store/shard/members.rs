@@ -3,7 +3,7 @@
 use crate::{
     ring::rendezvous_score,
     store::{
-        freshness::{Moment, Wish},
+        consistency::{Moment, Wish},
         node::Node,
     },
     types::Address,

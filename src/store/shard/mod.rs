@@ -1,26 +1,23 @@
 //! A master and its replicas: who is asked, and what their failures mean.
 
+mod attempts;
+pub mod election;
 pub mod hedge;
 pub mod members;
 pub mod roles;
-pub mod standing;
-mod tried;
 
-pub use tried::Tried;
+pub use attempts::Tried;
 
 use crate::{
     settings,
     store::{
         Location,
+        consistency::Wish,
         error::{NodeError, StoreError, WriteFailure},
-        freshness::Wish,
-        node::link::{GiveUp, Patience},
+        node::connection::{GiveUp, Patience},
+        node::replication::{Role, Standing},
         node::{Common, Node, NodeId, Surroundings},
-        shard::{
-            hedge::Hedge,
-            members::Members,
-            standing::{Role, Standing},
-        },
+        shard::{hedge::Hedge, members::Members},
     },
     telemetry::{
         events::Events,

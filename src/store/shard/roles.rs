@@ -2,10 +2,11 @@
 
 use crate::{
     store::{
+        node::replication::{Role, Standing},
         shard::{Decision, Shard},
         shard::{
+            election::{Incumbent, elect},
             members::Members,
-            standing::{Incumbent, Role, Standing, elect},
         },
     },
     telemetry::events::EventKind,

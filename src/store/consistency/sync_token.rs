@@ -5,7 +5,7 @@
 //! met a token as late, and takes that for the moment of its own time: no clocks have to agree. A change is covered by
 //! every later token of any instance that its bearer sends the token to, so one instance and moment are enough.
 
-use crate::store::freshness::{Clock, Freshness, Moment};
+use crate::store::consistency::{Clock, Freshness, Moment};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use std::{

@@ -3,26 +3,20 @@
 //! A background future asks nodes which there are and who has which slots, and makes the map after their answers. A
 //! node that is asked for what it has not says who has it: that is followed at once.
 
-mod layout;
-mod redirect;
+pub mod layout;
 mod refresh;
-mod request;
-mod slots;
 mod view;
-
-pub use redirect::{Errand, Refused};
-pub use slots::{SLOTS, Slots, slot_of};
 
 use crate::{
     settings,
     store::{
         Inner,
-        map::{Map, Routing},
         node::{
             Surroundings,
             connect::{Login, Target},
         },
         shard::Shard,
+        shard_map::{Map, Routing, slots::Slots},
     },
     types::{Address, Deadline},
 };
@@ -45,12 +39,12 @@ const NOT_REACHED: &str = "no node of the Redis Cluster has answered yet";
 pub struct Cluster {
     /// The nodes of the settings, asked when no other one answers.
     seeds: Vec<Address>,
-    redis: Arc<settings::Redis>,
+    pub(in crate::store) redis: Arc<settings::Redis>,
     around: Surroundings,
     /// Told when shards or nodes come or go.
-    layout: watch::Sender<()>,
+    pub(in crate::store) layout: watch::Sender<()>,
     /// Asks for a look at the nodes before its time.
-    wanted: Arc<Notify>,
+    pub(in crate::store) wanted: Arc<Notify>,
     /// The slots have been learned once.
     known: AtomicBool,
     state: Mutex<State>,

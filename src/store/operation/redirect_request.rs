@@ -1,8 +1,8 @@
 //! What requests ask of the cluster, where there is one.
 
-use super::{Errand, Refused, slot_of};
+use super::{Errand, Refused};
 use crate::{
-    store::{Inner, StoreError, error::NodeError, node::Node, shard::Shard},
+    store::{Inner, StoreError, error::NodeError, node::Node, shard::Shard, shard_map::slots::slot_of},
     types::{Deadline, FullKey},
 };
 use redis::Value;

@@ -2,8 +2,8 @@
 
 use super::Node;
 use crate::store::{
-    freshness::Moment,
-    shard::standing::{Role, Standing},
+    consistency::Moment,
+    node::replication::{Role, Standing},
 };
 use std::{
     sync::{MutexGuard, PoisonError, atomic::Ordering::Relaxed},

@@ -3,8 +3,10 @@
 //! `CLUSTER SLOTS` has the addresses that clients are meant to use, `CLUSTER NODES` the epochs: of two claims to one
 //! slot the one of the higher configuration epoch is the newer. That is how the nodes themselves come to agree.
 
-use super::slots::{self, Range, SLOTS};
-use crate::types::Address;
+use crate::{
+    store::shard_map::slots::{self, Range, SLOTS},
+    types::Address,
+};
 use redis::Value;
 use std::{
     cmp::Reverse,

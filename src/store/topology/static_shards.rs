@@ -5,10 +5,9 @@ use crate::{
     settings::{self, Settings, Topology},
     store::{
         Inner,
-        cluster::Cluster,
-        map::{Map, Routing},
-        sentinel::Sentinels,
         shard::Shard,
+        shard_map::{Map, Routing},
+        topology::{cluster::Cluster, sentinel::Sentinels},
     },
     types::Address,
 };
@@ -19,7 +18,7 @@ const TOPOLOGY_WAITS: &str = "[redis]: listed shards, sentinels and cluster are 
 
 impl Inner {
     /// Makes the shards at the start.
-    pub(super) fn lay_out(&mut self, settings: &Settings) -> Result<(), String> {
+    pub(in crate::store) fn lay_out(&mut self, settings: &Settings) -> Result<(), String> {
         match &settings.topology {
             Topology::Static(_) => self.apply(settings),
             Topology::Sentinel(sentinels) => {
@@ -41,7 +40,7 @@ impl Inner {
     }
 
     /// Takes over the shards of other settings, where they are listed. Those that stay keep their connections.
-    pub(super) fn apply(&self, settings: &Settings) -> Result<(), String> {
+    pub(in crate::store) fn apply(&self, settings: &Settings) -> Result<(), String> {
         let before = self.map.load_full();
         let listed = match &settings.topology {
             Topology::Static(listed) if self.sentinels.is_none() && self.cluster.is_none() => listed,
@@ -73,7 +72,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn shard(&self, name: &str, redis: &settings::Redis) -> Shard {
+    pub(in crate::store) fn shard(&self, name: &str, redis: &settings::Redis) -> Shard {
         Shard::new(name, redis, &self.around, &self.layout)
     }
 }

@@ -1,6 +1,6 @@
 //! The queue for a node's answers: how many commands may wait for them, and how long they take.
 
-use super::{Node, link::Session};
+use super::{Node, connection::Session};
 use crate::{
     store::error::NodeError,
     telemetry::{metrics::Label, traces},

@@ -4,7 +4,7 @@ use super::{
     Sentinel, Sentinels,
     answers::{CHANNELS, concerns, questions, replies},
 };
-use crate::store::node::keep::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, jittered};
+use crate::store::node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, jittered};
 use redis::{
     PushInfo, PushKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},

@@ -1,8 +1,8 @@
 //! What one operation has been through: nodes that were asked in vain.
 
 use crate::store::{
+    consistency::Wish,
     error::NodeError,
-    freshness::Wish,
     node::{Node, NodeId},
 };
 

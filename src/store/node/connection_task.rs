@@ -3,14 +3,14 @@
 use crate::{
     store::{
         error::NodeError,
+        node::replication::Standing,
         node::{
             Node,
-            link::{GiveUp, Link, Patience, Phase, Session},
-            names::Names,
+            connection::{GiveUp, Link, Patience, Phase, Session},
+            resolver::Names,
             tracking::Tracking,
         },
-        operation::commands,
-        shard::standing::Standing,
+        protocol::command,
     },
     telemetry::events::EventKind,
     types::Deadline,
@@ -188,7 +188,7 @@ fn forget_all(session: &Session) {
 async fn tell(session: &Session, command: &redis::Cmd, deadline: Deadline) -> Result<(), NodeError> {
     let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
     let answer = session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await });
-    commands::done(&answer.await?)
+    command::done(&answer.await?)
 }
 
 /// Asks the node how it is.

@@ -1,13 +1,13 @@
 //! Which shards there are, and which one a key is on.
 
+pub mod slots;
+
 use crate::{
     ring::{Ring, key_hash},
-    store::{
-        cluster::{SLOTS, Slots, slot_of},
-        shard::Shard,
-    },
+    store::shard::Shard,
     types::FullKey,
 };
+use slots::{SLOTS, Slots, slot_of};
 use std::sync::{Arc, OnceLock};
 
 /// All shards at one time. It never changes; a change makes another one.

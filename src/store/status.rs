@@ -3,9 +3,9 @@
 use crate::{
     store::{
         Store,
-        map::{Map, Part, Routing},
         metrics::{NodeNow, nodes},
         shard::{Shard, ShardHealth},
+        shard_map::{Map, Part, Routing},
     },
     telemetry::metrics::{Buckets, LinkState, NodeRole},
 };

@@ -1,7 +1,7 @@
 //! The background tasks of the store: a connection is kept for every node that there is, roles are watched in every
 //! shard that there is.
 
-use crate::store::{Inner, node::NodeId, node::keep};
+use crate::store::{Inner, node::NodeId, node::connection_task};
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,
@@ -73,7 +73,7 @@ impl Tasks {
                 let (running, workers) = (&mut self.running, &self.workers);
                 // Connection by connection: each worker uses the one that is kept where it runs itself.
                 let keep = |number: usize| {
-                    running.spawn_on(keep::keep(Arc::clone(node), number), &workers[number % workers.len()])
+                    running.spawn_on(connection_task::keep(Arc::clone(node), number), &workers[number % workers.len()])
                 };
                 self.of_nodes.entry(node.id).or_insert_with(|| (0..node.links()).map(keep).collect());
             }

@@ -9,8 +9,8 @@ use crate::{
         Inner,
         node::{Node, NodeId},
         node::{
-            lanes::Lane,
-            link::{GiveUp, Patience},
+            connection::{GiveUp, Patience},
+            connection_class::Lane,
         },
     },
     types::{Address, Deadline},

@@ -1,16 +1,15 @@
 //! From what the nodes say to the map: shards and nodes that stay are kept, with their connections.
 
-use super::{
-    Cluster, State,
-    slots::{self, SLOTS, Slots},
-    view::Group,
-};
+use super::{Cluster, State, view::Group};
 use crate::{
     store::{
         Inner,
-        map::{Map, Routing},
         node::Node,
         shard::Shard,
+        shard_map::{
+            Map, Routing,
+            slots::{self, SLOTS, Slots},
+        },
     },
     telemetry::events::EventKind,
     types::Address,
@@ -38,12 +37,12 @@ pub struct Guest {
 
 impl Cluster {
     /// True if the map is made after this already.
-    pub(super) fn has_agreed(&self, groups: &[Group]) -> bool {
+    pub(in crate::store) fn has_agreed(&self, groups: &[Group]) -> bool {
         self.state().agreed == groups
     }
 
     /// Makes the map after what the nodes agreed on. The error says what is wrong with the certificates for Redis.
-    pub(super) fn apply(&self, store: &Inner, groups: Vec<Group>) -> Result<(), String> {
+    pub(in crate::store) fn apply(&self, store: &Inner, groups: Vec<Group>) -> Result<(), String> {
         let mut state = self.state();
         if state.agreed == groups {
             return Ok(());
@@ -90,7 +89,7 @@ impl Cluster {
     }
 
     /// Notes that `by` says that a slot is now at another node. Returns the shard of that one.
-    pub(super) fn note_moved(&self, store: &Inner, slot: u16, to: &Address, by: &Node) -> Option<Arc<Shard>> {
+    pub(in crate::store) fn note_moved(&self, store: &Inner, slot: u16, to: &Address, by: &Node) -> Option<Arc<Shard>> {
         self.wanted.notify_one();
         let mut state = self.state();
         let map = store.map.load_full();
@@ -118,7 +117,7 @@ impl Cluster {
     }
 
     /// The shard that has the node with this address. A node that is new here is taken in as a guest.
-    pub(super) fn shard_of(&self, store: &Inner, address: &Address) -> Option<Arc<Shard>> {
+    pub(in crate::store) fn shard_of(&self, store: &Inner, address: &Address) -> Option<Arc<Shard>> {
         let map = store.map.load_full();
         let has = |shard: &&Arc<Shard>| shard.members().find(address).is_some();
         match map.connected().find(has) {
@@ -128,7 +127,7 @@ impl Cluster {
     }
 
     /// Ends the stay of guests that have not become owners of slots.
-    pub(super) fn see_off_guests(&self, store: &Inner) {
+    pub(in crate::store) fn see_off_guests(&self, store: &Inner) {
         let mut state = self.state();
         let before = state.guests.len();
         state.guests.retain(|guest| guest.since.elapsed() < GUEST_STAY);
@@ -206,6 +205,6 @@ fn is_same(map: &Map, slots: &Slots, shards: &[Arc<Shard>]) -> bool {
 }
 
 /// Slots are counted from 0.
-pub(super) fn is_slot(slot: u16) -> bool {
+pub(in crate::store) fn is_slot(slot: u16) -> bool {
     slot < SLOTS
 }

@@ -3,17 +3,17 @@
 //!
 //! A node that redirects has done nothing, so writes are sent on as reads are.
 
-use super::{Cluster, layout::is_slot};
 use crate::{
     store::{
         Inner, OperationKind, StoreError,
         error::{NodeError, WriteFailure},
         node::{Node, NodeId},
         node::{
-            lanes::Lane,
-            link::{GiveUp, Patience},
+            connection::{GiveUp, Patience},
+            connection_class::Lane,
         },
         shard::{Shard, Tried},
+        topology::cluster::{Cluster, layout::is_slot},
     },
     telemetry::metrics,
     types::{Address, Deadline, FullKey},

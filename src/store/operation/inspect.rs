@@ -3,12 +3,12 @@
 use crate::{
     store::{
         Store, StoreError,
+        consistency::{Moment, Wish},
         error::NodeError,
-        freshness::{Moment, Wish},
         node::{
             Node,
-            lanes::Lane,
-            link::{GiveUp, Patience},
+            connection::{GiveUp, Patience},
+            connection_class::Lane,
         },
         shard::{Shard, Tried},
     },

@@ -1,0 +1,38 @@
+//! This process's time.
+
+use tokio::time::Instant;
+
+/// A point in this process's time, in milliseconds; 0 is before everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    pub const NONE: Self = Self(0);
+
+    pub fn from_ms(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    pub fn ms(self) -> u64 {
+        self.0
+    }
+}
+
+/// Tells moments.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Clock {
+    /// A moment at or before now: what was acknowledged until then has happened.
+    pub fn now(self) -> Moment {
+        Moment(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
