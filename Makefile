@@ -16,6 +16,8 @@ run: redis
 
 test: redis haproxy prometheus
 	cargo test --locked
+	python3 scripts/run_docs.py --self-test
+	python3 scripts/run_docs.py
 	python3 scripts/check_manifests.py --self-test
 
 # Everything that can be said without running the service.
