@@ -63,7 +63,7 @@ COMPOSE = [
 CHART = [
     ("Chart.yaml", "version: 0.1.0", "version: one", "is invalid"),
     ("README.md", "| `replicaCount` | `2` |", "| `replicaCount` | `3` |", "is not current"),
-    ("values.yaml", "# Pods, where `autoscaling` is off.\n", "", "replicaCount has no comment"),
+    ("values.yaml", "# Number of pods while `autoscaling` is off.\n", "", "replicaCount has no comment"),
     ("values.yaml", "replicaCount: 2", "replicaCount: 2\nreplicas: 2", "only one has replicas"),
     ("values.schema.json", '"additionalProperties": false', '"additionalProperties": true', "the top takes any name"),
     ("values.schema.json", "[Jj][Ww][Tt]_[Ss][Ee][Cc][Rr][Ee][Tt]_[Kk][Ee][Yy]|", "", "should be refused with"),
