@@ -7,7 +7,7 @@ RUNS ?= 10
 PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak drill bench redis haproxy prometheus dist static clean
+.PHONY: run test check fmt docs failures soak drill bench redis haproxy prometheus dist clean
 
 # A service to try out, with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -78,10 +78,6 @@ dist:
 	@sh scripts/package.sh $(PROFILE)
 	@sh scripts/install_redis.sh
 	@sh scripts/check_package.sh target/packages/*.deb
-
-# A program for any Linux, whatever its libc. Nobody has tried this yet.
-static:
-	sh scripts/static_build.sh
 
 clean:
 	cargo clean

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Checks the files under deploy/ without a cluster: python3 scripts/check_manifests.py [--self-test | --write-docs]
 
-Base and overlays of kustomize, and the Helm chart in many variants, are rendered. Each resource is validated against
-the schemas of Kubernetes, and then what schemas can't see: that names, labels, ports and paths which refer to each
-other agree, that every container is hardened, that network policies let through what is needed, that no secret is
-where it can be read, and that Cachefront accepts the settings. Prints what was checked, or a line for each problem and
-exits with 1.
+Renders base and overlays of kustomize, with the real kubectl, and the Helm chart in many variants, with Helm's own code.
+Validates each resource against the schemas of Kubernetes, and then checks what schemas cannot express: that names,
+labels, ports and paths which refer to each other agree, that every container is hardened, that network policies let
+through what is needed, that no secret is where it can be read, and that Cachefront accepts the settings. Prints what was
+checked, or a line for each problem and exits with 1.
 
 --self-test   breaks copies of the files, one at a time, and checks that each break is reported
 --write-docs  writes the table of values in the chart's README.md
@@ -20,30 +20,37 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VALIDATOR = "kubernetes-validate==1.37.0"
 HELM = "helm-python-sdk==0.2.2"
-# Where there is a Helm to install; elsewhere the chart is not rendered.
+# The platforms that the package of Helm exists for. Elsewhere the chart is not rendered.
 HELM_PLATFORMS = (("Linux", "x86_64"), ("Darwin", "arm64"))
 
 
 def main():
-    from manifests import breaks, chart, compose, kustomize, resources, table
+    from manifests import breaks, chart, compose, kubectl, kustomize, resources, table
 
     deploy = ROOT / "deploy"
-    parts = {"kustomize": kustomize.check, "compose": compose.check, "renderer": kustomize.renderer_problems}
-    if has_helm():
-        parts["chart"] = chart.check
-    else:
-        print(f"manifests: there is no {HELM} for {platform.system()} {platform.machine()}, so the chart is not checked")
+    parts = {"kustomize": kustomize.check, "compose": compose.check, "chart": chart.check}
+    missing = {}
+    if not kubectl.ensure():
+        missing["kustomize"] = "there is no kubectl in PATH, so deploy/kubernetes is not checked"
+    if not has_helm():
+        missing["chart"] = f"there is no {HELM} for {platform.system()} {platform.machine()}, so the chart is not checked"
+    for part, message in missing.items():
+        print(f"manifests: {message}")
+        del parts[part]
+    if missing and os.environ.get("CI") == "true":
+        sys.exit("manifests: in CI everything has to be checked")
     if sys.argv[1:] == ["--self-test"]:
         return breaks.test(deploy, parts)
     if sys.argv[1:] == ["--write-docs"]:
         return table.write(deploy / "helm/cachefront")
-    problems = [problem for part in parts.values() for problem in part(deploy)]
+    problems = [problem for check in parts.values() for problem in check(deploy)]
     for problem in problems:
         print(f"manifests: {problem}")
     if not problems:
         versions = " and ".join(resources.KUBERNETES_VERSIONS)
-        variants = f" and the chart in {len(chart.variants())} variants" if has_helm() else ""
-        print(f"manifests: {', '.join(kustomize.FOLDERS)}{variants}: {len(resources.validated)} resources valid for Kubernetes {versions}")
+        folders = [f"kubernetes/{folder}" for folder in kustomize.FOLDERS] if "kustomize" in parts else []
+        chart_in_variants = [f"the chart in {len(chart.variants())} variants"] if "chart" in parts else []
+        print(f"manifests: {', '.join([*folders, *chart_in_variants])}: {len(resources.validated)} resources valid for Kubernetes {versions}")
     return 1 if problems else 0
 
 
@@ -52,7 +59,7 @@ def has_helm():
 
 
 def enter_venv():
-    """Runs this script again with its packages at hand, which it installs where they are not."""
+    """Runs this script again in a virtual environment with its packages, which it makes first if it is missing."""
     packages = [VALIDATOR] + [HELM] * has_helm()
     venv = ROOT / "target/tools/manifests"
     python = venv / "bin/python"
