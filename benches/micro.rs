@@ -87,7 +87,7 @@ fn open(bencher: Bencher<'_, '_>, bytes: usize) {
 /// `false`: a token that was not seen before.
 #[divan::bench(args = [true, false])]
 fn token_check(bencher: Bencher<'_, '_>, known: bool) {
-    let client = settings::Client {
+    let client = settings::ClientConfig {
         id: "cachefront".to_owned(),
         any_client_id: true,
         api_key_hashes: vec![digest_api_key("key")],
@@ -95,7 +95,7 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
         namespace: None,
         commands_per_second: None,
     };
-    let settings = settings::Auth {
+    let settings = settings::AuthConfig {
         jwt_secret: SecretString::from("a-secret-for-this-bench-of-32-bytes"),
         token_life: Duration::from_secs(900),
         clients: vec![client],
@@ -118,7 +118,7 @@ fn counted_read(bencher: Bencher<'_, '_>) {
         let mut measured = metrics.requests.start(Kind::Unread);
         metrics.tokens.count(Lookup::Hit);
         let start = Instant::now();
-        node.note(start.elapsed());
+        node.observe(start.elapsed());
         (measured.kind, measured.outcome) = (Kind::Read, Outcome::Success);
     });
 }

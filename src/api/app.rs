@@ -1,12 +1,14 @@
 //! What the handlers share.
 
-use super::{body::Limits, budget::Budget, console::Console, failure_log::FailureLog, live::Live, sync};
+use super::{
+    body::BodyLimits, budget::ResourceLimit, console::Console, failure_log::FailureLog, live::ReloadableState, sync,
+};
 use crate::{
-    cache::Near,
+    cache::NearValues,
     settings::Settings,
     store::Store,
     telemetry::{
-        metrics::{Metrics, Page, names},
+        metrics::{Metrics, MetricsWriter, names},
         traces::Traces,
     },
 };
@@ -26,14 +28,14 @@ const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
 const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 pub struct App {
-    live: ArcSwap<Live>,
+    reloadable: ArcSwap<ReloadableState>,
     pub store: Store,
-    pub near: Option<Near>,
-    body_memory: Budget,
+    pub near: Option<NearValues>,
+    body_memory: ResourceLimit,
     /// Apart from the others', so that strangers can't take what callers need.
-    login_memory: Budget,
+    login_memory: ResourceLimit,
     /// Requests to `/cache` that are being worked on.
-    pub requests: Budget,
+    pub requests: ResourceLimit,
     pub failures: FailureLog,
     pub metrics: Arc<Metrics>,
     pub traces: Traces,
@@ -46,15 +48,27 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>, traces: Traces) -> Self {
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        near: Option<NearValues>,
+        metrics: Arc<Metrics>,
+        traces: Traces,
+    ) -> Self {
         Self {
             empty_sync_token: sync::value(&store.empty_sync_token()),
-            live: ArcSwap::from_pointee(Live::new(settings, store.clone(), near.clone(), &metrics, None)),
+            reloadable: ArcSwap::from_pointee(ReloadableState::new(
+                settings,
+                store.clone(),
+                near.clone(),
+                &metrics,
+                None,
+            )),
             store,
             near,
-            body_memory: Budget::default(),
-            login_memory: Budget::default(),
-            requests: Budget::default(),
+            body_memory: ResourceLimit::default(),
+            login_memory: ResourceLimit::default(),
+            requests: ResourceLimit::default(),
             failures: FailureLog::default(),
             metrics,
             traces,
@@ -65,15 +79,15 @@ impl App {
     }
 
     /// What can change while requests run. Each request takes it once, so that it sees one state all through.
-    pub fn live(&self) -> Arc<Live> {
-        self.live.load_full()
+    pub fn reloadable(&self) -> Arc<ReloadableState> {
+        self.reloadable.load_full()
     }
 
     /// Lets other settings count from the next request on. To be called by one task only.
     pub fn apply(&self, settings: &Settings) {
-        let before = self.live();
-        let next = Live::new(settings, self.store.clone(), self.near.clone(), &self.metrics, Some(&before));
-        self.live.store(Arc::new(next));
+        let before = self.reloadable();
+        let next = ReloadableState::new(settings, self.store.clone(), self.near.clone(), &self.metrics, Some(&before));
+        self.reloadable.store(Arc::new(next));
         self.traces.set_sample_ratio(settings.telemetry.sample_ratio);
         if let Some(near) = &self.near {
             near.clear();
@@ -81,21 +95,25 @@ impl App {
     }
 
     /// What the bodies of commands may take.
-    pub fn body_limits(&self, live: &Live) -> Limits<'_> {
-        Limits { bytes_max: live.body_bytes_max, memory: &self.body_memory, memory_bytes_max: live.bodies_bytes_max }
+    pub fn body_limits(&self, live: &ReloadableState) -> BodyLimits<'_> {
+        BodyLimits {
+            bytes_max: live.body_bytes_max,
+            memory: &self.body_memory,
+            memory_bytes_max: live.bodies_bytes_max,
+        }
     }
 
     /// What the bodies of logins may take.
-    pub fn login_limits(&self) -> Limits<'_> {
-        Limits { bytes_max: LOGIN_BODY_BYTES_MAX, memory: &self.login_memory, memory_bytes_max: LOGIN_BYTES_MAX }
+    pub fn login_limits(&self) -> BodyLimits<'_> {
+        BodyLimits { bytes_max: LOGIN_BODY_BYTES_MAX, memory: &self.login_memory, memory_bytes_max: LOGIN_BYTES_MAX }
     }
 
     /// Writes what requests take of what there is.
-    pub fn write_metrics(&self, page: &mut Page<'_>) -> fmt::Result {
-        let live = self.live();
-        page.gauge(&names::IN_PROGRESS, [([], self.requests.taken())])?;
+    pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
+        let live = self.reloadable();
+        page.gauge(&names::IN_PROGRESS, [([], self.requests.in_use())])?;
         page.gauge(&names::REQUESTS_MAX, [([], live.requests_max)])?;
-        page.gauge(&names::BODY_MEMORY, [([], self.body_memory.taken())])?;
+        page.gauge(&names::BODY_MEMORY, [([], self.body_memory.in_use())])?;
         page.gauge(&names::BODY_MEMORY_MAX, [([], live.bodies_bytes_max)])?;
         self.traces.write_metrics(page)?;
         self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))

@@ -1,7 +1,7 @@
 //! Request bodies: their type, their size, and how long they may take to come.
 
 use super::{
-    budget::{Budget, Share},
+    budget::{Permit, ResourceLimit},
     problem::Problem,
 };
 use axum::{
@@ -52,20 +52,20 @@ pub fn unsupported_media() -> Problem {
 }
 
 /// A body, and its share of the memory for bodies.
-pub struct Held<'b> {
+pub struct BufferedBody<'b> {
     pub bytes: Bytes,
-    _memory: Share<'b>,
+    _memory: Permit<'b>,
 }
 
 /// What bodies may take: each of them, and all together.
-pub struct Limits<'b> {
+pub struct BodyLimits<'b> {
     pub bytes_max: usize,
-    pub memory: &'b Budget,
+    pub memory: &'b ResourceLimit,
     pub memory_bytes_max: usize,
 }
 
 /// Reads a whole body.
-pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Problem> {
+pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
     if announced > limits.bytes_max {
         Box::pin(discard(headers, body)).await;
@@ -75,7 +75,7 @@ pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &Limits<'b>) -> R
     timeout(BODY_TIMEOUT, collect(body, limits)).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn collect<'b>(mut body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Problem> {
+async fn collect<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     let mut memory = limits.memory.share();
@@ -87,12 +87,12 @@ async fn collect<'b>(mut body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Pr
         let refused = if length > limits.bytes_max {
             Some(too_large(limits.bytes_max))
         } else {
-            memory.grow_to(length, limits.memory_bytes_max).err()
+            memory.reserve(length, limits.memory_bytes_max).err()
         };
         if let Some(problem) = refused {
             // What is not wanted takes no memory from others while the rest of it comes.
             drop((first, all, data, memory));
-            Box::pin(linger(body)).await;
+            Box::pin(drain(body)).await;
             return Err(problem);
         }
         // Most bodies are one piece, which is passed on as it is.
@@ -103,18 +103,18 @@ async fn collect<'b>(mut body: Body, limits: &Limits<'b>) -> Result<Held<'b>, Pr
             all.extend_from_slice(&data);
         }
     }
-    Ok(Held { bytes: if all.is_empty() { first } else { all.freeze() }, _memory: memory })
+    Ok(BufferedBody { bytes: if all.is_empty() { first } else { all.freeze() }, _memory: memory })
 }
 
 /// Reads and forgets a body that no answer depends on, so that its sender gets to read the answer.
 pub async fn discard(headers: &HeaderMap, body: Body) {
     // A client that asked first has not sent anything yet, and need not.
     if !headers.contains_key(EXPECT) {
-        linger(body).await;
+        drain(body).await;
     }
 }
 
-async fn linger(mut body: Body) {
+async fn drain(mut body: Body) {
     let read_on = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {

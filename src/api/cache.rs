@@ -10,14 +10,14 @@ use super::{
     measure,
     problem::Problem,
     reply, schemas,
-    sync::Sync,
+    sync::SyncTokenHeader,
 };
 use crate::{
     auth::Caller,
     cache::{Cache, CacheError, Command},
     store::Freshness,
     telemetry::{
-        metrics::{Kind, Measured, Outcome, Shed},
+        metrics::{Kind, Outcome, RequestTimer, Shed},
         traces,
     },
     types::Deadline,
@@ -54,7 +54,7 @@ const REPLY_BYTES: usize = 256;
 )]
 pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
     let mut measured = app.metrics.requests.start(Kind::Unread);
-    let mut sync = Sync::default();
+    let mut sync = SyncTokenHeader::default();
     let mut response = run(&app, &id, &mut sync, &mut measured, request).await.unwrap_or_else(|problem| {
         problem.log(&app.failures, &id);
         measured.outcome = problem.outcome();
@@ -70,12 +70,12 @@ pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<Request
 async fn run(
     app: &App,
     id: &RequestId,
-    sync: &mut Sync,
-    measured: &mut Measured<'_>,
+    sync: &mut SyncTokenHeader,
+    measured: &mut RequestTimer<'_>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let live = app.live();
+    let live = app.reloadable();
     let admitted = caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
         Media::Json => sync.read(&parts.headers, &app.store).map(|freshness| (caller, freshness)),
         Media::Form | Media::Other => Err(body::unsupported_media()),
@@ -91,9 +91,9 @@ async fn run(
     let body = body.inspect_err(|problem| measure::shed(app, problem, Shed::Memory))?;
     // Only now, so that slow senders hold no place.
     let mut place = app.requests.share();
-    place.grow_to(1, live.requests_max).inspect_err(|problem| measure::shed(app, problem, Shed::Requests))?;
+    place.reserve(1, live.requests_max).inspect_err(|problem| measure::shed(app, problem, Shed::Requests))?;
     let deadline = Deadline::within(live.deadline);
-    let asked = Asked { app, cache: &live.cache, id, caller: &caller, freshness, deadline };
+    let asked = RequestContext { app, cache: &live.cache, id, caller: &caller, freshness, deadline };
     match command::parse_body(&body.bytes)? {
         Body::One(text) => asked.one(sync, measured, text).await,
         // Apart, so that single commands do not carry the room for it.
@@ -108,7 +108,7 @@ async fn run(
 }
 
 /// What a request's commands have in common.
-struct Asked<'a> {
+struct RequestContext<'a> {
     app: &'a App,
     cache: &'a Cache,
     id: &'a RequestId,
@@ -117,8 +117,13 @@ struct Asked<'a> {
     deadline: Deadline,
 }
 
-impl Asked<'_> {
-    async fn one(&self, sync: &mut Sync, measured: &mut Measured<'_>, text: &str) -> Result<Response, Problem> {
+impl RequestContext<'_> {
+    async fn one(
+        &self,
+        sync: &mut SyncTokenHeader,
+        measured: &mut RequestTimer<'_>,
+        text: &str,
+    ) -> Result<Response, Problem> {
         let command = permitted(self.caller, command::parse(text))?;
         self.app.console.sampler.note(command.key(), self.caller.namespace());
         measured.kind = measure::kind(&command);
@@ -134,7 +139,7 @@ impl Asked<'_> {
     }
 
     /// Every item has its own reply, in order; a failed item does not fail its neighbours.
-    async fn batch(&self, sync: &mut Sync, items: &[&RawValue]) -> Response {
+    async fn batch(&self, sync: &mut SyncTokenHeader, items: &[&RawValue]) -> Response {
         let Self { app, id, caller, .. } = self;
         let requests = &app.metrics.requests;
         let mut commands = Vec::with_capacity(items.len());

@@ -18,7 +18,7 @@ impl Default for FailureLog {
 
 impl FailureLog {
     /// Notes what went wrong; the surplus of a flood is dropped.
-    pub fn note(&self, id: &RequestId, code: &str, cause: &str) {
+    pub fn record(&self, id: &RequestId, code: &str, cause: &str) {
         if self.0.check().is_ok() {
             let trace_id = traces::trace_id();
             tracing::warn!(request_id = id.as_str(), trace_id, code, cause, "a request failed");

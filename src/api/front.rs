@@ -4,7 +4,7 @@
 use super::{app::App, cache, console, layers::RequestId, metrics, problem};
 use crate::telemetry::{
     metrics::{Kind, Outcome},
-    traces::{self, Caller},
+    traces::{self, RemoteContext},
 };
 use axum::{
     Extension, Router,
@@ -28,35 +28,35 @@ use tracing::{Instrument, Span};
 
 /// A router and what is around it.
 #[derive(Clone)]
-pub struct Front {
+pub struct HttpService {
     router: Router,
     app: Arc<App>,
     /// This port takes commands.
     commands: bool,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-impl Front {
+impl HttpService {
     pub fn new(router: Router, app: Arc<App>, commands: bool) -> Self {
         Self { router, app, commands }
     }
 }
 
-impl<B> Service<Request<B>> for Front
+impl<B> Service<Request<B>> for HttpService
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answering {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let id = RequestId::of(request.headers());
         let is_last = request.version() < Version::HTTP_2 && self.commands && self.app.is_draining();
         let mut request = request.map(Body::new);
@@ -93,7 +93,7 @@ fn span(app: &App, name: &str, id: &RequestId, headers: &HeaderMap) -> Span {
         return Span::none();
     }
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let caller = Caller { traceparent: header("traceparent"), tracestate: header("tracestate") };
+    let caller = RemoteContext { traceparent: header("traceparent"), tracestate: header("tracestate") };
     app.traces.request(name, id.as_str(), &caller)
 }
 

@@ -2,14 +2,14 @@
 
 use crate::{
     auth::Auth,
-    cache::{Cache, Near},
+    cache::{Cache, NearValues},
     settings::Settings,
     store::Store,
     telemetry::metrics::Metrics,
 };
 use std::{sync::Arc, time::Duration};
 
-pub struct Live {
+pub struct ReloadableState {
     pub auth: Auth,
     pub cache: Cache,
     pub deadline: Duration,
@@ -18,11 +18,11 @@ pub struct Live {
     pub bodies_bytes_max: usize,
 }
 
-impl Live {
+impl ReloadableState {
     pub fn new(
         settings: &Settings,
         store: Store,
-        near: Option<Near>,
+        near: Option<NearValues>,
         metrics: &Arc<Metrics>,
         before: Option<&Self>,
     ) -> Self {

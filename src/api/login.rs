@@ -60,7 +60,7 @@ async fn run(app: &App, request: Request) -> Result<Response, Problem> {
         (None, Media::Json) => vec![from_json(&body.bytes)?],
         (None, Media::Other) => return Err(body::unsupported_media()),
     };
-    let live = app.live();
+    let live = app.reloadable();
     let outcome = logins
         .iter()
         .map(|login| live.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));

@@ -26,7 +26,7 @@ mod sync;
 pub use app::App;
 pub use command::parse as parse_command;
 pub use console::watch;
-pub use front::Front;
+pub use front::HttpService;
 pub use openapi::document as openapi_document;
 pub use reply::write as write_reply;
 
@@ -37,20 +37,20 @@ use axum::{
 use std::sync::Arc;
 
 /// Every path of the HTTPS port.
-pub fn router(app: Arc<App>) -> Front {
+pub fn router(app: Arc<App>) -> HttpService {
     let router = Router::new()
         .route("/login", post(login::login))
         .route(cache::PATH, post(cache::cache))
         .merge(probe_routes())
         .merge(openapi::routes());
     let router = finish(router, Arc::clone(&app));
-    Front::new(router, app, true)
+    HttpService::new(router, app, true)
 }
 
 /// Every path of the admin port: nothing there needs a token, and no values are served.
-pub fn admin_router(app: Arc<App>) -> Front {
+pub fn admin_router(app: Arc<App>) -> HttpService {
     let router = finish(probe_routes().merge(metrics::routes(&app)).merge(console::routes()), Arc::clone(&app));
-    Front::new(router, app, false)
+    HttpService::new(router, app, false)
 }
 
 fn probe_routes() -> Router<Arc<App>> {

@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz`, `/version`: for orchestrators and people, without a token.
 
-use super::{app::App, console::Status, json, schemas};
+use super::{app::App, console::ServiceStatus, json, schemas};
 use crate::store::ShardHealth;
 use axum::{
     extract::State,
@@ -23,7 +23,7 @@ struct Health {
 /// Whether requests should be sent here, and what is missing.
 #[derive(Serialize)]
 pub struct Readiness {
-    pub status: Status,
+    pub status: ServiceStatus,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }
@@ -50,7 +50,7 @@ pub async fn healthz() -> Response {
 ))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
     let readiness = readiness(&app);
-    let ready = readiness.status != Status::NotReady;
+    let ready = readiness.status != ServiceStatus::NotReady;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer(code, &readiness)
 }
@@ -66,15 +66,15 @@ pub fn readiness(app: &App) -> Readiness {
     }
     let ready = !app.is_draining() && complete_once && shards.iter().any(ShardHealth::can_read);
     let status = match (ready, problems.is_empty()) {
-        (true, true) => Status::Ready,
-        (true, false) => Status::Degraded,
-        (false, _) => Status::NotReady,
+        (true, true) => ServiceStatus::Ready,
+        (true, false) => ServiceStatus::Degraded,
+        (false, _) => ServiceStatus::NotReady,
     };
     Readiness { status, problems }
 }
 
 fn shard_problems(shard: &ShardHealth) -> Vec<String> {
-    if let Some(vacancy) = shard.vacancy {
+    if let Some(vacancy) = shard.unavailable_reason {
         return vec![format!("shard \"{}\": {vacancy}", shard.name)];
     }
     if !shard.known {
@@ -85,7 +85,7 @@ fn shard_problems(shard: &ShardHealth) -> Vec<String> {
     let replicas = (missing > 0)
         .then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
     let contested = shard
-        .contested
+        .split_brain
         .then(|| format!("shard \"{}\": two nodes call themselves master; one of them is used", shard.name));
     master.into_iter().chain(replicas).chain(contested).collect()
 }

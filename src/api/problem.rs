@@ -166,7 +166,7 @@ impl Problem {
     /// Says in the log what a caller must not see.
     pub fn log(&self, failures: &FailureLog, id: &RequestId) {
         if let Some(cause) = &self.0.cause {
-            failures.note(id, self.0.code, cause);
+            failures.record(id, self.0.code, cause);
         }
     }
 }

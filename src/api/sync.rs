@@ -8,15 +8,15 @@ const HEADER: HeaderName = HeaderName::from_static("cache-sync-token");
 
 /// The token of one request and its answer.
 #[derive(Default)]
-pub struct Sync {
+pub struct SyncTokenHeader {
     given: Option<HeaderValue>,
     changes: bool,
 }
 
-impl Sync {
+impl SyncTokenHeader {
     /// How fresh the request's reads have to be.
     pub fn read(&mut self, headers: &HeaderMap, store: &Store) -> Result<Freshness, Problem> {
-        let Some(given) = headers.get(HEADER) else { return Ok(Freshness::Usual) };
+        let Some(given) = headers.get(HEADER) else { return Ok(Freshness::ReadYourWrites) };
         let token = given.to_str().ok().and_then(|text| text.parse::<SyncToken>().ok()).ok_or_else(|| {
             Problem::bad_request(
                 "invalid_sync_token",

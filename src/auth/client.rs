@@ -36,7 +36,7 @@ impl Limiter {
 
 impl Client {
     /// A client; where it was there before with the same rate limit, what it has sent goes on to count.
-    pub fn new(client: &settings::Client, before: Option<&Self>) -> Self {
+    pub fn new(client: &settings::ClientConfig, before: Option<&Self>) -> Self {
         let limiter = client.commands_per_second.map(|limit| {
             let before = before.and_then(|before| before.limiter.clone());
             before.filter(|before| before.commands_per_second == limit).unwrap_or_else(|| Limiter::new(limit))

@@ -7,7 +7,7 @@ mod verified;
 
 pub use client::{Caller, Client, Refusal};
 pub use login::LoginError;
-pub use token::{Token, TokenError};
+pub use token::{IssuedToken, TokenError};
 
 use crate::{
     settings,
@@ -15,7 +15,7 @@ use crate::{
 };
 use std::sync::Arc;
 use token::Tokens;
-use verified::{Fingerprint, Known, VerifiedTokens};
+use verified::{Fingerprint, KnownToken, VerifiedTokens};
 
 /// All clients, and the tokens that name them.
 pub struct Auth {
@@ -27,9 +27,9 @@ pub struct Auth {
 
 impl Auth {
     /// What the settings say; the clients of `before` that are still there keep count of what they sent.
-    pub fn new(settings: &settings::Auth, before: Option<&Self>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: &settings::AuthConfig, before: Option<&Self>, metrics: Arc<Metrics>) -> Self {
         let known = |id: &str| before?.clients.iter().find(|client| client.id() == id).map(Arc::as_ref);
-        let client = |client: &settings::Client| Arc::new(Client::new(client, known(&client.id)));
+        let client = |client: &settings::ClientConfig| Arc::new(Client::new(client, known(&client.id)));
         Self {
             clients: settings.clients.iter().map(client).collect(),
             tokens: Tokens::new(&settings.jwt_secret, settings.token_life),
@@ -39,7 +39,7 @@ impl Auth {
     }
 
     /// A token for whoever knows one of the API keys. A `client_id` that is sent must be that of the key's client.
-    pub fn log_in(&self, client_id: Option<&str>, api_key: &str) -> Result<Token, LoginError> {
+    pub fn log_in(&self, client_id: Option<&str>, api_key: &str) -> Result<IssuedToken, LoginError> {
         let client = login::find(&self.clients, client_id, api_key)?;
         Ok(self.tokens.issue(client))
     }
@@ -54,7 +54,7 @@ impl Auth {
             return Err(TokenError::Invalid);
         }
         let fingerprint = Fingerprint::of(token);
-        if let Some(Known { client, scopes, .. }) = self.verified.find(&fingerprint, now_secs) {
+        if let Some(KnownToken { client, scopes, .. }) = self.verified.find(&fingerprint, now_secs) {
             self.metrics.tokens.count(Lookup::Hit);
             return Ok(Caller::new(client, scopes));
         }
@@ -63,8 +63,8 @@ impl Auth {
         let client = self.clients.iter().find(|client| client.id() == claims.subject).ok_or(TokenError::Invalid)?;
         // What was taken from a client since its token was issued counts at once.
         let scopes = claims.scopes.and(client.scopes());
-        let known = Known { client: Arc::clone(client), scopes, times: claims.times };
-        self.verified.note(fingerprint, known);
+        let known = KnownToken { client: Arc::clone(client), scopes, times: claims.times };
+        self.verified.insert(fingerprint, known);
         Ok(Caller::new(Arc::clone(client), scopes))
     }
 }

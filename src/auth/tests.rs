@@ -10,8 +10,8 @@ const LIFE: Duration = Duration::from_secs(60);
 /// How far clocks may differ, in seconds.
 const LEEWAY_SECS: u64 = 5;
 
-fn settings(secret: &str, clients: &[(&str, Scopes)]) -> settings::Auth {
-    let client = |(id, scopes): &(&str, Scopes)| settings::Client {
+fn settings(secret: &str, clients: &[(&str, Scopes)]) -> settings::AuthConfig {
+    let client = |(id, scopes): &(&str, Scopes)| settings::ClientConfig {
         id: (*id).to_owned(),
         any_client_id: false,
         api_key_hashes: vec![settings::digest_api_key(id)],
@@ -19,7 +19,7 @@ fn settings(secret: &str, clients: &[(&str, Scopes)]) -> settings::Auth {
         namespace: None,
         commands_per_second: None,
     };
-    settings::Auth {
+    settings::AuthConfig {
         jwt_secret: SecretString::from(secret),
         token_life: LIFE,
         clients: clients.iter().map(client).collect(),
@@ -79,7 +79,7 @@ fn a_token_that_was_not_accepted_is_not_remembered() {
 fn other_settings_end_what_was_known() {
     let (auth, token, _) = with_token();
     auth.verify(&token).expect("a fresh token");
-    let verified_by = |settings: &settings::Auth| Auth::new(settings, Some(&auth), Arc::default()).verify(&token);
+    let verified_by = |settings: &settings::AuthConfig| Auth::new(settings, Some(&auth), Arc::default()).verify(&token);
     let reads = Scopes::parse("read").expect("a scope");
     let fewer = verified_by(&settings(SECRET, &[("a", reads)])).expect("the client is still there");
     assert_eq!(fewer.permit(Scope::Write), Err(Refusal::MissingScope(Scope::Write)));
@@ -93,8 +93,8 @@ fn only_so_many_tokens_are_kept() {
     let (auth, ..) = with_token();
     let client = &auth.clients[0];
     for number in 0..3 * verified::TOKENS_MAX {
-        let known = Known { client: Arc::clone(client), scopes: Scopes::ALL, times: 0..=u64::MAX };
-        auth.verified.note(Fingerprint::of(&number.to_string()), known);
+        let known = KnownToken { client: Arc::clone(client), scopes: Scopes::ALL, times: 0..=u64::MAX };
+        auth.verified.insert(Fingerprint::of(&number.to_string()), known);
     }
     let kept = (0..3 * verified::TOKENS_MAX).filter(|number| is_known(&auth, &number.to_string(), 1)).count();
     assert!((1..=verified::TOKENS_MAX).contains(&kept), "{kept}");

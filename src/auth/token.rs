@@ -20,7 +20,7 @@ const LEEWAY_SECS: u64 = 5;
 pub const BYTES_MAX: usize = 4096;
 
 /// What a login gives.
-pub struct Token {
+pub struct IssuedToken {
     pub text: String,
     /// How long it is valid.
     pub life: Duration,
@@ -83,7 +83,7 @@ impl Tokens {
     }
 
     /// A fresh token for a client.
-    pub fn issue(&self, client: &Client) -> Token {
+    pub fn issue(&self, client: &Client) -> IssuedToken {
         let mut id = [0; 16];
         rand::fill(&mut id).expect("the system gives random bytes");
         let now = now_secs();
@@ -99,7 +99,7 @@ impl Tokens {
         };
         let text =
             encode(&self.header, &claims, &self.signing).expect("claims of plain texts and numbers can be signed");
-        Token { text, life: self.life }
+        IssuedToken { text, life: self.life }
     }
 
     /// What a token of at most [`BYTES_MAX`] bytes says, if it is ours and its time is now.

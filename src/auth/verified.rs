@@ -20,7 +20,7 @@ pub const TOKENS_MAX: usize = 10_000;
 
 /// What a verified token stands for.
 #[derive(Clone)]
-pub struct Known {
+pub struct KnownToken {
     pub client: Arc<Client>,
     pub scopes: Scopes,
     /// When it counts, in seconds since 1970.
@@ -28,7 +28,7 @@ pub struct Known {
 }
 
 /// The tokens that are known.
-pub struct VerifiedTokens(Cache<Fingerprint, Known>);
+pub struct VerifiedTokens(Cache<Fingerprint, KnownToken>);
 
 impl Default for VerifiedTokens {
     fn default() -> Self {
@@ -39,11 +39,11 @@ impl Default for VerifiedTokens {
 impl VerifiedTokens {
     /// What is known of a token, if its time is `now`. Outside it the token is verified like one never seen, which
     /// says what is wrong with it.
-    pub fn find(&self, token: &Fingerprint, now: u64) -> Option<Known> {
+    pub fn find(&self, token: &Fingerprint, now: u64) -> Option<KnownToken> {
         self.0.get(token).filter(|known| known.times.contains(&now))
     }
 
-    pub fn note(&self, token: Fingerprint, known: Known) {
+    pub fn insert(&self, token: Fingerprint, known: KnownToken) {
         self.0.insert(token, known);
     }
 }

@@ -13,7 +13,7 @@ const FETCHES_MAX: usize = 64;
 const ONCE: &str = "each answer is taken once";
 
 /// Where the reply to a command comes from: it is known, or stands at a place among the fetches or the operations.
-enum Place {
+enum ReplySource {
     Known(Result<Reply, CacheError>),
     Fetched(usize),
     Asked(usize),
@@ -38,33 +38,33 @@ impl Cache {
         let keys: Vec<FullKey<'_>> = commands.iter().map(|command| command.key().within(namespace)).collect();
         let commands = || commands.iter().zip(&keys);
         let changed: Vec<_> = commands().filter(|(command, _)| command.is_change()).map(|(_, key)| key).collect();
-        let _changing = self.changing(&changed);
+        let _changing = self.invalidation_guard(&changed);
         let reads = keys.len() - changed.len();
         let changed: HashSet<&[u8]> = changed.iter().map(|key| key.as_bytes()).collect();
         let (mut operations, mut fetches, mut room) = (Vec::with_capacity(keys.len()), Vec::new(), REPLY_BYTES_MAX);
         let (span, mut hits) = (self.span_of_near(reads), 0_usize);
-        let places: Vec<Place> = commands()
+        let places: Vec<ReplySource> = commands()
             .map(|(command, key)| {
                 if let Command::Read(read) = command
                     && !changed.contains(key.as_bytes())
                 {
                     let freshness = read.freshness(freshness);
-                    if let Some(kept) = self.kept(key, freshness) {
+                    if let Some(kept) = self.cached(key, freshness) {
                         hits += 1;
-                        return Place::Known(kept.and_then(|reply| fitting(reply, &mut room)));
+                        return ReplySource::Known(kept.and_then(|reply| fitting(reply, &mut room)));
                     }
                     if fetches.len() < FETCHES_MAX && !self.store.is_large(key) && self.is_worth_keeping(key, freshness)
                     {
                         fetches.push(self.fetch_or_read(key, freshness, deadline));
-                        return Place::Fetched(fetches.len() - 1);
+                        return ReplySource::Fetched(fetches.len() - 1);
                     }
                 }
                 match self.operation(command, key, freshness) {
                     Ok(kind) => operations.push(Operation { key, kind }),
                     // What can't even be sent has its error already.
-                    Err(error) => return Place::Known(Err(error)),
+                    Err(error) => return ReplySource::Known(Err(error)),
                 }
-                Place::Asked(operations.len() - 1)
+                ReplySource::Asked(operations.len() - 1)
             })
             .collect();
         span.record("hits", hits);
@@ -74,9 +74,9 @@ impl Cache {
         let mut asked: Vec<_> = asked.into_iter().map(Some).collect();
         let mut fetched: Vec<_> = fetched.into_iter().map(Some).collect();
         let reply = |place| match place {
-            Place::Known(reply) => reply,
-            Place::Fetched(at) => fetched[at].take().expect(ONCE).and_then(|reply| fitting(reply, &mut room)),
-            Place::Asked(at) => self.reply(operations[at].key, asked[at].take().expect(ONCE)?),
+            ReplySource::Known(reply) => reply,
+            ReplySource::Fetched(at) => fetched[at].take().expect(ONCE).and_then(|reply| fitting(reply, &mut room)),
+            ReplySource::Asked(at) => self.reply(operations[at].key, asked[at].take().expect(ONCE)?),
         };
         places.into_iter().map(reply).collect()
     }

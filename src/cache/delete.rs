@@ -6,7 +6,7 @@ use crate::types::{Deadline, FullKey};
 impl Cache {
     pub(super) async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
         let keys = [key];
-        let _changing = self.changing(&keys);
+        let _changing = self.invalidation_guard(&keys);
         let deleted = self.store.delete(key, deadline).await?;
         Ok(if deleted { Reply::Deleted } else { Reply::NotFound })
     }

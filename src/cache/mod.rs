@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use command::{Command, Read, Reply, Write};
-pub use near::Near;
+pub use near::NearValues;
 
 use crate::{
     sealing::{Keyring, OpenError},
@@ -25,7 +25,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 /// Runs commands for callers.
 pub struct Cache {
     store: Store,
-    near: Option<Near>,
+    near: Option<NearValues>,
     /// No other one of the process has it.
     number: u64,
     keyring: Option<Keyring>,
@@ -59,7 +59,7 @@ impl CacheError {
 }
 
 impl Cache {
-    pub fn new(settings: &Settings, store: Store, near: Option<Near>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: &Settings, store: Store, near: Option<NearValues>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
             near,

@@ -7,11 +7,11 @@
 
 use super::{Cache, CacheError, Reply};
 use crate::{
-    near_cache::{Brought, Counts, Fetched, Kept, NearCache},
+    near_cache::{CachedValue, FetchResult, Fetched, NearCache, NearCacheCounters},
     settings::Settings,
-    store::{Forget, Freshness, Source, Store, StoreError, Tracked},
+    store::{Freshness, InvalidationHandler, Store, StoreError, TrackedSource, TrackedValue},
     telemetry::{
-        metrics::{Label, Lookup, Page, names},
+        metrics::{Label, Lookup, MetricsWriter, names},
         traces,
     },
     types::{Deadline, Envelope, FullKey, Value, envelope},
@@ -25,33 +25,33 @@ use tracing::{Instrument, Span};
 
 /// The near cache of the process. A clone is a handle on the same one.
 #[derive(Clone)]
-pub struct Near {
-    values: Arc<NearCache<Stored, StoreError>>,
+pub struct NearValues {
+    values: Arc<NearCache<CachedLookup, StoreError>>,
     keep_opened: bool,
 }
 
 /// What was found under a key.
-pub struct Stored {
-    found: Found,
+pub struct CachedLookup {
+    found: LookupResult,
     /// `None` where nobody would say that it changes.
-    source: Option<Source>,
+    source: Option<TrackedSource>,
 }
 
-enum Found {
+enum LookupResult {
     Nothing,
     Open(Arc<Value<'static>>),
     /// As it is in Redis, and, where that may be kept, opened.
-    Sealed(Vec<u8>, OnceLock<Opened>),
+    Sealed(Vec<u8>, OnceLock<OpenedValue>),
 }
 
 /// What a sealed value holds, and by whose keys.
-struct Opened {
+struct OpenedValue {
     /// Of the [`Cache`] that opened it: after a reload other keys count.
     cache: u64,
     value: Arc<Value<'static>>,
 }
 
-impl Near {
+impl NearValues {
     /// `None` where it is switched off.
     pub fn new(settings: &Settings) -> Option<Self> {
         let near = &settings.near_cache;
@@ -62,9 +62,9 @@ impl Near {
     }
 
     /// To be told of keys that change.
-    pub fn listener(&self) -> Forget {
+    pub fn invalidation_handler(&self) -> InvalidationHandler {
         let values = Arc::clone(&self.values);
-        Arc::new(move |key: &[u8]| values.forget(key))
+        Arc::new(move |key: &[u8]| values.invalidate(key))
     }
 
     /// Forgets everything: the keys that opened it may not be there any more.
@@ -72,8 +72,8 @@ impl Near {
         self.values.clear();
     }
 
-    pub fn counts(&self) -> &Counts {
-        &self.values.counts
+    pub fn counters(&self) -> &NearCacheCounters {
+        &self.values.counters
     }
 
     /// The room for what is kept.
@@ -87,23 +87,23 @@ impl Near {
     }
 
     /// Writes what was kept and found so far.
-    pub fn write_metrics(&self, page: &mut Page<'_>) -> fmt::Result {
-        let counts = self.counts();
+    pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
+        let counts = self.counters();
         let lookups = [(Lookup::Hit, &counts.hits), (Lookup::Miss, &counts.misses)];
         page.counter(&names::NEAR_LOOKUPS, lookups.map(|(label, count)| ([label.name()], count.load(Relaxed))))?;
-        page.counter(&names::NEAR_KEPT, [([], counts.kept.load(Relaxed))])?;
-        page.counter(&names::NEAR_FORGOTTEN, [([], counts.forgotten.load(Relaxed))])?;
+        page.counter(&names::NEAR_KEPT, [([], counts.inserted.load(Relaxed))])?;
+        page.counter(&names::NEAR_FORGOTTEN, [([], counts.invalidated.load(Relaxed))])?;
         let (entries, bytes) = self.size();
         page.gauge(&names::NEAR_ENTRIES, [([], entries)])?;
         page.gauge(&names::NEAR_BYTES, [([], bytes)])
     }
 
     /// What is kept, if it may answer such a read.
-    fn find(&self, store: &Store, key: &FullKey<'_>, freshness: Freshness) -> Option<Arc<Kept<Stored>>> {
+    fn find(&self, store: &Store, key: &FullKey<'_>, freshness: Freshness) -> Option<Arc<CachedValue<CachedLookup>>> {
         let kept = self.values.get(key.as_bytes(), Instant::now());
-        let answers = |source: &Source| store.would_answer(source, key, freshness);
+        let answers = |source: &TrackedSource| store.may_serve_cached(source, key, freshness);
         let kept = kept.filter(|kept| kept.value.source.as_ref().is_some_and(answers));
-        let count = if kept.is_some() { &self.counts().hits } else { &self.counts().misses };
+        let count = if kept.is_some() { &self.counters().hits } else { &self.counters().misses };
         count.fetch_add(1, Relaxed);
         kept
     }
@@ -115,37 +115,38 @@ impl Near {
         key: &FullKey<'_>,
         freshness: Freshness,
         deadline: Deadline,
-    ) -> Brought<Stored, StoreError> {
+    ) -> FetchResult<CachedLookup, StoreError> {
         let may_double = self.keep_opened;
         let fetch = || {
             let (store, key) = (store.clone(), key.to_owned());
-            let fetch =
-                async move { store.track(&key, freshness, deadline).await.map(|tracked| fetched(tracked, may_double)) };
+            let fetch = async move {
+                store.get_tracked(&key, freshness, deadline).await.map(|tracked| fetched(tracked, may_double))
+            };
             // Part of the trace that began it, whoever waits for it.
             fetch.instrument(traces::current())
         };
         // Whoever wants more than others gets an answer of their own.
-        self.values.fetch(key.as_bytes(), freshness == Freshness::Usual, fetch).await
+        self.values.fetch(key.as_bytes(), freshness == Freshness::ReadYourWrites, fetch).await
     }
 }
 
-fn fetched(Tracked { bytes, origin }: Tracked, may_double: bool) -> Fetched<Stored> {
+fn fetched(TrackedValue { bytes, origin }: TrackedValue, may_double: bool) -> Fetched<CachedLookup> {
     let length = bytes.as_ref().map_or(0, Vec::len);
     let found = match bytes {
-        None => Found::Nothing,
+        None => LookupResult::Nothing,
         Some(bytes) => match envelope(&bytes) {
-            Envelope::Sealed { .. } => Found::Sealed(bytes, OnceLock::new()),
-            Envelope::Open => Found::Open(Arc::new(Value::decode(bytes))),
+            Envelope::Sealed { .. } => LookupResult::Sealed(bytes, OnceLock::new()),
+            Envelope::Open => LookupResult::Open(Arc::new(Value::decode(bytes))),
         },
     };
-    let doubled = may_double && matches!(found, Found::Sealed(..));
+    let doubled = may_double && matches!(found, LookupResult::Sealed(..));
     let (source, left) = origin.map(|origin| (origin.source, origin.left)).unzip();
-    Fetched { value: Stored { found, source }, bytes: if doubled { 2 * length } else { length }, keep: left }
+    Fetched { value: CachedLookup { found, source }, bytes: if doubled { 2 * length } else { length }, keep: left }
 }
 
 impl Cache {
     /// What is kept under the key, if it may answer such a read.
-    pub(super) fn kept(&self, key: &FullKey<'_>, freshness: Freshness) -> Option<Result<Reply, CacheError>> {
+    pub(super) fn cached(&self, key: &FullKey<'_>, freshness: Freshness) -> Option<Result<Reply, CacheError>> {
         let near = self.near.as_ref().filter(|_| freshness != Freshness::Master)?;
         near.find(&self.store, key, freshness).map(|kept| self.reply_of(near, key, &kept.value))
     }
@@ -158,7 +159,7 @@ impl Cache {
     /// True if what such a read finds is worth keeping.
     pub(super) fn is_worth_keeping(&self, key: &FullKey<'_>, freshness: Freshness) -> bool {
         let near = self.near.as_ref().filter(|_| freshness != Freshness::Master);
-        near.is_some_and(|near| near.values.wants(key.as_bytes()))
+        near.is_some_and(|near| near.values.should_admit(key.as_bytes()))
     }
 
     /// What a read finds, to be kept; `None` if others who fetch it failed where this one need not.
@@ -169,7 +170,7 @@ impl Cache {
         deadline: Deadline,
     ) -> Option<Result<Reply, CacheError>> {
         let near = self.near.as_ref()?;
-        let Brought { joined, outcome } = near.fetch(&self.store, key, freshness, deadline).await;
+        let FetchResult { joined, outcome } = near.fetch(&self.store, key, freshness, deadline).await;
         match outcome? {
             Ok(kept) => Some(self.reply_of(near, key, &kept.value)),
             // What failed for whoever began it need not fail here.
@@ -178,18 +179,18 @@ impl Cache {
         }
     }
 
-    fn reply_of(&self, near: &Near, key: &FullKey<'_>, stored: &Stored) -> Result<Reply, CacheError> {
+    fn reply_of(&self, near: &NearValues, key: &FullKey<'_>, stored: &CachedLookup) -> Result<Reply, CacheError> {
         let value = match &stored.found {
-            Found::Nothing => return Ok(Reply::NotFound),
-            Found::Open(value) => Arc::clone(value),
-            Found::Sealed(bytes, opened) => {
+            LookupResult::Nothing => return Ok(Reply::NotFound),
+            LookupResult::Open(value) => Arc::clone(value),
+            LookupResult::Sealed(bytes, opened) => {
                 if let Some(opened) = opened.get().filter(|opened| opened.cache == self.number) {
                     return Ok(Reply::Found(Arc::clone(&opened.value)));
                 }
                 let value = Arc::new(Value::decode(self.open(key, bytes.clone())?));
                 if near.keep_opened {
                     // Somebody else may have been as quick with the same.
-                    let _kept = opened.set(Opened { cache: self.number, value: Arc::clone(&value) });
+                    let _kept = opened.set(OpenedValue { cache: self.number, value: Arc::clone(&value) });
                 }
                 value
             }
@@ -199,28 +200,28 @@ impl Cache {
 
     /// To be held while keys are changed: what is kept of them is forgotten before, so that nobody joins a read of
     /// what was, and afterwards, however that ended, because it may have been read meanwhile.
-    pub(super) fn changing<'k>(&'k self, keys: &'k [&'k FullKey<'k>]) -> Changing<'k> {
-        let changing = Changing { near: self.near.as_ref(), keys };
-        changing.forget();
+    pub(super) fn invalidation_guard<'k>(&'k self, keys: &'k [&'k FullKey<'k>]) -> InvalidationGuard<'k> {
+        let changing = InvalidationGuard { near: self.near.as_ref(), keys };
+        changing.invalidate();
         changing
     }
 }
 
-pub(super) struct Changing<'k> {
-    near: Option<&'k Near>,
+pub(super) struct InvalidationGuard<'k> {
+    near: Option<&'k NearValues>,
     keys: &'k [&'k FullKey<'k>],
 }
 
-impl Changing<'_> {
-    fn forget(&self) {
+impl InvalidationGuard<'_> {
+    fn invalidate(&self) {
         if let Some(near) = self.near {
-            self.keys.iter().for_each(|key| near.values.forget(key.as_bytes()));
+            self.keys.iter().for_each(|key| near.values.invalidate(key.as_bytes()));
         }
     }
 }
 
-impl Drop for Changing<'_> {
+impl Drop for InvalidationGuard<'_> {
     fn drop(&mut self) {
-        self.forget();
+        self.invalidate();
     }
 }

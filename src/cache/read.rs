@@ -25,7 +25,7 @@ impl Cache {
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         let span = self.span_of_near(1);
-        if let Some(kept) = self.kept(key, freshness) {
+        if let Some(kept) = self.cached(key, freshness) {
             traces::end(&span, "hit", false);
             return kept;
         }

@@ -15,7 +15,7 @@ impl Cache {
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         let keys = [key];
-        let _changing = self.changing(&keys);
+        let _changing = self.invalidation_guard(&keys);
         let replicas = self.store.set(key, &self.set(write, key)?, deadline).await?;
         Ok(Reply::Written { replicas })
     }

@@ -20,7 +20,7 @@ pub fn run(config: &Path) -> Result<(), Failure> {
 }
 
 /// Where the admin port is reached from this machine.
-pub fn admin_address(service: &settings::Service) -> SocketAddr {
+pub fn admin_address(service: &settings::ServiceConfig) -> SocketAddr {
     // Who listens on every address listens on the loopback.
     let host = match service.admin_host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

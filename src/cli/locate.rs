@@ -4,7 +4,7 @@ use super::{
     ConfigArgs, Failure,
     keys::{
         BeforeArgs, namespace,
-        place::{Place, Places},
+        place::{KeyLocation, KeyLocations},
     },
 };
 use crate::{
@@ -46,11 +46,11 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
 
 /// Where the key is with these settings.
 fn line(settings: &Settings, key: &FullKey<'_>) -> Result<String, Failure> {
-    let place = Places::new(settings)?.find(key);
+    let place = KeyLocations::new(settings)?.find(key);
     let slot = place.location.slot.map_or_else(String::new, |slot| format!("slot={slot} "));
     let shard = place.shard().map_or_else(String::new, |shard| format!("shard={shard} "));
     let node = |address: &Option<_>| place.shown(address.as_ref());
-    let Place { location, problem } = &place;
+    let KeyLocation { location, problem } = &place;
     let line = format!("{slot}{shard}master={} replica={}", node(&location.master), node(&location.replica));
     match problem {
         None => Ok(line),

@@ -2,7 +2,7 @@
 
 use super::{Failure, notify};
 use crate::{
-    server::{self, Server, Stop},
+    server::{self, Server, Shutdown},
     settings, telemetry,
 };
 use std::{path::Path, time::Duration};
@@ -34,8 +34,8 @@ pub fn run(config: &Path) -> Result<(), Failure> {
 }
 
 /// Tells systemd when the end begins.
-async fn tell_of_the_end<T>(stop: &Stop) -> T {
-    stop.asked().await;
+async fn tell_of_the_end<T>(stop: &Shutdown) -> T {
+    stop.requested().await;
     notify::say(notify::STOPPING);
     std::future::pending().await
 }

@@ -5,7 +5,7 @@ use super::{
     table::{Column, Side, shown, table},
 };
 use crate::{
-    api::console::{Facts, Role, ShardFacts, Status, behind, summary, words},
+    api::console::{ConsoleSnapshot, NodeRoleView, ServiceStatus, ShardView, behind, summary, words},
     settings,
 };
 use bytes::Bytes;
@@ -79,19 +79,19 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     })
 }
 
-async fn look(args: &StatusArgs, place: &Place) -> Result<(), Failure> {
+async fn look(args: &StatusArgs, place: &EventPlace) -> Result<(), Failure> {
     let asked = timeout(TIMEOUT, ask(place)).await.unwrap_or_else(|_| Err("it took too long".to_owned()));
     let unreachable = |problem: String| Failure::general(format!("{} does not answer: {problem}", place.url));
     let text = asked.map_err(unreachable)?;
     let foreign = |error| unreachable(format!("these are no facts: {error}"));
-    let facts: Facts = serde_json::from_slice(&text).map_err(foreign)?;
+    let facts: ConsoleSnapshot = serde_json::from_slice(&text).map_err(foreign)?;
     if args.json {
         print(&text)?;
     } else {
         print(page(&facts, &Paint::for_terminal()))?;
     }
     match facts.status {
-        Status::Ready => Ok(()),
+        ServiceStatus::Ready => Ok(()),
         other => {
             let message = format!("the service is {}", other.word().to_lowercase());
             Err(Failure { message, status: NOT_WHOLE })
@@ -100,7 +100,7 @@ async fn look(args: &StatusArgs, place: &Place) -> Result<(), Failure> {
 }
 
 /// Where to ask.
-struct Place {
+struct EventPlace {
     url: String,
     host: String,
     port: u16,
@@ -108,14 +108,14 @@ struct Place {
     path: String,
 }
 
-fn place(url: &str) -> Result<Place, Failure> {
+fn place(url: &str) -> Result<EventPlace, Failure> {
     let wrong = |why: &str| Failure::usage(format!("{url} is no URL of an admin port: {why}"));
     let uri: Uri = url.parse().map_err(|error| wrong(&format!("{error}")))?;
     if uri.scheme_str() != Some("http") {
         return Err(wrong("it begins with http://"));
     }
     let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
-    Ok(Place {
+    Ok(EventPlace {
         url: url.to_owned(),
         host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
         port: authority.port_u16().unwrap_or(80),
@@ -125,7 +125,7 @@ fn place(url: &str) -> Result<Place, Failure> {
 }
 
 /// The facts as they came. The error is a sentence without its subject.
-async fn ask(place: &Place) -> Result<Bytes, String> {
+async fn ask(place: &EventPlace) -> Result<Bytes, String> {
     let stream = TcpStream::connect((place.host.as_str(), place.port)).await.map_err(|error| error.to_string())?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let task = tokio::spawn(async move { drop(connection.await) });
@@ -153,11 +153,11 @@ impl Paint {
         Self(io::stdout().is_terminal() && !unwanted)
     }
 
-    fn status(&self, status: Status) -> String {
+    fn status(&self, status: ServiceStatus) -> String {
         let code = match status {
-            Status::Ready => 32,
-            Status::Degraded => 33,
-            Status::NotReady => 31,
+            ServiceStatus::Ready => 32,
+            ServiceStatus::Degraded => 33,
+            ServiceStatus::NotReady => 31,
         };
         if self.0 { format!("\x1b[1;{code}m{}\x1b[0m", status.word()) } else { status.word().to_owned() }
     }
@@ -167,7 +167,7 @@ impl Paint {
     }
 }
 
-fn page(facts: &Facts, paint: &Paint) -> String {
+fn page(facts: &ConsoleSnapshot, paint: &Paint) -> String {
     let mut text = String::new();
     let about = format!(
         "version {}, up for {}, {}",
@@ -189,7 +189,7 @@ fn page(facts: &Facts, paint: &Paint) -> String {
     text
 }
 
-fn rates(facts: &Facts) -> String {
+fn rates(facts: &ConsoleSnapshot) -> String {
     let columns = [
         Column("", Side::Left),
         Column("REQUESTS/S", Side::Right),
@@ -214,7 +214,7 @@ fn rates(facts: &Facts) -> String {
     table(&columns, &rows)
 }
 
-fn shards(facts: &Facts) -> String {
+fn shards(facts: &ConsoleSnapshot) -> String {
     let columns = [
         Column("SHARD", Side::Left),
         Column("SHARE", Side::Right),
@@ -223,7 +223,7 @@ fn shards(facts: &Facts) -> String {
         Column("READABLE", Side::Right),
         Column("FAILOVERS", Side::Right),
     ];
-    let row = |shard: &ShardFacts| {
+    let row = |shard: &ShardView| {
         let state = match (shard.contested, shard.writable, shard.readable) {
             (true, ..) => "two masters",
             (false, true, _) => "serving",
@@ -244,7 +244,7 @@ fn shards(facts: &Facts) -> String {
     table(&columns, &facts.shards.iter().map(row).collect::<Vec<_>>())
 }
 
-fn nodes(facts: &Facts) -> String {
+fn nodes(facts: &ConsoleSnapshot) -> String {
     let columns = [
         Column("NODE", Side::Left),
         Column("SHARD", Side::Left),
@@ -263,7 +263,7 @@ fn nodes(facts: &Facts) -> String {
             shown(&node.address),
             shown(&shard.name),
             // The one that matters stands out without a colour.
-            if node.role == Role::Master { "MASTER".to_owned() } else { node.role.word().to_owned() },
+            if node.role == NodeRoleView::Master { "MASTER".to_owned() } else { node.role.word().to_owned() },
             node.state.word().to_owned(),
             behind(node),
             node.in_flight.to_string(),

@@ -3,7 +3,7 @@
 //! A fetch is a task of its own on the event loop where it was asked for first, so that those who wait for it on other
 //! threads neither run it nor hold up each other.
 
-use super::Kept;
+use super::CachedValue;
 use std::{
     collections::HashMap,
     sync::{
@@ -14,33 +14,33 @@ use std::{
 use tokio::{sync::watch, task::AbortHandle};
 
 /// Locks that keys are spread over; a power of two.
-const PLACES: usize = 64;
+const TABLES: usize = 64;
 
-pub type Outcome<V, E> = Result<Arc<Kept<V>>, E>;
-type Told<V, E> = watch::Receiver<Option<Outcome<V, E>>>;
-type Place<V, E> = HashMap<Box<[u8]>, UnderWay<V, E>>;
+pub type FetchOutcome<V, E> = Result<Arc<CachedValue<V>>, E>;
+type OutcomeReceiver<V, E> = watch::Receiver<Option<FetchOutcome<V, E>>>;
+type FlightTable<V, E> = HashMap<Box<[u8]>, InFlightFetch<V, E>>;
 
-pub struct Fetches<V, E> {
-    places: Box<[Mutex<Place<V, E>>]>,
+pub struct SingleFlight<V, E> {
+    tables: Box<[Mutex<FlightTable<V, E>>]>,
     ids: AtomicU64,
 }
 
-struct UnderWay<V, E> {
+struct InFlightFetch<V, E> {
     id: u64,
-    task: Weak<Task>,
-    outcome: Told<V, E>,
+    task: Weak<FetchTask>,
+    outcome: OutcomeReceiver<V, E>,
 }
 
 /// One who waits for a fetch; with the last of them it ends.
-pub struct Fetch<V, E> {
-    outcome: Told<V, E>,
-    _task: Arc<Task>,
+pub struct FetchHandle<V, E> {
+    outcome: OutcomeReceiver<V, E>,
+    _task: Arc<FetchTask>,
 }
 
 #[derive(Default)]
-struct Task(OnceLock<AbortHandle>);
+struct FetchTask(OnceLock<AbortHandle>);
 
-impl Drop for Task {
+impl Drop for FetchTask {
     fn drop(&mut self) {
         if let Some(task) = self.0.get() {
             task.abort();
@@ -48,25 +48,25 @@ impl Drop for Task {
     }
 }
 
-impl<V, E: Clone> Fetch<V, E> {
+impl<V, E: Clone> FetchHandle<V, E> {
     /// What was fetched; `None` if the fetch was ended before.
-    pub async fn outcome(mut self) -> Option<Outcome<V, E>> {
+    pub async fn outcome(mut self) -> Option<FetchOutcome<V, E>> {
         self.outcome.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
 
-impl<V, E> Default for Fetches<V, E> {
+impl<V, E> Default for SingleFlight<V, E> {
     fn default() -> Self {
-        Self { places: std::iter::repeat_with(Mutex::default).take(PLACES).collect(), ids: AtomicU64::new(0) }
+        Self { tables: std::iter::repeat_with(Mutex::default).take(TABLES).collect(), ids: AtomicU64::new(0) }
     }
 }
 
-impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Fetches<V, E> {
+impl<V: Send + Sync + 'static, E: Send + Sync + 'static> SingleFlight<V, E> {
     /// What is being fetched for `key`; `hash` is the key's.
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Fetch<V, E>> {
-        let place = self.place(hash);
-        let UnderWay { task, outcome, .. } = place.get(key)?;
-        Some(Fetch { _task: task.upgrade()?, outcome: outcome.clone() })
+    pub fn join(&self, hash: u64, key: &[u8]) -> Option<FetchHandle<V, E>> {
+        let place = self.table(hash);
+        let InFlightFetch { task, outcome, .. } = place.get(key)?;
+        Some(FetchHandle { _task: task.upgrade()?, outcome: outcome.clone() })
     }
 
     pub fn next_id(&self) -> u64 {
@@ -74,55 +74,55 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Fetches<V, E> {
     }
 
     /// Begins a fetch. It takes the place of another one, which then keeps nothing.
-    pub fn begin(
+    pub fn start(
         &self,
         hash: u64,
         key: &[u8],
         id: u64,
-        fetch: impl Future<Output = Outcome<V, E>> + Send + 'static,
-    ) -> Fetch<V, E> {
+        fetch: impl Future<Output = FetchOutcome<V, E>> + Send + 'static,
+    ) -> FetchHandle<V, E> {
         let (tell, outcome) = watch::channel(None);
-        let task = Arc::new(Task::default());
+        let task = Arc::new(FetchTask::default());
         // Noted before it runs, or it might be over before.
-        let under_way = UnderWay { id, task: Arc::downgrade(&task), outcome: outcome.clone() };
-        self.place(hash).insert(key.into(), under_way);
+        let under_way = InFlightFetch { id, task: Arc::downgrade(&task), outcome: outcome.clone() };
+        self.table(hash).insert(key.into(), under_way);
         let running = tokio::spawn(async move {
             tell.send_replace(Some(fetch.await));
         });
         // It is set here alone.
         let _first = task.0.set(running.abort_handle());
-        Fetch { outcome, _task: task }
+        FetchHandle { outcome, _task: task }
     }
 
     /// Runs `keep` unless the key was forgotten since the fetch began. Whoever forgets it now waits until that is over.
-    pub fn unless_forgotten(&self, hash: u64, key: &[u8], id: u64, keep: impl FnOnce()) {
-        let place = self.place(hash);
+    pub fn unless_invalidated(&self, hash: u64, key: &[u8], id: u64, keep: impl FnOnce()) {
+        let place = self.table(hash);
         if place.get(key).is_some_and(|under_way| under_way.id == id) {
             keep();
         }
     }
 
     /// Notes that a fetch is over.
-    pub fn end(&self, hash: u64, key: &[u8], id: u64) {
-        let mut place = self.place(hash);
+    pub fn finish(&self, hash: u64, key: &[u8], id: u64) {
+        let mut place = self.table(hash);
         if place.get(key).is_some_and(|under_way| under_way.id == id) {
             place.remove(key);
         }
     }
 
     /// Nothing is kept of what is being fetched now, and nobody joins it any more. True if there is anything.
-    pub fn forget(&self, hash: u64, key: &[u8]) -> bool {
-        self.place(hash).remove(key).is_some()
+    pub fn invalidate(&self, hash: u64, key: &[u8]) -> bool {
+        self.table(hash).remove(key).is_some()
     }
 
-    pub fn forget_all(&self) {
-        for place in &self.places {
+    pub fn invalidate_all(&self) {
+        for place in &self.tables {
             place.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
-    fn place(&self, hash: u64) -> MutexGuard<'_, Place<V, E>> {
-        let position = usize::try_from(hash >> 32).unwrap_or_default() % PLACES;
-        self.places[position].lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self, hash: u64) -> MutexGuard<'_, FlightTable<V, E>> {
+        let position = usize::try_from(hash >> 32).unwrap_or_default() % TABLES;
+        self.tables[position].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,11 +7,11 @@
 mod fetches;
 mod seen;
 
-pub use fetches::Outcome;
+pub use fetches::FetchOutcome;
 
-use fetches::Fetches;
+use fetches::SingleFlight;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache, sync::DefaultLifecycle};
-use seen::Seen;
+use seen::AdmissionFilter;
 use std::{
     hash::BuildHasher,
     sync::{
@@ -31,17 +31,17 @@ const VALUE_BYTES_EXPECTED: usize = 1024;
 
 /// Values of type `V` by key.
 pub struct NearCache<V, E> {
-    kept: Cache<Box<[u8]>, Arc<Kept<V>>, Weight, DefaultHashBuilder>,
-    fetches: Fetches<V, E>,
-    seen: Seen,
+    values: Cache<Box<[u8]>, Arc<CachedValue<V>>, EntryWeight, DefaultHashBuilder>,
+    single_flight: SingleFlight<V, E>,
+    admission: AdmissionFilter,
     hasher: DefaultHashBuilder,
     age_max: Duration,
     bytes_max: usize,
-    pub counts: Counts,
+    pub counters: NearCacheCounters,
 }
 
 /// A value, and what it takes to keep it.
-pub struct Kept<V> {
+pub struct CachedValue<V> {
     pub value: V,
     bytes: usize,
     /// From then on it does not count.
@@ -58,30 +58,30 @@ pub struct Fetched<V> {
 }
 
 /// What a fetch came to.
-pub struct Brought<V, E> {
+pub struct FetchResult<V, E> {
     /// Somebody else had begun it.
     pub joined: bool,
     /// `None` if it was ended before.
-    pub outcome: Option<Outcome<V, E>>,
+    pub outcome: Option<FetchOutcome<V, E>>,
 }
 
 /// What happened so far.
 #[derive(Default)]
-pub struct Counts {
+pub struct NearCacheCounters {
     pub hits: AtomicU64,
     /// Reads that were not answered from here.
     pub misses: AtomicU64,
     /// Values that came to be kept.
-    pub kept: AtomicU64,
+    pub inserted: AtomicU64,
     /// Keys that changed while something was kept of them, or being fetched.
-    pub forgotten: AtomicU64,
+    pub invalidated: AtomicU64,
 }
 
 #[derive(Clone)]
-struct Weight;
+struct EntryWeight;
 
-impl<V> Weighter<Box<[u8]>, Arc<Kept<V>>> for Weight {
-    fn weight(&self, key: &Box<[u8]>, kept: &Arc<Kept<V>>) -> u64 {
+impl<V> Weighter<Box<[u8]>, Arc<CachedValue<V>>> for EntryWeight {
+    fn weight(&self, key: &Box<[u8]>, kept: &Arc<CachedValue<V>>) -> u64 {
         u64::try_from(key.len() + kept.bytes + ENTRY_BYTES).unwrap_or(u64::MAX)
     }
 }
@@ -96,50 +96,51 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
             .build()
             .expect("both capacities are set");
         let hasher = DefaultHashBuilder::default();
-        let kept = Cache::with_options(options, Weight, hasher.clone(), DefaultLifecycle::default());
-        let (fetches, seen, counts) = (Fetches::default(), Seen::default(), Counts::default());
-        Self { kept, fetches, seen, hasher, age_max, bytes_max, counts }
+        let kept = Cache::with_options(options, EntryWeight, hasher.clone(), DefaultLifecycle::default());
+        let (fetches, seen, counts) =
+            (SingleFlight::default(), AdmissionFilter::default(), NearCacheCounters::default());
+        Self { values: kept, single_flight: fetches, admission: seen, hasher, age_max, bytes_max, counters: counts }
     }
 
     /// What is kept under `key` and not too old.
-    pub fn get(&self, key: &[u8], now: Instant) -> Option<Arc<Kept<V>>> {
-        self.kept.get(key).filter(|kept| now < kept.until)
+    pub fn get(&self, key: &[u8], now: Instant) -> Option<Arc<CachedValue<V>>> {
+        self.values.get(key).filter(|kept| now < kept.until)
     }
 
     /// True if it is worth keeping what is under `key`: this is not the first time that somebody asks.
-    pub fn wants(&self, key: &[u8]) -> bool {
-        self.seen.again(self.hash(key))
+    pub fn should_admit(&self, key: &[u8]) -> bool {
+        self.admission.admits(self.hash(key))
     }
 
     /// What `fetch` brings, or what is being fetched already if that may be `shared`. A fetch goes on for as long as
     /// anybody waits for it, whoever began it.
-    pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> Brought<V, E>
+    pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> FetchResult<V, E>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
         let hash = self.hash(key);
-        if shared && let Some(under_way) = self.fetches.find(hash, key) {
-            return Brought { joined: true, outcome: under_way.outcome().await };
+        if shared && let Some(under_way) = self.single_flight.join(hash, key) {
+            return FetchResult { joined: true, outcome: under_way.outcome().await };
         }
-        let id = self.fetches.next_id();
-        let entry = Entry { near: Arc::clone(self), hash, key: key.into(), fetch: id };
-        let fetch = self.fetches.begin(hash, key, id, entry.fill(fetch()));
-        Brought { joined: false, outcome: fetch.outcome().await }
+        let id = self.single_flight.next_id();
+        let entry = PendingEntry { near: Arc::clone(self), hash, key: key.into(), fetch: id };
+        let fetch = self.single_flight.start(hash, key, id, entry.fill(fetch()));
+        FetchResult { joined: false, outcome: fetch.outcome().await }
     }
 
     /// Drops what is kept under `key`, and keeps nothing of what is being fetched.
-    pub fn forget(&self, key: &[u8]) {
+    pub fn invalidate(&self, key: &[u8]) {
         // In this order: a fetch that ends in between keeps nothing any more.
-        let fetched = self.fetches.forget(self.hash(key), key);
-        if self.kept.remove(key).is_some() || fetched {
-            self.counts.forgotten.fetch_add(1, Relaxed);
+        let fetched = self.single_flight.invalidate(self.hash(key), key);
+        if self.values.remove(key).is_some() || fetched {
+            self.counters.invalidated.fetch_add(1, Relaxed);
         }
     }
 
     /// Drops everything.
     pub fn clear(&self) {
-        self.fetches.forget_all();
-        self.kept.clear();
+        self.single_flight.invalidate_all();
+        self.values.clear();
     }
 
     pub fn bytes_max(&self) -> usize {
@@ -148,7 +149,7 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
 
     /// Entries, and the bytes that they take together.
     pub fn size(&self) -> (usize, u64) {
-        (self.kept.len(), self.kept.weight())
+        (self.values.len(), self.values.weight())
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
@@ -157,33 +158,33 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
 }
 
 /// An entry that is being fetched.
-struct Entry<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> {
+struct PendingEntry<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> {
     near: Arc<NearCache<V, E>>,
     hash: u64,
     key: Box<[u8]>,
     fetch: u64,
 }
 
-impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Entry<V, E> {
-    async fn fill(self, fetch: impl Future<Output = Result<Fetched<V>, E>>) -> Outcome<V, E> {
+impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> PendingEntry<V, E> {
+    async fn fill(self, fetch: impl Future<Output = Result<Fetched<V>, E>>) -> FetchOutcome<V, E> {
         let start = Instant::now();
         let Fetched { value, bytes, keep } = fetch.await?;
         let Self { near, hash, key, fetch } = &self;
         let left = keep.map(|left| left.min(near.age_max));
-        let kept = Arc::new(Kept { value, bytes, until: start + left.unwrap_or_default() });
+        let kept = Arc::new(CachedValue { value, bytes, until: start + left.unwrap_or_default() });
         if left.is_some() && (key.len() + bytes + ENTRY_BYTES) * ENTRY_SHARE <= near.bytes_max {
-            near.fetches.unless_forgotten(*hash, key, *fetch, || {
-                near.counts.kept.fetch_add(1, Relaxed);
-                near.kept.insert(key.clone(), Arc::clone(&kept));
+            near.single_flight.unless_invalidated(*hash, key, *fetch, || {
+                near.counters.inserted.fetch_add(1, Relaxed);
+                near.values.insert(key.clone(), Arc::clone(&kept));
             });
         }
         Ok(kept)
     }
 }
 
-impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Drop for Entry<V, E> {
+impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Drop for PendingEntry<V, E> {
     fn drop(&mut self) {
-        self.near.fetches.end(self.hash, &self.key, self.fetch);
+        self.near.single_flight.finish(self.hash, &self.key, self.fetch);
     }
 }
 

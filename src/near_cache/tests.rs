@@ -16,7 +16,7 @@ fn fetched(value: u32) -> Fetched<u32> {
     Fetched { value, bytes: 4, keep: Some(Duration::MAX) }
 }
 
-impl Brought<u32, &'static str> {
+impl FetchResult<u32, &'static str> {
     fn expect_value(self) -> u32 {
         self.outcome.expect("it ended").expect("it was fetched").value
     }
@@ -42,11 +42,11 @@ async fn what_was_fetched_is_kept_until_it_is_forgotten_or_too_old() {
     assert_eq!(kept(&near, b"k"), None);
     assert_eq!(bring(&near, b"k", 1).await, 1);
     assert_eq!(kept(&near, b"k"), Some(1));
-    near.forget(b"other");
+    near.invalidate(b"other");
     assert_eq!(kept(&near, b"k"), Some(1));
-    near.forget(b"k");
+    near.invalidate(b"k");
     assert_eq!(kept(&near, b"k"), None);
-    assert_eq!(near.counts.forgotten.load(Relaxed), 1);
+    assert_eq!(near.counters.invalidated.load(Relaxed), 1);
 
     bring(&near, b"k", 2).await;
     assert_eq!(kept_in(&near, b"k", AGE_MAX / 2), Some(2));
@@ -124,7 +124,7 @@ async fn a_fetch_that_nobody_waits_for_is_given_up() {
 #[tokio::test]
 async fn what_was_forgotten_while_it_was_fetched_is_not_kept_nor_shared_further() {
     let near = near();
-    for forget in [|near: &Near| near.forget(b"k"), |near: &Near| near.clear()] {
+    for forget in [|near: &Near| near.invalidate(b"k"), |near: &Near| near.clear()] {
         let (end, first) = held(&near, true);
         tokio::task::yield_now().await;
         forget(&near);
@@ -132,7 +132,7 @@ async fn what_was_forgotten_while_it_was_fetched_is_not_kept_nor_shared_further(
         end.send(1).expect("somebody waits yet");
         assert_eq!(first.await.expect("it ends"), 1);
         assert_eq!(kept(&near, b"k"), Some(2));
-        near.forget(b"k");
+        near.invalidate(b"k");
     }
 }
 
@@ -152,5 +152,5 @@ async fn whoever_wants_it_fresher_shares_nothing() {
 #[test]
 fn a_key_is_wanted_from_its_second_reading_on() {
     let near = near();
-    assert_eq!([near.wants(b"k"), near.wants(b"k")], [false, true]);
+    assert_eq!([near.should_admit(b"k"), near.should_admit(b"k")], [false, true]);
 }

@@ -4,8 +4,8 @@
 //! connection is watched here: a place among the allowed number, a time for the first byte, a time without any
 //! movement.
 
-use super::balance::{InTurn, Part};
-use crate::telemetry::metrics::{Connections, Listener, Metrics};
+use super::balance::{AcceptedConnection, LoadGuard};
+use crate::telemetry::metrics::{ConnectionMetrics, Listener, Metrics};
 use axum_server::accept::Accept;
 use std::{
     io,
@@ -26,15 +26,15 @@ const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Accepts with `inner` and watches what comes of it.
 #[derive(Clone)]
-pub struct Watched<A> {
+pub struct IdleTimeoutAcceptor<A> {
     inner: A,
     places: Arc<Semaphore>,
     idle_timeout: Duration,
-    counts: Counts,
+    counts: ConnectionCounters,
 }
 
-impl<A> Watched<A> {
-    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counts: Counts) -> Self {
+impl<A> IdleTimeoutAcceptor<A> {
+    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counts: ConnectionCounters) -> Self {
         counts.of_port().most.store(connections_max as u64, Relaxed);
         Self { inner, places: Arc::new(Semaphore::new(connections_max)), idle_timeout, counts }
     }
@@ -42,30 +42,30 @@ impl<A> Watched<A> {
 
 /// What is counted of one port's connections.
 #[derive(Clone)]
-pub struct Counts {
+pub struct ConnectionCounters {
     metrics: Arc<Metrics>,
     listener: Listener,
 }
 
-impl Counts {
+impl ConnectionCounters {
     pub fn new(metrics: &Arc<Metrics>, listener: Listener) -> Self {
         Self { metrics: Arc::clone(metrics), listener }
     }
 
-    fn of_port(&self) -> &Connections {
+    fn of_port(&self) -> &ConnectionMetrics {
         self.metrics.connections(self.listener)
     }
 }
 
 /// A connection's place among the allowed number, given back when it is dropped.
-struct Place {
+struct ConnectionPermit {
     _permit: OwnedSemaphorePermit,
-    counts: Counts,
+    counts: ConnectionCounters,
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Refused at once rather than kept waiting: a connection that waits would hold a descriptor all the same.
-    fn take(places: Arc<Semaphore>, counts: Counts) -> io::Result<Self> {
+    fn take(places: Arc<Semaphore>, counts: ConnectionCounters) -> io::Result<Self> {
         let Ok(permit) = places.try_acquire_owned() else {
             counts.of_port().refused.count();
             return Err(io::ErrorKind::ConnectionRefused.into());
@@ -75,13 +75,13 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.counts.of_port().closed.count();
     }
 }
 
-impl<A, S> Accept<InTurn, S> for Watched<A>
+impl<A, S> Accept<AcceptedConnection, S> for IdleTimeoutAcceptor<A>
 where
     A: Accept<TcpStream, S> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
@@ -89,28 +89,28 @@ where
     A::Future: Send,
     S: Send + 'static,
 {
-    type Stream = WatchedStream<A::Stream>;
+    type Stream = IdleTimeoutStream<A::Stream>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, InTurn { stream, part }: InTurn, service: S) -> Self::Future {
+    fn accept(&self, AcceptedConnection { stream, part }: AcceptedConnection, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let place = Place::take(this.places, this.counts)?;
+            let place = ConnectionPermit::take(this.places, this.counts)?;
             // Replies are whole messages; waiting for more to send would only delay them.
             stream.set_nodelay(true)?;
             let accepted = this.inner.accept(stream, service).await;
             let (stream, service) = accepted.inspect_err(|_| place.counts.of_port().handshakes_failed.count())?;
-            Ok((WatchedStream::new(stream, (place, part), this.idle_timeout), service))
+            Ok((IdleTimeoutStream::new(stream, (place, part), this.idle_timeout), service))
         })
     }
 }
 
 /// A stream that fails when nothing has moved on it for too long.
-pub struct WatchedStream<S> {
+pub struct IdleTimeoutStream<S> {
     stream: S,
     /// Among the allowed number, and of what its worker has to do.
-    _places: (Place, Part),
+    _places: (ConnectionPermit, LoadGuard),
     last_movement: Instant,
     limit: Duration,
     idle_timeout: Duration,
@@ -118,8 +118,8 @@ pub struct WatchedStream<S> {
     alarm: Pin<Box<Sleep>>,
 }
 
-impl<S> WatchedStream<S> {
-    fn new(stream: S, places: (Place, Part), idle_timeout: Duration) -> Self {
+impl<S> IdleTimeoutStream<S> {
+    fn new(stream: S, places: (ConnectionPermit, LoadGuard), idle_timeout: Duration) -> Self {
         let now = Instant::now();
         let limit = idle_timeout.min(FIRST_BYTE_TIMEOUT);
         Self {
@@ -132,7 +132,7 @@ impl<S> WatchedStream<S> {
         }
     }
 
-    fn moved(&mut self) {
+    fn touch(&mut self) {
         self.last_movement = Instant::now();
         self.limit = self.idle_timeout;
     }
@@ -153,7 +153,7 @@ impl<S> WatchedStream<S> {
     fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match polled {
             Poll::Ready(result) => {
-                self.moved();
+                self.touch();
                 Poll::Ready(result)
             }
             Poll::Pending => self.poll_still(context).map(Err),
@@ -161,7 +161,7 @@ impl<S> WatchedStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -172,7 +172,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, polled)
@@ -209,17 +209,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::balance::Loads;
+    use crate::server::balance::WorkerLoad;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const IDLE: Duration = Duration::from_millis(60);
 
-    fn watched(idle_timeout: Duration) -> (WatchedStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
-        let counts = Counts::new(&Arc::default(), Listener::Service);
-        let place = Place::take(Arc::new(Semaphore::new(1)), counts).expect("a free place");
+    fn watched(idle_timeout: Duration) -> (IdleTimeoutStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let counts = ConnectionCounters::new(&Arc::default(), Listener::Service);
+        let place = ConnectionPermit::take(Arc::new(Semaphore::new(1)), counts).expect("a free place");
         let (ours, theirs) = tokio::io::duplex(64);
-        let part = Part::new(&Loads::new(1), 0);
-        (WatchedStream::new(ours, (place, part), idle_timeout), theirs)
+        let part = LoadGuard::new(&WorkerLoad::new(1), 0);
+        (IdleTimeoutStream::new(ours, (place, part), idle_timeout), theirs)
     }
 
     #[tokio::test]

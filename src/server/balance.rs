@@ -22,12 +22,12 @@ use tokio::{
 const TURN: Duration = Duration::from_millis(5);
 
 /// How many connections each worker has.
-pub struct Loads {
+pub struct WorkerLoad {
     counts: Vec<AtomicUsize>,
     changed: Notify,
 }
 
-impl Loads {
+impl WorkerLoad {
     pub fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self { counts: (0..workers).map(|_| AtomicUsize::new(0)).collect(), changed: Notify::new() })
     }
@@ -55,20 +55,20 @@ impl Loads {
 }
 
 /// A connection's part of its worker's load.
-pub struct Part {
-    loads: Arc<Loads>,
+pub struct LoadGuard {
+    loads: Arc<WorkerLoad>,
     worker: usize,
 }
 
-impl Part {
-    pub fn new(loads: &Arc<Loads>, worker: usize) -> Self {
+impl LoadGuard {
+    pub fn new(loads: &Arc<WorkerLoad>, worker: usize) -> Self {
         loads.counts[worker].fetch_add(1, SeqCst);
         loads.changed.notify_waiters();
         Self { loads: Arc::clone(loads), worker }
     }
 }
 
-impl Drop for Part {
+impl Drop for LoadGuard {
     fn drop(&mut self) {
         self.loads.counts[self.worker].fetch_sub(1, SeqCst);
         self.loads.changed.notify_waiters();
@@ -76,23 +76,23 @@ impl Drop for Part {
 }
 
 /// A worker's handle on the listener.
-pub struct Shared {
+pub struct SharedListener {
     listener: TcpListener,
-    loads: Arc<Loads>,
+    loads: Arc<WorkerLoad>,
     worker: usize,
 }
 
-impl Shared {
+impl SharedListener {
     /// To be called on the worker's event loop.
-    pub fn new(listener: std::net::TcpListener, loads: &Arc<Loads>, worker: usize) -> io::Result<Self> {
+    pub fn new(listener: std::net::TcpListener, loads: &Arc<WorkerLoad>, worker: usize) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::from_std(listener)?, loads: Arc::clone(loads), worker })
     }
 }
 
 /// A connection that was accepted in turn.
-pub struct InTurn {
+pub struct AcceptedConnection {
     pub stream: TcpStream,
-    pub part: Part,
+    pub part: LoadGuard,
 }
 
 /// Where a connection comes from, which nobody asks.
@@ -100,24 +100,24 @@ pub struct InTurn {
 pub struct Peer;
 
 impl Address for Peer {
-    type Stream = InTurn;
-    type Listener = Shared;
+    type Stream = AcceptedConnection;
+    type Listener = SharedListener;
 }
 
-impl AddrListener<InTurn, Peer> for Shared {
+impl AddrListener<AcceptedConnection, Peer> for SharedListener {
     async fn bind_to(_: Peer) -> io::Result<Self> {
         // It is made of a listener that is open.
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    async fn accept_stream(&self) -> io::Result<(InTurn, Peer)> {
+    async fn accept_stream(&self) -> io::Result<(AcceptedConnection, Peer)> {
         loop {
             self.loads.turn_of(self.worker).await;
             // Not for longer than it is this worker's turn: meanwhile others may have got less to do.
             if let Ok(accepted) = timeout(TURN * 200, self.listener.accept()).await {
                 let (stream, _) = accepted?;
-                let part = Part::new(&self.loads, self.worker);
-                return Ok((InTurn { stream, part }, Peer));
+                let part = LoadGuard::new(&self.loads, self.worker);
+                return Ok((AcceptedConnection { stream, part }, Peer));
             }
         }
     }
@@ -137,11 +137,11 @@ mod tests {
         let first = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         first.set_nonblocking(true).expect("it is set");
         let address = first.local_addr().expect("an address");
-        let loads = Loads::new(3);
+        let loads = WorkerLoad::new(3);
         let (take, mut taken) = mpsc::unbounded_channel();
         // The third one never accepts.
         for worker in 0..2 {
-            let shared = Shared::new(first.try_clone().expect("a handle"), &loads, worker).expect("a listener");
+            let shared = SharedListener::new(first.try_clone().expect("a handle"), &loads, worker).expect("a listener");
             let take = take.clone();
             tokio::spawn(async move {
                 while let Ok((accepted, _)) = shared.accept_stream().await {

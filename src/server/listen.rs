@@ -1,6 +1,6 @@
 //! Opens the ports.
 
-use crate::settings::Service;
+use crate::settings::ServiceConfig;
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
@@ -16,7 +16,7 @@ pub struct Listeners {
 }
 
 /// Opens both ports; the error is one sentence.
-pub fn bind(service: &Service) -> Result<Listeners, String> {
+pub fn bind(service: &ServiceConfig) -> Result<Listeners, String> {
     bind_on((service.host, service.port), (service.admin_host, service.admin_port), service.workers)
 }
 

@@ -11,17 +11,17 @@ mod tls;
 mod workers;
 
 pub use listen::{Listeners, bind, bind_on};
-pub use reload::Reload;
-pub use signals::{Stop, on_signals};
+pub use reload::ReloadTrigger;
+pub use signals::{Shutdown, on_signals};
 
 use crate::{
     api::{self, App},
-    cache::Near,
-    settings::{Problems, Settings},
+    cache::NearValues,
+    settings::{Settings, SettingsProblems},
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
-use reload::{Drain, Followers, Load, Reloader};
+use reload::{DrainConfig, LoadSettings, ReloadTargets, Reloader};
 use std::{io, sync::Arc, time::Duration};
 use tasks::Tasks;
 use tls::Tls;
@@ -38,12 +38,12 @@ pub fn install_crypto() {
 pub struct Server {
     settings: Settings,
     store: Store,
-    near: Option<Near>,
+    near: Option<NearValues>,
     tls: Tls,
     metrics: Arc<Metrics>,
     traces: Traces,
-    load: Option<Load>,
-    reload: Reload,
+    load: Option<LoadSettings>,
+    reload: ReloadTrigger,
 }
 
 impl Server {
@@ -52,15 +52,15 @@ impl Server {
         install_crypto();
         let metrics = Arc::<Metrics>::default();
         let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
-        let near = Near::new(&settings);
-        let store = Store::new(&settings, near.as_ref().map(Near::listener), Arc::clone(&metrics))?;
+        let near = NearValues::new(&settings);
+        let store = Store::new(&settings, near.as_ref().map(NearValues::invalidation_handler), Arc::clone(&metrics))?;
         let traces = Traces::default();
-        Ok(Self { settings, store, near, tls, metrics, traces, load: None, reload: Reload::default() })
+        Ok(Self { settings, store, near, tls, metrics, traces, load: None, reload: ReloadTrigger::default() })
     }
 
     /// Lets the service follow changes of its settings, which `load` reads anew.
     #[must_use]
-    pub fn reloading(mut self, load: impl Fn() -> Result<Settings, Problems> + Send + Sync + 'static) -> Self {
+    pub fn reloading(mut self, load: impl Fn() -> Result<Settings, SettingsProblems> + Send + Sync + 'static) -> Self {
         self.load = Some(Arc::new(load));
         self
     }
@@ -71,7 +71,7 @@ impl Server {
         Self { traces, ..self }
     }
 
-    pub fn service_settings(&self) -> &crate::settings::Service {
+    pub fn service_settings(&self) -> &crate::settings::ServiceConfig {
         &self.settings.service
     }
 
@@ -81,14 +81,14 @@ impl Server {
     }
 
     /// Asks for a reload, as SIGHUP does.
-    pub fn reload(&self) -> Reload {
+    pub fn reload(&self) -> ReloadTrigger {
         self.reload.clone()
     }
 
     /// Serves until `stop` says so, then lets requests in flight finish.
-    pub async fn run(self, listeners: Listeners, stop: Stop) -> io::Result<()> {
+    pub async fn run(self, listeners: Listeners, stop: Shutdown) -> io::Result<()> {
         let Self { settings, store, near, tls, metrics, traces, load, reload } = self;
-        for notice in &settings.notices {
+        for notice in &settings.warnings {
             tracing::warn!("{notice}");
         }
         let app = Arc::new(App::new(&settings, store.clone(), near, metrics, traces.clone()));
@@ -99,11 +99,11 @@ impl Server {
         let _first = app.metrics.workers.set(places.clone());
         let service = serve::service(&settings.service, listeners.service, tls.current(), &router, &app.metrics);
         let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics);
-        let drain = watch::Sender::new(Drain::new(&settings.service));
+        let drain = watch::Sender::new(DrainConfig::new(&settings.service));
         let asked_drain = drain.subscribe();
 
         let mut tasks = Tasks::default();
-        tasks.background("store", store.clone().maintain(places.clone()));
+        tasks.background("store", store.clone().run(places.clone()));
         let handles: Vec<_> = service.iter().map(|serving| serving.handle.clone()).collect();
         for (serving, place) in service.into_iter().zip(&places) {
             tasks.serving("service", place, serving.run);
@@ -112,20 +112,20 @@ impl Server {
         tasks.background("admin", async { drop(admin.run.await) });
         tasks.background("traces", traces.clone().export());
         if let Some(load) = load {
-            let followers = Followers { app: Arc::clone(&app), store, tls, drain };
+            let followers = ReloadTargets { app: Arc::clone(&app), store, tls, drain };
             tasks.background("reload", Reloader::new(load, reload, settings, followers)?.run());
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %listeners.service_address, admin = %listeners.admin_address, "serving");
-        app.metrics.events.note(EventKind::Started, format!("version {} serves", env!("CARGO_PKG_VERSION")));
+        app.metrics.events.record(EventKind::Started, format!("version {} serves", env!("CARGO_PKG_VERSION")));
 
         let outcome = tokio::select! {
-            () = stop.asked() => Ok(()),
+            () = stop.requested() => Ok(()),
             ended = tasks.first_to_end() => Err(ended),
         };
         app.start_draining();
         app.metrics
             .events
-            .note(EventKind::Draining, "told to stop: requests in flight finish, new ones should go elsewhere");
+            .record(EventKind::Draining, "told to stop: requests in flight finish, new ones should go elsewhere");
         let drain = *asked_drain.borrow();
         let outcome = match outcome {
             Ok(()) => serve_on(drain.wait, &stop, &mut tasks).await,
@@ -141,7 +141,7 @@ impl Server {
                 tasks.served().await;
                 traces.flush().await;
             } => tracing::info!("stopped"),
-            () = stop.insisted() => tracing::warn!("stopped at once"),
+            () = stop.forced() => tracing::warn!("stopped at once"),
         }
         // Connections to Redis end only here, with the store's task: what was in flight needed them.
         tasks.end();
@@ -151,14 +151,14 @@ impl Server {
 }
 
 /// Gives those who send requests here time to see that this instance is going.
-async fn serve_on(wait: Duration, stop: &Stop, tasks: &mut Tasks) -> io::Result<()> {
+async fn serve_on(wait: Duration, stop: &Shutdown, tasks: &mut Tasks) -> io::Result<()> {
     if wait.is_zero() {
         return Ok(());
     }
     tracing::info!(wait_secs = wait.as_secs(), "stopping: not ready any more, but serving until others know");
     tokio::select! {
         () = sleep(wait) => Ok(()),
-        () = stop.insisted() => Ok(()),
+        () = stop.forced() => Ok(()),
         ended = tasks.first_to_end() => Err(ended),
     }
 }

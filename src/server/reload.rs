@@ -3,10 +3,10 @@
 //! Files are compared by what they hold, again and again. Notifications of the file system would tell earlier, but
 //! not on network file systems, and not reliably where links are swapped, as Kubernetes does.
 
-use super::tls::{Prepared, Tls};
+use super::tls::{PreparedTls, Tls};
 use crate::{
     api::App,
-    settings::{Change, Effective, Files, Problems, Service, Settings},
+    settings::{EffectiveSettings, OptionChange, ServiceConfig, Settings, SettingsProblems, WatchedFiles},
     store::Store,
     telemetry::{self, events::EventKind, metrics},
 };
@@ -27,59 +27,64 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Asks for a reload. A clone is a handle on the same service.
 #[derive(Clone, Default)]
-pub struct Reload(Arc<Notify>);
+pub struct ReloadTrigger(Arc<Notify>);
 
-impl Reload {
-    pub fn ask(&self) {
+impl ReloadTrigger {
+    pub fn request(&self) {
         self.0.notify_one();
     }
 }
 
 /// Reads the settings anew, from where they came the first time.
-pub type Load = Arc<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
+pub type LoadSettings = Arc<dyn Fn() -> Result<Settings, SettingsProblems> + Send + Sync>;
 
 /// How to stop.
 #[derive(Clone, Copy)]
-pub struct Drain {
+pub struct DrainConfig {
     pub wait: Duration,
     pub limit: Duration,
 }
 
-impl Drain {
-    pub fn new(service: &Service) -> Self {
+impl DrainConfig {
+    pub fn new(service: &ServiceConfig) -> Self {
         Self { wait: service.drain_wait, limit: service.drain }
     }
 }
 
 /// What follows the settings.
-pub struct Followers {
+pub struct ReloadTargets {
     pub app: Arc<App>,
     pub store: Store,
     pub tls: Tls,
-    pub drain: watch::Sender<Drain>,
+    pub drain: watch::Sender<DrainConfig>,
 }
 
 pub struct Reloader {
-    load: Load,
-    asked: Reload,
+    load: LoadSettings,
+    asked: ReloadTrigger,
     hangups: Signal,
-    followers: Followers,
+    targets: ReloadTargets,
     /// What the service goes by; of what cannot change live, as it was at the start.
     settings: Settings,
     /// At the start.
-    first: Effective,
+    first: EffectiveSettings,
     /// The files as they were when they were last loaded.
-    seen: Files,
+    seen: WatchedFiles,
     /// What waits for the next start, as was said last.
     waiting: Vec<String>,
 }
 
 impl Reloader {
     /// `settings` are those that the service started with.
-    pub fn new(load: Load, asked: Reload, settings: Settings, followers: Followers) -> io::Result<Self> {
+    pub fn new(
+        load: LoadSettings,
+        asked: ReloadTrigger,
+        settings: Settings,
+        followers: ReloadTargets,
+    ) -> io::Result<Self> {
         let (first, seen) = (settings.effective.clone(), settings.files.clone());
         let hangups = signal(SignalKind::hangup())?;
-        Ok(Self { load, asked, hangups, followers, settings, first, seen, waiting: Vec::new() })
+        Ok(Self { load, asked, hangups, targets: followers, settings, first, seen, waiting: Vec::new() })
     }
 
     /// Follows changes until it is dropped.
@@ -99,7 +104,7 @@ impl Reloader {
 
     /// Whether a file changed since the last loading; returns when they rest. `None`: nobody can tell.
     async fn have_files_changed(&self) -> Option<bool> {
-        let look = |files: Files| patiently(move || files.looked_at_again());
+        let look = |files: WatchedFiles| run_blocking(move || files.reread());
         let mut now = look(self.seen.clone()).await?;
         if now == self.seen {
             return Some(false);
@@ -117,10 +122,10 @@ impl Reloader {
 
     /// Loads and checks everything. All of it takes effect, or, with a word in the log, nothing.
     async fn reload(&mut self) {
-        let (load, tls, seen) = (Arc::clone(&self.load), self.followers.tls.clone(), self.seen.clone());
-        let loaded = patiently(move || {
+        let (load, tls, seen) = (Arc::clone(&self.load), self.targets.tls.clone(), self.seen.clone());
+        let loaded = run_blocking(move || {
             // Files that only the settings before this one named are watched on: this one may be a mistake.
-            let before = seen.looked_at_again();
+            let before = seen.reread();
             match load() {
                 Ok(settings) => {
                     let prepared = tls.prepare(&settings.service);
@@ -132,36 +137,36 @@ impl Reloader {
         let Some((files, loaded)) = loaded.await else { return };
         self.seen = files;
         let applied = loaded.and_then(|(settings, tls)| self.apply(settings, tls));
-        let counted = &self.followers.app.metrics.settings;
+        let counted = &self.targets.app.metrics.settings;
         counted.note(if applied.is_ok() { metrics::Reload::Applied } else { metrics::Reload::Refused });
         if let Err(problem) = applied {
             tracing::warn!(problem, "the changed settings are not used; the service goes on with those it has");
             let text = "changed settings are not used, for there is something wrong with them; the log says what";
-            self.followers.app.metrics.events.note(EventKind::ReloadRefused, text);
+            self.targets.app.metrics.events.record(EventKind::ReloadRefused, text);
         }
     }
 
-    fn apply(&mut self, mut settings: Settings, tls: Prepared) -> Result<(), String> {
+    fn apply(&mut self, mut settings: Settings, tls: PreparedTls) -> Result<(), String> {
         // How to reach Redis stays as it was at the start, so that old and new nodes are reached alike.
         std::mem::swap(&mut self.settings.redis, &mut settings.redis);
-        if let Err(problem) = self.followers.store.apply(&settings) {
+        if let Err(problem) = self.targets.store.apply(&settings) {
             std::mem::swap(&mut self.settings.redis, &mut settings.redis);
             return Err(problem);
         }
         // Nothing can fail any more. What callers see first comes last.
-        self.followers.drain.send_replace(Drain::new(&settings.service));
-        self.followers.tls.exchange(tls);
-        self.followers.app.apply(&settings);
+        self.targets.drain.send_replace(DrainConfig::new(&settings.service));
+        self.targets.tls.exchange(tls);
+        self.targets.app.apply(&settings);
         let before = std::mem::replace(&mut self.settings, settings);
-        self.tell(&before);
+        self.log_changes(&before);
         telemetry::set_level(&self.settings.service);
         Ok(())
     }
 
     /// Says what changed, by name; values may be secrets.
-    fn tell(&mut self, before: &Settings) {
-        let places = |changes: Vec<Change>, live: bool| -> Vec<String> {
-            changes.into_iter().filter(|change| change.live == live).map(|change| change.place).collect()
+    fn log_changes(&mut self, before: &Settings) {
+        let places = |changes: Vec<OptionChange>, live: bool| -> Vec<String> {
+            changes.into_iter().filter(|change| change.live == live).map(|change| change.location).collect()
         };
         let changed = places(before.effective.changes(&self.settings.effective), true);
         if changed.is_empty() {
@@ -169,14 +174,14 @@ impl Reloader {
         } else {
             tracing::info!(changed = changed.join(", "), "settings reloaded");
             let text = format!("settings took effect: {}", changed.join(", "));
-            self.followers.app.metrics.events.note(EventKind::ReloadApplied, text);
+            self.targets.app.metrics.events.record(EventKind::ReloadApplied, text);
         }
         let waiting = places(self.first.changes(&self.settings.effective), false);
         if !waiting.is_empty() && waiting != self.waiting {
             tracing::warn!(changed = waiting.join(", "), "takes effect at the next start");
         }
         self.waiting = waiting;
-        for notice in self.settings.notices.iter().filter(|notice| !before.notices.contains(notice)) {
+        for notice in self.settings.warnings.iter().filter(|notice| !before.warnings.contains(notice)) {
             tracing::warn!("{notice}");
         }
     }
@@ -184,7 +189,7 @@ impl Reloader {
 
 /// Runs what may block where it may. A hanging file system is waited for: a second attempt would only hang, too.
 /// `None` if it hit a defect, which does not end a service that runs well on the settings that it has.
-async fn patiently<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let mut work = spawn_blocking(work);
     let done = if let Ok(done) = timeout(READ_TIMEOUT, &mut work).await {
         done

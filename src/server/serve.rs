@@ -1,11 +1,11 @@
 //! Routers → running HTTP servers.
 
 use super::{
-    accept::{Counts, Watched},
-    balance::{Loads, Peer, Shared},
+    accept::{ConnectionCounters, IdleTimeoutAcceptor},
+    balance::{Peer, SharedListener, WorkerLoad},
 };
 use crate::{
-    api::Front,
+    api::HttpService,
     settings,
     telemetry::metrics::{Listener, Metrics},
 };
@@ -34,55 +34,56 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// A server that is ready to run, and the handle that stops it.
-pub struct Serving {
+pub struct HttpServer {
     pub handle: Handle<Peer>,
     pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
 
 /// The HTTPS port: one server for each listener, with limits that they share.
 pub fn service(
-    settings: &settings::Service,
+    settings: &settings::ServiceConfig,
     listeners: Vec<net::TcpListener>,
     tls: RustlsConfig,
-    front: &Front,
+    front: &HttpService,
     metrics: &Arc<Metrics>,
-) -> Vec<Serving> {
+) -> Vec<HttpServer> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
-    let counts = Counts::new(metrics, Listener::Service);
-    let acceptor = Watched::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
-    let loads = Loads::new(listeners.len());
-    let place = |worker| Place { loads: Arc::clone(&loads), worker };
+    let counts = ConnectionCounters::new(metrics, Listener::Service);
+    let acceptor = IdleTimeoutAcceptor::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
+    let loads = WorkerLoad::new(listeners.len());
+    let place = |worker| WorkerSlot { loads: Arc::clone(&loads), worker };
     let serving = |(worker, listener)| serving(listener, place(worker), acceptor.clone(), settings, front.clone());
     listeners.into_iter().enumerate().map(serving).collect()
 }
 
 /// The admin port: plain HTTP.
 pub fn admin(
-    settings: &settings::Service,
+    settings: &settings::ServiceConfig,
     listener: net::TcpListener,
-    front: Front,
+    front: HttpService,
     metrics: &Arc<Metrics>,
-) -> Serving {
-    let counts = Counts::new(metrics, Listener::Admin);
-    let acceptor = Watched::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counts);
-    serving(listener, Place { loads: Loads::new(1), worker: 0 }, acceptor, settings, front)
+) -> HttpServer {
+    let counts = ConnectionCounters::new(metrics, Listener::Admin);
+    let acceptor =
+        IdleTimeoutAcceptor::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counts);
+    serving(listener, WorkerSlot { loads: WorkerLoad::new(1), worker: 0 }, acceptor, settings, front)
 }
 
 /// Who serves, among whom.
-struct Place {
-    loads: Arc<Loads>,
+struct WorkerSlot {
+    loads: Arc<WorkerLoad>,
     worker: usize,
 }
 
 fn serving<A>(
     listener: net::TcpListener,
-    Place { loads, worker }: Place,
-    acceptor: Watched<A>,
-    settings: &settings::Service,
-    front: Front,
-) -> Serving
+    WorkerSlot { loads, worker }: WorkerSlot,
+    acceptor: IdleTimeoutAcceptor<A>,
+    settings: &settings::ServiceConfig,
+    front: HttpService,
+) -> HttpServer
 where
-    A: Accept<TcpStream, Front, Service = Front> + Clone + Send + Sync + 'static,
+    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
     A::Future: Send,
 {
@@ -90,12 +91,12 @@ where
     let stop = handle.clone();
     // Made where it runs, so that accepting wakes nobody elsewhere.
     let run = async move {
-        let shared = Shared::new(listener, &loads, worker)?;
+        let shared = SharedListener::new(listener, &loads, worker)?;
         let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(stop);
         limit(server.http_builder(), idle_timeout);
         server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(front.clone())))).await
     };
-    Serving { handle, run: Box::pin(run) }
+    HttpServer { handle, run: Box::pin(run) }
 }
 
 /// Sets what hyper leaves open: without a timer none of its timeouts runs.

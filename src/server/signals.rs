@@ -8,27 +8,27 @@ use tokio::{
 
 /// Tells the server to stop. A clone is a handle on the same decision.
 #[derive(Clone)]
-pub struct Stop(watch::Sender<u8>);
+pub struct Shutdown(watch::Sender<u8>);
 
-impl Default for Stop {
+impl Default for Shutdown {
     fn default() -> Self {
         Self(watch::Sender::new(0))
     }
 }
 
-impl Stop {
+impl Shutdown {
     /// Asks to stop; a second time, to stop at once.
-    pub fn ask(&self) {
+    pub fn request(&self) {
         self.0.send_modify(|times| *times = times.saturating_add(1));
     }
 
     /// Returns when somebody has asked.
-    pub async fn asked(&self) {
+    pub async fn requested(&self) {
         self.times(1).await;
     }
 
     /// Returns when somebody has asked twice.
-    pub async fn insisted(&self) {
+    pub async fn forced(&self) {
         self.times(2).await;
     }
 
@@ -40,8 +40,8 @@ impl Stop {
 }
 
 /// A [`Stop`] that SIGINT (Ctrl-C) and SIGTERM ask.
-pub fn on_signals() -> io::Result<Stop> {
-    let stop = Stop::default();
+pub fn on_signals() -> io::Result<Shutdown> {
+    let stop = Shutdown::default();
     // Of no effect until settings can be reloaded; without a listener it would end the process.
     drop(signal(SignalKind::hangup())?);
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
@@ -49,7 +49,7 @@ pub fn on_signals() -> io::Result<Stop> {
         let stop = stop.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                stop.ask();
+                stop.request();
             }
         });
     }

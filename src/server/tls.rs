@@ -1,6 +1,6 @@
 //! Certificate and key → the TLS side of the HTTPS port.
 
-use crate::{settings::Service, telemetry::metrics::Metrics};
+use crate::{settings::ServiceConfig, telemetry::metrics::Metrics};
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::{
     ServerConfig,
@@ -23,16 +23,16 @@ pub struct Tls {
 }
 
 /// What connections can be made with.
-pub struct Prepared {
+pub struct PreparedTls {
     config: ServerConfig,
     /// When the certificate ends, in seconds since 1970, if it says so.
     expiry_secs: Option<u64>,
 }
 
 impl Tls {
-    pub fn new(service: &Service, metrics: Arc<Metrics>) -> Result<Self, String> {
+    pub fn new(service: &ServiceConfig, metrics: Arc<Metrics>) -> Result<Self, String> {
         let ticketer = Ticketer::new().map_err(|error| format!("no keys for session tickets: {error}"))?;
-        let Prepared { config, expiry_secs } = prepare(service, Arc::clone(&ticketer))?;
+        let PreparedTls { config, expiry_secs } = prepare(service, Arc::clone(&ticketer))?;
         let tls = Self { current: RustlsConfig::from_config(Arc::new(config)), ticketer, metrics };
         tls.note_expiry(expiry_secs);
         Ok(tls)
@@ -44,12 +44,12 @@ impl Tls {
     }
 
     /// What other settings come to, checked.
-    pub fn prepare(&self, service: &Service) -> Result<Prepared, String> {
+    pub fn prepare(&self, service: &ServiceConfig) -> Result<PreparedTls, String> {
         prepare(service, Arc::clone(&self.ticketer))
     }
 
     /// New connections are made with `next`; those that are open go on.
-    pub fn exchange(&self, next: Prepared) {
+    pub fn exchange(&self, next: PreparedTls) {
         self.current.reload_from_config(Arc::new(next.config));
         self.note_expiry(next.expiry_secs);
     }
@@ -60,7 +60,7 @@ impl Tls {
 }
 
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, resumption by tickets. The error is one sentence.
-fn prepare(service: &Service, ticketer: Arc<dyn ProducesTickets>) -> Result<Prepared, String> {
+fn prepare(service: &ServiceConfig, ticketer: Arc<dyn ProducesTickets>) -> Result<PreparedTls, String> {
     let chain = certificates(&service.tls_cert)?;
     let key = private_key(&service.tls_key)?;
     let expiry_secs = chain.first().and_then(expiry_secs);
@@ -75,7 +75,7 @@ fn prepare(service: &Service, ticketer: Arc<dyn ProducesTickets>) -> Result<Prep
         })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = ticketer;
-    Ok(Prepared { config, expiry_secs })
+    Ok(PreparedTls { config, expiry_secs })
 }
 
 /// When a certificate ends (`notAfter`, RFC 5280 §4.1.2.5), in seconds since 1970.

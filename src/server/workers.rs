@@ -9,9 +9,9 @@ use tokio::{
 };
 
 /// Dropped, they have ended, and what ran on them with them.
-pub struct Workers(Vec<Worker>);
+pub struct Workers(Vec<WorkerThread>);
 
-struct Worker {
+struct WorkerThread {
     handle: Handle,
     /// Dropped, the thread ends.
     end: Option<oneshot::Sender<()>>,
@@ -20,7 +20,7 @@ struct Worker {
 
 impl Workers {
     pub fn start(count: usize) -> io::Result<Self> {
-        (0..count).map(Worker::start).collect::<io::Result<_>>().map(Self)
+        (0..count).map(WorkerThread::start).collect::<io::Result<_>>().map(Self)
     }
 
     /// Where tasks are started on them, in their order.
@@ -29,7 +29,7 @@ impl Workers {
     }
 }
 
-impl Worker {
+impl WorkerThread {
     fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();

@@ -1,13 +1,14 @@
 //! An API key says who calls, so it belongs to one client.
 
-use super::{ApiKeyHash, Client, read::Reader};
+use super::{ApiKeyHash, ClientConfig, read::SectionReader};
 use std::collections::{HashMap, HashSet};
 
 /// Refuses hashes that two clients have; `section_of` finds the section of a client that has one.
-pub fn refuse_shared<'a>(clients: &[Client], section_of: impl Fn(&str) -> Option<Reader<'a>>) {
-    let mut owners: HashMap<&ApiKeyHash, &Client> = HashMap::new();
+pub fn refuse_shared<'a>(clients: &[ClientConfig], section_of: impl Fn(&str) -> Option<SectionReader<'a>>) {
+    let mut owners: HashMap<&ApiKeyHash, &ClientConfig> = HashMap::new();
     // The shared secret comes first: it has no section, so the client's is where the problem stands.
-    let (shared, own): (Vec<&Client>, Vec<&Client>) = clients.iter().partition(|client| client.any_client_id);
+    let (shared, own): (Vec<&ClientConfig>, Vec<&ClientConfig>) =
+        clients.iter().partition(|client| client.any_client_id);
     for client in shared.into_iter().chain(own) {
         for hash in client.api_key_hashes.iter().collect::<HashSet<_>>() {
             let owner = *owners.entry(hash).or_insert(client);
@@ -18,7 +19,7 @@ pub fn refuse_shared<'a>(clients: &[Client], section_of: impl Fn(&str) -> Option
                     format!("[client:{}]", owner.id)
                 };
                 let message = format!("is that of {whose}, too: `cachefront hash-key` makes another key");
-                section.refuse("api_key_hash", message);
+                section.error("api_key_hash", message);
             }
         }
     }

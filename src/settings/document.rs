@@ -1,6 +1,6 @@
 //! docs/configuration.md, written from the list of options.
 
-use super::options::{OPTIONS, Opt, Section};
+use super::options::{OPTIONS, OptionSpec, Section};
 use std::fmt::Write;
 
 const HEAD: &str = "# Configuration
@@ -45,7 +45,7 @@ pub fn page() -> String {
     page
 }
 
-fn row(option: &Opt) -> String {
+fn row(option: &OptionSpec) -> String {
     let default = option.default.map_or("–".to_owned(), |default| format!("`{default}`"));
     let secret = if option.secret { " *Secret.*" } else { "" };
     let live = if option.live { " *Live.*" } else { "" };

@@ -2,8 +2,8 @@
 
 use super::{
     environment,
-    files::{Digest, Files, digest},
-    layers::Found,
+    files::{Digest, WatchedFiles, digest},
+    layers::RawConfig,
     options::{OPTIONS, Section},
 };
 use std::{
@@ -13,19 +13,19 @@ use std::{
 
 /// By section, then by option; of options that name files, with what the files hold.
 #[derive(Clone, Default)]
-pub struct Effective(BTreeMap<String, BTreeMap<&'static str, Digest>>);
+pub struct EffectiveSettings(BTreeMap<String, BTreeMap<&'static str, Digest>>);
 
 /// An option, or a section, that differs.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct OptionChange {
     /// `[section] OPTION`, or a whole section that is new or gone.
-    pub place: String,
+    pub location: String,
     /// It can take effect while the service runs.
     pub live: bool,
 }
 
-impl Effective {
-    pub fn new(found: &Found, files: &Files) -> Self {
+impl EffectiveSettings {
+    pub fn new(found: &RawConfig, files: &WatchedFiles) -> Self {
         let always = Section::ALL.into_iter().filter(|section| section.prefix().is_none());
         let always = always.map(|section| section.title().to_owned());
         let titles: BTreeSet<String> = found.sections.keys().cloned().chain(always).collect();
@@ -33,16 +33,17 @@ impl Effective {
     }
 
     /// What is different in `newer`.
-    pub fn changes(&self, newer: &Self) -> Vec<Change> {
+    pub fn changes(&self, newer: &Self) -> Vec<OptionChange> {
         let titles: BTreeSet<&String> = self.0.keys().chain(newer.0.keys()).collect();
         let mut changes = Vec::new();
         for title in titles {
             match (self.0.get(title), newer.0.get(title)) {
                 (Some(old), Some(new)) => {
                     let names = new.keys().filter(|name| old.get(*name) != new.get(*name));
-                    changes.extend(
-                        names.map(|name| Change { place: format!("[{title}] {name}"), live: is_live(title, name) }),
-                    );
+                    changes.extend(names.map(|name| OptionChange {
+                        location: format!("[{title}] {name}"),
+                        live: is_live(title, name),
+                    }));
                 }
                 (old, _) => {
                     let what = if old.is_some() { "gone" } else { "new" };
@@ -50,7 +51,7 @@ impl Effective {
                     // What it does not set does not matter.
                     let live =
                         options.filter(|(name, set)| **set != unset(title, name)).all(|(name, _)| is_live(title, name));
-                    changes.push(Change { place: format!("[{title}] ({what})"), live });
+                    changes.push(OptionChange { location: format!("[{title}] ({what})"), live });
                 }
             }
         }
@@ -58,13 +59,13 @@ impl Effective {
     }
 }
 
-impl fmt::Debug for Effective {
+impl fmt::Debug for EffectiveSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Effective").finish_non_exhaustive()
     }
 }
 
-fn section(title: &str, found: &Found, files: &Files) -> BTreeMap<&'static str, Digest> {
+fn section(title: &str, found: &RawConfig, files: &WatchedFiles) -> BTreeMap<&'static str, Digest> {
     let given = found.sections.get(title);
     let options =
         OPTIONS.iter().filter(|option| Some(option.section) == environment::kind_of(title) && !option.ignored);
@@ -123,7 +124,7 @@ mod tests {
         );
         let new = load(folder.path(), &["ENCRYPTION_KEY=sealing.key\n", &sections].concat());
         let changes = old.effective.changes(&new.effective);
-        let told: Vec<(&str, bool)> = changes.iter().map(|change| (change.place.as_str(), change.live)).collect();
+        let told: Vec<(&str, bool)> = changes.iter().map(|change| (change.location.as_str(), change.live)).collect();
         let expected = [
             ("[client:c] (gone)", true),
             ("[client:d] (new)", true),
@@ -134,8 +135,8 @@ mod tests {
         ];
         // A default that is written out is no change, and a key file counts by what it holds.
         assert_eq!(told, expected);
-        assert!(new.files.looked_at_again() == new.files);
+        assert!(new.files.reread() == new.files);
         fs::write(&key, KEY).expect("the key is written");
-        assert!(new.files.looked_at_again() != new.files);
+        assert!(new.files.reread() != new.files);
     }
 }

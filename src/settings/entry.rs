@@ -2,7 +2,7 @@
 
 /// One option as it was found.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct RawOption {
     pub section: String,
     pub option: String,
     pub value: String,

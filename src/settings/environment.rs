@@ -1,9 +1,9 @@
 //! Options from the environment: `CACHEFRONT__SECTION__OPTION`, and for secrets `…_FILE` with the path of a file.
 
 use super::{
-    Problem,
-    entry::Entry,
-    files::Files,
+    SettingsProblem,
+    entry::RawOption,
+    files::WatchedFiles,
     options::{self, Section},
 };
 use std::{
@@ -17,9 +17,9 @@ const PREFIX: &str = "CACHEFRONT__";
 pub fn read(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     sections: &[String],
-    files: &mut Files,
-    problems: &mut Vec<Problem>,
-) -> Vec<Entry> {
+    files: &mut WatchedFiles,
+    problems: &mut Vec<SettingsProblem>,
+) -> Vec<RawOption> {
     let is_ours = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
     let mut ours: Vec<_> = variables.into_iter().filter(|(name, _)| is_ours(name)).collect();
     ours.sort();
@@ -29,12 +29,12 @@ pub fn read(
             let name = name.to_string_lossy().into_owned();
             let value = value.into_string().map_err(|_| "is not UTF-8 text".to_owned());
             let entry = value.and_then(|value| entry(&name, value, sections, files));
-            entry.map_err(|message| problems.push(Problem { place: name, message })).ok()
+            entry.map_err(|message| problems.push(SettingsProblem { place: name, message })).ok()
         })
         .collect()
 }
 
-fn entry(name: &str, value: String, sections: &[String], files: &mut Files) -> Result<Entry, String> {
+fn entry(name: &str, value: String, sections: &[String], files: &mut WatchedFiles) -> Result<RawOption, String> {
     let parts: Vec<&str> = name.trim_start_matches(PREFIX).split("__").collect();
     let (section, option) = match parts.as_slice() {
         [section, option] => ((*section).to_lowercase(), *option),
@@ -49,9 +49,9 @@ fn entry(name: &str, value: String, sections: &[String], files: &mut Files) -> R
         files.note(Path::new(&value));
         let text = std::fs::read_to_string(&value).map_err(|error| format!("cannot read \"{value}\": {error}"))?;
         let value = text.trim_end_matches(['\r', '\n']).to_owned();
-        return Ok(Entry { section, option: base.to_owned(), value, variable: Some(name.to_owned()) });
+        return Ok(RawOption { section, option: base.to_owned(), value, variable: Some(name.to_owned()) });
     }
-    Ok(Entry { section, option: option.to_owned(), value, variable: Some(name.to_owned()) })
+    Ok(RawOption { section, option: option.to_owned(), value, variable: Some(name.to_owned()) })
 }
 
 /// `[shard:NAME]` or `[client:NAME]` for the two parts in a variable's name. A variable can't hold small letters'

@@ -1,6 +1,6 @@
 //! `setup.config` as Python's `RawConfigParser` reads it: values are verbatim, option names have no case.
 
-use super::{Problem, entry::Entry};
+use super::{SettingsProblem, entry::RawOption};
 use std::{collections::HashMap, path::Path};
 
 /// The section whose options are defaults for all others, as in Python.
@@ -8,27 +8,27 @@ pub const DEFAULTS: &str = "DEFAULT";
 
 /// What stands in the file, in its order.
 #[derive(Debug, Default)]
-pub struct Document {
+pub struct IniDocument {
     /// Titles of all sections but [`DEFAULTS`], also of those without options; each stands here once.
     pub titles: Vec<String>,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RawOption>,
 }
 
 /// Reads as much as can be read; what can't be is among the `problems`.
-pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Document {
+pub fn read(path: &Path, problems: &mut Vec<SettingsProblem>) -> IniDocument {
     let message = match std::fs::read(path).map(String::from_utf8) {
         Ok(Ok(text)) => return parse(&text, problems),
         Ok(Err(_)) => "is not UTF-8 text".to_owned(),
         Err(error) => format!("cannot be read: {error}"),
     };
-    problems.push(Problem { place: "file".to_owned(), message });
-    Document::default()
+    problems.push(SettingsProblem { place: "file".to_owned(), message });
+    IniDocument::default()
 }
 
-pub fn parse(text: &str, problems: &mut Vec<Problem>) -> Document {
+pub fn parse(text: &str, problems: &mut Vec<SettingsProblem>) -> IniDocument {
     let mut parser = Parser {
         problems,
-        document: Document::default(),
+        document: IniDocument::default(),
         number: 0,
         section: None,
         headless: false,
@@ -48,8 +48,8 @@ pub fn parse(text: &str, problems: &mut Vec<Problem>) -> Document {
 }
 
 struct Parser<'a> {
-    problems: &'a mut Vec<Problem>,
-    document: Document,
+    problems: &'a mut Vec<SettingsProblem>,
+    document: IniDocument,
     /// Of the current line, from 1.
     number: usize,
     /// Title of the section that the current line belongs to.
@@ -123,7 +123,7 @@ impl Parser<'_> {
             self.refuse(format!("[{section}] {option} is set in line {first} already: keep one of them"));
         }
         let value = value.trim_matches(is_space).to_owned();
-        self.document.entries.push(Entry { section, option: option.to_owned(), value, variable: None });
+        self.document.entries.push(RawOption { section, option: option.to_owned(), value, variable: None });
         self.continues = true;
     }
 
@@ -135,7 +135,7 @@ impl Parser<'_> {
     }
 
     fn refuse(&mut self, message: impl Into<String>) {
-        self.problems.push(Problem { place: format!("line {}", self.number), message: message.into() });
+        self.problems.push(SettingsProblem { place: format!("line {}", self.number), message: message.into() });
     }
 }
 

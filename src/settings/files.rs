@@ -15,14 +15,14 @@ pub fn digest(bytes: &[u8]) -> Digest {
 
 /// Every file that loading read or looked for.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Files {
+pub struct WatchedFiles {
     /// `None` for what could not be read, or is no regular file: a pipe gives what it holds only once.
     held: BTreeMap<PathBuf, Option<Digest>>,
     /// Which option names which file: section and option, in small letters.
     named: Vec<(String, String, PathBuf)>,
 }
 
-impl Files {
+impl WatchedFiles {
     /// To be called before the file is read for use: a change in between is then noticed later, not missed.
     pub fn note(&mut self, path: &Path) {
         self.held.entry(path.to_owned()).or_insert_with(|| held_by(path));
@@ -43,7 +43,7 @@ impl Files {
 
     /// The same files as they are now. It reads them, so it may block.
     #[must_use]
-    pub fn looked_at_again(&self) -> Self {
+    pub fn reread(&self) -> Self {
         let held = self.held.keys().map(|path| (path.clone(), held_by(path))).collect();
         Self { held, named: self.named.clone() }
     }
@@ -59,7 +59,7 @@ impl Files {
 }
 
 /// Digests of secrets are not shown either: a short secret can be found from its digest.
-impl fmt::Debug for Files {
+impl fmt::Debug for WatchedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.held.keys()).finish()
     }
@@ -80,21 +80,21 @@ mod tests {
         let (one, link) = (folder.path().join("one"), folder.path().join("link"));
         fs::write(&one, "1").expect("it is written");
         std::os::unix::fs::symlink(&one, &link).expect("a link");
-        let mut files = Files::default();
+        let mut files = WatchedFiles::default();
         files.note(&link);
         files.note(&folder.path().join("absent"));
-        assert_eq!(files, files.looked_at_again());
+        assert_eq!(files, files.reread());
         // As Kubernetes does it: what the link leads to is another file.
         let other = folder.path().join("other");
         fs::write(&other, "2").expect("it is written");
         std::os::unix::fs::symlink(&other, folder.path().join("next")).expect("a link");
         fs::rename(folder.path().join("next"), &link).expect("the link is swapped");
-        let swapped = files.looked_at_again();
+        let swapped = files.reread();
         assert_ne!(files, swapped);
         fs::write(folder.path().join("absent"), "").expect("it is written");
-        let present = swapped.looked_at_again();
+        let present = swapped.reread();
         assert_ne!(swapped, present);
         fs::remove_file(&link).expect("it goes");
-        assert_ne!(present, present.looked_at_again());
+        assert_ne!(present, present.reread());
     }
 }

@@ -19,9 +19,9 @@ mod read;
 mod secrets;
 mod summary;
 
-pub use effective::{Change, Effective};
-pub use files::Files;
-pub use problem::{Problem, Problems};
+pub use effective::{EffectiveSettings, OptionChange};
+pub use files::WatchedFiles;
+pub use problem::{SettingsProblem, SettingsProblems};
 pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 
 use crate::types::{Address, Namespace, Scopes, Ttl};
@@ -41,25 +41,25 @@ pub type ApiKeyHash = [u8; 32];
 /// Everything that can be set, checked.
 #[derive(Debug)]
 pub struct Settings {
-    pub service: Service,
-    pub auth: Auth,
-    pub sealing: Sealing,
-    pub near_cache: NearCache,
-    pub telemetry: Telemetry,
+    pub service: ServiceConfig,
+    pub auth: AuthConfig,
+    pub sealing: SealingConfig,
+    pub near_cache: NearCacheConfig,
+    pub telemetry: TelemetryConfig,
     /// Shared with whatever makes nodes later on.
-    pub redis: Arc<Redis>,
+    pub redis: Arc<RedisConfig>,
     pub topology: Topology,
     /// How long a value lives when the WRITE does not say.
     pub default_ttl: Ttl,
     /// What the operator should know though it stops nothing; said once at start.
-    pub notices: Vec<String>,
+    pub warnings: Vec<String>,
     /// What was read to get here.
-    pub files: Files,
-    pub effective: Effective,
+    pub files: WatchedFiles,
+    pub effective: EffectiveSettings,
 }
 
 #[derive(Debug)]
-pub struct Service {
+pub struct ServiceConfig {
     pub host: IpAddr,
     /// 0 asks the system for a free port, which tests do.
     pub port: u16,
@@ -108,16 +108,16 @@ pub enum LogFormat {
 }
 
 #[derive(Debug)]
-pub struct Auth {
+pub struct AuthConfig {
     /// Invariant: at least 32 bytes.
     pub jwt_secret: SecretString,
     pub token_life: Duration,
-    pub clients: Vec<Client>,
+    pub clients: Vec<ClientConfig>,
 }
 
 /// Who may log in.
 #[derive(Debug)]
-pub struct Client {
+pub struct ClientConfig {
     /// Subject of this client's tokens.
     pub id: String,
     /// True for the shared secret: whoever knows it may call itself as it likes.
@@ -129,7 +129,7 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-pub struct Sealing {
+pub struct SealingConfig {
     /// The first seals, all open. Empty where sealing is not set up.
     pub keys: Vec<SecretBox<[u8; 32]>>,
     /// Seal every value, not only those whose WRITE asks for it.
@@ -138,7 +138,7 @@ pub struct Sealing {
 
 /// Values that this process keeps itself.
 #[derive(Debug)]
-pub struct NearCache {
+pub struct NearCacheConfig {
     pub enabled: bool,
     pub bytes_max: usize,
     pub age_max: Duration,
@@ -148,16 +148,16 @@ pub struct NearCache {
 
 /// Traces.
 #[derive(Debug)]
-pub struct Telemetry {
+pub struct TelemetryConfig {
     /// `None`: there are none.
-    pub collector: Option<Collector>,
+    pub collector: Option<CollectorConfig>,
     /// From 0 to 1: the share of requests that are traced where the caller does not decide.
     pub sample_ratio: f64,
 }
 
 /// Who gets them.
 #[derive(Debug)]
-pub struct Collector {
+pub struct CollectorConfig {
     /// `http://host:port` or `https://host:port`.
     pub endpoint: String,
     /// PEM; `None`: the roots that browsers trust.
@@ -166,11 +166,11 @@ pub struct Collector {
 }
 
 #[derive(Debug)]
-pub struct Redis {
+pub struct RedisConfig {
     pub username: Option<String>,
     pub password: Option<SecretString>,
     pub db: i64,
-    pub tls: Option<RedisTls>,
+    pub tls: Option<RedisTlsConfig>,
     pub connections_per_node: usize,
     pub connect_timeout: Duration,
     /// How long one node may take to answer a READ before another is asked.
@@ -187,7 +187,7 @@ pub struct Redis {
 
 /// PEM texts, read from the files that the settings name.
 #[derive(Debug)]
-pub struct RedisTls {
+pub struct RedisTlsConfig {
     /// `None`: the roots that browsers trust.
     pub ca_cert: Option<Vec<u8>>,
     /// Certificate and key.
@@ -200,9 +200,9 @@ pub enum Topology {
     /// Nodes as they are listed; which one is a shard's master is asked of them.
     ///
     /// Invariant: at least one shard; names are unique.
-    Static(Vec<Shard>),
+    Static(Vec<ShardConfig>),
     /// Sentinels say which nodes there are, and decide over failovers.
-    Sentinel(Sentinels),
+    Sentinel(SentinelsConfig),
     /// A Redis Cluster: slots take the place of the ring. These nodes are asked which others there are.
     ///
     /// Invariant: at least one node.
@@ -210,7 +210,7 @@ pub enum Topology {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shard {
+pub struct ShardConfig {
     pub name: String,
     pub weight: u32,
     pub master: Address,
@@ -219,20 +219,20 @@ pub struct Shard {
 
 /// Sentinels, and the shards that they watch.
 #[derive(Debug)]
-pub struct Sentinels {
+pub struct SentinelsConfig {
     /// Invariant: at least one.
     pub addresses: Vec<Address>,
     /// Of the sentinels themselves, which may differ from those of the nodes.
     pub username: Option<String>,
     pub password: Option<SecretString>,
-    pub tls: Option<RedisTls>,
+    pub tls: Option<RedisTlsConfig>,
     /// Invariant: at least one; names are unique.
-    pub shards: Vec<WatchedShard>,
+    pub shards: Vec<SentinelShardConfig>,
 }
 
 /// A shard whose nodes the sentinels know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchedShard {
+pub struct SentinelShardConfig {
     pub name: String,
     pub weight: u32,
     /// What the sentinels call it.
@@ -240,16 +240,22 @@ pub struct WatchedShard {
 }
 
 /// Reads and checks the file at `path`, with the process's environment on top of it.
-pub fn load(path: &Path) -> Result<Settings, Problems> {
+pub fn load(path: &Path) -> Result<Settings, SettingsProblems> {
     load_from(path, std::env::vars_os())
 }
 
 /// As [`load`], with an environment that the caller gives.
-pub fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, Problems> {
+pub fn load_with(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, SettingsProblems> {
     load_from(path, environment.into_iter().map(|(name, value)| (name.into(), value.into())))
 }
 
-fn load_from(path: &Path, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Settings, Problems> {
+fn load_from(
+    path: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Settings, SettingsProblems> {
     let found = layers::collect(path, environment);
     check::check(found, path)
 }

@@ -37,7 +37,7 @@ impl Section {
 
 /// One option.
 #[derive(Debug)]
-pub struct Opt {
+pub struct OptionSpec {
     pub section: Section,
     pub name: &'static str,
     /// What counts when the option is absent; `None` where nothing does.
@@ -51,34 +51,34 @@ pub struct Opt {
     pub help: &'static str,
 }
 
-impl Opt {
+impl OptionSpec {
     /// The same option, which takes effect while the service runs.
     const fn live(self) -> Self {
         Self { live: true, ..self }
     }
 }
 
-const fn option(section: Section, name: &'static str, default: &'static str, help: &'static str) -> Opt {
-    Opt { section, name, default: Some(default), secret: false, ignored: false, live: false, help }
+const fn option(section: Section, name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec { section, name, default: Some(default), secret: false, ignored: false, live: false, help }
 }
 
-const fn unset(section: Section, name: &'static str, help: &'static str) -> Opt {
-    Opt { section, name, default: None, secret: false, ignored: false, live: false, help }
+const fn unset(section: Section, name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec { section, name, default: None, secret: false, ignored: false, live: false, help }
 }
 
-const fn secret(section: Section, name: &'static str, help: &'static str) -> Opt {
-    Opt { section, name, default: None, secret: true, ignored: false, live: false, help }
+const fn secret(section: Section, name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec { section, name, default: None, secret: true, ignored: false, live: false, help }
 }
 
-const fn ignored(section: Section, name: &'static str) -> Opt {
+const fn ignored(section: Section, name: &'static str) -> OptionSpec {
     let help = "Accepted, so that files of the Python service and of earlier versions load; it has no effect.";
-    Opt { section, name, default: None, secret: false, ignored: true, live: false, help }
+    OptionSpec { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
 use Section::{Client, NearCache, Redis, Service, Shard, Telemetry};
 
 /// In the order in which the documentation shows them.
-pub const OPTIONS: &[Opt] = &[
+pub const OPTIONS: &[OptionSpec] = &[
     option(
         Redis,
         "host",
@@ -302,6 +302,6 @@ pub const OPTIONS: &[Opt] = &[
 ];
 
 /// The option of that name, whatever its case.
-pub fn find(section: Section, name: &str) -> Option<&'static Opt> {
+pub fn find(section: Section, name: &str) -> Option<&'static OptionSpec> {
     OPTIONS.iter().find(|option| option.section == section && option.name.eq_ignore_ascii_case(name))
 }

@@ -1,17 +1,17 @@
 //! What is wrong with the settings, in sentences.
 
-use super::Files;
+use super::WatchedFiles;
 use std::{fmt, fs::File, path::PathBuf};
 
 /// One thing that is wrong, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct SettingsProblem {
     /// `[section] OPTION`, or whatever else names the place.
     pub place: String,
     pub message: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.message)
     }
@@ -19,32 +19,32 @@ impl fmt::Display for Problem {
 
 /// All that is wrong, found in one go.
 #[derive(Debug)]
-pub struct Problems {
+pub struct SettingsProblems {
     /// The file that was read.
     pub file: String,
     /// Invariant: not empty.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<SettingsProblem>,
     /// What else is read before serving, by option: certificate and key.
     pub tls_files: Vec<(&'static str, PathBuf)>,
     /// What was read to find this out.
-    pub files: Files,
+    pub files: WatchedFiles,
 }
 
-impl Problems {
+impl SettingsProblems {
     /// Adds the files that the server could not read either. Not every command needs them.
     #[must_use]
     pub fn with_unreadable_files(mut self) -> Self {
         for (option, path) in &self.tls_files {
             if let Err(error) = File::open(path) {
                 let message = format!("{}: cannot be read: {error}", path.display());
-                self.problems.push(Problem { place: format!("[service] {option}"), message });
+                self.problems.push(SettingsProblem { place: format!("[service] {option}"), message });
             }
         }
         self
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for SettingsProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
             [only] => write!(f, "{}: {only}", self.file),
@@ -56,7 +56,7 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for SettingsProblems {}
 
 /// The candidate that `given` was probably meant to be: at most a third of its letters differ.
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

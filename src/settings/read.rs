@@ -1,9 +1,9 @@
 //! Raw texts of one section → typed values, noting what is wrong and going on.
 
 use super::{
-    Problem,
-    files::Files,
-    layers::Found,
+    SettingsProblem,
+    files::WatchedFiles,
+    layers::RawConfig,
     options::{self, Section},
 };
 use crate::types::Address;
@@ -17,21 +17,21 @@ use std::{
 };
 
 /// Reads the options of one section.
-pub struct Reader<'a> {
-    found: &'a Found,
-    problems: &'a RefCell<Vec<Problem>>,
-    files: &'a RefCell<Files>,
+pub struct SectionReader<'a> {
+    found: &'a RawConfig,
+    problems: &'a RefCell<Vec<SettingsProblem>>,
+    files: &'a RefCell<WatchedFiles>,
     kind: Section,
     title: &'a str,
     /// Folder of the settings file.
     folder: &'a Path,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SectionReader<'a> {
     pub fn new(
-        found: &'a Found,
-        problems: &'a RefCell<Vec<Problem>>,
-        files: &'a RefCell<Files>,
+        found: &'a RawConfig,
+        problems: &'a RefCell<Vec<SettingsProblem>>,
+        files: &'a RefCell<WatchedFiles>,
         kind: Section,
         title: &'a str,
         folder: &'a Path,
@@ -40,12 +40,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes that something is wrong with an option.
-    pub fn refuse(&self, option: &str, message: impl Display) {
+    pub fn error(&self, option: &str, message: impl Display) {
         let place = match self.found.variables.get(&(self.title.to_owned(), option.to_ascii_lowercase())) {
             Some(variable) => variable.clone(),
             None => format!("[{}] {option}", self.title),
         };
-        self.problems.borrow_mut().push(Problem { place, message: message.to_string() });
+        self.problems.borrow_mut().push(SettingsProblem { place, message: message.to_string() });
     }
 
     /// True if the file or the environment sets it.
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
     /// Refuses an option that is set to nothing, where a default in its place could be a surprise.
     pub fn refuse_empty(&self, option: &str, right: &str) {
         if self.raw(option) == Some("") {
-            self.refuse(option, format!("is empty: {right}, or remove the option"));
+            self.error(option, format!("is empty: {right}, or remove the option"));
         }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         match text.parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                self.refuse(
+                self.error(
                     option,
                     format!("\"{text}\" is not a whole number from {} to {}", range.start(), range.end()),
                 );
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
             "true" | "yes" | "on" | "1" => true,
             "false" | "no" | "off" | "0" => false,
             _ => {
-                self.refuse(option, format!("\"{text}\" is neither true nor false"));
+                self.error(option, format!("\"{text}\" is neither true nor false"));
                 false
             }
         }
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
     pub fn ip(&self, option: &str) -> IpAddr {
         let text = self.text(option).unwrap_or_default();
         text.parse().unwrap_or_else(|_| {
-            self.refuse(option, format!("\"{text}\" is not an IP address, such as 0.0.0.0, 127.0.0.1 or ::"));
+            self.error(option, format!("\"{text}\" is not an IP address, such as 0.0.0.0, 127.0.0.1 or ::"));
             IpAddr::from([127, 0, 0, 1])
         })
     }
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         chosen.map_or_else(
             || {
                 let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-                self.refuse(option, format!("\"{text}\" is none of: {}", words.join(", ")));
+                self.error(option, format!("\"{text}\" is none of: {}", words.join(", ")));
                 choices[0].1
             },
             |(_, value)| *value,
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn addresses(&self, option: &str) -> Vec<Address> {
-        let parse = |text: &str| text.parse().map_err(|error: String| self.refuse(option, error)).ok();
+        let parse = |text: &str| text.parse().map_err(|error: String| self.error(option, error)).ok();
         self.list(option).into_iter().filter_map(parse).collect()
     }
 
@@ -170,6 +170,6 @@ impl<'a> Reader<'a> {
     /// The bytes of the file that an option names.
     pub fn file(&self, option: &str) -> Option<Vec<u8>> {
         let path = self.path(option)?;
-        fs::read(&path).map_err(|error| self.refuse(option, format!("cannot read {}: {error}", path.display()))).ok()
+        fs::read(&path).map_err(|error| self.error(option, format!("cannot read {}: {error}", path.display()))).ok()
     }
 }

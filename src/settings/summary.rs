@@ -1,6 +1,6 @@
 //! What would run with these settings, for people; secrets are masked.
 
-use super::{Settings, Shard, Topology, WatchedShard};
+use super::{SentinelShardConfig, Settings, ShardConfig, Topology};
 use crate::types::{Address, Ttl};
 use std::fmt;
 
@@ -48,20 +48,20 @@ impl fmt::Display for Settings {
             Ttl::Secs(secs) => write!(f, "values     live {secs} s"),
         }?;
         writeln!(f, " unless a WRITE says otherwise, up to {} bytes each", service.value_bytes_max)?;
-        self.notices.iter().try_for_each(|notice| writeln!(f, "note       {notice}"))
+        self.warnings.iter().try_for_each(|notice| writeln!(f, "note       {notice}"))
     }
 }
 
 impl fmt::Display for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Static(shards) => shards.iter().try_for_each(|Shard { name, weight, master, replicas }| {
+            Self::Static(shards) => shards.iter().try_for_each(|ShardConfig { name, weight, master, replicas }| {
                 writeln!(f, "shard      {name} (weight {weight}): master {master}, replicas {}", list(replicas))
             }),
             Self::Sentinel(sentinels) => {
                 let password = if sentinels.password.is_some() { "password ****" } else { "no password" };
                 writeln!(f, "sentinels  {}, {password}", list(&sentinels.addresses))?;
-                sentinels.shards.iter().try_for_each(|WatchedShard { name, weight, master_name }| {
+                sentinels.shards.iter().try_for_each(|SentinelShardConfig { name, weight, master_name }| {
                     writeln!(f, "shard      {name} (weight {weight}): what the sentinels call {master_name}")
                 })
             }

@@ -6,7 +6,7 @@ use std::fs;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-fn check(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
+fn check(text: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsProblems> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("setup.config");
     fs::write(&path, text).expect("the file is written");
@@ -41,7 +41,7 @@ ENCRYPTION_KEY=text_encryption.key
 ";
 
 /// The shards as they are listed.
-fn shards(settings: &Settings) -> &[Shard] {
+fn shards(settings: &Settings) -> &[ShardConfig] {
     match &settings.topology {
         Topology::Static(shards) => shards,
         other => panic!("{other:?}"),
@@ -55,7 +55,7 @@ fn the_python_services_file_loads_as_it_is() {
     assert_eq!(settings.default_ttl, Ttl::from_secs(600).expect("in range"));
     assert_eq!(
         shards(&settings),
-        [Shard {
+        [ShardConfig {
             name: "main".into(),
             weight: 1,
             master: "127.0.0.1:6379".parse().expect("an address"),
@@ -69,7 +69,7 @@ fn the_python_services_file_loads_as_it_is() {
         settings.sealing.keys[0].expose_secret(),
         &std::array::from_fn(|at| u8::try_from(at).expect("below 32"))
     );
-    assert_eq!(settings.notices.len(), 3, "{:?}", settings.notices);
+    assert_eq!(settings.warnings.len(), 3, "{:?}", settings.warnings);
 }
 
 const SHARDED: &str = "[service]
@@ -255,7 +255,7 @@ fn sentinels_know_the_nodes_of_their_shards() {
     assert!(settings.to_string().contains("what the sentinels call mymaster"), "{settings}");
     let Topology::Sentinel(sentinels) = settings.topology else { panic!("{:?}", settings.topology) };
     assert_eq!(sentinels.addresses.len(), 2);
-    let shard = WatchedShard { name: "a".to_owned(), weight: 2, master_name: "mymaster".to_owned() };
+    let shard = SentinelShardConfig { name: "a".to_owned(), weight: 2, master_name: "mymaster".to_owned() };
     assert_eq!(sentinels.shards, [shard]);
 }
 

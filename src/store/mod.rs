@@ -14,13 +14,13 @@ mod shard_map;
 mod status;
 mod topology;
 
-pub use consistency::{Freshness, Moment, SyncToken};
+pub use consistency::{Freshness, LogicalTime, SyncToken};
 pub use error::{Advice, StoreError};
-pub use node::tracking::{Forget, Source};
-pub use operation::{Origin, REPLY_BYTES_MAX, Sample, Stored, Tracked};
+pub use node::tracking::{InvalidationHandler, TrackedSource};
+pub use operation::{InspectedKey, KeySample, REPLY_BYTES_MAX, TrackedOrigin, TrackedValue};
 pub use protocol::operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
-pub use status::{NodeSurvey, ShardSurvey, Survey};
+pub use status::{NodeStatus, ShardStatus, StoreStatus};
 
 use crate::{
     ring::Ring,
@@ -29,48 +29,48 @@ use crate::{
     types::{Address, Deadline, FullKey},
 };
 use arc_swap::ArcSwap;
-use consistency::{Changes, Clock, Sync};
+use consistency::{Clock, RecentChanges, SyncTokens};
 use node::{
-    Surroundings,
-    connection_class::{Lane, LargeKeys},
+    NodeContext,
+    connection_class::{ConnectionClass, LargeKeys},
 };
 use operation::{batch, get, write};
 use secrecy::ExposeSecret;
-use shard_map::{Map, Routing};
+use shard_map::{Routing, ShardMap};
 use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 use topology::{cluster::Cluster, sentinel::Sentinels, supervisor};
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<StoreCore>);
 
-struct Inner {
-    map: ArcSwap<Map>,
-    around: Surroundings,
-    changes: Changes,
-    sync: Sync,
+struct StoreCore {
+    map: ArcSwap<ShardMap>,
+    node_context: NodeContext,
+    recent_changes: RecentChanges,
+    sync_tokens: SyncTokens,
     large_keys: LargeKeys,
     /// Where the shards are those of a Redis Cluster.
     cluster: Option<Cluster>,
     /// Told when shards or nodes come or go.
-    layout: watch::Sender<()>,
+    layout_changed: watch::Sender<()>,
     /// Where they know the nodes.
     sentinels: Option<Sentinels>,
     metrics: Arc<Metrics>,
 }
 
-impl Inner {
+impl StoreCore {
     /// The connection that an operation on a key with this hash belongs on.
-    fn lane(&self, hash: u64, kind: &OperationKind<'_>) -> Lane {
+    fn connection_class(&self, hash: u64, kind: &OperationKind<'_>) -> ConnectionClass {
         match kind {
-            OperationKind::Get(_) => self.large_keys.lane(hash),
+            OperationKind::Get(_) => self.large_keys.class_for(hash),
             OperationKind::Set { bytes, .. } => {
-                let lane = Lane::of(bytes.len());
-                self.large_keys.note(hash, self.large_keys.lane(hash), bytes.len());
+                let lane = ConnectionClass::for_value_bytes(bytes.len());
+                self.large_keys.record(hash, self.large_keys.class_for(hash), bytes.len());
                 lane
             }
-            OperationKind::Delete => Lane::Usual,
+            OperationKind::Delete => ConnectionClass::Default,
         }
     }
 }
@@ -90,49 +90,53 @@ pub struct Location {
 impl Store {
     /// Lays out the shards; connections come with [`Store::maintain`]. `forget` is told of keys that change and were
     /// read with [`Store::track`]. The error says what is wrong with the certificates for Redis.
-    pub fn new(settings: &Settings, forget: Option<Forget>, metrics: Arc<Metrics>) -> Result<Self, String> {
+    pub fn new(
+        settings: &Settings,
+        forget: Option<InvalidationHandler>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
         let clock = Clock::default();
-        let mut store = Inner {
-            map: ArcSwap::from_pointee(Map::new(Routing::Ring(Ring::new([])), Vec::new())),
-            around: Surroundings { clock, forget, events: Arc::clone(&metrics.events) },
-            changes: Changes::new(clock),
-            sync: Sync::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
+        let mut store = StoreCore {
+            map: ArcSwap::from_pointee(ShardMap::new(Routing::Ring(Ring::new([])), Vec::new())),
+            node_context: NodeContext { clock, on_invalidation: forget, events: Arc::clone(&metrics.events) },
+            recent_changes: RecentChanges::new(clock),
+            sync_tokens: SyncTokens::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
             large_keys: LargeKeys::default(),
-            layout: watch::Sender::new(()),
+            layout_changed: watch::Sender::new(()),
             cluster: None,
             sentinels: None,
             metrics,
         };
-        store.lay_out(settings)?;
+        store.create_shards(settings)?;
         Ok(Self(Arc::new(store)))
     }
 
     /// A token that covers everything this process has acknowledged until now.
     pub fn sync_token(&self) -> SyncToken {
-        self.0.sync.token()
+        self.0.sync_tokens.token()
     }
 
     /// A token that covers nothing.
     pub fn empty_sync_token(&self) -> SyncToken {
-        self.0.sync.empty()
+        self.0.sync_tokens.empty_token()
     }
 
     /// How fresh reads have to be to show what the token covers.
     pub fn freshness(&self, token: &SyncToken) -> Freshness {
-        self.0.sync.freshness(token)
+        self.0.sync_tokens.freshness(token)
     }
 
     /// Takes over the shards and replicas of other settings while requests are served. Of `settings.redis` nothing
     /// changes until the next start: it is what this store was made with.
     pub fn apply(&self, settings: &Settings) -> Result<(), String> {
-        self.0.sync.set_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
+        self.0.sync_tokens.set_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
         self.0.apply(settings)
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections
     /// live on the event loops of the workers, or, where there are none, on the one that this runs on.
-    pub async fn maintain(self, workers: Vec<Handle>) {
-        supervisor::maintain(&self.0, workers).await;
+    pub async fn run(self, workers: Vec<Handle>) {
+        supervisor::run(&self.0, workers).await;
     }
 
     /// The bytes under `key`, from a replica where there is one that is fresh enough.
@@ -146,23 +150,23 @@ impl Store {
     }
 
     /// As [`Store::get`]; where the answer may be kept, its origin comes with it.
-    pub async fn track(
+    pub async fn get_tracked(
         &self,
         key: &FullKey<'_>,
         freshness: Freshness,
         deadline: Deadline,
-    ) -> Result<Tracked, StoreError> {
-        get::track(&self.0, key, freshness, deadline).await
+    ) -> Result<TrackedValue, StoreError> {
+        get::get_tracked(&self.0, key, freshness, deadline).await
     }
 
     /// True if the value was found to be large lately.
     pub fn is_large(&self, key: &FullKey<'_>) -> bool {
-        self.0.large_keys.lane(self.0.map.load().place(key).1) == Lane::Bulk
+        self.0.large_keys.class_for(self.0.map.load().locate(key).1) == ConnectionClass::LargeValue
     }
 
     /// True if a read would now go where an earlier answer came from, and that answer would still be the same.
-    pub fn would_answer(&self, source: &Source, key: &FullKey<'_>, freshness: Freshness) -> bool {
-        get::would_answer(&self.0, source, key, freshness)
+    pub fn may_serve_cached(&self, source: &TrackedSource, key: &FullKey<'_>, freshness: Freshness) -> bool {
+        get::may_serve_cached(&self.0, source, key, freshness)
     }
 
     /// Stores what `set` says under `key`, on the master. Returns how many replicas had it, as far as that was waited
@@ -200,8 +204,8 @@ impl Store {
     }
 
     /// Waits until the nodes of the key's shard are known. They become known while [`Store::maintain`] runs.
-    pub async fn until_known(&self, key: &FullKey<'_>) {
-        let mut layout = self.0.layout.subscribe();
+    pub async fn wait_until_known(&self, key: &FullKey<'_>) {
+        let mut layout = self.0.layout_changed.subscribe();
         while self.locate(key).master.is_none() {
             if layout.changed().await.is_err() {
                 return;
@@ -228,9 +232,9 @@ impl Store {
             return discovered.map_err(|error| format!("the nodes of the cluster cannot be asked: {error}"));
         }
         tokio::select! {
-            () = self.clone().maintain(Vec::new()) => {}
+            () = self.clone().run(Vec::new()) => {}
             // If it is not known by then, that is said.
-            _ = timeout(within, self.until_known(key)) => {}
+            _ = timeout(within, self.wait_until_known(key)) => {}
         }
         if self.locate(key).master.is_some() {
             return Ok(());

@@ -3,9 +3,9 @@
 use crate::{
     store::{
         Store,
-        metrics::{NodeNow, nodes},
+        metrics::{NodeReading, nodes},
         shard::{Shard, ShardHealth},
-        shard_map::{Map, Part, Routing},
+        shard_map::{Routing, ShardMap, ShardShare},
     },
     telemetry::metrics::{Buckets, LinkState, NodeRole},
 };
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 /// Everything at one time.
 #[derive(Debug)]
-pub struct Survey {
+pub struct StoreStatus {
     /// The slots of a Redis Cluster take the place of the ring.
     pub cluster: bool,
-    pub shards: Vec<ShardSurvey>,
+    pub shards: Vec<ShardStatus>,
 }
 
 #[derive(Debug)]
-pub struct ShardSurvey {
+pub struct ShardStatus {
     pub health: ShardHealth,
     /// Of all keys; those of all shards add up to 1.
     pub share: f64,
@@ -31,11 +31,11 @@ pub struct ShardSurvey {
     /// How often writes went to another master from then on.
     pub promotions: u64,
     /// The master first.
-    pub nodes: Vec<NodeSurvey>,
+    pub nodes: Vec<NodeStatus>,
 }
 
 #[derive(Debug)]
-pub struct NodeSurvey {
+pub struct NodeStatus {
     /// Tells nodes apart, also when one took the address of another.
     pub id: u64,
     pub address: String,
@@ -57,22 +57,22 @@ pub struct NodeSurvey {
 
 impl Store {
     /// How everything is, as far as is known without asking.
-    pub fn survey(&self) -> Survey {
+    pub fn status(&self) -> StoreStatus {
         let map = self.0.map.load_full();
-        let shard = |(shard, part): (&std::sync::Arc<Shard>, &Part)| shard_survey(shard, part);
-        Survey { cluster: is_cluster(&map), shards: map.shards().iter().zip(map.parts()).map(shard).collect() }
+        let shard = |(shard, part): (&std::sync::Arc<Shard>, &ShardShare)| shard_status(shard, part);
+        StoreStatus { cluster: is_cluster(&map), shards: map.shards().iter().zip(map.shares()).map(shard).collect() }
     }
 }
 
-fn is_cluster(map: &Map) -> bool {
+fn is_cluster(map: &ShardMap) -> bool {
     matches!(map.routing(), Routing::Slots(_))
 }
 
-fn shard_survey(shard: &Shard, part: &Part) -> ShardSurvey {
+fn shard_status(shard: &Shard, part: &ShardShare) -> ShardStatus {
     let health = shard.health();
-    let mut nodes: Vec<NodeSurvey> = nodes(shard, &health.name).iter().map(node_survey).collect();
+    let mut nodes: Vec<NodeStatus> = nodes(shard, &health.name).iter().map(node_status).collect();
     nodes.sort_by_key(|node| node.role != NodeRole::Master);
-    ShardSurvey {
+    ShardStatus {
         share: part.share,
         weight: part.weight,
         slots: part.slots,
@@ -82,13 +82,13 @@ fn shard_survey(shard: &Shard, part: &Part) -> ShardSurvey {
     }
 }
 
-fn node_survey(now: &NodeNow) -> NodeSurvey {
+fn node_status(now: &NodeReading) -> NodeStatus {
     let node = &now.node;
     let readable = match now.role {
         NodeRole::Master => node.is_readable_master(),
         NodeRole::Replica => node.is_usable_replica(),
     };
-    NodeSurvey {
+    NodeStatus {
         id: node.id.number(),
         address: now.address.clone(),
         role: now.role,
@@ -97,7 +97,7 @@ fn node_survey(now: &NodeNow) -> NodeSurvey {
         in_flight: node.in_flight(),
         lag: now.lag_secs.map(Duration::from_secs_f64),
         lag_bytes: now.lag_bytes,
-        connections: node.connection(),
+        connections: node.connections_opened(),
         durations: node.durations.buckets(),
         failures: node.failures.rows().map(|(_, count)| count).sum(),
     }

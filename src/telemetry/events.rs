@@ -47,7 +47,7 @@ pub struct Events(Mutex<VecDeque<Event>>);
 
 impl Events {
     /// To be called where it is logged; never while a request waits for it.
-    pub fn note(&self, kind: EventKind, text: impl Into<String>) {
+    pub fn record(&self, kind: EventKind, text: impl Into<String>) {
         let event = Event { at_ms: now_ms(), kind, text: text.into(), times: 1 };
         let mut events = self.events();
         if let Some(last) = events.back_mut().filter(|last| last.kind == event.kind && last.text == event.text) {
@@ -85,8 +85,8 @@ mod tests {
     fn the_last_ones_are_kept_and_what_repeats_is_one() {
         let events = Events::default();
         for number in 0..2 * EVENTS_MAX {
-            events.note(EventKind::Lost, format!("node {number}"));
-            events.note(EventKind::Lost, format!("node {number}"));
+            events.record(EventKind::Lost, format!("node {number}"));
+            events.record(EventKind::Lost, format!("node {number}"));
         }
         let list = events.list();
         assert_eq!(list.len(), EVENTS_MAX);

@@ -4,7 +4,7 @@ pub mod events;
 pub mod metrics;
 pub mod traces;
 
-use crate::settings::{LogFormat, Service, Settings};
+use crate::settings::{LogFormat, ServiceConfig, Settings};
 use std::{io, sync::OnceLock};
 use traces::Traces;
 use tracing::level_filters::LevelFilter;
@@ -48,7 +48,7 @@ pub fn start(settings: &Settings) -> Traces {
 }
 
 /// Lets the logs that run follow another `LOG_LEVEL`.
-pub fn set_level(service: &Service) {
+pub fn set_level(service: &ServiceConfig) {
     if let Some(handle) = FILTER.get() {
         // It fails only when the logs are gone.
         let _followed = handle.reload(filter(service));
@@ -56,7 +56,7 @@ pub fn set_level(service: &Service) {
 }
 
 /// Spans are for traces; the log would repeat them with every line.
-fn filter(service: &Service) -> EnvFilter {
+fn filter(service: &ServiceConfig) -> EnvFilter {
     let none: Directive = format!("{}=off", traces::TARGET).parse().expect("a directive");
     EnvFilter::builder().parse_lossy(&service.log_level).add_directive(none)
 }

@@ -1,7 +1,7 @@
 //! `cachefront bench`, against the running service and real Redis.
 
 use crate::{Setup, cachefront, eventually, result, serving::Serving, serving::serve, signal};
-use cachefront::cli::dev::local_redis::{Group, Layout};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::Value;
 use std::{
@@ -15,12 +15,12 @@ const API_KEY: &str = "hunter2-hunter2-hunter2";
 struct Running {
     serving: Serving,
     setup: Setup,
-    redis: Group,
+    redis: RedisGroup,
 }
 
 impl Running {
     fn start(sections: &str) -> Self {
-        let redis = Group::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
+        let redis = RedisGroup::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
         let shard = format!("[shard:a]\nmaster={}\n{sections}", redis.master(0).address);
         let setup = Setup::new(&shard);
         Self { serving: serve(&setup), setup, redis }
@@ -160,7 +160,7 @@ fn what_may_not_be_written_is_only_read_and_what_may_not_be_deleted_expires() {
 
 #[test]
 fn a_certificate_that_is_given_is_trusted_also_if_it_calls_itself_an_authority() {
-    let redis = Group::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
+    let redis = RedisGroup::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
     let setup = Setup::new(&format!("[shard:a]\nmaster={}\n", redis.master(0).address));
     // As `openssl req -x509` makes them.
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");

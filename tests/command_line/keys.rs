@@ -1,7 +1,7 @@
 //! `cachefront keys`: what it says of real keys in real Redis.
 
 use crate::{Setup, result, run, serving::serve};
-use cachefront::cli::dev::local_redis::{Group, Layout};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -9,8 +9,8 @@ const CLIENT: &str = "[client:c]\nnamespace=ns\n\
     api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
 
 /// Two shards with a replica each, and a setup for them.
-fn redis() -> (Group, Setup) {
-    let redis = Group::start(&Layout { shards: 2, replicas: 1, ..Layout::default() }).expect("Redis starts");
+fn redis() -> (RedisGroup, Setup) {
+    let redis = RedisGroup::start(&Layout { shards: 2, replicas: 1, ..Layout::default() }).expect("Redis starts");
     let mut sections = format!("ENCRYPTION_KEY={}\n{CLIENT}", "0123456789abcdef".repeat(4));
     for (name, master, replicas) in redis.shards() {
         sections = format!("{sections}[shard:{name}]\nmaster={master}\nreplicas={}\n", replicas[0]);

@@ -1,12 +1,12 @@
 //! `cachefront status`: an instance at a glance.
 
 use crate::{Setup, cachefront, eventually, result, run, serving::serve};
-use cachefront::cli::dev::local_redis::{Group, Layout};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use serde_json::Value;
 
 #[test]
 fn it_shows_a_whole_service_and_says_when_one_is_not() {
-    let group = Group::start(&Layout { replicas: 1, ..Layout::default() }).expect("a Redis");
+    let group = RedisGroup::start(&Layout { replicas: 1, ..Layout::default() }).expect("a Redis");
     let (master, replica) = (&group.master(0).address, &group.replicas(0)[0].address);
     let setup = Setup::new(&format!("[shard:a]\nmaster={master}\nreplicas={replica}\n"));
     let serving = serve(&setup);

@@ -1,7 +1,7 @@
 //! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
 
 use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled, shared};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -10,8 +10,8 @@ const TOKEN: &str = "cache-sync-token";
 
 /// A master, and a replica that hears it over a path that can be held up.
 struct Lagging {
-    group: Group,
-    replica: Node,
+    group: RedisGroup,
+    replica: RedisProcess,
     stream: Proxy,
 }
 
@@ -253,7 +253,7 @@ async fn a_write_that_waits_goes_to_whoever_is_master_now() {
     let durable = |value: u64| json!({"command": "WRITE", "key": "k", "value": value.to_string(), "replicas": 1});
     assert_eq!(caller.run(durable(1)).await["status"], "SUCCESS");
     let [heir, other] = group.replicas(0) else { panic!("two replicas") };
-    let follow = |node: &Node, master: &Node| {
+    let follow = |node: &RedisProcess, master: &RedisProcess| {
         let command = format!("REPLICAOF {} {}", master.address.host, master.address.port);
         assert_eq!(node.ask(&command).expect("an answer"), "+OK");
     };

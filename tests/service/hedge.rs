@@ -1,13 +1,13 @@
 //! Reads that take long are sent to a second node, and only so many of them.
 
 use crate::harness::{Caller, Mode, Proxy, Service, calls, eventually, redis};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use serde_json::json;
 use std::time::Duration;
 
 /// Two replicas behind proxies, and a service that reads them.
 struct Hedged {
-    group: Group,
+    group: RedisGroup,
     paths: Vec<Proxy>,
     _service: Service,
     caller: Caller,

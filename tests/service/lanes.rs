@@ -1,11 +1,11 @@
 //! Large values travel on a connection of their own.
 
 use crate::harness::{Caller, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::Node;
+use cachefront::cli::dev::local_redis::RedisProcess;
 use serde_json::{Value, json};
 
 /// Connections of the service to a node, each as Redis describes it.
-fn connections(node: &Node) -> Vec<String> {
+fn connections(node: &RedisProcess) -> Vec<String> {
     let list = node.ask("CLIENT LIST").expect("an answer");
     // Whoever asks is on the list, too.
     list.lines().filter(|line| !line.contains(" cmd=client|list ")).map(str::to_owned).collect()

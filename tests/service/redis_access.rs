@@ -1,7 +1,7 @@
 //! How the service logs in to Redis: passwords, ACL users, databases, TLS.
 
 use crate::harness::{Authority, Service, authority, redis_section, start};
-use cachefront::cli::dev::local_redis::{Group, Layout};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use serde_json::json;
 use std::path::Path;
 
@@ -46,7 +46,7 @@ async fn another_database_is_another_key_space() {
 
 /// A Redis that speaks only TLS and wants to see a certificate of its callers. It answers the harness on its plain
 /// port, too.
-fn tls_redis(folder: &Path, port: u16) -> Group {
+fn tls_redis(folder: &Path, port: u16) -> RedisGroup {
     let files = authority().issue(folder, "redis");
     let ca = folder.join("ca.pem");
     std::fs::write(&ca, authority().pem()).expect("the authority is written");
@@ -69,7 +69,7 @@ fn tls_redis(folder: &Path, port: u16) -> Group {
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn tls_to_redis_checks_the_authority_and_shows_a_certificate() {
     // A directive that a server without TLS does not know.
-    if Group::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
+    if RedisGroup::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
         .is_err()
     {
         eprintln!("skipped: this redis-server was built without TLS");

@@ -4,7 +4,7 @@ use crate::{
     faults::signal,
     harness::{HaProxy, Instance, Load, Place, Tls, Traffic, redis, redis_section, settled},
 };
-use cachefront::cli::dev::local_redis::{Group, free_port};
+use cachefront::cli::dev::local_redis::{RedisGroup, free_port};
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
     time::Duration,
@@ -27,12 +27,12 @@ pub fn own_place() -> Place {
     Place { host, port, admin_port }
 }
 
-async fn start(group: &Group, place: &Place) -> Instance {
+async fn start(group: &RedisGroup, place: &Place) -> Instance {
     Instance::start_at(group, place, &format!("{DRAIN_WAIT}{}", redis_section(group))).await
 }
 
 /// Load on instances behind a load balancer which knows `places`, of which the first ones have an instance.
-async fn under_load(group: &Group, tls: Tls, places: &[Place], instances: usize) -> Option<(HaProxy, Traffic)> {
+async fn under_load(group: &RedisGroup, tls: Tls, places: &[Place], instances: usize) -> Option<(HaProxy, Traffic)> {
     let proxy = HaProxy::start(group, tls, places).await?;
     // At first it takes all of them for ready.
     for position in 0..places.len() {

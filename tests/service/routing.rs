@@ -1,10 +1,10 @@
 //! Where commands go, as Redis itself counts them.
 
 use crate::harness::{Service, calls, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
 use serde_json::{Value, json};
 
-fn keys_in(node: &Node) -> u64 {
+fn keys_in(node: &RedisProcess) -> u64 {
     node.ask("DBSIZE").expect("an answer")[1..].parse().expect("a number")
 }
 
@@ -51,7 +51,7 @@ async fn one_key_is_read_from_one_replica() {
 
 #[tokio::test]
 async fn each_shard_holds_its_share_and_tags_keep_keys_together() {
-    let group: Group = redis(4, 0);
+    let group: RedisGroup = redis(4, 0);
     let service = Service::plain(&redis_section(&group).replacen("replicas=\n", "replicas=\nweight=3\n", 1));
     let caller = service.caller().await;
     let batches: Vec<Vec<Value>> =

@@ -1,18 +1,18 @@
 //! Values that are encrypted before they leave for Redis.
 
 use crate::harness::{Caller, Service, redis, redis_section};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use serde_json::{Value, json};
 
 const FIRST: &str = "1111111111111111111111111111111122222222222222222222222222222222";
 const SECOND: &str = "3333333333333333333333333333333344444444444444444444444444444444";
 
 /// Raw bytes as Redis holds them, in Redis's own notation.
-fn raw(group: &Group, key: &str) -> String {
+fn raw(group: &RedisGroup, key: &str) -> String {
     group.master(0).ask(&format!("GET {key}")).expect("an answer")
 }
 
-fn service(group: &Group, options: &str) -> Service {
+fn service(group: &RedisGroup, options: &str) -> Service {
     Service::start_with(options, &redis_section(group))
 }
 

@@ -6,23 +6,23 @@ use crate::telemetry::events::Event;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Facts {
+pub struct ConsoleSnapshot {
     pub version: String,
     /// Milliseconds since 1970.
     pub at_ms: u64,
     pub uptime_secs: u64,
-    pub status: Status,
+    pub status: ServiceStatus,
     /// What is wrong, in sentences.
     pub problems: Vec<String>,
     /// The slots of a Redis Cluster take the place of the ring.
     pub cluster: bool,
-    pub shards: Vec<ShardFacts>,
+    pub shards: Vec<ShardView>,
     pub rates: Rates,
     /// Requests to `/cache` that are being worked on, and how many may be.
     pub in_progress: usize,
     pub in_progress_max: usize,
     /// Absent where it is switched off.
-    pub near_cache: Option<NearFacts>,
+    pub near_cache: Option<NearCacheView>,
     /// Absent where nothing is sampled.
     pub patterns: Option<Patterns>,
     /// The latest first.
@@ -33,7 +33,7 @@ pub struct Facts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
+pub enum ServiceStatus {
     Ready,
     /// Ready, but some shard is not whole.
     Degraded,
@@ -41,7 +41,7 @@ pub enum Status {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ShardFacts {
+pub struct ShardView {
     pub name: String,
     /// Of the hash space or of the slots; those of all shards add up to 1.
     pub share: f64,
@@ -56,14 +56,14 @@ pub struct ShardFacts {
     /// How often writes went to another master from then on.
     pub promotions: u64,
     /// The master first.
-    pub nodes: Vec<NodeFacts>,
+    pub nodes: Vec<NodeView>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NodeFacts {
+pub struct NodeView {
     pub address: String,
-    pub role: Role,
-    pub state: State,
+    pub role: NodeRoleView,
+    pub state: NodeStateView,
     /// Reads may go there, should it come to that.
     pub readable: bool,
     pub in_flight: usize,
@@ -81,14 +81,14 @@ pub struct NodeFacts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum NodeRoleView {
     Master,
     Replica,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum NodeStateView {
     Up,
     Connecting,
     Down,
@@ -116,7 +116,7 @@ pub struct Rate {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NearFacts {
+pub struct NearCacheView {
     pub entries: usize,
     pub bytes: u64,
     pub bytes_max: usize,
@@ -133,11 +133,11 @@ pub struct Patterns {
     /// One command of so many is looked at.
     pub sampled_one_of: u32,
     /// The most frequent first.
-    pub top: Vec<PatternFacts>,
+    pub top: Vec<PatternView>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PatternFacts {
+pub struct PatternView {
     pub pattern: String,
     /// Of the commands of the last minutes, by estimate.
     pub share: f64,
@@ -152,7 +152,7 @@ pub struct Point {
     pub rate: Rate,
 }
 
-impl Status {
+impl ServiceStatus {
     pub fn word(self) -> &'static str {
         match self {
             Self::Ready => "Ready",
@@ -162,7 +162,7 @@ impl Status {
     }
 }
 
-impl Role {
+impl NodeRoleView {
     pub fn word(self) -> &'static str {
         match self {
             Self::Master => "master",
@@ -171,7 +171,7 @@ impl Role {
     }
 }
 
-impl State {
+impl NodeStateView {
     pub fn word(self) -> &'static str {
         match self {
             Self::Up => "up",

@@ -1,14 +1,14 @@
 //! Where the facts come from, and the task that looks at the counters now and then.
 
 use super::{
-    facts::{Facts, NearFacts, NodeFacts, Role, ShardFacts, State, rounded},
-    history::{History, NodeCounts, STEP, Sample},
+    facts::{ConsoleSnapshot, NearCacheView, NodeRoleView, NodeStateView, NodeView, ShardView, rounded},
+    history::{History, HistorySample, NodeCounts, STEP},
     patterns::Sampler,
 };
 use crate::{
     api::{app::App, probes},
     settings::KeyPatterns,
-    store::{NodeSurvey, ShardSurvey, Survey},
+    store::{NodeStatus, ShardStatus, StoreStatus},
     telemetry::{
         events::now_ms,
         metrics::{LinkState, NodeRole},
@@ -40,32 +40,32 @@ pub async fn watch(app: Arc<App>) {
     steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         steps.tick().await;
-        let sample = sample(&app, &app.store.survey());
+        let sample = sample(&app, &app.store.status());
         app.console.history().push(sample, &app.metrics.events);
         app.console.sampler.count();
         app.console.sampler.fade();
     }
 }
 
-fn sample(app: &App, survey: &Survey) -> Sample {
+fn sample(app: &App, survey: &StoreStatus) -> HistorySample {
     let near = app.near.as_ref().map_or((0, 0), |near| {
-        let counts = near.counts();
+        let counts = near.counters();
         (counts.hits.load(Relaxed), counts.misses.load(Relaxed))
     });
     let sheds = app.metrics.sheds.rows().map(|(_, count)| count).sum();
     let nodes = survey.shards.iter().flat_map(|shard| &shard.nodes);
     let nodes = nodes.map(|node| (node.id, NodeCounts::of(node))).collect();
-    Sample::new(app.metrics.requests.tally(), near, sheds, nodes)
+    HistorySample::new(app.metrics.requests.tally(), near, sheds, nodes)
 }
 
 /// How everything is now.
-pub fn facts(app: &App) -> Facts {
-    let survey = app.store.survey();
+pub fn facts(app: &App) -> ConsoleSnapshot {
+    let survey = app.store.status();
     let now = sample(app, &survey);
     app.console.sampler.count();
     let readiness = probes::readiness(app);
     let history = app.console.history();
-    Facts {
+    ConsoleSnapshot {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         at_ms: now_ms(),
         uptime_secs: app.console.start.elapsed().as_secs(),
@@ -74,11 +74,11 @@ pub fn facts(app: &App) -> Facts {
         cluster: survey.cluster,
         shards: survey.shards.iter().map(|shard| shard_facts(shard, &history, &now)).collect(),
         rates: history.rates(&now),
-        in_progress: app.requests.taken(),
-        in_progress_max: app.live().requests_max,
+        in_progress: app.requests.in_use(),
+        in_progress_max: app.reloadable().requests_max,
         near_cache: app.near.as_ref().map(|near| {
             let (entries, bytes) = near.size();
-            NearFacts { entries, bytes, bytes_max: near.bytes_max(), hits: now.near_hits, misses: now.near_misses }
+            NearCacheView { entries, bytes, bytes_max: near.bytes_max(), hits: now.near_hits, misses: now.near_misses }
         }),
         patterns: app.console.sampler.facts(),
         events: app.metrics.events.list(),
@@ -86,32 +86,32 @@ pub fn facts(app: &App) -> Facts {
     }
 }
 
-fn shard_facts(shard: &ShardSurvey, history: &History, now: &Sample) -> ShardFacts {
-    ShardFacts {
+fn shard_facts(shard: &ShardStatus, history: &History, now: &HistorySample) -> ShardView {
+    ShardView {
         name: shard.health.name.clone(),
         share: shard.share,
         weight: shard.weight,
         slots: shard.slots,
         readable: shard.health.can_read(),
         writable: shard.health.master_up,
-        contested: shard.health.contested,
+        contested: shard.health.split_brain,
         promotions: shard.promotions,
         nodes: shard.nodes.iter().map(|node| node_facts(node, history, now)).collect(),
     }
 }
 
-fn node_facts(node: &NodeSurvey, history: &History, now: &Sample) -> NodeFacts {
+fn node_facts(node: &NodeStatus, history: &History, now: &HistorySample) -> NodeView {
     let rate = history.node_rate(now, node.id);
-    NodeFacts {
+    NodeView {
         address: node.address.clone(),
         role: match node.role {
-            NodeRole::Master => Role::Master,
-            NodeRole::Replica => Role::Replica,
+            NodeRole::Master => NodeRoleView::Master,
+            NodeRole::Replica => NodeRoleView::Replica,
         },
         state: match node.state {
-            LinkState::Up => State::Up,
-            LinkState::Connecting => State::Connecting,
-            LinkState::Down => State::Down,
+            LinkState::Up => NodeStateView::Up,
+            LinkState::Connecting => NodeStateView::Connecting,
+            LinkState::Down => NodeStateView::Down,
         },
         readable: node.readable,
         in_flight: node.in_flight,

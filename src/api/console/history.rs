@@ -2,7 +2,7 @@
 
 use super::facts::{Point, Rate, Rates, rounded};
 use crate::{
-    store::NodeSurvey,
+    store::NodeStatus,
     telemetry::{
         events::{EventKind, Events, now_ms},
         metrics::{Buckets, Tally, quantile_us},
@@ -24,7 +24,7 @@ const QUIET_STEPS: u32 = 5;
 
 /// All counters at one time.
 #[derive(Clone)]
-pub struct Sample {
+pub struct HistorySample {
     pub at: Instant,
     pub at_ms: u64,
     pub tally: Tally,
@@ -43,7 +43,7 @@ pub struct NodeCounts {
 }
 
 impl NodeCounts {
-    pub fn of(node: &NodeSurvey) -> Self {
+    pub fn of(node: &NodeStatus) -> Self {
         Self { durations: node.durations, failures: node.failures }
     }
 }
@@ -60,7 +60,7 @@ pub struct NodeRate {
 #[derive(Default)]
 pub struct History {
     /// The oldest first.
-    samples: VecDeque<Sample>,
+    samples: VecDeque<HistorySample>,
     overload: Option<Overload>,
 }
 
@@ -71,7 +71,7 @@ struct Overload {
 }
 
 impl History {
-    pub fn push(&mut self, sample: Sample, events: &Events) {
+    pub fn push(&mut self, sample: HistorySample, events: &Events) {
         let before = self.samples.back().map_or(0, |last| last.sheds);
         self.note_overload(before, sample.sheds, events);
         if self.samples.len() >= SAMPLES_MAX {
@@ -88,7 +88,7 @@ impl History {
         match &mut self.overload {
             None if now > before => {
                 tracing::warn!("overload: requests are refused at once");
-                events.note(EventKind::OverloadBegan, "there is too much to do: requests are refused at once");
+                events.record(EventKind::OverloadBegan, "there is too much to do: requests are refused at once");
                 self.overload = Some(Overload { from: before, quiet_steps: 0 });
             }
             Some(overload) if now > before => overload.quiet_steps = 0,
@@ -97,7 +97,7 @@ impl History {
                 if overload.quiet_steps >= QUIET_STEPS {
                     let refused = now - overload.from;
                     tracing::info!(refused, "the overload has ended");
-                    events.note(EventKind::OverloadEnded, format!("no request is refused any more; {refused} were"));
+                    events.record(EventKind::OverloadEnded, format!("no request is refused any more; {refused} were"));
                     self.overload = None;
                 }
             }
@@ -106,7 +106,7 @@ impl History {
     }
 
     /// Up to now, which is a sample that need not be kept.
-    pub fn rates(&self, now: &Sample) -> Rates {
+    pub fn rates(&self, now: &HistorySample) -> Rates {
         let over = |span| self.ago(now, span).map_or_else(Rate::default, |then| rate(then, now));
         Rates { last_10_secs: over(TEN_SECS), last_minute: over(MINUTE) }
     }
@@ -116,7 +116,7 @@ impl History {
         pairs.map(|(then, now)| Point { at_ms: now.at_ms, rate: rate(then, now) }).collect()
     }
 
-    pub fn node_rate(&self, now: &Sample, id: u64) -> NodeRate {
+    pub fn node_rate(&self, now: &HistorySample, id: u64) -> NodeRate {
         let then = self.ago(now, TEN_SECS);
         let Some((then, counts)) = then.zip(now.nodes.get(&id)) else { return NodeRate::default() };
         let before = then.nodes.get(&id).copied().unwrap_or(NodeCounts { durations: Buckets::default(), failures: 0 });
@@ -131,17 +131,17 @@ impl History {
     }
 
     /// The youngest sample that is so old, or the oldest that there is; a moment is too short to say anything.
-    fn ago(&self, now: &Sample, span: Duration) -> Option<&Sample> {
-        let age = |sample: &Sample| now.at.saturating_duration_since(sample.at);
+    fn ago(&self, now: &HistorySample, span: Duration) -> Option<&HistorySample> {
+        let age = |sample: &HistorySample| now.at.saturating_duration_since(sample.at);
         let found = self.samples.iter().rev().find(|sample| age(sample) >= span).or(self.samples.front());
         found.filter(|sample| age(sample) >= Duration::from_millis(100))
     }
 }
 
-fn rate(then: &Sample, now: &Sample) -> Rate {
+fn rate(then: &HistorySample, now: &HistorySample) -> Rate {
     let span = now.at.saturating_duration_since(then.at);
     let durations = difference(&then.tally.durations, &now.tally.durations);
-    let counted = |read: fn(&Sample) -> u64| read(now).saturating_sub(read(then));
+    let counted = |read: fn(&HistorySample) -> u64| read(now).saturating_sub(read(then));
     let (hits, misses) = (counted(|sample| sample.near_hits), counted(|sample| sample.near_misses));
     Rate {
         requests_per_sec: per_sec(counted(|sample| sample.tally.requests), span),
@@ -167,7 +167,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| rounded(part as f64 / whole as f64))
 }
 
-impl Sample {
+impl HistorySample {
     pub fn new(tally: Tally, near: (u64, u64), sheds: u64, nodes: HashMap<u64, NodeCounts>) -> Self {
         let (near_hits, near_misses) = near;
         Self { at: Instant::now(), at_ms: now_ms(), tally, near_hits, near_misses, sheds, nodes }
@@ -178,10 +178,10 @@ impl Sample {
 mod tests {
     use super::*;
 
-    fn sample(start: Instant, secs: u64, requests: u64, sheds: u64) -> Sample {
+    fn sample(start: Instant, secs: u64, requests: u64, sheds: u64) -> HistorySample {
         let tally = Tally { requests, commands: requests, ..Tally::default() };
-        let sample = Sample::new(tally, (requests / 4 * 3, requests / 4), sheds, HashMap::new());
-        Sample { at: start + Duration::from_secs(secs), ..sample }
+        let sample = HistorySample::new(tally, (requests / 4 * 3, requests / 4), sheds, HashMap::new());
+        HistorySample { at: start + Duration::from_secs(secs), ..sample }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod part;
 mod patterns;
 pub mod words;
 
-pub use facts::{Facts, Role, ShardFacts, Status};
+pub use facts::{ConsoleSnapshot, NodeRoleView, ServiceStatus, ShardView};
 pub use gather::{Console, watch};
 pub use page::{behind, summary};
 

@@ -5,24 +5,24 @@ use serde::{Serialize, Serializer, ser::SerializeTuple};
 use std::fmt::{Display, Write};
 
 #[derive(Clone, Debug)]
-pub enum Part {
+pub enum HtmlNode {
     Text(String),
-    Element(Element),
+    Element(HtmlElement),
 }
 
 #[derive(Clone, Debug)]
-pub struct Element {
+pub struct HtmlElement {
     tag: &'static str,
     attributes: Vec<(&'static str, String)>,
-    children: Vec<Part>,
+    children: Vec<HtmlNode>,
 }
 
 /// An element without anything. It is to have an end tag: `br` and its like are not for this.
-pub fn el(tag: &'static str) -> Element {
-    Element { tag, attributes: Vec::new(), children: Vec::new() }
+pub fn el(tag: &'static str) -> HtmlElement {
+    HtmlElement { tag, attributes: Vec::new(), children: Vec::new() }
 }
 
-impl Element {
+impl HtmlElement {
     pub fn with(mut self, attribute: &'static str, value: impl Display) -> Self {
         self.attributes.push((attribute, value.to_string()));
         self
@@ -33,17 +33,17 @@ impl Element {
     }
 
     pub fn text(mut self, text: impl Display) -> Self {
-        self.children.push(Part::Text(text.to_string()));
+        self.children.push(HtmlNode::Text(text.to_string()));
         self
     }
 
     pub fn child(mut self, child: Self) -> Self {
-        self.children.push(Part::Element(child));
+        self.children.push(HtmlNode::Element(child));
         self
     }
 
     pub fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
-        self.children.extend(children.into_iter().map(Part::Element));
+        self.children.extend(children.into_iter().map(HtmlNode::Element));
         self
     }
 
@@ -55,8 +55,8 @@ impl Element {
         html.push('>');
         for child in &self.children {
             match child {
-                Part::Text(text) => html.push_str(&escaped(text)),
-                Part::Element(element) => element.write(html),
+                HtmlNode::Text(text) => html.push_str(&escaped(text)),
+                HtmlNode::Element(element) => element.write(html),
             }
         }
         let _ = write!(html, "</{}>", self.tag);
@@ -79,7 +79,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A text is a string, an element `[tag, [[name, value], ...], [child, ...]]`.
-impl Serialize for Part {
+impl Serialize for HtmlNode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
@@ -88,7 +88,7 @@ impl Serialize for Part {
     }
 }
 
-impl Serialize for Element {
+impl Serialize for HtmlElement {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut tuple = serializer.serialize_tuple(3)?;
         tuple.serialize_element(self.tag)?;

@@ -3,7 +3,7 @@
 //! A request only draws lots; one of 64 puts its key into a short queue, without waiting for anybody. Folding, hashing
 //! and counting are done every two seconds by the console's task.
 
-use super::facts::{PatternFacts, Patterns, rounded};
+use super::facts::{PatternView, Patterns, rounded};
 use crate::{
     settings::KeyPatterns,
     types::{Key, Namespace, PatternPart, pattern_parts},
@@ -77,7 +77,7 @@ impl Sampler {
         let total: f64 = counted.counts.values().sum();
         let mut all: Vec<_> = counted.counts.iter().collect();
         all.sort_by(|(one, more), (other, less)| less.total_cmp(more).then_with(|| one.cmp(other)));
-        let facts = |(pattern, count): (&String, &f64)| PatternFacts {
+        let facts = |(pattern, count): (&String, &f64)| PatternView {
             pattern: pattern.clone(),
             share: rounded(count / total.max(f64::MIN_POSITIVE)),
         };
@@ -193,7 +193,7 @@ mod tests {
     fn hashed_patterns_show_how_keys_are_built_and_not_what_they_say() {
         let sampler = sampled(KeyPatterns::Hashed, (0..4_000).map(|number| format!("user:{number}:secret <b>ü")));
         let facts = sampler.facts().expect("some");
-        let [PatternFacts { pattern, share }] = &facts.top[..] else { panic!("{facts:?}") };
+        let [PatternView { pattern, share }] = &facts.top[..] else { panic!("{facts:?}") };
         assert!((share - 1.0).abs() < 1e-9);
         assert!(pattern.contains(":<n>:") && pattern.contains('~'), "{pattern}");
         assert!(["shop", "user", "secret", "ü", "<b>"].iter().all(|word| !pattern.contains(word)), "{pattern}");

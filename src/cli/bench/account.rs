@@ -1,6 +1,6 @@
 //! Who the load test is for the service: an API key that tokens are got with, or a token that is there.
 
-use super::target::{Answer, Target};
+use super::target::{HttpAnswer, ServiceUrl};
 use crate::cli::Failure;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -32,30 +32,30 @@ pub struct AccountArgs {
 /// The token of the moment.
 pub struct Account {
     token: ArcSwap<String>,
-    login: Option<Login>,
+    login: Option<LoginRequest>,
 }
 
-struct Login {
+struct LoginRequest {
     api_key: SecretString,
     client_id: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct LoginResponse {
     access_token: String,
     expires_in: u64,
 }
 
 impl AccountArgs {
     /// Logs in, or takes the token that is there. Returns how long the token lives, where it is to be renewed.
-    pub async fn open(&self, target: &Target) -> Result<(Arc<Account>, Option<Duration>), Failure> {
+    pub async fn open(&self, target: &ServiceUrl) -> Result<(Arc<Account>, Option<Duration>), Failure> {
         let (login, token) = match (&self.api_key_file, &self.token_file) {
             (Some(path), _) => (Some(read(path)?), None),
             (_, Some(path)) => (None, Some(read(path)?)),
             _ => (variable(KEY_VARIABLE), variable(TOKEN_VARIABLE)),
         };
         if let Some(api_key) = login {
-            let login = Login { api_key: api_key.into(), client_id: self.client_id.clone() };
+            let login = LoginRequest { api_key: api_key.into(), client_id: self.client_id.clone() };
             let granted = login.run(target).await.map_err(Failure::general)?;
             let account = Account { token: ArcSwap::from_pointee(granted.access_token), login: Some(login) };
             return Ok((Arc::new(account), Some(Duration::from_secs(granted.expires_in))));
@@ -75,7 +75,7 @@ impl Account {
     }
 
     /// Gets new tokens before the old ones expire, for ever.
-    pub async fn renew(&self, target: &Target, life: Option<Duration>) {
+    pub async fn renew(&self, target: &ServiceUrl, life: Option<Duration>) {
         let (Some(login), Some(life)) = (&self.login, life) else { return std::future::pending().await };
         let mut wait = life.mul_f64(0.8);
         loop {
@@ -92,13 +92,13 @@ impl Account {
     }
 }
 
-impl Login {
-    async fn run(&self, target: &Target) -> Result<Granted, String> {
+impl LoginRequest {
+    async fn run(&self, target: &ServiceUrl) -> Result<LoginResponse, String> {
         let body = json!({ "api_key": self.api_key.expose_secret(), "client_id": self.client_id });
         let request = target.request("/login", None, Bytes::from(body.to_string()))?;
         let mut connection = target.connect().await.map_err(|error| format!("cannot connect: {error}"))?;
         let answer = connection.ask(request).await.map_err(|error| format!("/login: {error}"))?;
-        let refused = |answer: &Answer| format!("/login answered {}", answer.code());
+        let refused = |answer: &HttpAnswer| format!("/login answered {}", answer.code());
         if answer.status != 200 {
             return Err(refused(&answer));
         }

@@ -2,7 +2,7 @@
 
 use super::{
     account::Account,
-    target::{Answer, Connection, Target},
+    target::{Connection, HttpAnswer, ServiceUrl},
 };
 use crate::cli::table::shown;
 use bytes::Bytes;
@@ -28,7 +28,7 @@ const PASSING: [&str; 5] = ["rate_limited", "shard_unavailable", "overloaded", "
 
 /// The reply to one command of a batch.
 #[derive(Deserialize)]
-struct Reply {
+struct CommandReply {
     status: String,
     #[serde(default)]
     code: String,
@@ -75,20 +75,20 @@ impl Keys {
     }
 
     /// Writes all of them once.
-    pub async fn fill(&self, target: &Target, account: &Account) -> Result<(), Stuck> {
+    pub async fn fill(&self, target: &ServiceUrl, account: &Account) -> Result<(), Stuck> {
         let most = (BATCH_BYTES_MAX / self.value.len().max(1)).clamp(1, BATCH_MAX);
         self.run(target, account, most, FILL_TIMEOUT, |number| self.write(number)).await
     }
 
     /// Deletes all of them.
-    pub async fn clean(&self, target: &Target, account: &Account) -> Result<(), Stuck> {
+    pub async fn clean(&self, target: &ServiceUrl, account: &Account) -> Result<(), Stuck> {
         self.run(target, account, BATCH_MAX, CLEAN_TIMEOUT, |number| self.delete(number)).await
     }
 
     /// Runs a command on each, in batches, one after the other.
     async fn run(
         &self,
-        target: &Target,
+        target: &ServiceUrl,
         account: &Account,
         mut most: usize,
         within: Duration,
@@ -119,11 +119,11 @@ impl Keys {
 }
 
 async fn ask(
-    target: &Target,
+    target: &ServiceUrl,
     account: &Account,
     connection: &mut Connection,
     commands: impl Iterator<Item = String>,
-) -> Result<Answer, Stuck> {
+) -> Result<HttpAnswer, Stuck> {
     let mut body = String::from("[");
     for command in commands {
         let _ = write!(body, "{}{command}", if body.len() > 1 { "," } else { "" });
@@ -137,11 +137,11 @@ async fn ask(
 }
 
 /// Why not all commands were done: the code of the first that was not.
-fn failure(answer: &Answer) -> Option<String> {
+fn failure(answer: &HttpAnswer) -> Option<String> {
     if answer.status != 200 {
         return Some(answer.code());
     }
-    match serde_json::from_slice::<Vec<Reply>>(&answer.body) {
+    match serde_json::from_slice::<Vec<CommandReply>>(&answer.body) {
         Ok(replies) => replies.into_iter().find(|reply| reply.status == "ERROR").map(|reply| shown(&reply.code)),
         Err(_) => Some("an answer that is none: is this Cachefront?".to_owned()),
     }

@@ -7,9 +7,9 @@ use super::{
     account::Account,
     figures::Figures,
     keys::{Keys, contains},
-    target::{Answer, Connection, Target},
+    target::{Connection, HttpAnswer, ServiceUrl},
 };
-use crate::server::Stop;
+use crate::server::Shutdown;
 use bytes::Bytes;
 use std::{
     sync::{
@@ -28,8 +28,8 @@ const REST: Duration = Duration::from_millis(100);
 
 /// What is to be done.
 #[derive(Clone)]
-pub struct Load {
-    pub target: Target,
+pub struct LoadTest {
+    pub target: ServiceUrl,
     pub account: Arc<Account>,
     pub keys: Arc<Keys>,
     pub connections: u32,
@@ -38,23 +38,23 @@ pub struct Load {
     pub rate: Option<f64>,
     /// Of 100 requests.
     pub writes_percent: u64,
-    pub live: Arc<Live>,
+    pub live: Arc<LiveFigures>,
 }
 
 /// How far it has come.
 #[derive(Default)]
-pub struct Live {
+pub struct LiveFigures {
     pub answered: AtomicU64,
     pub failed: AtomicU64,
 }
 
-impl Load {
+impl LoadTest {
     /// Runs to the end, or until `stop` is asked. Returns how long that took, and all that was seen.
-    pub async fn run(&self, stop: &Stop) -> (Duration, Figures) {
+    pub async fn run(&self, stop: &Shutdown) -> (Duration, Figures) {
         let mut tasks = JoinSet::new();
         let start = Instant::now();
         for number in 0..self.connections {
-            let worker = Worker::new(self.clone(), number, start);
+            let worker = LoadWorker::new(self.clone(), number, start);
             let stop = stop.clone();
             tasks.spawn(worker.run(stop));
         }
@@ -66,8 +66,8 @@ impl Load {
     }
 }
 
-struct Worker {
-    load: Load,
+struct LoadWorker {
+    load: LoadTest,
     end: Instant,
     /// The next request is due then, where there is a rate.
     due: Instant,
@@ -78,8 +78,8 @@ struct Worker {
     figures: Figures,
 }
 
-impl Worker {
-    fn new(load: Load, number: u32, start: Instant) -> Self {
+impl LoadWorker {
+    fn new(load: LoadTest, number: u32, start: Instant) -> Self {
         let step = load.rate.map(|rate| Duration::from_secs_f64(f64::from(load.connections) / rate));
         let offset = step.unwrap_or_default().mul_f64(f64::from(number) / f64::from(load.connections));
         Self {
@@ -93,12 +93,12 @@ impl Worker {
         }
     }
 
-    async fn run(mut self, stop: Stop) -> Figures {
+    async fn run(mut self, stop: Shutdown) -> Figures {
         let end = self.end;
         tokio::select! {
             biased;
             // What is on its way is not counted.
-            () = stop.asked() => {}
+            () = stop.requested() => {}
             () = self.work() => {
                 // What was due by then, and would have been late, was not sent.
                 while self.step.is_some_and(|_| self.due < end) {
@@ -164,7 +164,7 @@ impl Worker {
         self.note(is_write, from.elapsed(), answer)
     }
 
-    async fn ask(&self, connection: &mut Connection, command: String) -> Result<Answer, String> {
+    async fn ask(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, String> {
         let token = self.load.account.token();
         let request = self.load.target.request("/cache", Some(&token), Bytes::from(command))?;
         connection.ask(request).await.map_err(str::to_owned)
@@ -180,7 +180,7 @@ impl Worker {
         self.load.target.connect().await.map_err(|error| format!("cannot connect: {error}"))
     }
 
-    fn note(&mut self, is_write: bool, took: Duration, answer: Result<Answer, String>) -> Option<Duration> {
+    fn note(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, String>) -> Option<Duration> {
         let (code, rest) = match answer {
             Ok(answer) if answer.status == 200 => {
                 let command = if is_write { &mut self.figures.writes } else { &mut self.figures.reads };

@@ -9,15 +9,15 @@ mod target;
 mod trust;
 
 use super::{Failure, print};
-use crate::server::{self, Stop};
+use crate::server::{self, Shutdown};
 use account::Account;
 use clap::Args;
 use figures::Figures;
 use keys::{Keys, Stuck};
-use load::{Live, Load};
+use load::{LiveFigures, LoadTest};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use target::Target;
+use target::ServiceUrl;
 
 /// What the keys of a load test may come to, in bytes.
 const BYTES_MAX: u64 = 1 << 30;
@@ -75,18 +75,18 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     if u64::from(args.keys) * u64::from(args.value_bytes) > BYTES_MAX {
         return Err(Failure::usage("so many keys with so large values come to more than 1 GiB"));
     }
-    let target = Target::new(&args.url, &args.trust)?;
+    let target = ServiceUrl::new(&args.url, &args.trust)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::general)?;
     runtime.block_on(async {
         let stop = server::on_signals().map_err(Failure::general)?;
         tokio::select! {
             done = bench(args, target, &stop) => done,
-            () = stop.insisted() => Err(Failure::general("ended at once: the keys will expire")),
+            () = stop.forced() => Err(Failure::general("ended at once: the keys will expire")),
         }
     })
 }
 
-async fn bench(args: &BenchArgs, target: Target, stop: &Stop) -> Result<(), Failure> {
+async fn bench(args: &BenchArgs, target: ServiceUrl, stop: &Shutdown) -> Result<(), Failure> {
     let duration = Duration::from_secs(args.seconds);
     let (account, life) = args.account.open(&target).await?;
     let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
@@ -94,7 +94,7 @@ async fn bench(args: &BenchArgs, target: Target, stop: &Stop) -> Result<(), Fail
     let mut notes = Vec::new();
     let filled = tokio::select! {
         filled = keys.fill(&target, &account) => filled,
-        () = stop.asked() => Ok(()),
+        () = stop.requested() => Ok(()),
     };
     match filled {
         Ok(()) => {}
@@ -104,7 +104,7 @@ async fn bench(args: &BenchArgs, target: Target, stop: &Stop) -> Result<(), Fail
         Err(Stuck::Forbidden) => return Err(Failure::general("this token may not write; see --writes 0")),
         Err(Stuck::Failed(why)) => return Err(Failure::general(format!("the keys could not be written: {why}"))),
     }
-    let load = Load {
+    let load = LoadTest {
         target: target.clone(),
         account: Arc::clone(&account),
         keys: Arc::clone(&keys),
@@ -112,7 +112,7 @@ async fn bench(args: &BenchArgs, target: Target, stop: &Stop) -> Result<(), Fail
         duration,
         rate: args.rate.map(f64::from),
         writes_percent: args.writes,
-        live: Arc::new(Live::default()),
+        live: Arc::new(LiveFigures::default()),
     };
     let (took, figures) = tokio::select! {
         outcome = load.run(stop) => outcome,
@@ -132,7 +132,7 @@ async fn bench(args: &BenchArgs, target: Target, stop: &Stop) -> Result<(), Fail
 }
 
 /// Removes the keys; says what that could not be done to.
-async fn left_behind(keys: &Keys, target: &Target, account: &Account) -> Option<String> {
+async fn left_behind(keys: &Keys, target: &ServiceUrl, account: &Account) -> Option<String> {
     let why = match keys.clean(target, account).await {
         Ok(()) => return None,
         Err(Stuck::Forbidden) => "this token may not delete".to_owned(),

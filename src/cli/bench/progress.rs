@@ -1,6 +1,6 @@
 //! A bar on the terminal while the load test runs.
 
-use super::load::Live;
+use super::load::LiveFigures;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, IsTerminal},
@@ -14,7 +14,7 @@ const STEP: Duration = Duration::from_millis(250);
 const STEPS: usize = 4;
 
 /// Shows how far it has come, for ever; only where standard error is a terminal.
-pub async fn show(live: &Live, duration: Duration) {
+pub async fn show(live: &LiveFigures, duration: Duration) {
     if !io::stderr().is_terminal() {
         return std::future::pending().await;
     }

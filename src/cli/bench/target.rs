@@ -25,7 +25,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub struct Target {
+pub struct ServiceUrl {
     host: String,
     port: u16,
     /// What stands before `/login` and `/cache`.
@@ -36,13 +36,13 @@ pub struct Target {
 }
 
 /// What came back.
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: u16,
     pub retry_after: Option<Duration>,
     pub body: Bytes,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The code of an error, as `503 shard_unavailable`.
     pub fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-impl Target {
+impl ServiceUrl {
     pub fn new(url: &str, trust: &Trust) -> Result<Self, Failure> {
         let wrong = |why: &str| Failure::usage(format!("{url} is no URL to test: {why}"));
         let uri: Uri = url.parse().map_err(|error| wrong(&format!("{error}")))?;
@@ -117,11 +117,11 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer. After an error the connection is of no more use.
-    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, &'static str> {
+    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, &'static str> {
         let ask = async {
             let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
             let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Some(Answer {
+            Some(HttpAnswer {
                 status: head.status.as_u16(),
                 retry_after: retry_after.map(|secs| Duration::from_secs(secs).min(RETRY_AFTER_MAX)),
                 body: Limited::new(body, ANSWER_BYTES_MAX).collect().await.ok()?.to_bytes(),

@@ -1,11 +1,11 @@
 //! What a person needs to paste.
 
-use super::{local_redis::Group, session::Session};
+use super::{local_redis::RedisGroup, session::DevSession};
 use std::{fmt::Write, path::Path};
 
 /// The welcome, with lines that work when they are pasted into a shell.
-pub fn text(session: &Session, redis: &Group) -> String {
-    let Session { api_key, port, admin_port, .. } = session;
+pub fn text(session: &DevSession, redis: &RedisGroup) -> String {
+    let DevSession { api_key, port, admin_port, .. } = session;
     let (certificate, config) = (quoted(&session.certificate), session.config.display());
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(

@@ -7,13 +7,13 @@ mod session;
 
 use super::Failure;
 use crate::{
-    server::{self, Server, Stop},
+    server::{self, Server, Shutdown},
     store::{ShardHealth, Store},
     telemetry,
 };
 use clap::Args;
-use local_redis::{Group, Layout};
-use session::Session;
+use local_redis::{Layout, RedisGroup};
+use session::DevSession;
 use std::{path::PathBuf, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -41,9 +41,9 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
     // Before Redis is started: a taken port is the likeliest problem, and the cheapest to find.
     let (listeners, ports) = session::listen(args.port).map_err(Failure::general)?;
     let redis =
-        Group::start(&Layout { shards: args.shards.into(), replicas: args.replicas.into(), ..Layout::default() })
+        RedisGroup::start(&Layout { shards: args.shards.into(), replicas: args.replicas.into(), ..Layout::default() })
             .map_err(Failure::general)?;
-    let session = Session::new(&redis, &certificate, ports).map_err(Failure::general)?;
+    let session = DevSession::new(&redis, &certificate, ports).map_err(Failure::general)?;
     let settings = session.settings().map_err(Failure::settings)?;
     let traces = telemetry::start(&settings);
     let service = Server::new(settings).map_err(Failure::settings)?.tracing(traces);
@@ -61,7 +61,7 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
 }
 
 /// Says what to paste as soon as all of Redis is connected.
-async fn announce(session: &Session, redis: &Group, store: Store, stop: Stop) -> Result<(), Failure> {
+async fn announce(session: &DevSession, redis: &RedisGroup, store: Store, stop: Shutdown) -> Result<(), Failure> {
     let whole = |shard: &ShardHealth| shard.master_up && shard.replicas_up == shard.replicas;
     let connected = timeout(CONNECT_TIMEOUT, async {
         while !store.health().iter().all(whole) {
@@ -69,10 +69,10 @@ async fn announce(session: &Session, redis: &Group, store: Store, stop: Stop) ->
         }
     });
     tokio::select! {
-        () = stop.asked() => Ok(()),
+        () = stop.requested() => Ok(()),
         connected = connected => {
             if connected.is_err() {
-                stop.ask();
+                stop.request();
                 return Err(Failure::general("the Redis started here could not be connected to in time"));
             }
             print!("{}", banner::text(session, redis));

@@ -1,13 +1,13 @@
 //! The settings of a development session: a `setup.config` with fresh secrets.
 
-use super::{certificate::Certificate, local_redis::Group};
+use super::{certificate::Certificate, local_redis::RedisGroup};
 use crate::{
     server::{self, Listeners},
-    settings::{self, Problems, Settings},
+    settings::{self, Settings, SettingsProblems},
 };
 use std::{fmt::Write, fs, io, path::PathBuf};
 
-pub struct Session {
+pub struct DevSession {
     pub api_key: String,
     pub certificate: PathBuf,
     pub config: PathBuf,
@@ -36,9 +36,9 @@ pub fn listen(port: u16) -> Result<(Listeners, Ports), String> {
     Ok((listeners, ports))
 }
 
-impl Session {
+impl DevSession {
     /// Writes the settings file into the folder of `redis`.
-    pub fn new(redis: &Group, certificate: &Certificate, ports: Ports) -> io::Result<Self> {
+    pub fn new(redis: &RedisGroup, certificate: &Certificate, ports: Ports) -> io::Result<Self> {
         let api_key = settings::new_api_key();
         let config = redis.folder().join("setup.config");
         let mut text = String::from("; Made by `cachefront dev`; gone when it stops.\n[redis]\nkey_expire_secs=600\n");
@@ -68,7 +68,7 @@ impl Session {
     }
 
     /// The settings as written; the environment stays out of it.
-    pub fn settings(&self) -> Result<Settings, Problems> {
+    pub fn settings(&self) -> Result<Settings, SettingsProblems> {
         settings::load_with(&self.config, [])
     }
 }

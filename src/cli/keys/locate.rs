@@ -2,7 +2,7 @@
 
 use super::{
     BeforeArgs, LookArgs, keys,
-    place::{Place, Places},
+    place::{KeyLocation, KeyLocations},
 };
 use crate::cli::{
     Failure, print,
@@ -29,9 +29,9 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     let settings = args.look.settings()?;
     let keys = keys(&args.keys)?;
     let namespace = args.look.namespace(&settings)?;
-    let places = Places::new(&settings)?;
+    let places = KeyLocations::new(&settings)?;
     let earlier = args.before.settings()?;
-    let earlier = earlier.as_ref().map(Places::new).transpose()?;
+    let earlier = earlier.as_ref().map(KeyLocations::new).transpose()?;
     let (mut rows, mut documents, mut problem) = (Vec::new(), Vec::new(), None);
     let mut with_slots = false;
     for key in &keys {
@@ -51,10 +51,10 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     problem.map_or(Ok(()), |problem| Err(Failure::general(problem)))
 }
 
-fn row(key: &str, place: &Place, before: Option<&Place>) -> Vec<String> {
-    let Place { location, .. } = place;
+fn row(key: &str, place: &KeyLocation, before: Option<&KeyLocation>) -> Vec<String> {
+    let KeyLocation { location, .. } = place;
     let slot = location.slot.map_or_else(|| "-".to_owned(), |slot| slot.to_string());
-    let shard = |place: &Place| place.shard().unwrap_or("unknown").to_owned();
+    let shard = |place: &KeyLocation| place.shard().unwrap_or("unknown").to_owned();
     let nodes = [&location.master, &location.replica].map(|address| place.shown(address.as_ref()));
     let mut row = vec![shown(key), slot, shard(place)];
     row.extend(nodes);
@@ -80,9 +80,9 @@ fn text(mut rows: Vec<Vec<String>>, with_slots: bool, with_before: bool) -> Stri
     table(&columns, &rows)
 }
 
-fn document(key: &str, full_key: &str, place: &Place, before: Option<&Place>) -> Value {
-    let where_it_is = |place: &Place| {
-        let Place { location, problem } = place;
+fn document(key: &str, full_key: &str, place: &KeyLocation, before: Option<&KeyLocation>) -> Value {
+    let where_it_is = |place: &KeyLocation| {
+        let KeyLocation { location, problem } = place;
         let address = |address: &Option<_>| address.as_ref().map(ToString::to_string);
         json!({
             "slot": location.slot,

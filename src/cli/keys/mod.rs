@@ -93,7 +93,7 @@ fn connected<T>(settings: &Settings, look: impl AsyncFnOnce(&Store) -> T) -> Res
     runtime()?.block_on(async {
         tokio::select! {
             looked = look(&store) => Ok(looked),
-            () = store.clone().maintain(Vec::new()) => Err(Failure::general("the connections to Redis ended")),
+            () = store.clone().run(Vec::new()) => Err(Failure::general("the connections to Redis ended")),
         }
     })
 }

@@ -12,13 +12,13 @@ use std::{sync::Arc, time::Duration};
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where a key lives, as far as that could be learned.
-pub struct Place {
+pub struct KeyLocation {
     pub location: Location,
     /// Why its nodes, and in a Redis Cluster its shard, are not known.
     pub problem: Option<String>,
 }
 
-impl Place {
+impl KeyLocation {
     /// `None` in a Redis Cluster that does not answer.
     pub fn shard(&self) -> Option<&str> {
         let known = self.problem.is_none() || self.location.slot.is_none();
@@ -33,12 +33,12 @@ impl Place {
 }
 
 /// Places of keys with the same settings.
-pub struct Places {
+pub struct KeyLocations {
     store: Store,
     runtime: tokio::runtime::Runtime,
 }
 
-impl Places {
+impl KeyLocations {
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             store: Store::new(settings, None, Arc::default()).map_err(Failure::settings)?,
@@ -47,11 +47,11 @@ impl Places {
     }
 
     /// Where a key is; those who know the nodes are asked, where that is needed.
-    pub fn find(&self, key: &FullKey<'_>) -> Place {
+    pub fn find(&self, key: &FullKey<'_>) -> KeyLocation {
         let problem = match self.store.locate(key).master {
             Some(_) => None,
             None => self.runtime.block_on(self.store.discover(key, ASK_TIMEOUT)).err(),
         };
-        Place { location: self.store.locate(key), problem }
+        KeyLocation { location: self.store.locate(key), problem }
     }
 }

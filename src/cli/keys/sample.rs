@@ -8,7 +8,7 @@ use crate::{
         Failure, print,
         table::{Column, Side, shown, table},
     },
-    store::{Sample, Store, StoreError},
+    store::{KeySample, Store, StoreError},
     types::{Deadline, Key},
 };
 use clap::Args;
@@ -45,7 +45,7 @@ pub struct SampleArgs {
 }
 
 /// What came of each shard, by name.
-type Sampled = Vec<(String, Result<Option<Sample>, StoreError>)>;
+type Sampled = Vec<(String, Result<Option<KeySample>, StoreError>)>;
 
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     let settings = args.look.settings()?;
@@ -89,11 +89,13 @@ async fn sample(store: &Store, count: usize) -> Sampled {
     sampled
 }
 
-fn keys(sample: &Result<Option<Sample>, StoreError>) -> impl Iterator<Item = &(Vec<u8>, crate::store::Stored)> {
+fn keys(
+    sample: &Result<Option<KeySample>, StoreError>,
+) -> impl Iterator<Item = &(Vec<u8>, crate::store::InspectedKey)> {
     sample.iter().flatten().flat_map(|sample| &sample.drawn)
 }
 
-fn shard_row((name, sample): &(String, Result<Option<Sample>, StoreError>)) -> Vec<String> {
+fn shard_row((name, sample): &(String, Result<Option<KeySample>, StoreError>)) -> Vec<String> {
     let mut row = vec![shown(name)];
     row.extend(match sample {
         Ok(Some(sample)) => [sample.node.to_string(), sample.keys.to_string(), sample.drawn.len().to_string()],
@@ -102,7 +104,7 @@ fn shard_row((name, sample): &(String, Result<Option<Sample>, StoreError>)) -> V
     row
 }
 
-fn shard_document((name, sample): &(String, Result<Option<Sample>, StoreError>)) -> Value {
+fn shard_document((name, sample): &(String, Result<Option<KeySample>, StoreError>)) -> Value {
     match sample {
         Ok(Some(sample)) => {
             json!({ "shard": name, "node": sample.node.to_string(), "keys": sample.keys, "drawn": sample.drawn.len() })

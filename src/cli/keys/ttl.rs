@@ -6,7 +6,7 @@ use crate::{
         Failure, print,
         table::{Column, Side, shown, table},
     },
-    store::{Store, StoreError, Stored},
+    store::{InspectedKey, Store, StoreError},
     types::{Address, Deadline, FullKey},
 };
 use clap::Args;
@@ -36,7 +36,7 @@ pub struct TtlArgs {
     look: LookArgs,
 }
 
-type Looked = Result<(Address, Option<Stored>), StoreError>;
+type Looked = Result<(Address, Option<InspectedKey>), StoreError>;
 
 pub fn run(args: &TtlArgs) -> Result<(), Failure> {
     let settings = args.look.settings()?;
@@ -45,7 +45,7 @@ pub fn run(args: &TtlArgs) -> Result<(), Failure> {
     let full_keys: Vec<FullKey<'_>> = keys.iter().map(|key| key.within(namespace)).collect();
     let looked = connected(&settings, async |store: &Store| {
         let deadline = Deadline::within(TIMEOUT);
-        join_all(full_keys.iter().map(|key| store.look(key, deadline))).await
+        join_all(full_keys.iter().map(|key| store.inspect_key(key, deadline))).await
     })?;
     let found = full_keys.iter().zip(&looked);
     if args.look.json {

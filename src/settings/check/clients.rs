@@ -3,10 +3,10 @@
 use super::{SECS_MAX, check_name, titles};
 use crate::{
     settings::{
-        Auth, Client,
-        layers::Found,
+        AuthConfig, ClientConfig,
+        layers::RawConfig,
         options::Section,
-        read::Reader,
+        read::SectionReader,
         secrets::{self, JWT_SECRET_BYTES_MIN, SHARED_SECRET_CHARS_MIN},
     },
     types::{Namespace, Scopes},
@@ -14,41 +14,41 @@ use crate::{
 use secrecy::SecretString;
 use std::num::NonZeroU32;
 
-pub fn clients<'a>(found: &'a Found, reader: &impl Fn(Section, &'a str) -> Reader<'a>) -> Vec<Client> {
+pub fn clients<'a>(found: &'a RawConfig, reader: &impl Fn(Section, &'a str) -> SectionReader<'a>) -> Vec<ClientConfig> {
     titles(found, Section::Client)
         .into_iter()
         .map(|(title, name)| client(&reader(Section::Client, title), name))
         .collect()
 }
 
-fn client(section: &Reader<'_>, name: &str) -> Client {
+fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
     check_name(section, name, "api_key_hash");
     let mut api_key_hashes = Vec::new();
     for text in section.list("api_key_hash") {
         match secrets::parse_api_key_hash(text) {
             Some(hash) => api_key_hashes.push(hash),
-            None => section.refuse(
+            None => section.error(
                 "api_key_hash",
                 "is not a hash: paste what `cachefront hash-key` prints, sha256: and 64 hex digits",
             ),
         }
     }
     if section.text("api_key_hash").is_none() {
-        section.refuse("api_key_hash", "is missing: `cachefront hash-key` makes a key and its hash");
+        section.error("api_key_hash", "is missing: `cachefront hash-key` makes a key and its hash");
     }
     section.refuse_empty("scopes", "list those of read, write, delete that the client may");
     let scopes = Scopes::parse(&section.text("scopes").unwrap_or_default().replace('\n', " ")).unwrap_or_else(|word| {
-        section.refuse("scopes", format!("\"{word}\" is none of: read, write, delete"));
+        section.error("scopes", format!("\"{word}\" is none of: read, write, delete"));
         Scopes::ALL
     });
     if scopes.is_empty() {
-        section.refuse("scopes", "grants nothing: list those of read, write, delete that the client may");
+        section.error("scopes", "grants nothing: list those of read, write, delete that the client may");
     }
     section.refuse_empty("namespace", "give the client one of its own");
     let namespace = section.text("namespace").and_then(|text| {
         let namespace = Namespace::new(text);
         if namespace.is_none() {
-            section.refuse(
+            section.error(
                 "namespace",
                 format!("\"{text}\" is not a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""),
             );
@@ -57,17 +57,17 @@ fn client(section: &Reader<'_>, name: &str) -> Client {
     });
     let limit = section.is_set("commands_per_second").then(|| section.number("commands_per_second", 1..=10_000_000));
     let commands_per_second = limit.and_then(|limit| NonZeroU32::new(u32::try_from(limit).ok()?));
-    Client { id: name.to_owned(), any_client_id: false, api_key_hashes, scopes, namespace, commands_per_second }
+    ClientConfig { id: name.to_owned(), any_client_id: false, api_key_hashes, scopes, namespace, commands_per_second }
 }
 
-pub fn auth(service: &Reader<'_>, mut clients: Vec<Client>, notices: &mut Vec<String>) -> Auth {
+pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, notices: &mut Vec<String>) -> AuthConfig {
     let jwt_secret = service.text("JWT_SECRET_KEY").unwrap_or_default();
     if jwt_secret.is_empty() {
-        service.refuse("JWT_SECRET_KEY", "is missing: make one with `openssl rand -base64 48`");
+        service.error("JWT_SECRET_KEY", "is missing: make one with `openssl rand -base64 48`");
     } else if secrets::is_placeholder(jwt_secret) {
-        service.refuse("JWT_SECRET_KEY", "is a placeholder: make one with `openssl rand -base64 48`");
+        service.error("JWT_SECRET_KEY", "is a placeholder: make one with `openssl rand -base64 48`");
     } else if jwt_secret.len() < JWT_SECRET_BYTES_MIN {
-        service.refuse(
+        service.error(
             "JWT_SECRET_KEY",
             format!(
                 "has {} bytes; at least {JWT_SECRET_BYTES_MIN} are needed: make one with `openssl rand -base64 48`",
@@ -78,16 +78,16 @@ pub fn auth(service: &Reader<'_>, mut clients: Vec<Client>, notices: &mut Vec<St
     let identity = service.text("IDENTITY").unwrap_or_default();
     let shared = shared_secret(service, identity, notices);
     if shared.is_some() && clients.iter().any(|client| client.id == identity) {
-        service.refuse(
+        service.error(
             "IDENTITY",
             format!("\"{identity}\" is also the name of a [client:NAME] section; name one of them otherwise"),
         );
     }
     clients.extend(shared);
     if clients.is_empty() {
-        service.refuse("SRVC_SHARED_SECRET", "is missing, and there is no [client:NAME] section: nobody could log in");
+        service.error("SRVC_SHARED_SECRET", "is missing, and there is no [client:NAME] section: nobody could log in");
     }
-    Auth {
+    AuthConfig {
         jwt_secret: SecretString::from(jwt_secret),
         token_life: service.duration("JWT_EXPIRE_SECS", 1..=SECS_MAX * 365),
         clients,
@@ -95,10 +95,10 @@ pub fn auth(service: &Reader<'_>, mut clients: Vec<Client>, notices: &mut Vec<St
 }
 
 /// The client that the shared secret stands for.
-fn shared_secret(service: &Reader<'_>, identity: &str, notices: &mut Vec<String>) -> Option<Client> {
+fn shared_secret(service: &SectionReader<'_>, identity: &str, notices: &mut Vec<String>) -> Option<ClientConfig> {
     let Some(secret) = service.text("SRVC_SHARED_SECRET") else {
         if service.is_set("SRVC_SHARED_SECRET") {
-            service.refuse(
+            service.error(
                 "SRVC_SHARED_SECRET",
                 "is empty: set one, or remove the option where every client has its own section",
             );
@@ -106,11 +106,11 @@ fn shared_secret(service: &Reader<'_>, identity: &str, notices: &mut Vec<String>
         return None;
     };
     if secrets::is_placeholder(secret) {
-        service.refuse("SRVC_SHARED_SECRET", "is a placeholder: make one with `openssl rand -base64 24`");
+        service.error("SRVC_SHARED_SECRET", "is a placeholder: make one with `openssl rand -base64 24`");
     } else if secret.chars().count() < SHARED_SECRET_CHARS_MIN {
         notices.push(format!("SRVC_SHARED_SECRET has fewer than {SHARED_SECRET_CHARS_MIN} characters and could be guessed: make a longer one with `openssl rand -base64 24`"));
     }
-    Some(Client {
+    Some(ClientConfig {
         id: identity.to_owned(),
         any_client_id: true,
         api_key_hashes: vec![secrets::digest_api_key(secret)],

@@ -1,9 +1,9 @@
 //! Keys that seal values.
 
-use crate::settings::{Sealing, read::Reader, secrets};
+use crate::settings::{SealingConfig, read::SectionReader, secrets};
 use secrecy::{ExposeSecret, SecretBox};
 
-pub fn sealing(service: &Reader<'_>) -> Sealing {
+pub fn sealing(service: &SectionReader<'_>) -> SealingConfig {
     service.refuse_empty("ENCRYPT_VALUES", "write on_request or always");
     let always = service.choice("ENCRYPT_VALUES", &[("on_request", false), ("always", true)]);
     let keys: Vec<_> = service
@@ -13,20 +13,20 @@ pub fn sealing(service: &Reader<'_>) -> Sealing {
         .filter_map(|(position, text)| sealing_key(service, position + 1, text))
         .collect();
     if service.is_set("ENCRYPTION_KEY") && service.text("ENCRYPTION_KEY").is_none() {
-        service.refuse("ENCRYPTION_KEY", "is empty: give a key or a key file, or remove the option");
+        service.error("ENCRYPTION_KEY", "is empty: give a key or a key file, or remove the option");
     } else if always && service.text("ENCRYPTION_KEY").is_none() {
-        service.refuse(
+        service.error(
             "ENCRYPTION_KEY",
             "is missing, and ENCRYPT_VALUES=always needs one: make it with `openssl rand -hex 32`",
         );
     }
-    Sealing { keys, always }
+    SealingConfig { keys, always }
 }
 
 /// The key itself, or what the file of that name holds. A text that is neither is shown to nobody: it may be a key.
-fn sealing_key(service: &Reader<'_>, number: usize, text: &str) -> Option<SecretBox<[u8; 32]>> {
+fn sealing_key(service: &SectionReader<'_>, number: usize, text: &str) -> Option<SecretBox<[u8; 32]>> {
     let refuse = |what: &str| {
-        service.refuse(
+        service.error(
             "ENCRYPTION_KEY",
             format!("entry {number} {what}; a key is 32 bytes in base64 or hex, such as `openssl rand -hex 32` makes"),
         );

@@ -1,24 +1,24 @@
 //! `[telemetry]`: who gets traces, and of how many requests.
 
 use crate::{
-    settings::{Collector, Telemetry, read::Reader},
+    settings::{CollectorConfig, TelemetryConfig, read::SectionReader},
     types::Address,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-pub fn telemetry(reader: &Reader<'_>) -> Telemetry {
+pub fn telemetry(reader: &SectionReader<'_>) -> TelemetryConfig {
     reader.refuse_empty("otlp_endpoint", "write http://host:port or https://host:port");
     let endpoint = reader.text("otlp_endpoint");
     let ca_cert = ca_cert(reader, endpoint.is_some_and(|endpoint| endpoint.starts_with("https://")));
-    let collector = endpoint.map(|text| Collector {
+    let collector = endpoint.map(|text| CollectorConfig {
         endpoint: endpoint_of(text).unwrap_or_else(|message| {
-            reader.refuse("otlp_endpoint", message);
+            reader.error("otlp_endpoint", message);
             String::new()
         }),
         ca_cert,
         service_name: reader.text("service_name").unwrap_or_default().to_owned(),
     });
-    Telemetry { collector, sample_ratio: sample_ratio(reader) }
+    TelemetryConfig { collector, sample_ratio: sample_ratio(reader) }
 }
 
 /// The endpoint without the slash that it may end with.
@@ -33,26 +33,26 @@ fn endpoint_of(text: &str) -> Result<String, String> {
     }
 }
 
-fn ca_cert(reader: &Reader<'_>, is_https: bool) -> Option<Vec<u8>> {
+fn ca_cert(reader: &SectionReader<'_>, is_https: bool) -> Option<Vec<u8>> {
     reader.text("otlp_ca_cert")?;
     if !is_https {
-        reader.refuse("otlp_ca_cert", "has no effect unless otlp_endpoint begins with https://");
+        reader.error("otlp_ca_cert", "has no effect unless otlp_endpoint begins with https://");
     }
     let pem = reader.file("otlp_ca_cert")?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
         return Some(pem);
     }
-    reader.refuse("otlp_ca_cert", "holds no certificate in PEM");
+    reader.error("otlp_ca_cert", "holds no certificate in PEM");
     None
 }
 
-fn sample_ratio(reader: &Reader<'_>) -> f64 {
+fn sample_ratio(reader: &SectionReader<'_>) -> f64 {
     let text = reader.text("trace_sample_ratio").unwrap_or_default();
     match text.parse() {
         Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
         _ => {
-            reader.refuse("trace_sample_ratio", format!("\"{text}\" is not a number from 0 to 1"));
+            reader.error("trace_sample_ratio", format!("\"{text}\" is not a number from 0 to 1"));
             0.0
         }
     }

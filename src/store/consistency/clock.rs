@@ -4,10 +4,10 @@ use tokio::time::Instant;
 
 /// A point in this process's time, in milliseconds; 0 is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(u64);
+pub struct LogicalTime(u64);
 
-impl Moment {
-    pub const NONE: Self = Self(0);
+impl LogicalTime {
+    pub const ZERO: Self = Self(0);
 
     pub fn from_ms(ms: u64) -> Self {
         Self(ms)
@@ -32,7 +32,7 @@ impl Default for Clock {
 
 impl Clock {
     /// A moment at or before now: what was acknowledged until then has happened.
-    pub fn now(self) -> Moment {
-        Moment(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    pub fn now(self) -> LogicalTime {
+        LogicalTime(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }

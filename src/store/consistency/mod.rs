@@ -12,8 +12,8 @@ mod recent_changes;
 mod requirement;
 mod sync_token;
 
-pub use clock::{Clock, Moment};
-pub use progress::Progress;
-pub use recent_changes::Changes;
-pub use requirement::{Freshness, Wish};
-pub use sync_token::{Sync, SyncToken};
+pub use clock::{Clock, LogicalTime};
+pub use progress::ReplicationProgress;
+pub use recent_changes::RecentChanges;
+pub use requirement::{Freshness, ReadRequirement};
+pub use sync_token::{SyncToken, SyncTokens};

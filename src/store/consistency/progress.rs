@@ -1,6 +1,6 @@
 //! How far the master's writing has come, and which moments a replica's offset covers.
 
-use super::Moment;
+use super::LogicalTime;
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -12,18 +12,18 @@ const CHECKPOINTS_MAX: usize = 64;
 
 /// How far the writing of one history has come, moment by moment. Shared by the nodes of a shard.
 #[derive(Default)]
-pub struct Progress(Mutex<Checkpoints>);
+pub struct ReplicationProgress(Mutex<Checkpoints>);
 
 #[derive(Default)]
 struct Checkpoints {
     history: String,
     /// In both parts ascending: everything acknowledged until the moment lies within the offset.
-    known: VecDeque<(Moment, u64)>,
+    known: VecDeque<(LogicalTime, u64)>,
 }
 
-impl Progress {
+impl ReplicationProgress {
     /// Notes what a master answered that was asked at that moment.
-    pub fn note_master(&self, history: &str, asked: Moment, offset: u64) {
+    pub fn record_master_offset(&self, history: &str, asked: LogicalTime, offset: u64) {
         let mut checkpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if checkpoints.history != history {
             *checkpoints = Checkpoints { history: history.to_owned(), known: VecDeque::new() };
@@ -39,7 +39,7 @@ impl Progress {
     }
 
     /// The moment that a replica of this history has passed which has come so far; `None` if that is not known.
-    pub fn passed(&self, history: &str, offset: u64) -> Option<Moment> {
+    pub fn replicated_up_to(&self, history: &str, offset: u64) -> Option<LogicalTime> {
         let checkpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if checkpoints.history != history {
             return None;
@@ -52,33 +52,33 @@ impl Progress {
 mod tests {
     use super::*;
 
-    fn moment(ms: u64) -> Moment {
-        Moment::from_ms(ms)
+    fn moment(ms: u64) -> LogicalTime {
+        LogicalTime::from_ms(ms)
     }
 
     #[test]
     fn a_replica_has_passed_the_last_moment_whose_offset_it_has_reached() {
-        let progress = Progress::default();
-        assert_eq!(progress.passed("a", 100), None);
-        progress.note_master("a", moment(10), 100);
-        progress.note_master("a", moment(20), 200);
-        progress.note_master("a", moment(30), 200);
-        assert_eq!(progress.passed("a", 99), None);
-        assert_eq!(progress.passed("a", 199), Some(moment(10)));
-        assert_eq!(progress.passed("a", 200), Some(moment(30)));
-        assert_eq!(progress.passed("b", 900), None);
-        progress.note_master("b", moment(40), 50);
-        assert_eq!(progress.passed("a", 200), None);
-        assert_eq!(progress.passed("b", 50), Some(moment(40)));
+        let progress = ReplicationProgress::default();
+        assert_eq!(progress.replicated_up_to("a", 100), None);
+        progress.record_master_offset("a", moment(10), 100);
+        progress.record_master_offset("a", moment(20), 200);
+        progress.record_master_offset("a", moment(30), 200);
+        assert_eq!(progress.replicated_up_to("a", 99), None);
+        assert_eq!(progress.replicated_up_to("a", 199), Some(moment(10)));
+        assert_eq!(progress.replicated_up_to("a", 200), Some(moment(30)));
+        assert_eq!(progress.replicated_up_to("b", 900), None);
+        progress.record_master_offset("b", moment(40), 50);
+        assert_eq!(progress.replicated_up_to("a", 200), None);
+        assert_eq!(progress.replicated_up_to("b", 50), Some(moment(40)));
     }
 
     #[test]
     fn only_so_many_checkpoints_are_kept() {
-        let progress = Progress::default();
+        let progress = ReplicationProgress::default();
         for number in 0..1000 {
-            progress.note_master("a", moment(number), number);
+            progress.record_master_offset("a", moment(number), number);
         }
-        assert_eq!(progress.passed("a", 1000 - 65), None);
-        assert_eq!(progress.passed("a", 1000 - 64), Some(moment(1000 - 64)));
+        assert_eq!(progress.replicated_up_to("a", 1000 - 65), None);
+        assert_eq!(progress.replicated_up_to("a", 1000 - 64), Some(moment(1000 - 64)));
     }
 }

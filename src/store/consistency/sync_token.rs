@@ -5,7 +5,7 @@
 //! met a token as late, and takes that for the moment of its own time: no clocks have to agree. A change is covered by
 //! every later token of any instance that its bearer sends the token to, so one instance and moment are enough.
 
-use crate::store::consistency::{Clock, Freshness, Moment};
+use crate::store::consistency::{Clock, Freshness, LogicalTime};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use std::{
@@ -28,7 +28,7 @@ const SIGNATURE_BYTES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncToken {
     instance: u64,
-    moment: Moment,
+    moment: LogicalTime,
     signature: [u8; SIGNATURE_BYTES],
 }
 
@@ -48,12 +48,12 @@ impl FromStr for SyncToken {
         if parts.next().is_some() {
             return Err(());
         }
-        Ok(Self { instance, moment: Moment::from_ms(ms), signature: signature.to_be_bytes() })
+        Ok(Self { instance, moment: LogicalTime::from_ms(ms), signature: signature.to_be_bytes() })
     }
 }
 
 /// Makes tokens and knows what they mean.
-pub struct Sync {
+pub struct SyncTokens {
     clock: Clock,
     instance: u64,
     key: ArcSwap<hmac::Key>,
@@ -63,52 +63,52 @@ pub struct Sync {
 /// Of the tokens of one instance, both parts ascending: a moment of its time, and the moment of ours at which a token
 /// as late was first met.
 #[derive(Default)]
-struct Sightings(VecDeque<(Moment, Moment)>);
+struct Sightings(VecDeque<(LogicalTime, LogicalTime)>);
 
-impl Sync {
+impl SyncTokens {
     /// `secret` is the same on every instance; a token that was not signed with it has its bearer read from masters.
     pub fn new(clock: Clock, secret: &[u8]) -> Self {
         let mut instance = [0; 8];
         // Without random bytes two instances might be taken for one; then there would be no tokens for TLS, either.
         let _filled = aws_lc_rs::rand::fill(&mut instance);
-        let (instance, key) = (u64::from_be_bytes(instance), ArcSwap::from_pointee(derived(secret)));
+        let (instance, key) = (u64::from_be_bytes(instance), ArcSwap::from_pointee(derive_key(secret)));
         Self { clock, instance, key, sightings: Mutex::default() }
     }
 
     /// From now on tokens are signed with another secret.
     pub fn set_secret(&self, secret: &[u8]) {
-        self.key.store(Arc::new(derived(secret)));
+        self.key.store(Arc::new(derive_key(secret)));
     }
 
     /// A token that covers everything acknowledged until now.
     pub fn token(&self) -> SyncToken {
         // Changes are noted a millisecond after the clock.
-        self.signed(Moment::from_ms(self.clock.now().ms() + 1))
+        self.sign(LogicalTime::from_ms(self.clock.now().ms() + 1))
     }
 
     /// A token that covers nothing.
-    pub fn empty(&self) -> SyncToken {
-        self.signed(Moment::NONE)
+    pub fn empty_token(&self) -> SyncToken {
+        self.sign(LogicalTime::ZERO)
     }
 
     /// How fresh reads have to be to show what the token covers.
     pub fn freshness(&self, token: &SyncToken) -> Freshness {
-        if token.moment == Moment::NONE {
-            return Freshness::Usual;
+        if token.moment == LogicalTime::ZERO {
+            return Freshness::ReadYourWrites;
         }
-        if token.signature != self.signed_for(token.instance, token.moment).signature {
+        if token.signature != self.sign_for(token.instance, token.moment).signature {
             return Freshness::Master;
         }
         if token.instance == self.instance {
             return Freshness::Since(token.moment);
         }
-        Freshness::Since(self.met(token))
+        Freshness::Since(self.first_seen_at(token))
     }
 
     /// The moment of our time by which the token's had passed.
-    fn met(&self, token: &SyncToken) -> Moment {
+    fn first_seen_at(&self, token: &SyncToken) -> LogicalTime {
         // Two tokens of one of its milliseconds are the same, and ours is only known to the millisecond, too.
-        let now = Moment::from_ms(self.clock.now().ms() + 2);
+        let now = LogicalTime::from_ms(self.clock.now().ms() + 2);
         let mut instances = self.sightings.lock().unwrap_or_else(PoisonError::into_inner);
         if instances.len() >= INSTANCES_MAX && !instances.contains_key(&token.instance) {
             // The one that has been silent longest. Its tokens will count as met anew, which errs on the safe side.
@@ -120,11 +120,11 @@ impl Sync {
         instances.entry(token.instance).or_default().first(token.moment, now)
     }
 
-    fn signed(&self, moment: Moment) -> SyncToken {
-        self.signed_for(self.instance, moment)
+    fn sign(&self, moment: LogicalTime) -> SyncToken {
+        self.sign_for(self.instance, moment)
     }
 
-    fn signed_for(&self, instance: u64, moment: Moment) -> SyncToken {
+    fn sign_for(&self, instance: u64, moment: LogicalTime) -> SyncToken {
         let mut message = [0; 16];
         message[..8].copy_from_slice(&instance.to_be_bytes());
         message[8..].copy_from_slice(&moment.ms().to_be_bytes());
@@ -135,14 +135,14 @@ impl Sync {
     }
 }
 
-fn derived(secret: &[u8]) -> hmac::Key {
+fn derive_key(secret: &[u8]) -> hmac::Key {
     let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
     hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"cachefront sync token").as_ref())
 }
 
 impl Sightings {
     /// When a token as late as `theirs` was first met; now, if none was.
-    fn first(&mut self, theirs: Moment, now: Moment) -> Moment {
+    fn first(&mut self, theirs: LogicalTime, now: LogicalTime) -> LogicalTime {
         if let Some((_, ours)) = self.0.iter().find(|(known, _)| *known >= theirs) {
             return *ours;
         }
@@ -163,8 +163,8 @@ mod tests {
 
     const SECRET: &[u8] = b"a secret of both";
 
-    fn instance() -> Sync {
-        Sync::new(Clock::default(), SECRET)
+    fn instance() -> SyncTokens {
+        SyncTokens::new(Clock::default(), SECRET)
     }
 
     #[test]
@@ -181,22 +181,22 @@ mod tests {
         let own = instance();
         let token = own.token();
         assert_eq!(own.freshness(&token), Freshness::Since(token.moment));
-        assert_eq!(own.freshness(&own.empty()), Freshness::Usual);
+        assert_eq!(own.freshness(&own.empty_token()), Freshness::ReadYourWrites);
     }
 
     #[test]
     fn another_one_counts_from_when_it_first_met_a_token_as_late() {
         let (own, other) = (instance(), instance());
-        let late = other.signed(Moment::from_ms(900));
+        let late = other.sign(LogicalTime::from_ms(900));
         let Freshness::Since(met) = own.freshness(&late) else { panic!("a moment") };
-        assert!(met > Moment::NONE);
-        assert_eq!(own.freshness(&other.signed(Moment::from_ms(5))), Freshness::Since(met));
+        assert!(met > LogicalTime::ZERO);
+        assert_eq!(own.freshness(&other.sign(LogicalTime::from_ms(5))), Freshness::Since(met));
         assert_eq!(own.freshness(&late), Freshness::Since(met));
     }
 
     #[test]
     fn sightings_are_few_and_err_on_the_safe_side() {
-        let moment = Moment::from_ms;
+        let moment = LogicalTime::from_ms;
         let mut sightings = Sightings::default();
         for step in 1..=100 {
             assert_eq!(sightings.first(moment(step * 10), moment(step * 1000)), moment(step * 1000));
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_token_that_was_not_signed_with_our_secret_reads_from_masters() {
-        let stranger = Sync::new(Clock::default(), b"another secret");
+        let stranger = SyncTokens::new(Clock::default(), b"another secret");
         assert_eq!(instance().freshness(&stranger.token()), Freshness::Master);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     settings,
-    store::node::{resolver::Names, tracking::Tracking},
+    store::node::{resolver::ResolvedAddresses, tracking::Tracking},
     types::Address,
 };
 use redis::{
@@ -23,35 +23,35 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to log in somewhere.
-pub struct Login<'a> {
+pub struct ConnectOptions<'a> {
     pub username: Option<&'a str>,
     pub password: Option<&'a SecretString>,
     pub db: i64,
-    pub tls: Option<&'a settings::RedisTls>,
+    pub tls: Option<&'a settings::RedisTlsConfig>,
 }
 
-impl<'a> Login<'a> {
-    pub fn to_nodes(redis: &'a settings::Redis) -> Self {
+impl<'a> ConnectOptions<'a> {
+    pub fn for_nodes(redis: &'a settings::RedisConfig) -> Self {
         let (username, password) = (redis.username.as_deref(), redis.password.as_ref());
         Self { username, password, db: redis.db, tls: redis.tls.as_ref() }
     }
 
     /// Sentinels have no databases.
-    pub fn to_sentinels(sentinels: &'a settings::Sentinels) -> Self {
+    pub fn for_sentinels(sentinels: &'a settings::SentinelsConfig) -> Self {
         let (username, password) = (sentinels.username.as_deref(), sentinels.password.as_ref());
         Self { username, password, db: 0, tls: sentinels.tls.as_ref() }
     }
 }
 
 /// A node or sentinel that can be connected to.
-pub struct Target {
+pub struct RedisEndpoint {
     client: Client,
     connect_timeout: Duration,
 }
 
-impl Target {
+impl RedisEndpoint {
     /// The error says what is wrong with the certificates.
-    pub fn new(address: &Address, login: &Login<'_>, connect_timeout: Duration) -> Result<Self, String> {
+    pub fn new(address: &Address, login: &ConnectOptions<'_>, connect_timeout: Duration) -> Result<Self, String> {
         let client =
             client(address, login).map_err(|error| format!("[redis] tls: the certificates cannot be used: {error}"))?;
         Ok(Self { client, connect_timeout })
@@ -59,22 +59,22 @@ impl Target {
 
     /// Opens a connection. `lost` is told when it ends; RESP3 notices that at once.
     pub async fn connect(&self, lost: &Arc<Notify>) -> Result<MultiplexedConnection, String> {
-        self.connect_by(&Names::default(), lost, None).await
+        self.connect_tracked(&ResolvedAddresses::default(), lost, None).await
     }
 
     /// As [`Target::connect`]; `names` remembers where the name led, and `tracking` is told of keys that change.
-    pub async fn connect_by(
+    pub async fn connect_tracked(
         &self,
-        names: &Names,
+        names: &ResolvedAddresses,
         lost: &Arc<Notify>,
         tracking: Option<Arc<Tracking>>,
     ) -> Result<MultiplexedConnection, String> {
         let lost = Arc::clone(lost);
         let on_push = move |push: PushInfo| match (push.kind, &tracking) {
-            (PushKind::Invalidate, Some(tracking)) => tracking.heed(&push.data),
+            (PushKind::Invalidate, Some(tracking)) => tracking.on_invalidation(&push.data),
             (PushKind::Disconnection, tracking) => {
                 if let Some(tracking) = tracking {
-                    tracking.end();
+                    tracking.invalidate_all();
                 }
                 lost.notify_one();
             }
@@ -84,16 +84,16 @@ impl Target {
     }
 
     /// Opens a connection. `on_push` is handed what comes unasked, and must not block.
-    pub async fn connect_and_hear(
+    pub async fn connect_with_push_handler(
         &self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, String> {
-        self.open(&Names::default(), on_push).await
+        self.open(&ResolvedAddresses::default(), on_push).await
     }
 
     async fn open(
         &self,
-        names: &Names,
+        names: &ResolvedAddresses,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, String> {
         let config = AsyncConnectionConfig::new()
@@ -113,7 +113,7 @@ impl Target {
     }
 }
 
-fn client(address: &Address, to: &Login<'_>) -> Result<Client, RedisError> {
+fn client(address: &Address, to: &ConnectOptions<'_>) -> Result<Client, RedisError> {
     let mut login = RedisConnectionInfo::default()
         .set_db(to.db)
         .set_protocol(ProtocolVersion::RESP3)

@@ -21,31 +21,31 @@ const SILENT_ATTEMPTS_MAX: u32 = 3;
 
 /// How long a call may wait.
 #[derive(Clone, Copy)]
-pub struct Patience {
+pub struct CallTimeout {
     pub deadline: Deadline,
-    pub give_up: GiveUp,
+    pub abandon: Abandon,
 }
 
 /// When a call is given up before its deadline.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum GiveUp {
+pub enum Abandon {
     /// When the node has answered nobody for one attempt's time: there is another one to ask.
-    Silent,
+    WhenUnresponsive,
     /// When it hangs: there may be another one to ask by then.
-    Hanging,
+    WhenHung,
     /// Never: its answer says whether a change was made.
     AtDeadline,
 }
 
 /// A connection that is open, as far as is known.
-pub struct Session {
+pub struct OpenConnection {
     connection: MultiplexedConnection,
     opened: Instant,
     /// When the last answer came, to whomever, or the first question after all had been answered, in milliseconds
     /// since `opened`.
-    last_life_ms: AtomicU64,
+    last_alive_ms: AtomicU64,
     /// Questions that wait for their answers.
-    waiting: AtomicUsize,
+    pending_calls: AtomicUsize,
     /// From then on it may be given up.
     in_use: AtomicBool,
     attempt: Duration,
@@ -55,13 +55,13 @@ pub struct Session {
     tracking: Option<Arc<Tracking>>,
 }
 
-impl Session {
+impl OpenConnection {
     pub fn new(connection: MultiplexedConnection, attempt: Duration, ended: Arc<Notify>) -> Self {
         Self {
             connection,
             opened: Instant::now(),
-            last_life_ms: AtomicU64::new(0),
-            waiting: AtomicUsize::new(0),
+            last_alive_ms: AtomicU64::new(0),
+            pending_calls: AtomicUsize::new(0),
             in_use: AtomicBool::new(false),
             attempt,
             ended,
@@ -71,7 +71,7 @@ impl Session {
 
     /// The node tells of changes.
     #[must_use]
-    pub fn tracking_to(self, tracking: Option<Arc<Tracking>>) -> Self {
+    pub fn with_tracking(self, tracking: Option<Arc<Tracking>>) -> Self {
         Self { tracking, ..self }
     }
 
@@ -90,67 +90,67 @@ impl Session {
     }
 
     /// True if the node stopped answering, rather than the connection breaking.
-    pub fn hangs(&self) -> bool {
-        self.silence() >= self.hang_time()
+    pub fn is_hung(&self) -> bool {
+        self.silence() >= self.hung_after()
     }
 
     /// How long a node may answer nothing before it is said to hang.
-    pub fn hang_time(&self) -> Duration {
+    pub fn hung_after(&self) -> Duration {
         self.attempt * SILENT_ATTEMPTS_MAX
     }
 
-    pub fn take_into_use(&self) {
+    pub fn mark_in_use(&self) {
         self.in_use.store(true, Relaxed);
     }
 
     /// For how long nothing has been answered though something was asked.
     fn silence(&self) -> Duration {
-        self.age().saturating_sub(Duration::from_millis(self.last_life_ms.load(Relaxed)))
+        self.age().saturating_sub(Duration::from_millis(self.last_alive_ms.load(Relaxed)))
     }
 
-    fn note_life(&self) {
-        self.last_life_ms.store(u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    fn mark_alive(&self) {
+        self.last_alive_ms.store(u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    fn start_waiting(&self) -> Waiting<'_> {
-        if self.waiting.fetch_add(1, Relaxed) == 0 {
-            self.note_life();
+    fn begin_call(&self) -> PendingCall<'_> {
+        if self.pending_calls.fetch_add(1, Relaxed) == 0 {
+            self.mark_alive();
         }
-        Waiting(self)
+        PendingCall(self)
     }
 
     /// Asks over the connection and waits for the answer.
     ///
     /// A node that answers others is not given up before the deadline: it has much to do, or to send.
-    pub async fn ask<T, F>(
+    pub async fn call<T, F>(
         &self,
-        patience: Patience,
+        patience: CallTimeout,
         ask: impl FnOnce(MultiplexedConnection) -> F,
     ) -> Result<T, NodeError>
     where
         F: Future<Output = RedisResult<T>>,
     {
-        let _waiting = self.start_waiting();
+        let _waiting = self.begin_call();
         let mut answer = pin!(ask(self.connection.clone()));
         loop {
             let until = patience.deadline.attempt(self.attempt).instant();
             if let Ok(answer) = timeout_at(until, &mut answer).await {
-                self.note_life();
+                self.mark_alive();
                 return answer.map_err(NodeError::from);
             }
-            let given_up = self.hangs() && self.in_use.load(Relaxed);
+            let given_up = self.is_hung() && self.in_use.load(Relaxed);
             if given_up {
                 self.ended.notify_one();
             }
             let silent = self.silence() >= self.attempt;
             if silent && let Some(tracking) = &self.tracking {
                 // Nor would it be heard of changes.
-                tracking.end();
+                tracking.invalidate_all();
             }
-            let enough = match patience.give_up {
-                GiveUp::Silent => silent,
-                GiveUp::Hanging => given_up,
-                GiveUp::AtDeadline => false,
+            let enough = match patience.abandon {
+                Abandon::WhenUnresponsive => silent,
+                Abandon::WhenHung => given_up,
+                Abandon::AtDeadline => false,
             };
             if enough || patience.deadline.has_passed() {
                 return Err(NodeError::TimedOut);
@@ -160,45 +160,45 @@ impl Session {
 }
 
 /// Counts a question as waiting until it is dropped.
-struct Waiting<'a>(&'a Session);
+struct PendingCall<'a>(&'a OpenConnection);
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        self.0.pending_calls.fetch_sub(1, Relaxed);
     }
 }
 
 #[derive(Clone, Default)]
-pub enum Phase {
+pub enum ConnectionState {
     /// The first attempt, or the first after a connection was lost, is under way: it is worth waiting for.
     #[default]
     Connecting,
-    Up(Arc<Session>),
+    Up(Arc<OpenConnection>),
     /// The last attempt failed, or the node hangs.
     Down,
 }
 
 /// A place for one connection.
 #[derive(Default)]
-pub struct Link(watch::Sender<Phase>);
+pub struct ConnectionSlot(watch::Sender<ConnectionState>);
 
-impl Link {
+impl ConnectionSlot {
     pub fn is_up(&self) -> bool {
-        matches!(*self.0.borrow(), Phase::Up(_))
+        matches!(*self.0.borrow(), ConnectionState::Up(_))
     }
 
     pub fn is_connecting(&self) -> bool {
-        matches!(*self.0.borrow(), Phase::Connecting)
+        matches!(*self.0.borrow(), ConnectionState::Connecting)
     }
 
-    pub fn session(&self) -> Result<Arc<Session>, NodeError> {
+    pub fn open_connection(&self) -> Result<Arc<OpenConnection>, NodeError> {
         match &*self.0.borrow() {
-            Phase::Up(session) => Ok(Arc::clone(session)),
-            Phase::Connecting | Phase::Down => Err(NodeError::NotConnected),
+            ConnectionState::Up(session) => Ok(Arc::clone(session)),
+            ConnectionState::Connecting | ConnectionState::Down => Err(NodeError::NotConnected),
         }
     }
 
-    pub fn enter(&self, phase: Phase) {
+    pub fn set_state(&self, phase: ConnectionState) {
         self.0.send_replace(phase);
     }
 }

@@ -1,6 +1,6 @@
 //! The queue for a node's answers: how many commands may wait for them, and how long they take.
 
-use super::{Node, connection::Session};
+use super::{Node, connection::OpenConnection};
 use crate::{
     store::error::NodeError,
     telemetry::{metrics::Label, traces},
@@ -14,28 +14,28 @@ use tracing::{Instrument, Span};
 
 impl Node {
     /// Asks over a connection, within the queue's limit, and notes how long it took.
-    pub(super) async fn over<T>(
+    pub(super) async fn with_in_flight_permit<T>(
         &self,
-        session: Result<Arc<Session>, NodeError>,
+        session: Result<Arc<OpenConnection>, NodeError>,
         commands: usize,
-        ask: impl AsyncFnOnce(&Session) -> Result<T, NodeError>,
+        ask: impl AsyncFnOnce(&OpenConnection) -> Result<T, NodeError>,
     ) -> Result<T, NodeError> {
         let asked = async {
             let session = session?;
-            let _place = self.take_place(commands)?;
+            let _place = self.acquire_in_flight(commands)?;
             let start = Instant::now();
             let answer = ask(&session).await;
-            self.durations.note(start.elapsed());
+            self.durations.observe(start.elapsed());
             answer
         };
         let mut asked = pin!(asked.instrument(traces::node(&self.address, commands)));
         let answer = asked.as_mut().await;
-        self.note(asked.span(), answer.as_ref().err());
+        self.record_outcome(asked.span(), answer.as_ref().err());
         answer
     }
 
     /// Counts what came of asking, and notes it in the trace.
-    pub(super) fn note(&self, span: &Span, failed: Option<&NodeError>) {
+    pub(super) fn record_outcome(&self, span: &Span, failed: Option<&NodeError>) {
         let failure = failed.map(NodeError::kind);
         if let Some(failure) = failure {
             self.failures.count(failure);
@@ -49,20 +49,20 @@ impl Node {
     }
 
     /// Takes places in the queue for the node's answers.
-    pub(super) fn take_place(&self, commands: usize) -> Result<Place<'_>, NodeError> {
+    pub(super) fn acquire_in_flight(&self, commands: usize) -> Result<InFlightPermit<'_>, NodeError> {
         let before = self.in_flight.fetch_add(commands, Relaxed);
-        let place = Place { node: self, commands };
+        let place = InFlightPermit { node: self, commands };
         // A batch that is larger than the whole queue may pass when it is alone.
         if before > 0 && before + commands > self.in_flight_max { Err(NodeError::Busy) } else { Ok(place) }
     }
 }
 
-pub(super) struct Place<'a> {
+pub(super) struct InFlightPermit<'a> {
     node: &'a Node,
     commands: usize,
 }
 
-impl Drop for Place<'_> {
+impl Drop for InFlightPermit<'_> {
     fn drop(&mut self) {
         self.node.in_flight.fetch_sub(self.commands, Relaxed);
     }

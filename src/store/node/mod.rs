@@ -15,15 +15,15 @@ use crate::{
     ring::node_seed,
     settings,
     store::{
-        consistency::{Clock, Moment, Progress},
+        consistency::{Clock, LogicalTime, ReplicationProgress},
         error::NodeError,
-        node::connect::{Login, Target},
-        node::replication::Standing,
+        node::connect::{ConnectOptions, RedisEndpoint},
+        node::replication::ReplicationInfo,
         node::{
-            connection::{Link, Patience, Session},
-            connection_class::Lane,
-            tracking::{Forget, Source, Tracking},
-            wait_connections::Durable,
+            connection::{CallTimeout, ConnectionSlot, OpenConnection},
+            connection_class::ConnectionClass,
+            tracking::{InvalidationHandler, TrackedSource, Tracking},
+            wait_connections::WaitConnections,
         },
     },
     telemetry::{
@@ -60,24 +60,24 @@ impl NodeId {
 
 /// What all nodes have in common.
 #[derive(Clone, Default)]
-pub struct Surroundings {
+pub struct NodeContext {
     pub clock: Clock,
     /// Told of keys that change, where anybody wants to know.
-    pub forget: Option<Forget>,
+    pub on_invalidation: Option<InvalidationHandler>,
     /// Where what happens to nodes is noted.
     pub events: Arc<Events>,
 }
 
 /// What the nodes of a shard have in common.
 #[derive(Clone, Default)]
-pub struct Common {
+pub struct ShardContext {
     /// Told whenever one of them changes.
     pub changed: Arc<watch::Sender<()>>,
     /// How far their master's writing has come.
-    pub progress: Arc<Progress>,
-    pub around: Surroundings,
+    pub progress: Arc<ReplicationProgress>,
+    pub node_context: NodeContext,
     /// They are nodes of a Redis Cluster; this is told when one of them is lost or turns into something else.
-    pub cluster: Option<Arc<Notify>>,
+    pub topology_changed: Option<Arc<Notify>>,
 }
 
 pub struct Node {
@@ -85,15 +85,15 @@ pub struct Node {
     pub address: Address,
     /// For the rendezvous choice among replicas.
     pub seed: u64,
-    pub target: Target,
+    pub endpoint: RedisEndpoint,
     pub connect_timeout: Duration,
     /// How long it may answer nobody before it is given up for another node.
     pub attempt_timeout: Duration,
-    links: Box<[Link]>,
+    connection_slots: Box<[ConnectionSlot]>,
     /// For large values.
-    bulk: Link,
-    bulk_wanted: Notify,
-    durable: Durable,
+    large_value_slot: ConnectionSlot,
+    large_value_wanted: Notify,
+    wait_connections: WaitConnections,
     in_flight: AtomicUsize,
     /// How long its answers took, ...
     pub durations: Histogram,
@@ -102,123 +102,123 @@ pub struct Node {
     in_flight_max: usize,
     probe_every: Duration,
     /// Asks for a probe before its time.
-    doubted: Notify,
+    probe_requested: Notify,
     /// Connections that it has had.
-    connections: AtomicU64,
+    connections_opened: AtomicU64,
     /// Told when somebody needs it though it is down.
-    needed: Notify,
+    reconnect_requested: Notify,
     /// What it last said of itself; `None` if it does not tell.
-    standing: Mutex<Option<Standing>>,
+    replication_info: Mutex<Option<ReplicationInfo>>,
     /// What that means for reads, where a request looks: whether it is a replica that has its data, ...
     serves_reads: AtomicBool,
     /// ... whether its master is out of its reach, so that it falls behind, ...
-    detached: AtomicBool,
+    link_down: AtomicBool,
     /// ... for longer than is allowed, ...
     stale: AtomicBool,
     /// ... whether its data is that of its shard's master, and not of another one that it still follows, ...
-    in_line: AtomicBool,
+    same_lineage: AtomicBool,
     /// ... whether it is known not to have its data, ...
     lacks_data: AtomicBool,
     /// ... whether it calls itself a replica, ...
     is_replica: AtomicBool,
     /// ... and the moment until which it has all changes, in milliseconds.
-    passed: AtomicU64,
+    replicated_up_to: AtomicU64,
     /// When it was asked what it last answered, in milliseconds.
     last_asked: AtomicU64,
     stale_max: Option<Duration>,
-    around: Surroundings,
+    node_context: NodeContext,
     /// It may move to another shard.
-    common: Mutex<Common>,
+    shard_context: Mutex<ShardContext>,
 }
 
 impl Node {
     /// The error says what is wrong with the certificates for Redis.
-    pub fn new(address: &Address, redis: &settings::Redis, common: &Common) -> Result<Self, String> {
+    pub fn new(address: &Address, redis: &settings::RedisConfig, common: &ShardContext) -> Result<Self, String> {
         static IDS: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
             id: NodeId(IDS.fetch_add(1, Relaxed)),
             address: address.clone(),
             seed: node_seed(&address.to_string()),
-            target: Target::new(address, &Login::to_nodes(redis), redis.connect_timeout)?,
+            endpoint: RedisEndpoint::new(address, &ConnectOptions::for_nodes(redis), redis.connect_timeout)?,
             connect_timeout: redis.connect_timeout,
             attempt_timeout: redis.attempt_timeout,
-            links: (0..redis.connections_per_node).map(|_| Link::default()).collect(),
-            bulk: Link::default(),
-            bulk_wanted: Notify::new(),
-            durable: Durable::default(),
+            connection_slots: (0..redis.connections_per_node).map(|_| ConnectionSlot::default()).collect(),
+            large_value_slot: ConnectionSlot::default(),
+            large_value_wanted: Notify::new(),
+            wait_connections: WaitConnections::default(),
             in_flight: AtomicUsize::new(0),
             durations: Histogram::default(),
             failures: Counters::default(),
             in_flight_max: redis.in_flight_max,
             probe_every: redis.probe_every,
-            doubted: Notify::new(),
-            connections: AtomicU64::new(0),
-            needed: Notify::new(),
-            standing: Mutex::new(None),
+            probe_requested: Notify::new(),
+            connections_opened: AtomicU64::new(0),
+            reconnect_requested: Notify::new(),
+            replication_info: Mutex::new(None),
             serves_reads: AtomicBool::new(true),
-            detached: AtomicBool::new(false),
+            link_down: AtomicBool::new(false),
             stale: AtomicBool::new(false),
-            in_line: AtomicBool::new(true),
+            same_lineage: AtomicBool::new(true),
             lacks_data: AtomicBool::new(false),
             is_replica: AtomicBool::new(false),
-            passed: AtomicU64::new(0),
+            replicated_up_to: AtomicU64::new(0),
             last_asked: AtomicU64::new(0),
             stale_max: redis.replica_stale_max,
-            around: common.around.clone(),
-            common: Mutex::new(common.clone()),
+            node_context: common.node_context.clone(),
+            shard_context: Mutex::new(common.clone()),
         })
     }
 
     /// Makes it one of the nodes that have this in common.
-    pub fn join(&self, common: &Common) {
-        let mut own = self.common();
+    pub fn move_to_shard(&self, common: &ShardContext) {
+        let mut own = self.shard_context();
         if !Arc::ptr_eq(&own.changed, &common.changed) {
             *own = common.clone();
             // What it has of another master's changes says nothing here.
-            self.passed.store(0, Relaxed);
+            self.replicated_up_to.store(0, Relaxed);
         }
     }
 
-    fn common(&self) -> MutexGuard<'_, Common> {
-        self.common.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard_context(&self) -> MutexGuard<'_, ShardContext> {
+        self.shard_context.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn in_cluster(&self) -> bool {
-        self.common().cluster.is_some()
+        self.shard_context().topology_changed.is_some()
     }
 
     /// Has the cluster's nodes asked anew: with this one something has happened.
-    pub fn alarm(&self) {
-        if let Some(alarm) = &self.common().cluster {
+    pub fn notify_topology_changed(&self) {
+        if let Some(alarm) = &self.shard_context().topology_changed {
             alarm.notify_one();
         }
     }
 
     /// Sends one command.
-    pub async fn ask(&self, command: &Cmd, lane: Lane, patience: Patience) -> Result<Value, NodeError> {
-        let ask = async |session: &Session| {
-            session.ask(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
+    pub async fn call(&self, command: &Cmd, lane: ConnectionClass, patience: CallTimeout) -> Result<Value, NodeError> {
+        let ask = async |session: &OpenConnection| {
+            session.call(patience, |mut connection| async move { connection.req_packed_command(command).await }).await
         };
-        self.over(self.session(lane), 1, ask).await
+        self.with_in_flight_permit(self.open_connection(lane), 1, ask).await
     }
 
     /// As [`Node::ask`], with `tracked` in place of the command where the node tells of changes: that command is
     /// between the request to track it and a question, whose answer comes back with where both came from.
-    pub async fn ask_tracked(
+    pub async fn call_tracked(
         &self,
         command: &Cmd,
         tracked: &Pipeline,
-        lane: Lane,
-        patience: Patience,
-    ) -> Result<(Value, Option<(Source, Value)>), NodeError> {
-        let session = self.session(lane);
+        lane: ConnectionClass,
+        patience: CallTimeout,
+    ) -> Result<(Value, Option<(TrackedSource, Value)>), NodeError> {
+        let session = self.open_connection(lane);
         let source = session.as_ref().ok().and_then(|session| session.tracking()).map(|tracking| self.source(tracking));
         let Some(source) = source else {
-            return self.ask(command, lane, patience).await.map(|value| (value, None));
+            return self.call(command, lane, patience).await.map(|value| (value, None));
         };
-        let ask = async |session: &Session| {
+        let ask = async |session: &OpenConnection| {
             let answers = session
-                .ask(patience, |mut connection| async move { connection.req_packed_commands(tracked, 0, 3).await })
+                .call(patience, |mut connection| async move { connection.req_packed_commands(tracked, 0, 3).await })
                 .await?;
             match <[Value; 3]>::try_from(answers) {
                 Ok([Value::Okay, value, other]) => Ok((value, Some((source, other)))),
@@ -226,39 +226,50 @@ impl Node {
                 Err(_) => Err(NodeError::Unexpected),
             }
         };
-        self.over(session, 3, ask).await
+        self.with_in_flight_permit(session, 3, ask).await
     }
 
-    fn source(&self, tracking: &Arc<Tracking>) -> Source {
-        let covers =
-            if self.is_replica.load(Relaxed) { Moment::from_ms(self.passed.load(Relaxed)) } else { self.now() };
-        Source::new(self.id, tracking, covers)
+    fn source(&self, tracking: &Arc<Tracking>) -> TrackedSource {
+        let covers = if self.is_replica.load(Relaxed) {
+            LogicalTime::from_ms(self.replicated_up_to.load(Relaxed))
+        } else {
+            self.now()
+        };
+        TrackedSource::new(self.id, tracking, covers)
     }
 
     pub fn events(&self) -> &Events {
-        &self.around.events
+        &self.node_context.events
     }
 
     /// Where to tell of keys that change, if anybody wants to know.
-    pub fn forget(&self) -> Option<&Forget> {
-        self.around.forget.as_ref()
+    pub fn on_invalidation(&self) -> Option<&InvalidationHandler> {
+        self.node_context.on_invalidation.as_ref()
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
-    pub async fn ask_all(&self, commands: &Pipeline, lane: Lane, patience: Patience) -> Result<Vec<Value>, NodeError> {
+    pub async fn call_all(
+        &self,
+        commands: &Pipeline,
+        lane: ConnectionClass,
+        patience: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
         let count = commands.len();
-        let ask = async |session: &Session| {
+        let ask = async |session: &OpenConnection| {
             let answers = session
-                .ask(patience, |mut connection| async move { connection.req_packed_commands(commands, 0, count).await })
+                .call(
+                    patience,
+                    |mut connection| async move { connection.req_packed_commands(commands, 0, count).await },
+                )
                 .await?;
             if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
         };
-        self.over(self.session(lane), count, ask).await
+        self.with_in_flight_permit(self.open_connection(lane), count, ask).await
     }
 
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and how many
     /// had it.
-    pub async fn ask_durably(
+    pub async fn call_and_wait(
         &self,
         command: &Cmd,
         replicas: u32,
@@ -266,111 +277,116 @@ impl Node {
     ) -> Result<(Value, u32), NodeError> {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.add_command(command.clone());
-        let (mut values, had) = self.ask_all_durably(&pipeline, replicas, deadline).await?;
+        let (mut values, had) = self.call_all_and_wait(&pipeline, replicas, deadline).await?;
         values.pop().map(|value| (value, had)).ok_or(NodeError::Unexpected)
     }
 
     /// As [`Node::ask_durably`], for several commands at once.
-    pub async fn ask_all_durably(
+    pub async fn call_all_and_wait(
         &self,
         commands: &Pipeline,
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
         let asked = async {
-            let _turn = self.durable.turn(deadline).await?;
-            let _place = self.take_place(commands.len())?;
+            let _turn = self.wait_connections.acquire(deadline).await?;
+            let _place = self.acquire_in_flight(commands.len())?;
             // More than there are would be waited for in vain.
-            let replicas = self.standing().map_or(replicas, |standing| replicas.min(standing.followers));
-            self.durable.ask_all((&self.target, self.connection()), commands, replicas, deadline).await
+            let replicas =
+                self.replication_info().map_or(replicas, |standing| replicas.min(standing.connected_replicas));
+            self.wait_connections
+                .call_all((&self.endpoint, self.connections_opened()), commands, replicas, deadline)
+                .await
         };
         let mut asked = pin!(asked.instrument(traces::node(&self.address, commands.len())));
         let answer = asked.as_mut().await;
-        self.note(asked.span(), answer.as_ref().err());
+        self.record_outcome(asked.span(), answer.as_ref().err());
         answer
     }
 
     pub fn is_up(&self) -> bool {
-        self.links.iter().any(Link::is_up)
+        self.connection_slots.iter().any(ConnectionSlot::is_up)
     }
 
     /// Closes what nobody has used for long.
-    pub fn tidy(&self) {
-        self.durable.tidy(self.connection());
+    pub fn close_idle(&self) {
+        self.wait_connections.close_idle(self.connections_opened());
     }
 
     pub fn is_connecting(&self) -> bool {
-        self.links.iter().any(Link::is_connecting)
+        self.connection_slots.iter().any(ConnectionSlot::is_connecting)
     }
 
     /// Counts its connections: another number, another connection.
-    pub fn connection(&self) -> u64 {
-        self.connections.load(Relaxed)
+    pub fn connections_opened(&self) -> u64 {
+        self.connections_opened.load(Relaxed)
     }
 
-    pub fn note_connected(&self) {
-        self.connections.fetch_add(1, Relaxed);
+    pub fn record_connected(&self) {
+        self.connections_opened.fetch_add(1, Relaxed);
     }
 
     /// How many connections are to be kept open, the one for large values included.
-    pub fn links(&self) -> usize {
-        self.links.len() + 1
+    pub fn connection_count(&self) -> usize {
+        self.connection_slots.len() + 1
     }
 
     /// The last one is for large values.
-    pub fn link(&self, number: usize) -> &Link {
-        self.links.get(number).unwrap_or(&self.bulk)
+    pub fn connection_slot(&self, number: usize) -> &ConnectionSlot {
+        self.connection_slots.get(number).unwrap_or(&self.large_value_slot)
     }
 
     /// Returns when that connection is to be opened.
-    pub async fn wanted(&self, number: usize) {
-        if number == self.links.len() {
-            self.bulk_wanted.notified().await;
+    pub async fn wait_until_wanted(&self, number: usize) {
+        if number == self.connection_slots.len() {
+            self.large_value_wanted.notified().await;
         }
     }
 
     /// Has a lost connection tried again soon: there is somebody who needs it and has nobody else to ask.
-    pub fn want(&self) {
-        self.needed.notify_waiters();
+    pub fn request_reconnect(&self) {
+        self.reconnect_requested.notify_waiters();
     }
 
     /// Returns when the node is needed.
-    pub async fn needed(&self) {
-        self.needed.notified().await;
+    pub async fn reconnect_requested(&self) {
+        self.reconnect_requested.notified().await;
     }
 
     /// Has the node probed at once: it did what its role does not explain.
-    pub fn doubt(&self) {
-        self.doubted.notify_one();
+    pub fn request_probe(&self) {
+        self.probe_requested.notify_one();
     }
 
     /// Returns when it is time to ask the node again how it is.
     pub async fn next_probe(&self) {
         // Whether it was asked for or is due is the same.
-        let _due = timeout(self.probe_every, self.doubted.notified()).await;
+        let _due = timeout(self.probe_every, self.probe_requested.notified()).await;
     }
 
-    pub fn now(&self) -> Moment {
-        self.around.clock.now()
+    pub fn now(&self) -> LogicalTime {
+        self.node_context.clock.now()
     }
 
-    pub fn notify_change(&self) {
-        self.common().changed.send_replace(());
+    pub fn notify_changed(&self) {
+        self.shard_context().changed.send_replace(());
     }
 
     /// A connection that is up; with several, that of the thread that asks.
-    fn session(&self, lane: Lane) -> Result<Arc<Session>, NodeError> {
-        if lane == Lane::Bulk {
-            self.bulk_wanted.notify_one();
-            if let Ok(session) = self.bulk.session() {
+    fn open_connection(&self, lane: ConnectionClass) -> Result<Arc<OpenConnection>, NodeError> {
+        if lane == ConnectionClass::LargeValue {
+            self.large_value_wanted.notify_one();
+            if let Ok(session) = self.large_value_slot.open_connection() {
                 return Ok(session);
             }
         }
-        if let [only] = &*self.links {
-            return only.session();
+        if let [only] = &*self.connection_slots {
+            return only.open_connection();
         }
         let start = worker::current();
-        let in_turn = |offset: usize| self.links[(start + offset) % self.links.len()].session().ok();
-        (0..self.links.len()).find_map(in_turn).ok_or(NodeError::NotConnected)
+        let in_turn = |offset: usize| {
+            self.connection_slots[(start + offset) % self.connection_slots.len()].open_connection().ok()
+        };
+        (0..self.connection_slots.len()).find_map(in_turn).ok_or(NodeError::NotConnected)
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 /// A node's answer to `INFO replication`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    pub role: Role,
+pub struct ReplicationInfo {
+    pub role: ReplicationRole,
     /// Names the history of writes that the node's data comes from (`master_replid`).
-    pub history: String,
+    pub replication_id: String,
     /// The history that it followed before it was promoted (`master_replid2`); empty if it never was.
-    pub previous: String,
+    pub previous_replication_id: String,
     /// Replicas that are connected to it.
-    pub followers: u32,
+    pub connected_replicas: u32,
     /// How far it has come in its history.
     pub offset: u64,
     /// It was seen to turn from a replica into a master, without having been restarted in between.
@@ -22,7 +22,7 @@ pub struct Standing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ReplicationRole {
     Master,
     Replica {
         /// It has had its master's data. Before that it would report every key as missing.
@@ -32,7 +32,7 @@ pub enum Role {
     },
 }
 
-impl Standing {
+impl ReplicationInfo {
     /// `None` if it is no answer to `INFO`, as for a user who may not ask: nothing is known then.
     pub fn parse(info: &Value) -> Option<Self> {
         let text = match info {
@@ -46,8 +46,8 @@ impl Standing {
         let up = field("master_link_status") == Some("up");
         let down_secs = down_since.and_then(|secs| secs.parse().ok()).unwrap_or_default();
         let role = match field("role")? {
-            "master" => Role::Master,
-            _ => Role::Replica {
+            "master" => ReplicationRole::Master,
+            _ => ReplicationRole::Replica {
                 synced: up || down_since != Some("-1"),
                 down_for: (!up).then(|| Duration::from_secs(down_secs)),
             },
@@ -55,44 +55,53 @@ impl Standing {
         let history = |name: &str| field(name).filter(|id| id.contains(|c| c != '0')).unwrap_or_default().to_owned();
         let followers = field("connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0);
         // What a replica has applied, which may be less than what it has received.
-        let offset = if role == Role::Master { "master_repl_offset" } else { "slave_repl_offset" };
+        let offset = if role == ReplicationRole::Master { "master_repl_offset" } else { "slave_repl_offset" };
         let offset = field(offset).and_then(|offset| offset.parse().ok()).unwrap_or(0);
         let (history, previous) = (history("master_replid"), history("master_replid2"));
-        Some(Self { role, history, previous, followers, offset, promotion_seen: false, loading: false })
+        Some(Self {
+            role,
+            replication_id: history,
+            previous_replication_id: previous,
+            connected_replicas: followers,
+            offset,
+            promotion_seen: false,
+            loading: false,
+        })
     }
 
     pub fn is_master(&self) -> bool {
-        self.role == Role::Master
+        self.role == ReplicationRole::Master
     }
 
     /// True if this node's history goes on where `history` ended. A promoted replica's does, but so does that of a
     /// replica that was started again, from a file, as a master.
-    pub fn continues(&self, history: &str) -> bool {
-        self.is_master() && !history.is_empty() && self.previous == history
+    pub fn continues_history_of(&self, history: &str) -> bool {
+        self.is_master() && !history.is_empty() && self.previous_replication_id == history
     }
 
     pub fn was_promoted(&self) -> bool {
-        !self.previous.is_empty()
+        !self.previous_replication_id.is_empty()
     }
 
     /// True if it is certain that it is no restarted replica but one that others, or we, know as promoted.
-    pub fn is_acknowledged(&self) -> bool {
-        self.promotion_seen || self.followers > 0
+    pub fn is_confirmed_promotion(&self) -> bool {
+        self.promotion_seen || self.connected_replicas > 0
     }
 
     /// True if it should be written to rather than `now`, which calls itself a master, too, and is alive.
     pub fn supersedes(&self, now: &Self) -> bool {
-        if self.continues(&now.history) {
-            return self.is_acknowledged();
+        if self.continues_history_of(&now.replication_id) {
+            return self.is_confirmed_promotion();
         }
-        if now.continues(&self.history) {
+        if now.continues_history_of(&self.replication_id) {
             // What `now` branched off from is still there.
-            return !now.is_acknowledged();
+            return !now.is_confirmed_promotion();
         }
         // Another one's history counts only against a node that was started anew, and that nobody follows.
-        let newer =
-            self.followers > 0 || !now.was_promoted() || (self.previous == now.previous && self.offset > now.offset);
-        now.followers == 0 && !now.promotion_seen && self.was_promoted() && newer
+        let newer = self.connected_replicas > 0
+            || !now.was_promoted()
+            || (self.previous_replication_id == now.previous_replication_id && self.offset > now.offset);
+        now.connected_replicas == 0 && !now.promotion_seen && self.was_promoted() && newer
     }
 }
 
@@ -100,8 +109,8 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn says(text: &str) -> Standing {
-        Standing::parse(&Value::BulkString(text.as_bytes().to_vec())).expect("an answer")
+    fn says(text: &str) -> ReplicationInfo {
+        ReplicationInfo::parse(&Value::BulkString(text.as_bytes().to_vec())).expect("an answer")
     }
 
     #[test]
@@ -109,15 +118,18 @@ mod tests {
         let replica = |text: &str| says(&format!("# Replication\r\nrole:slave\r\n{text}")).role;
         let never = "master_link_status:down\r\nslave_repl_offset:1\r\nmaster_link_down_since_seconds:-1\r\n";
         let down_for = |secs| Some(Duration::from_secs(secs));
-        assert_eq!(replica(never), Role::Replica { synced: false, down_for: down_for(0) });
+        assert_eq!(replica(never), ReplicationRole::Replica { synced: false, down_for: down_for(0) });
         let lost = "master_link_status:down\r\nslave_repl_offset:0\r\nmaster_link_down_since_seconds:3\r\n";
-        assert_eq!(replica(lost), Role::Replica { synced: true, down_for: down_for(3) });
+        assert_eq!(replica(lost), ReplicationRole::Replica { synced: true, down_for: down_for(3) });
         let up = "master_link_status:up\r\nslave_repl_offset:0\r\n";
-        assert_eq!(replica(up), Role::Replica { synced: true, down_for: None });
+        assert_eq!(replica(up), ReplicationRole::Replica { synced: true, down_for: None });
         let promoted = says("role:master\r\nmaster_replid:ab\r\nmaster_replid2:cd\r\n");
-        assert_eq!((promoted.role, &*promoted.history, &*promoted.previous), (Role::Master, "ab", "cd"));
+        assert_eq!(
+            (promoted.role, &*promoted.replication_id, &*promoted.previous_replication_id),
+            (ReplicationRole::Master, "ab", "cd")
+        );
         let never = says("role:master\r\nmaster_replid:ab0\r\nmaster_replid2:0000000000000000\r\n");
-        assert_eq!((&*never.history, &*never.previous), ("ab0", ""));
-        assert_eq!(Standing::parse(&Value::Nil), None);
+        assert_eq!((&*never.replication_id, &*never.previous_replication_id), ("ab0", ""));
+        assert_eq!(ReplicationInfo::parse(&Value::Nil), None);
     }
 }

@@ -18,9 +18,9 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Resolves a node's name for one connection, and remembers what it came to. A clone is a handle on the same memory.
 #[derive(Clone, Default)]
-pub struct Names(Arc<Mutex<Vec<SocketAddr>>>);
+pub struct ResolvedAddresses(Arc<Mutex<Vec<SocketAddr>>>);
 
-impl AsyncDNSResolver for Names {
+impl AsyncDNSResolver for ResolvedAddresses {
     fn resolve<'a, 'b: 'a>(
         &'a self,
         host: &'b str,
@@ -35,10 +35,10 @@ impl AsyncDNSResolver for Names {
     }
 }
 
-impl Names {
+impl ResolvedAddresses {
     /// Returns when none of the addresses that the node's name had when the connection was opened is its own any more.
     /// A name that cannot be looked up has not moved.
-    pub async fn moved(&self, address: &Address) {
+    pub async fn wait_until_moved(&self, address: &Address) {
         if address.host.parse::<IpAddr>().is_ok() {
             return std::future::pending().await;
         }

@@ -2,8 +2,8 @@
 
 use super::Node;
 use crate::store::{
-    consistency::Moment,
-    node::replication::{Role, Standing},
+    consistency::LogicalTime,
+    node::replication::{ReplicationInfo, ReplicationRole},
 };
 use std::{
     sync::{MutexGuard, PoisonError, atomic::Ordering::Relaxed},
@@ -12,29 +12,29 @@ use std::{
 
 impl Node {
     /// What it last said of itself; `None` if it is not connected, does not tell, or cannot yet.
-    pub fn standing(&self) -> Option<Standing> {
-        if self.is_up() { self.last_standing().clone().filter(|standing| !standing.loading) } else { None }
+    pub fn replication_info(&self) -> Option<ReplicationInfo> {
+        if self.is_up() { self.last_replication_info().clone().filter(|standing| !standing.loading) } else { None }
     }
 
     /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data
     /// and hears what changes.
     pub fn is_readable_replica(&self) -> bool {
-        !self.detached.load(Relaxed) && self.is_usable_replica()
+        !self.link_down.load(Relaxed) && self.is_usable_replica()
     }
 
     /// True if reads may be answered by it while its master is lost: it has its data, and that is not too old.
     pub fn is_usable_replica(&self) -> bool {
-        self.serves_reads.load(Relaxed) && self.in_line.load(Relaxed) && !self.stale.load(Relaxed) && self.is_up()
+        self.serves_reads.load(Relaxed) && self.same_lineage.load(Relaxed) && !self.stale.load(Relaxed) && self.is_up()
     }
 
     /// True if it has all changes that were acknowledged until then.
-    pub fn has_passed(&self, moment: Moment) -> bool {
-        self.passed.load(Relaxed) >= moment.ms()
+    pub fn has_replicated_up_to(&self, moment: LogicalTime) -> bool {
+        self.replicated_up_to.load(Relaxed) >= moment.ms()
     }
 
     /// How old the moment is until which it has all changes, as far as is known.
     pub fn lag(&self) -> Option<Duration> {
-        let passed = Some(self.passed.load(Relaxed)).filter(|passed| *passed > 0)?;
+        let passed = Some(self.replicated_up_to.load(Relaxed)).filter(|passed| *passed > 0)?;
         Some(Duration::from_millis(self.now().ms().saturating_sub(passed)))
     }
 
@@ -49,86 +49,87 @@ impl Node {
     }
 
     /// Takes what the node said of itself when it was asked at that moment.
-    pub fn set_standing(&self, mut standing: Option<Standing>, asked: Moment) {
-        let mut last = self.last_standing();
+    pub fn update_replication_info(&self, mut standing: Option<ReplicationInfo>, asked: LogicalTime) {
+        let mut last = self.last_replication_info();
         // Another connection may have brought a later answer already.
         if self.last_asked.fetch_max(asked.ms(), Relaxed) > asked.ms() {
             return;
         }
         if let (Some(last), Some(now)) = (last.as_ref(), standing.as_mut()) {
             // Started again, it may have gone back to an older file.
-            if last.history != now.history || now.offset < last.offset {
-                self.passed.store(0, Relaxed);
+            if last.replication_id != now.replication_id || now.offset < last.offset {
+                self.replicated_up_to.store(0, Relaxed);
             }
-            let promoted = matches!(last.role, Role::Replica { .. }) || last.promotion_seen;
-            now.promotion_seen = now.role == Role::Master && promoted;
+            let promoted = matches!(last.role, ReplicationRole::Replica { .. }) || last.promotion_seen;
+            now.promotion_seen = now.role == ReplicationRole::Master && promoted;
         }
-        let progressed = standing.as_ref().filter(|now| !now.loading).is_some_and(|now| self.note_progress(now, asked));
+        let progressed =
+            standing.as_ref().filter(|now| !now.loading).is_some_and(|now| self.record_progress(now, asked));
         if *last != standing {
             let role = standing.as_ref().map(|standing| standing.role);
             if last.as_ref().map(|last| last.role) != role {
                 tracing::info!(node = %self.address, ?role, "a node's role");
-                self.alarm();
+                self.notify_topology_changed();
             }
         }
-        self.note_role(
+        self.record_role(
             standing.as_ref().map(|standing| standing.role),
             standing.as_ref().is_some_and(|now| now.loading),
         );
         if *last != standing || progressed {
             *last = standing;
             drop(last);
-            self.notify_change();
+            self.notify_changed();
         }
     }
 
-    fn note_role(&self, role: Option<Role>, loading: bool) {
+    fn record_role(&self, role: Option<ReplicationRole>, loading: bool) {
         let down_for = match role {
-            Some(Role::Replica { down_for, .. }) => down_for,
+            Some(ReplicationRole::Replica { down_for, .. }) => down_for,
             _ => None,
         };
-        let serves_reads = role.is_none_or(|role| matches!(role, Role::Replica { synced: true, .. }));
+        let serves_reads = role.is_none_or(|role| matches!(role, ReplicationRole::Replica { synced: true, .. }));
         self.serves_reads.store(serves_reads && !loading, Relaxed);
-        let lacks_data = loading || matches!(role, Some(Role::Replica { synced: false, .. }));
+        let lacks_data = loading || matches!(role, Some(ReplicationRole::Replica { synced: false, .. }));
         self.lacks_data.store(lacks_data, Relaxed);
-        self.is_replica.store(matches!(role, Some(Role::Replica { .. })), Relaxed);
-        self.detached.store(down_for.is_some(), Relaxed);
+        self.is_replica.store(matches!(role, Some(ReplicationRole::Replica { .. })), Relaxed);
+        self.link_down.store(down_for.is_some(), Relaxed);
         let stale = down_for.zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max);
         self.stale.store(stale, Relaxed);
     }
 
     /// True if it has passed a later moment than before.
-    fn note_progress(&self, now: &Standing, asked: Moment) -> bool {
+    fn record_progress(&self, now: &ReplicationInfo, asked: LogicalTime) -> bool {
         // Held, so that it cannot move to another shard meanwhile.
-        let common = self.common();
+        let common = self.shard_context();
         match now.role {
-            Role::Master if self.in_line.load(Relaxed) => {
-                common.progress.note_master(&now.history, asked, now.offset);
+            ReplicationRole::Master if self.same_lineage.load(Relaxed) => {
+                common.progress.record_master_offset(&now.replication_id, asked, now.offset);
                 false
             }
             // While its link is down its offset says nothing.
-            Role::Replica { down_for: None, .. } => {
-                let passed = common.progress.passed(&now.history, now.offset);
-                passed.is_some_and(|passed| self.passed.fetch_max(passed.ms(), Relaxed) < passed.ms())
+            ReplicationRole::Replica { down_for: None, .. } => {
+                let passed = common.progress.replicated_up_to(&now.replication_id, now.offset);
+                passed.is_some_and(|passed| self.replicated_up_to.fetch_max(passed.ms(), Relaxed) < passed.ms())
             }
             _ => false,
         }
     }
 
     /// Forgets what it was: it may have been restarted since.
-    pub fn forget_standing(&self) {
+    pub fn clear_replication_info(&self) {
         if !self.is_up() {
-            *self.last_standing() = None;
-            self.passed.store(0, Relaxed);
+            *self.last_replication_info() = None;
+            self.replicated_up_to.store(0, Relaxed);
         }
     }
 
     /// Says whether its data is that of its shard's master.
-    pub fn set_in_line(&self, in_line: bool) {
-        self.in_line.store(in_line, Relaxed);
+    pub fn set_same_lineage(&self, in_line: bool) {
+        self.same_lineage.store(in_line, Relaxed);
     }
 
-    fn last_standing(&self) -> MutexGuard<'_, Option<Standing>> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_replication_info(&self) -> MutexGuard<'_, Option<ReplicationInfo>> {
+        self.replication_info.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

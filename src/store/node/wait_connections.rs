@@ -2,7 +2,7 @@
 //! the connection that it comes on, and holds up everything behind it.
 
 use crate::{
-    store::{error::NodeError, node::connect::Target},
+    store::{error::NodeError, node::connect::RedisEndpoint},
     types::Deadline,
 };
 use futures_util::FutureExt;
@@ -27,12 +27,12 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const MARGIN: Duration = Duration::from_millis(120);
 
 /// The connections to one node.
-pub struct Durable {
+pub struct WaitConnections {
     places: Semaphore,
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<Vec<IdleConnection>>,
 }
 
-struct Idle {
+struct IdleConnection {
     connection: MultiplexedConnection,
     since: Instant,
     /// Told when the connection is lost.
@@ -41,15 +41,15 @@ struct Idle {
     connections: u64,
 }
 
-impl Default for Durable {
+impl Default for WaitConnections {
     fn default() -> Self {
         Self { places: Semaphore::new(CONNECTIONS_MAX), idle: Mutex::default() }
     }
 }
 
-impl Durable {
+impl WaitConnections {
     /// Waits, for half of the time that there is, until one more change may wait.
-    pub async fn turn(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, NodeError> {
+    pub async fn acquire(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, NodeError> {
         let half = deadline.instant().saturating_duration_since(Instant::now()) / 2;
         match timeout(half, self.places.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -58,20 +58,20 @@ impl Durable {
     }
 
     /// Closes connections that nobody has used for long.
-    pub fn tidy(&self, connections: u64) {
-        drop(self.usable(connections));
+    pub fn close_idle(&self, connections: u64) {
+        drop(self.retain_usable(connections));
     }
 
     /// Sends `commands` and waits until `replicas` have what they changed, or the deadline is near. Returns the
     /// answers, and how many replicas had it.
-    pub async fn ask_all(
+    pub async fn call_all(
         &self,
-        (target, connections): (&Target, u64),
+        (target, connections): (&RedisEndpoint, u64),
         commands: &Pipeline,
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
-        let mut used = match self.take(connections) {
+        let mut used = match self.take_idle(connections) {
             Some(idle) => idle,
             None => timeout_at(deadline.instant(), open(target, connections))
                 .await
@@ -103,11 +103,11 @@ impl Durable {
         Ok((answers, had))
     }
 
-    fn take(&self, connections: u64) -> Option<Idle> {
-        self.usable(connections).pop()
+    fn take_idle(&self, connections: u64) -> Option<IdleConnection> {
+        self.retain_usable(connections).pop()
     }
 
-    fn usable(&self, connections: u64) -> MutexGuard<'_, Vec<Idle>> {
+    fn retain_usable(&self, connections: u64) -> MutexGuard<'_, Vec<IdleConnection>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|idle| {
             let fresh = idle.since.elapsed() < IDLE_MAX && idle.connections == connections;
@@ -117,8 +117,8 @@ impl Durable {
     }
 }
 
-async fn open(target: &Target, connections: u64) -> Result<Idle, NodeError> {
+async fn open(target: &RedisEndpoint, connections: u64) -> Result<IdleConnection, NodeError> {
     let lost = Arc::new(Notify::new());
     let connection = target.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
-    Ok(Idle { connection, since: Instant::now(), lost, connections })
+    Ok(IdleConnection { connection, since: Instant::now(), lost, connections })
 }

@@ -6,17 +6,17 @@
 
 use crate::{
     store::{
-        Answer, Freshness, Inner, Operation, OperationKind, StoreError,
-        consistency::Wish,
+        Answer, Freshness, Operation, OperationKind, StoreCore, StoreError,
+        consistency::ReadRequirement,
         error::{Advice, NodeError, WriteFailure},
         node::{Node, NodeId},
         node::{
-            connection::{GiveUp, Patience},
-            connection_class::Lane,
+            connection::{Abandon, CallTimeout},
+            connection_class::ConnectionClass,
         },
-        operation::{Errand, Noted},
-        protocol::command::{answer_to, command},
-        shard::{Shard, Tried},
+        operation::{ChangeGuard, RedirectedOperation},
+        protocol::command::{command, parse_answer},
+        shard::{Attempts, Shard},
     },
     telemetry::traces,
     types::Deadline,
@@ -40,11 +40,11 @@ const READS_MIN: usize = 1;
 const READS_MAX: usize = 128;
 
 /// Position in the batch, and answer.
-type Answered = (usize, Result<Answer, StoreError>);
+type BatchAnswer = (usize, Result<Answer, StoreError>);
 
 /// The operations of one batch, and what is left of its reply's room.
 struct Batch<'a> {
-    store: &'a Inner,
+    store: &'a StoreCore,
     operations: &'a [Operation<'a>],
     /// Of each operation's key.
     hashes: Vec<u64>,
@@ -56,7 +56,7 @@ struct Batch<'a> {
 
 /// One shard's part: positions of operations.
 #[derive(Default)]
-struct Part {
+struct ShardOperations {
     /// Reads of keys that the batch does not change.
     reads: Vec<usize>,
     /// All others, in order.
@@ -65,19 +65,19 @@ struct Part {
 
 /// Runs all operations; answers in their order.
 pub async fn run(
-    store: &Inner,
+    store: &StoreCore,
     operations: &[Operation<'_>],
     room: usize,
     deadline: Deadline,
 ) -> Vec<Result<Answer, StoreError>> {
-    store.settle(deadline).await;
+    store.wait_until_known(deadline).await;
     let map = store.map.load_full();
     let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get(_));
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
-    let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
+    let mut parts: BTreeMap<usize, ShardOperations> = BTreeMap::new();
     let mut hashes = Vec::with_capacity(operations.len());
     for (position, operation) in operations.iter().enumerate() {
-        let (shard, hash) = map.place(operation.key);
+        let (shard, hash) = map.locate(operation.key);
         hashes.push(hash);
         let part = parts.entry(shard).or_default();
         let on_master = changed.contains(operation.key.as_bytes());
@@ -90,42 +90,46 @@ pub async fn run(
         join(batch.read(shard, part.reads), batch.change(shard, part.on_master)).instrument(span)
     });
     let answers = join_all(shards).await;
-    let mut answers: Vec<Answered> =
+    let mut answers: Vec<BatchAnswer> =
         answers.into_iter().flat_map(|(read, changed)| [read, changed]).flatten().collect();
     answers.sort_unstable_by_key(|(position, _)| *position);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// A read that has no answer yet.
-struct Read {
+struct PendingRead {
     position: usize,
-    wish: Wish,
-    tried: Tried,
+    wish: ReadRequirement,
+    tried: Attempts,
 }
 
 /// Reads that go to one node.
-struct Group {
+struct NodeReads {
     node: Arc<Node>,
     /// The count of its connections before it is asked.
     connection: u64,
-    reads: Vec<Read>,
+    reads: Vec<PendingRead>,
 }
 
 /// Puts each read into the group of the node that it goes to now; returns those for which there is none.
-fn place(shard: &Shard, reads: impl Iterator<Item = Read>, groups: &mut BTreeMap<NodeId, Group>) -> Vec<Read> {
+fn group_by_node(
+    shard: &Shard,
+    reads: impl Iterator<Item = PendingRead>,
+    groups: &mut BTreeMap<NodeId, NodeReads>,
+) -> Vec<PendingRead> {
     let mut waiting = Vec::new();
     for read in reads {
         match shard.readable(&read.wish, &read.tried) {
-            Some(node) => groups.entry(node.id).or_insert_with(|| Group::of(node)).reads.push(read),
+            Some(node) => groups.entry(node.id).or_insert_with(|| NodeReads::of(node)).reads.push(read),
             None => waiting.push(read),
         }
     }
     waiting
 }
 
-impl Group {
+impl NodeReads {
     fn of(node: Arc<Node>) -> Self {
-        Self { connection: node.connection(), node, reads: Vec::new() }
+        Self { connection: node.connections_opened(), node, reads: Vec::new() }
     }
 }
 
@@ -135,18 +139,19 @@ impl Batch<'_> {
     }
 
     /// Reads from replicas; what one of them does not answer is asked of another.
-    async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<Answered> {
+    async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<BatchAnswer> {
         let mut answered = Vec::with_capacity(positions.len());
         let mut redirected: Vec<usize> = Vec::new();
-        let mut open: Vec<Read> = positions.into_iter().map(|position| self.unread(position)).collect();
+        let mut open: Vec<PendingRead> = positions.into_iter().map(|position| self.unread(position)).collect();
         while !open.is_empty() {
-            let mut groups: BTreeMap<NodeId, Group> = BTreeMap::new();
-            let waiting = place(shard, open.drain(..), &mut groups);
+            let mut groups: BTreeMap<NodeId, NodeReads> = BTreeMap::new();
+            let waiting = group_by_node(shard, open.drain(..), &mut groups);
             // Waits, if need be, once for all.
             if let Some(first) = waiting.first() {
                 let unreachable = shard.reader(&first.wish, &first.tried, self.deadline).await.err();
-                for read in place(shard, waiting.into_iter(), &mut groups) {
-                    let error = unreachable.clone().unwrap_or_else(|| shard.unreadable(&read.tried, self.deadline));
+                for read in group_by_node(shard, waiting.into_iter(), &mut groups) {
+                    let error =
+                        unreachable.clone().unwrap_or_else(|| shard.no_reader_error(&read.tried, self.deadline));
                     answered.push((read.position, shard.miss_or(&read.tried, error).map(Answer::Got)));
                 }
             }
@@ -154,26 +159,26 @@ impl Batch<'_> {
             let messages = groups.values().flat_map(|group| group.reads.chunks(size).map(|part| (&*group.node, part)));
             let outcomes = join_all(messages.map(|(node, part)| self.read_message(shard, node, part))).await;
             // In the order of the groups, message after message: each read meets its own outcome.
-            let reads = groups.into_values().flat_map(|Group { node, connection, reads }| {
+            let reads = groups.into_values().flat_map(|NodeReads { node, connection, reads }| {
                 reads.into_iter().map(move |read| (Arc::clone(&node), connection, read))
             });
             for ((node, connection, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
-                    Err(error) if self.store.follows(&error, shard, &node) => {
-                        self.store.heed(&node, std::iter::once(&error));
+                    Err(error) if self.store.should_redirect(&error, shard, &node) => {
+                        self.store.on_redirections(&node, std::iter::once(&error));
                         redirected.push(read.position);
                     }
-                    Ok(Answer::Got(None)) if self.store.doubts_miss(shard, &node) => {
-                        read.tried.note_miss();
+                    Ok(Answer::Got(None)) if self.store.must_confirm_miss(shard, &node) => {
+                        read.tried.record_miss();
                         open.push(read);
                     }
                     Err(error) if error.advice() == Advice::RetryElsewhere => {
-                        read.tried.note(&node, connection, error);
+                        read.tried.record(&node, connection, error);
                         open.push(read);
                     }
                     outcome => {
                         if outcome.is_ok() {
-                            self.store.note_fallback(shard, &read.wish, &read.tried, &node);
+                            self.store.record_fallback(shard, &read.wish, &read.tried, &node);
                         }
                         answered.push((read.position, outcome.map_err(|error| shard.read_failure(error))));
                     }
@@ -185,29 +190,30 @@ impl Batch<'_> {
     }
 
     /// Sends some reads to one node.
-    async fn read_message(&self, shard: &Shard, node: &Node, part: &[Read]) -> Vec<Result<Answer, NodeError>> {
+    async fn read_message(&self, shard: &Shard, node: &Node, part: &[PendingRead]) -> Vec<Result<Answer, NodeError>> {
         let positions: Vec<usize> = part.iter().map(|read| read.position).collect();
-        let patience = shard.patience(&part[0].wish, &part[0].tried, node, self.deadline);
+        let patience = shard.call_timeout(&part[0].wish, &part[0].tried, node, self.deadline);
         self.send(shard, node, &positions, patience).await
     }
 
-    fn unread(&self, position: usize) -> Read {
+    fn unread(&self, position: usize) -> PendingRead {
         let freshness = match self.operations[position].kind {
             OperationKind::Get(freshness) => freshness,
-            _ => Freshness::Usual,
+            _ => Freshness::ReadYourWrites,
         };
-        let wish = self.store.changes.wish(self.hashes[position], freshness);
-        Read { position, wish, tried: Tried::default() }
+        let wish = self.store.recent_changes.requirement(self.hashes[position], freshness);
+        PendingRead { position, wish, tried: Attempts::default() }
     }
 
     /// Runs on the master, in order. What a node refused without running it goes to the next master.
-    async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<Answered> {
+    async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<BatchAnswer> {
         let mut answered = Vec::with_capacity(positions.len());
         let is_change = |position: &&usize| !matches!(self.operations[**position].kind, OperationKind::Get(_));
-        let noted = |position: &usize| Noted { changes: &self.store.changes, hash: self.hashes[*position] };
-        let _noted: Vec<Noted<'_>> = positions.iter().filter(is_change).map(noted).collect();
-        let mut tried = Tried::default();
-        let patience = Patience { deadline: self.deadline, give_up: GiveUp::AtDeadline };
+        let noted =
+            |position: &usize| ChangeGuard { changes: &self.store.recent_changes, hash: self.hashes[*position] };
+        let _noted: Vec<ChangeGuard<'_>> = positions.iter().filter(is_change).map(noted).collect();
+        let mut tried = Attempts::default();
+        let patience = CallTimeout { deadline: self.deadline, abandon: Abandon::AtDeadline };
         while !positions.is_empty() {
             let node = match shard.writer(&tried, self.deadline).await {
                 Ok(node) => node,
@@ -218,11 +224,11 @@ impl Batch<'_> {
             };
             let answers = self.send(shard, &node, &positions, patience).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
-            let is_redirected = refusal.is_some_and(|error| self.store.follows(error, shard, &node));
+            let is_redirected = refusal.is_some_and(|error| self.store.should_redirect(error, shard, &node));
             if let Some(refusal) = refusal {
-                self.store.heed(&node, answers.iter().filter_map(|answer| answer.as_ref().err()));
-                node.doubt();
-                tried.note(&node, node.connection(), refusal.clone());
+                self.store.on_redirections(&node, answers.iter().filter_map(|answer| answer.as_ref().err()));
+                node.request_probe();
+                tried.record(&node, node.connections_opened(), refusal.clone());
             }
             positions = self.take(shard, positions, answers, &mut answered);
             if is_redirected {
@@ -234,7 +240,7 @@ impl Batch<'_> {
     }
 
     /// Runs what a node of a Redis Cluster sent elsewhere, each key on its own and its operations in their order.
-    async fn each_by_itself(&self, positions: Vec<usize>) -> Vec<Answered> {
+    async fn each_by_itself(&self, positions: Vec<usize>) -> Vec<BatchAnswer> {
         let mut keys: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         for position in positions {
             keys.entry(self.operations[position].key.as_bytes()).or_default().push(position);
@@ -252,9 +258,14 @@ impl Batch<'_> {
     async fn follow(&self, position: usize) -> Result<Answer, StoreError> {
         let Operation { key, kind } = &self.operations[position];
         let (hash, command) = (self.hashes[position], command(key, kind));
-        let errand =
-            Errand { key, command: &command, kind, lane: self.store.lane(hash, kind), deadline: self.deadline };
-        Box::pin(self.store.follow(&errand, None, |value, had| self.answer(position, value, had))).await
+        let errand = RedirectedOperation {
+            key,
+            command: &command,
+            kind,
+            lane: self.store.connection_class(hash, kind),
+            deadline: self.deadline,
+        };
+        Box::pin(self.store.redirect(&errand, None, |value, had| self.answer(position, value, had))).await
     }
 
     /// Takes the answers that stand and returns the positions that are to be sent again: the operations that were
@@ -264,7 +275,7 @@ impl Batch<'_> {
         shard: &Shard,
         positions: Vec<usize>,
         answers: Vec<Result<Answer, NodeError>>,
-        answered: &mut Vec<Answered>,
+        answered: &mut Vec<BatchAnswer>,
     ) -> Vec<usize> {
         let mut again: Vec<usize> = Vec::new();
         let mut refused: HashSet<&[u8]> = HashSet::new();
@@ -300,7 +311,7 @@ impl Batch<'_> {
         shard: &Shard,
         node: &Node,
         positions: &[usize],
-        patience: Patience,
+        patience: CallTimeout,
     ) -> Vec<Result<Answer, NodeError>> {
         let mut pipeline = redis::Pipeline::with_capacity(positions.len());
         for position in positions {
@@ -309,13 +320,13 @@ impl Batch<'_> {
         }
         let replicas = positions.iter().map(|position| self.operations[*position].kind.replicas()).max().unwrap_or(0);
         let answers = match replicas {
-            0 => node.ask_all(&pipeline, self.lane(positions), patience).await.map(|values| (values, 0)),
-            replicas => node.ask_all_durably(&pipeline, replicas, self.deadline).await,
+            0 => node.call_all(&pipeline, self.lane(positions), patience).await.map(|values| (values, 0)),
+            replicas => node.call_all_and_wait(&pipeline, replicas, self.deadline).await,
         };
         match answers {
             Ok((values, had)) => {
                 let answer = |(position, value): (&usize, Value)| {
-                    shard.note_value(&value);
+                    shard.record_value_bytes(&value);
                     self.answer(*position, value, had)
                 };
                 positions.iter().zip(values).map(answer).collect()
@@ -325,20 +336,25 @@ impl Batch<'_> {
     }
 
     /// The connection for some operations together: one of them that is large is enough.
-    fn lane(&self, positions: &[usize]) -> Lane {
-        let lane = |position: &usize| self.store.lane(self.hashes[*position], &self.operations[*position].kind);
-        if positions.iter().any(|position| lane(position) == Lane::Bulk) { Lane::Bulk } else { Lane::Usual }
+    fn lane(&self, positions: &[usize]) -> ConnectionClass {
+        let lane =
+            |position: &usize| self.store.connection_class(self.hashes[*position], &self.operations[*position].kind);
+        if positions.iter().any(|position| lane(position) == ConnectionClass::LargeValue) {
+            ConnectionClass::LargeValue
+        } else {
+            ConnectionClass::Default
+        }
     }
 
     /// What a value means, as long as there is room for it in the reply.
     fn answer(&self, position: usize, value: Value, had: u32) -> Result<Answer, NodeError> {
         if let Value::BulkString(bytes) = &value {
             let hash = self.hashes[position];
-            self.store.large_keys.note(hash, self.store.large_keys.lane(hash), bytes.len());
+            self.store.large_keys.record(hash, self.store.large_keys.class_for(hash), bytes.len());
             if !self.has_room(bytes.len()) {
                 return Err(NodeError::NoRoom);
             }
         }
-        answer_to(&self.operations[position].kind, value, had)
+        parse_answer(&self.operations[position].kind, value, had)
     }
 }

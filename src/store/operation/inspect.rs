@@ -3,14 +3,14 @@
 use crate::{
     store::{
         Store, StoreError,
-        consistency::{Moment, Wish},
+        consistency::{LogicalTime, ReadRequirement},
         error::NodeError,
         node::{
             Node,
-            connection::{GiveUp, Patience},
-            connection_class::Lane,
+            connection::{Abandon, CallTimeout},
+            connection_class::ConnectionClass,
         },
-        shard::{Shard, Tried},
+        shard::{Attempts, Shard},
     },
     types::{Address, Deadline, FullKey, StoredKind},
 };
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// What is stored under a key.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct InspectedKey {
     pub kind: StoredKind,
     /// Of the value as it lies in Redis; `None` where it is no string.
     pub bytes: Option<u64>,
@@ -37,18 +37,22 @@ pub struct Stored {
 
 /// Some keys of a shard, drawn at random.
 #[derive(Debug)]
-pub struct Sample {
+pub struct KeySample {
     /// Who was asked.
     pub node: Address,
     /// All keys there are on it.
     pub keys: u64,
-    pub drawn: Vec<(Vec<u8>, Stored)>,
+    pub drawn: Vec<(Vec<u8>, InspectedKey)>,
 }
 
 impl Store {
     /// What the master has under a key, or, where that does not answer for half of the time, a replica; and who
     /// that was. Needs [`Store::maintain`].
-    pub async fn look(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<(Address, Option<Stored>), StoreError> {
+    pub async fn inspect_key(
+        &self,
+        key: &FullKey<'_>,
+        deadline: Deadline,
+    ) -> Result<(Address, Option<InspectedKey>), StoreError> {
         self.known(key, deadline).await;
         let shard = self.0.map.load().route(key).shard;
         let left = deadline.instant().saturating_duration_since(Instant::now());
@@ -63,7 +67,7 @@ impl Store {
 
     /// Draws up to `count` keys of a shard at random and looks at each; a replica is asked where there is one.
     /// Needs [`Store::maintain`].
-    pub async fn sample(&self, shard: &str, count: usize, deadline: Deadline) -> Result<Option<Sample>, StoreError> {
+    pub async fn sample(&self, shard: &str, count: usize, deadline: Deadline) -> Result<Option<KeySample>, StoreError> {
         let map = self.0.map.load_full();
         let Some(shard) = map.shards().iter().find(|known| *known.name() == *shard) else { return Ok(None) };
         let node = reader(shard, deadline).await?;
@@ -73,13 +77,13 @@ impl Store {
     /// Waits until the nodes of the key's shard are known; in a Redis Cluster these are all.
     pub async fn known(&self, key: &FullKey<'_>, deadline: Deadline) {
         // Who asks a shard without nodes hears that.
-        let _known = timeout_at(deadline.instant(), self.until_known(key)).await;
+        let _known = timeout_at(deadline.instant(), self.wait_until_known(key)).await;
     }
 }
 
 async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
     loop {
-        match shard.writer(&Tried::default(), deadline).await {
+        match shard.writer(&Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
             found => return found,
         }
@@ -87,20 +91,20 @@ async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreErr
 }
 
 async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
-    let wish = Wish { hash: 0, since: Moment::NONE, strict: false, master_only: false };
+    let wish = ReadRequirement { hash: 0, since: LogicalTime::ZERO, strict: false, master_only: false };
     loop {
-        match shard.reader(&wish, &Tried::default(), deadline).await {
+        match shard.reader(&wish, &Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
             found => return found,
         }
     }
 }
 
-async fn sample(node: &Node, count: usize, deadline: Deadline) -> Result<Sample, NodeError> {
-    let patience = Patience { deadline, give_up: GiveUp::Hanging };
+async fn sample(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample, NodeError> {
+    let patience = CallTimeout { deadline, abandon: Abandon::WhenHung };
     let mut size = Cmd::new();
     size.arg("DBSIZE");
-    let keys = match node.ask(&size, Lane::Usual, patience).await? {
+    let keys = match node.call(&size, ConnectionClass::Default, patience).await? {
         Value::Int(keys) => u64::try_from(keys).unwrap_or_default(),
         other => return Err(unexpected(&other)),
     };
@@ -111,7 +115,7 @@ async fn sample(node: &Node, count: usize, deadline: Deadline) -> Result<Sample,
         for _ in 0..left.min(KEYS_AT_ONCE) {
             draw.cmd("RANDOMKEY");
         }
-        for drawn in node.ask_all(&draw, Lane::Usual, patience).await? {
+        for drawn in node.call_all(&draw, ConnectionClass::Default, patience).await? {
             match drawn {
                 Value::BulkString(name) => drop(names.insert(name)),
                 // Empty by now.
@@ -128,23 +132,23 @@ async fn sample(node: &Node, count: usize, deadline: Deadline) -> Result<Sample,
         let found = ask_about(node, &slices, deadline).await?;
         drawn.extend(some.iter().cloned().zip(found).filter_map(|(name, stored)| stored.map(|stored| (name, stored))));
     }
-    Ok(Sample { node: node.address.clone(), keys, drawn })
+    Ok(KeySample { node: node.address.clone(), keys, drawn })
 }
 
 /// What a node has under each of these keys.
-async fn ask_about(node: &Node, keys: &[&[u8]], deadline: Deadline) -> Result<Vec<Option<Stored>>, NodeError> {
+async fn ask_about(node: &Node, keys: &[&[u8]], deadline: Deadline) -> Result<Vec<Option<InspectedKey>>, NodeError> {
     let mut pipeline = Pipeline::with_capacity(keys.len() * COMMANDS);
     for key in keys {
         pipeline.cmd("PTTL").arg(*key).cmd("TYPE").arg(*key).cmd("STRLEN").arg(*key);
         pipeline.cmd("GETRANGE").arg(*key).arg(0).arg(StoredKind::HEAD_BYTES - 1);
     }
-    let patience = Patience { deadline, give_up: GiveUp::Hanging };
-    let answers = node.ask_all(&pipeline, Lane::Usual, patience).await?;
+    let patience = CallTimeout { deadline, abandon: Abandon::WhenHung };
+    let answers = node.call_all(&pipeline, ConnectionClass::Default, patience).await?;
     answers.chunks_exact(COMMANDS).map(stored).collect()
 }
 
 /// The four answers about one key.
-fn stored(answers: &[Value]) -> Result<Option<Stored>, NodeError> {
+fn stored(answers: &[Value]) -> Result<Option<InspectedKey>, NodeError> {
     let [ttl, kind, bytes, head] = answers else { return Err(NodeError::Unexpected) };
     let ttl = match ttl {
         Value::Int(-2) => return Ok(None),
@@ -159,10 +163,10 @@ fn stored(answers: &[Value]) -> Result<Option<Stored>, NodeError> {
         // It expired between the questions.
         ("none", _, _) => Ok(None),
         ("string", Value::Int(bytes), Value::BulkString(head)) => {
-            Ok(Some(Stored { kind: StoredKind::of(head), bytes: u64::try_from(*bytes).ok(), ttl }))
+            Ok(Some(InspectedKey { kind: StoredKind::of(head), bytes: u64::try_from(*bytes).ok(), ttl }))
         }
         ("string", Value::Int(_), other) | ("string", other, _) => Err(unexpected(other)),
-        (other, _, _) => Ok(Some(Stored { kind: StoredKind::Other(other.to_owned()), bytes: None, ttl })),
+        (other, _, _) => Ok(Some(InspectedKey { kind: StoredKind::Other(other.to_owned()), bytes: None, ttl })),
     }
 }
 

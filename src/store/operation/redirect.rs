@@ -5,14 +5,14 @@
 
 use crate::{
     store::{
-        Inner, OperationKind, StoreError,
+        OperationKind, StoreCore, StoreError,
         error::{NodeError, WriteFailure},
         node::{Node, NodeId},
         node::{
-            connection::{GiveUp, Patience},
-            connection_class::Lane,
+            connection::{Abandon, CallTimeout},
+            connection_class::ConnectionClass,
         },
-        shard::{Shard, Tried},
+        shard::{Attempts, Shard},
         topology::cluster::{Cluster, layout::is_slot},
     },
     telemetry::metrics,
@@ -28,16 +28,16 @@ const REDIRECTIONS_MAX: usize = 5;
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 
 /// One operation that goes to the master of its slot, wherever that is.
-pub struct Errand<'a> {
+pub struct RedirectedOperation<'a> {
     pub key: &'a FullKey<'a>,
     pub command: &'a Cmd,
     pub kind: &'a OperationKind<'a>,
-    pub lane: Lane,
+    pub lane: ConnectionClass,
     pub deadline: Deadline,
 }
 
 /// A node that did not do it, and why.
-pub struct Refused {
+pub struct Rejection {
     pub node: Arc<Node>,
     pub error: NodeError,
 }
@@ -52,7 +52,7 @@ enum Redirection {
 }
 
 /// How far an errand has come.
-struct Way {
+struct RedirectState {
     asked: Vec<NodeId>,
     redirections: usize,
     pause: Duration,
@@ -63,23 +63,23 @@ struct Way {
 impl Cluster {
     /// Runs an operation on the master of its slot; `refused` is by whom it was refused already. `read` says what the
     /// answer means.
-    pub async fn run<T>(
+    pub async fn redirect<T>(
         &self,
-        store: &Inner,
-        errand: &Errand<'_>,
-        mut refused: Option<Refused>,
+        store: &StoreCore,
+        errand: &RedirectedOperation<'_>,
+        mut refused: Option<Rejection>,
         read: impl Fn(Value, u32) -> Result<T, NodeError>,
     ) -> Result<T, StoreError> {
         let until = errand.deadline.attempt(self.redis.attempt_timeout);
         let asked = refused.iter().map(|refused| refused.node.id).collect();
-        let mut way = Way { asked, redirections: 0, pause: PAUSE_MIN, until };
+        let mut way = RedirectState { asked, redirections: 0, pause: PAUSE_MIN, until };
         loop {
             let (node, asking) = self.next(store, errand, refused.take(), &mut way).await?;
             let answer = errand.ask(&node, asking).await;
             way.asked.push(node.id);
             match answer.and_then(|(value, had)| read(value, had)) {
                 Err(error) if error.did_not_run() || (!errand.is_change() && matches!(error, NodeError::Lost)) => {
-                    refused = Some(Refused { node, error });
+                    refused = Some(Rejection { node, error });
                 }
                 answer => {
                     return answer.map_err(|error| errand.failure(&store.map.load().route(errand.key).shard, error));
@@ -89,23 +89,23 @@ impl Cluster {
     }
 
     /// Notes what a refusal says of the map.
-    pub fn heed(&self, store: &Inner, node: &Node, error: &NodeError) {
+    pub fn on_redirection(&self, store: &StoreCore, node: &Node, error: &NodeError) {
         if let Some(Redirection::Moved { slot, to }) = Redirection::read(error, &node.address) {
-            self.note_moved(store, slot, &to, node);
+            self.on_moved(store, slot, &to, node);
         }
     }
 
     /// The node to ask now, and whether behind `ASKING`.
     async fn next(
         &self,
-        store: &Inner,
-        errand: &Errand<'_>,
-        refused: Option<Refused>,
-        way: &mut Way,
+        store: &StoreCore,
+        errand: &RedirectedOperation<'_>,
+        refused: Option<Rejection>,
+        way: &mut RedirectState,
     ) -> Result<(Arc<Node>, bool), StoreError> {
         let owner = || Arc::clone(&store.map.load().route(errand.key).shard);
-        let Some(Refused { node, error }) = refused else {
-            return Ok((owner().writer(&Tried::default(), errand.deadline).await?, false));
+        let Some(Rejection { node, error }) = refused else {
+            return Ok((owner().writer(&Attempts::default(), errand.deadline).await?, false));
         };
         let redirection = Redirection::read(&error, &node.address);
         if redirection.is_some() {
@@ -117,7 +117,7 @@ impl Cluster {
         let (to, shard, asking) = match redirection {
             Some(Redirection::Moved { slot, to }) => {
                 store.metrics.redirections.count(metrics::Redirection::Moved);
-                let shard = self.note_moved(store, slot, &to, &node);
+                let shard = self.on_moved(store, slot, &to, &node);
                 (to, shard, false)
             }
             Some(Redirection::Ask { to }) => {
@@ -127,7 +127,7 @@ impl Cluster {
             }
             None => {
                 self.wait_for_change(way).await;
-                return Ok((owner().writer(&Tried::default(), errand.deadline).await?, false));
+                return Ok((owner().writer(&Attempts::default(), errand.deadline).await?, false));
             }
         };
         let found = match shard {
@@ -143,9 +143,9 @@ impl Cluster {
     }
 
     /// Waits a moment, or until shards or nodes come or go.
-    async fn wait_for_change(&self, way: &mut Way) {
-        self.wanted.notify_one();
-        let mut layout = self.layout.subscribe();
+    async fn wait_for_change(&self, way: &mut RedirectState) {
+        self.refresh_requested.notify_one();
+        let mut layout = self.layout_changed.subscribe();
         let until = way.until.instant().min(Instant::now() + way.pause);
         way.pause *= 2;
         // Whether something changed or not, the next look is the same.
@@ -153,7 +153,7 @@ impl Cluster {
     }
 }
 
-impl Errand<'_> {
+impl RedirectedOperation<'_> {
     fn is_change(&self) -> bool {
         !matches!(self.kind, OperationKind::Get(_))
     }
@@ -166,11 +166,11 @@ impl Errand<'_> {
             commands.cmd("ASKING");
         }
         commands.add_command(self.command.clone());
-        let give_up = if self.is_change() { GiveUp::AtDeadline } else { GiveUp::Hanging };
-        let patience = Patience { deadline: self.deadline, give_up };
+        let give_up = if self.is_change() { Abandon::AtDeadline } else { Abandon::WhenHung };
+        let patience = CallTimeout { deadline: self.deadline, abandon: give_up };
         let (mut answers, had) = match self.kind.replicas() {
-            0 => (node.ask_all(&commands, self.lane, patience).await?, 0),
-            replicas => node.ask_all_durably(&commands, replicas, self.deadline).await?,
+            0 => (node.call_all(&commands, self.lane, patience).await?, 0),
+            replicas => node.call_all_and_wait(&commands, replicas, self.deadline).await?,
         };
         answers.pop().map(|answer| (answer, had)).ok_or(NodeError::Unexpected)
     }

@@ -2,12 +2,12 @@
 
 use crate::{
     store::{
-        Answer, Inner, OperationKind, StoreError,
+        Answer, OperationKind, StoreCore, StoreError,
         error::WriteFailure,
-        node::connection::{GiveUp, Patience},
-        operation::{Errand, Noted, Refused},
-        protocol::command::{answer_to, command},
-        shard::Tried,
+        node::connection::{Abandon, CallTimeout},
+        operation::{ChangeGuard, RedirectedOperation, Rejection},
+        protocol::command::{command, parse_answer},
+        shard::Attempts,
         shard_map::Route,
     },
     telemetry::{metrics::Outcome, traces},
@@ -18,14 +18,14 @@ use tracing::Instrument;
 
 /// Runs a change on the shard that the key is on.
 pub async fn write(
-    store: &Inner,
+    store: &StoreCore,
     key: &FullKey<'_>,
     kind: &OperationKind<'_>,
     deadline: Deadline,
 ) -> Result<Answer, StoreError> {
-    store.settle(deadline).await;
+    store.wait_until_known(deadline).await;
     let route = store.map.load().route(key);
-    let _noted = Noted { changes: &store.changes, hash: route.hash };
+    let _noted = ChangeGuard { changes: &store.recent_changes, hash: route.hash };
     let name = if matches!(kind, OperationKind::Delete) { "delete" } else { "write" };
     let span = traces::shard(|| route.shard.name(), name, 1);
     let mut changing = pin!(change(store, &route, key, kind, deadline).instrument(span));
@@ -35,7 +35,7 @@ pub async fn write(
 }
 
 async fn change(
-    store: &Inner,
+    store: &StoreCore,
     route: &Route,
     key: &FullKey<'_>,
     kind: &OperationKind<'_>,
@@ -43,28 +43,28 @@ async fn change(
 ) -> Result<Answer, StoreError> {
     let shard = &route.shard;
     let command = command(key, kind);
-    let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
-    let lane = store.lane(route.hash, kind);
-    let mut tried = Tried::default();
+    let patience = CallTimeout { deadline, abandon: Abandon::AtDeadline };
+    let lane = store.connection_class(route.hash, kind);
+    let mut tried = Attempts::default();
     loop {
         let node = shard.writer(&tried, deadline).await?;
         let answer = match kind.replicas() {
-            0 => node.ask(&command, lane, patience).await.and_then(|value| answer_to(kind, value, 0)),
+            0 => node.call(&command, lane, patience).await.and_then(|value| parse_answer(kind, value, 0)),
             replicas => {
-                let answer = Box::pin(node.ask_durably(&command, replicas, deadline)).await;
-                answer.and_then(|(value, had)| answer_to(kind, value, had))
+                let answer = Box::pin(node.call_and_wait(&command, replicas, deadline)).await;
+                answer.and_then(|(value, had)| parse_answer(kind, value, had))
             }
         };
         match answer {
-            Err(error) if store.follows(&error, shard, &node) => {
-                let errand = Errand { key, command: &command, kind, lane, deadline };
-                let read = |value, had| answer_to(kind, value, had);
-                return Box::pin(store.follow(&errand, Some(Refused { node, error }), read)).await;
+            Err(error) if store.should_redirect(&error, shard, &node) => {
+                let errand = RedirectedOperation { key, command: &command, kind, lane, deadline };
+                let read = |value, had| parse_answer(kind, value, had);
+                return Box::pin(store.redirect(&errand, Some(Rejection { node, error }), read)).await;
             }
             Err(error) if error.did_not_run() => {
-                node.doubt();
+                node.request_probe();
                 store.metrics.write_retries.count();
-                tried.note(&node, node.connection(), error);
+                tried.record(&node, node.connections_opened(), error);
             }
             answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
         }

@@ -26,7 +26,7 @@ pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
 }
 
 /// A GET whose key is tracked, and the question how long the key has yet to live.
-pub fn tracked(key: &FullKey<'_>) -> Pipeline {
+pub fn tracked_get(key: &FullKey<'_>) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(3);
     pipeline.cmd("CLIENT").arg("CACHING").arg("YES");
     pipeline.cmd("GET").arg(key.as_bytes()).cmd("PTTL").arg(key.as_bytes());
@@ -35,7 +35,7 @@ pub fn tracked(key: &FullKey<'_>) -> Pipeline {
 
 /// What the answer to that question means, of a key that was or was not there: [`Duration::MAX`] for ever, `None` if
 /// that has changed by now.
-pub fn time_left(found: bool, answer: &Value) -> Option<Duration> {
+pub fn parse_time_left(found: bool, answer: &Value) -> Option<Duration> {
     match answer {
         Value::Int(-1) if found => Some(Duration::MAX),
         Value::Int(-2) if !found => Some(Duration::MAX),
@@ -45,17 +45,17 @@ pub fn time_left(found: bool, answer: &Value) -> Option<Duration> {
 }
 
 /// What a node's answer means; `had` is the number of replicas that had a change when that was waited for.
-pub fn answer_to(kind: &OperationKind<'_>, value: Value, had: u32) -> Result<Answer, NodeError> {
+pub fn parse_answer(kind: &OperationKind<'_>, value: Value, had: u32) -> Result<Answer, NodeError> {
     match (kind, value) {
         (_, Value::ServerError(error)) => Err(NodeError::from(&error)),
-        (OperationKind::Get(_), value) => got(value).map(Answer::Got),
+        (OperationKind::Get(_), value) => parse_get(value).map(Answer::Got),
         (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored { replicas: had }),
         (OperationKind::Delete, Value::Int(deleted)) => Ok(Answer::Deleted(deleted > 0)),
         _ => Err(NodeError::Unexpected),
     }
 }
 
-pub fn got(value: Value) -> Result<Option<Vec<u8>>, NodeError> {
+pub fn parse_get(value: Value) -> Result<Option<Vec<u8>>, NodeError> {
     match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
         Value::Nil => Ok(None),
@@ -65,7 +65,7 @@ pub fn got(value: Value) -> Result<Option<Vec<u8>>, NodeError> {
 }
 
 /// Takes the answer to a command that has nothing to tell.
-pub fn done(value: &Value) -> Result<(), NodeError> {
+pub fn expect_ok(value: &Value) -> Result<(), NodeError> {
     match value {
         Value::Okay => Ok(()),
         Value::ServerError(error) => Err(NodeError::from(error)),

@@ -3,7 +3,7 @@
 //! Nodes are asked for their roles; a node that merely calls itself a master is not believed. Whoever promotes a replica,
 //! be it an operator or a program, the shard follows.
 
-use crate::store::node::replication::Standing;
+use crate::store::node::replication::ReplicationInfo;
 
 /// What is known of the node that writes go to, besides its standing.
 #[derive(Clone, Copy)]
@@ -19,20 +19,23 @@ pub struct Incumbent<'a> {
 ///
 /// A node whose standing is `None` is not reachable or does not tell. A node that merely calls itself a master proves
 /// nothing: it may have been started alone, or again, and be empty or old.
-pub fn elect(incumbent: Incumbent<'_>, standings: &[Option<Standing>]) -> usize {
+pub fn elect(incumbent: Incumbent<'_>, standings: &[Option<ReplicationInfo>]) -> usize {
     let Incumbent { node: current, history, is_down } = incumbent;
     let known = |node: usize| standings.get(node).and_then(Option::as_ref);
     let others = || (0..standings.len()).filter(|node| *node != current).filter_map(|node| Some((node, known(node)?)));
-    let find = |proves: &dyn Fn(&Standing) -> bool| {
+    let find = |proves: &dyn Fn(&ReplicationInfo) -> bool| {
         others().find(|(_, other)| other.is_master() && proves(other)).map(|(node, _)| node)
     };
     let elected = match known(current) {
         Some(now) if now.is_master() => find(&|other| other.supersedes(now)),
         // Demoted: whom it follows is the master.
-        Some(now) => find(&|other| other.history == now.history).or_else(|| find(&|other| other.continues(history))),
+        Some(now) => find(&|other| other.replication_id == now.replication_id)
+            .or_else(|| find(&|other| other.continues_history_of(history))),
         // Several promotions may have passed unseen; then those who follow tell.
-        None => find(&|other| other.was_promoted() && other.is_acknowledged()).or_else(|| {
-            find(&|other| is_down && (other.continues(history) || (history.is_empty() && other.was_promoted())))
+        None => find(&|other| other.was_promoted() && other.is_confirmed_promotion()).or_else(|| {
+            find(&|other| {
+                is_down && (other.continues_history_of(history) || (history.is_empty() && other.was_promoted()))
+            })
         }),
     };
     elected.unwrap_or(current)
@@ -41,36 +44,44 @@ pub fn elect(incumbent: Incumbent<'_>, standings: &[Option<Standing>]) -> usize 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::node::replication::Role;
+    use crate::store::node::replication::ReplicationRole;
 
     #[expect(clippy::unnecessary_wraps, reason = "an election is among what is known and what is not")]
-    fn with(role: Role, history: &str, previous: &str) -> Option<Standing> {
+    fn with(role: ReplicationRole, history: &str, previous: &str) -> Option<ReplicationInfo> {
         let (history, previous) = (history.to_owned(), previous.to_owned());
-        Some(Standing { role, history, previous, followers: 0, offset: 0, promotion_seen: false, loading: false })
+        Some(ReplicationInfo {
+            role,
+            replication_id: history,
+            previous_replication_id: previous,
+            connected_replicas: 0,
+            offset: 0,
+            promotion_seen: false,
+            loading: false,
+        })
     }
 
-    fn master(history: &str, previous: &str) -> Option<Standing> {
-        with(Role::Master, history, previous)
+    fn master(history: &str, previous: &str) -> Option<ReplicationInfo> {
+        with(ReplicationRole::Master, history, previous)
     }
 
-    fn replica(history: &str) -> Option<Standing> {
-        with(Role::Replica { synced: true, down_for: None }, history, "")
+    fn replica(history: &str) -> Option<ReplicationInfo> {
+        with(ReplicationRole::Replica { synced: true, down_for: None }, history, "")
     }
 
-    fn followed(standing: Option<Standing>) -> Option<Standing> {
-        standing.map(|standing| Standing { followers: 1, ..standing })
+    fn followed(standing: Option<ReplicationInfo>) -> Option<ReplicationInfo> {
+        standing.map(|standing| ReplicationInfo { connected_replicas: 1, ..standing })
     }
 
-    fn seen(standing: Option<Standing>) -> Option<Standing> {
-        standing.map(|standing| Standing { promotion_seen: true, ..standing })
+    fn seen(standing: Option<ReplicationInfo>) -> Option<ReplicationInfo> {
+        standing.map(|standing| ReplicationInfo { promotion_seen: true, ..standing })
     }
 
     /// The election when nothing is known to be down.
-    fn elect(node: usize, history: &str, standings: &[Option<Standing>]) -> usize {
+    fn elect(node: usize, history: &str, standings: &[Option<ReplicationInfo>]) -> usize {
         super::elect(Incumbent { node, history, is_down: false }, standings)
     }
 
-    fn elect_without(node: usize, history: &str, standings: &[Option<Standing>]) -> usize {
+    fn elect_without(node: usize, history: &str, standings: &[Option<ReplicationInfo>]) -> usize {
         super::elect(Incumbent { node, history, is_down: true }, standings)
     }
 
@@ -129,7 +140,7 @@ mod tests {
         assert_eq!(elect(0, "fresh", &[master("fresh", ""), followed(master("b", "a"))]), 1);
         assert_eq!(elect(0, "fresh", &[master("fresh", ""), master("b", "a")]), 1);
         assert_eq!(elect(0, "fresh", &[master("fresh", "a"), followed(master("b", "a"))]), 1);
-        let further = master("b", "a").map(|standing| Standing { offset: 9, ..standing });
+        let further = master("b", "a").map(|standing| ReplicationInfo { offset: 9, ..standing });
         assert_eq!(elect(0, "fresh", &[master("fresh", "a"), further]), 1);
         assert_eq!(elect_without(0, "", &[None, master("b", "a")]), 1);
         assert_eq!(elect(0, "", &[None, followed(master("b", "a"))]), 1);

@@ -33,12 +33,12 @@ impl Default for Hedge {
 
 impl Hedge {
     /// How long a read waits before a second one is sent.
-    pub fn wait(&self) -> Duration {
+    pub fn delay(&self) -> Duration {
         Duration::from_micros(self.wait_us.load(Relaxed)).max(WAIT_MIN)
     }
 
     /// Notes how long a read took. An update that is lost to another one costs nothing.
-    pub fn note(&self, took: Duration) {
+    pub fn record_duration(&self, took: Duration) {
         let wait = self.wait_us.load(Relaxed);
         let step = wait / 64 + 1;
         // In balance when one of twenty reads is above.
@@ -50,7 +50,7 @@ impl Hedge {
     }
 
     /// Takes leave to send a second read, if there is any left.
-    pub fn take(&self) -> bool {
+    pub fn try_spend(&self) -> bool {
         let enough = self.saved.fetch_sub(READS_PER_HEDGE, Relaxed) >= READS_PER_HEDGE;
         if !enough {
             self.saved.fetch_add(READS_PER_HEDGE, Relaxed);
@@ -72,25 +72,25 @@ mod tests {
         let hedge = Hedge::default();
         // 1 to 100 ms, in an order that is far from sorted.
         for number in 0..200_000_u64 {
-            hedge.note(Duration::from_millis(1 + number * 37 % 100));
+            hedge.record_duration(Duration::from_millis(1 + number * 37 % 100));
         }
-        let wait = hedge.wait().as_millis();
+        let wait = hedge.delay().as_millis();
         assert!((88..=100).contains(&wait), "{wait} ms");
     }
 
     #[test]
     fn one_read_in_twenty_may_be_sent_twice() {
         let hedge = Hedge::default();
-        assert!(!hedge.take());
+        assert!(!hedge.try_spend());
         let mut taken = 0;
         for _ in 0..10_000 {
-            hedge.note(Duration::from_millis(1));
-            taken += usize::from(hedge.take());
+            hedge.record_duration(Duration::from_millis(1));
+            taken += usize::from(hedge.try_spend());
         }
         assert_eq!(taken, 500);
         for _ in 0..10_000 {
-            hedge.note(Duration::from_millis(1));
+            hedge.record_duration(Duration::from_millis(1));
         }
-        assert_eq!((0..100).filter(|_| hedge.take()).count(), 10);
+        assert_eq!((0..100).filter(|_| hedge.try_spend()).count(), 10);
     }
 }

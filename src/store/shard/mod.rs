@@ -6,17 +6,17 @@ pub mod hedge;
 pub mod members;
 pub mod roles;
 
-pub use attempts::Tried;
+pub use attempts::Attempts;
 
 use crate::{
     settings,
     store::{
         Location,
-        consistency::Wish,
+        consistency::ReadRequirement,
         error::{NodeError, StoreError, WriteFailure},
-        node::connection::{GiveUp, Patience},
-        node::replication::{Role, Standing},
-        node::{Common, Node, NodeId, Surroundings},
+        node::connection::{Abandon, CallTimeout},
+        node::replication::{ReplicationInfo, ReplicationRole},
+        node::{Node, NodeContext, NodeId, ShardContext},
         shard::{hedge::Hedge, members::Members},
     },
     telemetry::{
@@ -46,9 +46,9 @@ pub struct Shard {
     /// Slots come and go, and the name with them.
     name: Mutex<Arc<str>>,
     /// Why it has no nodes and will not get any.
-    vacancy: Option<&'static str>,
+    unavailable_reason: Option<&'static str>,
     members: ArcSwap<Members>,
-    pub(super) decision: Mutex<Decision>,
+    pub(super) election: Mutex<MasterElection>,
     /// How large values are: an estimate from those read.
     value_bytes: AtomicUsize,
     /// How long one node may take to answer a read.
@@ -57,24 +57,24 @@ pub struct Shard {
     pub hedge: Option<Hedge>,
     /// How often writes went to another master from then on.
     pub promotions: Counter,
-    common: Common,
+    context: ShardContext,
     /// Told when nodes come or go, so that connections are kept to those that there are.
-    layout: watch::Sender<()>,
+    layout_changed: watch::Sender<()>,
 }
 
 /// What the election goes by, besides the standings. Who holds it may change the members.
 #[derive(Default)]
-pub struct Decision {
+pub struct MasterElection {
     /// The history that the master was last known to write.
-    pub history: String,
+    pub replication_id: String,
     /// The master by the word of whoever decides over failovers, where somebody does.
-    pub appointed: Option<Address>,
+    pub announced_master: Option<Address>,
     /// The one that was appointed and from which another one proved to have taken over.
-    pub overruled: Option<Address>,
+    pub superseded: Option<Address>,
     /// The history of the one that was last appointed and was a master: its promotion is as good as seen.
-    pub vouched: Option<String>,
+    pub trusted_id: Option<String>,
     /// Two nodes at once call themselves master.
-    pub contested: bool,
+    pub split_brain: bool,
 }
 
 /// How a shard is.
@@ -87,9 +87,9 @@ pub struct ShardHealth {
     pub replicas_up: usize,
     pub replicas: usize,
     /// Two nodes at once call themselves master.
-    pub contested: bool,
+    pub split_brain: bool,
     /// Why there are no nodes at all.
-    pub vacancy: Option<&'static str>,
+    pub unavailable_reason: Option<&'static str>,
 }
 
 impl ShardHealth {
@@ -101,35 +101,35 @@ impl ShardHealth {
 
 impl Shard {
     /// A shard without nodes; `layout` is told when it gets some.
-    pub fn new(name: &str, redis: &settings::Redis, around: &Surroundings, layout: &watch::Sender<()>) -> Self {
+    pub fn new(name: &str, redis: &settings::RedisConfig, around: &NodeContext, layout: &watch::Sender<()>) -> Self {
         Self {
             name: Mutex::new(name.into()),
-            vacancy: None,
+            unavailable_reason: None,
             members: ArcSwap::default(),
-            decision: Mutex::default(),
+            election: Mutex::default(),
             value_bytes: AtomicUsize::new(VALUE_BYTES_AT_FIRST),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
-            common: Common { around: around.clone(), ..Common::default() },
-            layout: layout.clone(),
+            context: ShardContext { node_context: around.clone(), ..ShardContext::default() },
+            layout_changed: layout.clone(),
         }
     }
 
     /// Of a Redis Cluster; `alarm` is told when a node is lost or turns into something else.
     pub fn in_cluster(mut self, alarm: &Arc<Notify>) -> Self {
-        self.common.cluster = Some(Arc::clone(alarm));
+        self.context.topology_changed = Some(Arc::clone(alarm));
         self
     }
 
     /// One that stands for what nobody serves: whoever asks fails at once.
-    pub fn vacant(mut self, why: &'static str) -> Self {
-        self.vacancy = Some(why);
+    pub fn without_nodes(mut self, why: &'static str) -> Self {
+        self.unavailable_reason = Some(why);
         self
     }
 
-    pub fn is_vacant(&self) -> bool {
-        self.vacancy.is_some()
+    pub fn has_no_nodes_ever(&self) -> bool {
+        self.unavailable_reason.is_some()
     }
 
     /// True if it is the one that writes go to.
@@ -149,7 +149,7 @@ impl Shard {
     }
 
     pub fn events(&self) -> &Events {
-        &self.common.around.events
+        &self.context.node_context.events
     }
 
     pub fn members(&self) -> Arc<Members> {
@@ -159,28 +159,28 @@ impl Shard {
     /// Sets the nodes that there are. Those that stay keep their connections, and the master its part; a new shard
     /// takes the first one for its master until it knows better. The error says what is wrong with the certificates
     /// for Redis.
-    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::Redis) -> Result<(), String> {
-        self.take_nodes(addresses, redis, |_| None)?;
-        self.layout.send_replace(());
+    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), String> {
+        self.set_nodes_from(addresses, redis, |_| None)?;
+        self.layout_changed.send_replace(());
         Ok(())
     }
 
     /// As [`Shard::set_nodes`], with nodes that another shard had, and without telling the layout: a node must not be
     /// missing there on its way from shard to shard.
-    pub fn take_nodes(
+    pub fn set_nodes_from(
         &self,
         addresses: &[Address],
-        redis: &settings::Redis,
+        redis: &settings::RedisConfig,
         known: impl Fn(&Address) -> Option<Arc<Node>>,
     ) -> Result<(), String> {
-        let _decision = self.decide();
+        let _decision = self.lock_election();
         let before = self.members();
         let node = |address: &Address| match before.find(address).cloned().or_else(|| known(address)) {
             Some(node) => {
-                node.join(&self.common);
+                node.move_to_shard(&self.context);
                 Ok(node)
             }
-            None => Node::new(address, redis, &self.common).map(Arc::new),
+            None => Node::new(address, redis, &self.context).map(Arc::new),
         };
         let nodes = addresses.iter().map(node).collect::<Result<Vec<_>, _>>()?;
         let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
@@ -191,37 +191,42 @@ impl Shard {
     /// To be called by whoever holds the decision.
     pub(super) fn replace_members(&self, members: Members) {
         self.members.store(Arc::new(members));
-        self.common.changed.send_replace(());
+        self.context.changed.send_replace(());
     }
 
     /// Told of every change of a node.
-    pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.common.changed.subscribe()
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.context.changed.subscribe()
     }
 
     /// The node to read from, see [`Members::readable`]. While there is none but a connection is being made, that is
     /// waited for.
-    pub async fn reader(&self, wish: &Wish, tried: &Tried, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+    pub async fn reader(
+        &self,
+        wish: &ReadRequirement,
+        tried: &Attempts,
+        deadline: Deadline,
+    ) -> Result<Arc<Node>, StoreError> {
         if let Some(node) = self.readable(wish, tried) {
             return Ok(node);
         }
         // A node that is there and cannot be read yet is worth waiting for as well: it may just be changing its part.
         let is_busy = matches!(tried.last(), Some(NodeError::Busy));
         let worth_waiting =
-            |node: &Arc<Node>| !tried.has_for_good(node) && (node.is_connecting() || (node.is_up() && !is_busy));
+            |node: &Arc<Node>| !tried.is_excluded(node) && (node.is_connecting() || (node.is_up() && !is_busy));
         let hopeful = || {
             let members = self.members.load();
             members.nodes().is_empty() || members.nodes().iter().any(worth_waiting)
         };
-        let found = self.wait(deadline, || self.readable(wish, tried), hopeful).await;
+        let found = self.wait_until(deadline, || self.readable(wish, tried), hopeful).await;
         found.ok_or_else(|| {
-            self.members.load().nodes().iter().for_each(|node| node.want());
-            self.unreadable(tried, deadline)
+            self.members.load().nodes().iter().for_each(|node| node.request_reconnect());
+            self.no_reader_error(tried, deadline)
         })
     }
 
     /// What it means that no node is left to read from.
-    pub fn unreadable(&self, tried: &Tried, deadline: Deadline) -> StoreError {
+    pub fn no_reader_error(&self, tried: &Attempts, deadline: Deadline) -> StoreError {
         let cause = tried.last().cloned().unwrap_or(NodeError::NotConnected);
         if deadline.has_passed() {
             StoreError::DeadlinePassed { shard: self.name(), cause }
@@ -232,15 +237,15 @@ impl Shard {
 
     /// Why `node` answered a read rather than the one that the key is drawn to; `None` if it is that one, or only
     /// confirmed as the master what that one said.
-    pub fn fallback(&self, wish: &Wish, tried: &Tried, node: &Node) -> Option<Fallback> {
+    pub fn fallback_cause(&self, wish: &ReadRequirement, tried: &Attempts, node: &Node) -> Option<Fallback> {
         let members = self.members.load();
-        let first = members.first_choice(wish).filter(|first| first.id != node.id && !tried.has_missed())?;
+        let first = members.preferred(wish).filter(|first| first.id != node.id && !tried.has_missed())?;
         let is_master = members.master().is_some_and(|master| master.id == first.id);
         Some(if tried.has_failed(first) {
             Fallback::Failed
         } else if !(first.is_readable_replica() || is_master) {
             Fallback::Unreadable
-        } else if !first.has_passed(wish.since) {
+        } else if !first.has_replicated_up_to(wish.since) {
             Fallback::NotFresh
         } else {
             Fallback::Slow
@@ -248,44 +253,53 @@ impl Shard {
     }
 
     /// A second node for a read that waits for `node`, if there is one.
-    pub fn second(&self, wish: &Wish, tried: &Tried, node: &Node) -> Option<Arc<Node>> {
-        let wish = tried.wish(wish);
-        self.members.load().readable(&wish, |other| other.id == node.id || tried.has(other), tried.in_vain()).cloned()
+    pub fn second(&self, wish: &ReadRequirement, tried: &Attempts, node: &Node) -> Option<Arc<Node>> {
+        let wish = tried.remaining_requirement(wish);
+        self.members
+            .load()
+            .readable(&wish, |other| other.id == node.id || tried.has_tried(other), tried.all_failed())
+            .cloned()
     }
 
     /// What it comes to that nobody is left to ask: a replica's word that there is no such key counts while its master
     /// is known to be lost.
-    pub fn miss_or<T>(&self, tried: &Tried, error: StoreError) -> Result<Option<T>, StoreError> {
+    pub fn miss_or<T>(&self, tried: &Attempts, error: StoreError) -> Result<Option<T>, StoreError> {
         let lost = |master: &Arc<Node>| !master.is_up() && !master.is_connecting();
         if tried.has_missed() && self.members.load().master().is_some_and(lost) { Ok(None) } else { Err(error) }
     }
 
     /// How long a read may wait for `node`: the last one that is left has all the time there is.
-    pub fn patience(&self, wish: &Wish, tried: &Tried, node: &Node, deadline: Deadline) -> Patience {
+    pub fn call_timeout(
+        &self,
+        wish: &ReadRequirement,
+        tried: &Attempts,
+        node: &Node,
+        deadline: Deadline,
+    ) -> CallTimeout {
         let other = self.second(wish, tried, node);
-        Patience { deadline, give_up: if other.is_some() { GiveUp::Silent } else { GiveUp::Hanging } }
+        CallTimeout { deadline, abandon: if other.is_some() { Abandon::WhenUnresponsive } else { Abandon::WhenHung } }
     }
 
     /// The node to read from, if there is one now.
-    pub fn readable(&self, wish: &Wish, tried: &Tried) -> Option<Arc<Node>> {
-        let wish = tried.wish(wish);
-        self.members.load().readable(&wish, |node| tried.has(node), tried.in_vain()).cloned()
+    pub fn readable(&self, wish: &ReadRequirement, tried: &Attempts) -> Option<Arc<Node>> {
+        let wish = tried.remaining_requirement(wish);
+        self.members.load().readable(&wish, |node| tried.has_tried(node), tried.all_failed()).cloned()
     }
 
     /// True if that node would be read from now.
-    pub fn would_read(&self, wish: &Wish, node: NodeId) -> bool {
+    pub fn would_read(&self, wish: &ReadRequirement, node: NodeId) -> bool {
         self.members.load().readable(wish, |_| false, false).is_some_and(|readable| readable.id == node)
     }
 
     /// The node to write to, once it is connected. Fails at once if it is known that it is not; after a node in
     /// `tried` refused the write, another one is waited for, for it may just be taking over.
-    pub async fn writer(&self, tried: &Tried, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
-        let usable = |node: &&Arc<Node>| !tried.has(node) && node.is_up();
+    pub async fn writer(&self, tried: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+        let usable = |node: &&Arc<Node>| !tried.has_tried(node) && node.is_up();
         let ready = || self.members.load().master().filter(usable).cloned();
         let hopeful = || tried.last().is_some() || self.members.load().master().is_none_or(|node| node.is_connecting());
-        let found = self.wait(deadline, ready, hopeful).await;
+        let found = self.wait_until(deadline, ready, hopeful).await;
         found.ok_or_else(|| {
-            self.members.load().nodes().iter().for_each(|node| node.want());
+            self.members.load().nodes().iter().for_each(|node| node.request_reconnect());
             self.write_failure(WriteFailure(tried.last().cloned().unwrap_or(NodeError::NotConnected)))
         })
     }
@@ -295,7 +309,7 @@ impl Shard {
         let members = || self.members.load();
         let ready = || members().find(address).filter(|node| node.is_up()).cloned();
         let hopeful = || members().find(address).is_some_and(|node| node.is_connecting());
-        self.wait(deadline, ready, hopeful).await.ok_or(NodeError::NotConnected)
+        self.wait_until(deadline, ready, hopeful).await.ok_or(NodeError::NotConnected)
     }
 
     /// How large values are, in bytes, going by those read lately.
@@ -305,7 +319,7 @@ impl Shard {
 
     /// Notes the length of a value that was read: the estimate rises at once and falls slowly. An update that is lost
     /// to another one costs nothing.
-    pub fn note_value(&self, value: &Value) {
+    pub fn record_value_bytes(&self, value: &Value) {
         if let Value::BulkString(bytes) = value {
             let mean = self.value_bytes.load(Relaxed);
             let mean = bytes.len().max(mean - mean / 8 + bytes.len() / 8);
@@ -314,7 +328,7 @@ impl Shard {
     }
 
     /// Waits, no longer than one attempt, until `ready` gives something or nothing more is to be hoped for.
-    async fn wait<T>(
+    async fn wait_until<T>(
         &self,
         deadline: Deadline,
         ready: impl Fn() -> Option<T>,
@@ -325,12 +339,12 @@ impl Shard {
             return Some(found);
         }
         // Subscribed before the next look, so that no change falls between the look and the wait.
-        let mut changes = self.changes();
+        let mut changes = self.subscribe();
         loop {
             if let Some(found) = ready() {
                 return Some(found);
             }
-            if self.is_vacant() || !hopeful() || timeout_at(until, changes.changed()).await.is_err() {
+            if self.has_no_nodes_ever() || !hopeful() || timeout_at(until, changes.changed()).await.is_err() {
                 return ready();
             }
         }
@@ -354,15 +368,17 @@ impl Shard {
 
     pub fn health(&self) -> ShardHealth {
         let members = self.members.load();
-        let is_demoted = |master: &Node| matches!(master.standing(), Some(Standing { role: Role::Replica { .. }, .. }));
+        let is_demoted = |master: &Node| {
+            matches!(master.replication_info(), Some(ReplicationInfo { role: ReplicationRole::Replica { .. }, .. }))
+        };
         ShardHealth {
             name: self.name().to_string(),
             known: !members.nodes().is_empty(),
             master_up: members.master().is_some_and(|master| master.is_up() && !is_demoted(master)),
             replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
             replicas: members.replicas().count(),
-            contested: self.decide().contested,
-            vacancy: self.vacancy,
+            split_brain: self.lock_election().split_brain,
+            unavailable_reason: self.unavailable_reason,
         }
     }
 
@@ -372,7 +388,7 @@ impl Shard {
             shard: self.name().to_string(),
             slot: None,
             master: members.master().map(|master| master.address.clone()),
-            replica: members.first_replica(hash).map(|replica| replica.address.clone()),
+            replica: members.preferred_replica(hash).map(|replica| replica.address.clone()),
         }
     }
 }

@@ -7,22 +7,22 @@ use crate::{
     store::shard::Shard,
     types::FullKey,
 };
-use slots::{SLOTS, Slots, slot_of};
+use slots::{SLOTS, SlotTable, slot_of};
 use std::sync::{Arc, OnceLock};
 
 /// All shards at one time. It never changes; a change makes another one.
-pub struct Map {
+pub struct ShardMap {
     routing: Routing,
     /// In the order that the routing counts in.
     shards: Vec<Arc<Shard>>,
     /// Single nodes that a key may be asked of though no slot is theirs yet.
-    guests: Vec<Arc<Shard>>,
-    parts: OnceLock<Vec<Part>>,
+    unassigned: Vec<Arc<Shard>>,
+    shares: OnceLock<Vec<ShardShare>>,
 }
 
 /// What a shard has of all keys.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct ShardShare {
     /// Of the hash space or of the slots; all together have 1.
     pub share: f64,
     /// Of the ring.
@@ -36,7 +36,7 @@ pub struct Part {
 pub enum Routing {
     Ring(Ring),
     /// Of a Redis Cluster.
-    Slots(Slots),
+    Slots(SlotTable),
 }
 
 /// A key's way.
@@ -46,13 +46,13 @@ pub struct Route {
     pub hash: u64,
 }
 
-impl Map {
+impl ShardMap {
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards, guests: Vec::new(), parts: OnceLock::new() }
+        Self { routing, shards, unassigned: Vec::new(), shares: OnceLock::new() }
     }
 
-    pub fn with_guests(self, guests: Vec<Arc<Shard>>) -> Self {
-        Self { guests, ..self }
+    pub fn with_unassigned(self, guests: Vec<Arc<Shard>>) -> Self {
+        Self { unassigned: guests, ..self }
     }
 
     pub fn routing(&self) -> &Routing {
@@ -69,18 +69,18 @@ impl Map {
     }
 
     /// What each of the shards has; worked out once.
-    pub fn parts(&self) -> &[Part] {
-        self.parts.get_or_init(|| match &self.routing {
+    pub fn shares(&self) -> &[ShardShare] {
+        self.shares.get_or_init(|| match &self.routing {
             Routing::Ring(ring) => {
                 let weights = ring.weights(self.shards.len());
-                let part = |(share, weight)| Part { share, weight: Some(weight), slots: None };
+                let part = |(share, weight)| ShardShare { share, weight: Some(weight), slots: None };
                 ring.shares(self.shards.len()).into_iter().zip(weights).map(part).collect()
             }
             Routing::Slots(slots) => {
                 let part = |count: usize| {
                     #[expect(clippy::cast_precision_loss, reason = "there are 16,384")]
                     let share = count as f64 / f64::from(SLOTS);
-                    Part { share, weight: None, slots: Some(count) }
+                    ShardShare { share, weight: None, slots: Some(count) }
                 };
                 slots.counts(self.shards.len()).into_iter().map(part).collect()
             }
@@ -92,8 +92,8 @@ impl Map {
     }
 
     /// All whose nodes are connected to.
-    pub fn connected(&self) -> impl Iterator<Item = &Arc<Shard>> {
-        self.shards.iter().chain(&self.guests)
+    pub fn connected_shards(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        self.shards.iter().chain(&self.unassigned)
     }
 
     pub fn shard(&self, position: usize) -> &Arc<Shard> {
@@ -101,7 +101,7 @@ impl Map {
     }
 
     /// Position of the key's shard, and the key's hash.
-    pub fn place(&self, key: &FullKey<'_>) -> (usize, u64) {
+    pub fn locate(&self, key: &FullKey<'_>) -> (usize, u64) {
         let hash = key_hash(key.as_bytes());
         match &self.routing {
             Routing::Ring(ring) => (ring.owner(hash), hash),
@@ -111,7 +111,7 @@ impl Map {
 
     /// The key's way.
     pub fn route(&self, key: &FullKey<'_>) -> Route {
-        let (position, hash) = self.place(key);
+        let (position, hash) = self.locate(key);
         Route { shard: Arc::clone(&self.shards[position]), hash }
     }
 }

@@ -10,7 +10,7 @@ const NAMED_RANGES_MAX: usize = 3;
 
 const CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
-pub type Range = RangeInclusive<u16>;
+pub type SlotRange = RangeInclusive<u16>;
 
 /// Slot of a full key, as the Redis Cluster specification has it.
 pub fn slot_of(key: &[u8]) -> u16 {
@@ -19,9 +19,9 @@ pub fn slot_of(key: &[u8]) -> u16 {
 
 /// Which shard has each slot. Shards are positions in the list of a map.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Slots(Box<[u16]>);
+pub struct SlotTable(Box<[u16]>);
 
-impl Slots {
+impl SlotTable {
     /// All slots with the shard at `position`.
     ///
     /// # Panics
@@ -35,7 +35,7 @@ impl Slots {
         usize::from(self.0[usize::from(slot)])
     }
 
-    pub fn give(&mut self, range: Range, position: usize) {
+    pub fn assign(&mut self, range: SlotRange, position: usize) {
         self.0[usize::from(*range.start())..=usize::from(*range.end())].fill(narrow(position));
     }
 
@@ -49,7 +49,7 @@ impl Slots {
     }
 
     /// The slots of the shard at `position`, as ranges.
-    pub fn ranges(&self, position: usize) -> Vec<Range> {
+    pub fn ranges(&self, position: usize) -> Vec<SlotRange> {
         ranges((0..SLOTS).filter(|slot| self.owner(*slot) == position))
     }
 }
@@ -59,8 +59,8 @@ fn narrow(position: usize) -> u16 {
 }
 
 /// Ascending slots as ranges.
-pub fn ranges(slots: impl Iterator<Item = u16>) -> Vec<Range> {
-    let mut found: Vec<Range> = Vec::new();
+pub fn ranges(slots: impl Iterator<Item = u16>) -> Vec<SlotRange> {
+    let mut found: Vec<SlotRange> = Vec::new();
     for slot in slots {
         match found.last_mut() {
             Some(range) if range.end() + 1 == slot => *range = *range.start()..=slot,
@@ -71,8 +71,8 @@ pub fn ranges(slots: impl Iterator<Item = u16>) -> Vec<Range> {
 }
 
 /// How people call a shard with these slots: `0-5460`.
-pub fn name(ranges: &[Range]) -> String {
-    let one = |range: &Range| match (range.start(), range.end()) {
+pub fn name_ranges(ranges: &[SlotRange]) -> String {
+    let one = |range: &SlotRange| match (range.start(), range.end()) {
         (start, end) if start == end => start.to_string(),
         (start, end) => format!("{start}-{end}"),
     };
@@ -100,15 +100,15 @@ mod tests {
 
     #[test]
     fn slots_are_named_by_their_ranges() {
-        let mut slots = Slots::all_at(1);
-        slots.give(0..=5460, 0);
-        slots.give(16_383..=16_383, 0);
-        assert_eq!(name(&slots.ranges(0)), "0-5460, 16383");
-        assert_eq!(name(&slots.ranges(1)), "5461-16382");
+        let mut slots = SlotTable::all_at(1);
+        slots.assign(0..=5460, 0);
+        slots.assign(16_383..=16_383, 0);
+        assert_eq!(name_ranges(&slots.ranges(0)), "0-5460, 16383");
+        assert_eq!(name_ranges(&slots.ranges(1)), "5461-16382");
         for slot in [10, 20, 30] {
-            slots.give(slot..=slot, 2);
+            slots.assign(slot..=slot, 2);
         }
-        assert_eq!(name(&slots.ranges(0)), "0-9, 11-19, 21-29, and 2 more");
-        assert_eq!(name(&slots.ranges(3)), "");
+        assert_eq!(name_ranges(&slots.ranges(0)), "0-9, 11-19, 21-29, and 2 more");
+        assert_eq!(name_ranges(&slots.ranges(3)), "");
     }
 }

@@ -4,9 +4,9 @@ use crate::{
     ring::Ring,
     settings::{self, Settings, Topology},
     store::{
-        Inner,
+        StoreCore,
         shard::Shard,
-        shard_map::{Map, Routing},
+        shard_map::{Routing, ShardMap},
         topology::{cluster::Cluster, sentinel::Sentinels},
     },
     types::Address,
@@ -16,9 +16,9 @@ use std::sync::Arc;
 const SHARDS_WAIT: &str = "[shard:NAME]: shards that sentinels know change only at the next start";
 const TOPOLOGY_WAITS: &str = "[redis]: listed shards, sentinels and cluster are exchanged only at the next start";
 
-impl Inner {
+impl StoreCore {
     /// Makes the shards at the start.
-    pub(in crate::store) fn lay_out(&mut self, settings: &Settings) -> Result<(), String> {
+    pub(in crate::store) fn create_shards(&mut self, settings: &Settings) -> Result<(), String> {
         match &settings.topology {
             Topology::Static(_) => self.apply(settings),
             Topology::Sentinel(sentinels) => {
@@ -27,12 +27,12 @@ impl Inner {
                     watched.iter().map(|shard| Arc::new(self.shard(&shard.name, &settings.redis))).collect();
                 let ring = Ring::new(watched.iter().map(|shard| (shard.name.as_str(), shard.weight)));
                 self.sentinels = Some(Sentinels::new(sentinels, &shards, &settings.redis)?);
-                self.map.store(Arc::new(Map::new(Routing::Ring(ring), shards)));
+                self.map.store(Arc::new(ShardMap::new(Routing::Ring(ring), shards)));
                 Ok(())
             }
             Topology::Cluster(seeds) => {
-                let cluster = Cluster::new(seeds, &settings.redis, &self.around, &self.layout)?;
-                self.map.store(Arc::new(cluster.blank()));
+                let cluster = Cluster::new(seeds, &settings.redis, &self.node_context, &self.layout_changed)?;
+                self.map.store(Arc::new(cluster.empty_map()));
                 self.cluster = Some(cluster);
                 Ok(())
             }
@@ -58,8 +58,8 @@ impl Inner {
                 return Ok(());
             }
         };
-        let shard = |listed: &settings::Shard| {
-            let known = before.connected().find(|shard| *shard.name() == *listed.name);
+        let shard = |listed: &settings::ShardConfig| {
+            let known = before.connected_shards().find(|shard| *shard.name() == *listed.name);
             let shard = known.map_or_else(|| Arc::new(self.shard(&listed.name, &settings.redis)), Arc::clone);
             shard.set_nodes(&nodes(listed), &settings.redis).map(|()| shard)
         };
@@ -67,20 +67,20 @@ impl Inner {
         if before.has_same_ring(listed.iter().map(|shard| (shard.name.as_str(), shard.weight))) {
             return Ok(());
         }
-        self.map.store(Arc::new(Map::new(Routing::Ring(ring(listed)), shards)));
-        self.layout.send_replace(());
+        self.map.store(Arc::new(ShardMap::new(Routing::Ring(ring(listed)), shards)));
+        self.layout_changed.send_replace(());
         Ok(())
     }
 
-    pub(in crate::store) fn shard(&self, name: &str, redis: &settings::Redis) -> Shard {
-        Shard::new(name, redis, &self.around, &self.layout)
+    pub(in crate::store) fn shard(&self, name: &str, redis: &settings::RedisConfig) -> Shard {
+        Shard::new(name, redis, &self.node_context, &self.layout_changed)
     }
 }
 
-fn nodes(shard: &settings::Shard) -> Vec<Address> {
+fn nodes(shard: &settings::ShardConfig) -> Vec<Address> {
     std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect()
 }
 
-fn ring(listed: &[settings::Shard]) -> Ring {
+fn ring(listed: &[settings::ShardConfig]) -> Ring {
     Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)))
 }

@@ -1,7 +1,7 @@
 //! The background tasks of the store: a connection is kept for every node that there is, roles are watched in every
 //! shard that there is.
 
-use crate::store::{Inner, node::NodeId, node::connection_task};
+use crate::store::{StoreCore, node::NodeId, node::connection_task};
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,
@@ -13,7 +13,7 @@ use tokio::{
 };
 
 /// What runs for whom.
-struct Tasks {
+struct ConnectionTasks {
     /// Event loops that connections are spread over.
     workers: Vec<Handle>,
     running: JoinSet<()>,
@@ -23,15 +23,16 @@ struct Tasks {
 }
 
 /// Keeps all connections open and follows promotions until it is dropped.
-pub async fn maintain(store: &Arc<Inner>, workers: Vec<Handle>) {
+pub async fn run(store: &Arc<StoreCore>, workers: Vec<Handle>) {
     let workers = if workers.is_empty() { vec![Handle::current()] } else { workers };
-    let mut tasks = Tasks { workers, running: JoinSet::new(), of_nodes: HashMap::new(), of_shards: HashMap::new() };
-    let mut layout = store.layout.subscribe();
+    let mut tasks =
+        ConnectionTasks { workers, running: JoinSet::new(), of_nodes: HashMap::new(), of_shards: HashMap::new() };
+    let mut layout = store.layout_changed.subscribe();
     let mut topology = pin!(follow_topology(store));
     loop {
         // Seen before the look, so that a change during it is looked at again.
         layout.borrow_and_update();
-        tasks.fit(store);
+        tasks.reconcile(store);
         tokio::select! {
             () = &mut topology => return,
             changed = layout.changed() => if changed.is_err() { return },
@@ -43,10 +44,10 @@ pub async fn maintain(store: &Arc<Inner>, workers: Vec<Handle>) {
 }
 
 /// Follows whoever knows which nodes there are, for ever.
-async fn follow_topology(store: &Inner) {
+async fn follow_topology(store: &StoreCore) {
     match (&store.cluster, &store.sentinels) {
-        (Some(cluster), _) => cluster.follow(store).await,
-        (None, Some(sentinels)) => sentinels.follow().await,
+        (Some(cluster), _) => cluster.run(store).await,
+        (None, Some(sentinels)) => sentinels.run().await,
         (None, None) => std::future::pending().await,
     }
 }
@@ -56,26 +57,26 @@ fn report(error: &JoinError) {
     tracing::error!(%error, "a background task failed");
 }
 
-impl Tasks {
+impl ConnectionTasks {
     /// Starts what is missing and ends what nobody needs any more.
-    fn fit(&mut self, store: &Arc<Inner>) {
+    fn reconcile(&mut self, store: &Arc<StoreCore>) {
         let map = store.map.load_full();
         let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
-        for shard in map.connected() {
+        for shard in map.connected_shards() {
             let identity = Arc::as_ptr(shard) as usize;
             shards.insert(identity);
             self.of_shards.entry(identity).or_insert_with(|| {
                 let shard = Arc::clone(shard);
-                self.running.spawn(async move { shard.watch_roles().await })
+                self.running.spawn(async move { shard.run().await })
             });
             for node in shard.members().nodes() {
                 nodes.insert(node.id);
                 let (running, workers) = (&mut self.running, &self.workers);
                 // Connection by connection: each worker uses the one that is kept where it runs itself.
                 let keep = |number: usize| {
-                    running.spawn_on(connection_task::keep(Arc::clone(node), number), &workers[number % workers.len()])
+                    running.spawn_on(connection_task::run(Arc::clone(node), number), &workers[number % workers.len()])
                 };
-                self.of_nodes.entry(node.id).or_insert_with(|| (0..node.links()).map(keep).collect());
+                self.of_nodes.entry(node.id).or_insert_with(|| (0..node.connection_count()).map(keep).collect());
             }
         }
         self.of_nodes.retain(|node, tasks| nodes.contains(node) || end(tasks));

@@ -71,7 +71,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    pub fn note(&self, took: Duration) {
+    pub fn observe(&self, took: Duration) {
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| bound * 1_000 < ns);
         self.counts[bucket].fetch_add(1, Relaxed);
@@ -126,7 +126,7 @@ mod tests {
         let histogram = Histogram::default();
         assert_eq!(quantile_us(&histogram.buckets(), 0.5), None);
         for us in [50; 98].into_iter().chain([600, 20_000_000]) {
-            histogram.note(Duration::from_micros(us));
+            histogram.observe(Duration::from_micros(us));
         }
         let of = |part| quantile_us(&histogram.buckets(), part).expect("some were noted");
         assert!((0.0..=100.0).contains(&of(0.5)) && (500.0..=1_000.0).contains(&of(0.985)), "{}", of(0.985));
@@ -137,7 +137,7 @@ mod tests {
     fn a_bucket_holds_what_took_no_longer_than_its_upper_end() {
         let histogram = Histogram::default();
         for us in [0, 100, 101, 10_000_000, 10_000_001] {
-            histogram.note(Duration::from_micros(us));
+            histogram.observe(Duration::from_micros(us));
         }
         let (sum, buckets) = histogram.read();
         assert!((sum - 20.000_202).abs() < 1e-6, "{sum}");

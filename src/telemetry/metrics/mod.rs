@@ -18,9 +18,9 @@ pub use labels::{
     Exported, Fallback, Kind, Label, LinkState, Listener, Login, Lookup, NodeFailure, NodeRole, Opening, Outcome,
     Redirection, Reload, Shed,
 };
-pub use page::{Exposition, Page};
+pub use page::{Exposition, MetricsWriter};
 pub use process::write as write_process;
-pub use requests::{Measured, Requests, Tally};
+pub use requests::{RequestMetrics, RequestTimer, Tally};
 
 use super::events::Events;
 use std::{
@@ -36,7 +36,7 @@ use tokio::runtime::Handle;
 /// What one service counts. The store's shards and nodes count for themselves.
 #[derive(Default)]
 pub struct Metrics {
-    pub requests: Requests,
+    pub requests: RequestMetrics,
     pub sheds: Counters<Shed>,
     pub tokens: Counters<Lookup>,
     pub sealed: Counter,
@@ -46,19 +46,19 @@ pub struct Metrics {
     pub hedges_won: Counter,
     pub write_retries: Counter,
     pub redirections: Counters<Redirection>,
-    pub settings: Settings,
+    pub settings: SettingsMetrics,
     /// When the certificate ends, in seconds since 1970; 0 if that is not known.
     pub certificate_expiry_secs: AtomicU64,
     /// What happened that people want to know.
     pub events: Arc<Events>,
-    ports: [Connections; 2],
+    ports: [ConnectionMetrics; 2],
     /// The event loops of the workers, once they run.
     pub workers: OnceLock<Vec<Handle>>,
 }
 
 /// The connections to one port.
 #[derive(Default)]
-pub struct Connections {
+pub struct ConnectionMetrics {
     pub accepted: Counter,
     pub closed: Counter,
     pub refused: Counter,
@@ -68,13 +68,13 @@ pub struct Connections {
 }
 
 /// The reading of the settings.
-pub struct Settings {
+pub struct SettingsMetrics {
     reloads: Counters<Reload>,
     last_refused: AtomicBool,
     loaded_secs: AtomicU64,
 }
 
-impl Default for Settings {
+impl Default for SettingsMetrics {
     fn default() -> Self {
         Self {
             reloads: Counters::default(),
@@ -84,7 +84,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl SettingsMetrics {
     /// Notes that settings were read anew, and whether they took effect.
     pub fn note(&self, reload: Reload) {
         self.reloads.count(reload);
@@ -97,11 +97,11 @@ impl Settings {
 
 impl Metrics {
     /// Of one port.
-    pub fn connections(&self, listener: Listener) -> &Connections {
+    pub fn connections(&self, listener: Listener) -> &ConnectionMetrics {
         &self.ports[listener.position()]
     }
 
-    pub fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+    pub fn write(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
         self.requests.write(page)?;
         page.counter(&names::TOKEN_CACHE, self.tokens.rows())?;
         page.counter(&names::SHEDS, self.sheds.rows())?;
@@ -120,13 +120,13 @@ impl Metrics {
         page.info(&names::BUILD, [env!("CARGO_PKG_VERSION")])
     }
 
-    fn write_connections(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn write_connections(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
         let expiry = Some(self.certificate_expiry_secs.load(Relaxed)).filter(|secs| *secs > 0);
         page.gauge(&names::CERTIFICATE_EXPIRY, expiry.map(|secs| ([], secs)))?;
-        let ports = |read: fn(&Connections) -> u64| {
+        let ports = |read: fn(&ConnectionMetrics) -> u64| {
             Listener::ALL.iter().map(move |listener| ([listener.name()], read(self.connections(*listener))))
         };
-        page.gauge(&names::CONNECTIONS, ports(Connections::open))?;
+        page.gauge(&names::CONNECTIONS, ports(ConnectionMetrics::open))?;
         page.gauge(&names::CONNECTIONS_MAX, ports(|port| port.most.load(Relaxed)))?;
         page.counter(&names::CONNECTIONS_ACCEPTED, ports(|port| port.accepted.get()))?;
         page.counter(&names::CONNECTIONS_REFUSED, ports(|port| port.refused.get()))?;
@@ -134,7 +134,7 @@ impl Metrics {
     }
 }
 
-impl Connections {
+impl ConnectionMetrics {
     fn open(&self) -> u64 {
         // In this order: one that is closed in between must not make the difference negative.
         let closed = self.closed.get();

@@ -21,8 +21,8 @@ pub struct Exposition(Registry);
 
 impl Exposition {
     /// Adds metrics, which `write` writes each time they are asked for.
-    pub fn add(&mut self, write: impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static) {
-        self.0.register_collector(Box::new(Source(write)));
+    pub fn add(&mut self, write: impl Fn(&mut MetricsWriter<'_>) -> fmt::Result + Send + Sync + 'static) {
+        self.0.register_collector(Box::new(MetricsSource(write)));
     }
 
     /// The text format of `OpenMetrics` 1.0.
@@ -53,27 +53,27 @@ impl Exposition {
     }
 }
 
-struct Source<F>(F);
+struct MetricsSource<F>(F);
 
-impl<F> fmt::Debug for Source<F> {
+impl<F> fmt::Debug for MetricsSource<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Source")
     }
 }
 
-impl<F: Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static> Collector for Source<F> {
+impl<F: Fn(&mut MetricsWriter<'_>) -> fmt::Result + Send + Sync + 'static> Collector for MetricsSource<F> {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        (self.0)(&mut Page(encoder))
+        (self.0)(&mut MetricsWriter(encoder))
     }
 }
 
 /// Takes metrics; each of them once, with all its rows.
-pub struct Page<'a>(DescriptorEncoder<'a>);
+pub struct MetricsWriter<'a>(DescriptorEncoder<'a>);
 
 /// Values for a metric's labels, in the order in which it names them.
 type Labels<'l> = Vec<(&'static str, &'l str)>;
 
-impl Page<'_> {
+impl MetricsWriter<'_> {
     pub fn counter<'l, const N: usize>(
         &mut self,
         metric: &Metric,

@@ -1,6 +1,6 @@
 //! What the operating system knows of this process. Linux tells it in `/proc`; elsewhere it is left out.
 
-use super::{names, page::Page};
+use super::{names, page::MetricsWriter};
 use std::{fmt, fs};
 
 /// A look at the process.
@@ -13,7 +13,7 @@ struct Process {
     start_secs: Option<f64>,
 }
 
-pub fn write(page: &mut Page<'_>) -> fmt::Result {
+pub fn write(page: &mut MetricsWriter<'_>) -> fmt::Result {
     let process = Process::look();
     page.seconds(&names::PROCESS_CPU, process.cpu_secs.map(|secs| ([], secs)))?;
     page.gauge(&names::PROCESS_MEMORY, process.resident_bytes.map(|bytes| ([], bytes)))?;

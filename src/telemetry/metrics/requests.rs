@@ -4,21 +4,21 @@ use super::{
     count::{Buckets, Counters, Histogram},
     labels::{Kind, Label, Login, Outcome},
     names,
-    page::Page,
+    page::MetricsWriter,
 };
 use crate::telemetry::traces;
 use std::{fmt, thread, time::Instant};
 use tracing::Span;
 
 /// All that were answered, or given up by their callers.
-pub struct Requests {
+pub struct RequestMetrics {
     /// By kind and outcome.
     durations: Box<[Histogram]>,
     /// Commands of batches, by kind.
     in_batches: Box<[Counters<Outcome>]>,
 }
 
-impl Default for Requests {
+impl Default for RequestMetrics {
     fn default() -> Self {
         let cells = Kind::ALL.len() * Outcome::ALL.len();
         Self {
@@ -44,8 +44,8 @@ pub struct Tally {
 }
 
 /// A request that is being answered. When it is dropped it is noted, with what is known by then.
-pub struct Measured<'m> {
-    requests: &'m Requests,
+pub struct RequestTimer<'m> {
+    requests: &'m RequestMetrics,
     start: Instant,
     /// Where it is traced.
     span: Span,
@@ -54,12 +54,12 @@ pub struct Measured<'m> {
     pub outcome: Outcome,
 }
 
-impl Drop for Measured<'_> {
+impl Drop for RequestTimer<'_> {
     fn drop(&mut self) {
         if self.outcome == Outcome::Cancelled && thread::panicking() {
             self.outcome = Outcome::InternalError;
         }
-        self.requests.duration(self.kind, self.outcome).note(self.start.elapsed());
+        self.requests.duration(self.kind, self.outcome).observe(self.start.elapsed());
         if self.kind.command() != "none" {
             self.span.record("command", self.kind.command());
         }
@@ -67,9 +67,15 @@ impl Drop for Measured<'_> {
     }
 }
 
-impl Requests {
-    pub fn start(&self, kind: Kind) -> Measured<'_> {
-        Measured { requests: self, start: Instant::now(), span: traces::current(), kind, outcome: Outcome::Cancelled }
+impl RequestMetrics {
+    pub fn start(&self, kind: Kind) -> RequestTimer<'_> {
+        RequestTimer {
+            requests: self,
+            start: Instant::now(),
+            span: traces::current(),
+            kind,
+            outcome: Outcome::Cancelled,
+        }
     }
 
     /// Counts one command of a batch.
@@ -108,7 +114,7 @@ impl Requests {
         &self.durations[kind.position() * Outcome::ALL.len() + outcome.position()]
     }
 
-    pub(super) fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+    pub(super) fn write(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
         let cells = Kind::ALL.iter().flat_map(|kind| Outcome::ALL.iter().map(move |outcome| (*kind, *outcome)));
         // What never happened would be most of the page.
         let durations = cells
@@ -144,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_request_counts_with_what_is_known_of_it_when_it_ends() {
-        let requests = Requests::default();
+        let requests = RequestMetrics::default();
         let mut measured = requests.start(Kind::Unread);
         (measured.kind, measured.outcome) = (Kind::Read, Outcome::NotFound);
         drop(measured);

@@ -1,11 +1,11 @@
 //! What tokio knows of its threads and tasks.
 
-use super::{names, page::Page};
+use super::{names, page::MetricsWriter};
 use std::fmt;
 use tokio::runtime::{Handle, RuntimeMetrics};
 
 /// Writes what is known of the event loops of the workers, each of which has one thread.
-pub fn write(page: &mut Page<'_>, workers: &[Handle]) -> fmt::Result {
+pub fn write(page: &mut MetricsWriter<'_>, workers: &[Handle]) -> fmt::Result {
     let all: Vec<RuntimeMetrics> = workers.iter().map(Handle::metrics).collect();
     page.gauge(&names::RUNTIME_WORKERS, [([], all.len())])?;
     page.gauge(&names::RUNTIME_TASKS, [([], all.iter().map(RuntimeMetrics::num_alive_tasks).sum::<usize>())])?;

@@ -4,7 +4,7 @@
 //! refuses or is not there is felt by the task alone.
 
 use crate::{
-    settings::Collector,
+    settings::CollectorConfig,
     telemetry::metrics::{Counters, Exported},
 };
 use opentelemetry::{Context, KeyValue};
@@ -65,7 +65,7 @@ pub struct Export {
 }
 
 /// A queue to a collector, with both its ends.
-pub fn queue(collector: &Collector, counts: &Arc<Counters<Exported>>) -> (Queue, Export) {
+pub fn queue(collector: &CollectorConfig, counts: &Arc<Counters<Exported>>) -> (Queue, Export) {
     let (sender, spans) = mpsc::channel(QUEUE_SPANS_MAX);
     let resource = Resource::builder_empty()
         .with_service_name(collector.service_name.clone())

@@ -8,8 +8,8 @@ mod export;
 mod layer;
 mod sample;
 
-use super::metrics::{Counters, Exported, Label, Outcome, Page, names};
-use crate::{settings::Telemetry, types::Address};
+use super::metrics::{Counters, Exported, Label, MetricsWriter, Outcome, names};
+use crate::{settings::TelemetryConfig, types::Address};
 use export::{Export, Queue};
 use layer::SpanLayer;
 use opentelemetry::{
@@ -18,7 +18,7 @@ use opentelemetry::{
     trace::TraceContextExt,
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use sample::Sample;
+use sample::TraceSampler;
 use std::{
     fmt,
     sync::{
@@ -37,10 +37,10 @@ static ON: AtomicBool = AtomicBool::new(false);
 
 /// The traces of the process. A clone is a handle on the same ones; the default stands for none.
 #[derive(Clone, Default)]
-pub struct Traces(Option<Arc<Inner>>);
+pub struct Traces(Option<Arc<TracesInner>>);
 
-struct Inner {
-    sample: Sample,
+struct TracesInner {
+    sample: TraceSampler,
     counts: Arc<Counters<Exported>>,
     queue: Queue,
     /// Until it runs.
@@ -48,12 +48,12 @@ struct Inner {
 }
 
 impl Traces {
-    pub fn new(telemetry: &Telemetry) -> Self {
+    pub fn new(telemetry: &TelemetryConfig) -> Self {
         Self(telemetry.collector.as_ref().map(|collector| {
             let counts = Arc::<Counters<Exported>>::default();
             let (queue, export) = export::queue(collector, &counts);
-            let sample = Sample::new(telemetry.sample_ratio);
-            Arc::new(Inner { sample, counts, queue, export: Mutex::new(Some(export)) })
+            let sample = TraceSampler::new(telemetry.sample_ratio);
+            Arc::new(TracesInner { sample, counts, queue, export: Mutex::new(Some(export)) })
         }))
     }
 
@@ -91,7 +91,7 @@ impl Traces {
     }
 
     /// Writes what became of the spans.
-    pub fn write_metrics(&self, page: &mut Page<'_>) -> fmt::Result {
+    pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
         let none = Counters::default();
         let counts = self.0.as_ref().map_or(&none, |inner| &*inner.counts);
         page.counter(&names::SPANS, counts.rows())
@@ -102,7 +102,7 @@ impl Traces {
     }
 
     /// The span of a request, if it is traced: as its caller's `traceparent` says, else by chance.
-    pub fn request(&self, name: &str, id: &str, caller: &Caller<'_>) -> Span {
+    pub fn request(&self, name: &str, id: &str, caller: &RemoteContext<'_>) -> Span {
         let Some(inner) = &self.0 else { return Span::none() };
         let caller = caller.context();
         let is_traced = match &caller {
@@ -184,12 +184,12 @@ pub fn trace_id() -> Option<String> {
 }
 
 /// What a caller says of the trace that its request belongs to: W3C Trace Context.
-pub struct Caller<'h> {
+pub struct RemoteContext<'h> {
     pub traceparent: Option<&'h str>,
     pub tracestate: Option<&'h str>,
 }
 
-impl Caller<'_> {
+impl RemoteContext<'_> {
     fn context(&self) -> Option<Context> {
         self.traceparent?;
         let context = TraceContextPropagator::new().extract_with_context(&Context::new(), self);
@@ -198,7 +198,7 @@ impl Caller<'_> {
     }
 }
 
-impl Extractor for Caller<'_> {
+impl Extractor for RemoteContext<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         match name {
             "traceparent" => self.traceparent,

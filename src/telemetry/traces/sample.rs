@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A share of all requests, spread as by chance.
-pub struct Sample {
+pub struct TraceSampler {
     /// From 0 to 1, as the bits of an `f64`.
     ratio: AtomicU64,
     count: AtomicU64,
 }
 
-impl Sample {
+impl TraceSampler {
     pub fn new(ratio: f64) -> Self {
         Self { ratio: AtomicU64::new(ratio.to_bits()), count: AtomicU64::new(0) }
     }
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn the_share_is_kept() {
         let taken = |ratio: f64| {
-            let sample = Sample::new(ratio);
+            let sample = TraceSampler::new(ratio);
             (0..10_000).filter(|_| sample.next()).count()
         };
         assert_eq!((taken(0.0), taken(1.0)), (0, 10_000));

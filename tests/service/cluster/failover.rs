@@ -2,7 +2,7 @@
 
 use super::{connections, load, read, serve, until_ready, write};
 use crate::harness::{Cluster, eventually};
-use cachefront::cli::dev::local_redis::Node;
+use cachefront::cli::dev::local_redis::RedisProcess;
 use serde_json::json;
 use std::process::Command;
 
@@ -121,10 +121,10 @@ async fn a_master_that_slept_through_its_replacement_is_written_to_no_more() {
 }
 
 /// A process that does not run until this is dropped.
-struct Asleep<'a>(&'a Node);
+struct Asleep<'a>(&'a RedisProcess);
 
 impl<'a> Asleep<'a> {
-    fn new(node: &'a Node) -> Self {
+    fn new(node: &'a RedisProcess) -> Self {
         signal("-STOP", node);
         Self(node)
     }
@@ -136,7 +136,7 @@ impl Drop for Asleep<'_> {
     }
 }
 
-fn signal(name: &str, node: &Node) {
+fn signal(name: &str, node: &RedisProcess) {
     let status = Command::new("kill").args([name, &node.process_id().to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
 }

@@ -2,7 +2,7 @@
 
 use super::{calls, keys_in, read, readiness, serve, until_ready, write};
 use crate::harness::{Cluster, Service, authority, eventually};
-use cachefront::cli::dev::local_redis::{Group, Layout};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -108,7 +108,7 @@ async fn nodes_are_called_as_the_cluster_calls_them() {
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn a_cluster_that_speaks_tls_is_served_by_its_tls_ports() {
-    if Group::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
+    if RedisGroup::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
         .is_err()
     {
         eprintln!("skipped: this redis-server was built without TLS");

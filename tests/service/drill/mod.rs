@@ -9,7 +9,7 @@ mod nodes;
 mod rules;
 
 use crate::harness::{Instance, Prometheus, redis};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use futures_util::future::join_all;
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ pub struct Drill {
     targets: Mutex<Vec<String>>,
     rows: Mutex<BTreeMap<String, Row>>,
     /// Ends what is left over.
-    group: Group,
+    group: RedisGroup,
 }
 
 struct Row {

@@ -5,21 +5,21 @@ use super::{
     load::{Busy, caller},
 };
 use crate::harness::{Instance, redis, redis_section, settled, start};
-use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::json;
 
-async fn before(drill: &Drill, group: &Group) -> Instance {
+async fn before(drill: &Drill, group: &RedisGroup) -> Instance {
     let instance = Instance::start(&drill.group, &redis_section(group)).await;
     drill.watch(&instance).await;
     settled(group).await;
     instance
 }
 
-fn tell(node: &Node, command: &str) {
+fn tell(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
 
-fn follow(node: &Node, master: &Node) {
+fn follow(node: &RedisProcess, master: &RedisProcess) {
     tell(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }
 

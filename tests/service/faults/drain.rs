@@ -2,7 +2,7 @@
 
 use super::until_ready;
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use cachefront::settings::hash_api_key;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ async fn until_closed(service: &Service) {
 }
 
 /// Waits until a write is in Redis, which holds its answer back.
-async fn until_in_flight(group: &Group) {
+async fn until_in_flight(group: &RedisGroup) {
     eventually("the command waits in Redis", async || {
         group.master(0).ask("CLIENT LIST").expect("an answer").contains(" cmd=set ").then_some(())
     })

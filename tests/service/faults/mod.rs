@@ -10,15 +10,15 @@ mod start;
 mod under_load;
 
 use crate::harness::{Answer, Service, eventually};
-use cachefront::cli::dev::local_redis::Node;
+use cachefront::cli::dev::local_redis::RedisProcess;
 use std::process::Command;
 
 /// Stops a process from running, without ending it.
-pub fn pause(node: &Node) {
+pub fn pause(node: &RedisProcess) {
     signal("-STOP", node.process_id());
 }
 
-pub fn resume(node: &Node) {
+pub fn resume(node: &RedisProcess) {
     signal("-CONT", node.process_id());
 }
 
@@ -28,16 +28,16 @@ pub fn signal(name: &str, process: u32) {
 }
 
 /// Sends a command to a node, which has to agree.
-fn tell(node: &Node, command: &str) {
+fn tell(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
 
-fn follow(node: &Node, master: &Node) {
+fn follow(node: &RedisProcess, master: &RedisProcess) {
     tell(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }
 
 /// Makes `heir` the master of the others.
-fn promote(heir: &Node, others: &[&Node]) {
+fn promote(heir: &RedisProcess, others: &[&RedisProcess]) {
     tell(heir, "REPLICAOF NO ONE");
     for other in others {
         follow(other, heir);

@@ -2,10 +2,10 @@
 
 use super::{follow, tell, until_ready};
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use serde_json::json;
 
-async fn service(group: &Group) -> (Service, Caller) {
+async fn service(group: &RedisGroup) -> (Service, Caller) {
     let service = Service::plain(&redis_section(group));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;

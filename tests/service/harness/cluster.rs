@@ -1,13 +1,13 @@
 //! A Redis Cluster of real processes.
 
 use super::PATIENCE;
-use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
 
 /// Dropped, it is gone.
 pub struct Cluster {
     /// Masters first, then their replicas, then those that were added.
-    groups: Vec<Group>,
+    groups: Vec<RedisGroup>,
     masters: usize,
     replicas_each: usize,
     password: String,
@@ -51,7 +51,7 @@ impl Cluster {
         format!("[redis]\ncluster={}\npassword={}\n", nodes.join(", "), self.password)
     }
 
-    pub fn node(&self, number: usize) -> &Node {
+    pub fn node(&self, number: usize) -> &RedisProcess {
         self.groups[number].master(0)
     }
 
@@ -189,11 +189,11 @@ impl Cluster {
     }
 
     /// Another program may take a port between the moment it is found free and the start.
-    fn start_node(&self) -> Group {
+    fn start_node(&self) -> RedisGroup {
         (0..5).find_map(|_| self.try_to_start_node().ok()).expect("a node starts")
     }
 
-    fn try_to_start_node(&self) -> Result<Group, String> {
+    fn try_to_start_node(&self) -> Result<RedisGroup, String> {
         let port = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
         let (bus, tls) = (port().port().to_string(), port().port().to_string());
         let speaks_tls = self.arguments.iter().any(|argument| argument == "--tls-cluster");
@@ -202,7 +202,7 @@ impl Cluster {
         let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
         let own = own.into_iter().chain(tls).chain(["--repl-ping-replica-period", "1"]).map(str::to_owned);
         let arguments = own.chain(self.arguments.iter().cloned()).collect();
-        Group::start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
+        RedisGroup::start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
     }
 
     /// Waits until every node knows every other one, and that all replicas can be read.

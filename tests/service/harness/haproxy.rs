@@ -1,7 +1,7 @@
 //! A real `HAProxy` in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
 
 use super::{Caller, Place, authority, eventually};
-use cachefront::cli::dev::local_redis::{Group, free_port};
+use cachefront::cli::dev::local_redis::{RedisGroup, free_port};
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ pub struct HaProxy {
 impl HaProxy {
     /// `None`, with a sentence, where there is no `HAProxy`.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    pub async fn start(group: &Group, tls: Tls, places: &[Place]) -> Option<Self> {
+    pub async fn start(group: &RedisGroup, tls: Tls, places: &[Place]) -> Option<Self> {
         let Some(program) = find() else {
             eprintln!("skipped: there is no haproxy; `make test` installs it where there is apt-get");
             return None;

@@ -2,7 +2,7 @@
 
 use super::{API_KEY, authority, eventually};
 use crate::harness::service::JWT_SECRET;
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use std::{
     fs::File,
     path::Path,
@@ -34,13 +34,13 @@ pub struct Instance {
 
 impl Instance {
     /// Starts the program; it ends with `group` at the latest.
-    pub async fn start(group: &Group, sections: &str) -> Self {
+    pub async fn start(group: &RedisGroup, sections: &str) -> Self {
         Self::start_by(group, sections, &[]).await
     }
 
     /// As [`Instance::start`], by a program that is given the command line of the service after its own arguments
     /// and becomes it.
-    pub async fn start_by(group: &Group, sections: &str, starter: &[&str]) -> Self {
+    pub async fn start_by(group: &RedisGroup, sections: &str, starter: &[&str]) -> Self {
         Self::launch(group, &Place::default(), sections, starter).await
     }
 
@@ -50,11 +50,11 @@ impl Instance {
     }
 
     /// As [`Instance::start`], at a place of one's choice.
-    pub async fn start_at(group: &Group, place: &Place, sections: &str) -> Self {
+    pub async fn start_at(group: &RedisGroup, place: &Place, sections: &str) -> Self {
         Self::launch(group, place, sections, &[]).await
     }
 
-    async fn launch(group: &Group, place: &Place, sections: &str, starter: &[&str]) -> Self {
+    async fn launch(group: &RedisGroup, place: &Place, sections: &str, starter: &[&str]) -> Self {
         let Place { host, port, admin_port } = place;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = authority().issue(folder.path(), "service");

@@ -26,7 +26,7 @@ pub use sentinels::{Sentinels, Unusual};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
 
-use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
@@ -39,16 +39,16 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 pub const API_KEY: &str = "a-shared-secret-for-the-tests";
 
 /// A group of Redis processes of one's own.
-pub fn redis(shards: usize, replicas: usize) -> Group {
+pub fn redis(shards: usize, replicas: usize) -> RedisGroup {
     start(&Layout { shards, replicas, ..Layout::default() })
 }
 
-pub fn start(layout: &Layout) -> Group {
-    Group::start(layout).unwrap_or_else(|problem| panic!("{problem}"))
+pub fn start(layout: &Layout) -> RedisGroup {
+    RedisGroup::start(layout).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// How often a node has run a command.
-pub fn calls(node: &Node, command: &str) -> u64 {
+pub fn calls(node: &RedisProcess, command: &str) -> u64 {
     let statistics = node.ask("INFO commandstats").expect("an answer");
     let prefix = format!("cmdstat_{command}:calls=");
     let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
@@ -56,7 +56,7 @@ pub fn calls(node: &Node, command: &str) -> u64 {
 }
 
 /// Waits until what is written to the masters is at their replicas: at first it takes up to a second.
-pub async fn settled(group: &Group) {
+pub async fn settled(group: &RedisGroup) {
     static TIMES: AtomicU64 = AtomicU64::new(0);
     // Another value each time, so that it is no earlier one that is seen.
     let mark = format!("time-{}", TIMES.fetch_add(1, Relaxed));

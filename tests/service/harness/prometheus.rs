@@ -1,7 +1,7 @@
 //! A real Prometheus that scrapes services, and dies with this process.
 
 use super::eventually;
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use serde_json::{Value, json};
 use std::{
     fs::File,
@@ -24,7 +24,7 @@ pub struct Prometheus {
 
 impl Prometheus {
     /// Starts it, with these rules; it ends with `group` at the latest. `None` where it is not installed.
-    pub async fn start(group: &Group, target: SocketAddr, rules: &Path) -> Option<Self> {
+    pub async fn start(group: &RedisGroup, target: SocketAddr, rules: &Path) -> Option<Self> {
         let started = Self::start_empty(group, rules, Duration::from_millis(250))?;
         started.watch(&[target.to_string()]);
         eventually("Prometheus has scraped the service", async || {
@@ -36,7 +36,7 @@ impl Prometheus {
     }
 
     /// As [`Prometheus::start`], without anything to scrape, which it is to do so often.
-    pub fn start_empty(group: &Group, rules: &Path, every: Duration) -> Option<Self> {
+    pub fn start_empty(group: &RedisGroup, rules: &Path, every: Duration) -> Option<Self> {
         if !is_installed("prometheus") {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Real sentinels that watch a group, and die with this process.
 
 use super::{PATIENCE, eventually};
-use cachefront::{cli::dev::local_redis::Group, types::Address};
+use cachefront::{cli::dev::local_redis::RedisGroup, types::Address};
 use std::{
     fmt::Write as _,
     io::{self, BufRead, BufReader, Write as _},
@@ -49,11 +49,11 @@ struct Sentinel {
 
 impl Sentinels {
     /// Starts them and waits until they know each other and all replicas.
-    pub fn start(group: &Group, quorum: usize) -> Self {
+    pub fn start(group: &RedisGroup, quorum: usize) -> Self {
         Self::start_with(group, quorum, Unusual::default())
     }
 
-    pub fn start_with(group: &Group, quorum: usize, unusual: Unusual) -> Self {
+    pub fn start_with(group: &RedisGroup, quorum: usize, unusual: Unusual) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut keeper = Command::new("/bin/sh");
         keeper

@@ -2,8 +2,8 @@
 
 use super::{API_KEY, Caller, PATIENCE, authority, redis};
 use cachefront::{
-    cli::dev::local_redis::Group,
-    server::{self, Reload, Server, Stop},
+    cli::dev::local_redis::RedisGroup,
+    server::{self, ReloadTrigger, Server, Shutdown},
     settings,
 };
 use std::{
@@ -18,15 +18,15 @@ use tempfile::TempDir;
 pub struct Service {
     pub address: SocketAddr,
     pub admin: SocketAddr,
-    stop: Stop,
-    reload: Reload,
+    stop: Shutdown,
+    reload: ReloadTrigger,
     thread: Option<JoinHandle<()>>,
     folder: TempDir,
 }
 
 /// A service with one shard, a master and three replicas, for tests that break nothing. It ends with the process.
-pub fn shared() -> &'static (Service, Group) {
-    static SHARED: OnceLock<(Service, Group)> = OnceLock::new();
+pub fn shared() -> &'static (Service, RedisGroup) {
+    static SHARED: OnceLock<(Service, RedisGroup)> = OnceLock::new();
     SHARED.get_or_init(|| {
         let group = redis(1, 3);
         (Service::start(&redis_section(&group)), group)
@@ -34,7 +34,7 @@ pub fn shared() -> &'static (Service, Group) {
 }
 
 /// The `[shard:…]` sections of a group.
-pub fn redis_section(group: &Group) -> String {
+pub fn redis_section(group: &RedisGroup) -> String {
     group.shards().fold(String::new(), |mut text, (name, master, replicas)| {
         let replicas: Vec<String> = replicas.iter().map(ToString::to_string).collect();
         let _ = write!(text, "\n[shard:{name}]\nmaster={master}\nreplicas={}\n", replicas.join(", "));
@@ -71,7 +71,7 @@ impl Service {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(async {
-                let stop = Stop::default();
+                let stop = Shutdown::default();
                 ready.send(stop.clone()).expect("the test waits");
                 server.run(listeners, stop).await.expect("the service runs until it is stopped");
             });
@@ -114,12 +114,12 @@ impl Service {
 
     /// Asks for a reload, as SIGHUP does.
     pub fn reload(&self) {
-        self.reload.ask();
+        self.reload.request();
     }
 
     /// Asks to stop, as SIGTERM does.
     pub fn stop(&self) {
-        self.stop.ask();
+        self.stop.request();
     }
 
     /// Waits until it has stopped.
@@ -139,8 +139,8 @@ pub const JWT_SECRET: &str = "a-jwt-secret-for-the-tests-0123456789";
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.stop.ask();
-        self.stop.ask();
+        self.stop.request();
+        self.stop.request();
         self.join();
     }
 }

@@ -9,7 +9,7 @@
 
 use super::KEPT;
 use crate::harness::{Caller, Service, eventually, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use std::{
@@ -111,8 +111,8 @@ impl World {
 }
 
 /// Does harm while writers write: connections end, and once in a while a replica starts from nothing.
-async fn harm(group: &Group, round: usize) {
-    let nodes: Vec<&Node> = std::iter::once(group.master(0)).chain(group.replicas(0)).collect();
+async fn harm(group: &RedisGroup, round: usize) {
+    let nodes: Vec<&RedisProcess> = std::iter::once(group.master(0)).chain(group.replicas(0)).collect();
     for step in 0..4 {
         let node = nodes[(round + step) % nodes.len()];
         // Of the service, or between master and replica.

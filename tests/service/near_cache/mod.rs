@@ -3,7 +3,7 @@
 mod coherence;
 
 use crate::harness::{Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub const KEPT: &str = "[near_cache]\nenabled=true\nage_max_ms=3600000\n";
 
 /// A service that keeps values, in front of a master and a replica.
-async fn keeping() -> (Group, Service, Caller) {
+async fn keeping() -> (RedisGroup, Service, Caller) {
     let group = redis(1, 1);
     settled(&group).await;
     let service = Service::start(&format!("{KEPT}{}", redis_section(&group)));
@@ -24,12 +24,12 @@ fn read(key: &str) -> Value {
     json!({"command": "READ", "key": key})
 }
 
-fn gets(group: &Group) -> u64 {
+fn gets(group: &RedisGroup) -> u64 {
     std::iter::once(group.master(0)).chain(group.replicas(0)).map(|node| calls(node, "get")).sum()
 }
 
 /// Reads a key until its value, as expected, is kept, so that reading it again reaches no node.
-async fn until_kept(caller: &Caller, group: &Group, key: &str, expected: Option<&Value>) {
+async fn until_kept(caller: &Caller, group: &RedisGroup, key: &str, expected: Option<&Value>) {
     eventually("it is kept", async || {
         let right = caller.read(key).await.as_ref() == expected;
         let before = gets(group);
@@ -142,7 +142,7 @@ async fn what_others_change_is_seen() {
 }
 
 /// A service that reads from a replica over a path that can be broken.
-async fn behind_a_path() -> (Group, Proxy, Service, Caller) {
+async fn behind_a_path() -> (RedisGroup, Proxy, Service, Caller) {
     let group = redis(1, 1);
     settled(&group).await;
     let path = Proxy::before(&group.replicas(0)[0].address);
@@ -176,7 +176,7 @@ async fn what_came_over_a_lost_connection_counts_no_more() {
 }
 
 /// Waits until another key is read from that node.
-async fn until_reads_at(caller: &Caller, node: &Node) {
+async fn until_reads_at(caller: &Caller, node: &RedisProcess) {
     let mut number = 0;
     eventually("the node is read", async || {
         number += 1;

@@ -8,7 +8,7 @@ use crate::{
         API_KEY, Answer, Caller, JWT_SECRET, Sentinels, Service, Unusual, authority, calls, eventually, redis, start,
     },
 };
-use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -22,7 +22,7 @@ async fn whole_service(sentinels: &Sentinels) -> (Service, Caller) {
 }
 
 /// Writes a key and waits until every replica has it, so that it has to be read whatever happens next.
-async fn write_everywhere(caller: &Caller, group: &Group, key: &str) {
+async fn write_everywhere(caller: &Caller, group: &RedisGroup, key: &str) {
     caller.write(key, &json!("v")).await;
     for replica in group.replicas(0) {
         let get = format!("GET {key}");
@@ -31,7 +31,7 @@ async fn write_everywhere(caller: &Caller, group: &Group, key: &str) {
 }
 
 /// Waits until a sentinel names another master than this one, and returns that one's port.
-async fn until_switched(sentinels: &Sentinels, number: usize, master: &str, old: &Node) -> u16 {
+async fn until_switched(sentinels: &Sentinels, number: usize, master: &str, old: &RedisProcess) -> u16 {
     eventually("a failover is made", async || {
         let answer = sentinels.ask(number, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {master}")).ok()?;
         let port = answer.lines().nth(1)?.parse().ok()?;
@@ -56,12 +56,12 @@ async fn problems(service: &Service) -> Value {
     Answer::of(reqwest::Client::new().get(format!("http://{}/readyz", service.admin))).await.json()["problems"].take()
 }
 
-fn node(group: &Group, port: u16) -> &Node {
+fn node(group: &RedisGroup, port: u16) -> &RedisProcess {
     group.replicas(0).iter().find(|node| node.address.port == port).expect("a replica was promoted")
 }
 
 /// Waits until a node answers reads.
-async fn until_read_from(caller: &Caller, node: &Node) {
+async fn until_read_from(caller: &Caller, node: &RedisProcess) {
     let mut round = 0;
     eventually("the replica is read", async || {
         round += 1;
@@ -270,7 +270,7 @@ async fn locate_asks_the_sentinels() {
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn sentinels_speak_tls_though_the_nodes_do_not() {
     let without = Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() };
-    if Group::start(&without).is_err() {
+    if RedisGroup::start(&without).is_err() {
         eprintln!("skipped: this redis-server was built without TLS");
         return;
     }

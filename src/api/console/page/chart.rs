@@ -1,6 +1,6 @@
 //! Small charts: one or two lines over the last minutes.
 
-use crate::api::console::part::{Element, el};
+use crate::api::console::part::{HtmlElement, el};
 use std::fmt::Write;
 
 const WIDTH: f64 = 150.0;
@@ -9,7 +9,7 @@ const HEIGHT: f64 = 40.0;
 const POINTS: usize = 150;
 
 /// `most`: the value at the top. Where there is no value the line has a gap.
-pub fn spark(described: &str, most: f64, lines: &[(&str, Vec<Option<f64>>)]) -> Element {
+pub fn spark(described: &str, most: f64, lines: &[(&str, Vec<Option<f64>>)]) -> HtmlElement {
     let chart = el("svg")
         .class("spark")
         .with("viewBox", format!("0 0 {WIDTH} {HEIGHT}"))

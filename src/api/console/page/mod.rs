@@ -8,8 +8,8 @@ mod tiles;
 pub use tables::{behind, summary};
 
 use super::{
-    facts::{Facts, Status},
-    part::{Element, el},
+    facts::{ConsoleSnapshot, ServiceStatus},
+    part::{HtmlElement, el},
     words::{clock, span, timestamp},
 };
 use crate::telemetry::events::{Event, EventKind};
@@ -22,7 +22,7 @@ const PROBLEMS_SHOWN: usize = 5;
 const EVENTS_SHOWN: usize = 14;
 
 /// The whole page.
-pub fn page(facts: &Facts) -> String {
+pub fn page(facts: &ConsoleSnapshot) -> String {
     let (head, foot) = FRAME.split_once("{{view}}").expect("there is a place for it");
     let mut html = head.to_owned();
     view(facts).write(&mut html);
@@ -31,7 +31,7 @@ pub fn page(facts: &Facts) -> String {
 }
 
 /// What changes.
-pub fn view(facts: &Facts) -> Element {
+pub fn view(facts: &ConsoleSnapshot) -> HtmlElement {
     el("div")
         .with("id", "view")
         .child(header(facts))
@@ -47,11 +47,11 @@ pub fn view(facts: &Facts) -> Element {
         .child(el("div").class("pair").child(events(facts)).children(patterns(facts)))
 }
 
-fn header(facts: &Facts) -> Element {
+fn header(facts: &ConsoleSnapshot) -> HtmlElement {
     let class = match facts.status {
-        Status::Ready => "good",
-        Status::Degraded => "warn",
-        Status::NotReady => "bad",
+        ServiceStatus::Ready => "good",
+        ServiceStatus::Degraded => "warn",
+        ServiceStatus::NotReady => "bad",
     };
     let about = format!("version {} · up for {}", facts.version, span(Duration::from_secs(facts.uptime_secs)));
     el("header")
@@ -60,7 +60,7 @@ fn header(facts: &Facts) -> Element {
         .child(el("p").class("note").text(about))
 }
 
-fn problems(facts: &Facts) -> Option<Element> {
+fn problems(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
     let item = |text: &String| el("li").text(text);
     let problems = &facts.problems;
     let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
@@ -74,7 +74,7 @@ fn problems(facts: &Facts) -> Option<Element> {
     })
 }
 
-fn events(facts: &Facts) -> Element {
+fn events(facts: &ConsoleSnapshot) -> HtmlElement {
     let item = |event: &Event| {
         let age = span(Duration::from_millis(facts.at_ms.saturating_sub(event.at_ms)));
         let times = if event.times > 1 { format!(" ({} times)", event.times) } else { String::new() };
@@ -108,7 +108,7 @@ fn kind(kind: EventKind) -> (&'static str, &'static str) {
     }
 }
 
-fn patterns(facts: &Facts) -> Option<Element> {
+fn patterns(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
     let patterns = facts.patterns.as_ref()?;
     Some(el("section").class("card").child(el("h2").text("Key patterns")).child(tables::patterns(patterns)))
 }

@@ -1,8 +1,8 @@
 //! The ring, drawn: a circle in which each shard has the part that it has of all keys.
 
 use crate::api::console::{
-    facts::{Facts, ShardFacts},
-    part::{Element, el},
+    facts::{ConsoleSnapshot, ShardView},
+    part::{HtmlElement, el},
     words::percent,
 };
 use std::f64::consts::TAU;
@@ -21,7 +21,7 @@ pub fn colour(position: usize) -> String {
     format!("c{}", position % COLOURS)
 }
 
-pub fn ring(facts: &Facts) -> Element {
+pub fn ring(facts: &ConsoleSnapshot) -> HtmlElement {
     let what = if facts.cluster { "slots" } else { "hash space" };
     let mut shares: Vec<String> =
         facts.shards.iter().take(16).map(|shard| format!("{} {}", shard.name, percent(shard.share))).collect();
@@ -47,7 +47,7 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn arcs(shards: &[ShardFacts]) -> Vec<Element> {
+fn arcs(shards: &[ShardView]) -> Vec<HtmlElement> {
     let gap = if shards.len() > 1 { GAP } else { 0.0 };
     let mut start = 0.0;
     let (mut arcs, mut numbers) = (Vec::new(), Vec::new());

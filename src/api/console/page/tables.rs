@@ -3,20 +3,20 @@
 
 use super::ring::{colour, counted};
 use crate::api::console::{
-    facts::{Facts, NodeFacts, Patterns, Role, ShardFacts, State},
-    part::{Element, el},
+    facts::{ConsoleSnapshot, NodeRoleView, NodeStateView, NodeView, Patterns, ShardView},
+    part::{HtmlElement, el},
     words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
 };
 
 /// A column's name, and whether figures stand in it.
-type Column = (&'static str, bool);
+type HtmlColumn = (&'static str, bool);
 
-fn table(caption: &str, columns: &[Column], rows: impl IntoIterator<Item = Vec<Element>>) -> Element {
-    let head = |(name, is_figure): &Column| {
+fn table(caption: &str, columns: &[HtmlColumn], rows: impl IntoIterator<Item = Vec<HtmlElement>>) -> HtmlElement {
+    let head = |(name, is_figure): &HtmlColumn| {
         let class = if *is_figure { "figure" } else { "" };
         el("th").class(class).with("scope", "col").with("role", "columnheader").text(name)
     };
-    let row = |cells: Vec<Element>| {
+    let row = |cells: Vec<HtmlElement>| {
         let cells = cells.into_iter().zip(columns).map(|(cell, (name, is_figure))| {
             el("td")
                 .class(if *is_figure { "figure" } else { "" })
@@ -34,16 +34,16 @@ fn table(caption: &str, columns: &[Column], rows: impl IntoIterator<Item = Vec<E
         .child(el("tbody").with("role", "rowgroup").children(rows.into_iter().map(row)))
 }
 
-fn plain(text: impl std::fmt::Display) -> Element {
+fn plain(text: impl std::fmt::Display) -> HtmlElement {
     el("span").text(text)
 }
 
 /// A word with a mark of another shape for each meaning, so that colour need not be seen.
-fn marked(class: &str, word: &str) -> Element {
+fn marked(class: &str, word: &str) -> HtmlElement {
     el("span").class(format!("state {class}")).text(word)
 }
 
-fn bar(class: &str, part: f64) -> Element {
+fn bar(class: &str, part: f64) -> HtmlElement {
     let width = format!("{:.1}", part.clamp(0.0, 1.0) * 100.0);
     let rect =
         |class: String, width: &str| el("rect").class(class).with("width", width).with("height", 6).with("rx", 3);
@@ -56,7 +56,7 @@ fn bar(class: &str, part: f64) -> Element {
         .child(rect(format!("fill {class}"), &width))
 }
 
-pub fn shards(facts: &Facts) -> Element {
+pub fn shards(facts: &ConsoleSnapshot) -> HtmlElement {
     let size = if facts.cluster { "Slots" } else { "Weight" };
     let columns = [
         ("Shard", false),
@@ -71,7 +71,7 @@ pub fn shards(facts: &Facts) -> Element {
     table("Shards", &columns, rows)
 }
 
-fn shard_row(position: usize, shard: &ShardFacts) -> Vec<Element> {
+fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     let share = el("span").class("share").child(bar(&colour(position), shard.share)).child(plain(percent(shard.share)));
     let state = match (shard.contested, shard.writable, shard.readable) {
         (true, ..) => marked("warn", "two masters"),
@@ -80,7 +80,7 @@ fn shard_row(position: usize, shard: &ShardFacts) -> Vec<Element> {
         (false, false, false) => marked("bad", "unavailable"),
     };
     let readable = shard.nodes.iter().filter(|node| node.readable).count();
-    let master = shard.nodes.iter().find(|node| node.role == Role::Master);
+    let master = shard.nodes.iter().find(|node| node.role == NodeRoleView::Master);
     let size = shard.slots.map(count).or(shard.weight.map(|weight| weight.to_string()));
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
     vec![
@@ -94,7 +94,7 @@ fn shard_row(position: usize, shard: &ShardFacts) -> Vec<Element> {
     ]
 }
 
-pub fn nodes(facts: &Facts) -> Element {
+pub fn nodes(facts: &ConsoleSnapshot) -> HtmlElement {
     let columns = [
         ("Node", false),
         ("Shard", false),
@@ -115,14 +115,14 @@ pub fn nodes(facts: &Facts) -> Element {
     table("Nodes", &columns, rows)
 }
 
-fn node_row(position: usize, shard: &ShardFacts, node: &NodeFacts) -> Vec<Element> {
+fn node_row(position: usize, shard: &ShardView, node: &NodeView) -> Vec<HtmlElement> {
     let state = match (node.state, node.readable) {
-        (State::Up, true) => marked("good", "up"),
-        (State::Up, false) => marked("warn", "up, not read"),
-        (State::Connecting, _) => marked("warn", "connecting"),
-        (State::Down, _) => marked("bad", "down"),
+        (NodeStateView::Up, true) => marked("good", "up"),
+        (NodeStateView::Up, false) => marked("warn", "up, not read"),
+        (NodeStateView::Connecting, _) => marked("warn", "connecting"),
+        (NodeStateView::Down, _) => marked("bad", "down"),
     };
-    let role = if node.role == Role::Master { el("b").text("master") } else { plain("replica") };
+    let role = if node.role == NodeRoleView::Master { el("b").text("master") } else { plain("replica") };
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
     vec![
         el("code").text(&node.address),
@@ -139,7 +139,7 @@ fn node_row(position: usize, shard: &ShardFacts, node: &NodeFacts) -> Vec<Elemen
 }
 
 /// How far a replica is behind at most: it is known of when it was last asked.
-pub fn behind(node: &NodeFacts) -> String {
+pub fn behind(node: &NodeView) -> String {
     match (node.lag_ms, node.lag_bytes) {
         (Some(ms), _) => format!("≤ {}", micros(ms * 1000.0)),
         (None, Some(lag)) => bytes(lag),
@@ -147,7 +147,7 @@ pub fn behind(node: &NodeFacts) -> String {
     }
 }
 
-pub fn patterns(patterns: &Patterns) -> Element {
+pub fn patterns(patterns: &Patterns) -> HtmlElement {
     if patterns.top.is_empty() {
         return el("p").class("note").text("No command has been sampled in the last minutes.");
     }
@@ -167,7 +167,7 @@ pub fn patterns(patterns: &Patterns) -> Element {
 }
 
 /// `4 shards, 12 nodes`
-pub fn summary(facts: &Facts) -> String {
+pub fn summary(facts: &ConsoleSnapshot) -> String {
     let nodes = facts.shards.iter().map(|shard| shard.nodes.len()).sum();
     format!("{}, {}", counted(facts.shards.len(), "shard"), counted(nodes, "node"))
 }

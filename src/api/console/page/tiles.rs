@@ -2,12 +2,12 @@
 
 use super::chart::spark;
 use crate::api::console::{
-    facts::{Facts, Rate},
-    part::{Element, el},
+    facts::{ConsoleSnapshot, Rate},
+    part::{HtmlElement, el},
     words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
 };
 
-pub fn tiles(facts: &Facts) -> Element {
+pub fn tiles(facts: &ConsoleSnapshot) -> HtmlElement {
     el("section")
         .class("tiles")
         .child(el("h2").class("unseen").text("Live figures"))
@@ -15,7 +15,7 @@ pub fn tiles(facts: &Facts) -> Element {
         .children(near_cache(facts))
 }
 
-fn values(facts: &Facts, read: impl Fn(&Rate) -> Option<f64>) -> Vec<Option<f64>> {
+fn values(facts: &ConsoleSnapshot, read: impl Fn(&Rate) -> Option<f64>) -> Vec<Option<f64>> {
     facts.history.iter().map(|point| read(&point.rate)).collect()
 }
 
@@ -23,7 +23,7 @@ fn most(values: &[Option<f64>]) -> f64 {
     values.iter().flatten().copied().fold(0.0, f64::max)
 }
 
-fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: Element) -> Element {
+fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: HtmlElement) -> HtmlElement {
     el("article")
         .class("tile")
         .child(el("h3").text(name))
@@ -32,7 +32,7 @@ fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: Element) -
         .children(notes.iter().map(|note| el("p").class("note").text(note)))
 }
 
-fn requests(facts: &Facts) -> Element {
+fn requests(facts: &ConsoleSnapshot) -> HtmlElement {
     let values = values(facts, |rate| Some(rate.requests_per_sec));
     let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
     let top = most(&values);
@@ -45,7 +45,7 @@ fn requests(facts: &Facts) -> Element {
     tile("Requests", &figure(now.requests_per_sec), "per second", &notes, chart)
 }
 
-fn latency(facts: &Facts) -> Element {
+fn latency(facts: &ConsoleSnapshot) -> HtmlElement {
     let (middle, late) = (values(facts, |rate| rate.p50_us), values(facts, |rate| rate.p99_us));
     let now = &facts.rates.last_10_secs;
     let top = most(&late);
@@ -57,7 +57,7 @@ fn latency(facts: &Facts) -> Element {
     tile("Latency", number, &format!("{unit} median"), &notes, chart)
 }
 
-fn errors(facts: &Facts) -> Element {
+fn errors(facts: &ConsoleSnapshot) -> HtmlElement {
     let values = values(facts, |rate| Some(rate.errors_per_sec));
     let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
     let top = most(&values);
@@ -68,7 +68,7 @@ fn errors(facts: &Facts) -> Element {
     tile("Errors", &figure(now.errors_per_sec), "per second", &notes, chart)
 }
 
-fn near_cache(facts: &Facts) -> Option<Element> {
+fn near_cache(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
     let near = facts.near_cache.as_ref()?;
     let values = values(facts, |rate| rate.near_hits);
     let hits = facts.rates.last_10_secs.near_hits;

@@ -7,7 +7,7 @@
 mod keeper;
 mod node;
 
-pub use node::{Node, free_port};
+pub use node::{RedisProcess, free_port};
 
 use crate::types::Address;
 use keeper::Keeper;
@@ -40,10 +40,10 @@ impl Default for Layout {
 }
 
 /// Masters with their replicas; dropped, they are gone.
-pub struct Group {
-    masters: Vec<Node>,
+pub struct RedisGroup {
+    masters: Vec<RedisProcess>,
     /// By shard.
-    replicas: Vec<Vec<Node>>,
+    replicas: Vec<Vec<RedisProcess>>,
     layout: Layout,
     starter: Starter,
     // Dropped after the nodes.
@@ -51,7 +51,7 @@ pub struct Group {
     folder: TempDir,
 }
 
-impl Group {
+impl RedisGroup {
     /// Starts everything and waits until all replicas are online. The error is one sentence.
     pub fn start(layout: &Layout) -> Result<Self, String> {
         let server = find_server()?;
@@ -92,16 +92,16 @@ impl Group {
         })
     }
 
-    pub fn master(&self, shard: usize) -> &Node {
+    pub fn master(&self, shard: usize) -> &RedisProcess {
         &self.masters[shard]
     }
 
-    pub fn replicas(&self, shard: usize) -> &[Node] {
+    pub fn replicas(&self, shard: usize) -> &[RedisProcess] {
         &self.replicas[shard]
     }
 
     /// Starts one more node as the layout's are, with further arguments; it belongs to no shard.
-    pub fn add(&self, arguments: &[&str]) -> Result<Node, String> {
+    pub fn add(&self, arguments: &[&str]) -> Result<RedisProcess, String> {
         let whole = |port: u16| {
             let all = self.usual_arguments(port).into_iter().chain(arguments.iter().copied().map(str::to_owned));
             Ok(all.collect())
@@ -115,8 +115,8 @@ impl Group {
         &self,
         place: (&str, Option<u16>),
         arguments: &dyn Fn(u16) -> io::Result<Vec<String>>,
-    ) -> Result<Node, String> {
-        Node::start(&self.starter, place, arguments)
+    ) -> Result<RedisProcess, String> {
+        RedisProcess::start(&self.starter, place, arguments)
     }
 
     /// Starts any other program that is to end with this group.
@@ -142,7 +142,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for RedisGroup {
     fn drop(&mut self) {
         self.keeper.end();
     }

@@ -28,7 +28,7 @@ pub struct Starter {
 }
 
 /// One process.
-pub struct Node {
+pub struct RedisProcess {
     pub address: Address,
     /// How it was started, so that it can be started again.
     command: Mutex<Command>,
@@ -38,7 +38,7 @@ pub struct Node {
     password: String,
 }
 
-impl Node {
+impl RedisProcess {
     pub fn start(
         starter: &Starter,
         (host, port): (&str, Option<u16>),
@@ -146,7 +146,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for RedisProcess {
     fn drop(&mut self) {
         self.kill();
     }

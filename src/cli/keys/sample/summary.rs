@@ -5,7 +5,7 @@ use crate::{
         keys::ttl::left,
         table::{Column, Side, shown, table},
     },
-    store::Stored,
+    store::InspectedKey,
     types::pattern,
 };
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 /// All patterns, the most frequent first.
 pub struct Summary {
-    patterns: Vec<(String, Group)>,
+    patterns: Vec<(String, PatternGroup)>,
     keys: usize,
 }
 
 /// Keys of one pattern.
 #[derive(Default)]
-struct Group {
+struct PatternGroup {
     keys: usize,
     kinds: BTreeMap<String, usize>,
     /// Those of strings.
@@ -31,8 +31,8 @@ struct Group {
 
 impl Summary {
     /// `prefix`: leaves out all keys that do not begin so.
-    pub fn new<'a>(drawn: impl Iterator<Item = &'a (Vec<u8>, Stored)>, prefix: Option<&str>) -> Self {
-        let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    pub fn new<'a>(drawn: impl Iterator<Item = &'a (Vec<u8>, InspectedKey)>, prefix: Option<&str>) -> Self {
+        let mut groups: BTreeMap<String, PatternGroup> = BTreeMap::new();
         let mut keys = 0;
         for (key, stored) in drawn {
             let key = String::from_utf8_lossy(key);
@@ -75,7 +75,7 @@ impl Summary {
         text
     }
 
-    fn row(&self, pattern: &str, group: &Group) -> Vec<String> {
+    fn row(&self, pattern: &str, group: &PatternGroup) -> Vec<String> {
         let dash = || "-".to_owned();
         let kinds: Vec<String> = match group.kinds.len() {
             1 => group.kinds.keys().cloned().collect(),
@@ -98,7 +98,7 @@ impl Summary {
 
     pub fn documents(&self, top: usize) -> Vec<Value> {
         let ms = |ttl: Option<&Duration>| ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        let document = |(pattern, group): &(String, Group)| {
+        let document = |(pattern, group): &(String, PatternGroup)| {
             json!({
                 "pattern": pattern,
                 "keys": group.keys,
@@ -114,8 +114,8 @@ impl Summary {
     }
 }
 
-impl Group {
-    fn add(&mut self, stored: &Stored) {
+impl PatternGroup {
+    fn add(&mut self, stored: &InspectedKey) {
         self.keys += 1;
         *self.kinds.entry(stored.kind.name().to_owned()).or_default() += 1;
         self.bytes.extend(stored.bytes);

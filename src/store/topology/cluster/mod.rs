@@ -10,17 +10,17 @@ mod view;
 use crate::{
     settings,
     store::{
-        Inner,
+        StoreCore,
         node::{
-            Surroundings,
-            connect::{Login, Target},
+            NodeContext,
+            connect::{ConnectOptions, RedisEndpoint},
         },
         shard::Shard,
-        shard_map::{Map, Routing, slots::Slots},
+        shard_map::{Routing, ShardMap, slots::SlotTable},
     },
     types::{Address, Deadline},
 };
-use layout::Guest;
+use layout::UnassignedNode;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -32,75 +32,75 @@ use tokio::{
     sync::{Notify, watch},
     time::{timeout, timeout_at},
 };
-use view::Group;
+use view::ClusterShard;
 
 const NOT_REACHED: &str = "no node of the Redis Cluster has answered yet";
 
 pub struct Cluster {
     /// The nodes of the settings, asked when no other one answers.
     seeds: Vec<Address>,
-    pub(in crate::store) redis: Arc<settings::Redis>,
-    around: Surroundings,
+    pub(in crate::store) redis: Arc<settings::RedisConfig>,
+    node_context: NodeContext,
     /// Told when shards or nodes come or go.
-    pub(in crate::store) layout: watch::Sender<()>,
+    pub(in crate::store) layout_changed: watch::Sender<()>,
     /// Asks for a look at the nodes before its time.
-    pub(in crate::store) wanted: Arc<Notify>,
+    pub(in crate::store) refresh_requested: Arc<Notify>,
     /// The slots have been learned once.
     known: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<ClusterState>,
 }
 
 /// What the map was made after. Who holds it may change the map.
 #[derive(Default)]
-struct State {
+struct ClusterState {
     /// What the nodes agreed on; empty if the map has been changed since.
-    agreed: Vec<Group>,
-    guests: Vec<Guest>,
+    agreed: Vec<ClusterShard>,
+    unassigned: Vec<UnassignedNode>,
 }
 
 impl Cluster {
     /// The error says what is wrong with the certificates for Redis.
     pub fn new(
         seeds: &[Address],
-        redis: &Arc<settings::Redis>,
-        around: &Surroundings,
+        redis: &Arc<settings::RedisConfig>,
+        around: &NodeContext,
         layout: &watch::Sender<()>,
     ) -> Result<Self, String> {
         let cluster = Self {
             seeds: seeds.to_vec(),
             redis: Arc::clone(redis),
-            around: around.clone(),
-            layout: layout.clone(),
-            wanted: Arc::new(Notify::new()),
+            node_context: around.clone(),
+            layout_changed: layout.clone(),
+            refresh_requested: Arc::new(Notify::new()),
             known: AtomicBool::new(false),
             state: Mutex::default(),
         };
-        seeds.iter().try_for_each(|seed| cluster.target(seed).map(drop))?;
+        seeds.iter().try_for_each(|seed| cluster.endpoint(seed).map(drop))?;
         Ok(cluster)
     }
 
-    fn target(&self, node: &Address) -> Result<Target, String> {
-        Target::new(node, &Login::to_nodes(&self.redis), self.redis.connect_timeout)
+    fn endpoint(&self, node: &Address) -> Result<RedisEndpoint, String> {
+        RedisEndpoint::new(node, &ConnectOptions::for_nodes(&self.redis), self.redis.connect_timeout)
     }
 
     /// The map as long as nothing is known.
-    pub fn blank(&self) -> Map {
-        let nobody = self.shard("cluster").vacant(NOT_REACHED);
-        Map::new(Routing::Slots(Slots::all_at(0)), vec![Arc::new(nobody)])
+    pub fn empty_map(&self) -> ShardMap {
+        let nobody = self.shard("cluster").without_nodes(NOT_REACHED);
+        ShardMap::new(Routing::Slots(SlotTable::all_at(0)), vec![Arc::new(nobody)])
     }
 
     /// Waits, no longer than one attempt, until the slots are known.
-    pub async fn settle(&self, deadline: Deadline) {
+    pub async fn wait_until_known(&self, deadline: Deadline) {
         if self.is_known() {
             return;
         }
         let until = deadline.attempt(self.redis.attempt_timeout).instant();
-        let mut layout = self.layout.subscribe();
+        let mut layout = self.layout_changed.subscribe();
         while !self.is_known() && matches!(timeout_at(until, layout.changed()).await, Ok(Ok(()))) {}
     }
 
     /// Learns the slots, without connections that stay.
-    pub async fn discover(&self, store: &Inner, within: Duration) -> Result<(), String> {
+    pub async fn discover(&self, store: &StoreCore, within: Duration) -> Result<(), String> {
         match timeout(within, self.refresh(store, 0)).await {
             Ok(outcome) => outcome,
             Err(_) => Err("no node of the Redis Cluster answered in time".to_owned()),
@@ -108,14 +108,14 @@ impl Cluster {
     }
 
     fn shard(&self, name: &str) -> Shard {
-        Shard::new(name, &self.redis, &self.around, &self.layout).in_cluster(&self.wanted)
+        Shard::new(name, &self.redis, &self.node_context, &self.layout_changed).in_cluster(&self.refresh_requested)
     }
 
     fn is_known(&self) -> bool {
         self.known.load(Relaxed)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClusterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     store::{
-        Inner,
+        StoreCore,
         node::{Node, NodeId},
         node::{
-            connection::{GiveUp, Patience},
-            connection_class::Lane,
+            connection::{Abandon, CallTimeout},
+            connection_class::ConnectionClass,
         },
     },
     types::{Address, Deadline},
@@ -34,7 +34,7 @@ const ASKED_MAX: usize = 256;
 
 impl Cluster {
     /// Keeps the map as the cluster is, for ever.
-    pub async fn follow(&self, store: &Inner) {
+    pub async fn run(&self, store: &StoreCore) {
         let mut complained = false;
         let mut turn: usize = 0;
         loop {
@@ -47,17 +47,17 @@ impl Cluster {
                 }
                 Err(_) => {}
             }
-            self.see_off_guests(store);
+            self.expire_unassigned(store);
             turn = turn.wrapping_add(1);
             sleep(GAP).await;
             let pause = if self.is_known() { EVERY } else { EVERY_AT_FIRST };
             // Whether it was asked for or is due is the same.
-            let _due = timeout(pause, self.wanted.notified()).await;
+            let _due = timeout(pause, self.refresh_requested.notified()).await;
         }
     }
 
     /// Asks one node, and all of them if that one has something new to say or nothing.
-    pub(super) async fn refresh(&self, store: &Inner, turn: usize) -> Result<(), String> {
+    pub(super) async fn refresh(&self, store: &StoreCore, turn: usize) -> Result<(), String> {
         let mut nodes = connected(store);
         if !nodes.is_empty() {
             let first = turn % nodes.len();
@@ -84,8 +84,8 @@ impl Cluster {
     /// What a node says that there is a connection to.
     async fn ask(&self, node: &Node) -> Option<Vec<Claim>> {
         let deadline = Deadline::within(self.redis.attempt_timeout);
-        let patience = Patience { deadline, give_up: GiveUp::AtDeadline };
-        let answers = node.ask_all(&questions(), Lane::Usual, patience).await.ok()?;
+        let patience = CallTimeout { deadline, abandon: Abandon::AtDeadline };
+        let answers = node.call_all(&topology_commands(), ConnectionClass::Default, patience).await.ok()?;
         read(&answers, &node.address).ok()
     }
 
@@ -105,8 +105,8 @@ impl Cluster {
 
     /// Over a connection that is closed afterwards.
     async fn ask_seed(&self, seed: &Address) -> Result<Vec<Claim>, String> {
-        let questions = questions();
-        let mut connection = self.target(seed)?.connect(&Arc::new(Notify::new())).await?;
+        let questions = topology_commands();
+        let mut connection = self.endpoint(seed)?.connect(&Arc::new(Notify::new())).await?;
         let asked = connection.req_packed_commands(&questions, 0, questions.len());
         match timeout(self.redis.connect_timeout, asked).await {
             Ok(Ok(answers)) => read(&answers, seed),
@@ -117,14 +117,14 @@ impl Cluster {
 }
 
 /// All nodes that there are connections to.
-fn connected(store: &Inner) -> Vec<Arc<Node>> {
+fn connected(store: &StoreCore) -> Vec<Arc<Node>> {
     let map = store.map.load_full();
-    let nodes = map.connected().flat_map(|shard| shard.members().nodes().to_vec());
+    let nodes = map.connected_shards().flat_map(|shard| shard.members().nodes().to_vec());
     let up: BTreeMap<NodeId, Arc<Node>> = nodes.filter(|node| node.is_up()).map(|node| (node.id, node)).collect();
     up.into_values().collect()
 }
 
-fn questions() -> Pipeline {
+fn topology_commands() -> Pipeline {
     let mut questions = Pipeline::with_capacity(2);
     questions.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
     questions
@@ -136,6 +136,6 @@ fn read(answers: &[Value], asked: &Address) -> Result<Vec<Claim>, String> {
         return Err(error.to_string());
     }
     let mut claims = view::read_slots(slots, asked).ok_or("its answer to CLUSTER SLOTS cannot be read")?;
-    view::note_nodes(&mut claims, nodes, asked);
+    view::add_cluster_nodes(&mut claims, nodes, asked);
     Ok(claims)
 }

@@ -4,7 +4,7 @@
 //! slot the one of the higher configuration epoch is the newer. That is how the nodes themselves come to agree.
 
 use crate::{
-    store::shard_map::slots::{self, Range, SLOTS},
+    store::shard_map::slots::{self, SLOTS, SlotRange},
     types::Address,
 };
 use redis::Value;
@@ -16,7 +16,7 @@ use std::{
 /// That a master has some slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    slots: Range,
+    slots: SlotRange,
     master: Address,
     /// Sorted.
     replicas: Vec<Address>,
@@ -38,14 +38,14 @@ impl Claim {
 
 /// A master, its replicas, and the slots that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct ClusterShard {
     pub master: Address,
     /// Sorted.
     pub replicas: Vec<Address>,
-    pub slots: Vec<Range>,
+    pub slots: Vec<SlotRange>,
 }
 
-impl Group {
+impl ClusterShard {
     pub fn addresses(&self) -> Vec<Address> {
         std::iter::once(&self.master).chain(&self.replicas).cloned().collect()
     }
@@ -100,7 +100,7 @@ fn text(value: &Value) -> Option<&str> {
 }
 
 /// One line of the answer to `CLUSTER NODES`.
-struct Line<'a> {
+struct ClusterNodesLine<'a> {
     id: &'a str,
     ip: &'a str,
     port: u16,
@@ -111,7 +111,7 @@ struct Line<'a> {
     epoch: u64,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ClusterNodesLine<'a> {
     fn read(line: &'a str) -> Option<Self> {
         let words: Vec<&str> = line.split(' ').collect();
         let [id, place, flags, master_id, _, _, epoch, ..] = words[..] else { return None };
@@ -134,9 +134,10 @@ impl<'a> Line<'a> {
 /// Adds to claims what the answer to `CLUSTER NODES` of the same node says of their masters: the epochs, and the
 /// replicas that are not listed while they cannot be read, so that they are missed. Who may not ask gets neither; then
 /// each master's own word counts.
-pub fn note_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) {
-    let lines: Vec<Line<'_>> = text(answer).unwrap_or_default().lines().filter_map(Line::read).collect();
-    let by_id: HashMap<&str, &Line<'_>> = lines.iter().map(|line| (line.id, line)).collect();
+pub fn add_cluster_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) {
+    let lines: Vec<ClusterNodesLine<'_>> =
+        text(answer).unwrap_or_default().lines().filter_map(ClusterNodesLine::read).collect();
+    let by_id: HashMap<&str, &ClusterNodesLine<'_>> = lines.iter().map(|line| (line.id, line)).collect();
     for claim in claims {
         let Some(master) = by_id.get(&*claim.master_id) else { continue };
         (claim.epoch, claim.own) = (master.epoch, master.is("myself"));
@@ -158,7 +159,7 @@ pub fn note_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) {
 }
 
 /// What is true, given what several nodes claim. It depends on nothing else, so it is stable.
-pub fn agree(views: &[Vec<Claim>]) -> Vec<Group> {
+pub fn agree(views: &[Vec<Claim>]) -> Vec<ClusterShard> {
     let mut claims: Vec<&Claim> = views.iter().flatten().collect();
     // The strongest first, so that no other one takes its place.
     claims.sort_by_cached_key(|claim| Reverse(claim.strength()));
@@ -180,9 +181,13 @@ pub fn agree(views: &[Vec<Claim>]) -> Vec<Group> {
     let group = |(master, (slots, strongest)): (&&Address, &(Vec<u16>, usize))| {
         // Whoever has slots follows nobody, whatever another node has not heard yet.
         let replicas = claims[*strongest].replicas.iter().filter(|replica| !masters.contains(replica)).cloned();
-        Group { master: (*master).clone(), replicas: replicas.collect(), slots: slots::ranges(slots.iter().copied()) }
+        ClusterShard {
+            master: (*master).clone(),
+            replicas: replicas.collect(),
+            slots: slots::ranges(slots.iter().copied()),
+        }
     };
-    let mut agreed: Vec<Group> = groups.iter().map(group).collect();
+    let mut agreed: Vec<ClusterShard> = groups.iter().map(group).collect();
     agreed.sort_unstable_by_key(|group| group.slots.first().map(|range| *range.start()));
     agreed
 }

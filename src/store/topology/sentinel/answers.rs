@@ -30,8 +30,8 @@ const QUESTIONS: usize = 3;
 
 /// What a sentinel says of one master.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    Knows(Report),
+pub enum MasterReply {
+    Knows(MasterReport),
     /// It watches no master of that name.
     UnknownName,
     /// It does not tell, which is not about the name.
@@ -39,7 +39,7 @@ pub enum Reply {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct MasterReport {
     pub master: Address,
     /// Rises with every failover; a sentinel that missed one has a lower one than the others.
     pub epoch: u64,
@@ -67,27 +67,29 @@ pub fn questions<'a>(masters: impl Iterator<Item = &'a str>) -> Pipeline {
 }
 
 /// One for each master that was asked about.
-pub fn replies(values: &[Value]) -> Vec<Reply> {
+pub fn replies(values: &[Value]) -> Vec<MasterReply> {
     values.chunks(QUESTIONS).map(reply).collect()
 }
 
-fn reply(values: &[Value]) -> Reply {
-    let [master, address, replicas] = values else { return Reply::Refuses("an answer is missing".to_owned()) };
+fn reply(values: &[Value]) -> MasterReply {
+    let [master, address, replicas] = values else { return MasterReply::Refuses("an answer is missing".to_owned()) };
     if matches!((master, address), (Value::ServerError(_), Value::Nil)) {
-        return Reply::UnknownName;
+        return MasterReply::UnknownName;
     }
     if let Some(Value::ServerError(error)) = values.iter().find(|value| matches!(value, Value::ServerError(_))) {
-        return Reply::Refuses(format!("it answered {}: {}", error.code(), error.details().unwrap_or_default()));
+        return MasterReply::Refuses(format!("it answered {}: {}", error.code(), error.details().unwrap_or_default()));
     }
-    report(master, address, replicas)
-        .map_or_else(|| Reply::Refuses("it answered with what a sentinel never answers".to_owned()), Reply::Knows)
+    report(master, address, replicas).map_or_else(
+        || MasterReply::Refuses("it answered with what a sentinel never answers".to_owned()),
+        MasterReply::Knows,
+    )
 }
 
-fn report(master: &Value, address: &Value, replicas: &Value) -> Option<Report> {
+fn report(master: &Value, address: &Value, replicas: &Value) -> Option<MasterReport> {
     let Value::Array(place) = address else { return None };
     let [host, port] = &place[..] else { return None };
     let Value::Array(listed) = replicas else { return None };
-    Some(Report {
+    Some(MasterReport {
         master: parse_address(&text(host)?, &text(port)?)?,
         epoch: field(master, "config-epoch")?.parse().ok()?,
         replicas: listed.iter().filter_map(replica).take(REPLICAS_MAX).collect(),
@@ -172,27 +174,27 @@ mod tests {
                 Replica { address: at(2), down_for: None },
                 Replica { address: at(3), down_for: Some(Duration::from_millis(1500)) },
             ];
-            assert_eq!(replies(&values), [Reply::Knows(Report { master: at(9), epoch: 7, replicas })]);
+            assert_eq!(replies(&values), [MasterReply::Knows(MasterReport { master: at(9), epoch: 7, replicas })]);
         }
     }
 
     #[test]
     fn an_unknown_name_is_told_from_a_refusal() {
         let unknown = error("ERR No such master with that name");
-        assert_eq!(replies(&[unknown.clone(), Value::Nil, unknown]), [Reply::UnknownName]);
+        assert_eq!(replies(&[unknown.clone(), Value::Nil, unknown]), [MasterReply::UnknownName]);
         let refused = error("NOPERM this user has no permissions");
         let known = Value::Array(vec![bulk("10.0.0.1"), bulk("1")]);
         assert!(
-            matches!(&replies(&[refused.clone(), known, refused])[0], Reply::Refuses(why) if why.contains("NOPERM"))
+            matches!(&replies(&[refused.clone(), known, refused])[0], MasterReply::Refuses(why) if why.contains("NOPERM"))
         );
         let nonsense = [Value::Okay, Value::Okay, Value::Okay];
-        assert!(matches!(replies(&nonsense)[0], Reply::Refuses(_)));
+        assert!(matches!(replies(&nonsense)[0], MasterReply::Refuses(_)));
     }
 
     #[test]
     fn names_of_hosts_are_addresses_too() {
         let values = [map("config-epoch 0"), flat("redis-0.redis 6379"), Value::Array(Vec::new())];
-        let Reply::Knows(report) = &replies(&values)[0] else { panic!("{values:?}") };
+        let MasterReply::Knows(report) = &replies(&values)[0] else { panic!("{values:?}") };
         assert_eq!(report.master.to_string(), "redis-0.redis:6379");
     }
 

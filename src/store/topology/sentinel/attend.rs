@@ -4,7 +4,7 @@ use super::{
     Sentinel, Sentinels,
     answers::{CHANNELS, concerns, questions, replies},
 };
-use crate::store::node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, jittered};
+use crate::store::node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, with_jitter};
 use redis::{
     PushInfo, PushKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
@@ -20,7 +20,7 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Sentinels {
     /// Hears one sentinel, for ever.
-    pub(super) async fn attend(&self, number: usize) {
+    pub(super) async fn poll(&self, number: usize) {
         let sentinel = &self.all[number];
         let mut backoff = BACKOFF_MIN;
         let mut complained = false;
@@ -28,10 +28,10 @@ impl Sentinels {
             let start = Instant::now();
             let mut answered = false;
             let error = match self.open(sentinel).await {
-                Ok(line) => self.hear(number, line, &mut answered).await,
+                Ok(line) => self.on_event(number, line, &mut answered).await,
                 Err(error) => error,
             };
-            self.note_silence(number);
+            self.record_silence(number);
             if answered && start.elapsed() >= SETTLED {
                 backoff = BACKOFF_MIN;
             }
@@ -42,13 +42,13 @@ impl Sentinels {
             } else {
                 tracing::debug!(sentinel = %sentinel.address, error, "a sentinel still does not answer");
             }
-            sleep(jittered(backoff)).await;
+            sleep(with_jitter(backoff)).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
     /// A fresh connection on which events come in.
-    async fn open(&self, sentinel: &Sentinel) -> Result<Line, String> {
+    async fn open(&self, sentinel: &Sentinel) -> Result<SentinelConnection, String> {
         let (told, lost) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let names: Vec<String> = self.watched.iter().map(|watched| watched.master_name.clone()).collect();
         let on_push = {
@@ -59,7 +59,7 @@ impl Sentinels {
                 _ => {}
             }
         };
-        let mut connection = sentinel.target.connect_and_hear(on_push).await?;
+        let mut connection = sentinel.target.connect_with_push_handler(on_push).await?;
         // Before the first question, so that nothing happens unheard after its answer.
         match timeout(self.redis.connect_timeout, connection.subscribe(&CHANNELS)).await {
             Ok(Ok(())) => {}
@@ -70,11 +70,11 @@ impl Sentinels {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("it did not answer in time".to_owned()),
         }
-        Ok(Line { connection, told, lost })
+        Ok(SentinelConnection { connection, told, lost })
     }
 
     /// Asks over a connection for as long as there are answers; returns why there are none any more.
-    async fn hear(&self, number: usize, mut line: Line, answered: &mut bool) -> String {
+    async fn on_event(&self, number: usize, mut line: SentinelConnection, answered: &mut bool) -> String {
         let questions = questions(self.watched.iter().map(|watched| watched.master_name.as_str()));
         let count = questions.len();
         loop {
@@ -88,7 +88,7 @@ impl Sentinels {
                 tracing::info!(sentinel = %self.all[number].address, "connected to a sentinel");
                 *answered = true;
             }
-            self.note_replies(number, replies(&values));
+            self.record_replies(number, replies(&values));
             tokio::select! {
                 () = line.lost.notified() => return "the connection was lost".to_owned(),
                 // Whether it told of something or its turn has come is the same.
@@ -99,7 +99,7 @@ impl Sentinels {
 }
 
 /// A connection to a sentinel.
-struct Line {
+struct SentinelConnection {
     connection: MultiplexedConnection,
     /// Told of every event that may matter.
     told: Arc<Notify>,

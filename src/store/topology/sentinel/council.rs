@@ -4,7 +4,7 @@
 //! What won is kept while no sentinel answers. A lower epoch takes over only when the higher one has not been heard
 //! of for a while and most sentinels agree, as after they were all set up anew.
 
-use super::answers::{Replica, Reply, Report};
+use super::answers::{MasterReply, MasterReport, Replica};
 use crate::types::Address;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,9 +20,9 @@ pub const GONE_AFTER: Duration = Duration::from_secs(10);
 const UNHEARD_AFTER: Duration = Duration::from_secs(3);
 
 /// The sentinels as they speak of one master.
-pub struct Council {
-    seats: Vec<Seat>,
-    kept: Option<Kept>,
+pub struct SentinelQuorum {
+    seats: Vec<SentinelView>,
+    kept: Option<LastConsensus>,
     /// When each node was last known to be alive.
     alive: HashMap<Address, Instant>,
     /// When a sentinel last told of nodes.
@@ -30,17 +30,17 @@ pub struct Council {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seat {
+enum SentinelView {
     /// Not reached and not yet tried in vain.
     Unheard,
     Silent,
     UnknownName,
     Refuses(String),
-    Knows(Report),
+    Knows(MasterReport),
 }
 
 /// What won.
-struct Kept {
+struct LastConsensus {
     master: Address,
     epoch: u64,
     asserted: Instant,
@@ -48,33 +48,33 @@ struct Kept {
 
 /// What follows from what the sentinels say.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Consensus {
     /// `None` while nobody has asserted it for a while.
     pub master: Option<Address>,
     /// Master first; `None` while nobody tells.
     pub nodes: Option<Vec<Address>>,
 }
 
-impl Council {
+impl SentinelQuorum {
     pub fn new(sentinels: usize) -> Self {
-        Self { seats: vec![Seat::Unheard; sentinels], kept: None, alive: HashMap::new(), told: None }
+        Self { seats: vec![SentinelView::Unheard; sentinels], kept: None, alive: HashMap::new(), told: None }
     }
 
-    pub fn note(&mut self, sentinel: usize, reply: Reply) {
+    pub fn record(&mut self, sentinel: usize, reply: MasterReply) {
         self.seats[sentinel] = match reply {
-            Reply::Knows(report) => Seat::Knows(report),
-            Reply::UnknownName => Seat::UnknownName,
-            Reply::Refuses(why) => Seat::Refuses(why),
+            MasterReply::Knows(report) => SentinelView::Knows(report),
+            MasterReply::UnknownName => SentinelView::UnknownName,
+            MasterReply::Refuses(why) => SentinelView::Refuses(why),
         };
     }
 
-    pub fn note_silence(&mut self, sentinel: usize) {
-        self.seats[sentinel] = Seat::Silent;
+    pub fn record_silence(&mut self, sentinel: usize) {
+        self.seats[sentinel] = SentinelView::Silent;
     }
 
     /// True if a sentinel answers that it watches no such master, and none that it does.
     pub fn name_is_unknown(&self) -> bool {
-        self.seats.contains(&Seat::UnknownName) && self.reports().next().is_none()
+        self.seats.contains(&SentinelView::UnknownName) && self.reports().next().is_none()
     }
 
     /// Why sentinels answer nothing of use, where none does.
@@ -82,21 +82,21 @@ impl Council {
         if self.reports().next().is_some() {
             return None;
         }
-        self.seats.iter().find_map(|seat| if let Seat::Refuses(why) = seat { Some(why.as_str()) } else { None })
+        self.seats.iter().find_map(|seat| if let SentinelView::Refuses(why) = seat { Some(why.as_str()) } else { None })
     }
 
     /// `None` until enough sentinels were heard. `is_up` tells whether we ourselves reach a node.
-    pub fn verdict(&mut self, now: Instant, is_up: impl Fn(&Address) -> bool) -> Option<Verdict> {
+    pub fn consensus(&mut self, now: Instant, is_up: impl Fn(&Address) -> bool) -> Option<Consensus> {
         self.choose(now);
         let kept = self.kept.as_ref()?;
         let holds = now.saturating_duration_since(kept.asserted) < ASSERTION_LIFE;
         let master = kept.master.clone();
         let nodes = self.nodes(now, is_up);
-        Some(Verdict { master: holds.then_some(master), nodes })
+        Some(Consensus { master: holds.then_some(master), nodes })
     }
 
-    fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.seats.iter().filter_map(|seat| if let Seat::Knows(report) = seat { Some(report) } else { None })
+    fn reports(&self) -> impl Iterator<Item = &MasterReport> {
+        self.seats.iter().filter_map(|seat| if let SentinelView::Knows(report) = seat { Some(report) } else { None })
     }
 
     fn choose(&mut self, now: Instant) {
@@ -112,21 +112,21 @@ impl Council {
         let is_majority = votes(&master) * 2 > self.seats.len();
         let accepted = match &self.kept {
             // One alone may be the one that missed the last failover, so the others are waited for.
-            None => is_majority || !self.seats.contains(&Seat::Unheard),
+            None => is_majority || !self.seats.contains(&SentinelView::Unheard),
             Some(kept) => {
                 let obsolete = now.saturating_duration_since(kept.asserted) >= ASSERTION_LIFE;
                 epoch >= kept.epoch || (obsolete && is_majority)
             }
         };
         if accepted {
-            self.kept = Some(Kept { master, epoch, asserted: now });
+            self.kept = Some(LastConsensus { master, epoch, asserted: now });
         }
     }
 
     /// The nodes that are there by the word of those who name the master that was chosen.
     fn nodes(&mut self, now: Instant, is_up: impl Fn(&Address) -> bool) -> Option<Vec<Address>> {
         let kept = self.kept.as_ref()?;
-        let agrees = |report: &&Report| report.epoch == kept.epoch && report.master == kept.master;
+        let agrees = |report: &&MasterReport| report.epoch == kept.epoch && report.master == kept.master;
         let listed: Vec<Replica> = self.reports().filter(agrees).flat_map(|report| report.replicas.clone()).collect();
         self.reports().find(agrees)?;
         let master = kept.master.clone();
@@ -163,29 +163,29 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    fn says(master: u16, epoch: u64, replicas: &[u16]) -> Reply {
+    fn says(master: u16, epoch: u64, replicas: &[u16]) -> MasterReply {
         let replicas = replicas.iter().map(|port| Replica { address: at(*port), down_for: None }).collect();
-        Reply::Knows(Report { master: at(master), epoch, replicas })
+        MasterReply::Knows(MasterReport { master: at(master), epoch, replicas })
     }
 
-    fn says_down(master: u16, replica: u16, down_for: Duration) -> Reply {
+    fn says_down(master: u16, replica: u16, down_for: Duration) -> MasterReply {
         let replicas = vec![Replica { address: at(replica), down_for: Some(down_for) }];
-        Reply::Knows(Report { master: at(master), epoch: 0, replicas })
+        MasterReply::Knows(MasterReport { master: at(master), epoch: 0, replicas })
     }
 
-    fn council(replies: impl IntoIterator<Item = Reply>) -> Council {
-        let replies: Vec<Reply> = replies.into_iter().collect();
-        let mut council = Council::new(replies.len());
-        replies.into_iter().enumerate().for_each(|(sentinel, reply)| council.note(sentinel, reply));
+    fn council(replies: impl IntoIterator<Item = MasterReply>) -> SentinelQuorum {
+        let replies: Vec<MasterReply> = replies.into_iter().collect();
+        let mut council = SentinelQuorum::new(replies.len());
+        replies.into_iter().enumerate().for_each(|(sentinel, reply)| council.record(sentinel, reply));
         council
     }
 
-    fn master(council: &mut Council, now: Instant) -> Option<u16> {
-        council.verdict(now, NOBODY)?.master.map(|address| address.port)
+    fn master(council: &mut SentinelQuorum, now: Instant) -> Option<u16> {
+        council.consensus(now, NOBODY)?.master.map(|address| address.port)
     }
 
-    fn nodes(council: &mut Council, now: Instant) -> Vec<u16> {
-        let nodes = council.verdict(now, NOBODY).and_then(|verdict| verdict.nodes).expect("somebody tells");
+    fn nodes(council: &mut SentinelQuorum, now: Instant) -> Vec<u16> {
+        let nodes = council.consensus(now, NOBODY).and_then(|verdict| verdict.nodes).expect("somebody tells");
         nodes.iter().map(|address| address.port).collect()
     }
 
@@ -195,9 +195,9 @@ mod tests {
         let mut council = council([says(1, 3, &[2]), says(2, 4, &[1]), says(1, 3, &[2])]);
         assert_eq!(master(&mut council, now), Some(2));
         // The one that knows is lost; the others are no majority that has waited long enough.
-        council.note_silence(1);
+        council.record_silence(1);
         assert_eq!(master(&mut council, now + secs(1)), Some(2));
-        assert_eq!(council.verdict(now + secs(1), NOBODY).expect("a verdict").nodes, None);
+        assert_eq!(council.consensus(now + secs(1), NOBODY).expect("a verdict").nodes, None);
     }
 
     #[tokio::test]
@@ -205,29 +205,29 @@ mod tests {
         let now = Instant::now();
         let mut council = council([says(2, 9, &[]), says(2, 9, &[]), says(2, 9, &[])]);
         assert_eq!(master(&mut council, now), Some(2));
-        council.note(0, says(1, 0, &[]));
-        council.note_silence(1);
-        council.note_silence(2);
+        council.record(0, says(1, 0, &[]));
+        council.record_silence(1);
+        council.record_silence(2);
         // One of three proves nothing, however long it says so; but nobody asserts the other any more.
         assert_eq!(master(&mut council, now + secs(9)), Some(2));
         assert_eq!(master(&mut council, now + secs(11)), None);
-        council.note(1, says(1, 0, &[]));
+        council.record(1, says(1, 0, &[]));
         assert_eq!(master(&mut council, now + secs(12)), Some(1));
     }
 
     #[tokio::test]
     async fn the_first_word_waits_for_most_sentinels_or_for_those_that_there_are() {
         let now = Instant::now();
-        let mut council = Council::new(3);
-        council.note(0, says(1, 0, &[]));
-        assert_eq!(council.verdict(now, NOBODY), None);
-        council.note_silence(1);
-        assert_eq!(council.verdict(now, NOBODY), None);
-        council.note(2, says(2, 1, &[]));
+        let mut council = SentinelQuorum::new(3);
+        council.record(0, says(1, 0, &[]));
+        assert_eq!(council.consensus(now, NOBODY), None);
+        council.record_silence(1);
+        assert_eq!(council.consensus(now, NOBODY), None);
+        council.record(2, says(2, 1, &[]));
         assert_eq!(master(&mut council, now), Some(2));
-        let mut council = Council::new(3);
-        council.note(0, says(1, 0, &[]));
-        council.note(1, says(1, 0, &[]));
+        let mut council = SentinelQuorum::new(3);
+        council.record(0, says(1, 0, &[]));
+        council.record(1, says(1, 0, &[]));
         assert_eq!(master(&mut council, now), Some(1));
     }
 
@@ -236,11 +236,11 @@ mod tests {
         let now = Instant::now();
         let mut council = council([says(1, 0, &[]), says(1, 0, &[]), says(2, 0, &[])]);
         assert_eq!(master(&mut council, now), Some(1));
-        council.note_silence(0);
+        council.record_silence(0);
         assert_eq!(master(&mut council, now), Some(1));
-        council.note_silence(1);
+        council.record_silence(1);
         assert_eq!(master(&mut council, now), Some(2));
-        council.note(1, says(1, 0, &[]));
+        council.record(1, says(1, 0, &[]));
         assert_eq!(master(&mut council, now), Some(2));
     }
 
@@ -249,11 +249,11 @@ mod tests {
         let now = Instant::now();
         let mut council = council([says(1, 0, &[2, 3])]);
         assert_eq!(nodes(&mut council, now), [1, 2, 3]);
-        council.note_silence(0);
+        council.record_silence(0);
         assert_eq!(master(&mut council, now + secs(1)), Some(1));
         assert_eq!(master(&mut council, now + secs(60)), None);
         // Started anew, it does not know the replicas yet.
-        council.note(0, says(1, 0, &[]));
+        council.record(0, says(1, 0, &[]));
         assert_eq!(nodes(&mut council, now + secs(61)), [1, 2, 3]);
         assert_eq!(master(&mut council, now + secs(61)), Some(1));
     }
@@ -263,14 +263,14 @@ mod tests {
         let now = Instant::now();
         let mut council = council([says_down(1, 2, secs(3)), says_down(1, 3, secs(100))]);
         assert_eq!(nodes(&mut council, now), [1, 2]);
-        council.note(0, says_down(1, 2, secs(11)));
+        council.record(0, says_down(1, 2, secs(11)));
         assert_eq!(nodes(&mut council, now + secs(2)), [1, 2]);
         for later in 3..8 {
             nodes(&mut council, now + secs(later));
         }
         assert_eq!(nodes(&mut council, now + secs(8)), [1]);
         // We reach it, whatever the sentinels say.
-        let verdict = council.verdict(now + secs(9), |address| address.port == 3).expect("a verdict");
+        let verdict = council.consensus(now + secs(9), |address| address.port == 3).expect("a verdict");
         assert_eq!(verdict.nodes, Some(vec![at(1), at(3)]));
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let now = Instant::now();
         let mut council = council([says(1, 0, &[2]), says(1, 0, &[2, 3])]);
         assert_eq!(nodes(&mut council, now), [1, 2, 3]);
-        council.note(1, says(1, 0, &[2]));
+        council.record(1, says(1, 0, &[2]));
         for later in 1..10 {
             assert_eq!(nodes(&mut council, now + secs(later)), [1, 2, 3]);
         }
@@ -288,9 +288,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_one_sentinel_knows_is_not_unknown() {
-        assert!(council([Reply::UnknownName, Reply::UnknownName]).name_is_unknown());
-        assert!(!council([Reply::UnknownName, says(1, 0, &[])]).name_is_unknown());
-        assert_eq!(council([Reply::Refuses("no".to_owned())]).refusal(), Some("no"));
-        assert_eq!(council([Reply::Refuses("no".to_owned()), says(1, 0, &[])]).refusal(), None);
+        assert!(council([MasterReply::UnknownName, MasterReply::UnknownName]).name_is_unknown());
+        assert!(!council([MasterReply::UnknownName, says(1, 0, &[])]).name_is_unknown());
+        assert_eq!(council([MasterReply::Refuses("no".to_owned())]).refusal(), Some("no"));
+        assert_eq!(council([MasterReply::Refuses("no".to_owned()), says(1, 0, &[])]).refusal(), None);
     }
 }

@@ -10,14 +10,14 @@ mod council;
 use crate::{
     settings,
     store::{
-        node::connect::{Login, Target},
+        node::connect::{ConnectOptions, RedisEndpoint},
         shard::Shard,
     },
     telemetry::events::EventKind,
     types::Address,
 };
-use answers::Reply;
-use council::{Council, Verdict};
+use answers::MasterReply;
+use council::{Consensus, SentinelQuorum};
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -25,18 +25,18 @@ use tokio::time::Instant;
 /// The sentinels, and the shards that they watch.
 pub struct Sentinels {
     all: Vec<Sentinel>,
-    watched: Vec<Watched>,
-    redis: Arc<settings::Redis>,
+    watched: Vec<MonitoredShard>,
+    redis: Arc<settings::RedisConfig>,
     contact: Mutex<Contact>,
 }
 
 struct Sentinel {
     address: Address,
-    target: Target,
+    target: RedisEndpoint,
 }
 
 /// A shard, and what is said of it.
-struct Watched {
+struct MonitoredShard {
     shard: Arc<Shard>,
     /// What the sentinels call its master.
     master_name: String,
@@ -44,7 +44,7 @@ struct Watched {
 }
 
 struct Hearing {
-    council: Council,
+    council: SentinelQuorum,
     /// What is wrong with what the sentinels say.
     problem: Option<String>,
     /// The nodes that the shard was last given.
@@ -63,21 +63,21 @@ struct Contact {
 impl Sentinels {
     /// `shards` are those of the settings, in their order. The error says what is wrong with the certificates.
     pub fn new(
-        settings: &settings::Sentinels,
+        settings: &settings::SentinelsConfig,
         shards: &[Arc<Shard>],
-        redis: &Arc<settings::Redis>,
+        redis: &Arc<settings::RedisConfig>,
     ) -> Result<Self, String> {
-        let login = Login::to_sentinels(settings);
+        let login = ConnectOptions::for_sentinels(settings);
         let sentinel = |address: &Address| {
-            let target = Target::new(address, &login, redis.connect_timeout)?;
+            let target = RedisEndpoint::new(address, &login, redis.connect_timeout)?;
             Ok(Sentinel { address: address.clone(), target })
         };
         let all = settings.addresses.iter().map(sentinel).collect::<Result<Vec<_>, String>>()?;
         let count = all.len();
-        let watched = |(shard, watched): (&Arc<Shard>, &settings::WatchedShard)| Watched {
+        let watched = |(shard, watched): (&Arc<Shard>, &settings::SentinelShardConfig)| MonitoredShard {
             shard: Arc::clone(shard),
             master_name: watched.master_name.clone(),
-            hearing: Mutex::new(Hearing { council: Council::new(count), problem: None, given: Vec::new() }),
+            hearing: Mutex::new(Hearing { council: SentinelQuorum::new(count), problem: None, given: Vec::new() }),
         };
         let watched = shards.iter().zip(&settings.shards).map(watched).collect();
         let contact =
@@ -86,8 +86,8 @@ impl Sentinels {
     }
 
     /// Hears all sentinels and tells the shards, for ever.
-    pub async fn follow(&self) {
-        join_all((0..self.all.len()).map(|number| self.attend(number))).await;
+    pub async fn run(&self) {
+        join_all((0..self.all.len()).map(|number| self.poll(number))).await;
     }
 
     /// What is wrong with the sentinels, or with what they say.
@@ -99,7 +99,7 @@ impl Sentinels {
             (false, false) => Some("no sentinel has answered yet".to_owned()),
         };
         drop(contact);
-        let of_shard = |watched: &Watched| {
+        let of_shard = |watched: &MonitoredShard| {
             let problem = watched.hearing().problem.clone()?;
             Some(format!("shard \"{}\": {problem}", watched.shard.name()))
         };
@@ -107,22 +107,22 @@ impl Sentinels {
     }
 
     /// `replies` are about the masters in the order of the shards.
-    fn note_replies(&self, sentinel: usize, replies: Vec<Reply>) {
-        self.note_contact(sentinel, true);
+    fn record_replies(&self, sentinel: usize, replies: Vec<MasterReply>) {
+        self.record_contact(sentinel, true);
         for (watched, reply) in self.watched.iter().zip(replies) {
-            watched.hear(&self.redis, |council| council.note(sentinel, reply));
+            watched.on_report(&self.redis, |council| council.record(sentinel, reply));
         }
     }
 
-    fn note_silence(&self, sentinel: usize) {
-        self.note_contact(sentinel, false);
+    fn record_silence(&self, sentinel: usize) {
+        self.record_contact(sentinel, false);
         for watched in &self.watched {
-            watched.hear(&self.redis, |council| council.note_silence(sentinel));
+            watched.on_report(&self.redis, |council| council.record_silence(sentinel));
         }
     }
 
     /// Says once that none answers.
-    fn note_contact(&self, sentinel: usize, answers: bool) {
+    fn record_contact(&self, sentinel: usize, answers: bool) {
         let mut contact = self.contact();
         contact.answers[sentinel] = answers;
         contact.tried[sentinel] = true;
@@ -131,7 +131,7 @@ impl Sentinels {
             if contact.complained
                 && let Some(watched) = self.watched.first()
             {
-                watched.shard.events().note(EventKind::Topology, "sentinels answer again");
+                watched.shard.events().record(EventKind::Topology, "sentinels answer again");
             }
             contact.complained = false;
         } else if contact.tried.iter().all(|tried| *tried) && !contact.complained {
@@ -139,7 +139,7 @@ impl Sentinels {
             let silence = "no sentinel answers; going on with the nodes that are known";
             tracing::error!("{silence}");
             if let Some(watched) = self.watched.first() {
-                watched.shard.events().note(EventKind::Topology, silence);
+                watched.shard.events().record(EventKind::Topology, silence);
             }
         }
     }
@@ -155,15 +155,15 @@ impl Contact {
     }
 }
 
-impl Watched {
+impl MonitoredShard {
     /// Takes note of something and brings what follows from it to the shard.
-    fn hear(&self, redis: &settings::Redis, note: impl FnOnce(&mut Council)) {
+    fn on_report(&self, redis: &settings::RedisConfig, note: impl FnOnce(&mut SentinelQuorum)) {
         let mut hearing = self.hearing();
         note(&mut hearing.council);
-        self.note_problem(&mut hearing);
+        self.record_problem(&mut hearing);
         let members = self.shard.members();
         let is_up = |address: &Address| members.find(address).is_some_and(|node| node.is_up());
-        let Some(Verdict { master, nodes }) = hearing.council.verdict(Instant::now(), is_up) else { return };
+        let Some(Consensus { master, nodes }) = hearing.council.consensus(Instant::now(), is_up) else { return };
         if let Some(nodes) = nodes.filter(|nodes| !is_same(nodes, &hearing.given)) {
             let list: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             tracing::info!(
@@ -172,7 +172,7 @@ impl Watched {
                 "the sentinels tell which nodes there are"
             );
             let text = format!("shard {}: the sentinels name {}", self.shard.name(), list.join(", "));
-            self.shard.events().note(EventKind::Topology, text);
+            self.shard.events().record(EventKind::Topology, text);
             match self.shard.set_nodes(&nodes, redis) {
                 Ok(()) => hearing.given = nodes,
                 // The certificates were sound when the first node was made, and are the same.
@@ -180,13 +180,13 @@ impl Watched {
             }
         }
         match master {
-            Some(master) => self.shard.appoint(&master),
-            None => self.shard.dismiss(),
+            Some(master) => self.shard.set_announced_master(&master),
+            None => self.shard.clear_announced_master(),
         }
     }
 
     /// Says once what is wrong.
-    fn note_problem(&self, hearing: &mut Hearing) {
+    fn record_problem(&self, hearing: &mut Hearing) {
         let cause = hearing.council.refusal();
         let problem = if hearing.council.name_is_unknown() {
             Some(format!("the sentinels know no master \"{}\"", self.master_name))

@@ -3,14 +3,14 @@
 use super::super::{signal, until_ready_at};
 use super::{BRIEF, FAULT};
 use crate::harness::{Instance, Load, Traffic, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use std::time::Duration;
 
 /// Longer than the service's deadline.
 const PATIENCE: Duration = Duration::from_millis(1500);
 const LONGEST: Duration = Duration::from_secs(6);
 
-async fn two_instances() -> (Group, [Instance; 2], Traffic) {
+async fn two_instances() -> (RedisGroup, [Instance; 2], Traffic) {
     let group = redis(1, 1);
     settled(&group).await;
     let sections = redis_section(&group);

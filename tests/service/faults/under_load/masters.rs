@@ -3,7 +3,7 @@
 use super::super::{follow, tell};
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, pause, promote, resume, under_load, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis};
-use cachefront::cli::dev::local_redis::{Group, Node};
+use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
 
 #[tokio::test]
 async fn a_master_that_is_killed_fails_writes_until_a_replica_is_promoted() {
@@ -53,7 +53,7 @@ async fn a_planned_switch_fails_no_request() {
 }
 
 /// A master with two replicas that follow it through proxies.
-async fn with_paths_to_replicas() -> (Group, [(Node, Proxy); 2]) {
+async fn with_paths_to_replicas() -> (RedisGroup, [(RedisProcess, Proxy); 2]) {
     let group = redis(1, 0);
     let master = group.master(0);
     let replicas = [(); 2].map(|()| {

@@ -12,7 +12,7 @@ mod states;
 
 use super::{pause, promote, resume, until_ready};
 use crate::harness::{Load, Service, Traffic, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use std::time::Duration;
 
 /// How long a fault lasts.
@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(15);
 const WITHOUT_MASTER: [&str; 3] = ["shard_unavailable", "write_unconfirmed", "deadline_passed"];
 
 /// One shard, the service in front of it, and a load.
-async fn under_load(replicas: usize) -> (Group, Service, Traffic) {
+async fn under_load(replicas: usize) -> (RedisGroup, Service, Traffic) {
     let group = redis(1, replicas);
     settled(&group).await;
     let service = Service::plain(&redis_section(&group));

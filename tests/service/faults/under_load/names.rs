@@ -2,7 +2,7 @@
 
 use super::super::{promote, until_ready_at};
 use crate::harness::{Instance, Load, Traffic, eventually, start};
-use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::process::Command;
 
 const NAME: &str = "redis.cachefront.test";
@@ -18,7 +18,7 @@ fn is_possible(hosts: &str) -> bool {
     tried.is_ok_and(|output| output.status.success()) && std::net::TcpListener::bind((NEW, 0)).is_ok()
 }
 
-fn node(group: &Group, host: &str, port: Option<u16>, further: &[&str]) -> Node {
+fn node(group: &RedisGroup, host: &str, port: Option<u16>, further: &[&str]) -> RedisProcess {
     let arguments = |port: u16| {
         let mut arguments = group.usual_arguments(port);
         let rdb = format!("{host}.rdb");
@@ -31,9 +31,9 @@ fn node(group: &Group, host: &str, port: Option<u16>, further: &[&str]) -> Node 
 
 /// A master, its replica on another address and the same port, and an instance that knows the master by a name.
 struct Named {
-    group: Group,
-    old: Node,
-    new: Node,
+    group: RedisGroup,
+    old: RedisProcess,
+    new: RedisProcess,
     instance: Instance,
 }
 
@@ -62,7 +62,7 @@ impl Named {
     }
 }
 
-fn point_to(group: &Group, host: &str) {
+fn point_to(group: &RedisGroup, host: &str) {
     let text = format!("127.0.0.1 localhost\n{host} {NAME}\n");
     std::fs::write(group.folder().join("hosts"), text).expect("it is written");
 }

@@ -2,7 +2,7 @@
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, settled};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 use std::time::Duration;
 
 /// Long enough that a cut falls into the middle of a value.
@@ -16,7 +16,7 @@ struct Paths {
     replicas: Vec<Proxy>,
     service: Service,
     traffic: Traffic,
-    _group: Group,
+    _group: RedisGroup,
 }
 
 async fn paths() -> Paths {

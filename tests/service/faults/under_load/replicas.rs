@@ -1,7 +1,7 @@
 //! Replicas that die or hang while they are read.
 
 use super::{BRIEF, FAULT, pause, resume, under_load, until_ready};
-use cachefront::cli::dev::local_redis::Node;
+use cachefront::cli::dev::local_redis::RedisProcess;
 
 #[tokio::test]
 async fn a_replica_that_is_killed_fails_no_request() {
@@ -34,7 +34,7 @@ async fn a_replica_that_hangs_fails_no_request() {
 #[tokio::test]
 async fn all_replicas_killed_the_master_is_read() {
     let (group, service, traffic) = under_load(3).await;
-    group.replicas(0).iter().for_each(Node::kill);
+    group.replicas(0).iter().for_each(RedisProcess::kill);
     traffic.goes_on_for(FAULT).await;
     for replica in group.replicas(0) {
         replica.start_again().expect("it starts");

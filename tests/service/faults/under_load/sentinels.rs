@@ -2,11 +2,11 @@
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Sentinels, Service, Traffic, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::Group;
+use cachefront::cli::dev::local_redis::RedisGroup;
 
 const ALL: [usize; 3] = [0, 1, 2];
 
-async fn watched() -> (Group, Sentinels) {
+async fn watched() -> (RedisGroup, Sentinels) {
     let group = redis(1, 2);
     settled(&group).await;
     let sentinels = Sentinels::start(&group, 2);
@@ -21,7 +21,7 @@ async fn traffic(sections: &str) -> (Service, Traffic) {
 }
 
 /// The master dies, and the Sentinels promote a replica.
-async fn failover(group: &Group, sentinels: &Sentinels, asked: &[usize], sections: &str, fault: &str) {
+async fn failover(group: &RedisGroup, sentinels: &Sentinels, asked: &[usize], sections: &str, fault: &str) {
     let (service, traffic) = traffic(sections).await;
     let old = group.master(0);
     old.kill();

@@ -3,14 +3,14 @@
 use super::super::tell;
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, under_load, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis, redis_section, settled, start};
-use cachefront::cli::dev::local_redis::{Group, Layout, Node};
+use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::time::Duration;
 
 /// Nodes that take their time to load their file, and look up from it for questions.
 const SLOW_TO_LOAD: [&str; 6] =
     ["--key-load-delay", "700", "--loading-process-events-interval-bytes", "1024", "--enable-debug-command", "yes"];
 
-async fn slow_to_load(replicas: usize) -> (Group, Service, Traffic) {
+async fn slow_to_load(replicas: usize) -> (RedisGroup, Service, Traffic) {
     let arguments = SLOW_TO_LOAD.map(str::to_owned).to_vec();
     let group = start(&Layout { replicas, arguments, ..Layout::default() });
     settled(&group).await;
@@ -21,7 +21,7 @@ async fn slow_to_load(replicas: usize) -> (Group, Service, Traffic) {
 }
 
 /// Kills a node that has saved its data, starts it again, and waits until it has loaded it.
-async fn load_again(node: &Node) {
+async fn load_again(node: &RedisProcess) {
     // Two seconds' worth of keys.
     tell(node, "DEBUG POPULATE 3000 filler 200");
     tell(node, "SAVE");
@@ -103,7 +103,7 @@ async fn a_replica_that_lags_by_seconds_fails_no_request() {
     let traffic = Traffic::start(Load { reads_own_writes: true, ..Load::on(&service) }).await;
     stream.set(Mode::Delay(Duration::from_secs(2)));
     traffic.goes_on_for(2 * FAULT).await;
-    let offset = |node: &Node, field: &str| node.info(field).and_then(|offset| offset.parse::<u64>().ok());
+    let offset = |node: &RedisProcess, field: &str| node.info(field).and_then(|offset| offset.parse::<u64>().ok());
     let (behind, ahead) = (offset(&lagging, "slave_repl_offset"), offset(master, "master_repl_offset"));
     assert!(behind < ahead, "it does not lag: {behind:?}, {ahead:?}");
     stream.set(Mode::Pass);

@@ -14,7 +14,7 @@ fn at(port: u16) -> Address {
     Address { host: "h".to_owned(), port }
 }
 
-fn claim(slots: Range, master: u16, epoch: u64, own: bool) -> Claim {
+fn claim(slots: SlotRange, master: u16, epoch: u64, own: bool) -> Claim {
     Claim { slots, master: at(master), replicas: Vec::new(), master_id: String::new(), epoch, own }
 }
 
@@ -49,7 +49,7 @@ fn epochs_and_replicas_that_are_not_listed_are_those_of_cluster_nodes() {
                  bb 10.0.0.2:2@10002 master - 0 1426238316232 2 connected 2-3\n\
                  cc 10.0.0.3:3@10003 slave aa 0 1426238316232 7 connected\n";
     claims[0].master.host = "10.0.0.1".to_owned();
-    note_nodes(&mut claims, &bulk(nodes), &at(9));
+    add_cluster_nodes(&mut claims, &bulk(nodes), &at(9));
     assert_eq!((claims[0].epoch, claims[0].own, claims[1].epoch, claims[1].own), (7, true, 2, false));
     assert_eq!(claims[0].replicas, [Address { host: "10.0.0.3".to_owned(), port: 3 }]);
     assert_eq!(claims[1].replicas, []);
@@ -59,7 +59,7 @@ fn epochs_and_replicas_that_are_not_listed_are_those_of_cluster_nodes() {
         let mut claims = vec![Claim { master_id: "aa".to_owned(), ..claim(0..=1, 1, 0, false) }];
         claims[0].master.host = called.to_owned();
         let nodes = nodes.replace("10.0.0.3:3@10003", "10.0.0.3:3@10003,other,shard-id=1");
-        note_nodes(&mut claims, &bulk(&nodes), &at(9));
+        add_cluster_nodes(&mut claims, &bulk(&nodes), &at(9));
         assert_eq!(claims[0].replicas, [Address { host: replica.to_owned(), port: 3 }]);
     }
 }
@@ -71,8 +71,8 @@ fn the_newest_claim_to_a_slot_holds_in_whatever_order_nodes_are_asked() {
     let heir = vec![claim(0..=99, 2, 4, true), claim(100..=199, 3, 3, false)];
     let third = vec![claim(0..=98, 2, 4, false), claim(99..=199, 3, 5, true)];
     let expected = vec![
-        Group { master: at(2), replicas: Vec::new(), slots: vec![0..=98] },
-        Group { master: at(3), replicas: Vec::new(), slots: vec![99..=199] },
+        ClusterShard { master: at(2), replicas: Vec::new(), slots: vec![0..=98] },
+        ClusterShard { master: at(3), replicas: Vec::new(), slots: vec![99..=199] },
     ];
     assert_eq!(agree(&[late.clone(), heir.clone(), third.clone()]), expected);
     assert_eq!(agree(&[third, late, heir]), expected);
@@ -85,7 +85,7 @@ fn of_equal_claims_the_masters_own_word_counts() {
         ..claim(0..=9, 1, 1, own)
     };
     let agreed = agree(&[vec![with(&[2], false)], vec![with(&[3, 4], true)]]);
-    assert_eq!(agreed, [Group { master: at(1), replicas: vec![at(3), at(4)], slots: vec![0..=9] }]);
+    assert_eq!(agreed, [ClusterShard { master: at(1), replicas: vec![at(3), at(4)], slots: vec![0..=9] }]);
     assert_eq!(agreed[0].addresses(), [at(1), at(3), at(4)]);
 }
 
