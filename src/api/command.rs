@@ -94,11 +94,7 @@ pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
 
 /// The name of a command in replies.
 pub fn name(command: &Command<'_>) -> &'static str {
-    match command {
-        Command::Read(_) => "READ",
-        Command::Write(_) => "WRITE",
-        Command::Delete { .. } => "DELETE",
-    }
+    command.name().as_str()
 }
 
 fn read<'a>(fields: &Fields<'a>) -> Result<Read<'a>, Problem> {

@@ -4,24 +4,16 @@ use super::{app::App, problem::Problem};
 use crate::{
     cache::{Command, Reply},
     telemetry::metrics::{Kind, Outcome, Shed},
+    types::CommandName,
 };
 
 pub fn kind(command: &Command<'_>) -> Kind {
-    match command {
-        Command::Read(_) => Kind::Read,
-        Command::Write(_) => Kind::Write,
-        Command::Delete { .. } => Kind::Delete,
-    }
+    command.name().into()
 }
 
 /// Of the command that a problem is about.
 pub fn kind_of(problem: &Problem) -> Kind {
-    match problem.command() {
-        Some("READ") => Kind::Read,
-        Some("WRITE") => Kind::Write,
-        Some("DELETE") => Kind::Delete,
-        _ => Kind::Unread,
-    }
+    problem.command().and_then(CommandName::parse).map_or(Kind::Unread, Kind::from)
 }
 
 pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {

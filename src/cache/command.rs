@@ -1,6 +1,6 @@
 //! Commands and what they come to.
 
-use crate::types::{Key, Scope, Ttl, Value};
+use crate::types::{CommandName, Key, Scope, Ttl, Value};
 use std::sync::Arc;
 
 /// What a caller asks for.
@@ -37,7 +37,16 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// True if it may change what is stored.
+    /// Returns the command's name.
+    pub fn name(&self) -> CommandName {
+        match self {
+            Self::Read(_) => CommandName::Read,
+            Self::Write(_) => CommandName::Write,
+            Self::Delete { .. } => CommandName::Delete,
+        }
+    }
+
+    /// Returns true if the command may change what is stored.
     pub fn is_change(&self) -> bool {
         !matches!(self, Self::Read(_))
     }

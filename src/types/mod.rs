@@ -1,6 +1,7 @@
 //! Values that every floor above shares. Each is checked where it is made, so that inner code can rely on it.
 
 mod address;
+mod command_name;
 mod deadline;
 mod key;
 mod pattern;
@@ -10,6 +11,7 @@ mod value;
 pub mod worker;
 
 pub use address::Address;
+pub use command_name::CommandName;
 pub use deadline::Deadline;
 pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
 pub use pattern::{PatternPart, pattern, pattern_parts};

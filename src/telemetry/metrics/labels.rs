@@ -1,5 +1,7 @@
 //! The values of labels. They are fixed lists: nothing that a caller sends becomes one.
 
+use crate::types::CommandName;
+
 /// A label whose values are known.
 pub trait Label: Copy + 'static {
     const ALL: &'static [Self];
@@ -99,6 +101,16 @@ label!(
         Other = "other",
     }
 );
+
+impl From<CommandName> for Kind {
+    fn from(command: CommandName) -> Self {
+        match command {
+            CommandName::Read => Self::Read,
+            CommandName::Write => Self::Write,
+            CommandName::Delete => Self::Delete,
+        }
+    }
+}
 
 impl Kind {
     pub fn endpoint(self) -> &'static str {
