@@ -1,0 +1,50 @@
+//! Each library is known in one place, and the console loads nothing from elsewhere.
+
+use crate::sources::{read, sources};
+
+/// Lines of one of the console's files.
+const ASSET_LINES_MAX: usize = 400;
+/// Crates, and the rooms that may use them.
+const CRATES: &[(&[&str], &[&str])] = &[
+    (&["redis"], &["store"]),
+    (&["axum", "utoipa", "tower_http"], &["http", "api", "admin", "server"]),
+    (&["axum_server"], &["server"]),
+    // `cachefront bench` is a caller of the service.
+    (&["http_body_util"], &["http", "api", "admin", "server", "cli"]),
+    (&["hyper_util"], &["server", "cli"]),
+    (&["hyper"], &["cli"]),
+    (&["jsonwebtoken"], &["auth"]),
+    (&["aes_gcm"], &["sealing"]),
+    (&["config"], &["settings"]),
+];
+
+#[test]
+fn each_library_is_known_in_one_place() {
+    let mut wrong = Vec::new();
+    for source in sources("src") {
+        let Some(room) = source.module.first() else { continue };
+        for (crates, rooms) in CRATES {
+            for name in *crates {
+                let uses =
+                    source.text.contains(&format!("use {name}::")) || source.text.contains(&format!(" {name}::"));
+                if uses && !rooms.contains(&room.as_str()) {
+                    wrong.push(format!("{} uses {name}", source.path));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_console_is_small_and_loads_nothing_from_elsewhere() {
+    for name in ["console.html", "console.css", "console.js"] {
+        let text = read(&format!("src/api/console/assets/{name}"));
+        assert!(text.lines().count() <= ASSET_LINES_MAX, "{name} has more than {ASSET_LINES_MAX} lines");
+        // The namespace of SVG is a name, and nothing is fetched from there.
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        for loads in ["http:", "https:", "@import", "url(", "innerHTML", "eval("] {
+            assert!(!text.contains(loads), "{name} has {loads}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The house rules that a compiler does not hold.
+
+mod boundaries;
+mod errors;
+mod floors;
+mod language;
+mod monitoring;
+mod size;
+mod sources;
