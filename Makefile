@@ -1,4 +1,4 @@
-# What people and CI run. `make run` and `make test` are all that is needed to begin.
+# The commands of the project. `make run` and `make test` are all that is needed to begin.
 
 PORT ?= 9090
 SHARDS ?= 1
@@ -7,37 +7,48 @@ RUNS ?= 10
 PROFILE ?= dist
 SOAK_SECS ?= 600
 
-.PHONY: run test check fmt docs failures soak drill bench redis haproxy prometheus dist clean
+.PHONY: run test check fmt docs site failures soak drill bench redis haproxy prometheus tools dist sbom clean
 
-# A service to try out, with a real Redis master and replicas, until Ctrl-C.
+# Starts the service with a real Redis master and replicas, until Ctrl-C.
 run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
+# Runs the tests, the examples of the documentation, and the tests of the checks themselves.
 test: redis haproxy prometheus
 	cargo test --locked
 	python3 scripts/run_docs.py --self-test
 	python3 scripts/run_docs.py
+	python3 scripts/check_docs.py --self-test
 	python3 scripts/check_manifests.py --self-test
 
-# Everything that can be said without running the service.
-check: prometheus
+# Checks everything that can be checked without running the service.
+check: prometheus tools
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	cargo test --locked --test tidy
+	@sh scripts/lint.sh
+	python3 scripts/check_msrv.py
+	python3 scripts/check_docs.py
 	python3 scripts/check_manifests.py
-	sh scripts/check_alerts.sh
+	@sh scripts/check_alerts.sh
 
-fmt:
+# Formats Rust and Python.
+fmt: tools
 	cargo fmt
+	$$(sh scripts/install_tools.sh ruff) format
 
-# What is written from the code.
+# Writes the pages and tables that are made from the code.
 docs:
 	CACHEFRONT_WRITE_DOCS=1 cargo test --locked --lib the_documentation_is_current
 	python3 scripts/check_manifests.py --write-docs
 
-# The table of docs/failures.md, from as many runs of the fault tests.
+# Builds the documentation as a site with search: target/site/index.html.
+site: tools
+	python3 scripts/build_site.py
+
+# Writes the table of docs/failures.md from RUNS runs of the fault tests.
 failures: redis
 	cargo test --locked --test service --no-run
 	@rm -f target/failures.jsonl
@@ -45,7 +56,7 @@ failures: redis
 		CACHEFRONT_FAULT_REPORT=$(CURDIR)/target/failures.jsonl cargo test --locked --test service faults:: || exit 1; done
 	python3 scripts/failures.py target/failures.jsonl docs/failures.md
 
-# The coherence of the near cache, for SOAK_SECS.
+# Tests for SOAK_SECS that the near cache never returns outdated values.
 soak: redis
 	CACHEFRONT_SOAK_SECS=$(SOAK_SECS) cargo test --locked --test service near_cache::coherence -- --nocapture
 
@@ -53,31 +64,39 @@ soak: redis
 drill: redis prometheus
 	cargo test --locked --test service drill:: -- --ignored --nocapture
 
-# docs/benchmarks.md: what a request costs here and elsewhere, in about fifteen minutes. Debian or Ubuntu.
+# Writes docs/benchmarks.md: the cost of a request here and in other services, in about fifteen minutes. Debian or Ubuntu.
 bench: redis
 	@sh scripts/install_peers.sh
 	cargo build --locked --release --bin cachefront --example bare --example drive
 	python3 scripts/bench
 
-# redis-server, if there is none.
+# Installs redis-server, if there is none.
 redis:
 	@sh scripts/install_redis.sh
 
-# prometheus and promtool, if there are none and they can be had.
+# Installs prometheus and promtool, if they are missing.
 prometheus:
 	@sh scripts/install_prometheus.sh
 
-# haproxy, if there is none and it can be installed.
+# Installs haproxy, if there is none.
 haproxy:
 	@sh scripts/install_haproxy.sh
 
-# What is shipped, in target/packages: a Debian package, an archive, checksums; as root, the package is also tried out
-# in a clean Debian. The build takes minutes: PROFILE=dev is for those who work on packaging.
+# Installs linters and mdBook into target/tools.
+tools:
+	@sh scripts/install_tools.sh
+
+# Builds what is shipped, in target/packages: a Debian package, an archive and checksums. As root, it also tries the package
+# out in a clean Debian. The build takes minutes; PROFILE=dev is quicker, for work on the packaging.
 dist:
 	cargo build --locked --profile $(PROFILE) --bin cachefront
 	@sh scripts/package.sh $(PROFILE)
 	@sh scripts/install_redis.sh
 	@sh scripts/check_package.sh target/packages/*.deb
+
+# Adds to target/packages the list of all crates in the program (SBOM) in CycloneDX's form.
+sbom:
+	@sh scripts/sbom.sh
 
 clean:
 	cargo clean

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes sure that there is what `make bench` compares with, from Debian's packages: sh scripts/install_peers.sh
+# Installs the programs that `make bench` measures for comparison, from Debian's packages: sh scripts/install_peers.sh
 set -eu
+. "$(dirname "$0")/apt.sh"
 
-# Of what is missing, the package that has it.
-missing() {
+# Prints the Debian package of each program and module that is missing.
+missing_packages() {
     for pair in wrk:wrk webdis:webdis nginx:nginx-light gunicorn:gunicorn redis-benchmark:redis-tools openssl:openssl; do
         command -v "${pair%%:*}" > /dev/null || echo "${pair#*:}"
     done
@@ -16,21 +17,12 @@ missing() {
     done
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-packages=$(missing)
-if [ -n "$packages" ]; then
-    echo "installing" $packages
-    # Debian starts some of them when they are installed; nobody asked for that. What is meant to be split is.
-    # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c \
-        'apt-get install -y -qq --no-install-recommends "$@" > /dev/null 2>&1 ||
-         { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" > /dev/null; }' sh $packages
-fi
-packages=$(missing)
-if [ -n "$packages" ]; then
-    echo "these Debian packages are missing and could not be installed:" $packages >&2
+packages=$(missing_packages)
+# One argument for each package.
+# shellcheck disable=SC2086
+[ -z "$packages" ] || apt_install $packages || true
+packages=$(missing_packages | paste -s -d ' ')
+[ -z "$packages" ] || {
+    echo "these Debian packages are missing and could not be installed: $packages" >&2
     exit 1
-fi
+}

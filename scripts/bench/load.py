@@ -30,7 +30,7 @@ class Row:
         return self.service.process.cpu_secs(), sum(process.cpu_secs() for process in self.redis)
 
     def figures(self, counted, before):
-        service, redis = (after - then for after, then in zip(self.cpu(), before))
+        service, redis = (after - then for after, then in zip(self.cpu(), before, strict=True))
         requests = counted["requests"]
         if counted.get("failed") or not requests:
             raise SystemExit(f"{self.name}: {counted}")
@@ -83,7 +83,7 @@ def redis_benchmark(port, process, requests):
     before = process.cpu_secs()
     command = ["redis-benchmark", "-p", str(port), "-c", "64", "-n", str(requests), "-t", "get", "-d", "16", "--csv"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    fields = dict(zip(*(line.replace('"', "").split(",") for line in output.splitlines()[:2])))
+    fields = dict(zip(*(line.replace('"', "").split(",") for line in output.splitlines()[:2]), strict=True))
     return {
         "requests": requests,
         "per_sec": float(fields["rps"]),

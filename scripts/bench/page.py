@@ -33,7 +33,10 @@ def main_table(main):
 
 def goals_table(main, shards, keys, idle, open_loop, at_rest_kib):
     """Each goal, and what was measured."""
-    cpu = lambda name: main[name]["cpu_us"]
+
+    def cpu(name):
+        return main[name]["cpu_us"]
+
     rows = [
         ("READ, kept near ÷ bare reply, CPU", cpu("READ, kept near") / cpu("bare reply"), 1.15),
         ("READ, one key ÷ bare reply, CPU", cpu("READ, one key") / cpu("bare reply"), 1.40),
@@ -59,30 +62,36 @@ def goals_table(main, shards, keys, idle, open_loop, at_rest_kib):
 
 def short_table(first, figures):
     head = [first, "requests/s", "CPU µs/request", "p50 µs", "p99 µs", "p99.9 µs"]
-    row = lambda name, f: [name, number(f["per_sec"]), number(f["cpu_us"], 1)] + [
-        number(f[key]) for key in ("p50_us", "p99_us", "p999_us")
-    ]
+
+    def row(name, f):
+        return [name, number(f["per_sec"]), number(f["cpu_us"], 1)] + [number(f[key]) for key in ("p50_us", "p99_us", "p999_us")]
+
     return table(head, [row(name, f) for name, f in figures.items()])
 
 
 def open_loop_table(found):
     head = ["", "requests/s", "p50 µs", "p99 µs", "p99.9 µs"]
-    share = lambda share: "half of READ's capacity" if share == "same" else f"{share:.0%} of its capacity"
-    row = lambda key, f: [f"{key[0]}, {share(key[1])}"] + [number(f[k]) for k in ("rate", "p50_us", "p99_us", "p999_us")]
+
+    def share(share):
+        return "half of READ's capacity" if share == "same" else f"{share:.0%} of its capacity"
+
+    def row(key, f):
+        return [f"{key[0]}, {share(key[1])}"] + [number(f[k]) for k in ("rate", "p50_us", "p99_us", "p999_us")]
+
     return table(head, [row(key, figures) for key, figures in found.items()])
 
 
 def handshakes_table(found):
-    row = lambda key, f: [f"{key[0]}, {key[1]}", number(f["per_sec"]), number(f["cpu_us"])]
+    def row(key, f):
+        return [f"{key[0]}, {key[1]}", number(f["per_sec"]), number(f["cpu_us"])]
+
     return table(["", "connections/s", "CPU µs/connection"], [row(key, figures) for key, figures in found.items()])
 
 
 def text(results, machine, date, secs, rounds):
     head = f"{date}, {machine}; load and Redis on the same machine; medians of {rounds} interleaved rounds of {secs} s."
     idle = results["idle"]
-    goals = goals_table(
-        results["main"], results["shards"], results["keys"], idle, results["open_loop"], results["at_rest_kib"]
-    )
+    goals = goals_table(results["main"], results["shards"], results["keys"], idle, results["open_loop"], results["at_rest_kib"])
     return "\n".join(
         [
             head + "\n",

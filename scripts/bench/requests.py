@@ -42,8 +42,13 @@ def fill_many(port):
 
 def files(stage):
     """Name → file of requests."""
-    text = lambda body: f"POST /cache {json.dumps(body, separators=(',', ':'))}"
-    read = lambda key: {"command": "READ", "key": key}
+
+    def text(body):
+        return f"POST /cache {json.dumps(body, separators=(',', ':'))}"
+
+    def read(key):
+        return {"command": "READ", "key": key}
+
     keys = [f"k{number}" for number in range(KEYS)]
     # Spread over all of them, in no order that anybody could make use of.
     many = [f"m{number * 7919 * 20 % MANY_KEYS + number % 20}" for number in range(MANY_ASKED)]

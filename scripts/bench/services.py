@@ -1,12 +1,12 @@
 """How the service, what it is compared with, and their Redis are started."""
 
+import http.client
 import json
 import os
 import shutil
 import socket
 import ssl
 import subprocess
-import http.client
 
 from system import free_port, listens, wait_for
 
@@ -92,8 +92,7 @@ def start_cachefront(stage, name, shards, files, near=False, program=None):
     """The service; `shards` are lists of ports, the master's first. `near`: it keeps values itself."""
     port, admin = free_port(), free_port()
     sections = "".join(
-        f"[shard:s{number}]\nmaster=127.0.0.1:{ports[0]}\n"
-        + (f"replicas={', '.join(f'127.0.0.1:{port}' for port in ports[1:])}\n" if ports[1:] else "")
+        f"[shard:s{number}]\nmaster=127.0.0.1:{ports[0]}\n" + (f"replicas={', '.join(f'127.0.0.1:{port}' for port in ports[1:])}\n" if ports[1:] else "")
         for number, ports in enumerate(shards)
     )
     config = stage.write(

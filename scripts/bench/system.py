@@ -21,9 +21,7 @@ class Process:
     def __init__(self, name, arguments, log, environment=None):
         self.name, self.log = name, log
         with open(log, "wb") as output:
-            self.child = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})}
-            )
+            self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
 
     def ids(self):
         """Its id and those of its descendants."""

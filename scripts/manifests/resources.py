@@ -203,9 +203,8 @@ def selector_problems(document, workloads):
         if not chosen:
             yield f"{here}: its selector matches no pod"
         yield from missing_ports(here, [p.get("targetPort", p["port"]) for p in spec["ports"]], chosen)
-    if document["kind"] == "PodDisruptionBudget":
-        if not any(selects(spec["selector"], w["spec"]["template"]) for w in workloads):
-            yield f"{here}: its selector matches no pod"
+    if document["kind"] == "PodDisruptionBudget" and not any(selects(spec["selector"], w["spec"]["template"]) for w in workloads):
+        yield f"{here}: its selector matches no pod"
     if document["kind"] == "NetworkPolicy":
         yield from policy_problems(here, spec, workloads)
 

@@ -1,4 +1,5 @@
-# What the scripts of one pod share. NODES are the names of all pods, SELF is the own one.
+# Functions and variables of the other scripts. NODES has the names of all pods, SELF the name of this pod.
+# shellcheck shell=sh disable=SC2034
 set -eu
 REDISCLI_AUTH=$(cat "$REDIS_PASSWORD_FILE")
 export REDISCLI_AUTH
@@ -12,7 +13,7 @@ sentinel_of() {
     timeout 3 redis-cli -h "$node" -p 26379 sentinel "$@" 2> /dev/null
 }
 
-# The master that most of the sentinels name, of those that answer; nothing where none does.
+# Prints the master that most of the answering sentinels name, or nothing if none answers.
 master() {
     for node in $NODES; do
         sentinel_of "$node" get-master-addr-by-name "$shard" | head -n 1

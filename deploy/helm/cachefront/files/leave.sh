@@ -1,8 +1,10 @@
 #!/bin/sh
-# Before this pod goes: if it has the master, another pod's sentinel promotes a replica, and this waits until it did.
+# Runs before this pod stops. If it has the master, asks the sentinel of another pod to promote a replica, and waits until
+# that is done.
+# shellcheck source=common.sh
 . "${FOLDER:-/etc/redis}/common.sh"
 
-# The own sentinel goes along with this pod.
+# The sentinel of this pod stops with it.
 for node in $NODES; do
     if [ "$node" != "$SELF" ] && [ "$(sentinel_of "$node" get-master-addr-by-name "$shard" | head -n 1)" = "$SELF" ] &&
         [ "$(sentinel_of "$node" failover "$shard")" = OK ]; then

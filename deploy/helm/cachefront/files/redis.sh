@@ -1,9 +1,11 @@
 #!/bin/sh
-# Starts Redis as what the sentinels say: a replica of their master; the first pod is the master where there is none.
+# Starts Redis in the role that the sentinels know: as a replica of their master. Where no sentinel knows a master, the
+# first pod is the master.
+# shellcheck source=common.sh
 . "${FOLDER:-/etc/redis}/common.sh"
 
-# A master that comes back has lost its values. It waits until a replica, which has them, was promoted in its place;
-# but not for ever, for there may be none.
+# A master that restarts has lost its values. It waits for 20 seconds until a replica, which has them, is promoted in its
+# place. There may be no replica, so it starts as the master after that.
 waits=0
 known=$(master)
 while [ "$known" = "$SELF" ] && [ "$waits" -lt 20 ]; do

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Starts this pod's sentinel. What it has learned is kept when it is only the container that restarts.
+# Starts the sentinel of this pod. Its state survives a restart of the container, but not of the pod.
+# shellcheck source=common.sh
 . "${FOLDER:-/etc/redis}/common.sh"
 
 if [ ! -e "$data/sentinel.conf" ]; then
-    # A sentinel does not start with a master whose name is not known yet, and has nothing to do until there is one.
+    # A sentinel does not start while the host name of its master cannot be resolved.
     known=$(master)
     until timeout 3 redis-cli -h "${known:=$(first)}" ping > /dev/null 2>&1; do
         sleep 1

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Says whether reads may come. A master is ready when it answers. A replica is ready once it holds its master's data:
-# before that it would report every key as missing. It stays ready when its master goes away.
+# Succeeds if this node can answer reads. A master is ready when it answers. A replica is ready once it holds the data of
+# its master: before that it would report every key as missing. It stays ready when its master is lost.
 set -eu
 REDISCLI_AUTH=$(cat "$REDIS_PASSWORD_FILE")
 export REDISCLI_AUTH

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Runs the linters that do not come with Rust: sh scripts/lint.sh
+#
+#   dependencies: banned ones, licenses and sources    cargo-deny (deny.toml)
+#   dependencies that nothing uses                     cargo-machete
+#   shell scripts                                      shellcheck (.shellcheckrc)
+#   Python scripts: lints and format                   ruff (ruff.toml)
+#   workflows and dependabot.yml in .github            jactionlint (.github/jactionlint.yaml)
+#
+# scripts/install_tools.sh installs these tools. If one is missing, its step is skipped with a message. With CI=true that
+# is a failure, unless the tool is one of `optional`.
+set -eu
+cd "$(dirname "$0")/.."
+optional="jactionlint"
+failed=
+# jactionlint finds shellcheck here.
+export PATH="$PWD/target/tools/python/bin:$PATH"
+
+# Runs a tool and remembers a failure, so that one run shows all problems: lint SUBJECT TOOL ARGUMENT...
+lint() {
+    subject=$1
+    tool=$2
+    shift 2
+    if program=$(sh scripts/install_tools.sh "$tool"); then
+        echo "lint: $subject ($tool)"
+        "$program" "$@" || failed="$failed $tool"
+        return
+    fi
+    echo "lint: $tool is missing and could not be installed: $subject are not checked"
+    case " $optional " in
+        *" $tool "*) ;;
+        *) [ "${CI:-}" != true ] || failed="$failed $tool" ;;
+    esac
+}
+
+shell_scripts() {
+    git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
+        case $file in
+            *.sh) [ ! -f "$file" ] || echo "$file" ;;
+            .ci/run | deploy/package/*) ! head -n 1 "$file" | grep -qE '^#!.*sh$' || echo "$file" ;;
+        esac
+    done
+}
+
+lint "licenses and sources" cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
+lint "dependencies that are unused" cargo-machete .
+# One argument for each file.
+# shellcheck disable=SC2046
+lint "shell scripts" shellcheck $(shell_scripts)
+lint "Python scripts" ruff check --quiet
+lint "formats of Python scripts" ruff format --check --quiet
+lint "workflows" jactionlint
+
+[ -z "$failed" ] || {
+    echo "lint: problems were found by:$failed" >&2
+    exit 1
+}
