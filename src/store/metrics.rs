@@ -1,113 +1,66 @@
-//! What is counted in the store, and how its shards and nodes are, for whoever asks.
+//! The metrics of all shards and nodes.
 
 use crate::{
     store::{
-        Store, StoreCore,
-        consistency::ReadRequirement,
-        node::{Node, replication::ReplicationRole},
-        shard::{Attempts, Shard, ShardHealth, members::Members},
+        shard::{Shard, ShardHealth, reading::NodeReading},
+        shard_map::ShardMap,
     },
     telemetry::metrics::{Label, LinkState, MetricsWriter, NodeRole, names},
 };
 use std::{collections::HashSet, fmt, sync::Arc};
 
-/// A shard at one time.
+/// The state of a shard at one time.
 struct ShardReading {
     shard: Arc<Shard>,
     health: ShardHealth,
 }
 
-/// A node at one time.
-pub(super) struct NodeReading {
-    shard: String,
-    pub address: String,
-    pub node: Arc<Node>,
-    pub state: LinkState,
-    pub role: NodeRole,
-    pub lag_secs: Option<f64>,
-    pub lag_bytes: Option<u64>,
-}
-
-impl NodeReading {
-    fn labels(&self) -> [&str; 2] {
-        [&self.shard, &self.address]
+impl ShardReading {
+    fn labels(&self) -> [&str; 1] {
+        [&self.health.name]
     }
 }
 
-impl StoreCore {
-    /// Counts a read that another node answered than the one its key is drawn to.
-    pub(super) fn record_fallback(&self, shard: &Shard, wish: &ReadRequirement, tried: &Attempts, node: &Node) {
-        if let Some(cause) = shard.fallback_cause(wish, tried, node) {
-            self.metrics.fallbacks.count(cause);
+/// Writes the state of all shards and nodes of a map.
+pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
+    let mut shards: Vec<ShardReading> = Vec::new();
+    // A node may be on its way from one shard to another, so that two shards have the same name for a moment.
+    let mut names = HashSet::new();
+    for shard in map.connected_shards() {
+        let reading = ShardReading { shard: Arc::clone(shard), health: shard.health() };
+        if names.insert(reading.health.name.clone()) {
+            shards.push(reading);
         }
     }
-}
-
-impl Store {
-    /// Writes how all shards and nodes are. What is gone is not looked at, and so not shown.
-    pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
-        let map = self.0.map.load_full();
-        // A node may be on its way from one shard to another; nothing may be shown twice.
-        let mut seen = HashSet::new();
-        let shards =
-            map.connected_shards().map(|shard| ShardReading { shard: Arc::clone(shard), health: shard.health() });
-        let shards: Vec<ShardReading> = shards.filter(|now| seen.insert(now.health.name.clone())).collect();
-        let nodes: Vec<NodeReading> = shards.iter().flat_map(|now| nodes(&now.shard, &now.health.name)).collect();
-        write_shards(page, &shards)?;
-        write_nodes(page, &nodes)
-    }
-}
-
-/// The nodes of a shard, as they are now.
-pub(super) fn nodes(shard: &Shard, name: &str) -> Vec<NodeReading> {
-    let members = shard.members();
-    let now = |(position, node): (usize, &Arc<Node>)| {
-        let is_master = members.master_position() == Some(position);
-        NodeReading {
-            shard: name.to_owned(),
-            address: node.address.to_string(),
-            node: Arc::clone(node),
-            state: match (node.is_up(), node.is_connecting()) {
-                (true, _) => LinkState::Up,
-                (false, true) => LinkState::Connecting,
-                (false, false) => LinkState::Down,
-            },
-            role: if is_master { NodeRole::Master } else { NodeRole::Replica },
-            lag_secs: node.lag().filter(|_| !is_master).map(|lag| lag.as_secs_f64()),
-            lag_bytes: lag_bytes(&members, node).filter(|_| !is_master),
-        }
-    };
-    members.nodes().iter().enumerate().map(now).collect()
-}
-
-/// How far a replica's offset is behind its master's, where both tell of the same history.
-fn lag_bytes(members: &Members, node: &Node) -> Option<u64> {
-    let (master, replica) = (members.master()?.replication_info()?, node.replication_info()?);
-    let comparable = master.role == ReplicationRole::Master && master.replication_id == replica.replication_id;
-    comparable.then(|| master.offset.saturating_sub(replica.offset))
+    let nodes: Vec<NodeReading> =
+        shards.iter().flat_map(|reading| NodeReading::of_shard(&reading.shard, &reading.health.name)).collect();
+    write_shards(page, &shards)?;
+    write_nodes(page, &nodes)
 }
 
 fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardReading]) -> fmt::Result {
-    let rows =
-        |read: fn(&ShardHealth) -> usize| shards.iter().map(move |now| ([now.health.name.as_str()], read(&now.health)));
-    page.gauge(&names::SHARD_READABLE, rows(|health| usize::from(health.can_read())))?;
-    page.gauge(&names::SHARD_WRITABLE, rows(|health| usize::from(health.master_up)))?;
-    page.gauge(&names::SHARD_CONTESTED, rows(|health| usize::from(health.split_brain)))?;
-    page.gauge(&names::SHARD_REPLICAS, rows(|health| health.replicas))?;
-    page.gauge(&names::SHARD_REPLICAS_READABLE, rows(|health| health.replicas_up))?;
-    let promotions = shards.iter().map(|now| ([now.health.name.as_str()], now.shard.promotions.get()));
-    page.counter(&names::PROMOTIONS, promotions)
+    let gauges: [(_, fn(&ShardHealth) -> usize); 5] = [
+        (&names::SHARD_READABLE, |health| usize::from(health.can_read())),
+        (&names::SHARD_WRITABLE, |health| usize::from(health.master_up)),
+        (&names::SHARD_CONTESTED, |health| usize::from(health.split_brain)),
+        (&names::SHARD_REPLICAS, |health| health.replicas),
+        (&names::SHARD_REPLICAS_READABLE, |health| health.replicas_up),
+    ];
+    for (name, value) in gauges {
+        page.gauge(name, shards.iter().map(|reading| (reading.labels(), value(&reading.health))))?;
+    }
+    page.counter(&names::PROMOTIONS, shards.iter().map(|reading| (reading.labels(), reading.shard.promotions.get())))
 }
 
 fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeReading]) -> fmt::Result {
     let states = nodes.iter().flat_map(|now| {
-        let row = |state: &LinkState| ([&*now.shard, &*now.address, state.name()], u64::from(*state == now.state));
-        LinkState::ALL.iter().map(row)
+        let states = LinkState::ALL.iter();
+        states.map(|state| ([&*now.shard, &*now.address, state.name()], u64::from(*state == now.state)))
     });
     page.gauge(&names::NODE_STATE, states)?;
     let roles = nodes.iter().flat_map(|now| {
-        let row = |role: &NodeRole| ([&*now.shard, &*now.address, role.name()], u64::from(*role == now.role));
-        NodeRole::ALL.iter().map(row)
+        let roles = NodeRole::ALL.iter();
+        roles.map(|role| ([&*now.shard, &*now.address, role.name()], u64::from(*role == now.role)))
     });
     page.gauge(&names::NODE_ROLE, roles)?;
     page.gauge(&names::NODE_IN_FLIGHT, nodes.iter().map(|now| (now.labels(), now.node.in_flight())))?;

@@ -1,7 +1,7 @@
-//! The only place that knows Redis: which shard and node a key is on, connections, commands.
+//! The only place that knows Redis: the shard and the nodes of each key, connections, and commands.
 //!
-//! Commands go to nodes over multiplexed connections that background tasks ([`Store::maintain`]) keep open; a
-//! request never opens one itself.
+//! Commands are sent over multiplexed connections that background tasks ([`Store::run`]) keep open; a request never
+//! opens one itself.
 
 mod consistency;
 mod error;
@@ -17,195 +17,178 @@ mod topology;
 pub use consistency::{Freshness, LogicalTime, SyncToken};
 pub use error::{Advice, StoreError};
 pub use node::tracking::{InvalidationHandler, TrackedSource};
-pub use operation::{InspectedKey, KeySample, REPLY_BYTES_MAX, TrackedOrigin, TrackedValue};
+pub use operation::{
+    batch::REPLY_BYTES_MAX,
+    inspect::{InspectedKey, KeySample},
+    read::{TrackedOrigin, TrackedValue},
+};
 pub use protocol::operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
+pub use shard_map::Location;
 pub use status::{NodeStatus, ShardStatus, StoreStatus};
 
 use crate::{
     ring::Ring,
     settings::Settings,
-    telemetry::metrics::Metrics,
+    telemetry::metrics::{Metrics, MetricsWriter},
     types::{Address, Deadline, FullKey},
 };
-use arc_swap::ArcSwap;
 use consistency::{Clock, RecentChanges, SyncTokens};
 use node::{
     NodeContext,
     connection_class::{ConnectionClass, LargeKeys},
 };
-use operation::{batch, get, write};
+use operation::{batch, context::OperationContext, inspect, read, write};
 use secrecy::ExposeSecret;
-use shard_map::{Routing, ShardMap};
-use std::{sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::watch, time::timeout};
-use topology::{cluster::Cluster, sentinel::Sentinels, supervisor};
+use shard_map::{MapHandle, Routing, ShardMap};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    time::{timeout, timeout_at},
+};
+use topology::{TopologySource, supervisor};
 
 /// All shards. A clone is a handle on the same store.
 #[derive(Clone)]
-pub struct Store(Arc<StoreCore>);
+pub struct Store(Arc<StoreInner>);
 
-struct StoreCore {
-    map: ArcSwap<ShardMap>,
-    node_context: NodeContext,
-    recent_changes: RecentChanges,
+struct StoreInner {
+    map: Arc<MapHandle>,
+    topology: TopologySource,
+    operations: OperationContext,
     sync_tokens: SyncTokens,
-    large_keys: LargeKeys,
-    /// Where the shards are those of a Redis Cluster.
-    cluster: Option<Cluster>,
-    /// Told when shards or nodes come or go.
-    layout_changed: watch::Sender<()>,
-    /// Where they know the nodes.
-    sentinels: Option<Sentinels>,
-    metrics: Arc<Metrics>,
-}
-
-impl StoreCore {
-    /// The connection that an operation on a key with this hash belongs on.
-    fn connection_class(&self, hash: u64, kind: &OperationKind<'_>) -> ConnectionClass {
-        match kind {
-            OperationKind::Get(_) => self.large_keys.class_for(hash),
-            OperationKind::Set { bytes, .. } => {
-                let lane = ConnectionClass::for_value_bytes(bytes.len());
-                self.large_keys.record(hash, self.large_keys.class_for(hash), bytes.len());
-                lane
-            }
-            OperationKind::Delete => ConnectionClass::Default,
-        }
-    }
-}
-
-/// Where a key lives.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Location {
-    pub shard: String,
-    /// Of a Redis Cluster.
-    pub slot: Option<u16>,
-    /// `None` while nobody knows it yet.
-    pub master: Option<Address>,
-    /// The replica that is read first; `None` where the shard has none.
-    pub replica: Option<Address>,
 }
 
 impl Store {
-    /// Lays out the shards; connections come with [`Store::maintain`]. `forget` is told of keys that change and were
-    /// read with [`Store::track`]. The error says what is wrong with the certificates for Redis.
+    /// Creates the shards; [`Store::run`] connects to them. `on_invalidation` is called with each key that changes
+    /// after [`Store::get_tracked`] read it. The error says what is wrong with the certificates for Redis.
     pub fn new(
         settings: &Settings,
-        forget: Option<InvalidationHandler>,
+        on_invalidation: Option<InvalidationHandler>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, String> {
         let clock = Clock::default();
-        let mut store = StoreCore {
-            map: ArcSwap::from_pointee(ShardMap::new(Routing::Ring(Ring::new([])), Vec::new())),
-            node_context: NodeContext { clock, on_invalidation: forget, events: Arc::clone(&metrics.events) },
+        let node_context = NodeContext { clock, on_invalidation, events: Arc::clone(&metrics.events) };
+        let map = Arc::new(MapHandle::new(ShardMap::new(Routing::Ring(Ring::new([])), Vec::new())));
+        let topology = TopologySource::new(&settings.topology, &settings.redis, &node_context, &map)?;
+        let operations = OperationContext {
+            map: Arc::clone(&map),
             recent_changes: RecentChanges::new(clock),
-            sync_tokens: SyncTokens::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes()),
             large_keys: LargeKeys::default(),
-            layout_changed: watch::Sender::new(()),
-            cluster: None,
-            sentinels: None,
+            cluster: topology.cluster().cloned(),
             metrics,
         };
-        store.create_shards(settings)?;
-        Ok(Self(Arc::new(store)))
+        let sync_tokens = SyncTokens::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes());
+        Ok(Self(Arc::new(StoreInner { map, topology, operations, sync_tokens })))
     }
 
-    /// A token that covers everything this process has acknowledged until now.
+    /// Returns a token that covers everything that this process has acknowledged until now.
     pub fn sync_token(&self) -> SyncToken {
         self.0.sync_tokens.token()
     }
 
-    /// A token that covers nothing.
+    /// Returns a token that covers nothing.
     pub fn empty_sync_token(&self) -> SyncToken {
         self.0.sync_tokens.empty_token()
     }
 
-    /// How fresh reads have to be to show what the token covers.
+    /// Returns the freshness that a read needs to show everything that the token covers.
     pub fn freshness(&self, token: &SyncToken) -> Freshness {
         self.0.sync_tokens.freshness(token)
     }
 
-    /// Takes over the shards and replicas of other settings while requests are served. Of `settings.redis` nothing
-    /// changes until the next start: it is what this store was made with.
+    /// Applies the shards and replicas of changed settings while requests are served. `settings.redis` has to be the
+    /// one that this store was created with: it changes only at the next start.
     pub fn apply(&self, settings: &Settings) -> Result<(), String> {
         self.0.sync_tokens.set_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
-        self.0.apply(settings)
+        self.0.topology.apply(&settings.topology, &settings.redis, &self.0.map)
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections
     /// live on the event loops of the workers, or, where there are none, on the one that this runs on.
     pub async fn run(self, workers: Vec<Handle>) {
-        supervisor::run(&self.0, workers).await;
+        supervisor::run(&self.0.map, &self.0.topology, workers).await;
     }
 
-    /// The bytes under `key`, from a replica where there is one that is fresh enough.
+    /// Reads the bytes under `key`, from a replica where one is fresh enough.
     pub async fn get(
         &self,
         key: &FullKey<'_>,
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        get::get(&self.0, key, freshness, deadline).await
+        read::get(&self.0.operations, key, freshness, deadline).await
     }
 
-    /// As [`Store::get`]; where the answer may be kept, its origin comes with it.
+    /// Reads as [`Store::get`] does; where the answer may be cached, its origin comes with it.
     pub async fn get_tracked(
         &self,
         key: &FullKey<'_>,
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<TrackedValue, StoreError> {
-        get::get_tracked(&self.0, key, freshness, deadline).await
+        read::get_tracked(&self.0.operations, key, freshness, deadline).await
     }
 
-    /// True if the value was found to be large lately.
+    /// Returns true if the value was large when it was last read or written.
     pub fn is_large(&self, key: &FullKey<'_>) -> bool {
-        self.0.large_keys.class_for(self.0.map.load().locate(key).1) == ConnectionClass::LargeValue
+        let hash = self.0.map.load().locate(key).1;
+        self.0.operations.large_keys.class_for(hash) == ConnectionClass::LargeValue
     }
 
-    /// True if a read would now go where an earlier answer came from, and that answer would still be the same.
+    /// Returns true if a read would now be sent to the node that an earlier answer came from, and that answer would
+    /// still be the same.
     pub fn may_serve_cached(&self, source: &TrackedSource, key: &FullKey<'_>, freshness: Freshness) -> bool {
-        get::may_serve_cached(&self.0, source, key, freshness)
+        read::may_serve_cached(&self.0.operations, source, key, freshness)
     }
 
-    /// Stores what `set` says under `key`, on the master. Returns how many replicas had it, as far as that was waited
-    /// for.
+    /// Stores the value of `set` under `key`, on the master. Returns the number of replicas that had it, as far as that
+    /// was waited for.
     pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
-        let answer = write::write(&self.0, key, set, deadline).await?;
+        let answer = write::write(&self.0.operations, key, set, deadline).await?;
         Ok(if let Answer::Stored { replicas } = answer { replicas } else { 0 })
     }
 
-    /// Deletes what is under `key`, on the master; tells whether there was anything.
+    /// Deletes the value under `key`, on the master. Returns true if there was one.
     pub async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<bool, StoreError> {
-        let answer = write::write(&self.0, key, &OperationKind::Delete, deadline).await?;
+        let answer = write::write(&self.0.operations, key, &OperationKind::Delete, deadline).await?;
         Ok(answer == Answer::Deleted(true))
     }
 
-    /// Runs operations, one round trip per node touched and all nodes at once; answers in their order. What is read may
-    /// have `room` bytes together.
+    /// Runs operations with one round trip to each node, all nodes at once. Returns the answers in the order of the
+    /// operations. The values that are read may have `reply_bytes_max` bytes together.
     pub async fn batch(
         &self,
         operations: &[Operation<'_>],
-        room: usize,
+        reply_bytes_max: usize,
         deadline: Deadline,
     ) -> Vec<Result<Answer, StoreError>> {
-        batch::run(&self.0, operations, room, deadline).await
+        batch::run(&self.0.operations, operations, reply_bytes_max, deadline).await
     }
 
-    /// How each shard is, as far as is known without asking.
+    /// Returns the health of each shard, as far as it is known without asking.
     pub fn health(&self) -> Vec<ShardHealth> {
         self.0.map.load().shards().iter().map(|shard| shard.health()).collect()
     }
 
-    /// What is wrong with those who know the nodes.
-    pub fn topology_problems(&self) -> Vec<String> {
-        self.0.sentinels.as_ref().map(Sentinels::problems).unwrap_or_default()
+    /// Returns the state of all shards and nodes, as far as it is known without asking.
+    pub fn status(&self) -> StoreStatus {
+        StoreStatus::of(&self.0.map.load_full())
     }
 
-    /// Waits until the nodes of the key's shard are known. They become known while [`Store::maintain`] runs.
+    /// Writes the metrics of all shards and nodes.
+    pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
+        metrics::write(page, &self.0.map.load_full())
+    }
+
+    /// Returns the problems of the sentinels, one sentence each.
+    pub fn topology_problems(&self) -> Vec<String> {
+        self.0.topology.problems()
+    }
+
+    /// Waits until the nodes of the key's shard are known. They become known while [`Store::run`] runs.
     pub async fn wait_until_known(&self, key: &FullKey<'_>) {
-        let mut layout = self.0.layout_changed.subscribe();
+        let mut layout = self.0.map.subscribe();
         while self.locate(key).master.is_none() {
             if layout.changed().await.is_err() {
                 return;
@@ -213,27 +196,48 @@ impl Store {
         }
     }
 
-    /// Where a key lives.
+    /// Waits until the nodes of the key's shard, or in a Redis Cluster all nodes, are known or the deadline has passed.
+    pub async fn known(&self, key: &FullKey<'_>, deadline: Deadline) {
+        // An operation on a shard without nodes fails with an error of its own.
+        let _known = timeout_at(deadline.instant(), self.wait_until_known(key)).await;
+    }
+
+    /// Returns the place of a key.
     pub fn locate(&self, key: &FullKey<'_>) -> Location {
-        let route = self.0.map.load().route(key);
-        Location { slot: self.0.slot(key), ..route.shard.locate(route.hash) }
+        self.0.map.load().location(key)
     }
 
-    /// The slot of a key in a Redis Cluster.
+    /// Returns the slot of a key; `None` without a Redis Cluster.
     pub fn slot(&self, key: &FullKey<'_>) -> Option<u16> {
-        self.0.slot(key)
+        self.0.map.load().slot(key)
     }
 
-    /// Learns once where a key is, where that has to be asked, instead of [`Store::maintain`]. The error says why that
-    /// was not possible.
+    /// Returns the master's answer about a key, or a replica's if the master does not answer within half of the time,
+    /// and the address of the node that answered. Needs [`Store::run`].
+    pub async fn inspect_key(
+        &self,
+        key: &FullKey<'_>,
+        deadline: Deadline,
+    ) -> Result<(Address, Option<InspectedKey>), StoreError> {
+        self.known(key, deadline).await;
+        inspect::inspect_key(&self.0.map, key, deadline).await
+    }
+
+    /// Draws up to `count` keys of a shard at random and inspects each. Returns `None` if no shard has the name. Needs
+    /// [`Store::run`].
+    pub async fn sample(&self, shard: &str, count: usize, deadline: Deadline) -> Result<Option<KeySample>, StoreError> {
+        inspect::sample(&self.0.map, shard, count, deadline).await
+    }
+
+    /// Learns the place of a key once, without [`Store::run`]. The error says why that was not possible.
     pub async fn discover(&self, key: &FullKey<'_>, within: Duration) -> Result<(), String> {
-        if let Some(cluster) = &self.0.cluster {
-            let discovered = cluster.discover(&self.0, within).await;
+        if let Some(cluster) = self.0.topology.cluster() {
+            let discovered = cluster.discover(within).await;
             return discovered.map_err(|error| format!("the nodes of the cluster cannot be asked: {error}"));
         }
         tokio::select! {
             () = self.clone().run(Vec::new()) => {}
-            // If it is not known by then, that is said.
+            // The check below reports a timeout.
             _ = timeout(within, self.wait_until_known(key)) => {}
         }
         if self.locate(key).master.is_some() {

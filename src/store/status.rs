@@ -1,104 +1,114 @@
-//! How all shards and nodes are, in plain words and numbers, for people who look.
+//! The state of all shards and nodes, for the console and the command line.
 
 use crate::{
     store::{
-        Store,
-        metrics::{NodeReading, nodes},
-        shard::{Shard, ShardHealth},
+        shard::{Shard, ShardHealth, reading::NodeReading},
         shard_map::{Routing, ShardMap, ShardShare},
     },
     telemetry::metrics::{Buckets, LinkState, NodeRole},
 };
 use std::time::Duration;
 
-/// Everything at one time.
+/// The state of all shards at one time.
 #[derive(Debug)]
 pub struct StoreStatus {
-    /// The slots of a Redis Cluster take the place of the ring.
+    /// True if the slots of a Redis Cluster take the place of the ring.
     pub cluster: bool,
+    /// The state of each shard.
     pub shards: Vec<ShardStatus>,
 }
 
+/// The state of a shard.
 #[derive(Debug)]
 pub struct ShardStatus {
+    /// The health of the shard.
     pub health: ShardHealth,
-    /// Of all keys; those of all shards add up to 1.
+    /// The part of all keys that the shard has; the parts of all shards add up to 1.
     pub share: f64,
-    /// On the ring.
+    /// The weight on the ring; `None` in a Redis Cluster.
     pub weight: Option<u32>,
-    /// Of a Redis Cluster: how many.
+    /// The number of slots; `None` without a Redis Cluster.
     pub slots: Option<usize>,
-    /// How often writes went to another master from then on.
+    /// The number of times that writes moved to another master.
     pub promotions: u64,
-    /// The master first.
+    /// The state of each node, the master first.
     pub nodes: Vec<NodeStatus>,
 }
 
+/// The state of a node.
 #[derive(Debug)]
 pub struct NodeStatus {
-    /// Tells nodes apart, also when one took the address of another.
+    /// A number that no other node has, not even one that took over the address.
     pub id: u64,
+    /// The address of the node.
     pub address: String,
+    /// The role of the node in its shard.
     pub role: NodeRole,
+    /// The state of its connections.
     pub state: LinkState,
-    /// Reads may go there, should it come to that.
+    /// True if reads may be sent to the node.
     pub readable: bool,
+    /// The number of commands that wait for an answer.
     pub in_flight: usize,
-    /// How old the moment is until which a replica has all changes.
+    /// The age of the newest change that a replica is known to have.
     pub lag: Option<Duration>,
+    /// The distance between the offsets of a replica and its master.
     pub lag_bytes: Option<u64>,
-    /// Connections that it has had.
+    /// The number of connections that were opened to the node.
     pub connections: u64,
-    /// How long its answers took so far, ...
+    /// The durations of its answers so far.
     pub durations: Buckets,
-    /// ... and how often there was none.
+    /// The number of commands that failed.
     pub failures: u64,
 }
 
-impl Store {
-    /// How everything is, as far as is known without asking.
-    pub fn status(&self) -> StoreStatus {
-        let map = self.0.map.load_full();
-        let shard = |(shard, part): (&std::sync::Arc<Shard>, &ShardShare)| shard_status(shard, part);
-        StoreStatus { cluster: is_cluster(&map), shards: map.shards().iter().zip(map.shares()).map(shard).collect() }
+impl StoreStatus {
+    /// Returns the state of all shards of a map, as far as it is known without asking.
+    pub fn of(map: &ShardMap) -> Self {
+        let shards = map.shards().iter().zip(map.shares());
+        Self {
+            cluster: matches!(map.routing(), Routing::Slots(_)),
+            shards: shards.map(|(shard, share)| ShardStatus::of(shard, share)).collect(),
+        }
     }
 }
 
-fn is_cluster(map: &ShardMap) -> bool {
-    matches!(map.routing(), Routing::Slots(_))
-}
-
-fn shard_status(shard: &Shard, part: &ShardShare) -> ShardStatus {
-    let health = shard.health();
-    let mut nodes: Vec<NodeStatus> = nodes(shard, &health.name).iter().map(node_status).collect();
-    nodes.sort_by_key(|node| node.role != NodeRole::Master);
-    ShardStatus {
-        share: part.share,
-        weight: part.weight,
-        slots: part.slots,
-        promotions: shard.promotions.get(),
-        nodes,
-        health,
+impl ShardStatus {
+    fn of(shard: &Shard, share: &ShardShare) -> Self {
+        let health = shard.health();
+        let mut nodes: Vec<NodeStatus> =
+            NodeReading::of_shard(shard, &health.name).into_iter().map(NodeStatus::from).collect();
+        nodes.sort_by_key(|node| node.role != NodeRole::Master);
+        Self {
+            share: share.share,
+            weight: share.weight,
+            slots: share.slots,
+            promotions: shard.promotions.get(),
+            nodes,
+            health,
+        }
     }
 }
 
-fn node_status(now: &NodeReading) -> NodeStatus {
-    let node = &now.node;
-    let readable = match now.role {
-        NodeRole::Master => node.is_readable_master(),
-        NodeRole::Replica => node.is_usable_replica(),
-    };
-    NodeStatus {
-        id: node.id.number(),
-        address: now.address.clone(),
-        role: now.role,
-        state: now.state,
-        readable,
-        in_flight: node.in_flight(),
-        lag: now.lag_secs.map(Duration::from_secs_f64),
-        lag_bytes: now.lag_bytes,
-        connections: node.connections_opened(),
-        durations: node.durations.buckets(),
-        failures: node.failures.rows().map(|(_, count)| count).sum(),
+impl From<NodeReading> for NodeStatus {
+    fn from(reading: NodeReading) -> Self {
+        let node = &reading.node;
+        let readable = match reading.role {
+            NodeRole::Master => node.is_readable_master(),
+            NodeRole::Replica => node.is_usable_replica(),
+        };
+        Self {
+            id: node.id.number(),
+            role: reading.role,
+            state: reading.state,
+            readable,
+            in_flight: node.in_flight(),
+            lag: reading.lag_secs.map(Duration::from_secs_f64),
+            lag_bytes: reading.lag_bytes,
+            connections: node.connections_opened(),
+            durations: node.durations.buckets(),
+            failures: node.failures.rows().map(|(_, count)| count).sum(),
+            address: reading.address,
+        }
     }
 }

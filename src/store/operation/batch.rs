@@ -6,16 +6,21 @@
 
 use crate::{
     store::{
-        Answer, Freshness, Operation, OperationKind, StoreCore, StoreError,
-        consistency::ReadRequirement,
-        error::{Advice, NodeError, WriteFailure},
-        node::{Node, NodeId},
+        consistency::{Freshness, ReadRequirement},
+        error::{Advice, NodeError, StoreError, WriteFailure},
         node::{
+            Node, NodeId,
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
-        operation::{ChangeGuard, RedirectedOperation},
-        protocol::command::{command, parse_answer},
+        operation::{
+            context::{ChangeGuard, OperationContext},
+            redirect::{self, RedirectedOperation},
+        },
+        protocol::{
+            command::{command, parse_answer},
+            operation::{Answer, Operation, OperationKind},
+        },
         shard::{Attempts, Shard},
     },
     telemetry::traces,
@@ -36,6 +41,8 @@ use tracing::Instrument;
 /// pieces shows that the node is alive while it sends large ones, and bounds how much of a reply that is too large is
 /// held.
 const MESSAGE_BYTES: usize = 1024 * 1024;
+/// Bytes that the values of one batch may have together.
+pub const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 const READS_MIN: usize = 1;
 const READS_MAX: usize = 128;
 
@@ -44,7 +51,7 @@ type BatchAnswer = (usize, Result<Answer, StoreError>);
 
 /// The operations of one batch, and what is left of its reply's room.
 struct Batch<'a> {
-    store: &'a StoreCore,
+    context: &'a OperationContext,
     operations: &'a [Operation<'a>],
     /// Of each operation's key.
     hashes: Vec<u64>,
@@ -65,13 +72,13 @@ struct ShardOperations {
 
 /// Runs all operations; answers in their order.
 pub async fn run(
-    store: &StoreCore,
+    context: &OperationContext,
     operations: &[Operation<'_>],
     room: usize,
     deadline: Deadline,
 ) -> Vec<Result<Answer, StoreError>> {
-    store.wait_until_known(deadline).await;
-    let map = store.map.load_full();
+    context.wait_until_known(deadline).await;
+    let map = context.map.load_full();
     let changes = |operation: &&Operation<'_>| !matches!(operation.kind, OperationKind::Get(_));
     let changed: HashSet<&[u8]> = operations.iter().filter(changes).map(|operation| operation.key.as_bytes()).collect();
     let mut parts: BTreeMap<usize, ShardOperations> = BTreeMap::new();
@@ -83,7 +90,7 @@ pub async fn run(
         let on_master = changed.contains(operation.key.as_bytes());
         if on_master { &mut part.on_master } else { &mut part.reads }.push(position);
     }
-    let batch = Batch { operations, hashes, store, deadline, reply_bytes: AtomicUsize::new(0), room };
+    let batch = Batch { operations, hashes, context, deadline, reply_bytes: AtomicUsize::new(0), room };
     let shards = parts.into_iter().map(|(shard, part)| {
         let (batch, shard) = (&batch, map.shard(shard));
         let span = traces::shard(|| shard.name(), "batch", part.reads.len() + part.on_master.len());
@@ -164,11 +171,11 @@ impl Batch<'_> {
             });
             for ((node, connection, mut read), outcome) in reads.zip(outcomes.into_iter().flatten()) {
                 match outcome {
-                    Err(error) if self.store.should_redirect(&error, shard, &node) => {
-                        self.store.on_redirections(&node, std::iter::once(&error));
+                    Err(error) if redirect::applies_to(self.context, &error, shard, &node) => {
+                        redirect::record(self.context, &node, std::iter::once(&error));
                         redirected.push(read.position);
                     }
-                    Ok(Answer::Got(None)) if self.store.must_confirm_miss(shard, &node) => {
+                    Ok(Answer::Got(None)) if redirect::must_confirm_miss(self.context, shard, &node) => {
                         read.tried.record_miss();
                         open.push(read);
                     }
@@ -178,7 +185,7 @@ impl Batch<'_> {
                     }
                     outcome => {
                         if outcome.is_ok() {
-                            self.store.record_fallback(shard, &read.wish, &read.tried, &node);
+                            self.context.record_fallback(shard, &read.wish, &read.tried, &node);
                         }
                         answered.push((read.position, outcome.map_err(|error| shard.read_failure(error))));
                     }
@@ -201,7 +208,7 @@ impl Batch<'_> {
             OperationKind::Get(freshness) => freshness,
             _ => Freshness::ReadYourWrites,
         };
-        let wish = self.store.recent_changes.requirement(self.hashes[position], freshness);
+        let wish = self.context.requirement(self.hashes[position], freshness);
         PendingRead { position, wish, tried: Attempts::default() }
     }
 
@@ -209,9 +216,9 @@ impl Batch<'_> {
     async fn change(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<BatchAnswer> {
         let mut answered = Vec::with_capacity(positions.len());
         let is_change = |position: &&usize| !matches!(self.operations[**position].kind, OperationKind::Get(_));
-        let noted =
-            |position: &usize| ChangeGuard { changes: &self.store.recent_changes, hash: self.hashes[*position] };
-        let _noted: Vec<ChangeGuard<'_>> = positions.iter().filter(is_change).map(noted).collect();
+        let changed = positions.iter().filter(is_change);
+        let _changes: Vec<ChangeGuard<'_>> =
+            changed.map(|position| self.context.change_guard(self.hashes[*position])).collect();
         let mut tried = Attempts::default();
         let patience = CallTimeout { deadline: self.deadline, abandon: Abandon::AtDeadline };
         while !positions.is_empty() {
@@ -224,9 +231,9 @@ impl Batch<'_> {
             };
             let answers = self.send(shard, &node, &positions, patience).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
-            let is_redirected = refusal.is_some_and(|error| self.store.should_redirect(error, shard, &node));
+            let is_redirected = refusal.is_some_and(|error| redirect::applies_to(self.context, error, shard, &node));
             if let Some(refusal) = refusal {
-                self.store.on_redirections(&node, answers.iter().filter_map(|answer| answer.as_ref().err()));
+                redirect::record(self.context, &node, answers.iter().filter_map(|answer| answer.as_ref().err()));
                 node.request_probe();
                 tried.record(&node, node.connections_opened(), refusal.clone());
             }
@@ -234,7 +241,7 @@ impl Batch<'_> {
             if is_redirected {
                 answered.extend(self.each_by_itself(std::mem::take(&mut positions)).await);
             }
-            self.store.metrics.write_retries.add(positions.len() as u64);
+            self.context.metrics.write_retries.add(positions.len() as u64);
         }
         answered
     }
@@ -258,14 +265,15 @@ impl Batch<'_> {
     async fn follow(&self, position: usize) -> Result<Answer, StoreError> {
         let Operation { key, kind } = &self.operations[position];
         let (hash, command) = (self.hashes[position], command(key, kind));
-        let errand = RedirectedOperation {
+        let redirected = RedirectedOperation {
             key,
             command: &command,
             kind,
-            lane: self.store.connection_class(hash, kind),
+            connection_class: self.context.connection_class(hash, kind),
             deadline: self.deadline,
         };
-        Box::pin(self.store.redirect(&errand, None, |value, had| self.answer(position, value, had))).await
+        let answer = redirect::run(self.context, &redirected, None, |value, had| self.answer(position, value, had));
+        Box::pin(answer).await
     }
 
     /// Takes the answers that stand and returns the positions that are to be sent again: the operations that were
@@ -338,7 +346,7 @@ impl Batch<'_> {
     /// The connection for some operations together: one of them that is large is enough.
     fn lane(&self, positions: &[usize]) -> ConnectionClass {
         let lane =
-            |position: &usize| self.store.connection_class(self.hashes[*position], &self.operations[*position].kind);
+            |position: &usize| self.context.connection_class(self.hashes[*position], &self.operations[*position].kind);
         if positions.iter().any(|position| lane(position) == ConnectionClass::LargeValue) {
             ConnectionClass::LargeValue
         } else {
@@ -350,7 +358,7 @@ impl Batch<'_> {
     fn answer(&self, position: usize, value: Value, had: u32) -> Result<Answer, NodeError> {
         if let Value::BulkString(bytes) = &value {
             let hash = self.hashes[position];
-            self.store.large_keys.record(hash, self.store.large_keys.class_for(hash), bytes.len());
+            self.context.record_value_bytes(hash, bytes.len());
             if !self.has_room(bytes.len()) {
                 return Err(NodeError::NoRoom);
             }

@@ -2,21 +2,21 @@
 
 use crate::{
     store::{
-        Store, StoreError,
         consistency::{LogicalTime, ReadRequirement},
-        error::NodeError,
+        error::{NodeError, StoreError},
         node::{
             Node,
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
         shard::{Attempts, Shard},
+        shard_map::MapHandle,
     },
     types::{Address, Deadline, FullKey, StoredKind},
 };
 use redis::{Cmd, Pipeline, Value};
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 /// Keys that are asked about in one message.
 const KEYS_AT_ONCE: usize = 100;
@@ -45,40 +45,35 @@ pub struct KeySample {
     pub drawn: Vec<(Vec<u8>, InspectedKey)>,
 }
 
-impl Store {
-    /// What the master has under a key, or, where that does not answer for half of the time, a replica; and who
-    /// that was. Needs [`Store::maintain`].
-    pub async fn inspect_key(
-        &self,
-        key: &FullKey<'_>,
-        deadline: Deadline,
-    ) -> Result<(Address, Option<InspectedKey>), StoreError> {
-        self.known(key, deadline).await;
-        let shard = self.0.map.load().route(key).shard;
-        let left = deadline.instant().saturating_duration_since(Instant::now());
-        let node = match master(&shard, deadline.attempt(left / 2)).await {
-            Ok(node) => node,
-            Err(_) => reader(&shard, deadline).await?,
-        };
-        let mut found =
-            ask_about(&node, &[key.as_bytes()], deadline).await.map_err(|error| shard.read_failure(error))?;
-        Ok((node.address.clone(), found.pop().flatten()))
-    }
+/// Returns the master's answer about a key, or a replica's if the master does not answer within half of the time, and
+/// the address of the node that answered. The caller waits until the nodes of the key's shard are known.
+pub async fn inspect_key(
+    map: &MapHandle,
+    key: &FullKey<'_>,
+    deadline: Deadline,
+) -> Result<(Address, Option<InspectedKey>), StoreError> {
+    let shard = map.load().route(key).shard;
+    let left = deadline.instant().saturating_duration_since(Instant::now());
+    let node = match master(&shard, deadline.attempt(left / 2)).await {
+        Ok(node) => node,
+        Err(_) => reader(&shard, deadline).await?,
+    };
+    let mut found = ask_about(&node, &[key.as_bytes()], deadline).await.map_err(|error| shard.read_failure(error))?;
+    Ok((node.address.clone(), found.pop().flatten()))
+}
 
-    /// Draws up to `count` keys of a shard at random and looks at each; a replica is asked where there is one.
-    /// Needs [`Store::maintain`].
-    pub async fn sample(&self, shard: &str, count: usize, deadline: Deadline) -> Result<Option<KeySample>, StoreError> {
-        let map = self.0.map.load_full();
-        let Some(shard) = map.shards().iter().find(|known| *known.name() == *shard) else { return Ok(None) };
-        let node = reader(shard, deadline).await?;
-        sample(&node, count, deadline).await.map(Some).map_err(|error| shard.read_failure(error))
-    }
-
-    /// Waits until the nodes of the key's shard are known; in a Redis Cluster these are all.
-    pub async fn known(&self, key: &FullKey<'_>, deadline: Deadline) {
-        // Who asks a shard without nodes hears that.
-        let _known = timeout_at(deadline.instant(), self.wait_until_known(key)).await;
-    }
+/// Draws up to `count` keys of a shard at random and inspects each; a replica is asked where there is one. Returns
+/// `None` if no shard has the name.
+pub async fn sample(
+    map: &MapHandle,
+    shard: &str,
+    count: usize,
+    deadline: Deadline,
+) -> Result<Option<KeySample>, StoreError> {
+    let map = map.load_full();
+    let Some(shard) = map.shards().iter().find(|known| *known.name() == *shard) else { return Ok(None) };
+    let node = reader(shard, deadline).await?;
+    draw(&node, count, deadline).await.map(Some).map_err(|error| shard.read_failure(error))
 }
 
 async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
@@ -100,7 +95,7 @@ async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreErr
     }
 }
 
-async fn sample(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample, NodeError> {
+async fn draw(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample, NodeError> {
     let patience = CallTimeout { deadline, abandon: Abandon::WhenHung };
     let mut size = Cmd::new();
     size.arg("DBSIZE");

@@ -1,17 +1,17 @@
-//! One operation after its node said that another one is to be asked: `MOVED` and `ASK`, and what to do while nobody
-//! has the slot.
+//! Redirections of a Redis Cluster: `MOVED` and `ASK`, and the wait for a slot that no node serves.
 //!
-//! A node that redirects has done nothing, so writes are sent on as reads are.
+//! A node that redirects an operation has not run it, so writes are sent on as reads are.
 
 use crate::{
     store::{
-        OperationKind, StoreCore, StoreError,
-        error::{NodeError, WriteFailure},
-        node::{Node, NodeId},
+        error::{NodeError, StoreError, WriteFailure},
         node::{
+            Node, NodeId,
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
+        operation::context::OperationContext,
+        protocol::operation::OperationKind,
         shard::{Attempts, Shard},
         topology::cluster::{Cluster, layout::is_slot},
     },
@@ -24,131 +24,176 @@ use tokio::time::{Instant, timeout_at};
 
 /// Redirections that one operation follows.
 const REDIRECTIONS_MAX: usize = 5;
-/// Wait before a node is asked a second time; it doubles.
+/// Wait before a node is asked a second time; it doubles with each wait.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 
 /// One operation that goes to the master of its slot, wherever that is.
 pub struct RedirectedOperation<'a> {
+    /// The key.
     pub key: &'a FullKey<'a>,
+    /// The Redis command.
     pub command: &'a Cmd,
+    /// The kind of the operation.
     pub kind: &'a OperationKind<'a>,
-    pub lane: ConnectionClass,
+    /// The class of the connection.
+    pub connection_class: ConnectionClass,
+    /// The deadline of the request.
     pub deadline: Deadline,
 }
 
-/// A node that did not do it, and why.
+/// The refusal of an operation by a node.
 pub struct Rejection {
+    /// The node that refused the operation.
     pub node: Arc<Node>,
+    /// The reason.
     pub error: NodeError,
 }
 
-/// What a refusal says of the way.
+/// The target of a redirection.
 #[derive(Debug, PartialEq, Eq)]
 enum Redirection {
-    /// From now on another node has the slot.
+    /// Another node has the slot from now on.
     Moved { slot: u16, to: Address },
-    /// This key, this time, is to be asked of another node.
+    /// Another node is to be asked for this key, this time.
     Ask { to: Address },
 }
 
-/// How far an errand has come.
-struct RedirectState {
-    asked: Vec<NodeId>,
-    redirections: usize,
-    pause: Duration,
-    /// Until then it waits for somebody to have the slot.
-    until: Deadline,
+/// Returns true if [`run`] is to take over an operation that this node refused. Where a replica does not name the
+/// owner of the slot, the other nodes of its shard are asked instead.
+pub fn applies_to(context: &OperationContext, error: &NodeError, shard: &Shard, node: &Node) -> bool {
+    context.cluster.is_some() && error.is_redirection() && (error.names_a_node() || shard.is_master(node))
 }
 
-impl Cluster {
-    /// Runs an operation on the master of its slot; `refused` is by whom it was refused already. `read` says what the
-    /// answer means.
-    pub async fn redirect<T>(
-        &self,
-        store: &StoreCore,
-        errand: &RedirectedOperation<'_>,
-        mut refused: Option<Rejection>,
-        read: impl Fn(Value, u32) -> Result<T, NodeError>,
+/// Returns true if the master has to confirm that a key does not exist: while a slot moves, a replica of the old owner
+/// lacks the keys that have moved, and a replica of the new owner lacks the last ones for a moment. Only newer servers
+/// tell.
+pub fn must_confirm_miss(context: &OperationContext, shard: &Shard, node: &Node) -> bool {
+    context.cluster.is_some() && !shard.is_master(node)
+}
+
+/// Updates the map by the redirections among these errors of a node.
+pub fn record<'a>(context: &OperationContext, node: &Node, errors: impl Iterator<Item = &'a NodeError>) {
+    let Some(cluster) = &context.cluster else { return };
+    for error in errors {
+        if let Some(Redirection::Moved { slot, to }) = Redirection::read(error, &node.address) {
+            cluster.on_moved(slot, &to, node);
+        }
+    }
+}
+
+/// Runs an operation on the master of its slot, wherever redirections lead. `rejection` is the refusal that is known
+/// already; `parse` reads the answer.
+pub async fn run<T>(
+    context: &OperationContext,
+    operation: &RedirectedOperation<'_>,
+    rejection: Option<Rejection>,
+    parse: impl Fn(Value, u32) -> Result<T, NodeError>,
+) -> Result<T, StoreError> {
+    let Some(cluster) = &context.cluster else {
+        return Err(operation.failure(&context.route(operation.key).shard, NodeError::NotConnected));
+    };
+    let redirector = Redirector {
+        context,
+        cluster,
+        operation,
+        asked: rejection.iter().map(|rejection| rejection.node.id).collect(),
+        redirections: 0,
+        pause: PAUSE_MIN,
+        wait_until: operation.deadline.attempt(cluster.attempt_timeout()),
+    };
+    redirector.run(rejection, parse).await
+}
+
+/// Follows the redirections of one operation.
+struct Redirector<'a> {
+    context: &'a OperationContext,
+    cluster: &'a Cluster,
+    operation: &'a RedirectedOperation<'a>,
+    /// The nodes that were asked so far.
+    asked: Vec<NodeId>,
+    /// The number of redirections so far.
+    redirections: usize,
+    /// The length of the next wait.
+    pause: Duration,
+    /// The time until which the operation waits for a node to serve the slot.
+    wait_until: Deadline,
+}
+
+impl Redirector<'_> {
+    async fn run<T>(
+        mut self,
+        mut rejection: Option<Rejection>,
+        parse: impl Fn(Value, u32) -> Result<T, NodeError>,
     ) -> Result<T, StoreError> {
-        let until = errand.deadline.attempt(self.redis.attempt_timeout);
-        let asked = refused.iter().map(|refused| refused.node.id).collect();
-        let mut way = RedirectState { asked, redirections: 0, pause: PAUSE_MIN, until };
         loop {
-            let (node, asking) = self.next(store, errand, refused.take(), &mut way).await?;
-            let answer = errand.ask(&node, asking).await;
-            way.asked.push(node.id);
-            match answer.and_then(|(value, had)| read(value, had)) {
-                Err(error) if error.did_not_run() || (!errand.is_change() && matches!(error, NodeError::Lost)) => {
-                    refused = Some(Rejection { node, error });
+            let (node, asking) = self.next(rejection.take()).await?;
+            let answer = self.operation.ask(&node, asking).await;
+            self.asked.push(node.id);
+            match answer.and_then(|(value, replicas)| parse(value, replicas)) {
+                Err(error)
+                    if error.did_not_run() || (!self.operation.is_change() && matches!(error, NodeError::Lost)) =>
+                {
+                    rejection = Some(Rejection { node, error });
                 }
-                answer => {
-                    return answer.map_err(|error| errand.failure(&store.map.load().route(errand.key).shard, error));
-                }
+                answer => return answer.map_err(|error| self.operation.failure(&self.owner(), error)),
             }
         }
     }
 
-    /// Notes what a refusal says of the map.
-    pub fn on_redirection(&self, store: &StoreCore, node: &Node, error: &NodeError) {
-        if let Some(Redirection::Moved { slot, to }) = Redirection::read(error, &node.address) {
-            self.on_moved(store, slot, &to, node);
-        }
-    }
-
-    /// The node to ask now, and whether behind `ASKING`.
-    async fn next(
-        &self,
-        store: &StoreCore,
-        errand: &RedirectedOperation<'_>,
-        refused: Option<Rejection>,
-        way: &mut RedirectState,
-    ) -> Result<(Arc<Node>, bool), StoreError> {
-        let owner = || Arc::clone(&store.map.load().route(errand.key).shard);
-        let Some(Rejection { node, error }) = refused else {
-            return Ok((owner().writer(&Attempts::default(), errand.deadline).await?, false));
-        };
+    /// Returns the node to ask now, and true if `ASKING` has to precede the command.
+    async fn next(&mut self, rejection: Option<Rejection>) -> Result<(Arc<Node>, bool), StoreError> {
+        let Some(Rejection { node, error }) = rejection else { return self.master().await };
         let redirection = Redirection::read(&error, &node.address);
         if redirection.is_some() {
-            way.redirections += 1;
+            self.redirections += 1;
         }
-        if way.redirections > REDIRECTIONS_MAX || way.until.has_passed() {
-            return Err(errand.failure(&owner(), error));
+        if self.redirections > REDIRECTIONS_MAX || self.wait_until.has_passed() {
+            return Err(self.operation.failure(&self.owner(), error));
         }
         let (to, shard, asking) = match redirection {
             Some(Redirection::Moved { slot, to }) => {
-                store.metrics.redirections.count(metrics::Redirection::Moved);
-                let shard = self.on_moved(store, slot, &to, &node);
+                self.context.metrics.redirections.count(metrics::Redirection::Moved);
+                let shard = self.cluster.on_moved(slot, &to, &node);
                 (to, shard, false)
             }
             Some(Redirection::Ask { to }) => {
-                store.metrics.redirections.count(metrics::Redirection::Ask);
-                let shard = self.shard_of(store, &to);
+                self.context.metrics.redirections.count(metrics::Redirection::Ask);
+                let shard = self.cluster.shard_of(&to);
                 (to, shard, true)
             }
             None => {
-                self.wait_for_change(way).await;
-                return Ok((owner().writer(&Attempts::default(), errand.deadline).await?, false));
+                self.wait_for_change().await;
+                return self.master().await;
             }
         };
         let found = match shard {
-            Some(shard) => shard.node(&to, errand.deadline).await,
+            Some(shard) => shard.node(&to, self.operation.deadline).await,
             None => Err(NodeError::NotConnected),
         };
-        let found = found.map_err(|error| errand.failure(&owner(), error))?;
-        if way.asked.contains(&found.id) && !asking {
-            // They send it back and forth, until they have heard of each other.
-            self.wait_for_change(way).await;
+        let found = found.map_err(|error| self.operation.failure(&self.owner(), error))?;
+        if self.asked.contains(&found.id) && !asking {
+            // Both nodes redirect to each other until they have learned of the new owner.
+            self.wait_for_change().await;
         }
         Ok((found, asking))
     }
 
+    /// Returns the shard that has the key's slot by the current map.
+    fn owner(&self) -> Arc<Shard> {
+        self.context.route(self.operation.key).shard
+    }
+
+    async fn master(&self) -> Result<(Arc<Node>, bool), StoreError> {
+        Ok((self.owner().writer(&Attempts::default(), self.operation.deadline).await?, false))
+    }
+
     /// Waits a moment, or until shards or nodes come or go.
-    async fn wait_for_change(&self, way: &mut RedirectState) {
-        self.refresh_requested.notify_one();
-        let mut layout = self.layout_changed.subscribe();
-        let until = way.until.instant().min(Instant::now() + way.pause);
-        way.pause *= 2;
-        // Whether something changed or not, the next look is the same.
+    async fn wait_for_change(&mut self) {
+        self.cluster.request_refresh();
+        let mut layout = self.context.map.subscribe();
+        let until = self.wait_until.instant().min(Instant::now() + self.pause);
+        self.pause *= 2;
+        // The next step is the same after a change and after the timeout.
         let _changed = timeout_at(until, layout.changed()).await;
     }
 }
@@ -158,31 +203,31 @@ impl RedirectedOperation<'_> {
         !matches!(self.kind, OperationKind::Get(_))
     }
 
-    /// Asks a node, behind `ASKING` if need be, in one message so that nothing comes between the two. Returns the
-    /// answer, and how many replicas had a change when that was waited for.
+    /// Sends the command to a node, behind `ASKING` if need be, in one message so that nothing comes between the two.
+    /// Returns the answer, and the number of replicas that had a change when that was waited for.
     async fn ask(&self, node: &Node, asking: bool) -> Result<(Value, u32), NodeError> {
         let mut commands = Pipeline::with_capacity(2);
         if asking {
             commands.cmd("ASKING");
         }
         commands.add_command(self.command.clone());
-        let give_up = if self.is_change() { Abandon::AtDeadline } else { Abandon::WhenHung };
-        let patience = CallTimeout { deadline: self.deadline, abandon: give_up };
-        let (mut answers, had) = match self.kind.replicas() {
-            0 => (node.call_all(&commands, self.lane, patience).await?, 0),
+        let abandon = if self.is_change() { Abandon::AtDeadline } else { Abandon::WhenHung };
+        let call_timeout = CallTimeout { deadline: self.deadline, abandon };
+        let (mut answers, replicas) = match self.kind.replicas() {
+            0 => (node.call_all(&commands, self.connection_class, call_timeout).await?, 0),
             replicas => node.call_all_and_wait(&commands, replicas, self.deadline).await?,
         };
-        answers.pop().map(|answer| (answer, had)).ok_or(NodeError::Unexpected)
+        answers.pop().map(|answer| (answer, replicas)).ok_or(NodeError::Unexpected)
     }
 
-    pub fn failure(&self, shard: &Shard, error: NodeError) -> StoreError {
+    fn failure(&self, shard: &Shard, error: NodeError) -> StoreError {
         if self.is_change() { shard.write_failure(WriteFailure(error)) } else { shard.read_failure(error) }
     }
 }
 
 impl Redirection {
-    /// Reads `MOVED 3999 127.0.0.1:6381` of the node at `from`, whose host it is if none is named. A node whose name is
-    /// not known, `?`, cannot be followed; the slots have to be asked for.
+    /// Parses `MOVED 3999 127.0.0.1:6381` of the node at `from`, whose host counts if none is named. A redirection to
+    /// the unknown host `?` cannot be followed; the slots have to be refreshed.
     fn read(error: &NodeError, from: &Address) -> Option<Self> {
         let NodeError::Answered { code, detail } = error else { return None };
         let (slot, place) = detail.split_once(' ')?;

@@ -2,11 +2,16 @@
 
 use crate::{
     store::{
-        Answer, OperationKind, StoreCore, StoreError,
-        error::WriteFailure,
+        error::{StoreError, WriteFailure},
         node::connection::{Abandon, CallTimeout},
-        operation::{ChangeGuard, RedirectedOperation, Rejection},
-        protocol::command::{command, parse_answer},
+        operation::{
+            context::OperationContext,
+            redirect::{self, RedirectedOperation, Rejection},
+        },
+        protocol::{
+            command::{command, parse_answer},
+            operation::{Answer, OperationKind},
+        },
         shard::Attempts,
         shard_map::Route,
     },
@@ -16,26 +21,26 @@ use crate::{
 use std::pin::pin;
 use tracing::Instrument;
 
-/// Runs a change on the shard that the key is on.
+/// Runs a change on the master of the key's shard.
 pub async fn write(
-    store: &StoreCore,
+    context: &OperationContext,
     key: &FullKey<'_>,
     kind: &OperationKind<'_>,
     deadline: Deadline,
 ) -> Result<Answer, StoreError> {
-    store.wait_until_known(deadline).await;
-    let route = store.map.load().route(key);
-    let _noted = ChangeGuard { changes: &store.recent_changes, hash: route.hash };
+    context.wait_until_known(deadline).await;
+    let route = context.route(key);
+    let _change = context.change_guard(route.hash);
     let name = if matches!(kind, OperationKind::Delete) { "delete" } else { "write" };
     let span = traces::shard(|| route.shard.name(), name, 1);
-    let mut changing = pin!(change(store, &route, key, kind, deadline).instrument(span));
-    let answer = changing.as_mut().await;
-    traces::end_with(changing.span(), answer.as_ref().map_or_else(StoreError::outcome, |_| Outcome::Success));
+    let mut change = pin!(run(context, &route, key, kind, deadline).instrument(span));
+    let answer = change.as_mut().await;
+    traces::end_with(change.span(), answer.as_ref().map_or_else(StoreError::outcome, |_| Outcome::Success));
     answer
 }
 
-async fn change(
-    store: &StoreCore,
+async fn run(
+    context: &OperationContext,
     route: &Route,
     key: &FullKey<'_>,
     kind: &OperationKind<'_>,
@@ -43,28 +48,33 @@ async fn change(
 ) -> Result<Answer, StoreError> {
     let shard = &route.shard;
     let command = command(key, kind);
-    let patience = CallTimeout { deadline, abandon: Abandon::AtDeadline };
-    let lane = store.connection_class(route.hash, kind);
-    let mut tried = Attempts::default();
+    let call_timeout = CallTimeout { deadline, abandon: Abandon::AtDeadline };
+    let connection_class = context.connection_class(route.hash, kind);
+    let mut attempts = Attempts::default();
     loop {
-        let node = shard.writer(&tried, deadline).await?;
+        let node = shard.writer(&attempts, deadline).await?;
         let answer = match kind.replicas() {
-            0 => node.call(&command, lane, patience).await.and_then(|value| parse_answer(kind, value, 0)),
+            0 => {
+                node.call(&command, connection_class, call_timeout).await.and_then(|value| parse_answer(kind, value, 0))
+            }
             replicas => {
                 let answer = Box::pin(node.call_and_wait(&command, replicas, deadline)).await;
-                answer.and_then(|(value, had)| parse_answer(kind, value, had))
+                answer.and_then(|(value, replicas)| parse_answer(kind, value, replicas))
             }
         };
         match answer {
-            Err(error) if store.should_redirect(&error, shard, &node) => {
-                let errand = RedirectedOperation { key, command: &command, kind, lane, deadline };
-                let read = |value, had| parse_answer(kind, value, had);
-                return Box::pin(store.redirect(&errand, Some(Rejection { node, error }), read)).await;
+            Err(error) if redirect::applies_to(context, &error, shard, &node) => {
+                let redirected = RedirectedOperation { key, command: &command, kind, connection_class, deadline };
+                let rejection = Some(Rejection { node, error });
+                return Box::pin(redirect::run(context, &redirected, rejection, |value, replicas| {
+                    parse_answer(kind, value, replicas)
+                }))
+                .await;
             }
             Err(error) if error.did_not_run() => {
                 node.request_probe();
-                store.metrics.write_retries.count();
-                tried.record(&node, node.connections_opened(), error);
+                context.metrics.write_retries.count();
+                attempts.record(&node, node.connections_opened(), error);
             }
             answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
         }

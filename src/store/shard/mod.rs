@@ -4,6 +4,7 @@ mod attempts;
 pub mod election;
 pub mod hedge;
 pub mod members;
+pub mod reading;
 pub mod roles;
 
 pub use attempts::Attempts;
@@ -11,7 +12,6 @@ pub use attempts::Attempts;
 use crate::{
     settings,
     store::{
-        Location,
         consistency::ReadRequirement,
         error::{NodeError, StoreError, WriteFailure},
         node::connection::{Abandon, CallTimeout},
@@ -379,16 +379,6 @@ impl Shard {
             replicas: members.replicas().count(),
             split_brain: self.lock_election().split_brain,
             unavailable_reason: self.unavailable_reason,
-        }
-    }
-
-    pub fn locate(&self, hash: u64) -> Location {
-        let members = self.members.load();
-        Location {
-            shard: self.name().to_string(),
-            slot: None,
-            master: members.master().map(|master| master.address.clone()),
-            replica: members.preferred_replica(hash).map(|replica| replica.address.clone()),
         }
     }
 }

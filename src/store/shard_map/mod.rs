@@ -1,11 +1,14 @@
 //! Which shards there are, and which one a key is on.
 
+mod handle;
 pub mod slots;
+
+pub use handle::MapHandle;
 
 use crate::{
     ring::{Ring, key_hash},
     store::shard::Shard,
-    types::FullKey,
+    types::{Address, FullKey},
 };
 use slots::{SLOTS, SlotTable, slot_of};
 use std::sync::{Arc, OnceLock};
@@ -44,6 +47,19 @@ pub struct Route {
     pub shard: Arc<Shard>,
     /// Of the key: draws it to one of the replicas.
     pub hash: u64,
+}
+
+/// The place of a key: its shard, and the nodes of the shard that serve it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The name of the shard.
+    pub shard: String,
+    /// The slot of the key; `None` without a Redis Cluster.
+    pub slot: Option<u16>,
+    /// The address of the master; `None` while no node of the shard is known.
+    pub master: Option<Address>,
+    /// The address of the replica that is read first; `None` if the shard has no replica.
+    pub replica: Option<Address>,
 }
 
 impl ShardMap {
@@ -106,6 +122,24 @@ impl ShardMap {
         match &self.routing {
             Routing::Ring(ring) => (ring.owner(hash), hash),
             Routing::Slots(slots) => (slots.owner(slot_of(key.as_bytes())), hash),
+        }
+    }
+
+    /// Returns the slot of a key; `None` without a Redis Cluster.
+    pub fn slot(&self, key: &FullKey<'_>) -> Option<u16> {
+        matches!(self.routing, Routing::Slots(_)).then(|| slot_of(key.as_bytes()))
+    }
+
+    /// Returns the place of a key.
+    pub fn location(&self, key: &FullKey<'_>) -> Location {
+        let (position, hash) = self.locate(key);
+        let shard = &self.shards[position];
+        let members = shard.members();
+        Location {
+            shard: shard.name().to_string(),
+            slot: self.slot(key),
+            master: members.master().map(|master| master.address.clone()),
+            replica: members.preferred_replica(hash).map(|replica| replica.address.clone()),
         }
     }
 

@@ -1,86 +1,54 @@
-//! Settings → shards, at the start and when they change.
+//! Shards that the settings list, at the start and when the settings change.
 
 use crate::{
     ring::Ring,
-    settings::{self, Settings, Topology},
+    settings::{self, RedisConfig},
     store::{
-        StoreCore,
+        node::NodeContext,
         shard::Shard,
-        shard_map::{Routing, ShardMap},
-        topology::{cluster::Cluster, sentinel::Sentinels},
+        shard_map::{MapHandle, Routing, ShardMap},
     },
     types::Address,
 };
 use std::sync::Arc;
 
-const SHARDS_WAIT: &str = "[shard:NAME]: shards that sentinels know change only at the next start";
-const TOPOLOGY_WAITS: &str = "[redis]: listed shards, sentinels and cluster are exchanged only at the next start";
+/// The shards that the settings list.
+pub struct StaticShards {
+    node_context: NodeContext,
+    map: Arc<MapHandle>,
+}
 
-impl StoreCore {
-    /// Makes the shards at the start.
-    pub(in crate::store) fn create_shards(&mut self, settings: &Settings) -> Result<(), String> {
-        match &settings.topology {
-            Topology::Static(_) => self.apply(settings),
-            Topology::Sentinel(sentinels) => {
-                let watched = &sentinels.shards;
-                let shards: Vec<_> =
-                    watched.iter().map(|shard| Arc::new(self.shard(&shard.name, &settings.redis))).collect();
-                let ring = Ring::new(watched.iter().map(|shard| (shard.name.as_str(), shard.weight)));
-                self.sentinels = Some(Sentinels::new(sentinels, &shards, &settings.redis)?);
-                self.map.store(Arc::new(ShardMap::new(Routing::Ring(ring), shards)));
-                Ok(())
-            }
-            Topology::Cluster(seeds) => {
-                let cluster = Cluster::new(seeds, &settings.redis, &self.node_context, &self.layout_changed)?;
-                self.map.store(Arc::new(cluster.empty_map()));
-                self.cluster = Some(cluster);
-                Ok(())
-            }
-        }
+impl StaticShards {
+    /// Creates the source without any shard; [`StaticShards::apply`] adds them.
+    pub fn new(node_context: &NodeContext, map: &Arc<MapHandle>) -> Self {
+        Self { node_context: node_context.clone(), map: Arc::clone(map) }
     }
 
-    /// Takes over the shards of other settings, where they are listed. Those that stay keep their connections.
-    pub(in crate::store) fn apply(&self, settings: &Settings) -> Result<(), String> {
+    /// Publishes a map with the listed shards. Shards and nodes that stay keep their connections. The error says what
+    /// is wrong with the certificates for Redis.
+    pub fn apply(&self, listed: &[settings::ShardConfig], redis: &RedisConfig) -> Result<(), String> {
         let before = self.map.load_full();
-        let listed = match &settings.topology {
-            Topology::Static(listed) if self.sentinels.is_none() && self.cluster.is_none() => listed,
-            Topology::Cluster(_) if self.cluster.is_some() => return Ok(()),
-            Topology::Sentinel(sentinels) if self.sentinels.is_some() => {
-                let watched = sentinels.shards.iter().map(|shard| (shard.name.as_str(), shard.weight));
-                let same = before.has_same_ring(watched);
-                if !same {
-                    tracing::warn!("{SHARDS_WAIT}");
-                }
-                return Ok(());
-            }
-            _ => {
-                tracing::warn!("{TOPOLOGY_WAITS}");
-                return Ok(());
-            }
-        };
-        let shard = |listed: &settings::ShardConfig| {
-            let known = before.connected_shards().find(|shard| *shard.name() == *listed.name);
-            let shard = known.map_or_else(|| Arc::new(self.shard(&listed.name, &settings.redis)), Arc::clone);
-            shard.set_nodes(&nodes(listed), &settings.redis).map(|()| shard)
-        };
-        let shards = listed.iter().map(shard).collect::<Result<Vec<_>, _>>()?;
-        if before.has_same_ring(listed.iter().map(|shard| (shard.name.as_str(), shard.weight))) {
-            return Ok(());
+        let mut shards = Vec::with_capacity(listed.len());
+        for config in listed {
+            let known = before.connected_shards().find(|shard| *shard.name() == *config.name);
+            let shard = known.map_or_else(|| Arc::new(self.new_shard(&config.name, redis)), Arc::clone);
+            shard.set_nodes(&addresses(config), redis)?;
+            shards.push(shard);
         }
-        self.map.store(Arc::new(ShardMap::new(Routing::Ring(ring(listed)), shards)));
-        self.layout_changed.send_replace(());
+        let names_and_weights = || listed.iter().map(|config| (config.name.as_str(), config.weight));
+        if !before.has_same_ring(names_and_weights()) {
+            self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights())), shards));
+            self.map.notify_layout_changed();
+        }
         Ok(())
     }
 
-    pub(in crate::store) fn shard(&self, name: &str, redis: &settings::RedisConfig) -> Shard {
-        Shard::new(name, redis, &self.node_context, &self.layout_changed)
+    fn new_shard(&self, name: &str, redis: &RedisConfig) -> Shard {
+        Shard::new(name, redis, &self.node_context, self.map.layout_changed())
     }
 }
 
-fn nodes(shard: &settings::ShardConfig) -> Vec<Address> {
+/// Returns the addresses of a listed shard's nodes, the master first.
+fn addresses(shard: &settings::ShardConfig) -> Vec<Address> {
     std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect()
-}
-
-fn ring(listed: &[settings::ShardConfig]) -> Ring {
-    Ring::new(listed.iter().map(|shard| (shard.name.as_str(), shard.weight)))
 }

@@ -1,7 +1,11 @@
 //! The background tasks of the store: a connection is kept for every node that there is, roles are watched in every
 //! shard that there is.
 
-use crate::store::{StoreCore, node::NodeId, node::connection_task};
+use crate::store::{
+    node::{NodeId, connection_task},
+    shard_map::MapHandle,
+    topology::TopologySource,
+};
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,
@@ -23,16 +27,16 @@ struct ConnectionTasks {
 }
 
 /// Keeps all connections open and follows promotions until it is dropped.
-pub async fn run(store: &Arc<StoreCore>, workers: Vec<Handle>) {
+pub async fn run(map: &MapHandle, source: &TopologySource, workers: Vec<Handle>) {
     let workers = if workers.is_empty() { vec![Handle::current()] } else { workers };
     let mut tasks =
         ConnectionTasks { workers, running: JoinSet::new(), of_nodes: HashMap::new(), of_shards: HashMap::new() };
-    let mut layout = store.layout_changed.subscribe();
-    let mut topology = pin!(follow_topology(store));
+    let mut layout = map.subscribe();
+    let mut topology = pin!(source.run());
     loop {
         // Seen before the look, so that a change during it is looked at again.
         layout.borrow_and_update();
-        tasks.reconcile(store);
+        tasks.reconcile(map);
         tokio::select! {
             () = &mut topology => return,
             changed = layout.changed() => if changed.is_err() { return },
@@ -43,15 +47,6 @@ pub async fn run(store: &Arc<StoreCore>, workers: Vec<Handle>) {
     }
 }
 
-/// Follows whoever knows which nodes there are, for ever.
-async fn follow_topology(store: &StoreCore) {
-    match (&store.cluster, &store.sentinels) {
-        (Some(cluster), _) => cluster.run(store).await,
-        (None, Some(sentinels)) => sentinels.run().await,
-        (None, None) => std::future::pending().await,
-    }
-}
-
 /// None of the tasks ends by itself; the defect that ended one ends the process, for it can't be served without.
 fn report(error: &JoinError) {
     tracing::error!(%error, "a background task failed");
@@ -59,8 +54,8 @@ fn report(error: &JoinError) {
 
 impl ConnectionTasks {
     /// Starts what is missing and ends what nobody needs any more.
-    fn reconcile(&mut self, store: &Arc<StoreCore>) {
-        let map = store.map.load_full();
+    fn reconcile(&mut self, map: &MapHandle) {
+        let map = map.load_full();
         let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
         for shard in map.connected_shards() {
             let identity = Arc::as_ptr(shard) as usize;

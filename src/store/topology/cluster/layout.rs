@@ -3,11 +3,10 @@
 use super::{Cluster, ClusterState, view::ClusterShard};
 use crate::{
     store::{
-        StoreCore,
         node::Node,
         shard::Shard,
         shard_map::{
-            Routing, ShardMap,
+            MapHandle, Routing, ShardMap,
             slots::{self, SLOTS, SlotTable},
         },
     },
@@ -37,17 +36,17 @@ pub struct UnassignedNode {
 
 impl Cluster {
     /// True if the map is made after this already.
-    pub(in crate::store) fn has_agreed(&self, groups: &[ClusterShard]) -> bool {
+    pub(super) fn has_agreed(&self, groups: &[ClusterShard]) -> bool {
         self.state().agreed == groups
     }
 
     /// Makes the map after what the nodes agreed on. The error says what is wrong with the certificates for Redis.
-    pub(in crate::store) fn apply(&self, store: &StoreCore, groups: Vec<ClusterShard>) -> Result<(), String> {
+    pub(super) fn apply(&self, groups: Vec<ClusterShard>) -> Result<(), String> {
         let mut state = self.state();
         if state.agreed == groups {
             return Ok(());
         }
-        let map = store.map.load_full();
+        let map = self.map.load_full();
         let nodes = map.connected_shards().flat_map(|shard| shard.members().nodes().to_vec());
         let known: HashMap<Address, Arc<Node>> = nodes.map(|node| (node.address.clone(), node)).collect();
         let mut shards = self.shards_for(&map, &groups);
@@ -79,31 +78,25 @@ impl Cluster {
             let gap = if uncovered > 0 { format!("; nobody has {uncovered} slots") } else { String::new() };
             let text = format!("the Redis Cluster has {} shards on {} nodes{gap}", groups.len(), owners.len());
             self.node_context.events.record(EventKind::Topology, text);
-            state.publish(store, slots, shards);
+            state.publish(&self.map, slots, shards);
         }
         state.agreed = groups;
         self.known.store(true, Relaxed);
         // Also where only the nodes of a shard are others.
-        self.layout_changed.send_replace(());
+        self.map.notify_layout_changed();
         Ok(())
     }
 
     /// Notes that `by` says that a slot is now at another node. Returns the shard of that one.
-    pub(in crate::store) fn on_moved(
-        &self,
-        store: &StoreCore,
-        slot: u16,
-        to: &Address,
-        by: &Node,
-    ) -> Option<Arc<Shard>> {
-        self.refresh_requested.notify_one();
+    pub fn on_moved(&self, slot: u16, to: &Address, by: &Node) -> Option<Arc<Shard>> {
+        self.request_refresh();
         let mut state = self.state();
-        let map = store.map.load_full();
+        let map = self.map.load_full();
         let Routing::Slots(slots) = map.routing() else { return None };
         let has = |shard: &&Arc<Shard>| shard.members().find(to).is_some();
         let Some(position) = map.shards().iter().position(|shard| has(&shard)) else {
             state.agreed.clear();
-            return self.add_unassigned(&mut state, store, to);
+            return self.add_unassigned(&mut state, to);
         };
         let (shard, owner) = (map.shard(position), map.shard(slots.owner(slot)));
         // Only the owner gives a slot away; a replica may have heard it late, and would take it back.
@@ -111,7 +104,7 @@ impl Cluster {
             if !Arc::ptr_eq(shard, owner) {
                 let mut slots = slots.clone();
                 slots.assign(slot..=slot, position);
-                state.publish(store, slots, map.shards().to_vec());
+                state.publish(&self.map, slots, map.shards().to_vec());
             }
             shard.set_announced_master(to);
             state.agreed.clear();
@@ -123,28 +116,28 @@ impl Cluster {
     }
 
     /// The shard that has the node with this address. A node that is new here is taken in as a guest.
-    pub(in crate::store) fn shard_of(&self, store: &StoreCore, address: &Address) -> Option<Arc<Shard>> {
-        let map = store.map.load_full();
+    pub fn shard_of(&self, address: &Address) -> Option<Arc<Shard>> {
+        let map = self.map.load_full();
         let has = |shard: &&Arc<Shard>| shard.members().find(address).is_some();
         match map.connected_shards().find(has) {
             Some(shard) => Some(Arc::clone(shard)),
-            None => self.add_unassigned(&mut self.state(), store, address),
+            None => self.add_unassigned(&mut self.state(), address),
         }
     }
 
     /// Ends the stay of guests that have not become owners of slots.
-    pub(in crate::store) fn expire_unassigned(&self, store: &StoreCore) {
+    pub(super) fn expire_unassigned(&self) {
         let mut state = self.state();
         let before = state.unassigned.len();
         state.unassigned.retain(|guest| guest.since.elapsed() < UNASSIGNED_TTL);
         if state.unassigned.len() < before {
-            self.replace_unassigned(store, &state);
+            self.replace_unassigned(&state);
         }
     }
 
-    fn add_unassigned(&self, state: &mut ClusterState, store: &StoreCore, address: &Address) -> Option<Arc<Shard>> {
+    fn add_unassigned(&self, state: &mut ClusterState, address: &Address) -> Option<Arc<Shard>> {
         let shard = self.ensure_unassigned(state, address, |_| None);
-        self.replace_unassigned(store, state);
+        self.replace_unassigned(state);
         shard
     }
 
@@ -168,11 +161,11 @@ impl Cluster {
         Some(shard)
     }
 
-    fn replace_unassigned(&self, store: &StoreCore, state: &ClusterState) {
-        let map = store.map.load_full();
+    fn replace_unassigned(&self, state: &ClusterState) {
+        let map = self.map.load_full();
         let Routing::Slots(slots) = map.routing() else { return };
-        state.publish(store, slots.clone(), map.shards().to_vec());
-        self.layout_changed.send_replace(());
+        state.publish(&self.map, slots.clone(), map.shards().to_vec());
+        self.map.notify_layout_changed();
     }
 
     /// A shard for each group: the one that had its master, as master if there is such a one, else a new one.
@@ -197,9 +190,9 @@ impl Cluster {
 
 impl ClusterState {
     /// Sets another map.
-    fn publish(&self, store: &StoreCore, slots: SlotTable, shards: Vec<Arc<Shard>>) {
+    fn publish(&self, map: &MapHandle, slots: SlotTable, shards: Vec<Arc<Shard>>) {
         let guests = self.unassigned.iter().map(|guest| Arc::clone(&guest.shard)).collect();
-        store.map.store(Arc::new(ShardMap::new(Routing::Slots(slots), shards).with_unassigned(guests)));
+        map.publish(ShardMap::new(Routing::Slots(slots), shards).with_unassigned(guests));
     }
 }
 
@@ -211,6 +204,6 @@ fn is_same(map: &ShardMap, slots: &SlotTable, shards: &[Arc<Shard>]) -> bool {
 }
 
 /// Slots are counted from 0.
-pub(in crate::store) fn is_slot(slot: u16) -> bool {
+pub fn is_slot(slot: u16) -> bool {
     slot < SLOTS
 }

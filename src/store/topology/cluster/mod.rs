@@ -10,13 +10,12 @@ mod view;
 use crate::{
     settings,
     store::{
-        StoreCore,
         node::{
             NodeContext,
             connect::{ConnectOptions, RedisEndpoint},
         },
         shard::Shard,
-        shard_map::{Routing, ShardMap, slots::SlotTable},
+        shard_map::{MapHandle, Routing, ShardMap, slots::SlotTable},
     },
     types::{Address, Deadline},
 };
@@ -29,7 +28,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, watch},
+    sync::Notify,
     time::{timeout, timeout_at},
 };
 use view::ClusterShard;
@@ -39,12 +38,12 @@ const NOT_REACHED: &str = "no node of the Redis Cluster has answered yet";
 pub struct Cluster {
     /// The nodes of the settings, asked when no other one answers.
     seeds: Vec<Address>,
-    pub(in crate::store) redis: Arc<settings::RedisConfig>,
+    redis: Arc<settings::RedisConfig>,
     node_context: NodeContext,
-    /// Told when shards or nodes come or go.
-    pub(in crate::store) layout_changed: watch::Sender<()>,
-    /// Asks for a look at the nodes before its time.
-    pub(in crate::store) refresh_requested: Arc<Notify>,
+    /// The map that this cluster publishes.
+    map: Arc<MapHandle>,
+    /// A notification makes the next refresh start before its time.
+    refresh_requested: Arc<Notify>,
     /// The slots have been learned once.
     known: AtomicBool,
     state: Mutex<ClusterState>,
@@ -64,13 +63,13 @@ impl Cluster {
         seeds: &[Address],
         redis: &Arc<settings::RedisConfig>,
         around: &NodeContext,
-        layout: &watch::Sender<()>,
+        map: &Arc<MapHandle>,
     ) -> Result<Self, String> {
         let cluster = Self {
             seeds: seeds.to_vec(),
             redis: Arc::clone(redis),
             node_context: around.clone(),
-            layout_changed: layout.clone(),
+            map: Arc::clone(map),
             refresh_requested: Arc::new(Notify::new()),
             known: AtomicBool::new(false),
             state: Mutex::default(),
@@ -95,20 +94,30 @@ impl Cluster {
             return;
         }
         let until = deadline.attempt(self.redis.attempt_timeout).instant();
-        let mut layout = self.layout_changed.subscribe();
+        let mut layout = self.map.subscribe();
         while !self.is_known() && matches!(timeout_at(until, layout.changed()).await, Ok(Ok(()))) {}
     }
 
     /// Learns the slots, without connections that stay.
-    pub async fn discover(&self, store: &StoreCore, within: Duration) -> Result<(), String> {
-        match timeout(within, self.refresh(store, 0)).await {
+    pub async fn discover(&self, within: Duration) -> Result<(), String> {
+        match timeout(within, self.refresh(0)).await {
             Ok(outcome) => outcome,
             Err(_) => Err("no node of the Redis Cluster answered in time".to_owned()),
         }
     }
 
     fn shard(&self, name: &str) -> Shard {
-        Shard::new(name, &self.redis, &self.node_context, &self.layout_changed).in_cluster(&self.refresh_requested)
+        Shard::new(name, &self.redis, &self.node_context, self.map.layout_changed()).in_cluster(&self.refresh_requested)
+    }
+
+    /// Makes the next refresh of the slots start at once.
+    pub fn request_refresh(&self) {
+        self.refresh_requested.notify_one();
+    }
+
+    /// Returns the time that one attempt of an operation may take.
+    pub fn attempt_timeout(&self) -> Duration {
+        self.redis.attempt_timeout
     }
 
     fn is_known(&self) -> bool {

@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     store::{
-        StoreCore,
         node::{Node, NodeId},
         node::{
             connection::{Abandon, CallTimeout},
@@ -34,11 +33,11 @@ const ASKED_MAX: usize = 256;
 
 impl Cluster {
     /// Keeps the map as the cluster is, for ever.
-    pub async fn run(&self, store: &StoreCore) {
+    pub async fn run(&self) {
         let mut complained = false;
         let mut turn: usize = 0;
         loop {
-            match self.refresh(store, turn).await {
+            match self.refresh(turn).await {
                 Ok(()) => complained = false,
                 // Said once until there is an answer.
                 Err(problem) if !complained => {
@@ -47,7 +46,7 @@ impl Cluster {
                 }
                 Err(_) => {}
             }
-            self.expire_unassigned(store);
+            self.expire_unassigned();
             turn = turn.wrapping_add(1);
             sleep(GAP).await;
             let pause = if self.is_known() { EVERY } else { EVERY_AT_FIRST };
@@ -57,8 +56,8 @@ impl Cluster {
     }
 
     /// Asks one node, and all of them if that one has something new to say or nothing.
-    pub(super) async fn refresh(&self, store: &StoreCore, turn: usize) -> Result<(), String> {
-        let mut nodes = connected(store);
+    pub(super) async fn refresh(&self, turn: usize) -> Result<(), String> {
+        let mut nodes = self.connected_nodes();
         if !nodes.is_empty() {
             let first = turn % nodes.len();
             nodes.rotate_left(first);
@@ -78,7 +77,15 @@ impl Cluster {
         if groups.is_empty() {
             return Err("no node has slots".to_owned());
         }
-        self.apply(store, groups)
+        self.apply(groups)
+    }
+
+    /// Returns all nodes that are connected.
+    fn connected_nodes(&self) -> Vec<Arc<Node>> {
+        let map = self.map.load_full();
+        let nodes = map.connected_shards().flat_map(|shard| shard.members().nodes().to_vec());
+        let up: BTreeMap<NodeId, Arc<Node>> = nodes.filter(|node| node.is_up()).map(|node| (node.id, node)).collect();
+        up.into_values().collect()
     }
 
     /// What a node says that there is a connection to.
@@ -114,14 +121,6 @@ impl Cluster {
             Err(_) => Err("it did not answer in time".to_owned()),
         }
     }
-}
-
-/// All nodes that there are connections to.
-fn connected(store: &StoreCore) -> Vec<Arc<Node>> {
-    let map = store.map.load_full();
-    let nodes = map.connected_shards().flat_map(|shard| shard.members().nodes().to_vec());
-    let up: BTreeMap<NodeId, Arc<Node>> = nodes.filter(|node| node.is_up()).map(|node| (node.id, node)).collect();
-    up.into_values().collect()
 }
 
 fn topology_commands() -> Pipeline {

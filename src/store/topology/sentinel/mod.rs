@@ -8,10 +8,15 @@ mod attend;
 mod council;
 
 use crate::{
+    ring::Ring,
     settings,
     store::{
-        node::connect::{ConnectOptions, RedisEndpoint},
+        node::{
+            NodeContext,
+            connect::{ConnectOptions, RedisEndpoint},
+        },
         shard::Shard,
+        shard_map::{MapHandle, Routing, ShardMap},
     },
     telemetry::events::EventKind,
     types::Address,
@@ -61,12 +66,19 @@ struct Contact {
 }
 
 impl Sentinels {
-    /// `shards` are those of the settings, in their order. The error says what is wrong with the certificates.
+    /// Publishes a map with the monitored shards, which have no nodes until a sentinel names them. The error says what
+    /// is wrong with the certificates.
     pub fn new(
         settings: &settings::SentinelsConfig,
-        shards: &[Arc<Shard>],
         redis: &Arc<settings::RedisConfig>,
+        node_context: &NodeContext,
+        map: &MapHandle,
     ) -> Result<Self, String> {
+        let monitored = settings.shards.iter();
+        let shards: Vec<Arc<Shard>> = monitored
+            .map(|shard| Arc::new(Shard::new(&shard.name, redis, node_context, map.layout_changed())))
+            .collect();
+        let ring = Ring::new(settings.shards.iter().map(|shard| (shard.name.as_str(), shard.weight)));
         let login = ConnectOptions::for_sentinels(settings);
         let sentinel = |address: &Address| {
             let target = RedisEndpoint::new(address, &login, redis.connect_timeout)?;
@@ -82,6 +94,7 @@ impl Sentinels {
         let watched = shards.iter().zip(&settings.shards).map(watched).collect();
         let contact =
             Contact { answers: vec![false; count], tried: vec![false; count], ever: false, complained: false };
+        map.publish(ShardMap::new(Routing::Ring(ring), shards));
         Ok(Self { all, watched, redis: Arc::clone(redis), contact: Mutex::new(contact) })
     }
 

@@ -2,12 +2,17 @@
 
 use crate::{
     store::{
-        Freshness, OperationKind, StoreCore, StoreError, TrackedOrigin, TrackedSource, TrackedValue,
-        consistency::ReadRequirement,
-        error::{Advice, NodeError},
-        node::{Node, connection_class::ConnectionClass},
-        operation::{RedirectedOperation, Rejection},
-        protocol::command::{command, parse_get, parse_time_left, tracked_get},
+        consistency::{Freshness, ReadRequirement},
+        error::{Advice, NodeError, StoreError},
+        node::{Node, connection_class::ConnectionClass, tracking::TrackedSource},
+        operation::{
+            context::OperationContext,
+            redirect::{self, RedirectedOperation, Rejection},
+        },
+        protocol::{
+            command::{command, parse_get, parse_time_left, tracked_get},
+            operation::OperationKind,
+        },
         shard::{Attempts, Shard, hedge::Hedge},
         shard_map::Route,
     },
@@ -15,53 +20,58 @@ use crate::{
     types::{Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 /// The bytes under `key`, from a replica where there is one that is fresh enough.
 pub async fn get(
-    store: &StoreCore,
+    context: &OperationContext,
     key: &FullKey<'_>,
     freshness: Freshness,
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    store.wait_until_known(deadline).await;
-    let route = store.map.load().route(key);
-    read(store, &route, key, freshness, None, deadline).await.map(|read| read.bytes)
+    context.wait_until_known(deadline).await;
+    let route = context.route(key);
+    read(context, &route, key, freshness, None, deadline).await.map(|read| read.bytes)
 }
 
 /// As [`get`]; where the node says when keys change, with the origin of the answer.
 pub async fn get_tracked(
-    store: &StoreCore,
+    context: &OperationContext,
     key: &FullKey<'_>,
     freshness: Freshness,
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
-    store.wait_until_known(deadline).await;
-    let route = store.map.load().route(key);
-    let mut found = read(store, &route, key, freshness, Some(tracked_get(key)), deadline).await?;
+    context.wait_until_known(deadline).await;
+    let route = context.route(key);
+    let mut found = read(context, &route, key, freshness, Some(tracked_get(key)), deadline).await?;
     // Of what it does not have, a node of a cluster says nothing when its slot goes elsewhere.
-    if found.bytes.is_none() && store.cluster.is_some() {
+    if found.bytes.is_none() && context.cluster.is_some() {
         found.origin = None;
     }
     Ok(found)
 }
 
 /// True if a read would now go where an earlier answer came from, and that answer would still be the same.
-pub fn may_serve_cached(store: &StoreCore, source: &TrackedSource, key: &FullKey<'_>, freshness: Freshness) -> bool {
+pub fn may_serve_cached(
+    context: &OperationContext,
+    source: &TrackedSource,
+    key: &FullKey<'_>,
+    freshness: Freshness,
+) -> bool {
     if !source.is_current() {
         return false;
     }
-    let map = store.map.load();
+    let map = context.map.load();
     let (shard, hash) = map.locate(key);
-    let wish = store.recent_changes.requirement(hash, freshness);
+    let wish = context.requirement(hash, freshness);
     let covered = !wish.master_only && (!wish.strict || source.covers >= wish.since);
     covered && map.shard(shard).would_read(&wish, source.node)
 }
 
 async fn read(
-    store: &StoreCore,
+    context: &OperationContext,
     Route { shard, hash }: &Route,
     key: &FullKey<'_>,
     freshness: Freshness,
@@ -69,15 +79,15 @@ async fn read(
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
     let kind = OperationKind::Get(freshness);
-    let lane = store.connection_class(*hash, &kind);
-    let wish = store.recent_changes.requirement(*hash, freshness);
+    let lane = context.connection_class(*hash, &kind);
+    let wish = context.requirement(*hash, freshness);
     let read =
-        ReadOperation { store, shard, key, kind: &kind, wish, command: command(key, &kind), tracked, lane, deadline };
+        ReadOperation { context, shard, key, kind: &kind, wish, command: command(key, &kind), tracked, lane, deadline };
     let mut reading = pin!(read.run().instrument(traces::shard(|| shard.name(), "read", 1)));
     let answer = reading.as_mut().await;
     traces::end_with(reading.span(), answer.as_ref().map_or_else(StoreError::outcome, outcome));
     if let Ok(TrackedValue { bytes: Some(bytes), .. }) = &answer {
-        store.large_keys.record(*hash, lane, bytes.len());
+        context.large_keys.record(*hash, lane, bytes.len());
     }
     answer
 }
@@ -88,7 +98,7 @@ fn outcome(answer: &TrackedValue) -> Outcome {
 
 /// One read.
 struct ReadOperation<'a> {
-    store: &'a StoreCore,
+    context: &'a OperationContext,
     key: &'a FullKey<'a>,
     kind: &'a OperationKind<'a>,
     shard: &'a Shard,
@@ -116,18 +126,19 @@ impl ReadOperation<'_> {
                 self.shard.record_value_bytes(value);
             }
             match answer.and_then(parse_get) {
-                Err(error) if self.store.should_redirect(&error, self.shard, &node) => {
+                Err(error) if redirect::applies_to(self.context, &error, self.shard, &node) => {
                     let Self { key, kind, command, lane, deadline, .. } = self;
-                    let errand = RedirectedOperation { key, command, kind, lane: *lane, deadline: *deadline };
-                    let refused = Some(Rejection { node, error });
-                    let followed = Box::pin(self.store.redirect(&errand, refused, |value, _| parse_get(value))).await;
-                    return followed.map(TrackedValue::untracked);
+                    let redirected =
+                        RedirectedOperation { key, command, kind, connection_class: *lane, deadline: *deadline };
+                    let rejection = Some(Rejection { node, error });
+                    let answer = redirect::run(self.context, &redirected, rejection, |value, _| parse_get(value));
+                    return Box::pin(answer).await.map(TrackedValue::untracked);
                 }
-                Ok(None) if self.store.must_confirm_miss(self.shard, &node) => tried.record_miss(),
+                Ok(None) if redirect::must_confirm_miss(self.context, self.shard, &node) => tried.record_miss(),
                 Err(error) if error.advice() == Advice::RetryElsewhere => tried.record(&node, connection, error),
                 Err(error) => return Err(self.shard.read_failure(error)),
                 Ok(bytes) => {
-                    self.store.record_fallback(self.shard, &self.wish, &tried, &node);
+                    self.context.record_fallback(self.shard, &self.wish, &tried, &node);
                     return Ok(TrackedValue::new(bytes, said));
                 }
             }
@@ -159,14 +170,14 @@ impl ReadOperation<'_> {
             Err(_) => match other().filter(|_| hedge.try_spend()) {
                 None => first.await,
                 Some(other) => {
-                    self.store.metrics.hedges.count();
+                    self.context.metrics.hedges.count();
                     let mut second = pin!(self.ask(other, tried));
                     let asked = tokio::select! {
                         asked = &mut first => if asked.answer.is_ok() { asked } else { second.await },
                         asked = &mut second => if asked.answer.is_ok() { asked } else { first.await },
                     };
                     if asked.node.id != node.id && asked.answer.is_ok() {
-                        self.store.metrics.hedges_won.count();
+                        self.context.metrics.hedges_won.count();
                     }
                     asked
                 }
@@ -185,6 +196,22 @@ struct NodeAnswer {
     answer: Result<Value, NodeError>,
     /// Where the answer came from, and what was said of the time that the key has left.
     said: Option<(TrackedSource, Value)>,
+}
+
+/// A value that may be cached for as long as its origin says that it is current.
+pub struct TrackedValue {
+    /// The value; `None` if the key does not exist.
+    pub bytes: Option<Vec<u8>>,
+    /// The origin; `None` if no node would report a change of the key.
+    pub origin: Option<TrackedOrigin>,
+}
+
+/// The origin of an answer, and the time for which it holds.
+pub struct TrackedOrigin {
+    /// The connection that reports changes of the key.
+    pub source: TrackedSource,
+    /// The time that the key had left to live when it was read; [`Duration::MAX`] if it never expires.
+    pub left: Duration,
 }
 
 impl TrackedValue {

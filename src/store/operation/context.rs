@@ -1,0 +1,98 @@
+//! The parts of a store that every operation uses.
+
+use crate::{
+    store::{
+        consistency::{Freshness, ReadRequirement, RecentChanges},
+        node::{
+            Node,
+            connection_class::{ConnectionClass, LargeKeys},
+        },
+        protocol::operation::OperationKind,
+        shard::{Attempts, Shard},
+        shard_map::{MapHandle, Route},
+        topology::cluster::Cluster,
+    },
+    telemetry::metrics::Metrics,
+    types::{Deadline, FullKey},
+};
+use std::sync::Arc;
+
+/// The parts of a store that every operation uses.
+pub struct OperationContext {
+    /// The current shard map.
+    pub map: Arc<MapHandle>,
+    /// The last change of each key that this process made.
+    pub recent_changes: RecentChanges,
+    /// The keys whose values were large when they were last read or written.
+    pub large_keys: LargeKeys,
+    /// The Redis Cluster whose redirections are followed; `None` with any other topology.
+    pub cluster: Option<Arc<Cluster>>,
+    /// The metrics of the process.
+    pub metrics: Arc<Metrics>,
+}
+
+impl OperationContext {
+    /// Waits until the slots of a Redis Cluster are known, but no longer than one attempt.
+    pub async fn wait_until_known(&self, deadline: Deadline) {
+        if let Some(cluster) = &self.cluster {
+            cluster.wait_until_known(deadline).await;
+        }
+    }
+
+    /// Returns the shard and the hash of a key.
+    pub fn route(&self, key: &FullKey<'_>) -> Route {
+        self.map.load().route(key)
+    }
+
+    /// Returns the requirement that a read of a key with this hash has to meet.
+    pub fn requirement(&self, hash: u64, freshness: Freshness) -> ReadRequirement {
+        self.recent_changes.requirement(hash, freshness)
+    }
+
+    /// Returns the class of the connection for an operation on a key with this hash.
+    pub fn connection_class(&self, hash: u64, kind: &OperationKind<'_>) -> ConnectionClass {
+        match kind {
+            OperationKind::Get(_) => self.large_keys.class_for(hash),
+            OperationKind::Set { bytes, .. } => {
+                self.record_value_bytes(hash, bytes.len());
+                ConnectionClass::for_value_bytes(bytes.len())
+            }
+            OperationKind::Delete => ConnectionClass::Default,
+        }
+    }
+
+    /// Records the length of the value of a key with this hash.
+    pub fn record_value_bytes(&self, hash: u64, bytes: usize) {
+        self.large_keys.record(hash, self.large_keys.class_for(hash), bytes);
+    }
+
+    /// Returns a guard that records a change of a key with this hash when it is dropped.
+    pub fn change_guard(&self, hash: u64) -> ChangeGuard<'_> {
+        ChangeGuard { changes: &self.recent_changes, hash }
+    }
+
+    /// Counts a read that another node answered than the preferred one.
+    pub fn record_fallback(
+        &self,
+        shard: &Shard,
+        requirement: &ReadRequirement,
+        attempts: &Attempts,
+        answered_by: &Node,
+    ) {
+        if let Some(cause) = shard.fallback_cause(requirement, attempts, answered_by) {
+            self.metrics.fallbacks.count(cause);
+        }
+    }
+}
+
+/// Records a change when it is over, however it ended, also if its caller went away.
+pub struct ChangeGuard<'a> {
+    changes: &'a RecentChanges,
+    hash: u64,
+}
+
+impl Drop for ChangeGuard<'_> {
+    fn drop(&mut self) {
+        self.changes.record(self.hash);
+    }
+}

@@ -1,0 +1,49 @@
+//! The current shard map of a store: the topology publishes maps, operations load them.
+
+use super::ShardMap;
+use arc_swap::{ArcSwap, Guard};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The place where the current [`ShardMap`] is published.
+pub struct MapHandle {
+    current: ArcSwap<ShardMap>,
+    layout_changed: watch::Sender<()>,
+}
+
+impl MapHandle {
+    /// Creates a handle with a first map.
+    pub fn new(map: ShardMap) -> Self {
+        Self { current: ArcSwap::from_pointee(map), layout_changed: watch::Sender::new(()) }
+    }
+
+    /// Returns the current map for a short use: the guard must not be held across an await.
+    pub fn load(&self) -> Guard<Arc<ShardMap>> {
+        self.current.load()
+    }
+
+    /// Returns the current map for a longer use.
+    pub fn load_full(&self) -> Arc<ShardMap> {
+        self.current.load_full()
+    }
+
+    /// Replaces the current map. The caller notifies the subscribers once its change is complete.
+    pub fn publish(&self, map: ShardMap) {
+        self.current.store(Arc::new(map));
+    }
+
+    /// Tells all subscribers that shards or nodes came or went.
+    pub fn notify_layout_changed(&self) {
+        self.layout_changed.send_replace(());
+    }
+
+    /// Returns the sender on which shards report that their own nodes came or went.
+    pub fn layout_changed(&self) -> &watch::Sender<()> {
+        &self.layout_changed
+    }
+
+    /// Returns a receiver that is notified whenever shards or nodes come or go.
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.layout_changed.subscribe()
+    }
+}
