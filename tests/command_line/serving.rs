@@ -97,7 +97,7 @@ fn systemd_is_told_when_it_serves_and_when_it_stops() {
 fn a_taken_port_is_one_clear_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let setup = Setup::new("");
+    let setup = Setup::new("[redis]\nport=1\n");
     for option in ["PORT", "ADMIN_PORT"] {
         let mut command = cachefront(&["serve", "--config", setup.path()]);
         let output = command.env(format!("CACHEFRONT__SERVICE__{option}"), &port).output().expect("it runs");

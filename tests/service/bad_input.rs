@@ -1,11 +1,11 @@
 //! Input that is wrong in every way that comes to mind. Each gets its one clear answer, and the service lives on.
 
-use crate::harness::{Answer, Caller, Service, shared};
+use crate::harness::{Answer, Caller, NO_REDIS, Service, shared};
 use serde_json::json;
 
 #[tokio::test]
 async fn malformed_bodies_say_what_is_wrong_and_where() {
-    let caller = shared().0.caller().await;
+    let caller = shared().caller().await;
     let long_key = json!({"command": "READ", "key": "k".repeat(513)}).to_string();
     let deep = "[".repeat(100_000);
     let deep_value = format!(r#"{{"command":"READ","key":{}}}"#, "[".repeat(100_000));
@@ -72,14 +72,14 @@ async fn malformed_bodies_say_what_is_wrong_and_where() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_400() {
-    let caller = shared().0.caller().await;
+    let caller = shared().caller().await;
     let answer = caller.send(&b"{\"command\":\"READ\",\"key\":\"\xff\"}"[..]).await;
     assert!(answer.expect_error(400, "invalid_utf8").text.contains("byte 25"), "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_body_of_100_megabytes_is_413_announced_or_not() {
-    let caller = shared().0.caller().await;
+    let caller = shared().caller().await;
     let megabyte = vec![b' '; 1024 * 1024];
     let announced = caller.send(megabyte.repeat(100)).await;
     announced.expect_error(413, "body_too_large");
@@ -91,7 +91,7 @@ async fn a_body_of_100_megabytes_is_413_announced_or_not() {
 
 #[tokio::test]
 async fn a_value_over_its_limit_is_413() {
-    let service = Service::start_with("VALUE_BYTES_MAX=10", "");
+    let service = Service::start_with("VALUE_BYTES_MAX=10", NO_REDIS);
     let caller = service.caller().await;
     let answer = caller.send(json!({"command": "WRITE", "key": "k", "value": "12345678901"}).to_string()).await;
     assert!(answer.expect_error(413, "value_too_large").text.contains("11 bytes; at most 10"), "{answer:?}");
@@ -99,7 +99,7 @@ async fn a_value_over_its_limit_is_413() {
 
 #[tokio::test]
 async fn other_media_types_are_415_and_none_is_json() {
-    let service = &shared().0;
+    let service = shared();
     let token = service.caller().await.token;
     let send = |content_type: Option<&'static str>| {
         let http = Caller::http().build().expect("a client");
@@ -121,7 +121,7 @@ async fn other_media_types_are_415_and_none_is_json() {
 
 #[tokio::test]
 async fn unknown_paths_are_404_and_other_methods_405() {
-    let service = &shared().0;
+    let service = shared();
     let http = Caller::http().build().expect("a client");
     for path in ["/", "/cache/", "/admin", "/%00", "/cache/../etc/passwd?x=1"] {
         Answer::of(http.get(service.url(path))).await.expect_error(404, "unknown_path");
@@ -184,7 +184,8 @@ async fn thousands_of_generated_bodies_leave_the_service_whole() {
         br#"[{"command":"WRITE","key":"fuzz:b","value":"v"},{"command":"READ","key":"fuzz:b"},5]"#,
         br#"{"command":"WRITE","key":"fuzz:\ud83d\ude00","value":null}"#,
     ];
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let mut random = Random(2026);
     for round in 0..3_000 {
         let body = random.mutated(seeds[round % seeds.len()]);

@@ -1,11 +1,12 @@
 //! Arrays of commands.
 
-use crate::harness::{Service, redis, redis_section, shared};
+use crate::harness::{Service, redis, redis_section};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_item_has_its_reply_in_order_and_fails_alone() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let replies = caller
         .run(json!([
             {"command": "WRITE", "key": "batch:a", "value": 1},
@@ -33,7 +34,8 @@ async fn every_item_has_its_reply_in_order_and_fails_alone() {
 
 #[tokio::test]
 async fn a_batch_sees_its_own_changes_in_order() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let (read, delete) =
         (json!({"command": "READ", "key": "batch:own"}), json!({"command": "DELETE", "key": "batch:own"}));
     for round in 0..50 {
@@ -47,7 +49,8 @@ async fn a_batch_sees_its_own_changes_in_order() {
 
 #[tokio::test]
 async fn the_empty_batch_has_no_replies_and_one_that_is_too_large_is_refused() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     assert_eq!(caller.run(json!([])).await, json!([]));
     let read = json!({"command": "READ", "key": "batch:k"});
     let replies = caller.run(Value::Array(vec![read.clone(); 1000])).await;

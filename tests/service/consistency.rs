@@ -1,6 +1,6 @@
 //! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
 
-use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled, shared};
+use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
 use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -27,6 +27,21 @@ impl Lagging {
 
     fn section(&self) -> String {
         format!("[shard:a]\nmaster={}\nreplicas={}\n", self.group.master(0).address, self.replica.address)
+    }
+
+    /// Repeats a check until the replica was asked many times how far it has come, so that a wrong conclusion from its
+    /// answers would be seen.
+    async fn while_asked(&self, mut check: impl AsyncFnMut()) {
+        const QUESTIONS: u64 = 10;
+        let before = calls(&self.replica, "info");
+        let mut own = 0;
+        eventually("the replica was asked how far it has come", async || {
+            check().await;
+            own += 1;
+            // Each look at this count is such a question itself.
+            (calls(&self.replica, "info") >= before + own + QUESTIONS).then_some(())
+        })
+        .await;
     }
 
     /// Waits until the replica has what was written, and the service that reads it knows.
@@ -79,15 +94,15 @@ async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
     lagging.stream.set(Mode::BlackHole);
     caller.write("k", &json!("new")).await;
     caller.run(json!([{"command": "DELETE", "key": "gone"}, write("other", &json!(1))])).await;
-    // Until long after the replica was asked how far it has come.
-    for _ in 0..60 {
-        assert_eq!(caller.read("k").await, Some(json!("new")));
-        assert_eq!(caller.read("gone").await, None);
-        let batch = caller.run(json!([read("k"), read("gone"), read("other")])).await;
-        assert_eq!((&batch[0]["value"], &batch[1]["status"]), (&json!("new"), &json!("NOT_FOUND")), "{batch}");
-        assert_eq!(batch[2]["value"], json!(1));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    lagging
+        .while_asked(async || {
+            assert_eq!(caller.read("k").await, Some(json!("new")));
+            assert_eq!(caller.read("gone").await, None);
+            let batch = caller.run(json!([read("k"), read("gone"), read("other")])).await;
+            assert_eq!((&batch[0]["value"], &batch[1]["status"]), (&json!("new"), &json!("NOT_FOUND")), "{batch}");
+            assert_eq!(batch[2]["value"], json!(1));
+        })
+        .await;
     assert_eq!(lagging.replica.ask("GET k").expect("an answer"), "old", "it does not lag");
     lagging.stream.set(Mode::Pass);
     lagging.until_passed(&caller, "k", &json!("new")).await;
@@ -102,13 +117,14 @@ async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
     let token = first.send(write("k", &json!("new")).to_string()).await.header(TOKEN).to_owned();
     // Without the token, the second instance knows nothing of it.
     assert_eq!(second.read("k").await, Some(json!("old")));
-    for _ in 0..60 {
-        let (answer, same) = with_token(&second, read("k"), &token).await;
-        assert_eq!((&answer.json()["value"], &same), (&json!("new"), &token));
-        let (answer, _) = with_token(&second, json!([read("k"), read("other")]), &token).await;
-        assert_eq!(answer.json()[0]["value"], json!("new"));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    lagging
+        .while_asked(async || {
+            let (answer, same) = with_token(&second, read("k"), &token).await;
+            assert_eq!((&answer.json()["value"], &same), (&json!("new"), &token));
+            let (answer, _) = with_token(&second, json!([read("k"), read("other")]), &token).await;
+            assert_eq!(answer.json()[0]["value"], json!("new"));
+        })
+        .await;
     // What the second one writes for the bearer covers what the first one wrote.
     let (_, later) = with_token(&second, write("k2", &json!(2)), &token).await;
     let (answer, _) = with_token(&first, json!([read("k"), read("k2")]), &later).await;
@@ -169,8 +185,9 @@ async fn a_read_may_ask_for_the_master() {
 
 #[tokio::test]
 async fn a_write_says_how_many_replicas_have_it() {
-    let (service, group) = shared();
-    settled(group).await;
+    let group = redis(1, 3);
+    let service = Service::start(&redis_section(&group));
+    settled(&group).await;
     let caller = service.caller().await;
     for replicas in 1..=3 {
         let mut command = write("durable", &json!(replicas));

@@ -33,7 +33,7 @@ fn shares(facts: &Value) -> f64 {
 
 #[tokio::test]
 async fn it_is_served_on_the_admin_port_only_and_may_load_nothing_from_elsewhere() {
-    let service = &shared().0;
+    let service = shared();
     let http = Caller::http().build().expect("a client");
     for path in PATHS {
         let answer = get(service, path).await;

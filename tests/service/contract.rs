@@ -1,11 +1,12 @@
 //! The protocol's table, row by row.
 
-use crate::harness::shared;
+use crate::harness::{Service, shared};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn write_read_delete_answer_as_they_always_did() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let write = caller.send(r#"{"command":"WRITE","key":"contract:k","value":"v","expire":3600}"#).await;
     assert_eq!(write.text, "{\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":\"v\"}\n");
     caller.until_read("contract:k", Some(&json!("v"))).await;
@@ -17,7 +18,8 @@ async fn write_read_delete_answer_as_they_always_did() {
 
 #[tokio::test]
 async fn a_key_that_is_not_there_is_http_200_and_not_found() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     for command in ["READ", "DELETE"] {
         let answer = caller.send(json!({"command": command, "key": "contract:missing"}).to_string()).await;
         assert_eq!(answer.status.as_u16(), 200);
@@ -28,9 +30,9 @@ async fn a_key_that_is_not_there_is_http_200_and_not_found() {
 
 #[tokio::test]
 async fn expiry_is_the_default_the_given_or_never() {
-    let (service, group) = shared();
+    let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
-    let master = group.master(0);
+    let master = redis.master(0);
     let rows = [
         ("absent", json!({}), 590..=600),
         ("null", json!({"expire": null}), 590..=600),
@@ -51,31 +53,32 @@ async fn expiry_is_the_default_the_given_or_never() {
 
 #[tokio::test]
 async fn writing_again_without_expire_replaces_an_endless_life() {
-    let (service, group) = shared();
+    let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     for expire in [json!(0), Value::Null] {
         caller.run(json!({"command": "WRITE", "key": "contract:again", "value": "v", "expire": expire})).await;
     }
-    assert_ne!(group.master(0).ask("TTL contract:again").expect("an answer"), ":-1");
+    assert_ne!(redis.master(0).ask("TTL contract:again").expect("an answer"), ":-1");
 }
 
 #[tokio::test]
 async fn the_empty_string_is_a_value() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     caller.write("contract:empty", &json!("")).await;
     caller.until_read("contract:empty", Some(&json!(""))).await;
 }
 
 #[tokio::test]
 async fn unknown_fields_are_ignored() {
-    let caller = shared().0.caller().await;
+    let caller = shared().caller().await;
     let reply = caller.run(json!({"command": "READ", "key": "contract:missing", "trace": {"id": 1}})).await;
     assert_eq!(reply["status"], "NOT_FOUND");
 }
 
 #[tokio::test]
 async fn errors_name_the_command() {
-    let caller = shared().0.caller().await;
+    let caller = shared().caller().await;
     let answer = caller.send(r#"{"command":"WRITE","key":"k"}"#).await;
     assert_eq!(answer.expect_error(400, "invalid_field").json()["command"], "WRITE");
     assert_eq!(answer.json()["message"], "`value` is missing");

@@ -1,7 +1,7 @@
 //! A client of the Python service, unchanged: it logs in with `client_id`, `api_key` and `grant_type`, raises on
 //! every 4xx, and looks at `status` only then.
 
-use crate::harness::{API_KEY, authority, shared};
+use crate::harness::{API_KEY, Service, authority};
 use std::process::Command;
 
 #[tokio::test]
@@ -9,7 +9,8 @@ async fn a_client_of_the_python_service_works_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let certificate = folder.path().join("ca.pem");
     std::fs::write(&certificate, authority().pem()).expect("the certificate is written");
-    let url = shared().0.url("");
+    let (_redis, service) = Service::with_own_redis();
+    let url = service.url("");
     let output = tokio::task::spawn_blocking(move || {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/service/drop_in.py");
         Command::new("python3").arg(script).args([&url, API_KEY]).arg(&certificate).output().expect("python3 runs")

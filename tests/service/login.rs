@@ -1,6 +1,6 @@
 //! `POST /login`, as JSON and as OAuth2 client credentials.
 
-use crate::harness::{API_KEY, Answer, Caller, Service, shared};
+use crate::harness::{API_KEY, Answer, Caller, NO_REDIS, Service, shared};
 use reqwest::RequestBuilder;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn post(service: &Service) -> RequestBuilder {
 #[tokio::test]
 async fn json_gives_a_token_of_fifteen_minutes() {
     let body = json!({"client_id": "anyone", "api_key": API_KEY, "grant_type": "client_credentials", "more": [1]});
-    let answer = Answer::of(post(&shared().0).json(&body)).await;
+    let answer = Answer::of(post(shared()).json(&body)).await;
     assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
     let mut body = answer.json();
     assert_eq!(body["access_token"].take().as_str().map(|token| token.split('.').count()), Some(3));
@@ -20,7 +20,7 @@ async fn json_gives_a_token_of_fifteen_minutes() {
 
 #[tokio::test]
 async fn the_oauth2_form_and_basic_give_a_token() {
-    let service = &shared().0;
+    let service = shared();
     let form = [("grant_type", "client_credentials"), ("client_id", "me"), ("client_secret", API_KEY)];
     let grant = [("grant_type", "client_credentials")];
     for request in [
@@ -39,7 +39,7 @@ async fn basic_credentials_may_be_form_encoded() {
     // RFC 6749 §2.3.1; an API key with reserved characters shows the difference.
     let section = "[client:odd]\napi_key_hash=";
     let key = "with+plus and/slash=%";
-    let service = Service::start(&format!("{section}{}\n", cachefront::settings::hash_api_key(key)));
+    let service = Service::start(&format!("{NO_REDIS}{section}{}\n", cachefront::settings::hash_api_key(key)));
     for secret in [key, "with%2Bplus+and%2Fslash%3D%25"] {
         let answer = Answer::of(post(&service).basic_auth("odd", Some(secret))).await;
         assert_eq!(answer.status.as_u16(), 200, "{secret}: {answer:?}");
@@ -49,17 +49,17 @@ async fn basic_credentials_may_be_form_encoded() {
 #[tokio::test]
 async fn a_wrong_or_absent_key_is_401_in_the_words_of_the_python_service() {
     for body in [json!({"api_key": "wrong"}), json!({}), json!({"api_key": null}), json!({"api_key": ""})] {
-        let answer = Answer::of(post(&shared().0).json(&body)).await;
+        let answer = Answer::of(post(shared()).json(&body)).await;
         answer.expect_error(401, "invalid_api_key");
         assert_eq!(answer.json()["message"], "Invalid secret");
         assert!(!answer.header("www-authenticate").is_empty());
     }
-    Answer::of(post(&shared().0)).await.expect_error(401, "invalid_api_key");
+    Answer::of(post(shared())).await.expect_error(401, "invalid_api_key");
 }
 
 #[tokio::test]
 async fn oauth2_clients_get_errors_that_they_understand() {
-    let service = &shared().0;
+    let service = shared();
     let wrong = [("grant_type", "client_credentials"), ("client_id", "me"), ("client_secret", "wrong")];
     let answer = Answer::of(post(service).form(&wrong)).await;
     assert_eq!(answer.expect_error(401, "invalid_api_key").json()["error"], "invalid_client");
@@ -70,7 +70,7 @@ async fn oauth2_clients_get_errors_that_they_understand() {
 
 #[tokio::test]
 async fn malformed_logins_say_what_is_wrong() {
-    let service = &shared().0;
+    let service = shared();
     let send = |content_type: &str, body: &'static [u8]| post(service).header("content-type", content_type).body(body);
     for (content_type, body, status, code) in [
         ("application/json", &b"{\"api_key\":"[..], 400, "invalid_json"),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 #[tokio::test]
 async fn the_description_has_every_path_and_every_path_answers() {
-    let service = &shared().0;
+    let service = shared();
     let http = Caller::http().build().expect("a client");
     let answer = Answer::of(http.get(service.url("/openapi.json"))).await;
     assert_eq!(answer.status.as_u16(), 200);
@@ -27,7 +27,7 @@ async fn the_description_has_every_path_and_every_path_answers() {
 
 #[tokio::test]
 async fn the_page_comes_with_everything_it_needs() {
-    let service = &shared().0;
+    let service = shared();
     let http = Caller::http().build().expect("a client");
     let page = Answer::of(http.get(service.url("/docs/"))).await;
     assert_eq!(page.status.as_u16(), 200, "{page:?}");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn probes_answer_on_both_ports_and_the_admin_port_serves_no_values() {
-    let service = &shared().0;
+    let service = shared();
     let http = Caller::http().build().expect("a client");
     for base in [service.url(""), format!("http://{}", service.admin)] {
         let get = |path: &str| Answer::of(http.get(format!("{base}{path}")));
@@ -27,7 +27,7 @@ async fn probes_answer_on_both_ports_and_the_admin_port_serves_no_values() {
 
 #[tokio::test]
 async fn every_answer_has_a_request_id_and_a_given_one_is_kept() {
-    let service = &shared().0;
+    let service = shared();
     let http = Caller::http().build().expect("a client");
     let get = |id: Option<String>| {
         let request = http.get(service.url("/nowhere"));

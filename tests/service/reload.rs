@@ -1,6 +1,6 @@
 //! Settings that change while the service runs.
 
-use crate::harness::{API_KEY, Answer, Authority, Caller, Service, eventually, redis, redis_section, shared};
+use crate::harness::{API_KEY, Answer, Authority, Caller, NO_REDIS, Service, eventually, redis, redis_section};
 use cachefront::settings::hash_api_key;
 use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
@@ -21,7 +21,8 @@ fn client(name: &str, api_key: &str, options: &str) -> String {
 
 #[tokio::test]
 async fn a_client_that_is_added_can_log_in_and_one_that_is_removed_is_refused_with_its_token() {
-    let redis = redis_section(&shared().1);
+    let group = redis(1, 1);
+    let redis = redis_section(&group);
     let (old, new) = (client("old", "the-key-of-the-old-client", ""), client("new", "the-key-of-the-new-client", ""));
     let service = Service::start_with(LOOKING, &[&redis, old.as_str()].concat());
     let removed = Caller::log_in(&service, "the-key-of-the-old-client", Some("old")).await;
@@ -77,7 +78,7 @@ async fn secrets_limits_and_defaults_change_together() {
 
 #[tokio::test]
 async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
-    let service = Service::start_with(LOOKING, "");
+    let service = Service::start_with(LOOKING, NO_REDIS);
     let old = Caller::http().build().expect("a client");
     let version = service.url("/version");
     assert_eq!(Answer::of(old.get(&version)).await.status.as_u16(), 200);
@@ -99,7 +100,8 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
 async fn what_a_client_has_sent_counts_on_over_a_reload_of_something_else() {
     let limited = client("limited", "the-key-of-the-limited", "commands_per_second=1000");
     let options = format!("{ASKED}\nVALUE_BYTES_MAX=10");
-    let service = Service::start_with(&options, &[redis_section(&shared().1), limited].concat());
+    let group = redis(1, 1);
+    let service = Service::start_with(&options, &[redis_section(&group), limited].concat());
     let (free, limited) = (service.caller().await, Caller::log_in(&service, "the-key-of-the-limited", None).await);
     let batch: Value = vec![json!({"command": "READ", "key": "reload:limited"}); 1000].into();
     let refused = async || {

@@ -32,7 +32,7 @@ fn signed(algorithm: Algorithm, secret: &str, changes: &Value) -> String {
 
 async fn send(authorization: Option<&str>) -> Answer {
     let http = Caller::http().build().expect("a client");
-    let request = http.post(shared().0.url("/cache")).json(&json!({"command": "READ", "key": "k"}));
+    let request = http.post(shared().url("/cache")).json(&json!({"command": "READ", "key": "k"}));
     Answer::of(match authorization {
         Some(text) => request.header("authorization", text),
         None => request,

@@ -1,6 +1,6 @@
 //! TLS, HTTP/1.1 and HTTP/2.
 
-use crate::harness::{Answer, Caller, Service, authority, eventually, shared};
+use crate::harness::{Answer, Caller, NO_REDIS, Service, authority, eventually, shared};
 use reqwest::{Certificate, Client, Version, tls};
 use serde_json::json;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::{
 
 #[tokio::test]
 async fn http2_is_spoken_where_the_client_can_and_http1_elsewhere() {
-    let url = shared().0.url("/version");
+    let url = shared().url("/version");
     for (client, expected) in [(Caller::http(), Version::HTTP_2), (Caller::http().http1_only(), Version::HTTP_11)] {
         let response = client.build().expect("a client").get(&url).send().await.expect("an answer");
         assert_eq!((response.status().as_u16(), response.version()), (200, expected));
@@ -22,7 +22,7 @@ async fn http2_is_spoken_where_the_client_can_and_http1_elsewhere() {
 
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_spoken() {
-    let url = shared().0.url("/version");
+    let url = shared().url("/version");
     for version in [tls::Version::TLS_1_2, tls::Version::TLS_1_3] {
         let client = Caller::http().tls_version_min(version).tls_version_max(version).build().expect("a client");
         assert_eq!(client.get(&url).send().await.expect("an answer").status().as_u16(), 200);
@@ -34,9 +34,9 @@ async fn a_client_that_trusts_another_authority_refuses_the_service() {
     let stranger = crate::harness::Authority::new("a stranger");
     let certificate = Certificate::from_pem(stranger.pem().as_bytes()).expect("a certificate");
     let client = Client::builder().tls_certs_only([certificate]).no_proxy().build().expect("a client");
-    client.get(shared().0.url("/version")).send().await.expect_err("the certificate is not vouched for");
+    client.get(shared().url("/version")).send().await.expect_err("the certificate is not vouched for");
     // The same certificate under a name that it does not have.
-    let address = shared().0.address;
+    let address = shared().address;
     let client = Caller::http().resolve("other.test", address).build().expect("a client");
     client.get(format!("https://other.test:{}/version", address.port())).send().await.expect_err("another name");
     assert!(authority().pem().contains("BEGIN CERTIFICATE"));
@@ -44,7 +44,7 @@ async fn a_client_that_trusts_another_authority_refuses_the_service() {
 
 #[tokio::test]
 async fn plain_http_on_the_https_port_gets_no_answer_and_harms_nobody() {
-    let service = &shared().0;
+    let service = shared();
     let mut stream = TcpStream::connect(service.address).await.expect("a connection");
     stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is sent");
     let mut bytes = Vec::new();
@@ -56,7 +56,8 @@ async fn plain_http_on_the_https_port_gets_no_answer_and_harms_nobody() {
 
 #[tokio::test]
 async fn many_requests_at_once_get_each_its_own_answer() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let keys: Vec<String> = (0..200).map(|number| format!("transport:many:{number}")).collect();
     caller.fill(&keys).await;
     let caller = &caller;
@@ -68,7 +69,8 @@ async fn many_requests_at_once_get_each_its_own_answer() {
 
 #[tokio::test]
 async fn callers_that_leave_in_the_middle_take_nobodys_answer() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let keys: Vec<String> = (0..50).map(|number| format!("transport:leave:{number}")).collect();
     caller.fill(&keys).await;
     let caller = &caller;
@@ -89,7 +91,7 @@ async fn callers_that_leave_in_the_middle_take_nobodys_answer() {
 
 #[tokio::test]
 async fn a_header_that_is_too_long_is_refused() {
-    let service = &shared().0;
+    let service = shared();
     let client = Caller::http().http1_only().build().expect("a client");
     let answer = Answer::of(client.get(service.url("/version")).header("x-long", "x".repeat(100_000))).await;
     assert_eq!(answer.status.as_u16(), 431);
@@ -97,7 +99,7 @@ async fn a_header_that_is_too_long_is_refused() {
 
 #[tokio::test]
 async fn a_refusal_is_read_even_by_clients_that_are_still_sending() {
-    let service = &shared().0;
+    let service = shared();
     let body = vec![b' '; 4 * 1024 * 1024];
     for http in [Caller::http(), Caller::http().http1_only()] {
         let http = http.build().expect("a client");
@@ -125,7 +127,7 @@ fn unfinished(caller: &Caller) -> (UnboundedSender<Vec<u8>>, JoinHandle<Answer>)
 
 #[tokio::test]
 async fn bodies_share_a_bounded_memory() {
-    let service = Service::start_with("BODY_BYTES_MAX=100000\nBODIES_BYTES_MAX=100000", "");
+    let service = Service::start_with("BODY_BYTES_MAX=100000\nBODIES_BYTES_MAX=100000", NO_REDIS);
     let caller = service.caller().await;
     let body = " ".repeat(20_000);
     eventually("the memory is used up", async || {
@@ -152,7 +154,7 @@ async fn bodies_share_a_bounded_memory() {
 
 #[tokio::test]
 async fn a_body_that_was_refused_takes_no_memory_from_others() {
-    let service = Service::start_with("BODY_BYTES_MAX=60000\nBODIES_BYTES_MAX=60000", "");
+    let service = Service::start_with("BODY_BYTES_MAX=60000\nBODIES_BYTES_MAX=60000", NO_REDIS);
     let caller = service.caller().await;
     let body = " ".repeat(20_000);
     let status = async || caller.send(body.clone()).await.status.as_u16();
@@ -174,7 +176,7 @@ async fn a_body_that_was_refused_takes_no_memory_from_others() {
 
 #[tokio::test]
 async fn connections_beyond_their_number_are_closed_and_places_are_given_back() {
-    let service = Service::start_with("CONNECTIONS_MAX=2", "");
+    let service = Service::start_with("CONNECTIONS_MAX=2", NO_REDIS);
     let get = async || {
         let http = Caller::http().http1_only().build().expect("a client");
         let answer = http.get(service.url("/version")).send().await;
@@ -189,7 +191,7 @@ async fn connections_beyond_their_number_are_closed_and_places_are_given_back() 
 
 #[tokio::test]
 async fn a_connection_on_which_nothing_is_asked_is_closed() {
-    let service = Service::start_with("IDLE_TIMEOUT_SECS=1\nCONNECTIONS_MAX=1", "");
+    let service = Service::start_with("IDLE_TIMEOUT_SECS=1\nCONNECTIONS_MAX=1", NO_REDIS);
     // An HTTP/2 connection stays open in the client's pool, and takes the only place.
     let idle = Caller::http().build().expect("a client");
     assert_eq!(idle.get(service.url("/version")).send().await.expect("an answer").status().as_u16(), 200);

@@ -1,6 +1,6 @@
 //! What goes in comes out, and what other programs see of it.
 
-use crate::harness::shared;
+use crate::harness::Service;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn any_json_comes_back_exactly_as_it_was_written() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     for (number, raw) in [
         "0",
         "-0",
@@ -63,7 +64,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 #[test]
 fn any_key_and_any_value_round_trip() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let caller = runtime.block_on(shared().0.caller());
+    let (_redis, service) = Service::with_own_redis();
+    let caller = runtime.block_on(service.caller());
     let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     let key = "[^\\p{Cc}]{1,40}";
     let outcome = runner.run(&(key, any_json()), |(key, value)| {
@@ -79,19 +81,19 @@ fn any_key_and_any_value_round_trip() {
 
 #[tokio::test]
 async fn other_redis_clients_read_plain_strings_and_are_read() {
-    let (service, group) = shared();
+    let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     caller.write("values:ours", &json!("größer ✓")).await;
-    assert_eq!(group.master(0).ask("GET values:ours").expect("an answer"), "größer ✓");
-    group.master(0).ask("SET values:theirs 42").expect("an answer");
+    assert_eq!(redis.master(0).ask("GET values:ours").expect("an answer"), "größer ✓");
+    redis.master(0).ask("SET values:theirs 42").expect("an answer");
     caller.until_read("values:theirs", Some(&json!("42"))).await;
 }
 
 #[tokio::test]
 async fn bytes_that_are_no_text_come_as_base64() {
-    let (service, group) = shared();
+    let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
-    group.master(0).ask(r#"SET values:bytes "\xff\x00\xfe""#).expect("an answer");
+    redis.master(0).ask(r#"SET values:bytes "\xff\x00\xfe""#).expect("an answer");
     let reply = crate::harness::eventually("the bytes are replicated", async || {
         let reply = caller.run(json!({"command": "READ", "key": "values:bytes"})).await;
         (reply["status"] == "SUCCESS").then_some(reply)
@@ -102,9 +104,9 @@ async fn bytes_that_are_no_text_come_as_base64() {
 
 #[tokio::test]
 async fn a_key_that_holds_a_list_is_an_error_not_a_miss() {
-    let (service, group) = shared();
+    let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
-    group.master(0).ask("RPUSH values:list a b").expect("an answer");
+    redis.master(0).ask("RPUSH values:list a b").expect("an answer");
     let read = json!({"command": "READ", "key": "values:list"});
     let answer = crate::harness::eventually("the list is replicated", async || {
         let answer = caller.send(read.to_string()).await;
@@ -118,7 +120,8 @@ async fn a_key_that_holds_a_list_is_an_error_not_a_miss() {
 
 #[tokio::test]
 async fn large_values_round_trip() {
-    let caller = shared().0.caller().await;
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
     let value = json!("x".repeat(7 * 1024 * 1024));
     let batch = json!([{"command": "WRITE", "key": "values:large", "value": value}, {"command": "READ", "key": "values:large"}]);
     let replies = caller.run(batch).await;

@@ -1,8 +1,7 @@
 //! Where keys are, and what is said of it.
 
 use super::{calls, keys_in, read, readiness, serve, until_ready, write};
-use crate::harness::{Cluster, Service, authority, eventually};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
+use crate::harness::{Cluster, Service, authority, eventually, redis_speaks_tls};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -106,12 +105,8 @@ async fn nodes_are_called_as_the_cluster_calls_them() {
 
 /// Nodes that speak TLS on a port of their own, which is what the cluster announces to those who speak it.
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn a_cluster_that_speaks_tls_is_served_by_its_tls_ports() {
-    if RedisGroup::start(&Layout { replicas: 0, arguments: vec!["--tls-port".into(), "0".into()], ..Layout::default() })
-        .is_err()
-    {
-        eprintln!("skipped: this redis-server was built without TLS");
+    if !redis_speaks_tls() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -7,7 +7,7 @@ use crate::{
 };
 use cachefront::cli::dev::local_redis::free_port;
 use reqwest::Client;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A service that needs no Redis for what is done to it.
 const ALONE: &str = "RELOAD_EVERY_SECS=1\n[redis]\nport=1\n";
@@ -135,10 +135,13 @@ pub async fn files(drill: &Drill) {
     let open = format!("process_open_fds{{instance=\"{}\"}}", instance.admin());
     // A place is left for the next scrape: what takes the last one cannot be seen.
     let mut clients = Vec::new();
-    while let Some(open) = drill.number(&open).await.filter(|open| *open < 111.0) {
-        clients.extend(connect(&instance, if open < 95.0 { 10 } else { 2 }).await);
-        // As many as it says have been seen.
-        tokio::time::sleep(Duration::from_millis(600)).await;
+    while let Some(count) = drill.number(&open).await.filter(|count| *count < 111.0) {
+        clients.extend(connect(&instance, if count < 95.0 { 10 } else { 2 }).await);
+        let connected = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs_f64();
+        let scraped = format!("timestamp({open})");
+        drill
+            .until("it is scraped again", async || drill.number(&scraped).await.is_some_and(|at| at > connected))
+            .await;
     }
     let alerts = ["CachefrontFilesNearLimit"];
     drill.fires(&instance, "it may open 120 files, and connections take them", &alerts).await;

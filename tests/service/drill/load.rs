@@ -1,7 +1,7 @@
 //! Faults that callers make or feel: too much at once, slow answers, wrong keys.
 
 use super::{Drill, instances};
-use crate::harness::{API_KEY, Caller, Instance, Mode, Proxy, redis, redis_section};
+use crate::harness::{API_KEY, Caller, Instance, Mode, NO_REDIS, Proxy, redis, redis_section};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -22,6 +22,7 @@ impl Busy {
             tokio::spawn(async move {
                 for round in 0.. {
                     let _whatever = caller.send(command(number + count * round).to_string()).await;
+                    // The pace of the load.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             })
@@ -92,12 +93,13 @@ pub async fn values_do_not_open(drill: &Drill) {
 }
 
 pub async fn logins_refused(drill: &Drill) {
-    let instance = Instance::start(&drill.group, "[redis]\nport=1\n").await;
+    let instance = Instance::start(&drill.group, NO_REDIS).await;
     drill.watch(&instance).await;
     let (http, url) = (Caller::http().build().expect("a client"), format!("{}/login", instance.url()));
     let guesses = tokio::spawn(async move {
         loop {
             let _refused = http.post(&url).json(&json!({"api_key": "a-guess"})).send().await;
+            // The pace of the guesses.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });

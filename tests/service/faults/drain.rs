@@ -1,7 +1,7 @@
 //! Told to stop: not ready, then closed, then gone, and at any time gone at once.
 
 use super::until_ready;
-use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
+use crate::harness::{Answer, Caller, NO_REDIS, Service, eventually, redis, redis_section};
 use cachefront::cli::dev::local_redis::RedisGroup;
 use cachefront::settings::hash_api_key;
 use serde_json::json;
@@ -80,7 +80,7 @@ async fn while_others_take_notice_the_last_answer_on_a_connection_says_so() {
 #[tokio::test]
 async fn how_long_it_serves_on_can_change_while_it_runs() {
     // No other section after [service], which is what is added to.
-    let service = Service::start_with("RELOAD_EVERY_SECS=0", "");
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", NO_REDIS);
     let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
     service.edit(|text| text + &sections);
     service.reload();

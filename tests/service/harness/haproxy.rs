@@ -1,6 +1,6 @@
 //! A real `HAProxy` in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
 
-use super::{Caller, Place, authority, eventually};
+use super::{Caller, Place, authority, eventually, skip};
 use cachefront::cli::dev::local_redis::{RedisGroup, free_port};
 use std::{
     fmt::Write,
@@ -29,11 +29,10 @@ pub struct HaProxy {
 }
 
 impl HaProxy {
-    /// `None`, with a sentence, where there is no `HAProxy`.
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+    /// Starts it; `None` where there is no `HAProxy`, for which the test is skipped.
     pub async fn start(group: &RedisGroup, tls: Tls, places: &[Place]) -> Option<Self> {
         let Some(program) = find() else {
-            eprintln!("skipped: there is no haproxy; `make test` installs it where there is apt-get");
+            skip("haproxy is missing, which `make test` installs where there is apt-get");
             return None;
         };
         for _ in 0..PORT_TRIES {

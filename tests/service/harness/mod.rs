@@ -8,6 +8,7 @@ mod haproxy;
 mod instance;
 mod prometheus;
 mod proxy;
+mod requirements;
 mod scrape;
 mod sentinels;
 mod service;
@@ -21,6 +22,7 @@ pub use haproxy::{HaProxy, Tls};
 pub use instance::{Instance, Place};
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
+pub use requirements::{redis_speaks_tls, skip};
 pub use scrape::Scraped;
 pub use sentinels::{Sentinels, Unusual};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
@@ -37,6 +39,9 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The API key that the services of the tests accept.
 pub const API_KEY: &str = "a-shared-secret-for-the-tests";
+
+/// The settings of a service that needs no Redis for what a test does with it: nothing listens on this port.
+pub const NO_REDIS: &str = "[redis]\nport=1\n";
 
 /// A group of Redis processes of one's own.
 pub fn redis(shards: usize, replicas: usize) -> RedisGroup {

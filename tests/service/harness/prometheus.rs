@@ -1,6 +1,6 @@
 //! A real Prometheus that scrapes services, and dies with this process.
 
-use super::eventually;
+use super::{eventually, skip};
 use cachefront::cli::dev::local_redis::RedisGroup;
 use serde_json::{Value, json};
 use std::{
@@ -110,12 +110,12 @@ impl Drop for Prometheus {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "said where the test's own output is shown")]
+/// Returns whether a program is installed; the test is skipped where it is not.
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let installed = found.is_ok_and(|status| status.success());
     if !installed {
-        println!("skipped: there is no {program}; sh scripts/install_prometheus.sh installs it where there is apt");
+        skip(&format!("{program} is missing, which `make test` installs where there is apt-get or brew"));
     }
     installed
 }

@@ -24,13 +24,12 @@ pub struct Service {
     folder: TempDir,
 }
 
-/// A service with one shard, a master and three replicas, for tests that break nothing. It ends with the process.
-pub fn shared() -> &'static (Service, RedisGroup) {
-    static SHARED: OnceLock<(Service, RedisGroup)> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        let group = redis(1, 3);
-        (Service::start(&redis_section(&group)), group)
-    })
+/// A service in front of one master and its replica, for tests that write no key and break nothing: its Redis stays
+/// empty. It ends with the process.
+pub fn shared() -> &'static Service {
+    static SHARED: OnceLock<(RedisGroup, Service)> = OnceLock::new();
+    let (_, service) = SHARED.get_or_init(Service::with_own_redis);
+    service
 }
 
 /// The `[shard:…]` sections of a group.
@@ -43,6 +42,13 @@ pub fn redis_section(group: &RedisGroup) -> String {
 }
 
 impl Service {
+    /// Starts a service in front of one master and its replica, which no other test uses.
+    pub fn with_own_redis() -> (RedisGroup, Self) {
+        let group = redis(1, 1);
+        let service = Self::start(&redis_section(&group));
+        (group, service)
+    }
+
     /// Starts a service; `sections` come on top of what every test needs.
     pub fn start(sections: &str) -> Self {
         Self::start_with("", sections)

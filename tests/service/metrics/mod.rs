@@ -23,7 +23,8 @@ fn write(key: &str) -> Value {
 
 #[tokio::test]
 async fn counts_go_up_by_what_was_done() {
-    let service = Service::start(&format!("[near_cache]\nenabled=false\n{}", redis_section(&shared().1)));
+    let group = redis(1, 1);
+    let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
     caller.run(write("metrics:k")).await;
     for _ in 0..3 {
@@ -199,7 +200,7 @@ async fn what_the_near_cache_answers_keeps_and_forgets_is_counted() {
 
 #[tokio::test]
 async fn every_metric_of_the_list_is_shown_in_both_formats_and_nothing_else_is() {
-    let (service, _) = shared();
+    let service = shared();
     let caller = service.caller().await;
     caller.until_read("metrics:nothing", None).await;
     let page = eventually("a replica has passed a moment", async || {

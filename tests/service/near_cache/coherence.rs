@@ -119,6 +119,7 @@ async fn harm(group: &RedisGroup, round: usize) {
         let kind = if step == 2 { "replica" } else { "normal" };
         // A node that is down has none.
         let _answer = node.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
+        // Spreads the harm over the time that the writers write.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     if round % 4 == 3 {

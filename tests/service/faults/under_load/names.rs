@@ -1,7 +1,7 @@
 //! A DNS name that moves to a new address.
 
 use super::super::{promote, until_ready_at};
-use crate::harness::{Instance, Load, Traffic, eventually, start};
+use crate::harness::{Instance, Load, Traffic, eventually, skip, start};
 use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::process::Command;
 
@@ -38,15 +38,14 @@ struct Named {
 }
 
 impl Named {
-    /// `None` where it is not possible, which is said.
-    #[expect(clippy::print_stderr, reason = "a test that proves nothing has to say so")]
+    /// Starts them; `None` where this is not possible, for which the test is skipped.
     async fn start() -> Option<Self> {
         let group = start(&Layout { shards: 0, ..Layout::default() });
         point_to(&group, OLD);
         let hosts = group.folder().join("hosts");
         let path = hosts.to_str().expect("a text");
         if !is_possible(path) {
-            eprintln!("skipped: this machine does not let a process have an /etc/hosts of its own");
+            skip("this machine does not let a process have an /etc/hosts of its own, with unshare and mount");
             return None;
         }
         let old = node(&group, OLD, None, &[]);

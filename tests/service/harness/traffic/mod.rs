@@ -100,6 +100,7 @@ impl Traffic {
 
     /// Lets the load run on: a fault has to last for a while.
     pub async fn goes_on_for(&self, time: Duration) {
+        // The behaviour under test is that of a fault that lasts: time itself is the condition.
         tokio::time::sleep(time).await;
         self.shared.ledger.expect_no_violation();
     }
@@ -171,6 +172,7 @@ impl Traffic {
             }
             assert!(start.elapsed() < PATIENCE, "the written values cannot be read: {missed:?}");
             if !keys.is_empty() {
+                // Until the next look: replicas get what they lack meanwhile.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

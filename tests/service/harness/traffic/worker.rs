@@ -98,6 +98,7 @@ pub async fn run(shared: &Shared, stop: &AtomicBool) -> Figures {
         client.last_success = Instant::now();
         while !stop.load(Relaxed) {
             client.turn().await;
+            // The pace of the load.
             tokio::time::sleep(shared.load.pause).await;
         }
         client.note_stall();
