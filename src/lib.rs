@@ -5,10 +5,12 @@
 // Whether a request's future may move between threads is asked through all the futures that are in it.
 #![recursion_limit = "256"]
 
+pub mod admin;
 pub mod api;
 pub mod auth;
 pub mod cache;
 pub mod cli;
+pub mod http;
 pub mod near_cache;
 pub mod ring;
 pub mod sealing;

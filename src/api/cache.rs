@@ -1,20 +1,17 @@
 //! `POST /cache`: the command protocol.
 
 use super::{
-    app::App,
-    body::{self, Media},
-    caller::caller,
     command::{self, Body},
-    json,
-    layers::RequestId,
-    measure,
-    problem::Problem,
     reply, schemas,
-    sync::SyncTokenHeader,
 };
 use crate::{
     auth::Caller,
     cache::{Cache, CacheError, Command},
+    http::{
+        AppState, Exchange, Problem, RequestId, ResponseFuture, SyncTokenHeader, authorization,
+        body::{self, Media},
+        json, request_metrics,
+    },
     store::Freshness,
     telemetry::{
         metrics::{Kind, Outcome, RequestTimer, Shed},
@@ -52,34 +49,45 @@ const REPLY_BYTES: usize = 256;
         (status = 507, description = "Redis is out of memory", body = schemas::Error),
     )
 )]
-pub async fn cache(State(app): State<Arc<App>>, Extension(id): Extension<RequestId>, request: Request) -> Response {
-    let mut measured = app.metrics.requests.start(Kind::Unread);
+pub async fn cache(
+    State(state): State<Arc<AppState>>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    let mut measured = state.metrics.requests.start(Kind::Unread);
     let mut sync = SyncTokenHeader::default();
-    let mut response = run(&app, &id, &mut sync, &mut measured, request).await.unwrap_or_else(|problem| {
-        problem.log(&app.failures, &id);
+    let mut response = run(&state, &id, &mut sync, &mut measured, request).await.unwrap_or_else(|problem| {
+        problem.log(&state.failures, &id);
         measured.outcome = problem.outcome();
         if measured.kind == Kind::Unread {
-            measured.kind = measure::kind_of(&problem);
+            measured.kind = request_metrics::kind_of(&problem);
         }
         problem.into_response()
     });
-    sync.write(response.headers_mut(), &app.store, &app.empty_sync_token);
+    sync.write(response.headers_mut(), &state.store, &state.empty_sync_token);
     response
 }
 
+/// Answers a request that was not routed by the router.
+pub fn direct(exchange: Exchange, request: Request) -> ResponseFuture {
+    let handler = cache(State(Arc::clone(&exchange.state)), Extension(exchange.id.clone()), request);
+    exchange.respond(handler)
+}
+
 async fn run(
-    app: &App,
+    state: &AppState,
     id: &RequestId,
     sync: &mut SyncTokenHeader,
     measured: &mut RequestTimer<'_>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let live = app.reloadable();
-    let admitted = caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
-        Media::Json => sync.read(&parts.headers, &app.store).map(|freshness| (caller, freshness)),
-        Media::Form | Media::Other => Err(body::unsupported_media()),
-    });
+    let live = state.reloadable();
+    let admitted =
+        authorization::caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
+            Media::Json => sync.read(&parts.headers, &state.store).map(|freshness| (caller, freshness)),
+            Media::Form | Media::Other => Err(body::unsupported_media()),
+        });
     let (caller, freshness) = match admitted {
         Ok(admitted) => admitted,
         Err(problem) => {
@@ -87,13 +95,13 @@ async fn run(
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, &app.body_limits(&live)).await;
-    let body = body.inspect_err(|problem| measure::shed(app, problem, Shed::Memory))?;
+    let body = body::read(&parts.headers, body, &state.body_limits(&live)).await;
+    let body = body.inspect_err(|problem| request_metrics::shed(state, problem, Shed::Memory))?;
     // Only now, so that slow senders hold no place.
-    let mut place = app.requests.share();
-    place.reserve(1, live.requests_max).inspect_err(|problem| measure::shed(app, problem, Shed::Requests))?;
+    let mut place = state.requests.permit();
+    place.reserve(1, live.requests_max).inspect_err(|problem| request_metrics::shed(state, problem, Shed::Requests))?;
     let deadline = Deadline::within(live.deadline);
-    let asked = RequestContext { app, cache: &live.cache, id, caller: &caller, freshness, deadline };
+    let asked = RequestContext { state, cache: &live.cache, id, caller: &caller, freshness, deadline };
     match command::parse_body(&body.bytes)? {
         Body::One(text) => asked.one(sync, measured, text).await,
         // Apart, so that single commands do not carry the room for it.
@@ -109,7 +117,7 @@ async fn run(
 
 /// What a request's commands have in common.
 struct RequestContext<'a> {
-    app: &'a App,
+    state: &'a AppState,
     cache: &'a Cache,
     id: &'a RequestId,
     caller: &'a Caller,
@@ -125,14 +133,14 @@ impl RequestContext<'_> {
         text: &str,
     ) -> Result<Response, Problem> {
         let command = permitted(self.caller, command::parse(text))?;
-        self.app.console.sampler.note(command.key(), self.caller.namespace());
-        measured.kind = measure::kind(&command);
+        self.state.key_sampler.sample(command.key(), self.caller.namespace());
+        measured.kind = request_metrics::kind(&command);
         if command.is_change() {
             sync.changes();
         }
         let answer = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
         let reply = answer.map_err(|error| self.failure(error, &command))?;
-        measured.outcome = measure::outcome(&command, &reply);
+        measured.outcome = request_metrics::outcome(&command, &reply);
         let mut out = Vec::with_capacity(REPLY_BYTES);
         reply::write(&mut out, &command, &reply);
         Ok(json::response(out))
@@ -140,15 +148,15 @@ impl RequestContext<'_> {
 
     /// Every item has its own reply, in order; a failed item does not fail its neighbours.
     async fn batch(&self, sync: &mut SyncTokenHeader, items: &[&RawValue]) -> Response {
-        let Self { app, id, caller, .. } = self;
-        let requests = &app.metrics.requests;
+        let Self { state, id, caller, .. } = self;
+        let requests = &state.metrics.requests;
         let mut commands = Vec::with_capacity(items.len());
         let parsed: Vec<Result<(), Problem>> = items
             .iter()
             .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
             .collect();
         for command in &commands {
-            app.console.sampler.note(command.key(), caller.namespace());
+            state.key_sampler.sample(command.key(), caller.namespace());
         }
         if commands.iter().any(Command::is_change) {
             sync.changes();
@@ -165,11 +173,11 @@ impl RequestContext<'_> {
             let reply = outcome.map(|()| answered.next().expect("each permitted command has a reply"));
             match reply {
                 Ok((command, Ok(reply))) => {
-                    requests.count_in_batch(measure::kind(command), measure::outcome(command, &reply));
+                    requests.count_in_batch(request_metrics::kind(command), request_metrics::outcome(command, &reply));
                     reply::write(&mut out, command, &reply);
                 }
-                Ok((command, Err(error))) => fail(app, id, &self.failure(error, command), &mut out),
-                Err(problem) => fail(app, id, &problem, &mut out),
+                Ok((command, Err(error))) => fail(state, id, &self.failure(error, command), &mut out),
+                Err(problem) => fail(state, id, &problem, &mut out),
             }
         }
         out.push(b']');
@@ -179,14 +187,14 @@ impl RequestContext<'_> {
     /// What the caller sees of a failure.
     fn failure(&self, error: CacheError, command: &Command<'_>) -> Problem {
         let problem = Problem::from(error).of(command::name(command));
-        measure::shed(self.app, &problem, Shed::Node);
+        request_metrics::shed(self.state, &problem, Shed::Node);
         problem
     }
 }
 
-fn fail(app: &App, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {
-    app.metrics.requests.count_in_batch(measure::kind_of(problem), problem.outcome());
-    problem.log(&app.failures, id);
+fn fail(state: &AppState, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {
+    state.metrics.requests.count_in_batch(request_metrics::kind_of(problem), problem.outcome());
+    problem.log(&state.failures, id);
     problem.write(out);
 }
 
@@ -201,7 +209,7 @@ fn permitted<'a>(caller: &Caller, parsed: Result<Command<'a>, Problem>) -> Resul
 mod tests {
     use super::*;
 
-    fn bytes_of<F: Future>(_: impl Fn(State<Arc<App>>, Extension<RequestId>, Request) -> F) -> usize {
+    fn bytes_of<F: Future>(_: impl Fn(State<Arc<AppState>>, Extension<RequestId>, Request) -> F) -> usize {
         size_of::<F>()
     }
 

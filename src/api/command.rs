@@ -1,8 +1,8 @@
 //! JSON → [`Command`].
 
-use super::problem::Problem;
 use crate::{
     cache::{Command, Read, Write},
+    http::Problem,
     types::{Key, TTL_SECS_MAX, Ttl, Value},
 };
 use serde::{Deserialize, Deserializer};

@@ -1,17 +1,17 @@
 //! `POST /login`: an API key for a token. JSON, as the Python service's clients send it, or the OAuth2 client
 //! credentials grant (RFC 6749 §4.4) with the secret in the form or in HTTP Basic.
 
-use super::{
-    app::App,
-    body::{self, Media},
-    caller::credentials,
-    json,
-    layers::RequestId,
-    measure,
-    problem::Problem,
-    schemas,
+use super::schemas;
+use crate::{
+    auth::LoginError,
+    http::{
+        AppState, Problem, RequestId,
+        authorization::credentials,
+        body::{self, Media},
+        json, request_metrics,
+    },
+    telemetry::metrics::Shed,
 };
-use crate::{auth::LoginError, telemetry::metrics::Shed};
 use axum::{
     Extension,
     extract::{Request, State},
@@ -22,6 +22,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// The path of this endpoint.
+pub const PATH: &str = "/login";
 
 #[derive(Serialize)]
 struct Granted<'a> {
@@ -41,18 +44,18 @@ struct Granted<'a> {
     )
 )]
 pub async fn login(
-    State(app): State<Arc<App>>,
+    State(state): State<Arc<AppState>>,
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Result<Response, Problem> {
-    run(&app, request).await.inspect_err(|problem| problem.log(&app.failures, &id))
+    run(&state, request).await.inspect_err(|problem| problem.log(&state.failures, &id))
 }
 
-async fn run(app: &App, request: Request) -> Result<Response, Problem> {
+async fn run(state: &AppState, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let media = body::media(&parts.headers);
-    let body = body::read(&parts.headers, body, &app.login_limits()).await;
-    let body = body.inspect_err(|problem| measure::shed(app, problem, Shed::Memory))?;
+    let body = body::read(&parts.headers, body, &state.login_limits()).await;
+    let body = body.inspect_err(|problem| request_metrics::shed(state, problem, Shed::Memory))?;
     let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
         (Some(basic), _) => from_basic(basic, form)?,
@@ -60,7 +63,7 @@ async fn run(app: &App, request: Request) -> Result<Response, Problem> {
         (None, Media::Json) => vec![from_json(&body.bytes)?],
         (None, Media::Other) => return Err(body::unsupported_media()),
     };
-    let live = app.reloadable();
+    let live = state.reloadable();
     let outcome = logins
         .iter()
         .map(|login| live.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));

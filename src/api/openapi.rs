@@ -1,6 +1,7 @@
 //! `/openapi.json` and `/docs`.
 
-use super::{app::App, cache, login, probes};
+use super::{cache, login};
+use crate::http::{AppState, probes};
 use axum::Router;
 use std::sync::Arc;
 use utoipa::{
@@ -31,7 +32,13 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-pub fn routes() -> Router<Arc<App>> {
+/// True for a path of the description or its page.
+pub fn is_path(path: &str) -> bool {
+    path == "/openapi.json" || path.starts_with("/docs")
+}
+
+/// Returns the routes of the description and its page.
+pub fn routes() -> Router<Arc<AppState>> {
     let page = SwaggerUi::new("/docs").url("/openapi.json", document()).config(Config::new(["/openapi.json"]));
     Router::from(page)
 }

@@ -100,20 +100,3 @@ pub struct Error {
     /// One sentence, for people.
     message: String,
 }
-
-#[derive(Serialize, ToSchema)]
-pub struct Version {
-    version: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Status {
-    status: String,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Readiness {
-    /// `READY`, `DEGRADED` or `NOT_READY`.
-    status: String,
-    problems: Option<Vec<String>>,
-}

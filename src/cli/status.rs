@@ -5,7 +5,8 @@ use super::{
     table::{Column, Side, shown, table},
 };
 use crate::{
-    api::console::{ConsoleSnapshot, NodeRoleView, ServiceStatus, ShardView, behind, summary, words},
+    admin::console::{ConsoleSnapshot, NodeRoleView, ShardView, behind, format as words, summary},
+    http::ServiceStatus,
     settings,
 };
 use bytes::Bytes;

@@ -15,8 +15,10 @@ pub use reload::ReloadTrigger;
 pub use signals::{Shutdown, on_signals};
 
 use crate::{
-    api::{self, App},
+    admin::{self, console::Console},
+    api,
     cache::NearValues,
+    http::{AppState, KeySampler},
     settings::{Settings, SettingsProblems},
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
@@ -91,14 +93,17 @@ impl Server {
         for notice in &settings.warnings {
             tracing::warn!("{notice}");
         }
-        let app = Arc::new(App::new(&settings, store.clone(), near, metrics, traces.clone()));
-        let router = api::router(Arc::clone(&app));
+        let (key_sampler, sampled_keys) = KeySampler::new(settings.service.key_patterns);
+        let app = Arc::new(AppState::new(&settings, store.clone(), near, metrics, traces.clone(), key_sampler));
+        let console = Arc::new(Console::new(Arc::clone(&app), settings.service.key_patterns, sampled_keys));
+        let api = api::service(Arc::clone(&app));
         let workers = Workers::start(listeners.service.len())?;
         let places = workers.handles();
         // They are set once: a service runs once.
         let _first = app.metrics.workers.set(places.clone());
-        let service = serve::service(&settings.service, listeners.service, tls.current(), &router, &app.metrics);
-        let admin = serve::admin(&settings.service, listeners.admin, api::admin_router(Arc::clone(&app)), &app.metrics);
+        let service = serve::service(&settings.service, listeners.service, tls.current(), &api, &app.metrics);
+        let admin = admin::service(Arc::clone(&app), Arc::clone(&console));
+        let admin = serve::admin(&settings.service, listeners.admin, admin, &app.metrics);
         let drain = watch::Sender::new(DrainConfig::new(&settings.service));
         let asked_drain = drain.subscribe();
 
@@ -108,7 +113,7 @@ impl Server {
         for (serving, place) in service.into_iter().zip(&places) {
             tasks.serving("service", place, serving.run);
         }
-        tasks.background("console", api::watch(Arc::clone(&app)));
+        tasks.background("console", console.run());
         tasks.background("admin", async { drop(admin.run.await) });
         tasks.background("traces", traces.clone().export());
         if let Some(load) = load {

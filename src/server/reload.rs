@@ -5,7 +5,7 @@
 
 use super::tls::{PreparedTls, Tls};
 use crate::{
-    api::App,
+    http::AppState,
     settings::{EffectiveSettings, OptionChange, ServiceConfig, Settings, SettingsProblems, WatchedFiles},
     store::Store,
     telemetry::{self, events::EventKind, metrics},
@@ -53,7 +53,7 @@ impl DrainConfig {
 
 /// What follows the settings.
 pub struct ReloadTargets {
-    pub app: Arc<App>,
+    pub app: Arc<AppState>,
     pub store: Store,
     pub tls: Tls,
     pub drain: watch::Sender<DrainConfig>,

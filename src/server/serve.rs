@@ -5,7 +5,7 @@ use super::{
     balance::{Peer, SharedListener, WorkerLoad},
 };
 use crate::{
-    api::HttpService,
+    http::HttpService,
     settings,
     telemetry::metrics::{Listener, Metrics},
 };

@@ -39,7 +39,7 @@ fn each_library_is_known_in_one_place() {
 #[test]
 fn the_console_is_small_and_loads_nothing_from_elsewhere() {
     for name in ["console.html", "console.css", "console.js"] {
-        let text = read(&format!("src/api/console/assets/{name}"));
+        let text = read(&format!("src/admin/console/assets/{name}"));
         assert!(text.lines().count() <= ASSET_LINES_MAX, "{name} has more than {ASSET_LINES_MAX} lines");
         // The namespace of SVG is a name, and nothing is fetched from there.
         let text = text.replace("http://www.w3.org/2000/svg", "");

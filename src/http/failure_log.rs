@@ -1,6 +1,6 @@
 //! What the log says of requests that failed.
 
-use super::layers::RequestId;
+use super::request_id::RequestId;
 use crate::telemetry::traces;
 use governor::{DefaultDirectRateLimiter, Quota};
 use std::num::NonZeroU32;

@@ -2,10 +2,10 @@
 //! roles away in some browsers; therefore each says its role.
 
 use super::ring::{colour, counted};
-use crate::api::console::{
-    facts::{ConsoleSnapshot, NodeRoleView, NodeStateView, NodeView, Patterns, ShardView},
-    part::{HtmlElement, el},
-    words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
+use crate::admin::console::{
+    format::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
+    html::{HtmlElement, el},
+    snapshot::{ConsoleSnapshot, NodeRoleView, NodeStateView, NodeView, Patterns, ShardView},
 };
 
 /// A column's name, and whether figures stand in it.
@@ -56,8 +56,8 @@ fn bar(class: &str, part: f64) -> HtmlElement {
         .child(rect(format!("fill {class}"), &width))
 }
 
-pub fn shards(facts: &ConsoleSnapshot) -> HtmlElement {
-    let size = if facts.cluster { "Slots" } else { "Weight" };
+pub fn shards(snapshot: &ConsoleSnapshot) -> HtmlElement {
+    let size = if snapshot.cluster { "Slots" } else { "Weight" };
     let columns = [
         ("Shard", false),
         ("Share", false),
@@ -67,7 +67,7 @@ pub fn shards(facts: &ConsoleSnapshot) -> HtmlElement {
         ("Readable", true),
         ("Failovers", true),
     ];
-    let rows = facts.shards.iter().enumerate().map(|(position, shard)| shard_row(position, shard));
+    let rows = snapshot.shards.iter().enumerate().map(|(position, shard)| shard_row(position, shard));
     table("Shards", &columns, rows)
 }
 
@@ -94,7 +94,7 @@ fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     ]
 }
 
-pub fn nodes(facts: &ConsoleSnapshot) -> HtmlElement {
+pub fn nodes(snapshot: &ConsoleSnapshot) -> HtmlElement {
     let columns = [
         ("Node", false),
         ("Shard", false),
@@ -107,7 +107,7 @@ pub fn nodes(facts: &ConsoleSnapshot) -> HtmlElement {
         ("p50", true),
         ("p99", true),
     ];
-    let rows = facts
+    let rows = snapshot
         .shards
         .iter()
         .enumerate()
@@ -167,7 +167,7 @@ pub fn patterns(patterns: &Patterns) -> HtmlElement {
 }
 
 /// `4 shards, 12 nodes`
-pub fn summary(facts: &ConsoleSnapshot) -> String {
-    let nodes = facts.shards.iter().map(|shard| shard.nodes.len()).sum();
-    format!("{}, {}", counted(facts.shards.len(), "shard"), counted(nodes, "node"))
+pub fn summary(snapshot: &ConsoleSnapshot) -> String {
+    let nodes = snapshot.shards.iter().map(|shard| shard.nodes.len()).sum();
+    format!("{}, {}", counted(snapshot.shards.len(), "shard"), counted(nodes, "node"))
 }

@@ -1,7 +1,9 @@
 //! `GET /metrics`, on the admin port: everything that is counted, and how things are now.
 
-use super::{app::App, problem::Problem};
-use crate::telemetry::metrics::{Exposition, write_process};
+use crate::{
+    http::{AppState, Problem},
+    telemetry::metrics::{Exposition, write_process},
+};
 use axum::{
     Router,
     body::Body,
@@ -21,17 +23,17 @@ const OPEN_METRICS_TYPE: HeaderValue =
 const PLAIN_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// The path, for a port that strangers do not reach.
-pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
-    let exposition = Arc::new(exposition(app));
+pub fn routes(state: &Arc<AppState>) -> Router<Arc<AppState>> {
+    let exposition = Arc::new(exposition(state));
     Router::new().route(PATH, get(async move |headers: HeaderMap| answer(&exposition, &headers)))
 }
 
 /// All that is shown. What else there is to show is added here.
-fn exposition(app: &Arc<App>) -> Exposition {
+fn exposition(state: &Arc<AppState>) -> Exposition {
     let mut exposition = Exposition::default();
-    let (metrics, store, app) = (Arc::clone(&app.metrics), app.store.clone(), Arc::clone(app));
+    let (metrics, store, state) = (Arc::clone(&state.metrics), state.store.clone(), Arc::clone(state));
     exposition.add(move |page| metrics.write(page));
-    exposition.add(move |page| app.write_metrics(page));
+    exposition.add(move |page| state.write_metrics(page));
     exposition.add(move |page| store.write_metrics(page));
     exposition.add(write_process);
     exposition

@@ -1,7 +1,7 @@
 //! Request bodies: their type, their size, and how long they may take to come.
 
 use super::{
-    budget::{Permit, ResourceLimit},
+    limit::{Permit, ResourceLimit},
     problem::Problem,
 };
 use axum::{
@@ -78,7 +78,7 @@ pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &BodyLimits<'b>) 
 async fn collect<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    let mut memory = limits.memory.share();
+    let mut memory = limits.memory.permit();
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;

@@ -1,22 +1,22 @@
 //! The figures that matter most, each with a chart.
 
 use super::chart::spark;
-use crate::api::console::{
-    facts::{ConsoleSnapshot, Rate},
-    part::{HtmlElement, el},
-    words::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
+use crate::admin::console::{
+    format::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
+    html::{HtmlElement, el},
+    snapshot::{ConsoleSnapshot, Rate},
 };
 
-pub fn tiles(facts: &ConsoleSnapshot) -> HtmlElement {
+pub fn tiles(snapshot: &ConsoleSnapshot) -> HtmlElement {
     el("section")
         .class("tiles")
         .child(el("h2").class("unseen").text("Live figures"))
-        .children([requests(facts), latency(facts), errors(facts)])
-        .children(near_cache(facts))
+        .children([requests(snapshot), latency(snapshot), errors(snapshot)])
+        .children(near_cache(snapshot))
 }
 
-fn values(facts: &ConsoleSnapshot, read: impl Fn(&Rate) -> Option<f64>) -> Vec<Option<f64>> {
-    facts.history.iter().map(|point| read(&point.rate)).collect()
+fn values(snapshot: &ConsoleSnapshot, read: impl Fn(&Rate) -> Option<f64>) -> Vec<Option<f64>> {
+    snapshot.history.iter().map(|point| read(&point.rate)).collect()
 }
 
 fn most(values: &[Option<f64>]) -> f64 {
@@ -32,9 +32,9 @@ fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: HtmlElemen
         .children(notes.iter().map(|note| el("p").class("note").text(note)))
 }
 
-fn requests(facts: &ConsoleSnapshot) -> HtmlElement {
-    let values = values(facts, |rate| Some(rate.requests_per_sec));
-    let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
+fn requests(snapshot: &ConsoleSnapshot) -> HtmlElement {
+    let values = values(snapshot, |rate| Some(rate.requests_per_sec));
+    let (now, minute) = (&snapshot.rates.last_10_secs, &snapshot.rates.last_minute);
     let top = most(&values);
     let described = format!("Requests per second over the last five minutes, at most {}", figure(top));
     let notes = [
@@ -45,21 +45,22 @@ fn requests(facts: &ConsoleSnapshot) -> HtmlElement {
     tile("Requests", &figure(now.requests_per_sec), "per second", &notes, chart)
 }
 
-fn latency(facts: &ConsoleSnapshot) -> HtmlElement {
-    let (middle, late) = (values(facts, |rate| rate.p50_us), values(facts, |rate| rate.p99_us));
-    let now = &facts.rates.last_10_secs;
+fn latency(snapshot: &ConsoleSnapshot) -> HtmlElement {
+    let (middle, late) = (values(snapshot, |rate| rate.p50_us), values(snapshot, |rate| rate.p99_us));
+    let now = &snapshot.rates.last_10_secs;
     let top = most(&late);
     let described = format!("Latency over the last five minutes, median and 99th percentile, at most {}", micros(top));
-    let notes = [format!("p99 {}", micros_or_nothing(now.p99_us)), format!("{} in progress", count(facts.in_progress))];
+    let notes =
+        [format!("p99 {}", micros_or_nothing(now.p99_us)), format!("{} in progress", count(snapshot.in_progress))];
     let chart = spark(&described, top, &[("accent", middle), ("second", late)]);
     let shown = micros_or_nothing(now.p50_us);
     let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
     tile("Latency", number, &format!("{unit} median"), &notes, chart)
 }
 
-fn errors(facts: &ConsoleSnapshot) -> HtmlElement {
-    let values = values(facts, |rate| Some(rate.errors_per_sec));
-    let (now, minute) = (&facts.rates.last_10_secs, &facts.rates.last_minute);
+fn errors(snapshot: &ConsoleSnapshot) -> HtmlElement {
+    let values = values(snapshot, |rate| Some(rate.errors_per_sec));
+    let (now, minute) = (&snapshot.rates.last_10_secs, &snapshot.rates.last_minute);
     let top = most(&values);
     let described = format!("Errors per second over the last five minutes, at most {}", figure(top));
     let notes =
@@ -68,10 +69,10 @@ fn errors(facts: &ConsoleSnapshot) -> HtmlElement {
     tile("Errors", &figure(now.errors_per_sec), "per second", &notes, chart)
 }
 
-fn near_cache(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
-    let near = facts.near_cache.as_ref()?;
-    let values = values(facts, |rate| rate.near_hits);
-    let hits = facts.rates.last_10_secs.near_hits;
+fn near_cache(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
+    let near = snapshot.near_cache.as_ref()?;
+    let values = values(snapshot, |rate| rate.near_hits);
+    let hits = snapshot.rates.last_10_secs.near_hits;
     let described = "Hit ratio of the near cache over the last five minutes, from 0 to 100 %";
     let room = u64::try_from(near.bytes_max).unwrap_or(u64::MAX);
     let notes = [format!("{} entries", count(near.entries)), format!("{} of {}", bytes(near.bytes), bytes(room))];

@@ -1,6 +1,6 @@
 //! How much happened lately: the counters as they were every two seconds, and what lies between.
 
-use super::facts::{Point, Rate, Rates, rounded};
+use super::snapshot::{Point, Rate, Rates, rounded};
 use crate::{
     store::NodeStatus,
     telemetry::{

@@ -1,9 +1,9 @@
 //! The ring, drawn: a circle in which each shard has the part that it has of all keys.
 
-use crate::api::console::{
-    facts::{ConsoleSnapshot, ShardView},
-    part::{HtmlElement, el},
-    words::percent,
+use crate::admin::console::{
+    format::percent,
+    html::{HtmlElement, el},
+    snapshot::{ConsoleSnapshot, ShardView},
 };
 use std::f64::consts::TAU;
 
@@ -21,15 +21,15 @@ pub fn colour(position: usize) -> String {
     format!("c{}", position % COLOURS)
 }
 
-pub fn ring(facts: &ConsoleSnapshot) -> HtmlElement {
-    let what = if facts.cluster { "slots" } else { "hash space" };
+pub fn ring(snapshot: &ConsoleSnapshot) -> HtmlElement {
+    let what = if snapshot.cluster { "slots" } else { "hash space" };
     let mut shares: Vec<String> =
-        facts.shards.iter().take(16).map(|shard| format!("{} {}", shard.name, percent(shard.share))).collect();
-    if facts.shards.len() > shares.len() {
-        shares.push(format!("and {} more", facts.shards.len() - shares.len()));
+        snapshot.shards.iter().take(16).map(|shard| format!("{} {}", shard.name, percent(shard.share))).collect();
+    if snapshot.shards.len() > shares.len() {
+        shares.push(format!("and {} more", snapshot.shards.len() - shares.len()));
     }
     let described = format!("Share of the {what} that each shard has: {}", shares.join(", "));
-    let nodes: usize = facts.shards.iter().map(|shard| shard.nodes.len()).sum();
+    let nodes: usize = snapshot.shards.iter().map(|shard| shard.nodes.len()).sum();
     let centre = |dy: f64, class: &str, text: String| {
         el("text").class(class).with("x", CENTRE).with("y", CENTRE + dy).text(text)
     };
@@ -38,8 +38,8 @@ pub fn ring(facts: &ConsoleSnapshot) -> HtmlElement {
         .with("viewBox", "0 0 220 220")
         .with("role", "img")
         .with("aria-label", described)
-        .children(arcs(&facts.shards))
-        .child(centre(-4.0, "ring-count", counted(facts.shards.len(), "shard")))
+        .children(arcs(&snapshot.shards))
+        .child(centre(-4.0, "ring-count", counted(snapshot.shards.len(), "shard")))
         .child(centre(16.0, "ring-note", counted(nodes, "node")))
 }
 

@@ -1,7 +1,7 @@
 //! Errors → HTTP, decided here and nowhere else. The caller gets a stable code and one sentence; the log gets the
 //! whole chain of causes. docs/status-codes.md is this file as a table.
 
-use super::{failure_log::FailureLog, json, layers::RequestId};
+use super::{failure_log::FailureLog, json, request_id::RequestId};
 use crate::{
     auth::{LoginError, Refusal, TokenError},
     cache::CacheError,

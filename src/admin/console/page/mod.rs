@@ -8,11 +8,14 @@ mod tiles;
 pub use tables::{behind, summary};
 
 use super::{
-    facts::{ConsoleSnapshot, ServiceStatus},
-    part::{HtmlElement, el},
-    words::{clock, span, timestamp},
+    format::{clock, span, timestamp},
+    html::{HtmlElement, el},
+    snapshot::ConsoleSnapshot,
 };
-use crate::telemetry::events::{Event, EventKind};
+use crate::{
+    http::ServiceStatus,
+    telemetry::events::{Event, EventKind},
+};
 use std::time::Duration;
 
 const FRAME: &str = include_str!("../assets/console.html");
@@ -22,47 +25,47 @@ const PROBLEMS_SHOWN: usize = 5;
 const EVENTS_SHOWN: usize = 14;
 
 /// The whole page.
-pub fn page(facts: &ConsoleSnapshot) -> String {
+pub fn page(snapshot: &ConsoleSnapshot) -> String {
     let (head, foot) = FRAME.split_once("{{view}}").expect("there is a place for it");
     let mut html = head.to_owned();
-    view(facts).write(&mut html);
+    view(snapshot).write(&mut html);
     html.push_str(foot);
     html
 }
 
 /// What changes.
-pub fn view(facts: &ConsoleSnapshot) -> HtmlElement {
+pub fn view(snapshot: &ConsoleSnapshot) -> HtmlElement {
     el("div")
         .with("id", "view")
-        .child(header(facts))
-        .children(problems(facts))
-        .child(tiles::tiles(facts))
+        .child(header(snapshot))
+        .children(problems(snapshot))
+        .child(tiles::tiles(snapshot))
         .child(
             el("section")
                 .class("card shards")
-                .child(el("h2").text(if facts.cluster { "Slots and shards" } else { "Ring and shards" }))
-                .child(el("div").class("split").child(ring::ring(facts)).child(tables::shards(facts))),
+                .child(el("h2").text(if snapshot.cluster { "Slots and shards" } else { "Ring and shards" }))
+                .child(el("div").class("split").child(ring::ring(snapshot)).child(tables::shards(snapshot))),
         )
-        .child(el("section").class("card").child(el("h2").text("Nodes")).child(tables::nodes(facts)))
-        .child(el("div").class("pair").child(events(facts)).children(patterns(facts)))
+        .child(el("section").class("card").child(el("h2").text("Nodes")).child(tables::nodes(snapshot)))
+        .child(el("div").class("pair").child(events(snapshot)).children(patterns(snapshot)))
 }
 
-fn header(facts: &ConsoleSnapshot) -> HtmlElement {
-    let class = match facts.status {
+fn header(snapshot: &ConsoleSnapshot) -> HtmlElement {
+    let class = match snapshot.status {
         ServiceStatus::Ready => "good",
         ServiceStatus::Degraded => "warn",
         ServiceStatus::NotReady => "bad",
     };
-    let about = format!("version {} · up for {}", facts.version, span(Duration::from_secs(facts.uptime_secs)));
+    let about = format!("version {} · up for {}", snapshot.version, span(Duration::from_secs(snapshot.uptime_secs)));
     el("header")
         .child(el("h1").text("Cachefront"))
-        .child(el("p").class(format!("status {class}")).text(facts.status.word()))
+        .child(el("p").class(format!("status {class}")).text(snapshot.status.word()))
         .child(el("p").class("note").text(about))
 }
 
-fn problems(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
+fn problems(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
     let item = |text: &String| el("li").text(text);
-    let problems = &facts.problems;
+    let problems = &snapshot.problems;
     let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
     let more = (more > 0).then(|| format!("and {more} more, see the tables"));
     let shown = problems.iter().take(PROBLEMS_SHOWN).chain(&more);
@@ -74,9 +77,9 @@ fn problems(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
     })
 }
 
-fn events(facts: &ConsoleSnapshot) -> HtmlElement {
+fn events(snapshot: &ConsoleSnapshot) -> HtmlElement {
     let item = |event: &Event| {
-        let age = span(Duration::from_millis(facts.at_ms.saturating_sub(event.at_ms)));
+        let age = span(Duration::from_millis(snapshot.at_ms.saturating_sub(event.at_ms)));
         let times = if event.times > 1 { format!(" ({} times)", event.times) } else { String::new() };
         let (class, word) = kind(event.kind);
         el("li")
@@ -88,7 +91,7 @@ fn events(facts: &ConsoleSnapshot) -> HtmlElement {
     el("section")
         .class("card")
         .child(el("h2").text("Events").child(el("small").text("UTC")))
-        .child(el("ol").class("events").children(facts.events.iter().take(EVENTS_SHOWN).map(item)))
+        .child(el("ol").class("events").children(snapshot.events.iter().take(EVENTS_SHOWN).map(item)))
 }
 
 /// How an event looks, and what it is called.
@@ -108,7 +111,7 @@ fn kind(kind: EventKind) -> (&'static str, &'static str) {
     }
 }
 
-fn patterns(facts: &ConsoleSnapshot) -> Option<HtmlElement> {
-    let patterns = facts.patterns.as_ref()?;
+fn patterns(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
+    let patterns = snapshot.patterns.as_ref()?;
     Some(el("section").class("card").child(el("h2").text("Key patterns")).child(tables::patterns(patterns)))
 }

@@ -1,4 +1,4 @@
-//! Every request has an id, given by the caller or made here, that its answer and the log carry.
+//! The id of a request, given by the caller or generated here. The response and the log carry it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::{
@@ -7,35 +7,37 @@ use std::sync::{
 };
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-/// Longer ids than this are replaced: they end up in logs.
+/// Longer ids are replaced, because ids are logged.
 const BYTES_MAX: usize = 128;
 
+/// The id of one request.
 #[derive(Clone)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The id that the caller gave, or a fresh one.
+    /// Returns the id that the caller sent, or a new one.
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = headers
+        headers
             .get(HEADER)
-            .filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()));
-        given.map_or_else(Self::fresh, |value| Self(value.clone()))
+            .filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()))
+            .map_or_else(Self::generate, |value| Self(value.clone()))
     }
 
-    /// Puts it into the answer's headers.
+    /// Writes the id into the headers of the response.
     pub fn write(self, headers: &mut HeaderMap) {
         headers.insert(HEADER, self.0);
     }
 
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// A number that starts at random, so that ids of several instances differ.
-    fn fresh() -> Self {
+    /// Returns the next number of a sequence that starts at random, so that ids of several instances differ.
+    fn generate() -> Self {
         static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
             let mut bytes = [0; 8];
-            // Without random bytes ids are unique within this process only.
+            // Without random bytes the ids are unique only within this process.
             let _filled = aws_lc_rs::rand::fill(&mut bytes);
             AtomicU64::new(u64::from_le_bytes(bytes))
         });

@@ -1,7 +1,8 @@
 //! What the handlers share.
 
 use super::{
-    body::BodyLimits, budget::ResourceLimit, console::Console, failure_log::FailureLog, live::ReloadableState, sync,
+    body::BodyLimits, failure_log::FailureLog, key_sampler::KeySampler, limit::ResourceLimit,
+    reloadable::ReloadableState, sync_token_header,
 };
 use crate::{
     cache::NearValues,
@@ -27,7 +28,8 @@ const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
 /// Memory for the bodies of all logins together.
 const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-pub struct App {
+/// The state that the handlers of both ports share.
+pub struct AppState {
     reloadable: ArcSwap<ReloadableState>,
     pub store: Store,
     pub near: Option<NearValues>,
@@ -39,7 +41,8 @@ pub struct App {
     pub failures: FailureLog,
     pub metrics: Arc<Metrics>,
     pub traces: Traces,
-    pub console: Console,
+    /// Samples keys for the console.
+    pub key_sampler: KeySampler,
     /// What callers get that have changed nothing.
     pub empty_sync_token: HeaderValue,
     draining: AtomicBool,
@@ -47,16 +50,17 @@ pub struct App {
     complete_once: AtomicBool,
 }
 
-impl App {
+impl AppState {
     pub fn new(
         settings: &Settings,
         store: Store,
         near: Option<NearValues>,
         metrics: Arc<Metrics>,
         traces: Traces,
+        key_sampler: KeySampler,
     ) -> Self {
         Self {
-            empty_sync_token: sync::value(&store.empty_sync_token()),
+            empty_sync_token: sync_token_header::value(&store.empty_sync_token()),
             reloadable: ArcSwap::from_pointee(ReloadableState::new(
                 settings,
                 store.clone(),
@@ -72,7 +76,7 @@ impl App {
             failures: FailureLog::default(),
             metrics,
             traces,
-            console: Console::new(settings.service.key_patterns),
+            key_sampler,
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }

@@ -2,7 +2,7 @@
 //!
 //! It holds no values, and keys only as patterns, hashed unless the settings say otherwise.
 
-use crate::telemetry::events::Event;
+use crate::{http::ServiceStatus, telemetry::events::Event};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,15 +29,6 @@ pub struct ConsoleSnapshot {
     pub events: Vec<Event>,
     /// The last minutes, the oldest first.
     pub history: Vec<Point>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ServiceStatus {
-    Ready,
-    /// Ready, but some shard is not whole.
-    Degraded,
-    NotReady,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -150,16 +141,6 @@ pub struct Point {
     pub at_ms: u64,
     #[serde(flatten)]
     pub rate: Rate,
-}
-
-impl ServiceStatus {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Degraded => "Degraded",
-            Self::NotReady => "Not ready",
-        }
-    }
 }
 
 impl NodeRoleView {

@@ -1,6 +1,6 @@
 //! What commands and their problems count as.
 
-use super::{app::App, problem::Problem};
+use super::{problem::Problem, state::AppState};
 use crate::{
     cache::{Command, Reply},
     telemetry::metrics::{Kind, Outcome, Shed},
@@ -25,8 +25,8 @@ pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {
 }
 
 /// Counts a refusal, if it was for want of `what`.
-pub fn shed(app: &App, problem: &Problem, what: Shed) {
+pub fn shed(state: &AppState, problem: &Problem, what: Shed) {
     if problem.outcome() == Outcome::Overloaded {
-        app.metrics.sheds.count(what);
+        state.metrics.sheds.count(what);
     }
 }

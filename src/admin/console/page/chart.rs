@@ -1,6 +1,6 @@
 //! Small charts: one or two lines over the last minutes.
 
-use crate::api::console::part::{HtmlElement, el};
+use crate::admin::console::html::{HtmlElement, el};
 use std::fmt::Write;
 
 const WIDTH: f64 = 150.0;

@@ -1,20 +1,18 @@
-//! Answers for paths and methods that there are not.
+//! Answers to paths that do not exist and to methods that a path does not take.
 
 use super::{body, problem::Problem};
 use axum::{extract::Request, http::StatusCode};
 
+/// Answers a request to a path that does not exist.
 pub async fn not_found(request: Request) -> Problem {
     discard(request).await;
     Problem::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this path; /docs shows what there is")
 }
 
-pub async fn method_not_allowed(request: Request) -> Problem {
-    let allow = match request.uri().path() {
-        "/login" | "/cache" => "POST",
-        _ => "GET, HEAD",
-    };
+/// Answers a request with a method that its path does not take. `methods` are those that it takes.
+pub async fn method_not_allowed(request: Request, methods: &'static str) -> Problem {
     discard(request).await;
-    Problem::method_not_allowed(allow)
+    Problem::method_not_allowed(methods)
 }
 
 async fn discard(request: Request) {

@@ -1,0 +1,144 @@
+//! The console's own state, the task that samples the counters, and the snapshot made of both.
+
+use super::{
+    history::{History, HistorySample, NodeCounts, STEP},
+    patterns::PatternCounter,
+    snapshot::{ConsoleSnapshot, NearCacheView, NodeRoleView, NodeStateView, NodeView, ShardView, rounded},
+};
+use crate::{
+    http::{AppState, Readiness, SampledKeys},
+    settings::KeyPatterns,
+    store::{NodeStatus, ShardStatus, StoreStatus},
+    telemetry::{
+        events::now_ms,
+        metrics::{LinkState, NodeRole},
+    },
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// The console of this instance.
+pub struct Console {
+    state: Arc<AppState>,
+    patterns: PatternCounter,
+    history: Mutex<History>,
+    start: Instant,
+}
+
+impl Console {
+    /// Creates a console that reads `sampled_keys` and shows them as `key_patterns` says.
+    pub fn new(state: Arc<AppState>, key_patterns: KeyPatterns, sampled_keys: SampledKeys) -> Self {
+        Self {
+            state,
+            patterns: PatternCounter::new(key_patterns, sampled_keys),
+            history: Mutex::default(),
+            start: Instant::now(),
+        }
+    }
+
+    /// Samples the counters every few seconds, until it is dropped.
+    pub async fn run(self: Arc<Self>) {
+        let mut steps = interval(STEP);
+        steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            steps.tick().await;
+            let sample = self.sample(&self.state.store.status());
+            self.history().push(sample, &self.state.metrics.events);
+            self.patterns.count();
+            self.patterns.fade();
+        }
+    }
+
+    /// Returns the present state of the instance.
+    pub fn snapshot(&self) -> ConsoleSnapshot {
+        let state = &*self.state;
+        let status = state.store.status();
+        let now = self.sample(&status);
+        self.patterns.count();
+        let readiness = Readiness::of(state);
+        let history = self.history();
+        ConsoleSnapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at_ms: now_ms(),
+            uptime_secs: self.start.elapsed().as_secs(),
+            status: readiness.status,
+            problems: readiness.problems,
+            cluster: status.cluster,
+            shards: status.shards.iter().map(|shard| shard_view(shard, &history, &now)).collect(),
+            rates: history.rates(&now),
+            in_progress: state.requests.in_use(),
+            in_progress_max: state.reloadable().requests_max,
+            near_cache: self.near_cache_view(&now),
+            patterns: self.patterns.top(),
+            events: state.metrics.events.list(),
+            history: history.points(),
+        }
+    }
+
+    fn near_cache_view(&self, now: &HistorySample) -> Option<NearCacheView> {
+        let near = self.state.near.as_ref()?;
+        let (entries, bytes) = near.size();
+        Some(NearCacheView {
+            entries,
+            bytes,
+            bytes_max: near.bytes_max(),
+            hits: now.near_hits,
+            misses: now.near_misses,
+        })
+    }
+
+    fn sample(&self, status: &StoreStatus) -> HistorySample {
+        let near = self.state.near.as_ref().map_or((0, 0), |near| {
+            let counts = near.counters();
+            (counts.hits.load(Relaxed), counts.misses.load(Relaxed))
+        });
+        let metrics = &self.state.metrics;
+        let sheds = metrics.sheds.rows().map(|(_, count)| count).sum();
+        let nodes = status.shards.iter().flat_map(|shard| &shard.nodes);
+        let nodes = nodes.map(|node| (node.id, NodeCounts::of(node))).collect();
+        HistorySample::new(metrics.requests.tally(), near, sheds, nodes)
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> ShardView {
+    ShardView {
+        name: shard.health.name.clone(),
+        share: shard.share,
+        weight: shard.weight,
+        slots: shard.slots,
+        readable: shard.health.can_read(),
+        writable: shard.health.master_up,
+        contested: shard.health.split_brain,
+        promotions: shard.promotions,
+        nodes: shard.nodes.iter().map(|node| node_view(node, history, now)).collect(),
+    }
+}
+
+fn node_view(node: &NodeStatus, history: &History, now: &HistorySample) -> NodeView {
+    let rate = history.node_rate(now, node.id);
+    NodeView {
+        address: node.address.clone(),
+        role: match node.role {
+            NodeRole::Master => NodeRoleView::Master,
+            NodeRole::Replica => NodeRoleView::Replica,
+        },
+        state: match node.state {
+            LinkState::Up => NodeStateView::Up,
+            LinkState::Connecting => NodeStateView::Connecting,
+            LinkState::Down => NodeStateView::Down,
+        },
+        readable: node.readable,
+        in_flight: node.in_flight,
+        lag_ms: node.lag.map(|lag| rounded(lag.as_secs_f64() * 1000.0)),
+        lag_bytes: node.lag_bytes,
+        connections: node.connections,
+        answers_per_sec: rate.answers_per_sec,
+        failures_per_sec: rate.failures_per_sec,
+        p50_us: rate.p50_us,
+        p99_us: rate.p99_us,
+    }
+}

@@ -1,0 +1,26 @@
+//! Every path of the admin port.
+
+use super::{
+    console::{self, Console},
+    metrics,
+};
+use crate::{
+    http::{AppState, Endpoint, HttpService, Port, probes},
+    telemetry::metrics::Kind,
+};
+use std::sync::Arc;
+
+/// Builds the service of the admin port.
+pub fn service(state: Arc<AppState>, console: Arc<Console>) -> HttpService {
+    let routes = probes::routes().merge(metrics::routes(&state)).merge(console::routes(console));
+    HttpService::new(Port { routes, endpoint, direct: None, closes_when_draining: false }, state)
+}
+
+/// Returns the endpoint that a path belongs to.
+fn endpoint(path: &str) -> Endpoint {
+    Endpoint::page(match path {
+        metrics::PATH => Kind::Metrics,
+        path if console::is_path(path) => Kind::Console,
+        path => probes::kind(path).unwrap_or(Kind::Other),
+    })
+}

@@ -1,5 +1,0 @@
-//! What surrounds every request.
-
-mod request_id;
-
-pub use request_id::RequestId;

@@ -1,0 +1,51 @@
+//! The sampling of keys for the console: handlers push some keys into a short queue, and the console reads them.
+
+use crate::{
+    settings::KeyPatterns,
+    types::{Key, Namespace},
+};
+use std::cell::Cell;
+use tokio::sync::mpsc;
+
+/// One command of so many is sampled.
+pub const SAMPLED_ONE_OF: u32 = 64;
+/// Most keys that wait in the queue; further ones are dropped.
+const QUEUE_MAX: usize = 512;
+
+/// The keys that were sampled, with their namespaces.
+pub type SampledKeys = mpsc::Receiver<Box<str>>;
+
+/// Samples keys at random, without ever waiting.
+pub struct KeySampler(Option<mpsc::Sender<Box<str>>>);
+
+impl KeySampler {
+    /// Creates a sampler and its queue. Nothing is sampled where patterns are off.
+    pub fn new(patterns: KeyPatterns) -> (Self, SampledKeys) {
+        let (queue, keys) = mpsc::channel(QUEUE_MAX);
+        (Self((patterns != KeyPatterns::Off).then_some(queue)), keys)
+    }
+
+    /// Samples the key of one command. To be called for each command.
+    pub fn sample(&self, key: &Key<'_>, namespace: Option<&Namespace>) {
+        if let Some(queue) = &self.0
+            && is_chosen()
+        {
+            // A full queue holds enough samples.
+            let _queued = queue.try_send(key.within(namespace).as_str().into());
+        }
+    }
+}
+
+/// True once in [`SAMPLED_ONE_OF`] times, at random, so that regular traffic is sampled evenly.
+fn is_chosen() -> bool {
+    thread_local!(static STATE: Cell<u32> = const { Cell::new(0x9E37_79B9) });
+    STATE.with(|state| {
+        // Marsaglia's xorshift; it never becomes 0.
+        let mut number = state.get();
+        number ^= number << 13;
+        number ^= number >> 17;
+        number ^= number << 5;
+        state.set(number);
+        number % SAMPLED_ONE_OF == 0
+    })
+}

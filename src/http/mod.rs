@@ -1,0 +1,28 @@
+//! HTTP as both ports share it: the service around every request, bodies and their limits, the state of the handlers,
+//! and the one place that turns errors into responses. It knows no endpoint of its own but the probes.
+
+pub mod authorization;
+pub mod body;
+mod failure_log;
+mod fallback;
+pub mod json;
+mod key_sampler;
+mod limit;
+pub mod probes;
+mod problem;
+mod readiness;
+mod reloadable;
+mod request_id;
+pub mod request_metrics;
+mod service;
+mod state;
+mod sync_token_header;
+
+pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
+pub use problem::Problem;
+pub use readiness::{Readiness, ServiceStatus};
+pub use reloadable::ReloadableState;
+pub use request_id::RequestId;
+pub use service::{DirectRoute, Endpoint, Exchange, HttpService, Port, ResponseFuture};
+pub use state::AppState;
+pub use sync_token_header::SyncTokenHeader;

@@ -1,0 +1,80 @@
+//! The decision whether requests should be sent to this instance.
+
+use super::state::AppState;
+use crate::store::ShardHealth;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The readiness of this instance, and its problems.
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    /// `READY`, `DEGRADED` or `NOT_READY`.
+    #[schema(value_type = String)]
+    pub status: ServiceStatus,
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// The readiness of this instance in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ServiceStatus {
+    /// Ready, and every shard is complete.
+    Ready,
+    /// Ready, but some shard is not complete.
+    Degraded,
+    /// Not ready: requests should be sent to other instances.
+    NotReady,
+}
+
+impl ServiceStatus {
+    /// Returns the status as people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Degraded => "Degraded",
+            Self::NotReady => "Not ready",
+        }
+    }
+}
+
+impl Readiness {
+    /// Computes the readiness from what is known, without asking Redis.
+    ///
+    /// An instance becomes ready when every shard has been reached once. From then on it stays ready as long as any
+    /// shard can be read, because taking every instance out of service for one lost shard would lose the others, too.
+    pub fn of(state: &AppState) -> Self {
+        let shards = state.store.health();
+        let complete_once = state.complete_once(shards.iter().all(ShardHealth::can_read));
+        let mut problems = state.store.topology_problems();
+        problems.extend(shards.iter().flat_map(shard_problems));
+        if state.is_draining() {
+            problems.push("the service is shutting down".to_owned());
+        }
+        let ready = !state.is_draining() && complete_once && shards.iter().any(ShardHealth::can_read);
+        let status = match (ready, problems.is_empty()) {
+            (true, true) => ServiceStatus::Ready,
+            (true, false) => ServiceStatus::Degraded,
+            (false, _) => ServiceStatus::NotReady,
+        };
+        Self { status, problems }
+    }
+}
+
+fn shard_problems(shard: &ShardHealth) -> Vec<String> {
+    if let Some(vacancy) = shard.unavailable_reason {
+        return vec![format!("shard \"{}\": {vacancy}", shard.name)];
+    }
+    if !shard.known {
+        return vec![format!("shard \"{}\": its nodes are not known yet", shard.name)];
+    }
+    let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
+    let missing = shard.replicas - shard.replicas_up;
+    let replicas = (missing > 0)
+        .then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
+    let split_brain = shard
+        .split_brain
+        .then(|| format!("shard \"{}\": two nodes call themselves master; one of them is used", shard.name));
+    master.into_iter().chain(replicas).chain(split_brain).collect()
+}

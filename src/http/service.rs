@@ -1,0 +1,221 @@
+//! The service around every request of a port: it gives the request an id, catches panics, and measures and traces.
+//!
+//! It knows no endpoint. A [`Port`] says which endpoint a path belongs to, and may name one route that is called
+//! without the router, whose layers would cost a command as much as its own work.
+
+use super::{fallback, problem, request_id::RequestId, state::AppState};
+use crate::telemetry::{
+    metrics::{Kind, Outcome},
+    traces::{self, RemoteContext},
+};
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header::CONNECTION},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use std::{
+    convert::Infallible,
+    error::Error,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::{Service, ServiceExt};
+use tracing::{Instrument, Span};
+
+/// The routes of one port, and what the service needs to know about them.
+#[derive(Clone)]
+pub struct Port {
+    /// All routes of the port, the direct one included.
+    pub routes: Router<Arc<AppState>>,
+    /// Returns the endpoint that a path belongs to.
+    pub endpoint: fn(path: &str) -> Endpoint,
+    /// The route that is called without the router.
+    pub direct: Option<DirectRoute>,
+    /// Ask HTTP/1 clients to close their connections while the service drains.
+    pub closes_when_draining: bool,
+}
+
+/// An endpoint as metrics, traces and the answer to a wrong method name it.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    /// The endpoint's label in metrics.
+    pub kind: Kind,
+    /// The name of the span of its requests. Probes and pages have none: they would be most of the traces.
+    pub span: Option<&'static str>,
+    /// The methods that the endpoint takes, as the header `Allow` lists them.
+    pub methods: &'static str,
+}
+
+impl Endpoint {
+    /// An endpoint for reading that is not traced.
+    pub fn page(kind: Kind) -> Self {
+        Self { kind, span: None, methods: "GET, HEAD" }
+    }
+}
+
+/// A route that is called without the router. It measures itself.
+#[derive(Clone)]
+pub struct DirectRoute {
+    /// The method of the route.
+    pub method: Method,
+    /// The path of the route, compared as a whole.
+    pub path: &'static str,
+    /// Answers a request through [`Exchange::respond`].
+    pub handler: fn(Exchange, Request) -> ResponseFuture,
+}
+
+/// The future of a response.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Serves the requests of one port.
+#[derive(Clone)]
+pub struct HttpService {
+    router: Router,
+    state: Arc<AppState>,
+    endpoint: fn(&str) -> Endpoint,
+    direct: Option<DirectRoute>,
+    closes_when_draining: bool,
+}
+
+impl HttpService {
+    /// Builds the service of a port.
+    pub fn new(port: Port, state: Arc<AppState>) -> Self {
+        let Port { routes, endpoint, direct, closes_when_draining } = port;
+        let router = routes
+            .fallback(fallback::not_found)
+            .method_not_allowed_fallback(async move |request: Request| {
+                let methods = endpoint(request.uri().path()).methods;
+                fallback::method_not_allowed(request, methods).await
+            })
+            .with_state(Arc::clone(&state));
+        Self { router, state, endpoint, direct, closes_when_draining }
+    }
+
+    /// Calls the router, and measures the request.
+    fn route(&self, exchange: Exchange, mut request: Request, kind: Kind) -> ResponseFuture {
+        request.extensions_mut().insert(exchange.id.clone());
+        let state = Arc::clone(&self.state);
+        let response = self.router.clone().oneshot(request);
+        exchange.respond(async move {
+            let mut timer = state.metrics.requests.start(kind);
+            let response = response.await.unwrap_or_else(|never| match never {});
+            timer.outcome = outcome(kind, response.status());
+            response
+        })
+    }
+}
+
+impl<B> Service<Request<B>> for HttpService
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let request = request.map(Body::new);
+        let id = RequestId::of(request.headers());
+        let endpoint = (self.endpoint)(request.uri().path());
+        let exchange = Exchange {
+            span: span(&self.state, endpoint.span, &id, request.headers()),
+            id,
+            is_last: self.closes_when_draining && self.state.is_draining() && request.version() < Version::HTTP_2,
+            state: Arc::clone(&self.state),
+        };
+        match &self.direct {
+            Some(direct) if direct.path == request.uri().path() && direct.method == request.method() => {
+                (direct.handler)(exchange, request)
+            }
+            _ => self.route(exchange, request, endpoint.kind),
+        }
+    }
+}
+
+/// One request and its response.
+pub struct Exchange {
+    /// The state that all handlers share.
+    pub state: Arc<AppState>,
+    /// The id of the request.
+    pub id: RequestId,
+    span: Span,
+    is_last: bool,
+}
+
+impl Exchange {
+    /// Runs a handler in the span of the request, and completes its response.
+    ///
+    /// Catches panics, so that a failing handler still answers and keeps the HTTP/2 connection open for others.
+    pub fn respond(self, handler: impl Future<Output = Response> + Send + 'static) -> ResponseFuture {
+        let Self { id, span, is_last, .. } = self;
+        Box::pin(complete(id, is_last, handler).instrument(span))
+    }
+}
+
+/// Completes the response of a handler. The last response on an HTTP/1 connection says that it is the last.
+async fn complete(
+    id: RequestId,
+    is_last: bool,
+    handler: impl Future<Output = Response>,
+) -> Result<Response, Infallible> {
+    let mut response = AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(problem::from_panic);
+    traces::current().record("http.response.status_code", response.status().as_u16());
+    id.write(response.headers_mut());
+    if is_last {
+        // A client that is told sends its next request elsewhere. A connection that is closed between two responses
+        // may lose a request that is on its way. HTTP/2 has a frame of its own for this.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// The span of a request, if the request is traced.
+fn span(state: &AppState, name: Option<&str>, id: &RequestId, headers: &HeaderMap) -> Span {
+    let Some(name) = name.filter(|_| state.traces.are_on()) else { return Span::none() };
+    let caller = RemoteContext {
+        traceparent: text_header(headers, "traceparent"),
+        tracestate: text_header(headers, "tracestate"),
+    };
+    state.traces.request(name, id.as_str(), &caller)
+}
+
+fn text_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The outcome of a request without commands.
+fn outcome(kind: Kind, status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
+        StatusCode::SERVICE_UNAVAILABLE if kind == Kind::Login => Outcome::Overloaded,
+        StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
+        status if status.is_client_error() => Outcome::ClientError,
+        status if status.is_server_error() => Outcome::InternalError,
+        _ => Outcome::Success,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_answered_with_500_and_the_request_id() {
+        let id = RequestId::of(&HeaderMap::new());
+        let text = id.as_str().to_owned();
+        let Ok(response) = complete(id, false, async { panic!("a panic for the test") }).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["x-request-id"], text);
+    }
+}
