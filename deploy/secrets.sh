@@ -1,18 +1,18 @@
 #!/bin/sh
-# Makes the secrets of a deployment, once, in deploy/secrets/ (ignored by git): sh deploy/secrets.sh [HOST NAME ...]
-# What is there is kept, so to replace a secret, delete its file and run this again.
+# Makes the secrets of a deployment in deploy/secrets/, which git ignores: sh deploy/secrets.sh [HOST NAME ...]
+# Existing files are kept. To replace a secret, delete its file and run this again.
 #
 #   JWT_SECRET_KEY, SRVC_SHARED_SECRET, ENCRYPTION_KEY, REDIS_PASSWORD   256 random bits each
-#   tls.crt, tls.key     a self-signed certificate for localhost, cachefront and the names given, for a year; put
-#                        real ones there where callers can't be told to trust it
+#   tls.crt, tls.key     a self-signed certificate for localhost, cachefront and the names given, for a year; replace
+#                        them by real ones if callers cannot be configured to trust this one
 #   kustomization.yaml   deploys deploy/kubernetes/overlays/production with these secrets, see deploy/kubernetes/README.md
 set -eu
 umask 077
 mkdir -p "$(dirname "$0")/secrets"
 cd "$(dirname "$0")/secrets"
 
-# Containers read these files as a user of their own, and Compose mounts them with the mode that they have here. So
-# all may read the files, and this folder keeps everyone else on the machine away from them.
+# Containers read these files as another user, and Compose mounts them with the mode that they have here. So everybody may
+# read the files, and the mode of this folder protects them from other users of this machine.
 chmod 700 .
 
 # Writes standard input to the file $1, whole or not at all.
@@ -24,14 +24,14 @@ keep() {
 }
 
 for name in JWT_SECRET_KEY SRVC_SHARED_SECRET ENCRYPTION_KEY REDIS_PASSWORD; do
-    # Hex: every one of them goes through some other program's quoting rules.
+    # Hexadecimal digits need no quotes in any of the programs that read them.
     [ -e "$name" ] || openssl rand -hex 32 | tr -d '\n' | keep "$name"
 done
 
 if [ ! -e tls.crt ] && [ ! -e tls.key ]; then
     names=DNS:localhost,IP:127.0.0.1,DNS:cachefront
     for host in "$@"; do names=$names,DNS:$host; done
-    # CA:FALSE, because strict clients refuse a server that shows an authority's certificate.
+    # CA:FALSE, because strict clients refuse the certificate of an authority as that of a server.
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=cachefront \
         -addext "subjectAltName=$names" -addext basicConstraints=critical,CA:FALSE \
         -keyout key.pem -out cert.pem 2> /dev/null

@@ -1,41 +1,41 @@
 #!/bin/sh
-# Tries the Debian package out: sh scripts/check_package.sh target/packages/cachefront_….deb
-# In a fresh Debian (debootstrap) it is installed, runs against a real Redis outside, is asked by curl, stops, goes,
-# and has left nothing. Needs root, which may use a mount namespace: what is mounted goes with it, whatever happens.
+# Tests the Debian package: sh scripts/check_package.sh target/packages/cachefront_….deb
+# In a fresh Debian (debootstrap), installs it, runs it with a real Redis outside, sends requests with curl, stops and purges
+# it, and checks that nothing is left. Needs root and a mount namespace, so that all mounts end with this script.
 set -eu
 cd "$(dirname "$0")/.."
 package=$1
 limit_secs=600
-patience_secs=30
+wait_secs=30
 
 skip() {
-    echo "The package was built but not tried out: $1."
+    echo "The package was built but not tested: $1."
     exit 0
 }
 
 check_unit() {
-    command -v systemd-analyze > /dev/null || { echo "no systemd-analyze: the unit was not checked"; return; }
+    command -v systemd-analyze > /dev/null || { echo "systemd-analyze is missing: the unit was not checked"; return; }
     unit=$1/usr/lib/systemd/system/cachefront.service
     [ -e "$unit" ] || unit=$1/lib/systemd/system/cachefront.service
-    # The program of the unit is looked for here, not in there.
+    # systemd-analyze looks for the program of the unit outside of that root.
     sed -e 's|^ExecStart=/usr/bin/cachefront|ExecStart=/bin/true|' "$unit" > "$work/cachefront.service"
     systemd-analyze verify --man=no "$work/cachefront.service"
-    # 0 is best; 2.0 is what a service with an open port can have.
+    # 0 is the best exposure. 2.0 is good for a service with an open port.
     systemd-analyze security --no-pager --offline=true --threshold=20 "$work/cachefront.service" | tail -n 1
 }
 
-[ "$(id -u)" = 0 ] || skip "that needs root"
-[ -f "$package" ] || { echo "$package is no file" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || skip "root is needed"
+[ -f "$package" ] || { echo "$package is not a file" >&2; exit 1; }
 for tool in curl openssl redis-server python3; do
     command -v "$tool" > /dev/null || skip "$tool is missing"
 done
 command -v debootstrap > /dev/null ||
     env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap > /dev/null 2>&1 ||
     skip "debootstrap is missing and could not be installed"
-if [ -z "${CACHEFRONT_APART:-}" ]; then
-    unshare --mount true 2> /dev/null || skip "this root may not make a mount namespace"
-    # What is mounted in there is gone when the last process is.
-    exec timeout --kill-after=20 "$limit_secs" unshare --mount env CACHEFRONT_APART=1 sh "$0" "$package"
+if [ -z "${CACHEFRONT_IN_NAMESPACE:-}" ]; then
+    unshare --mount true 2> /dev/null || skip "there is no permission for a mount namespace"
+    # Its mounts end with its last process.
+    exec timeout --kill-after=20 "$limit_secs" unshare --mount env CACHEFRONT_IN_NAMESPACE=1 sh "$0" "$package"
 fi
 
 # shellcheck disable=SC1091
@@ -61,7 +61,7 @@ trap finish EXIT
 trap 'exit 1' INT TERM
 
 fail() {
-    echo "the package is not right: $1" >&2
+    echo "the package failed its test: $1" >&2
     exit 1
 }
 
@@ -73,9 +73,9 @@ step() {
 eventually() {
     what=$1
     shift
-    end=$(($(date +%s) + patience_secs))
+    end=$(($(date +%s) + wait_secs))
     until "$@"; do
-        [ "$(date +%s)" -lt "$end" ] || fail "waited in vain: $what"
+        [ "$(date +%s)" -lt "$end" ] || fail "waited $wait_secs s: $what"
         sleep 0.1
     done
 }
@@ -84,14 +84,14 @@ inside() {
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C chroot "$root" "$@"
 }
 
-# Every file with what it is; without what dpkg and friends write about themselves.
+# Prints every file with mode and owner, without the files that dpkg writes about itself.
 contents() {
     (cd "$root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/cache -o -path ./tmp \
         -o -path './etc/*-' -o -path ./var/lib/systemd/deb-systemd-helper-enabled \) -prune -o -printf '%p %M %u %g\n' | sort)
 }
 
 if [ ! -f "$base" ]; then
-    step "a Debian ($codename) is fetched, once"
+    step "download a Debian ($codename), once"
     debootstrap --variant=minbase "$codename" "$work/base" > "$work/log" 2>&1 || {
         tail -n 5 "$work/log" >&2
         skip "debootstrap could not fetch a Debian"
@@ -106,7 +106,7 @@ mkdir "$root"
 tar --directory "$root" --extract --file "$base"
 contents > "$work/before"
 
-step "it is installed"
+step "install"
 cp "$package" "$root/tmp/cachefront.deb"
 inside dpkg -i /tmp/cachefront.deb > "$work/log" 2>&1 || fail "dpkg -i"
 settings=/etc/cachefront/setup.config
@@ -119,20 +119,20 @@ for file in man/man1/cachefront.1.gz man/man1/cachefront-keys-ttl.1.gz bash-comp
 done
 check_unit "$root"
 
-step "without a certificate it refuses, and says so"
+step "check-config reports a missing certificate"
 status=0
 inside cachefront check-config --config $settings > "$work/log" 2>&1 || status=$?
 [ "$status" = 78 ] || fail "check-config ended with $status"
-grep -q TLS_CERT "$work/log" || fail "check-config does not say that there is no certificate"
-! grep -q -e JWT_SECRET -e SHARED_SECRET "$work/log" || fail "the secrets that were made are not sound"
+grep -q TLS_CERT "$work/log" || fail "check-config does not report that there is no certificate"
+! grep -q -e JWT_SECRET -e SHARED_SECRET "$work/log" || fail "check-config refuses the secrets that the package made"
 
-step "with one its settings are sound"
+step "check-config accepts the settings with a certificate"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout "$root/etc/cachefront/certs/key.pem" \
     -out "$root/etc/cachefront/certs/cert.pem" 2> /dev/null
 inside chown root:cachefront /etc/cachefront/certs/key.pem /etc/cachefront/certs/cert.pem
 inside chmod 640 /etc/cachefront/certs/key.pem /etc/cachefront/certs/cert.pem
-# Ports that are free; held until all are known, so that they differ.
+# Free ports. All are held until the last is known, so that they differ.
 # shellcheck disable=SC2046
 set -- $(python3 -c '
 import socket
@@ -145,7 +145,7 @@ sed -n -e 's/^SRVC_SHARED_SECRET=//p' -e 's/^JWT_SECRET_KEY=//p' "$root$settings
 [ "$(wc -l < "$work/secrets")" = 2 ] || fail "there are not two secrets in $settings"
 ! grep -q -F -f "$work/secrets" "$work/log" || fail "check-config shows a secret"
 
-step "it serves as its user, with a Redis from outside"
+step "serve as the user cachefront, with a Redis outside"
 mkdir "$work/redis"
 redis-server --port "$1" --bind 127.0.0.1 --save '' --appendonly no --dir "$work/redis" > "$work/redis.log" 2>&1 &
 redis=$!
@@ -160,7 +160,7 @@ ready() {
     ask "$url/readyz" > /dev/null 2>&1 && [ "$(ask -o /dev/null -w '%{http_code}' "$url/readyz")" = 200 ]
 }
 eventually "/readyz is 200" ready
-# In a file, so that it stands in the arguments of no process.
+# In a file, so that the API key is in the arguments of no process.
 (umask 077 && sed -n 's/^SRVC_SHARED_SECRET=\(.*\)$/{"api_key":"\1"}/p' "$root$settings" > "$work/login")
 (umask 077 && ask --data "@$work/login" "$url/login" |
     sed -n 's/.*"access_token":"\([^"]*\)".*/Authorization: Bearer \1/p' > "$work/token")
@@ -178,17 +178,17 @@ wait "$service" || status=$?
 service=
 [ "$status" = 0 ] || fail "after SIGTERM it ended with $status"
 
-step "installed again it keeps its settings"
+step "install again and keep the settings"
 before=$(sha256sum "$root$settings")
 inside dpkg -i /tmp/cachefront.deb > "$work/log" 2>&1 || fail "dpkg -i over itself"
 [ "$before" = "$(sha256sum "$root$settings")" ] || fail "its settings were changed"
 
-step "it is removed, then purged, and nothing is left"
+step "remove and purge, with nothing left"
 inside dpkg -r cachefront > "$work/log" 2>&1 || fail "dpkg -r"
-[ ! -e "$root/usr/bin/cachefront" ] || fail "dpkg -r leaves the program"
-[ -e "$root$settings" ] || fail "dpkg -r takes the settings"
+[ ! -e "$root/usr/bin/cachefront" ] || fail "dpkg -r left the program"
+[ -e "$root$settings" ] || fail "dpkg -r removed the settings"
 inside dpkg -P cachefront > "$work/log" 2>&1 || fail "dpkg -P"
 contents > "$work/after"
-diff "$work/before" "$work/after" || fail "this is left, or gone"
-! grep -q cachefront "$root/etc/passwd" "$root/etc/group" || fail "its user is left"
-echo "The package was tried out in a clean Debian ($codename): it is sound."
+diff "$work/before" "$work/after" || fail "the files above were left or removed"
+! grep -q cachefront "$root/etc/passwd" "$root/etc/group" || fail "its user was left"
+echo "The package passed its test in a clean Debian ($codename)."

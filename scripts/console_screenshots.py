@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Takes the pictures of the console in docs/: starts `cachefront dev`, puts load on it, and kills a master.
+"""Takes the screenshots of the console in docs/: starts `cachefront dev`, sends requests to it, and kills a master.
 
-Needs Chromium (in PATH, or CHROMIUM names it), and of PyPI `playwright` and `pillow`:
+Needs Chromium, in PATH or named by the variable CHROMIUM, and `playwright` and `pillow` from PyPI:
 
     python3 -m venv /tmp/pictures && /tmp/pictures/bin/pip install playwright pillow
     cargo build && /tmp/pictures/bin/python scripts/console_screenshots.py
@@ -53,31 +53,31 @@ class Dev:
         self.api_key = re.search(r"API key +(\S+)", self.banner)[1]
         self.shards = [re.findall(r"127\.0\.0\.1:(\d+)", line) for line in self.banner.splitlines() if "Redis     shard" in line]
 
-    def end(self):
+    def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
         self.folder.cleanup()
 
 
 class Load(threading.Thread):
-    """A caller that reads much, writes some, and takes a rest now and then."""
+    """A client that mostly reads, sometimes writes, and sends fewer requests at times."""
 
     def __init__(self, dev, number):
         super().__init__(daemon=True)
         self.dev, self.number, self.done = dev, number, False
-        self.chance = random.Random(number)
+        self.random = random.Random(number)
 
     def key(self):
-        number = min(int(self.chance.expovariate(1 / 400)), 20_000)
+        number = min(int(self.random.expovariate(1 / 400)), 20_000)
         kinds = ["session:{}:user", "user:{}:profile", "cart:{}", "product:{}:price", "page:{}:html", "rate:{}:minute"]
-        return self.chance.choices(kinds, [30, 24, 16, 14, 10, 6])[0].format(number)
+        return self.random.choices(kinds, [30, 24, 16, 14, 10, 6])[0].format(number)
 
     def body(self):
-        chance = self.chance.random()
+        chance = self.random.random()
         if chance < 0.80:
             return {"command": "READ", "key": self.key()}
         if chance < 0.95:
-            return {"command": "WRITE", "key": self.key(), "value": "x" * self.chance.randrange(20, 900)}
+            return {"command": "WRITE", "key": self.key(), "value": "x" * self.random.randrange(20, 900)}
         if chance < 0.98:
             return {"command": "DELETE", "key": self.key()}
         return [{"command": "READ", "key": self.key()} for _ in range(20)]
@@ -98,25 +98,25 @@ class Load(threading.Thread):
             time.sleep(0.0015 if wave < 0.6 else 0.005)
 
 
-def tell(port, command):
-    """Sends one inline command to a Redis node."""
+def redis_command(port, command):
+    """Sends one inline command to a Redis node and returns the reply."""
     with socket.create_connection(("127.0.0.1", int(port)), 5) as stream:
         stream.sendall(command.encode() + b"\r\n")
         return stream.recv(65536).decode(errors="replace")
 
 
 def fail_over(shard):
-    """Kills a master as a crash would, and makes its first replica the master, as a sentinel would."""
-    master, heir, *others = shard
-    os.kill(int(re.search(r"process_id:(\d+)", tell(master, "INFO server"))[1]), signal.SIGKILL)
+    """Kills a master and promotes its first replica, as a sentinel would."""
+    master, promoted, *others = shard
+    os.kill(int(re.search(r"process_id:(\d+)", redis_command(master, "INFO server"))[1]), signal.SIGKILL)
     time.sleep(3)
-    tell(heir, "REPLICAOF NO ONE")
+    redis_command(promoted, "REPLICAOF NO ONE")
     for other in others:
-        tell(other, f"REPLICAOF 127.0.0.1 {heir}")
+        redis_command(other, f"REPLICAOF 127.0.0.1 {promoted}")
 
 
-def keep(picture, name):
-    """Writes a picture with few colours, which this page has anyway."""
+def save(picture, name):
+    """Writes a picture with as few colours as are needed to keep it small."""
     DOCS.mkdir(exist_ok=True)
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     for colours in (256, 128, 64):
@@ -126,8 +126,8 @@ def keep(picture, name):
     print(name, image.size, (DOCS / name).stat().st_size, "bytes")
 
 
-def shoot(browser, dev, name, scheme="light", width=1240, height=None, scale=1.0):
-    """Of the whole page, or of so much of its height."""
+def screenshot(browser, dev, name, scheme="light", width=1240, height=None, scale=1.0):
+    """Saves a screenshot of the whole page, or of its upper part. Fails if the page scrolls sideways or reports an error."""
     context = browser.new_context(viewport={"width": width, "height": height or 900}, color_scheme=scheme, device_scale_factor=scale)
     page = context.new_page()
     complaints = []
@@ -139,7 +139,7 @@ def shoot(browser, dev, name, scheme="light", width=1240, height=None, scale=1.0
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert not wide, f"{name}: the page scrolls sideways"
     assert not complaints, f"{name}: {complaints}"
-    keep(page.screenshot(full_page=height is None), name)
+    save(page.screenshot(full_page=height is None), name)
     context.close()
 
 
@@ -153,17 +153,17 @@ def main():
         chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            shoot(browser, dev, "console-light.png")
-            shoot(browser, dev, "console-dark.png", scheme="dark")
-            shoot(browser, dev, "console-phone.png", width=390, height=1640, scale=1.25)
+            screenshot(browser, dev, "console-light.png")
+            screenshot(browser, dev, "console-dark.png", scheme="dark")
+            screenshot(browser, dev, "console-phone.png", width=390, height=1640, scale=1.25)
             fail_over(dev.shards[1])
             time.sleep(4)
-            shoot(browser, dev, "console-failover.png")
+            screenshot(browser, dev, "console-failover.png")
             browser.close()
     finally:
         for caller in load:
             caller.done = True
-        dev.end()
+        dev.stop()
 
 
 if __name__ == "__main__":

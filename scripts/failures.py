@@ -1,7 +1,7 @@
-"""Turns what the fault tests measured into the table of docs/failures.md; `make failures` runs both.
+"""Writes the table of docs/failures.md from the measurements of the fault tests: python3 scripts/failures.py LINES PAGE
 
-Reads lines of JSON, one for each fault and run, and replaces what stands between the two marks of the page; the prose
-around them stays. Usage: failures.py LINES PAGE
+`make failures` runs the tests and this script. LINES has a line of JSON for each fault and run. The table replaces the text
+between the two marks of PAGE; the prose around them stays.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
 
-# What can break, in the order of the table; anything else comes last.
+# The things that break, in the order of the table. Others come last.
 ORDER = [
     "a replica",
     "all replicas",
@@ -30,23 +30,23 @@ ORDER = [
 
 
 def place(what):
-    """Position in the table."""
+    """Returns the position of a row in the table."""
     return ORDER.index(what) if what in ORDER else len(ORDER)
 
 
 def figures(values):
-    """Median and worst; one figure where they are the same."""
+    """Returns median and maximum, or one figure if they are the same."""
     middle, worst = round(statistics.median(values)), max(values)
     return f"{middle}" if middle == worst else f"{middle} / {worst}"
 
 
 def middle_of(values):
-    """The median, where more is not worse."""
+    """Returns the median."""
     return f"{round(statistics.median(values))}"
 
 
 def codes(runs, name):
-    """The codes that requests failed with in any run, most frequent first."""
+    """Returns the error codes of all runs, most frequent first."""
     total = {}
     for run in runs:
         for code, count in run[name].items():
@@ -55,14 +55,14 @@ def codes(runs, name):
 
 
 def failed(runs, name):
-    """How many requests failed, and with what."""
+    """Returns the number of failed requests and their error codes."""
     counts = figures([sum(run[name].values()) for run in runs])
     named = codes(runs, name)
     return f"{counts} {named}" if named else counts
 
 
 def row(what, fault, runs):
-    """One line of the table."""
+    """Returns one row of the table."""
     cells = [
         what,
         fault,
@@ -78,7 +78,7 @@ def row(what, fault, runs):
 
 
 def table(lines):
-    """The table for all lines."""
+    """Returns the table for all lines."""
     faults = {}
     for line in lines:
         faults.setdefault((line["what"], line["fault"]), []).append(line)
@@ -94,13 +94,12 @@ def table(lines):
 
 
 def main():
-    """Rewrites the table of a page."""
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     with open(sys.argv[1], encoding="utf-8") as file:
         lines = [json.loads(line) for line in file if line.strip()]
     if not lines:
-        sys.exit("failures.py: nothing was measured")
+        sys.exit(f"failures.py: {sys.argv[1]} has no lines: the fault tests measured nothing")
     with open(sys.argv[2], encoding="utf-8") as file:
         before, found, rest = file.read().partition(BEGIN)
     _, ended, after = rest.partition(END)

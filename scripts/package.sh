@@ -1,6 +1,6 @@
 #!/bin/sh
-# Packs what `cargo build --profile PROFILE` has built: sh scripts/package.sh PROFILE
-# Into target/packages: the Debian package, an archive for other systems, and their checksums.
+# Packs the program that `cargo build --profile PROFILE` has built: sh scripts/package.sh PROFILE
+# Writes the Debian package, an archive for other systems, and their checksums into target/packages.
 set -eu
 cd "$(dirname "$0")/.."
 profile=${1:-dist}
@@ -20,7 +20,7 @@ if [ "$("$tools/bin/cargo-deb" --version 2> /dev/null)" != "cargo-deb $cargo_deb
         --root "$tools" --target-dir "$tools/build"
 fi
 
-# Files of the same commit have the same dates, so that what is made of them is the same.
+# The date of the commit for all files, so that packages of the same commit are the same.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2> /dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
 
@@ -32,7 +32,7 @@ mkdir -p target/package/man target/package/completions target/packages
 "$program" completions zsh > target/package/completions/_cachefront
 "$program" completions fish > target/package/completions/cachefront.fish
 
-# Built already, and stripped if the profile says so.
+# The program is built already, and stripped if the profile says so.
 "$tools/bin/cargo-deb" --quiet --no-build --no-strip --no-dbgsym --compress-system --profile "$profile" --output target/packages
 
 name=cachefront-$version-$(uname -m)-linux

@@ -1,8 +1,8 @@
-"""What a request costs here and elsewhere: `make bench`. Prints the tables and writes them to docs/benchmarks.md.
+"""Measures the cost of a request in Cachefront and in other services: `make bench`. Writes docs/benchmarks.md.
 
     python3 scripts/bench [--quick] [--no-page] [--secs N] [--rounds N]
 
-Everything runs on loopback, on free ports, in a temporary folder, and is ended by its id.
+Everything runs on the loopback address, on free ports and in a temporary folder, and is stopped at the end.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from system import Stage, machine
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="What a request costs, here and elsewhere.")
-    parser.add_argument("--quick", action="store_true", help="one short round: whether it works, not figures to keep")
-    parser.add_argument("--secs", type=int, default=4, help="how long a row has its turn")
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures the cost of a request in Cachefront and in other services.")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that it works; writes no page")
+    parser.add_argument("--secs", type=int, default=4, help="seconds for each row in a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-page", action="store_true", help="print only")
     return parser.parse_args()
@@ -45,8 +45,8 @@ def measure(secs, rounds, idle_count):
 
 
 def main():
-    # So that what was started is ended then, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
+    # An exception, so that the processes are stopped on SIGTERM too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped by SIGTERM"))
     given = arguments()
     secs, rounds, idle_count = (1, 1, 1000) if given.quick else (given.secs, given.rounds, 10_000)
     say(f"on {machine()}")

@@ -1,4 +1,4 @@
-"""The same job in the usual Python way: Flask, a JWT for every request, a pool of connections to Redis."""
+"""The same service in the usual Python way: Flask, a JWT in every request, a pool of connections to Redis."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Load on a service, and what that costs: one round gives one set of figures."""
+"""Sends requests to a service and measures their cost. One round gives one set of figures."""
 
 import json
 import os
@@ -11,14 +11,14 @@ DRIVE = os.path.join(TARGET, "examples", "drive")
 
 
 class Row:
-    """A service under one kind of request. `operations` is how many of them a request holds."""
+    """One row of the table: a service and a kind of request. `operations` is the number of commands in a request."""
 
     def __init__(self, name, service, requests, redis=(), connections=64, operations=1):
         self.name, self.service, self.requests, self.redis = name, service, requests, redis
         self.connections, self.operations = connections, operations
 
     def run(self, secs):
-        """As many requests as there is time for, over keep-alive connections."""
+        """Sends as many requests as possible for `secs` over keep-alive connections, and returns the figures."""
         before = self.cpu()
         command = ["wrk", "-t1", f"-c{self.connections}", f"-d{secs}s", "--timeout", "10s", "--latency"]
         command += ["-s", os.path.join(HERE, "requests.lua"), self.service.url()]
@@ -33,7 +33,7 @@ class Row:
         service, redis = (after - then for after, then in zip(self.cpu(), before, strict=True))
         requests = counted["requests"]
         if counted.get("failed") or not requests:
-            raise SystemExit(f"{self.name}: {counted}")
+            raise SystemExit(f"bench: requests of {self.name} failed: {counted}")
         counted["cpu_us"] = service * 1e6 / requests
         counted["redis_us"] = redis * 1e6 / requests / self.operations
         if "secs" in counted:
@@ -45,7 +45,7 @@ class Row:
 def last_json(output):
     lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
-        raise SystemExit(f"no figures in: {output}")
+        raise SystemExit(f"bench: there are no figures in this output: {output}")
     return json.loads(lines[-1])
 
 
@@ -55,19 +55,19 @@ def drive(mode, service, files, wire, *rest):
 
 
 def open_loop(row, files, wire, rate, secs):
-    """Requests at a fixed rate; how long the answers take."""
+    """Sends requests at a fixed rate, and returns the latencies."""
     return drive("open", row.service, files, wire, row.connections, secs, rate)
 
 
 def handshakes(row, files, wire, kind, secs):
-    """Connections that are made for one request each."""
+    """Opens a connection for each request, and returns the figures."""
     before = row.cpu()
     counted = drive("handshakes", row.service, files, wire, 2, secs, kind)
     return row.figures({**counted, "secs": secs}, before)
 
 
 def idle_kib(service, files, wire, count):
-    """Memory that each idle connection takes, in KiB."""
+    """Returns the memory of the service for each idle connection, in KiB."""
     before = service.process.memory_kib()
     arguments = [DRIVE, "idle", str(service.port), files[0], wire, str(count)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -79,7 +79,7 @@ def idle_kib(service, files, wire, count):
 
 
 def redis_benchmark(port, process, requests):
-    """What Redis costs clients that ask it directly, one GET at a time over 64 connections."""
+    """Measures Redis without any service: one GET at a time over each of 64 connections."""
     before = process.cpu_secs()
     command = ["redis-benchmark", "-p", str(port), "-c", "64", "-n", str(requests), "-t", "get", "-d", "16", "--csv"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""Figures → the measured part of docs/benchmarks.md."""
+"""Writes the measured part of docs/benchmarks.md from the figures."""
 
 import os
 
@@ -32,7 +32,7 @@ def main_table(main):
 
 
 def goals_table(main, shards, keys, idle, open_loop, at_rest_kib):
-    """Each goal, and what was measured."""
+    """Returns a table of the goals and the measured figures."""
 
     def cpu(name):
         return main[name]["cpu_us"]
@@ -118,7 +118,7 @@ def text(results, machine, date, secs, rounds):
 
 
 def write(measured, page=PAGE):
-    """Replaces what stands between the marks."""
+    """Replaces the text between the two marks of the page."""
     with open(page) as file:
         before, _, rest = file.read().partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""What is measured: the services, the rows that are run in turn, and what is derived from them."""
+"""The plan of measurements: the services, the rows and their rounds."""
 
 import statistics
 import sys
@@ -14,7 +14,7 @@ def say(text):
 
 
 class Plan:
-    """Starts everything on one Redis master with three replicas."""
+    """All measurements, with one Redis master and three replicas unless stated otherwise."""
 
     def __init__(self, stage, secs, rounds):
         self.stage, self.secs, self.rounds = stage, secs, rounds
@@ -28,7 +28,7 @@ class Plan:
         requests.fill(self.ours)
 
     def measured(self, rows, secs=None, rounds=None):
-        """Rounds in which each row has its turn; name of the row → medians."""
+        """Runs each row once in every round. Returns the medians by name of the row."""
         runs = {row.name: [] for row in rows}
         for number in range(rounds or self.rounds):
             say(f"round {number + 1} of {rounds or self.rounds}: {', '.join(runs)}")
@@ -43,7 +43,7 @@ class Plan:
         return Row("bare reply", self.bare, self.kinds["read"], **more)
 
     def main(self):
-        """The service and its peers, all on the same Redis."""
+        """Measures Cachefront and the other services, all with the same Redis."""
         peers = [
             Row("Webdis GET, plain HTTP, no token", services.start_webdis(self.stage, self.ports[0]), self.kinds["webdis"], self.redis),
             Row("nginx TLS + Lua GET, no token", services.start_nginx(self.stage, self.ports[0], self.files), self.kinds["read"], self.redis),
@@ -76,7 +76,7 @@ class Plan:
         return self.measured(rows, rounds=min(self.rounds, 3))
 
     def shards(self):
-        """More shards cost processes; with as many connections as before each of them has less to do at once."""
+        """Measures Cachefront with 1, 16 and 64 shards of one master each."""
         rows = []
         for count in (1, 16, 64):
             started = [services.start_redis(self.stage) for _ in range(count)]
@@ -93,7 +93,7 @@ class Plan:
         return figures
 
     def keys(self):
-        """Many keys and few, and what it costs to look for many in vain before Redis is asked."""
+        """Measures few keys, many keys, and many keys with a near cache that misses nearly always."""
         redis, ports = services.start_redis(self.stage)
         requests.fill_many(ports[0])
         plain = services.start_cachefront(self.stage, "cachefront-keys", [ports], self.files)
@@ -109,7 +109,7 @@ class Plan:
         return figures
 
     def open_loop(self, capacities):
-        """Latencies at a fixed rate: half and four fifths of what each can do, and both at half of the READ's."""
+        """Measures latencies at half and at four fifths of each service's capacity, and the bare reply at half of READ's."""
         rows, found = {"READ": self.row("READ"), "bare reply": self.bare_row()}, {}
         plan = [(name, share, capacities[name] * share) for share in (0.5, 0.8) for name in rows]
         plan.append(("bare reply", "same", capacities["READ"] * 0.5))
@@ -123,7 +123,7 @@ class Plan:
         return {key: medians(runs) for key, runs in found.items()}
 
     def capacities(self):
-        """What the driver itself gets through when it asks faster than anybody answers."""
+        """Returns the requests/s of each service when the driver sends more than it can answer."""
         found = {}
         for row in (self.row("READ"), self.bare_row()):
             wire = requests.wire(self.stage, row.service)
@@ -142,7 +142,7 @@ class Plan:
         return found
 
     def idle(self, count):
-        """Of services that were not asked anything else before."""
+        """Measures the memory of idle connections, with services that have served no other requests."""
         fresh = {
             "cachefront": services.start_cachefront(self.stage, "cachefront-idle", [self.ports], self.files),
             "bare reply": services.start_bare(self.stage, self.files),

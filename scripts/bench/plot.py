@@ -1,9 +1,9 @@
-"""Figures → docs/benchmarks.svg: CPU time per request, here and elsewhere, as bars."""
+"""Draws docs/benchmarks.svg from the figures: CPU time per request of each service, as bars."""
 
 import os
 
 PLOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "benchmarks.svg")
-# Row of the table, what it is called in the plot, and whether it is ours.
+# Row of the table, label in the plot, and true for Cachefront.
 BARS = [
     ("bare reply", "a constant from the same stack", False),
     ("READ, kept near", "Cachefront READ, kept near", True),
@@ -23,7 +23,7 @@ text { font: 13px system-ui, sans-serif; fill: #333 }
 
 
 def bar(number, label, ours, cpu_us, per_us, longest_us):
-    """One line of the plot; what does not fit is cut off, and says so."""
+    """Returns one line of the plot. A bar that is too long is cut off and gets an arrow."""
     y = TOP + number * STEP
     fits = cpu_us <= longest_us
     width = min(cpu_us, longest_us) * per_us
@@ -37,7 +37,7 @@ def bar(number, label, ours, cpu_us, per_us, longest_us):
 
 def svg(main):
     bars = [(label, ours, main[row]["cpu_us"]) for row, label, ours in BARS]
-    # Python is so far off that the others could not be told apart.
+    # The last bar, Python, is so long that the others would all look the same at its scale.
     longest_us = max(cpu_us for _, _, cpu_us in bars[:-1]) * 1.05
     per_us = (WIDTH - LEFT - RIGHT) / longest_us
     height = TOP + len(bars) * STEP + 6

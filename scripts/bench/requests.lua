@@ -1,4 +1,4 @@
--- For wrk: sends the requests of a file in turn, one in a line as METHOD, path and body, and prints figures as JSON.
+-- Script of wrk: sends the requests of a file in turn and prints figures as JSON. A line is METHOD, path and body.
 
 local requests, next_one = {}, 0
 

@@ -1,4 +1,4 @@
-"""What is asked: files of requests, and the values that they read."""
+"""Files of requests, and the values that they read."""
 
 import json
 
@@ -9,12 +9,12 @@ SIZES = [16, 256, 1024, 16 * 1024, 256 * 1024]
 
 
 def value(length):
-    """A text of so many bytes that compresses badly and needs no escapes."""
+    """Returns a text of `length` bytes that needs no escapes in JSON."""
     return ("0123456789abcdef" * (length // 16 + 1))[:length]
 
 
 def fill(service):
-    """Values of each size, plain, and sealed ones of 1 KiB, written through the service."""
+    """Writes values through the service: plain ones of each size, and sealed ones of 1 KiB."""
     writes = [("WRITE", f"k{number}", 16, False) for number in range(KEYS)]
     writes += [("WRITE", f"v{length}:{number}", length, False) for length in SIZES for number in range(16)]
     writes += [("WRITE", f"sealed:{number}", 1024, True) for number in range(16)]
@@ -23,11 +23,11 @@ def fill(service):
         body = [{"command": c, "key": k, "value": value(length), "encrypt": seal} for c, k, length, seal in part]
         answers = service.post("/cache", body)
         if any(answer["status"] != "SUCCESS" for answer in answers):
-            raise SystemExit(f"filling failed: {answers[:3]}")
+            raise SystemExit(f"bench: writing the values failed: {answers[:3]}")
 
 
 def fill_directly(port):
-    """The keys k0… in a Redis of their own."""
+    """Writes the keys k0… into a Redis of their own."""
     redis_call(port, "MSET", *(word for number in range(KEYS) for word in (f"k{number}", value(16))))
 
 
@@ -35,13 +35,13 @@ MANY_KEYS, MANY_ASKED = 1_000_000, 50_000
 
 
 def fill_many(port):
-    """The keys m0… in a Redis of their own."""
+    """Writes the keys m0… into a Redis of their own."""
     for start in range(0, MANY_KEYS, 10_000):
         redis_call(port, "MSET", *(word for number in range(start, start + 10_000) for word in (f"m{number}", value(16))))
 
 
 def files(stage):
-    """Name → file of requests."""
+    """Writes the files of requests, and returns their paths by name."""
 
     def text(body):
         return f"POST /cache {json.dumps(body, separators=(',', ':'))}"
@@ -50,7 +50,7 @@ def files(stage):
         return {"command": "READ", "key": key}
 
     keys = [f"k{number}" for number in range(KEYS)]
-    # Spread over all of them, in no order that anybody could make use of.
+    # Spread over all keys, so that neighbours in the file are far apart.
     many = [f"m{number * 7919 * 20 % MANY_KEYS + number % 20}" for number in range(MANY_ASKED)]
     few = [f"m{number}" for number in range(KEYS)]
     kinds = {
@@ -68,7 +68,7 @@ def files(stage):
 
 
 def wire(stage, service):
-    """One READ as it goes over the wire."""
+    """Writes the bytes of one READ request, and returns the path."""
     body = '{"command":"READ","key":"k1"}'
     lines = ["POST /cache HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(body)}"]
     lines += [f"authorization: Bearer {service.token}"] if service.token else []

@@ -1,4 +1,4 @@
-"""How the service, what it is compared with, and their Redis are started."""
+"""Starts Cachefront, the services that it is compared with, and their Redis."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ PYTHON = "/usr/bin/python3"
 
 
 class Service:
-    """Something that answers requests."""
+    """A running service with its port and token."""
 
     def __init__(self, process, port, tls, token=None):
         self.process, self.port, self.tls, self.token = process, port, tls, token
@@ -26,7 +26,7 @@ class Service:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/"
 
     def post(self, path, body):
-        """One request; returns the JSON of the answer."""
+        """Sends one request, and returns the JSON of the response."""
         context = ssl._create_unverified_context()
         connection = (
             http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
@@ -41,12 +41,12 @@ class Service:
         text = answer.read()
         connection.close()
         if answer.status != 200:
-            raise SystemExit(f"{self.process.name} answered {answer.status}: {text[:500]}")
+            raise SystemExit(f"bench: {self.process.name} answered {answer.status}: {text[:500]}")
         return json.loads(text)
 
 
 def redis_call(port, *words):
-    """One command to Redis; returns the first line of the answer, or the text of a long one."""
+    """Sends one command to Redis, and returns the first line of the reply, or the text of a bulk string."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
@@ -56,7 +56,7 @@ def redis_call(port, *words):
 
 
 def start_redis(stage, replicas=0):
-    """A master and its replicas; returns processes and ports, the master's first."""
+    """Starts a master and its replicas. Returns processes and ports, the master's first."""
     processes, ports = [], []
     for number in range(1 + replicas):
         port = free_port()
@@ -76,7 +76,7 @@ def start_redis(stage, replicas=0):
 
 
 def certificate(stage):
-    """A certificate for localhost and its key."""
+    """Makes a certificate for localhost and its key."""
     files = stage.path("cert.pem"), stage.path("key.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
@@ -89,7 +89,7 @@ def certificate(stage):
 
 
 def start_cachefront(stage, name, shards, files, near=False, program=None):
-    """The service; `shards` are lists of ports, the master's first. `near`: it keeps values itself."""
+    """Starts Cachefront. `shards` are lists of ports, the master's first. `near` enables the near cache."""
     port, admin = free_port(), free_port()
     sections = "".join(
         f"[shard:s{number}]\nmaster=127.0.0.1:{ports[0]}\n" + (f"replicas={', '.join(f'127.0.0.1:{port}' for port in ports[1:])}\n" if ports[1:] else "")

@@ -1,4 +1,4 @@
-"""Processes, and what the kernel counts for them. Everything started here is ended here, by its id."""
+"""Processes with their CPU time and memory. Every process that is started here is stopped here."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ OPEN_FILES = 20_000
 
 
 class Process:
-    """A process with its children, which log to a file of the stage."""
+    """A process and its descendants, with a log file."""
 
     def __init__(self, name, arguments, log, environment=None):
         self.name, self.log = name, log
@@ -24,7 +24,7 @@ class Process:
             self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
 
     def ids(self):
-        """Its id and those of its descendants."""
+        """Returns the ids of the process and its descendants."""
         children = {}
         for entry in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
@@ -36,7 +36,7 @@ class Process:
         return found
 
     def cpu_secs(self):
-        """User and kernel time of all of it."""
+        """Returns user and kernel time of the process and its descendants."""
         total = 0
         for process in self.ids():
             with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ class Process:
         return total / TICKS_PER_SEC
 
     def memory_kib(self):
-        """Proportional set size: what is shared is counted once."""
+        """Returns the proportional set size, which counts shared memory once."""
         total = 0
         for process in self.ids():
             with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup") as rollup:
@@ -62,13 +62,13 @@ class Process:
 
 
 def stat(process):
-    """The fields of /proc/ID/stat after the name, which may hold anything: state, parent, …"""
+    """Returns the fields of /proc/ID/stat after the name, which may have spaces: state, parent, …"""
     with open(f"/proc/{process}/stat") as file:
         return file.read().rpartition(")")[2].split()
 
 
 class Stage:
-    """A temporary folder and all that runs in it; leaving it ends everything."""
+    """A temporary folder and the processes that run in it. Leaving it stops them and removes the folder."""
 
     def __enter__(self):
         self.exits = contextlib.ExitStack()
@@ -103,9 +103,9 @@ def wait_for(what, condition, process=None):
     while not condition():
         if process and process.child.poll() is not None:
             with open(process.log, errors="replace") as log:
-                raise SystemExit(f"{process.name} ended: {log.read()[-2000:]}")
+                raise SystemExit(f"bench: {process.name} ended: {log.read()[-2000:]}")
         if time.monotonic() > deadline:
-            raise SystemExit(f"waited in vain for {what}")
+            raise SystemExit(f"bench: waited {START_SECS_MAX} s for {what}")
         time.sleep(0.05)
 
 
@@ -115,21 +115,21 @@ def listens(port):
 
 
 def free_port():
-    """A port that is free now, below those that the kernel gives to outgoing connections."""
+    """Returns a port that is free now, below the ports that the kernel gives to outgoing connections."""
     first, last = 20_000, 32_000
     for number in range(first + os.getpid() % 5_000 + free_port.given, last):
         free_port.given += 1
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", number))
             return number
-    raise SystemExit("no free port")
+    raise SystemExit(f"bench: no port between {first} and {last} is free")
 
 
 free_port.given = 0
 
 
 def machine():
-    """The machine in one line."""
+    """Describes the machine in one line."""
     model = "unknown processor"
     with open("/proc/cpuinfo") as info:
         for line in info:

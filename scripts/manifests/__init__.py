@@ -1,1 +1,1 @@
-"""What check_manifests.py checks: one file for each way that resources come about, and for each kind of rule."""
+"""The checks of check_manifests.py: one file for each source of resources, and one for each kind of rule."""

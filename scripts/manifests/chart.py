@@ -1,4 +1,4 @@
-"""deploy/helm/cachefront in many variants, rendered by Helm's own code (the PyPI package helm-python-sdk)."""
+"""Checks deploy/helm/cachefront in many variants, rendered by Helm's own code (the PyPI package helm-python-sdk)."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from . import resources, rules, table
 from .variants import ALL_OFF, ALL_ON, CERTIFICATES, MODES, REFUSED, SECRETS, SPECIAL, TOGGLES
 
 ROOT = Path(__file__).resolve().parents[2]
-# A long name, because names are cut off and labels are limited.
+# A long name, because Kubernetes limits the length of names and labels.
 RELEASE, NAMESPACE = "a-release-with-a-name-that-is-rather-long", "shop"
 ELSEWHERE = {
     ("Secret", "given-tls"): {"tls.crt", "tls.key"},
@@ -47,8 +47,11 @@ def check(deploy):
 
 
 def variants():
-    """Every kind of Redis with every kind of certificate and secrets, with all and with none of the rest; each of the
-    rest with each other; and what is special."""
+    """Returns the values to render the chart with, by title.
+
+    Every kind of Redis is combined with every kind of certificate and of secrets, once with all toggles on and once with
+    all off. The toggles are combined with each other. `SPECIAL` is added.
+    """
     found = {}
     for (mode, m), (tls, t), (secrets, s) in product(MODES.items(), CERTIFICATES.items(), SECRETS.items()):
         for rest, r in (("everything", ALL_ON), ("nothing", ALL_OFF)):
@@ -61,7 +64,7 @@ def variants():
 
 
 def combined(*parts):
-    """Later ones win; maps are merged, and `None` takes away."""
+    """Merges maps of values. Later parts win, and `None` removes a value."""
     result = {}
     for part in parts:
         for key, value in part.items():
@@ -74,7 +77,7 @@ def combined(*parts):
 
 
 class Chart:
-    """The chart, loaded from a copy in which links are files, as in a package of it."""
+    """The chart, loaded from a copy in which symbolic links are files, as they are in a packaged chart."""
 
     def __init__(self, helm, folder):
         self.helm = helm
@@ -90,7 +93,7 @@ class Chart:
         self.scratch.cleanup()
 
     def render(self, values):
-        """The resources; or the sentence with which the values are refused."""
+        """Returns the resources, or the message with which the values are refused."""
         try:
             texts = self.chart.render(values, name=RELEASE, namespace=NAMESPACE)
         except self.helm.HelmError as error:
@@ -100,7 +103,7 @@ class Chart:
 
     def lint_problems(self, values):
         for message in self.helm.lint(self.path, values, strict=True, quiet=True)["messages"]:
-            # Helm asks for an icon, which nobody would see.
+            # Helm recommends an icon, at a lower severity.
             if message["severity"] > 1:
                 yield f"chart: helm lint: {message['path']}: {message['error']}"
 
@@ -116,7 +119,7 @@ def variant_problems(chart, values):
 
 
 def presence_problems(documents, values):
-    """What is switched on is there, and what is off is not."""
+    """Checks that what is switched on is rendered, and that what is off is not."""
     expected = {
         "HorizontalPodAutoscaler": values["autoscaling"]["enabled"],
         "PodDisruptionBudget": values["podDisruptionBudget"]["enabled"],
@@ -142,7 +145,7 @@ def presence_problems(documents, values):
             yield f"{resources.where(document)}: its name is too long for what is appended to it"
 
 
-# What must be refused
+# Values that must be refused
 
 
 def refusal_problems(chart, expected, values):
@@ -154,7 +157,7 @@ def refusal_problems(chart, expected, values):
 
 
 def alert_problems(chart):
-    """With alerts.yaml in the chart, its rules are there when no others are given; without, none are made up."""
+    """Checks that the rules of alerts.yaml are the default, and that a chart without that file asks for rules."""
     values = combined(CERTIFICATES["a Secret"], SECRETS["values"], {"prometheusRule": {"enabled": True}})
     if (chart.path / "alerts.yaml").exists():
         yield from (f"chart with its own alerts: {problem}" for problem in variant_problems(chart, values))
@@ -163,7 +166,7 @@ def alert_problems(chart):
 
 
 def schema_problems(folder):
-    """values.yaml and values.schema.json have the same names, and no map takes names that it does not know."""
+    """Checks that values.yaml and values.schema.json have the same names, and that no map accepts unknown names."""
     schema = json.loads((folder / "values.schema.json").read_text())
     values = yaml.safe_load((folder / "values.yaml").read_text())
 
@@ -173,7 +176,7 @@ def schema_problems(folder):
             return
         if schema.get("additionalProperties") is not False:
             yield f"values.schema.json: {here or 'the top'} takes any name"
-        # `global` is Helm's, and the names of secrets have no defaults.
+        # `global` belongs to Helm, and the names of secrets have no defaults.
         names = set(known) - {"global"}
         if isinstance(values, dict) and here != "secrets.values":
             for lost in sorted(names ^ values.keys()):
@@ -185,11 +188,11 @@ def schema_problems(folder):
     yield from compare("", schema, values)
 
 
-# What restarts pods
+# Restarts of pods
 
 
 def restart_problems(chart):
-    """A change of settings restarts the pods if, and only if, it counts at the next start only."""
+    """Checks that a change restarts the pods if, and only if, a reload does not apply it."""
     plain = combined(CERTIFICATES["a Secret"], SECRETS["values"], MODES["external"], {"clients": [{"name": "one", "apiKeyHash": "sha256:x"}]})
 
     def checksum(*changes):
@@ -226,7 +229,7 @@ def restart_problems(chart):
 
 
 def documented_options():
-    """Section, name, live and secret of the options that docs/configuration.md lists; `make docs` writes that."""
+    """Yields section, name, is_live and is_secret of each option in docs/configuration.md, which `make docs` writes."""
     section = ""
     for line in (ROOT / "docs/configuration.md").read_text().splitlines():
         if match := re.match(r"## \[(.*)\]", line):

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml."""
+"""Checks deploy/compose.yaml."""
 
 import yaml
 

@@ -1,4 +1,4 @@
-"""Schemas of the custom resources that the chart makes: the fields that it uses, as their operators define them."""
+"""Schemas of the custom resources in the chart: the fields that it uses, as their operators define them."""
 
 import jsonschema
 

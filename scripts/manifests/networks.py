@@ -1,9 +1,9 @@
-"""Whether the network policies let through what is needed."""
+"""Checks that the network policies allow the connections that are needed."""
 
 from . import settings
 from .resources import name, ports, selects, where
 
-# A port that is none of TCP is written with its protocol.
+# A port of another protocol than TCP is written with its protocol.
 NAME_SERVERS = (53, "53/UDP")
 
 
@@ -22,7 +22,7 @@ def problems(documents):
 
 
 def needed(documents, workloads):
-    """Who has to reach whom at which port; whoever is no workload of ours is outside."""
+    """Yields source, target and port of each connection that is needed. A name that is no workload is outside."""
     hosts = settings.stable_names(workloads)
     for workload in workloads:
         yield from ((name(workload), "name servers", port) for port in NAME_SERVERS)
@@ -31,7 +31,7 @@ def needed(documents, workloads):
             for _, text in settings.texts(documents):
                 for node in settings.redis_nodes(settings.read(text)):
                     host, _, port = node.rpartition(":")
-                    # What is no port, check-config finds.
+                    # check-config reports a port that is no number.
                     if port.isdigit():
                         yield name(workload), hosts.get(host, host), int(port)
             if any(d["kind"] == "ServiceMonitor" for d in documents):
@@ -44,7 +44,7 @@ def needed(documents, workloads):
 
 
 def allows(policies, direction, own, peer, port):
-    """Whether a pod of `own` may send to (Egress), or be reached by (Ingress), a pod of `peer`; `None` is outside."""
+    """Returns true if a pod of `own` may connect to (Egress), or be reached by (Ingress), a pod of `peer`. `None` is outside."""
     if own is None:
         return True
     mine = [p["spec"] for p in policies if selects(p["spec"]["podSelector"], own["spec"]["template"])]

@@ -1,4 +1,4 @@
-"""Lays out what a pod would see in a temporary folder, and lets Cachefront itself judge it."""
+"""Lays out the files of a pod in a temporary folder, and runs `cachefront check-config` on them."""
 
 import os
 import secrets
@@ -12,12 +12,12 @@ from .resources import contents, files_of, name, where
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Many variants come to the same pod.
+# Results by pod, because many variants have the same pod.
 judged = {}
 
 
 def problems(workload, documents, elsewhere):
-    """What `check-config` says, with the arguments, environment and files of the pod."""
+    """Yields the lines of `check-config`, run with the arguments, environment and files of the pod."""
     spec = workload["spec"]["template"]["spec"]
     [container] = spec["containers"]
     files = mounted_files(spec, container, documents, elsewhere)
@@ -29,7 +29,7 @@ def problems(workload, documents, elsewhere):
 
 
 def mounted_files(spec, container, documents, elsewhere):
-    """Text by path; `None` for a secret whose value is not ours to know."""
+    """Returns text by path; `None` for a secret, whose value is made up later."""
     known = {(d["kind"], name(d)): contents(d) for d in documents if d["kind"] in ("ConfigMap", "Secret")}
     mounts = {m["name"]: m["mountPath"] for m in container.get("volumeMounts", [])}
     files = {}
@@ -44,7 +44,7 @@ def judge(container, env, files):
     with tempfile.TemporaryDirectory() as folder:
 
         def moved(text):
-            # Mounts are all below this folder.
+            # All mounts are below this folder.
             return text.replace("/etc/cachefront/", f"{folder}/")
 
         for path, text in files.items():
@@ -60,7 +60,7 @@ def judge(container, env, files):
 
 
 def invented(key):
-    """A secret, a certificate or a key, by the name of its file."""
+    """Returns a secret, a certificate or a key, depending on the name of the file."""
     if key in ("tls.crt", "ca.crt"):
         return certificate()[0]
     if key == "tls.key":
@@ -82,7 +82,7 @@ def certificate():
 
 @cache
 def binary():
-    """`make check` has built it just before; alone, this may take a minute."""
+    """Returns the path of the program, which is built if it is missing."""
     path = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/cachefront"
     if not path.exists():
         subprocess.run(["cargo", "build", "--locked", "--quiet", "--bin", "cachefront"], cwd=ROOT, check=True)

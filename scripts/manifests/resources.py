@@ -1,4 +1,4 @@
-"""What is true of every set of resources, wherever it comes from: schemas, names, selectors, ports, hardening."""
+"""Rules for every set of resources: schemas, names, selectors, ports and hardening."""
 
 import json
 import re
@@ -8,12 +8,12 @@ import kubernetes_validate
 
 from . import custom
 
-# The oldest version in which everything used here is stable, and the newest that the validator knows.
+# The oldest version in which everything used here is stable, and the newest that the validator has schemas of.
 KUBERNETES_VERSIONS = ("1.34", "1.37")
 WORKLOADS = ("Deployment", "StatefulSet")
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
-# Many variants have the same resources.
+# Results by resource, because many variants have the same resources.
 validated = {}
 
 
@@ -37,7 +37,7 @@ def name(document):
 
 
 def base_name(document):
-    """Without the hash that kustomize appends."""
+    """Returns the name without the hash that kustomize appends."""
     is_generated = document["kind"] in ("ConfigMap", "Secret")
     return re.sub("-[a-z0-9]{10}$", "", name(document)) if is_generated else name(document)
 
@@ -51,7 +51,7 @@ def where(document):
 
 
 def selects(selector, template):
-    """Only matchLabels; an expression would have to be added here first."""
+    """Returns true if a selector matches a pod template. Only matchLabels is supported."""
     if "matchExpressions" in selector:
         sys.exit("manifests: resources.py does not understand matchExpressions")
     return selector.get("matchLabels", {}).items() <= template["metadata"]["labels"].items()
@@ -63,7 +63,7 @@ def ports(containers):
 
 
 def references(node):
-    """Every ConfigMap and Secret that is named below this node."""
+    """Yields every ConfigMap and Secret that is named below this node."""
     if isinstance(node, list):
         for item in node:
             yield from references(item)
@@ -78,7 +78,7 @@ def references(node):
 
 
 def files_of(volume, keys):
-    """Which files a volume brings, and which key of which ConfigMap or Secret each is."""
+    """Yields path, reference and key of each file in a volume. The reference is the kind and name of a ConfigMap or Secret."""
     for source in [volume, *volume.get("projected", {}).get("sources", [])]:
         for kind, field in (("ConfigMap", "configMap"), ("Secret", "secret")):
             if field in source:
@@ -107,7 +107,7 @@ def schema_problem(document):
             kubernetes_validate.validate(document, version, strict=True)
         except kubernetes_validate.ValidationError as error:
             at = ".".join(str(part) for part in error.absolute_path)
-            # The next version would say the same.
+            # The next version would report the same.
             return f"{at or 'resource'}: {error.message} (Kubernetes {version})"
         except kubernetes_validate.SchemaNotFoundError as error:
             return error.message
@@ -118,7 +118,7 @@ def schema_problem(document):
 
 
 def pod_problems(workload, documents, keys):
-    """What is wrong inside of one pod template."""
+    """Yields the problems of one pod template."""
     here, template = where(workload), workload["spec"]["template"]
     spec = template["spec"]
     if not selects(workload["spec"]["selector"], template):
@@ -173,7 +173,7 @@ def probe_problems(here, container):
 
 
 def path_problems(here, container, volumes, keys):
-    """Paths that a container is told about and that no volume brings."""
+    """Yields the paths in arguments, environment and probes of a container that no volume has."""
     mounted = {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts", [])}
     yield from (f"{here}: it mounts {lost}, which is no volume" for lost in sorted(mounted.keys() - {v["name"] for v in volumes}))
     files = set()
@@ -192,11 +192,11 @@ def path_problems(here, container, volumes, keys):
             yield f"{here}: nothing is mounted at {path}"
 
 
-# What names pods, and what names other resources
+# Selectors and references
 
 
 def selector_problems(document, workloads):
-    """Services, budgets and policies which mean pods that are not there."""
+    """Yields the problems of Services, budgets and policies that select pods."""
     here, spec = where(document), document.get("spec", {})
     if document["kind"] == "Service":
         chosen = [w for w in workloads if selects({"matchLabels": spec["selector"]}, w["spec"]["template"])]
@@ -217,7 +217,7 @@ def policy_problems(here, spec, workloads):
         yield f"{here}: podSelector matches no pod"
     for direction, side in (("ingress", "from"), ("egress", "to")):
         for rule in spec.get(direction, []):
-            # With a namespaceSelector, the pods are someone else's.
+            # With a namespaceSelector, the pods belong to somebody else.
             peers = [p["podSelector"] for p in rule.get(side, []) if "podSelector" in p and "namespaceSelector" not in p]
             for peer in peers:
                 if not chosen(peer):
@@ -236,7 +236,7 @@ def missing_ports(here, wanted, workloads):
 
 
 def reference_problems(document, documents):
-    """Autoscalers, monitors and certificates which mean what is not there."""
+    """Yields the problems of autoscalers, monitors and certificates that refer to other resources."""
     here, spec = where(document), document.get("spec", {})
     if document["kind"] == "HorizontalPodAutoscaler":
         target = spec["scaleTargetRef"]

@@ -1,13 +1,13 @@
-"""All rules, for one set of resources."""
+"""Applies all rules to one set of resources."""
 
 from . import networks, resources, settings
 
 
 def problems(documents, elsewhere):
-    """`elsewhere`: keys of the ConfigMaps and Secrets that somebody else makes, by kind and name."""
+    """Yields the problems. `elsewhere` has the keys of ConfigMaps and Secrets that others create, by kind and name."""
     invalid = list(resources.schema_problems(documents))
     yield from invalid
-    # The rest relies on what the schemas say.
+    # The other rules rely on what the schemas promise.
     if not invalid:
         yield from resources.problems(documents, elsewhere)
         yield from networks.problems(documents)

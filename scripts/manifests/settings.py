@@ -1,4 +1,4 @@
-"""setup.config as it is deployed, secrets, and the time that pods have to drain."""
+"""Checks the deployed setup.config, the secrets, and the time that pods have to drain."""
 
 import base64
 import configparser
@@ -29,7 +29,7 @@ def problems(documents, elsewhere):
 
 
 def texts(documents):
-    """Every setup.config, with where it is."""
+    """Yields every setup.config, with its place."""
     for document in documents:
         if document["kind"] == "ConfigMap" and "setup.config" in contents(document):
             yield f"{where(document)} setup.config", contents(document)["setup.config"]
@@ -47,7 +47,7 @@ def env_file(path):
 
 
 def redis_nodes(settings):
-    """Addresses of the Redis nodes and sentinels that the settings name."""
+    """Returns the addresses of the Redis nodes and sentinels in the settings."""
     plain = {option: value for section, option, value in settings if section == "redis"}
     values = [plain.get(option, "") for option in ("replicas", "sentinels", "cluster")]
     values += [f"{plain['host']}:{plain.get('port', 6379)}"] if "host" in plain else []
@@ -60,7 +60,7 @@ def hosts(settings):
 
 
 def stable_names(workloads):
-    """Names of the pods that have one, and the StatefulSet of each."""
+    """Returns the stable names of pods, each with its StatefulSet."""
     sets = [w for w in workloads if w["kind"] == "StatefulSet"]
     return {f"{name(s)}-{i}.{s['spec']['serviceName']}": name(s) for s in sets for i in range(s["spec"]["replicas"])}
 
@@ -70,14 +70,14 @@ def stable_names(workloads):
 
 def node_problems(settings, workloads):
     stable = stable_names(workloads)
-    # Where we run no Redis, nobody knows which ones there are.
+    # Without a Redis among the resources, there is nothing to compare with.
     for node in sorted(hosts(settings) ^ stable.keys()) if stable else ():
         yield f"{node} is {'no pod' if node not in stable else 'missing'}"
 
 
 def secret_looks(settings):
     for section, option, value in settings:
-        # A path tells nothing, neither does the hash of a random key, and host names can be long.
+        # Paths and hashes of random keys are no secrets, and host names can be as long as one.
         if value.startswith("/") or option in ("api_key_hash", "sentinels", "replicas", "master", "cluster", "host"):
             continue
         if (value and re.search("password|secret|_key$", option)) or re.search("[A-Za-z0-9+/_=-]{32}", value):
@@ -85,7 +85,7 @@ def secret_looks(settings):
 
 
 def leak_problems(documents):
-    """Secrets which are also where more people may read."""
+    """Yields the secrets that also stand in another kind of resource, which more people can read."""
     secrets = {}
     for document in documents:
         if document["kind"] == "Secret":
@@ -106,7 +106,7 @@ def placeholder_problems(folder):
 
 
 def drain_problems(documents, workloads):
-    """A pod that is killed before it has drained loses requests, and so does one that does not wait."""
+    """Checks that a pod waits and drains before it is killed, because otherwise it loses requests."""
     found = {"drain_wait_secs": 0, "drain_secs": 30}
     for _, text in texts(documents):
         found |= {option: int(value) for _, option, value in read(text) if option in found}

@@ -1,4 +1,4 @@
-"""The table of values in the chart's README.md, made from values.yaml and the comments in it."""
+"""The table of values in the chart's README.md, made from values.yaml and its comments."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import yaml
 
 BEGIN, END = "<!-- values: made from values.yaml by `make docs` -->\n", "<!-- end of values -->\n"
-# A longer default is read where it is set.
+# A longer default is not shown.
 DEFAULT_CHARACTERS_MAX = 60
 
 
@@ -32,7 +32,7 @@ def written(folder):
 
 
 def rows(folder):
-    """Every value with a comment, and every one without that is no map; what is inside of the former is no row."""
+    """Yields path, default and meaning of every value that has a comment or is no map. A value inside of a commented one is no row."""
     text = (folder / "values.yaml").read_text()
     values = yaml.safe_load(text)
     # Names from the top to the current line, each with its indentation.

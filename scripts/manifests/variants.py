@@ -1,4 +1,4 @@
-"""Values that the chart is rendered with, and values that it has to refuse."""
+"""Values to render the chart with, and values that it has to refuse."""
 
 SECRETS = {
     "values": {
@@ -50,7 +50,7 @@ MODES = {
 
 RULES = [{"name": "cachefront", "rules": [{"alert": "CachefrontIsDown", "expr": 'up{job="cachefront"} == 0', "for": "5m"}]}]
 PROMETHEUS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-# What can be switched: on, off.
+# Toggles: the values that switch each on, and off.
 TOGGLES = {
     "HPA": ({"autoscaling": {"enabled": True}}, {"autoscaling": {"enabled": False}}),
     "PDB": ({"podDisruptionBudget": {"enabled": True}}, {"podDisruptionBudget": {"enabled": False}}),
@@ -80,7 +80,7 @@ SPECIAL = {
             "service": {"BODY_BYTES_MAX": 33554432, "LOG_LEVEL": "info,cachefront::store=debug"},
         },
         "clients": [
-            # The hash of a key that nobody has.
+            # The hash of an unknown key.
             {"name": "billing", "apiKeyHash": f"sha256:{'00' * 32}", "scopes": ["read", "write"], "namespace": "billing", "commandsPerSecond": 5000000},
         ],
         "redis": {"bundled": {"replicas": 5, "maxMemory": "1gb", "nodeSelector": {"disk": "fast"}, "tolerations": [{"operator": "Exists"}]}},
@@ -109,7 +109,7 @@ SPECIAL = {
     },
 }
 
-# What must be said, and of which values.
+# A part of the message, and the values that must be refused with it.
 REFUSED = [
     ("additional properties 'replicas' not allowed", {"replicas": 3}),
     ("additional properties 'tagg' not allowed", {"image": {"tagg": "1"}}),
