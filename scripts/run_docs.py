@@ -37,6 +37,7 @@ import tempfile
 import time
 from collections import namedtuple
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +77,7 @@ def blocks_of(page, text):
     """Returns the marked blocks of a page, each with the output that follows it, or `None`."""
     fences = list(re.finditer(r"^```([^\n`]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     blocks = []
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in zip_longest(fences, fences[1:]):
         if fence[1].split() != ["sh", "run"]:
             continue
         expected = None
@@ -225,6 +226,7 @@ SELF_TEST = [
     ("```sh run\nname=there\n```\n\n```sh run\necho hello $name\n```\n```text output\nhello …\n```\n", None),
     ("```sh run\nseq 9\n```\n```text output\n1\n…\n9\n```\n", None),
     ("```sh\nfalse\n```\n", None),
+    ("No example.\n", None),
     ("```sh run\necho one\n```\n\n```text output\ntwo\n```\n", "should be ['two'] and is ['one']"),
     ("```sh run\necho one\necho two\n```\n\n```json output\none\n```\n", "and is ['one', 'two']"),
     ("Text.\n\n```sh run\nfalse\necho not here\n```\n", "page.md:3: the block failed"),
