@@ -67,9 +67,9 @@ fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeReading]) -> fmt::Resu
     page.gauge(&names::NODE_LAG, nodes.iter().filter_map(|now| Some((now.labels(), now.lag_secs?))))?;
     page.gauge(&names::NODE_LAG_BYTES, nodes.iter().filter_map(|now| Some((now.labels(), now.lag_bytes?))))?;
     page.counter(&names::NODE_CONNECTIONS, nodes.iter().map(|now| (now.labels(), now.node.connections_opened())))?;
-    page.histogram(&names::NODE_DURATION, nodes.iter().map(|now| (now.labels(), &now.node.durations)))?;
-    let failures = nodes
-        .iter()
-        .flat_map(|now| now.node.failures.rows().map(|([cause], count)| ([&*now.shard, &*now.address, cause], count)));
+    page.histogram(&names::NODE_DURATION, nodes.iter().map(|now| (now.labels(), &now.node.metrics.durations)))?;
+    let failures = nodes.iter().flat_map(|now| {
+        now.node.metrics.failures.rows().map(|([cause], count)| ([&*now.shard, &*now.address, cause], count))
+    });
     page.counter(&names::NODE_FAILURES, failures)
 }

@@ -106,8 +106,8 @@ impl From<NodeReading> for NodeStatus {
             lag: reading.lag_secs.map(Duration::from_secs_f64),
             lag_bytes: reading.lag_bytes,
             connections: node.connections_opened(),
-            durations: node.durations.buckets(),
-            failures: node.failures.rows().map(|(_, count)| count).sum(),
+            durations: node.metrics.durations.buckets(),
+            failures: node.metrics.failures.rows().map(|(_, count)| count).sum(),
             address: reading.address,
         }
     }

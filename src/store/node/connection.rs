@@ -1,8 +1,8 @@
-//! One place for a multiplexed connection to a node: whether it is there, and calls over it.
+//! An open connection to a node, and calls over it.
 
 use super::tracking::Tracking;
 use crate::{store::error::NodeError, types::Deadline};
-use redis::{RedisResult, aio::MultiplexedConnection};
+use redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike, aio::MultiplexedConnection};
 use std::{
     pin::pin,
     sync::{
@@ -12,98 +12,177 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, watch},
+    sync::Notify,
     time::{Instant, timeout_at},
 };
 
-/// A node that has answered nothing for so many attempts' time, though it was asked, hangs.
+/// A node hangs if it has answered nothing for the time of so many attempts, though it was asked.
 const SILENT_ATTEMPTS_MAX: u32 = 3;
 
-/// How long a call may wait.
+/// The time that a call may take.
 #[derive(Clone, Copy)]
 pub struct CallTimeout {
+    /// The call fails at this time.
     pub deadline: Deadline,
+    /// The condition under which the call fails earlier.
     pub abandon: Abandon,
 }
 
-/// When a call is given up before its deadline.
+impl CallTimeout {
+    /// Waits for the answer until the deadline, whatever the node does.
+    pub fn until(deadline: Deadline) -> Self {
+        Self { deadline, abandon: Abandon::AtDeadline }
+    }
+}
+
+/// The condition under which a call is abandoned before its deadline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Abandon {
-    /// When the node has answered nobody for one attempt's time: there is another one to ask.
+    /// The node has answered no call for the time of one attempt. Another node can be asked.
     WhenUnresponsive,
-    /// When it hangs: there may be another one to ask by then.
+    /// The node hangs. Another node may have become available by then.
     WhenHung,
-    /// Never: its answer says whether a change was made.
+    /// None: only the answer tells if a change was made.
     AtDeadline,
 }
 
-/// A connection that is open, as far as is known.
+/// A connection that is open, as far as is known. Many calls share it.
 pub struct OpenConnection {
     connection: MultiplexedConnection,
     opened: Instant,
-    /// When the last answer came, to whomever, or the first question after all had been answered, in milliseconds
-    /// since `opened`.
+    /// The time of the last sign of life, in milliseconds since `opened`: an answer, or the first call after all others
+    /// had been answered.
     last_alive_ms: AtomicU64,
-    /// Questions that wait for their answers.
+    /// The number of calls that wait for their answers.
     pending_calls: AtomicUsize,
-    /// From then on it may be given up.
+    /// Requests use the connection, so that it is closed if the node hangs.
     in_use: AtomicBool,
-    attempt: Duration,
-    /// Told when the connection was lost or should be given up.
+    /// The time that one attempt may take.
+    attempt_timeout: Duration,
+    /// Notified when the connection is lost, or is to be closed.
     ended: Arc<Notify>,
-    /// Where the node tells of changes.
+    /// The state of key tracking; `None` where the node reports no changes.
     tracking: Option<Arc<Tracking>>,
 }
 
 impl OpenConnection {
-    pub fn new(connection: MultiplexedConnection, attempt: Duration, ended: Arc<Notify>) -> Self {
+    /// Wraps a connection that was just opened; `ended` is notified when it is lost.
+    pub fn new(connection: MultiplexedConnection, attempt_timeout: Duration, ended: Arc<Notify>) -> Self {
         Self {
             connection,
             opened: Instant::now(),
             last_alive_ms: AtomicU64::new(0),
             pending_calls: AtomicUsize::new(0),
             in_use: AtomicBool::new(false),
-            attempt,
+            attempt_timeout,
             ended,
             tracking: None,
         }
     }
 
-    /// The node tells of changes.
+    /// Sets the state of key tracking.
     #[must_use]
     pub fn with_tracking(self, tracking: Option<Arc<Tracking>>) -> Self {
         Self { tracking, ..self }
     }
 
+    /// Returns the state of key tracking; `None` where the node reports no changes.
     pub fn tracking(&self) -> Option<&Arc<Tracking>> {
         self.tracking.as_ref()
     }
 
-    /// Returns when the connection has ended.
+    /// Makes everything outdated that was read over the connection.
+    pub fn invalidate_all(&self) {
+        if let Some(tracking) = &self.tracking {
+            tracking.invalidate_all();
+        }
+    }
+
+    /// Waits until the connection has ended.
     pub async fn ended(&self) {
         self.ended.notified().await;
     }
 
-    /// How long it has been open.
+    /// Returns the time for which the connection has been open.
     pub fn age(&self) -> Duration {
         self.opened.elapsed()
     }
 
-    /// True if the node stopped answering, rather than the connection breaking.
+    /// Returns true if the node has stopped answering without closing the connection.
     pub fn is_hung(&self) -> bool {
         self.silence() >= self.hung_after()
     }
 
-    /// How long a node may answer nothing before it is said to hang.
+    /// Returns the time without an answer after which a node counts as hung.
     pub fn hung_after(&self) -> Duration {
-        self.attempt * SILENT_ATTEMPTS_MAX
+        self.attempt_timeout * SILENT_ATTEMPTS_MAX
     }
 
+    /// Marks the connection as used by requests: from now on it ends when the node hangs.
     pub fn mark_in_use(&self) {
         self.in_use.store(true, Relaxed);
     }
 
-    /// For how long nothing has been answered though something was asked.
+    /// Sends one command and waits for its answer.
+    pub async fn call(&self, command: &Cmd, timeout: CallTimeout) -> Result<Value, NodeError> {
+        self.call_with(timeout, |mut connection| async move { connection.req_packed_command(command).await }).await
+    }
+
+    /// Sends several commands at once and returns an answer for each, which may be a server error.
+    pub async fn call_all(&self, commands: &Pipeline, timeout: CallTimeout) -> Result<Vec<Value>, NodeError> {
+        let count = commands.len();
+        let answers =
+            self.call_with(timeout, |mut connection| async move {
+                connection.req_packed_commands(commands, 0, count).await
+            })
+            .await?;
+        if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+    }
+
+    /// Sends with `send` and waits for the answer.
+    ///
+    /// A node that answers other calls is waited for until the deadline: it has much to do, or to send.
+    async fn call_with<T, F>(
+        &self,
+        timeout: CallTimeout,
+        send: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T, NodeError>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let _pending = self.begin_call();
+        let mut answer = pin!(send(self.connection.clone()));
+        loop {
+            let attempt_end = timeout.deadline.attempt(self.attempt_timeout).instant();
+            if let Ok(answer) = timeout_at(attempt_end, &mut answer).await {
+                self.mark_alive();
+                return answer.map_err(NodeError::from);
+            }
+            if self.is_abandoned(timeout.abandon) || timeout.deadline.has_passed() {
+                return Err(NodeError::TimedOut);
+            }
+        }
+    }
+
+    /// Acts on an attempt that brought no answer. Returns true if the call is to be abandoned.
+    fn is_abandoned(&self, abandon: Abandon) -> bool {
+        let is_ended = self.is_hung() && self.in_use.load(Relaxed);
+        if is_ended {
+            self.ended.notify_one();
+        }
+        let is_unresponsive = self.silence() >= self.attempt_timeout;
+        if is_unresponsive {
+            // Changes of keys would not be reported, either.
+            self.invalidate_all();
+        }
+        match abandon {
+            Abandon::WhenUnresponsive => is_unresponsive,
+            Abandon::WhenHung => is_ended,
+            Abandon::AtDeadline => false,
+        }
+    }
+
+    /// Returns the time for which calls have been pending without any answer.
     fn silence(&self) -> Duration {
         self.age().saturating_sub(Duration::from_millis(self.last_alive_ms.load(Relaxed)))
     }
@@ -118,87 +197,13 @@ impl OpenConnection {
         }
         PendingCall(self)
     }
-
-    /// Asks over the connection and waits for the answer.
-    ///
-    /// A node that answers others is not given up before the deadline: it has much to do, or to send.
-    pub async fn call<T, F>(
-        &self,
-        patience: CallTimeout,
-        ask: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T, NodeError>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
-        let _waiting = self.begin_call();
-        let mut answer = pin!(ask(self.connection.clone()));
-        loop {
-            let until = patience.deadline.attempt(self.attempt).instant();
-            if let Ok(answer) = timeout_at(until, &mut answer).await {
-                self.mark_alive();
-                return answer.map_err(NodeError::from);
-            }
-            let given_up = self.is_hung() && self.in_use.load(Relaxed);
-            if given_up {
-                self.ended.notify_one();
-            }
-            let silent = self.silence() >= self.attempt;
-            if silent && let Some(tracking) = &self.tracking {
-                // Nor would it be heard of changes.
-                tracking.invalidate_all();
-            }
-            let enough = match patience.abandon {
-                Abandon::WhenUnresponsive => silent,
-                Abandon::WhenHung => given_up,
-                Abandon::AtDeadline => false,
-            };
-            if enough || patience.deadline.has_passed() {
-                return Err(NodeError::TimedOut);
-            }
-        }
-    }
 }
 
-/// Counts a question as waiting until it is dropped.
+/// Counts a call as pending until it is dropped.
 struct PendingCall<'a>(&'a OpenConnection);
 
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.0.pending_calls.fetch_sub(1, Relaxed);
-    }
-}
-
-#[derive(Clone, Default)]
-pub enum ConnectionState {
-    /// The first attempt, or the first after a connection was lost, is under way: it is worth waiting for.
-    #[default]
-    Connecting,
-    Up(Arc<OpenConnection>),
-    /// The last attempt failed, or the node hangs.
-    Down,
-}
-
-/// A place for one connection.
-#[derive(Default)]
-pub struct ConnectionSlot(watch::Sender<ConnectionState>);
-
-impl ConnectionSlot {
-    pub fn is_up(&self) -> bool {
-        matches!(*self.0.borrow(), ConnectionState::Up(_))
-    }
-
-    pub fn is_connecting(&self) -> bool {
-        matches!(*self.0.borrow(), ConnectionState::Connecting)
-    }
-
-    pub fn open_connection(&self) -> Result<Arc<OpenConnection>, NodeError> {
-        match &*self.0.borrow() {
-            ConnectionState::Up(session) => Ok(Arc::clone(session)),
-            ConnectionState::Connecting | ConnectionState::Down => Err(NodeError::NotConnected),
-        }
-    }
-
-    pub fn set_state(&self, phase: ConnectionState) {
-        self.0.send_replace(phase);
     }
 }

@@ -1,69 +1,67 @@
-//! The queue for a node's answers: how many commands may wait for them, and how long they take.
+//! The limit on commands that wait for a node's answers.
 
-use super::{Node, connection::OpenConnection};
-use crate::{
-    store::error::NodeError,
-    telemetry::{metrics::Label, traces},
-};
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
-use tracing::{Instrument, Span};
+use crate::store::error::NodeError;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-impl Node {
-    /// Asks over a connection, within the queue's limit, and notes how long it took.
-    pub(super) async fn with_in_flight_permit<T>(
-        &self,
-        session: Result<Arc<OpenConnection>, NodeError>,
-        commands: usize,
-        ask: impl AsyncFnOnce(&OpenConnection) -> Result<T, NodeError>,
-    ) -> Result<T, NodeError> {
-        let asked = async {
-            let session = session?;
-            let _place = self.acquire_in_flight(commands)?;
-            let start = Instant::now();
-            let answer = ask(&session).await;
-            self.durations.observe(start.elapsed());
-            answer
-        };
-        let mut asked = pin!(asked.instrument(traces::node(&self.address, commands)));
-        let answer = asked.as_mut().await;
-        self.record_outcome(asked.span(), answer.as_ref().err());
-        answer
+/// Counts the commands that wait for a node's answers, and refuses further ones above a limit.
+pub struct InFlightLimit {
+    in_flight: AtomicUsize,
+    max: usize,
+}
+
+impl InFlightLimit {
+    /// Creates a limit of `max` commands.
+    pub fn new(max: usize) -> Self {
+        Self { in_flight: AtomicUsize::new(0), max }
     }
 
-    /// Counts what came of asking, and notes it in the trace.
-    pub(super) fn record_outcome(&self, span: &Span, failed: Option<&NodeError>) {
-        let failure = failed.map(NodeError::kind);
-        if let Some(failure) = failure {
-            self.failures.count(failure);
-        }
-        traces::end(span, failure.map_or("success", Label::name), failure.is_some());
-    }
-
-    /// Commands that wait for its answers.
+    /// Returns the number of commands that wait for answers.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Relaxed)
     }
 
-    /// Takes places in the queue for the node's answers.
-    pub(super) fn acquire_in_flight(&self, commands: usize) -> Result<InFlightPermit<'_>, NodeError> {
+    /// Counts `commands` as in flight until the permit is dropped. A batch that is larger than the limit passes only
+    /// while nothing else is in flight.
+    pub fn acquire(&self, commands: usize) -> Result<InFlightPermit<'_>, NodeError> {
         let before = self.in_flight.fetch_add(commands, Relaxed);
-        let place = InFlightPermit { node: self, commands };
-        // A batch that is larger than the whole queue may pass when it is alone.
-        if before > 0 && before + commands > self.in_flight_max { Err(NodeError::Busy) } else { Ok(place) }
+        let permit = InFlightPermit { limit: self, commands };
+        if before > 0 && before + commands > self.max { Err(NodeError::Busy) } else { Ok(permit) }
     }
 }
 
-pub(super) struct InFlightPermit<'a> {
-    node: &'a Node,
+/// Commands that are in flight until this is dropped.
+pub struct InFlightPermit<'a> {
+    limit: &'a InFlightLimit,
     commands: usize,
 }
 
 impl Drop for InFlightPermit<'_> {
     fn drop(&mut self) {
-        self.node.in_flight.fetch_sub(self.commands, Relaxed);
+        self.limit.in_flight.fetch_sub(self.commands, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_above_the_limit_are_refused_until_others_are_answered() {
+        let limit = InFlightLimit::new(3);
+        let first = limit.acquire(2).expect("below the limit");
+        assert!(matches!(limit.acquire(2), Err(NodeError::Busy)));
+        assert_eq!(limit.in_flight(), 2);
+        let second = limit.acquire(1).expect("within the limit");
+        drop((first, second));
+        assert_eq!(limit.in_flight(), 0);
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_limit_passes_alone() {
+        let limit = InFlightLimit::new(3);
+        let batch = limit.acquire(9).expect("nothing else is in flight");
+        assert!(limit.acquire(1).is_err());
+        drop(batch);
+        assert!(limit.acquire(1).is_ok());
     }
 }

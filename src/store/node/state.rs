@@ -1,135 +1,256 @@
-//! What a node says of itself, and what that means for who may be sent to it.
+//! The state of a node: one immutable value that is replaced whole, so that nobody reads facts of two moments.
 
-use super::Node;
 use crate::store::{
-    consistency::LogicalTime,
+    consistency::{LogicalTime, ReplicationProgress},
     node::replication::{ReplicationInfo, ReplicationRole},
 };
+use arc_swap::{ArcSwap, Guard};
 use std::{
-    sync::{MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-impl Node {
-    /// What it last said of itself; `None` if it is not connected, does not tell, or cannot yet.
-    pub fn replication_info(&self) -> Option<ReplicationInfo> {
-        if self.is_up() { self.last_replication_info().clone().filter(|standing| !standing.loading) } else { None }
-    }
+/// The connections of a node taken together. The connection for large values does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connectivity {
+    /// At least one connection is open.
+    pub up: bool,
+    /// At least one connection is being opened, and that is worth waiting for.
+    pub connecting: bool,
+}
 
-    /// True if reads may be answered by it while it is not its shard's master: it is a replica that has its data
-    /// and hears what changes.
-    pub fn is_readable_replica(&self) -> bool {
-        !self.link_down.load(Relaxed) && self.is_usable_replica()
-    }
+/// Everything that is known of a node at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    connectivity: Connectivity,
+    /// The last answer to `INFO replication`; `None` before the first one, and while the node's user may not ask.
+    answer: Option<ReplicationInfo>,
+    /// The node was unreachable after its last answer, so it may have been restarted since.
+    is_outdated: bool,
+    /// The node's data is that of its shard's master, not that of another master that the node still follows.
+    same_lineage: bool,
+    /// The node has all changes that were acknowledged until then.
+    replicated_up_to: LogicalTime,
+    /// The time at which the question was sent that the last answer is for.
+    asked_at: LogicalTime,
+    /// The longest time that a replica may be without its master and still be read; `None` for no limit.
+    stale_max: Option<Duration>,
+}
 
-    /// True if reads may be answered by it while its master is lost: it has its data, and that is not too old.
-    pub fn is_usable_replica(&self) -> bool {
-        self.serves_reads.load(Relaxed) && self.same_lineage.load(Relaxed) && !self.stale.load(Relaxed) && self.is_up()
-    }
+/// The consequences of an answer that was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerEffect {
+    /// The node's state is another one now.
+    pub changed: bool,
+    /// The node has another role now.
+    pub role_changed: bool,
+}
 
-    /// True if it has all changes that were acknowledged until then.
-    pub fn has_replicated_up_to(&self, moment: LogicalTime) -> bool {
-        self.replicated_up_to.load(Relaxed) >= moment.ms()
-    }
-
-    /// How old the moment is until which it has all changes, as far as is known.
-    pub fn lag(&self) -> Option<Duration> {
-        let passed = Some(self.replicated_up_to.load(Relaxed)).filter(|passed| *passed > 0)?;
-        Some(Duration::from_millis(self.now().ms().saturating_sub(passed)))
-    }
-
-    /// True if its shard's reads may fall back on it while it is the master, or taken for it.
-    pub fn is_readable_master(&self) -> bool {
-        !self.lacks_data.load(Relaxed) && self.is_up()
-    }
-
-    /// True if it is not known to be a replica: what it has is the newest that there is.
-    pub fn may_be_master(&self) -> bool {
-        !self.is_replica.load(Relaxed)
-    }
-
-    /// Takes what the node said of itself when it was asked at that moment.
-    pub fn update_replication_info(&self, mut standing: Option<ReplicationInfo>, asked: LogicalTime) {
-        let mut last = self.last_replication_info();
-        // Another connection may have brought a later answer already.
-        if self.last_asked.fetch_max(asked.ms(), Relaxed) > asked.ms() {
-            return;
+impl NodeState {
+    /// Creates the state of a node that nobody has connected to yet.
+    pub fn new(connectivity: Connectivity, stale_max: Option<Duration>) -> Self {
+        Self {
+            connectivity,
+            answer: None,
+            is_outdated: false,
+            same_lineage: true,
+            replicated_up_to: LogicalTime::ZERO,
+            asked_at: LogicalTime::ZERO,
+            stale_max,
         }
-        if let (Some(last), Some(now)) = (last.as_ref(), standing.as_mut()) {
-            // Started again, it may have gone back to an older file.
-            if last.replication_id != now.replication_id || now.offset < last.offset {
-                self.replicated_up_to.store(0, Relaxed);
+    }
+
+    /// Returns true if a connection is open.
+    pub fn is_up(&self) -> bool {
+        self.connectivity.up
+    }
+
+    /// Returns true if a connection is being opened, and that is worth waiting for.
+    pub fn is_connecting(&self) -> bool {
+        self.connectivity.connecting
+    }
+
+    /// Returns the node's last answer; `None` if the node is not connected, does not tell, or is loading its data.
+    pub fn replication_info(&self) -> Option<&ReplicationInfo> {
+        self.current_answer().filter(|answer| self.is_up() && !answer.loading)
+    }
+
+    /// Returns true if the node may answer reads as a replica: it has its data and is in touch with its master.
+    pub fn is_readable_replica(&self) -> bool {
+        self.link_down_for().is_none() && self.is_usable_replica()
+    }
+
+    /// Returns true if the node may answer reads while its master is lost: it has its data, and that is not too old.
+    pub fn is_usable_replica(&self) -> bool {
+        self.is_up() && self.same_lineage && self.has_replica_data() && !self.is_stale()
+    }
+
+    /// Returns true if the node may answer reads as the master of its shard.
+    pub fn is_readable_master(&self) -> bool {
+        self.is_up() && !self.lacks_data()
+    }
+
+    /// Returns true if the node is not known to be a replica: what it has is the newest there is.
+    pub fn may_be_master(&self) -> bool {
+        !self.is_replica()
+    }
+
+    /// Returns true if the node calls itself a replica.
+    pub fn is_replica(&self) -> bool {
+        matches!(self.role(), Some(ReplicationRole::Replica { .. }))
+    }
+
+    /// Returns true if the node has all changes that were acknowledged until `time`.
+    pub fn has_replicated_up_to(&self, time: LogicalTime) -> bool {
+        self.replicated_up_to >= time
+    }
+
+    /// Returns the time until which the node has all acknowledged changes; zero if that is not known.
+    pub fn replicated_up_to(&self) -> LogicalTime {
+        self.replicated_up_to
+    }
+
+    /// Returns the time for which changes may be missing; `None` if that is not known.
+    pub fn lag(&self, now: LogicalTime) -> Option<Duration> {
+        let known = self.replicated_up_to > LogicalTime::ZERO;
+        known.then(|| Duration::from_millis(now.ms().saturating_sub(self.replicated_up_to.ms())))
+    }
+
+    /// Records which connections there are.
+    pub fn set_connectivity(&mut self, connectivity: Connectivity) {
+        self.connectivity = connectivity;
+    }
+
+    /// Records if the node's data is that of its shard's master.
+    pub fn set_same_lineage(&mut self, same_lineage: bool) {
+        self.same_lineage = same_lineage;
+    }
+
+    /// Forgets how far the node has replicated.
+    pub fn clear_progress(&mut self) {
+        self.replicated_up_to = LogicalTime::ZERO;
+    }
+
+    /// Marks the last answer as outdated, if no connection is open: the node may have been restarted since.
+    pub fn mark_outdated(&mut self) {
+        if !self.is_up() {
+            self.is_outdated = true;
+            self.clear_progress();
+        }
+    }
+
+    /// Records what the node answered to a question that was sent at `asked_at`. An answer to an older question than
+    /// the last one's is ignored: another connection has brought a newer answer.
+    pub fn record_answer(
+        &mut self,
+        mut answer: Option<ReplicationInfo>,
+        asked_at: LogicalTime,
+        progress: &ReplicationProgress,
+    ) -> AnswerEffect {
+        if self.asked_at > asked_at {
+            return AnswerEffect::default();
+        }
+        let before = self.current_answer().cloned();
+        if let (Some(before), Some(now)) = (&before, &mut answer) {
+            // A restarted node may have gone back to an older file.
+            if before.replication_id != now.replication_id || now.offset < before.offset {
+                self.clear_progress();
             }
-            let promoted = matches!(last.role, ReplicationRole::Replica { .. }) || last.promotion_seen;
+            let promoted = matches!(before.role, ReplicationRole::Replica { .. }) || before.promotion_seen;
             now.promotion_seen = now.role == ReplicationRole::Master && promoted;
         }
-        let progressed =
-            standing.as_ref().filter(|now| !now.loading).is_some_and(|now| self.record_progress(now, asked));
-        if *last != standing {
-            let role = standing.as_ref().map(|standing| standing.role);
-            if last.as_ref().map(|last| last.role) != role {
-                tracing::info!(node = %self.address, ?role, "a node's role");
-                self.notify_topology_changed();
-            }
-        }
-        self.record_role(
-            standing.as_ref().map(|standing| standing.role),
-            standing.as_ref().is_some_and(|now| now.loading),
-        );
-        if *last != standing || progressed {
-            *last = standing;
-            drop(last);
-            self.notify_changed();
+        (self.answer, self.asked_at, self.is_outdated) = (answer, asked_at, false);
+        let progressed = self.record_progress(progress);
+        AnswerEffect {
+            changed: before != self.answer || progressed,
+            role_changed: before.map(|before| before.role) != self.role(),
         }
     }
 
-    fn record_role(&self, role: Option<ReplicationRole>, loading: bool) {
-        let down_for = match role {
-            Some(ReplicationRole::Replica { down_for, .. }) => down_for,
-            _ => None,
-        };
-        let serves_reads = role.is_none_or(|role| matches!(role, ReplicationRole::Replica { synced: true, .. }));
-        self.serves_reads.store(serves_reads && !loading, Relaxed);
-        let lacks_data = loading || matches!(role, Some(ReplicationRole::Replica { synced: false, .. }));
-        self.lacks_data.store(lacks_data, Relaxed);
-        self.is_replica.store(matches!(role, Some(ReplicationRole::Replica { .. })), Relaxed);
-        self.link_down.store(down_for.is_some(), Relaxed);
-        let stale = down_for.zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max);
-        self.stale.store(stale, Relaxed);
-    }
-
-    /// True if it has passed a later moment than before.
-    fn record_progress(&self, now: &ReplicationInfo, asked: LogicalTime) -> bool {
-        // Held, so that it cannot move to another shard meanwhile.
-        let common = self.shard_context();
-        match now.role {
-            ReplicationRole::Master if self.same_lineage.load(Relaxed) => {
-                common.progress.record_master_offset(&now.replication_id, asked, now.offset);
+    /// Records a master's offset in `progress`, or derives how far a replica has come from it. Returns true if a
+    /// replica has come further.
+    fn record_progress(&mut self, progress: &ReplicationProgress) -> bool {
+        let Some(answer) = self.answer.as_ref().filter(|answer| !answer.loading) else { return false };
+        match answer.role {
+            ReplicationRole::Master if self.same_lineage => {
+                progress.record_master_offset(&answer.replication_id, self.asked_at, answer.offset);
                 false
             }
-            // While its link is down its offset says nothing.
+            // While the link is down, the offset proves nothing.
             ReplicationRole::Replica { down_for: None, .. } => {
-                let passed = common.progress.replicated_up_to(&now.replication_id, now.offset);
-                passed.is_some_and(|passed| self.replicated_up_to.fetch_max(passed.ms(), Relaxed) < passed.ms())
+                let reached = progress.replicated_up_to(&answer.replication_id, answer.offset);
+                let reached = reached.filter(|reached| *reached > self.replicated_up_to);
+                self.replicated_up_to = reached.unwrap_or(self.replicated_up_to);
+                reached.is_some()
             }
             _ => false,
         }
     }
 
-    /// Forgets what it was: it may have been restarted since.
-    pub fn clear_replication_info(&self) {
-        if !self.is_up() {
-            *self.last_replication_info() = None;
-            self.replicated_up_to.store(0, Relaxed);
+    fn current_answer(&self) -> Option<&ReplicationInfo> {
+        self.answer.as_ref().filter(|_| !self.is_outdated)
+    }
+
+    /// Returns the role in the last answer. An outdated answer counts: until the next one nothing else is known.
+    pub fn role(&self) -> Option<ReplicationRole> {
+        self.answer.as_ref().map(|answer| answer.role)
+    }
+
+    fn link_down_for(&self) -> Option<Duration> {
+        match self.role() {
+            Some(ReplicationRole::Replica { down_for, .. }) => down_for,
+            _ => None,
         }
     }
 
-    /// Says whether its data is that of its shard's master.
-    pub fn set_same_lineage(&self, in_line: bool) {
-        self.same_lineage.store(in_line, Relaxed);
+    fn is_stale(&self) -> bool {
+        self.link_down_for().zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max)
     }
 
-    fn last_replication_info(&self) -> MutexGuard<'_, Option<ReplicationInfo>> {
-        self.replication_info.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_loading(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| answer.loading)
+    }
+
+    fn has_replica_data(&self) -> bool {
+        !self.is_loading()
+            && self.role().is_none_or(|role| matches!(role, ReplicationRole::Replica { synced: true, .. }))
+    }
+
+    fn lacks_data(&self) -> bool {
+        self.is_loading() || matches!(self.role(), Some(ReplicationRole::Replica { synced: false, .. }))
     }
 }
+
+/// The place where a node's state is published.
+pub struct StateCell {
+    published: ArcSwap<NodeState>,
+    /// Held while a new state is made from the last one.
+    writer: Mutex<()>,
+}
+
+impl StateCell {
+    /// Publishes the first state.
+    pub fn new(state: NodeState) -> Self {
+        Self { published: ArcSwap::from_pointee(state), writer: Mutex::default() }
+    }
+
+    /// Returns the state that was published last.
+    pub fn load(&self) -> Guard<Arc<NodeState>> {
+        self.published.load()
+    }
+
+    /// Publishes the state that `change` makes of the last one. Changes run one after the other.
+    pub fn update<T>(&self, change: impl FnOnce(&mut NodeState) -> T) -> T {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.published.load_full();
+        let mut state = NodeState::clone(&before);
+        let result = change(&mut state);
+        if state != *before {
+            self.published.store(Arc::new(state));
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::{
         error::{NodeError, StoreError, WriteFailure},
         node::connection::{Abandon, CallTimeout},
         node::replication::{ReplicationInfo, ReplicationRole},
-        node::{Node, NodeContext, NodeId, ShardContext},
+        node::{Node, NodeContext, NodeId, ShardContext, ShardName},
         shard::{hedge::Hedge, members::Members},
     },
     telemetry::{
@@ -29,7 +29,7 @@ use arc_swap::ArcSwap;
 use redis::Value;
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -43,8 +43,6 @@ use tokio::{
 const VALUE_BYTES_AT_FIRST: usize = 64 * 1024;
 
 pub struct Shard {
-    /// Slots come and go, and the name with them.
-    name: Mutex<Arc<str>>,
     /// Why it has no nodes and will not get any.
     unavailable_reason: Option<&'static str>,
     members: ArcSwap<Members>,
@@ -103,7 +101,6 @@ impl Shard {
     /// A shard without nodes; `layout` is told when it gets some.
     pub fn new(name: &str, redis: &settings::RedisConfig, around: &NodeContext, layout: &watch::Sender<()>) -> Self {
         Self {
-            name: Mutex::new(name.into()),
             unavailable_reason: None,
             members: ArcSwap::default(),
             election: Mutex::default(),
@@ -111,7 +108,11 @@ impl Shard {
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
-            context: ShardContext { node_context: around.clone(), ..ShardContext::default() },
+            context: ShardContext {
+                name: ShardName::new(name),
+                node_context: around.clone(),
+                ..ShardContext::default()
+            },
             layout_changed: layout.clone(),
         }
     }
@@ -138,14 +139,11 @@ impl Shard {
     }
 
     pub fn name(&self) -> Arc<str> {
-        Arc::clone(&self.name.lock().unwrap_or_else(PoisonError::into_inner))
+        self.context.name.get()
     }
 
     pub fn rename(&self, name: &str) {
-        let mut own = self.name.lock().unwrap_or_else(PoisonError::into_inner);
-        if **own != *name {
-            *own = name.into();
-        }
+        self.context.name.set(name);
     }
 
     pub fn events(&self) -> &Events {

@@ -38,11 +38,12 @@ impl NodeReading {
     }
 
     fn new(shard: &str, node: &Arc<Node>, members: &Members, is_master: bool) -> Self {
+        let now = node.state();
         Self {
             shard: shard.to_owned(),
             address: node.address.to_string(),
             node: Arc::clone(node),
-            state: match (node.is_up(), node.is_connecting()) {
+            state: match (now.is_up(), now.is_connecting()) {
                 (true, _) => LinkState::Up,
                 (false, true) => LinkState::Connecting,
                 (false, false) => LinkState::Down,

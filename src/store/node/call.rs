@@ -1,0 +1,129 @@
+//! Calls to a node: within the limit on commands in flight, measured and traced.
+
+use super::{
+    Node,
+    connection::{CallTimeout, OpenConnection},
+    connection_class::ConnectionClass,
+    tracking::TrackedSource,
+};
+use crate::{store::error::NodeError, telemetry::traces, types::Deadline};
+use redis::{Cmd, Pipeline, Value};
+use std::{pin::pin, sync::Arc, time::Instant};
+use tracing::Instrument;
+
+impl Node {
+    /// Sends one command and returns its answer.
+    pub async fn call(&self, command: &Cmd, class: ConnectionClass, timeout: CallTimeout) -> Result<Value, NodeError> {
+        let connection = self.pool.open_connection(class);
+        self.call_over(connection, 1, async |connection| connection.call(command, timeout).await).await
+    }
+
+    /// Sends `tracked` where the node reports changes of keys, else `command`. `tracked` is the command between the
+    /// request to track its key and a `PTTL`. Returns the answer and, where its key is tracked, its origin and the answer to
+    /// the `PTTL`.
+    pub async fn call_tracked(
+        &self,
+        command: &Cmd,
+        tracked: &Pipeline,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+    ) -> Result<(Value, Option<(TrackedSource, Value)>), NodeError> {
+        let connection = self.pool.open_connection(class);
+        let Some(source) = connection.as_ref().ok().and_then(|connection| self.tracked_source(connection)) else {
+            let call = self.call_over(connection, 1, async |connection| connection.call(command, timeout).await);
+            return call.await.map(|value| (value, None));
+        };
+        let answers = self
+            .call_over(connection, tracked.len(), async |connection| connection.call_all(tracked, timeout).await)
+            .await?;
+        match <[Value; 3]>::try_from(answers) {
+            Ok([Value::Okay, value, time_left]) => Ok((value, Some((source, time_left)))),
+            Ok([_, value, _]) => Ok((value, None)),
+            Err(_) => Err(NodeError::Unexpected),
+        }
+    }
+
+    /// Sends several commands at once and returns an answer for each, which may be a server error.
+    pub async fn call_all(
+        &self,
+        commands: &Pipeline,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
+        let connection = self.pool.open_connection(class);
+        self.call_over(connection, commands.len(), async |connection| connection.call_all(commands, timeout).await)
+            .await
+    }
+
+    /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and the number
+    /// of replicas that have the change.
+    pub async fn call_and_wait(
+        &self,
+        command: &Cmd,
+        replicas: u32,
+        deadline: Deadline,
+    ) -> Result<(Value, u32), NodeError> {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.add_command(command.clone());
+        let (mut values, replicated) = self.call_all_and_wait(&commands, replicas, deadline).await?;
+        values.pop().map(|value| (value, replicated)).ok_or(NodeError::Unexpected)
+    }
+
+    /// Sends several changes at once and waits until `replicas` have them, or the deadline is near. Returns the
+    /// answers, and the number of replicas that have the changes.
+    pub async fn call_all_and_wait(
+        &self,
+        commands: &Pipeline,
+        replicas: u32,
+        deadline: Deadline,
+    ) -> Result<(Vec<Value>, u32), NodeError> {
+        let call = async {
+            let _turn = self.wait_connections.acquire(deadline).await?;
+            let _permit = self.in_flight.acquire(commands.len())?;
+            // `WAIT` for more replicas than there are would only end at its timeout.
+            let connected = self.state.load().replication_info().map(|info| info.connected_replicas);
+            let replicas = replicas.min(connected.unwrap_or(replicas));
+            let target = (&self.endpoint, self.pool.opened());
+            self.wait_connections.call_all(target, commands, replicas, deadline).await
+        };
+        self.traced(commands.len(), call).await
+    }
+
+    /// Makes a call over a connection, within the limit on commands in flight, and measures its duration.
+    async fn call_over<T>(
+        &self,
+        connection: Result<Arc<OpenConnection>, NodeError>,
+        commands: usize,
+        call: impl AsyncFnOnce(&OpenConnection) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        let measured = async {
+            let connection = connection?;
+            let _permit = self.in_flight.acquire(commands)?;
+            let start = Instant::now();
+            let result = call(&connection).await;
+            self.metrics.durations.observe(start.elapsed());
+            result
+        };
+        self.traced(commands, measured).await
+    }
+
+    /// Runs a call within a span of its own, and records its outcome.
+    async fn traced<T>(
+        &self,
+        commands: usize,
+        call: impl Future<Output = Result<T, NodeError>>,
+    ) -> Result<T, NodeError> {
+        let mut traced = pin!(call.instrument(traces::node(&self.address, commands)));
+        let result = traced.as_mut().await;
+        self.metrics.record_outcome(traced.span(), &result);
+        result
+    }
+
+    /// Returns the origin of what will be read over a connection; `None` where the node reports no changes of keys.
+    fn tracked_source(&self, connection: &OpenConnection) -> Option<TrackedSource> {
+        let tracking = connection.tracking()?;
+        let state = self.state.load();
+        let covers = if state.is_replica() { state.replicated_up_to() } else { self.now() };
+        Some(TrackedSource::new(self.id, tracking, covers))
+    }
+}

@@ -1,0 +1,87 @@
+//! The things that nodes share: those of all nodes, and those of the nodes of one shard.
+
+use crate::{
+    store::{
+        consistency::{Clock, ReplicationProgress},
+        node::tracking::InvalidationHandler,
+    },
+    telemetry::events::Events,
+};
+use arc_swap::ArcSwap;
+use std::{fmt, sync::Arc};
+use tokio::sync::{Notify, watch};
+
+/// The things that all nodes share.
+#[derive(Clone, Default)]
+pub struct NodeContext {
+    /// The clock of this process.
+    pub clock: Clock,
+    /// Receives the keys that change; `None` where nothing is cached.
+    pub on_invalidation: Option<InvalidationHandler>,
+    /// The list of events for operators.
+    pub events: Arc<Events>,
+}
+
+/// The things that the nodes of one shard share. A clone is a handle on the same things.
+#[derive(Clone, Default)]
+pub struct ShardContext {
+    /// The name of the shard.
+    pub name: ShardName,
+    /// Notified when a node of the shard changes.
+    pub changed: Arc<watch::Sender<()>>,
+    /// The offsets that the shard's master has reached.
+    pub progress: Arc<ReplicationProgress>,
+    /// The things that all nodes share.
+    pub node_context: NodeContext,
+    /// Notified when a node of a Redis Cluster is lost or changes its role; `None` outside a Redis Cluster.
+    pub topology_changed: Option<Arc<Notify>>,
+}
+
+impl ShardContext {
+    /// Returns true if the nodes belong to a Redis Cluster.
+    pub fn in_cluster(&self) -> bool {
+        self.topology_changed.is_some()
+    }
+
+    /// Reports that a node has changed.
+    pub fn notify_changed(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Asks for another look at the layout of the Redis Cluster, if there is one.
+    pub fn notify_topology_changed(&self) {
+        if let Some(topology_changed) = &self.topology_changed {
+            topology_changed.notify_one();
+        }
+    }
+}
+
+/// The name of a shard, as the shard and its nodes know it. In a Redis Cluster it changes with the shard's slots. A
+/// clone is a handle on the same name.
+#[derive(Clone, Default)]
+pub struct ShardName(Arc<ArcSwap<Arc<str>>>);
+
+impl ShardName {
+    /// Creates a name.
+    pub fn new(name: &str) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(name.into())))
+    }
+
+    /// Returns the name as it is now.
+    pub fn get(&self) -> Arc<str> {
+        Arc::clone(&self.0.load())
+    }
+
+    /// Changes the name.
+    pub fn set(&self, name: &str) {
+        if *self.get() != *name {
+            self.0.store(Arc::new(name.into()));
+        }
+    }
+}
+
+impl fmt::Display for ShardName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.get())
+    }
+}

@@ -1,0 +1,66 @@
+//! The first steps over a new connection: a connection is used only after the node has said what it is.
+
+use super::{
+    Node,
+    connection::{CallTimeout, OpenConnection},
+    probe::probe,
+    resolver::ResolvedAddresses,
+    tracking::Tracking,
+};
+use crate::{
+    store::{error::NodeError, protocol::command},
+    types::Deadline,
+};
+use redis::Cmd;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
+/// and the addresses that the node's name had.
+pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), String> {
+    node.state.update(|state| state.mark_outdated());
+    let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
+    let tracking = node.node_context.on_invalidation.as_ref().map(|on_key| Arc::new(Tracking::new(on_key)));
+    let connection = node.endpoint.connect_tracked(&addresses, &ended, tracking.clone()).await?;
+    let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
+    let deadline = Deadline::within(node.config.connect_timeout);
+    if node.shard_context().in_cluster() {
+        // A replica of a Redis Cluster redirects reads to its master unless it is told otherwise.
+        let readonly = send(&connection, &redis::cmd("READONLY"), deadline).await;
+        readonly.map_err(|error| format!("it refused READONLY: {error}"))?;
+    }
+    let tracking = match tracking {
+        Some(tracking) if enable_tracking(node, &connection, deadline).await? => Some(tracking),
+        _ => None,
+    };
+    probe(node, &connection, deadline).await.map_err(|error| error.to_string())?;
+    Ok((connection.with_tracking(tracking), addresses))
+}
+
+/// Asks the node to report changes of the keys that it is asked to track. Returns false if the node cannot, or if its
+/// user may not: then nothing that is read from it is cached.
+async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<bool, String> {
+    let (mut tracking, mut caching) = (redis::cmd("CLIENT"), redis::cmd("CLIENT"));
+    tracking.arg("TRACKING").arg("ON").arg("OPTIN");
+    // A user may be allowed one command and not the other.
+    caching.arg("CACHING").arg("YES");
+    let enabled = match send(connection, &tracking, deadline).await {
+        Ok(()) => send(connection, &caching, deadline).await,
+        refused => refused,
+    };
+    match enabled {
+        Ok(()) => Ok(true),
+        // Any other error is temporary, and worth another connection.
+        Err(NodeError::Answered { code, detail }) if code == "NOPERM" || code == "ERR" => {
+            let node = &node.address;
+            tracing::warn!(%node, code, detail, "node {node} refused CLIENT TRACKING: its values are not cached");
+            Ok(false)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Sends a command that is answered with `OK`.
+async fn send(connection: &OpenConnection, command: &Cmd, deadline: Deadline) -> Result<(), NodeError> {
+    command::expect_ok(&connection.call(command, CallTimeout::until(deadline)).await?)
+}

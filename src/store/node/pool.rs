@@ -1,0 +1,127 @@
+//! The connections of one node: some that all requests share, and one for large values.
+
+use super::{connection::OpenConnection, connection_class::ConnectionClass, state::Connectivity};
+use crate::{store::error::NodeError, types::worker};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use tokio::sync::Notify;
+
+/// The state of one connection.
+#[derive(Clone, Default)]
+pub enum ConnectionState {
+    /// The first attempt to connect, or the first one after a loss, is under way: it is worth waiting for.
+    #[default]
+    Connecting,
+    /// The connection is open.
+    Up(Arc<OpenConnection>),
+    /// The last attempt to connect failed, or the node hangs.
+    Down,
+}
+
+/// The place of one connection in the pool.
+#[derive(Default)]
+struct ConnectionSlot(RwLock<ConnectionState>);
+
+impl ConnectionSlot {
+    fn set_state(&self, state: ConnectionState) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    fn open_connection(&self) -> Option<Arc<OpenConnection>> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            ConnectionState::Up(connection) => Some(Arc::clone(connection)),
+            ConnectionState::Connecting | ConnectionState::Down => None,
+        }
+    }
+
+    fn connectivity(&self) -> Connectivity {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            ConnectionState::Connecting => Connectivity { up: false, connecting: true },
+            ConnectionState::Up(_) => Connectivity { up: true, connecting: false },
+            ConnectionState::Down => Connectivity::default(),
+        }
+    }
+}
+
+/// The connections of one node. A task for each of them opens it and sets its state.
+pub struct ConnectionPool {
+    default_slots: Box<[ConnectionSlot]>,
+    large_value_slot: ConnectionSlot,
+    /// Notified when a request has a large value to transfer.
+    large_value_wanted: Notify,
+    /// Notified when a request needs the node although it is down.
+    reconnect_requested: Notify,
+    /// The number of connections opened so far.
+    opened: AtomicU64,
+}
+
+impl ConnectionPool {
+    /// Creates a pool of `default_connections` connections, and one for large values.
+    pub fn new(default_connections: usize) -> Self {
+        Self {
+            default_slots: (0..default_connections).map(|_| ConnectionSlot::default()).collect(),
+            large_value_slot: ConnectionSlot::default(),
+            large_value_wanted: Notify::new(),
+            reconnect_requested: Notify::new(),
+            opened: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the number of connections, including the one for large values, which has the highest number.
+    pub fn len(&self) -> usize {
+        self.default_slots.len() + 1
+    }
+
+    /// Sets the state of the connection with this number.
+    pub fn set_state(&self, number: usize, state: ConnectionState) {
+        if matches!(state, ConnectionState::Up(_)) {
+            self.opened.fetch_add(1, Relaxed);
+        }
+        self.default_slots.get(number).unwrap_or(&self.large_value_slot).set_state(state);
+    }
+
+    /// Returns the state of all connections together, without the one for large values.
+    pub fn connectivity(&self) -> Connectivity {
+        self.default_slots.iter().map(ConnectionSlot::connectivity).fold(Connectivity::default(), |all, one| {
+            Connectivity { up: all.up || one.up, connecting: all.connecting || one.connecting }
+        })
+    }
+
+    /// Returns the number of connections opened so far: another number, another connection.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    /// Returns an open connection of this class; with several, the one of the current worker.
+    pub fn open_connection(&self, class: ConnectionClass) -> Result<Arc<OpenConnection>, NodeError> {
+        if class == ConnectionClass::LargeValue {
+            self.large_value_wanted.notify_one();
+            if let Some(connection) = self.large_value_slot.open_connection() {
+                return Ok(connection);
+            }
+        }
+        let first = if self.default_slots.len() > 1 { worker::current() % self.default_slots.len() } else { 0 };
+        let (before, from_first) = self.default_slots.split_at(first);
+        from_first.iter().chain(before).find_map(ConnectionSlot::open_connection).ok_or(NodeError::NotConnected)
+    }
+
+    /// Waits until the connection with this number is to be opened. The one for large values waits for the first
+    /// large value.
+    pub async fn wait_until_wanted(&self, number: usize) {
+        if number >= self.default_slots.len() {
+            self.large_value_wanted.notified().await;
+        }
+    }
+
+    /// Asks for an early attempt to reconnect: a request needs the node and can use no other one.
+    pub fn request_reconnect(&self) {
+        self.reconnect_requested.notify_waiters();
+    }
+
+    /// Waits until an early attempt to reconnect is asked for.
+    pub async fn reconnect_requested(&self) {
+        self.reconnect_requested.notified().await;
+    }
+}

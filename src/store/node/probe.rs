@@ -1,0 +1,69 @@
+//! The probe: a node is asked for its role and its replication offset, and the answer becomes its state.
+
+use super::{
+    Node,
+    connection::{CallTimeout, OpenConnection},
+    replication::{ReplicationInfo, ReplicationRole},
+};
+use crate::{store::error::NodeError, types::Deadline};
+use redis::{Pipeline, Value};
+use std::time::Duration;
+use tokio::{sync::Notify, time::timeout};
+
+/// The times at which a node is probed.
+pub struct ProbeSchedule {
+    interval: Duration,
+    /// Notified when a probe is to be made before the interval is over.
+    requested: Notify,
+}
+
+impl ProbeSchedule {
+    /// Schedules a probe for every `interval`.
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, requested: Notify::new() }
+    }
+
+    /// Asks for a probe at once.
+    pub fn request(&self) {
+        self.requested.notify_one();
+    }
+
+    /// Waits until the next probe is due or asked for.
+    pub async fn next(&self) {
+        let _due_or_requested = timeout(self.interval, self.requested.notified()).await;
+    }
+}
+
+/// Probes the node over a connection.
+pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<(), NodeError> {
+    let mut questions = Pipeline::with_capacity(2);
+    // A node that is loading its data answers INFO but refuses PING.
+    questions.cmd("PING").cmd("INFO").arg("replication");
+    let asked_at = node.now();
+    let answers = connection.call_all(&questions, CallTimeout::until(deadline)).await?;
+    let [ping, info] = &answers[..] else { return Err(NodeError::Unexpected) };
+    let loading = matches!(ping, Value::ServerError(error) if error.code() == "LOADING");
+    // A user who may not use INFO gets no answer; the node is used all the same.
+    let answer = ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, ..info });
+    let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));
+    if effect.role_changed {
+        log_role(node);
+        node.shard_context().notify_topology_changed();
+    }
+    if effect.changed {
+        node.shard_context().notify_changed();
+    }
+    Ok(())
+}
+
+fn log_role(node: &Node) {
+    let role = match node.state.load().role() {
+        None => "node of unknown role",
+        Some(ReplicationRole::Master) => "master",
+        Some(ReplicationRole::Replica { synced: false, .. }) => "replica that has no data yet",
+        Some(ReplicationRole::Replica { down_for: Some(_), .. }) => "replica that has lost its master",
+        Some(ReplicationRole::Replica { .. }) => "replica",
+    };
+    let shard = node.shard_context().name.get();
+    tracing::info!(node = %node.address, %shard, role, "node {} of shard \"{shard}\" is a {role}", node.address);
+}

@@ -1,0 +1,188 @@
+use super::*;
+
+const MASTER: ReplicationRole = ReplicationRole::Master;
+const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
+const UNSYNCED: ReplicationRole = ReplicationRole::Replica { synced: false, down_for: Some(Duration::ZERO) };
+const UP: Connectivity = Connectivity { up: true, connecting: false };
+const DOWN: Connectivity = Connectivity { up: false, connecting: false };
+
+fn at(ms: u64) -> LogicalTime {
+    LogicalTime::from_ms(ms)
+}
+
+fn answer(role: ReplicationRole, offset: u64) -> ReplicationInfo {
+    ReplicationInfo {
+        role,
+        replication_id: "a".to_owned(),
+        previous_replication_id: String::new(),
+        connected_replicas: 0,
+        offset,
+        promotion_seen: false,
+        loading: false,
+    }
+}
+
+fn cut_off(secs: u64) -> ReplicationRole {
+    ReplicationRole::Replica { synced: true, down_for: Some(Duration::from_secs(secs)) }
+}
+
+fn sees_promotion(state: &NodeState) -> bool {
+    state.replication_info().is_some_and(|info| info.promotion_seen)
+}
+
+/// The state of a connected node that may be 60 s without its master.
+fn connected(answered: Option<ReplicationInfo>) -> NodeState {
+    let mut state = NodeState::new(UP, Some(Duration::from_secs(60)));
+    state.record_answer(answered, at(1), &ReplicationProgress::default());
+    state
+}
+
+#[test]
+fn a_node_that_does_not_tell_its_role_may_answer_every_read() {
+    let state = connected(None);
+    assert!(state.is_readable_replica() && state.is_usable_replica());
+    assert!(state.is_readable_master() && state.may_be_master());
+    assert_eq!(state.replication_info(), None);
+}
+
+#[test]
+fn a_master_answers_reads_as_master_only() {
+    let state = connected(Some(answer(MASTER, 0)));
+    assert!(state.is_readable_master() && state.may_be_master());
+    assert!(!state.is_readable_replica() && !state.is_usable_replica());
+}
+
+#[test]
+fn a_replica_without_its_master_is_usable_until_it_is_stale() {
+    let fresh = connected(Some(answer(REPLICA, 0)));
+    assert!(fresh.is_readable_replica() && fresh.is_usable_replica() && !fresh.may_be_master());
+    let cut = connected(Some(answer(cut_off(60), 0)));
+    assert!(!cut.is_readable_replica() && cut.is_usable_replica());
+    let stale = connected(Some(answer(cut_off(61), 0)));
+    assert!(!stale.is_usable_replica() && stale.is_readable_master());
+}
+
+#[test]
+fn a_node_without_its_data_answers_no_reads() {
+    let loading = ReplicationInfo { loading: true, ..answer(REPLICA, 0) };
+    for answered in [answer(UNSYNCED, 0), loading] {
+        let state = connected(Some(answered));
+        assert!(!state.is_readable_replica() && !state.is_usable_replica() && !state.is_readable_master());
+    }
+}
+
+#[test]
+fn a_node_that_is_not_connected_answers_nothing() {
+    let mut state = connected(Some(answer(REPLICA, 0)));
+    state.set_connectivity(DOWN);
+    assert!(!state.is_readable_replica() && !state.is_usable_replica() && !state.is_readable_master());
+    assert_eq!(state.replication_info(), None);
+}
+
+#[test]
+fn a_replica_of_another_master_is_not_read() {
+    let mut state = connected(Some(answer(REPLICA, 0)));
+    state.set_same_lineage(false);
+    assert!(!state.is_readable_replica() && !state.is_usable_replica());
+    assert!(state.is_readable_master());
+}
+
+#[test]
+fn an_answer_to_an_older_question_is_ignored() {
+    let progress = ReplicationProgress::default();
+    let mut state = connected(None);
+    assert!(state.record_answer(Some(answer(REPLICA, 5)), at(9), &progress).role_changed);
+    let before = state.clone();
+    assert_eq!(state.record_answer(Some(answer(MASTER, 6)), at(8), &progress), AnswerEffect::default());
+    assert_eq!(state, before);
+    assert!(state.record_answer(Some(answer(MASTER, 6)), at(9), &progress).role_changed);
+}
+
+#[test]
+fn the_same_answer_again_changes_nothing() {
+    let progress = ReplicationProgress::default();
+    let mut state = connected(Some(answer(REPLICA, 5)));
+    assert_eq!(state.record_answer(Some(answer(REPLICA, 5)), at(2), &progress), AnswerEffect::default());
+    let moved_on = AnswerEffect { changed: true, role_changed: false };
+    assert_eq!(state.record_answer(Some(answer(REPLICA, 6)), at(3), &progress), moved_on);
+}
+
+#[test]
+fn a_replica_has_replicated_up_to_the_time_that_its_offset_covers() {
+    let progress = ReplicationProgress::default();
+    progress.record_master_offset("a", at(10), 100);
+    let mut state = connected(None);
+    assert_eq!(state.lag(at(25)), None);
+    assert!(state.record_answer(Some(answer(REPLICA, 100)), at(20), &progress).changed);
+    assert!(state.has_replicated_up_to(at(10)) && !state.has_replicated_up_to(at(11)));
+    assert_eq!(state.lag(at(25)), Some(Duration::from_millis(15)));
+    // A replica that has lost its master proves nothing new.
+    progress.record_master_offset("a", at(30), 200);
+    state.record_answer(Some(answer(cut_off(0), 200)), at(40), &progress);
+    assert!(!state.has_replicated_up_to(at(11)));
+    // An offset that goes back is that of a restarted node.
+    state.record_answer(Some(answer(REPLICA, 99)), at(50), &progress);
+    assert_eq!(state.replicated_up_to(), LogicalTime::ZERO);
+}
+
+#[test]
+fn a_master_of_the_shards_lineage_records_its_offset() {
+    let progress = ReplicationProgress::default();
+    let mut state = connected(None);
+    state.set_same_lineage(false);
+    state.record_answer(Some(answer(MASTER, 7)), at(5), &progress);
+    assert_eq!(progress.replicated_up_to("a", 7), None);
+    state.set_same_lineage(true);
+    state.record_answer(Some(answer(MASTER, 7)), at(6), &progress);
+    assert_eq!(progress.replicated_up_to("a", 7), Some(at(6)));
+}
+
+#[test]
+fn a_promotion_is_seen_unless_the_node_was_unreachable_in_between() {
+    let progress = ReplicationProgress::default();
+    let mut state = connected(Some(answer(REPLICA, 0)));
+    state.record_answer(Some(answer(MASTER, 1)), at(2), &progress);
+    assert!(sees_promotion(&state));
+    state.record_answer(Some(answer(MASTER, 2)), at(3), &progress);
+    assert!(sees_promotion(&state));
+
+    let mut state = connected(Some(answer(REPLICA, 0)));
+    state.set_connectivity(DOWN);
+    state.mark_outdated();
+    state.record_answer(Some(answer(MASTER, 1)), at(2), &progress);
+    state.set_connectivity(UP);
+    assert!(!sees_promotion(&state));
+}
+
+#[test]
+fn an_outdated_answer_still_tells_that_a_replica_lacks_its_data() {
+    let mut state = connected(Some(answer(UNSYNCED, 0)));
+    state.mark_outdated();
+    assert!(state.replication_info().is_some(), "a connected node has not been restarted");
+    state.set_connectivity(DOWN);
+    state.mark_outdated();
+    state.set_connectivity(UP);
+    assert_eq!(state.replication_info(), None);
+    assert!(!state.is_readable_replica() && !state.is_readable_master() && !state.may_be_master());
+}
+
+#[test]
+fn a_reader_never_sees_facts_of_two_moments() {
+    let cell = StateCell::new(connected(Some(answer(REPLICA, 0))));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for offset in 1..20_000 {
+                let role = if offset % 2 == 0 { REPLICA } else { MASTER };
+                cell.update(|state| {
+                    state.record_answer(Some(answer(role, offset)), at(offset), &ReplicationProgress::default());
+                    state.set_same_lineage(offset % 2 == 0);
+                });
+            }
+        });
+        for _ in 0..20_000 {
+            let state = cell.load();
+            assert_eq!(state.is_readable_replica(), state.is_replica());
+            assert_eq!(state.is_readable_replica(), !state.may_be_master());
+        }
+    });
+}
