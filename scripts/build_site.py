@@ -4,12 +4,18 @@
 mdBook wants all pages below one folder, with links that do not leave it. So the pages that docs/SUMMARY.md lists are copied
 into target/site-source, in the layout of the repository, with the pictures and files that they link to. A link to a folder,
 which a site cannot show, becomes plain text. Then mdBook writes target/site, and every link in there is checked.
+
+Diagrams are drawn by Mermaid, which comes from npm. Without npm the site shows their source.
 """
 
+import hashlib
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "target/site-source"
 SITE = ROOT / "target/site"
 SUMMARY = ROOT / check_docs.SUMMARY
+MERMAID = "mermaid@11.17.2"
+MERMAID_SHA256 = "6ad2f42c3fc26bbf9e45cbb6d11898972573ea52b33a5f4ff51952899f950ffd"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 
 
@@ -35,13 +43,34 @@ def main():
     mdbook = subprocess.run(["sh", "scripts/install_tools.sh", "mdbook"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if mdbook.returncode:
         sys.exit("site: mdbook is missing and could not be installed")
-    subprocess.run([mdbook.stdout.strip(), "build"], cwd=ROOT, check=True)
+    scripts = {"MDBOOK_OUTPUT__HTML__ADDITIONAL_JS": json.dumps([*mermaid()])}
+    subprocess.run([mdbook.stdout.strip(), "build"], cwd=ROOT, check=True, env={**os.environ, **scripts})
     problems = list(broken_links())
     for problem in problems:
         print(f"site: {problem}")
     if not problems:
         print(f"site: {len(pages)} pages in {SITE.relative_to(ROOT)}/index.html")
     return 1 if problems else 0
+
+
+def mermaid():
+    """Yields the scripts that draw diagrams. Downloads Mermaid first, if it is missing."""
+    # mdBook puts a hash before the first dot of the path.
+    script = ROOT / "target/tools/mermaid" / f"{re.sub('[@.]', '-', MERMAID)}.js"
+    if not script.exists():
+        script.parent.mkdir(parents=True, exist_ok=True)
+        npm = shutil.which("npm")
+        if not npm or subprocess.run([npm, "pack", "--silent", MERMAID], cwd=script.parent, stdout=subprocess.DEVNULL, check=False).returncode:
+            print(f"site: {MERMAID} could not be downloaded with npm, so diagrams are not drawn")
+            return
+        [package] = script.parent.glob("*.tgz")
+        if hashlib.sha256(package.read_bytes()).hexdigest() != MERMAID_SHA256:
+            sys.exit(f"site: {package.relative_to(ROOT)} does not have the expected checksum")
+        with tarfile.open(package) as archive:
+            script.write_bytes(archive.extractfile("package/dist/mermaid.min.js").read())
+        package.unlink()
+    yield str(script.relative_to(ROOT))
+    yield "scripts/site/diagrams.js"
 
 
 def as_index(text):
