@@ -1,14 +1,15 @@
-//! `cachefront check-config`
+//! `cachefront check-config`: validates the configuration.
 
 use super::Failure;
-use crate::{server::Server, settings};
+use crate::{server::Server, settings, types::error_chain};
 use std::path::Path;
 
-/// Everything that `serve` checks before it opens a port.
+/// Checks everything that `serve` checks before it opens a port, and prints a summary of the settings.
 pub fn run(config: &Path) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(|problems| Failure::settings(problems.with_unreadable_files()))?;
     let summary = settings.to_string();
-    Server::new(settings).map_err(|problem| Failure::settings(format!("{}: {problem}", config.display())))?;
-    print!("{} is sound. With it would run:\n\n{summary}", config.display());
+    Server::new(settings)
+        .map_err(|error| Failure::settings(format!("{}: {}", config.display(), error_chain(&error))))?;
+    print!("{} is valid. The service would run with:\n\n{summary}", config.display());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cachefront completions SHELL`
+//! `cachefront completions SHELL`: generates shell completions.
 
 use super::{Failure, command, print};
 use clap::Args;
@@ -8,15 +8,17 @@ const ABOUT: &str = "\
 For bash:  cachefront completions bash > ~/.local/share/bash-completion/completions/cachefront\n\
 For zsh:   cachefront completions zsh > ~/.zfunc/_cachefront   (with ~/.zfunc in $fpath)\n\
 For fish:  cachefront completions fish > ~/.config/fish/completions/cachefront.fish\n\n\
-The Debian package brings them along for these three.";
+The Debian package installs them for these three shells.";
 
+/// Arguments of `cachefront completions`.
 #[derive(Args)]
 #[command(after_help = ABOUT)]
 pub struct CompletionsArgs {
-    /// The shell that is to complete options and commands when Tab is pressed
+    /// The shell that completes commands and options
     shell: Shell,
 }
 
+/// Prints the completion script of a shell.
 pub fn run(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     generate(args.shell, &mut command(), "cachefront", &mut script);

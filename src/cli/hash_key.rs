@@ -1,23 +1,24 @@
-//! `cachefront hash-key`
+//! `cachefront hash-key`: generates an API key, or hashes a given one.
 
 use super::Failure;
 use crate::settings::{hash_api_key, new_api_key};
 use std::io::{self, IsTerminal, Read};
 
-/// Keys from outside may be short, and a plain hash does not protect those.
+/// Shortest API key that is accepted: a short key can be found from its hash.
 const KEY_CHARS_MIN: usize = 16;
 
+/// Prints the hash of the key on standard input; without input, a new key with its hash.
 pub fn run() -> Result<(), Failure> {
-    let given =
-        given().map_err(|error| Failure::usage(format!("the key on standard input cannot be read: {error}")))?;
-    match given.trim_end_matches(['\r', '\n']) {
+    let input =
+        read_input().map_err(|error| Failure::usage(format!("the key on standard input cannot be read: {error}")))?;
+    match input.trim_end_matches(['\r', '\n']) {
         "" => {
             let key = new_api_key();
             println!("api_key={key}\napi_key_hash={}", hash_api_key(&key));
         }
         short if short.chars().count() < KEY_CHARS_MIN => {
             return Err(Failure::usage(format!(
-                "the key has fewer than {KEY_CHARS_MIN} characters and could be guessed from its hash; without input a good one is made"
+                "the key has fewer than {KEY_CHARS_MIN} characters and could be guessed from its hash; run the command without input to generate a key"
             )));
         }
         key => println!("api_key_hash={}", hash_api_key(key)),
@@ -25,8 +26,8 @@ pub fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was piped in; nothing from a terminal.
-fn given() -> io::Result<String> {
+/// Reads standard input to its end, unless it is a terminal.
+fn read_input() -> io::Result<String> {
     let mut text = String::new();
     if !io::stdin().is_terminal() {
         io::stdin().read_to_string(&mut text)?;

@@ -1,4 +1,4 @@
-//! `cachefront healthcheck`: so that an image without curl can check itself.
+//! `cachefront healthcheck`: lets an image without curl check itself.
 
 use super::Failure;
 use crate::settings;
@@ -11,17 +11,18 @@ use std::{
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Succeeds if `/healthz` of the instance with these settings answers with status 200.
 pub fn run(config: &Path) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
     let address = admin_address(&settings.service);
-    let status =
-        ask(address).map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
+    let status = request_status(address)
+        .map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
     if status == "200" { Ok(()) } else { Err(Failure::general(format!("/healthz answered {status}"))) }
 }
 
-/// Where the admin port is reached from this machine.
+/// Returns the address at which this machine reaches the admin port.
 pub fn admin_address(service: &settings::ServiceConfig) -> SocketAddr {
-    // Who listens on every address listens on the loopback.
+    // A listener on every address listens on the loopback address, too.
     let host = match service.admin_host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -30,8 +31,8 @@ pub fn admin_address(service: &settings::ServiceConfig) -> SocketAddr {
     SocketAddr::new(host, service.admin_port)
 }
 
-/// The status of `GET /healthz`.
-fn ask(address: SocketAddr) -> io::Result<String> {
+/// Sends `GET /healthz` and returns the status code of the answer.
+fn request_status(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -39,5 +40,5 @@ fn ask(address: SocketAddr) -> io::Result<String> {
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
     let head = String::from_utf8_lossy(&head).into_owned();
-    head.split(' ').nth(1).map(str::to_owned).ok_or_else(|| io::Error::other("it does not speak HTTP"))
+    head.split(' ').nth(1).map(str::to_owned).ok_or_else(|| io::Error::other("the answer is not HTTP"))
 }

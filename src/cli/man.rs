@@ -1,21 +1,23 @@
-//! `cachefront man [COMMAND]...`
+//! `cachefront man [COMMAND]...`: prints manual pages.
 
 use super::{Failure, command, print};
 use clap::{Args, Command};
 use clap_mangen::{Man, generate_to};
 use std::path::PathBuf;
 
+/// Arguments of `cachefront man`.
 #[derive(Args)]
-#[command(after_help = "To read one at once: cachefront man bench | man -l -")]
+#[command(after_help = "To read a page at once: cachefront man bench | man -l -")]
 pub struct ManArgs {
-    /// The command whose page to print, such as `keys ttl`; without one, the page of cachefront itself
+    /// Print the page of this command, such as `keys ttl`; without it, the page of cachefront itself
     #[arg(value_name = "COMMAND", conflicts_with = "into")]
     commands: Vec<String>,
-    /// Write all pages into a folder that is there, instead of printing one
+    /// Write all pages into this existing folder instead of printing one
     #[arg(long, value_name = "FOLDER")]
     into: Option<PathBuf>,
 }
 
+/// Prints one page, or writes all of them into a folder.
 pub fn run(args: &ManArgs) -> Result<(), Failure> {
     if let Some(folder) = &args.into {
         return generate_to(command(), folder)
@@ -30,7 +32,8 @@ pub fn run(args: &ManArgs) -> Result<(), Failure> {
 
 fn find<'a>(all: &'a Command, names: &[String]) -> Result<&'a Command, Failure> {
     names.iter().try_fold(all, |command, name| {
-        let missing = || Failure::usage(format!("there is no command \"{}\"", names.join(" ")));
-        command.find_subcommand(name).ok_or_else(missing)
+        command
+            .find_subcommand(name)
+            .ok_or_else(|| Failure::usage(format!("there is no command \"{}\"", names.join(" "))))
     })
 }

@@ -1,32 +1,33 @@
 //! The command line: one file per subcommand.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "people read here what the program prints")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line prints for people")]
 
 mod bench;
 mod check_config;
 mod completions;
-pub mod dev;
+mod dev;
 mod hash_key;
 mod healthcheck;
 mod keys;
-mod locate;
 mod man;
-mod notify;
 mod openapi;
 mod serve;
 mod status;
+mod systemd;
 mod table;
 
+use crate::types::error_chain;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use std::{
+    error::Error,
     fmt::Display,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
-/// Of sysexits.h: the command was used wrongly.
+/// Exit status of sysexits.h for wrong usage of a command.
 const EX_USAGE: u8 = 64;
-/// Of sysexits.h: something is wrong with the settings.
+/// Exit status of sysexits.h for a configuration error.
 const EX_CONFIG: u8 = 78;
 
 /// One HTTPS endpoint in front of Redis: sharded, replicated, access-controlled and, on demand, encrypted caching.
@@ -39,45 +40,43 @@ struct Cli {
     serve: ConfigArgs,
 }
 
-const AFTER_HELP: &str = "Without a command it serves, as `cachefront serve` does.\n\
-    Exit status: 0 done, 1 failed, 2 (`status`) not whole, 64 used wrongly, 78 something wrong with the settings.";
+const AFTER_HELP: &str = "Without a command, cachefront serves, as `cachefront serve` does.\n\
+    Exit status: 0 success, 1 failure, 2 degraded or not ready (`status`), 64 wrong usage, 78 invalid configuration.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve HTTPS with the settings of a file
+    /// Serve HTTPS with the settings of a file.
     Serve(ConfigArgs),
-    /// Try it out: a real Redis master with replicas, a certificate and an API key, all made on the spot
+    /// Start a complete instance for development: Redis with replicas, a certificate and an API key.
     Dev(dev::DevArgs),
-    /// Say everything that is wrong with the settings, or what would run
+    /// Validate the configuration.
     CheckConfig(ConfigArgs),
-    /// Look at keys, straight in Redis: where they live, what they are, which ones there are
+    /// Inspect keys directly in Redis: their nodes, their kinds and times to live, or a random sample.
     Keys(keys::KeysArgs),
-    /// Show which shard and nodes serve a key, in one line for scripts; for people there is `keys locate`
-    Locate(locate::LocateArgs),
-    /// Put a modest load on a running service and say how fast it answers
+    /// Run a moderate load test against a service and print its throughput and latencies.
     Bench(bench::BenchArgs),
-    /// Make an API key and its hash, or hash the key given on standard input
+    /// Generate an API key and its hash, or hash the key on standard input.
     HashKey,
-    /// Ask the instance that runs with these settings whether it is alive (for container health checks)
+    /// Check that the instance with these settings is alive, for container health checks.
     Healthcheck(ConfigArgs),
-    /// Show how the running instance and its shards are: what its console shows, on a terminal
+    /// Show the state of a running instance and its shards.
     Status(status::StatusArgs),
-    /// Print the OpenAPI description of the HTTP interface
+    /// Print the OpenAPI description of the HTTP interface.
     Openapi,
-    /// Print what makes a shell complete commands and options
+    /// Generate shell completions.
     Completions(completions::CompletionsArgs),
-    /// Print a manual page
+    /// Print a manual page.
     Man(man::ManArgs),
 }
 
 #[derive(Args, Clone)]
 struct ConfigArgs {
-    /// The settings file; the environment (`CACHEFRONT__SECTION__OPTION`) goes on top of it
+    /// Read the settings from this file; `CACHEFRONT__SECTION__OPTION` in the environment overrides its options
     #[arg(long, value_name = "FILE", default_value = "config/setup.config")]
     config: PathBuf,
 }
 
-/// A failure: what to say and the exit status that goes with it.
+/// A failed command: its message and the exit status.
 #[derive(Debug)]
 pub struct Failure {
     message: String,
@@ -85,28 +84,41 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure with exit status 1.
     pub fn general(message: impl Display) -> Self {
         Self { message: message.to_string(), status: 1 }
     }
 
+    /// A failure with exit status 1 whose message is that of the error and all its causes.
+    pub fn caused(error: impl Error) -> Self {
+        Self::general(error_chain(&error))
+    }
+
+    /// A failure for wrong usage of the command.
     pub fn usage(message: impl Display) -> Self {
         Self { message: message.to_string(), status: EX_USAGE }
     }
 
+    /// A failure for settings that the server cannot be built with.
+    pub fn invalid_settings(error: impl Error) -> Self {
+        Self::settings(error_chain(&error))
+    }
+
+    /// A failure for invalid settings.
     pub fn settings(message: impl Display) -> Self {
         Self { message: message.to_string(), status: EX_CONFIG }
     }
 }
 
-/// Reads the arguments and does what they say.
+/// Parses the arguments and runs the command.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody reads what cannot be printed.
+            // There is nowhere to report a terminal that cannot be written to.
             let _printed = error.print();
-            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(EX_USAGE) };
+            let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if is_help { ExitCode::SUCCESS } else { ExitCode::from(EX_USAGE) };
         }
     };
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
@@ -114,7 +126,6 @@ pub fn run() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::CheckConfig(args) => check_config::run(&args.config),
         Command::Keys(args) => keys::run(&args),
-        Command::Locate(args) => locate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::HashKey => hash_key::run(),
         Command::Healthcheck(args) => healthcheck::run(&args.config),
@@ -132,12 +143,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The command line as clap sees it.
+/// Returns the description of the command line.
 fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Prints all of it. Whoever closes the pipe has read enough.
+/// Prints a whole text. A reader that closes the pipe early is no failure.
 fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     let mut out = io::stdout();
     match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
@@ -148,7 +159,7 @@ fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     }
 }
 
-/// The event loop for all that is not a request: those run on the service's workers.
+/// Builds the event loop for background work; requests run on the workers of the service.
 fn background_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().map_err(Failure::general)

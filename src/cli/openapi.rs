@@ -1,8 +1,9 @@
-//! `cachefront openapi`
+//! `cachefront openapi`: prints the OpenAPI description.
 
 use super::Failure;
 use crate::api;
 
+/// Prints the description as JSON.
 pub fn run() -> Result<(), Failure> {
     println!("{}", api::openapi_document().to_pretty_json().map_err(Failure::general)?);
     Ok(())

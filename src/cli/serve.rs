@@ -1,41 +1,42 @@
-//! `cachefront serve`
+//! `cachefront serve`: runs the service until SIGTERM or Ctrl-C.
 
-use super::{Failure, notify};
+use super::{Failure, systemd};
 use crate::{
     server::{self, Server, Shutdown},
     settings, telemetry,
 };
 use std::{path::Path, time::Duration};
 
-/// For what still runs when the service has stopped.
+/// Time for blocking work that still runs when the service has stopped.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
+/// Serves with the settings of the file at `config`.
 pub fn run(config: &Path) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
     let traces = telemetry::start(&settings);
     let path = config.to_owned();
-    let service = Server::new(settings).map_err(Failure::settings)?;
-    let service = service.tracing(traces).reloading(move || settings::load(&path));
-    let listeners = server::bind(service.service_settings()).map_err(Failure::general)?;
+    let server = Server::new(settings).map_err(Failure::invalid_settings)?;
+    let server = server.tracing(traces).reloading(move || settings::load(&path));
+    let listeners = server::bind(server.service_settings()).map_err(Failure::caused)?;
     let runtime = super::background_runtime()?;
     let outcome = runtime.block_on(async {
-        let stop = server::on_signals()?;
-        notify::say(notify::READY);
+        let shutdown = server::on_signals()?;
+        systemd::notify(systemd::READY);
         tokio::select! {
-            // Else the service could be done before that is said.
+            // In this order, the state is sent even where the service stops at once.
             biased;
-            never = tell_of_the_end(&stop) => never,
-            outcome = service.run(listeners, stop.clone()) => outcome,
+            never = notify_of_the_end(&shutdown) => never,
+            outcome = server.run(listeners, shutdown.clone()) => outcome,
         }
     });
-    // A look at the settings' files that hangs with its file system must not hold up the end.
+    // A read of a settings file that hangs with its file system does not delay the end.
     runtime.shutdown_timeout(LAST_WAIT);
     outcome.map_err(Failure::general)
 }
 
-/// Tells systemd when the end begins.
-async fn tell_of_the_end<T>(stop: &Shutdown) -> T {
-    stop.requested().await;
-    notify::say(notify::STOPPING);
+/// Notifies systemd when the shutdown begins; never returns.
+async fn notify_of_the_end<T>(shutdown: &Shutdown) -> T {
+    shutdown.requested().await;
+    systemd::notify(systemd::STOPPING);
     std::future::pending().await
 }

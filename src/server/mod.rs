@@ -2,6 +2,7 @@
 
 mod accept;
 mod balance;
+mod error;
 mod listen;
 mod reload;
 mod serve;
@@ -10,6 +11,7 @@ mod tasks;
 mod tls;
 mod workers;
 
+pub use error::{BindError, Error, TlsError};
 pub use listen::{Listeners, bind, bind_on};
 pub use reload::ReloadTrigger;
 pub use signals::{Shutdown, on_signals};
@@ -49,13 +51,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Builds what the settings describe; the error is one sentence about a certificate or key.
-    pub fn new(settings: Settings) -> Result<Self, String> {
+    /// Builds all parts from the settings; nothing is connected yet.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
         install_crypto();
         let metrics = Arc::<Metrics>::default();
         let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
         let near = NearValues::new(&settings);
-        let store = Store::new(&settings, near.as_ref().map(NearValues::invalidation_handler), Arc::clone(&metrics))?;
+        let store = Store::new(&settings, near.as_ref().map(NearValues::invalidation_handler), Arc::clone(&metrics))
+            .map_err(|error| Error::Store(error.into()))?;
         let traces = Traces::default();
         Ok(Self { settings, store, near, tls, metrics, traces, load: None, reload: ReloadTrigger::default() })
     }

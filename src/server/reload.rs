@@ -9,6 +9,7 @@ use crate::{
     settings::{EffectiveSettings, OptionChange, ServiceConfig, Settings, SettingsProblems, WatchedFiles},
     store::Store,
     telemetry::{self, events::EventKind, metrics},
+    types::error_chain,
 };
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
@@ -129,7 +130,8 @@ impl Reloader {
             match load() {
                 Ok(settings) => {
                     let prepared = tls.prepare(&settings.service);
-                    (settings.files.clone(), prepared.map(|prepared| (settings, prepared)))
+                    let files = settings.files.clone();
+                    (files, prepared.map(|prepared| (settings, prepared)).map_err(|error| error_chain(&error)))
                 }
                 Err(problems) => (problems.files.clone().and(before), Err(problems.to_string())),
             }

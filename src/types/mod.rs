@@ -3,6 +3,7 @@
 mod address;
 mod command_name;
 mod deadline;
+mod error_chain;
 mod key;
 mod pattern;
 mod scopes;
@@ -13,6 +14,7 @@ pub mod worker;
 pub use address::Address;
 pub use command_name::CommandName;
 pub use deadline::Deadline;
+pub use error_chain::error_chain;
 pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
 pub use pattern::{PatternPart, pattern, pattern_parts};
 pub use scopes::{Scope, Scopes};

@@ -1,7 +1,7 @@
 //! `cachefront bench`, against the running service and real Redis.
 
+use crate::local_redis::{Layout, RedisGroup};
 use crate::{Setup, cachefront, eventually, result, serving::Serving, serving::serve, signal};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::Value;
 use std::{

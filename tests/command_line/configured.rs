@@ -1,17 +1,18 @@
 //! Subcommands that read settings and end.
 
 use crate::{Setup, is_file, run, run_with_input};
+use serde_json::{Value, json};
 
 #[test]
 fn help_helps_and_wrong_use_is_64() {
     let (status, out, _) = run(&["--help"]);
     assert_eq!(status, 0);
-    let commands = ["serve", "dev", "check-config", "keys", "locate", "bench", "hash-key", "healthcheck", "openapi"];
+    let commands = ["serve", "dev", "check-config", "keys", "bench", "hash-key", "healthcheck", "openapi"];
     for word in commands.into_iter().chain(["completions", "man", "Exit status"]) {
         assert!(out.contains(word), "--help lacks {word}: {out}");
     }
     for arguments in
-        [&["--nonsense"][..], &["nonsense"], &["locate"], &["dev", "--port", "many"], &["dev", "--shards", "0"]]
+        [&["--nonsense"][..], &["nonsense"], &["keys", "locate"], &["dev", "--port", "many"], &["dev", "--shards", "0"]]
     {
         let (status, out, err) = run(arguments);
         assert_eq!((status, out.as_str()), (64, ""), "{arguments:?}: {err}");
@@ -33,7 +34,7 @@ fn check_config_says_what_would_run_without_secrets() {
 #[test]
 fn mistakes_are_78_and_all_reported_before_a_port_is_opened() {
     let setup = Setup::new("REQUEST_DEADLINE=5\n[redis]\nport=none\n[shards:a]\nmaster=x\n");
-    for command in [&["check-config"][..], &["serve"], &[], &["locate", "k"], &["healthcheck"]] {
+    for command in [&["check-config"][..], &["serve"], &[], &["keys", "locate", "k"], &["healthcheck"]] {
         let (status, out, err) = run(&[command, &["--config", setup.path()]].concat());
         assert_eq!((status, out.as_str()), (78, ""), "{command:?}: {err}");
         assert!(err.starts_with("cachefront: ") && err.contains("has 3 problems:"), "{err}");
@@ -87,17 +88,25 @@ fn locate_shows_shard_and_nodes_of_a_key() {
                   [shard:b]\nmaster=10.0.2.1:6379\n[client:c]\nnamespace=ns\n\
                   api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
     let setup = Setup::new(shards);
-    let locate = |arguments: &[&str]| run(&[&["locate", "--config", setup.path()], arguments].concat());
+    let locate = |arguments: &[&str]| run(&[&["keys", "locate", "--config", setup.path()], arguments].concat());
+    let located = |arguments: &[&str]| {
+        let (status, out, err) = locate(&[&["--json"], arguments].concat());
+        assert_eq!((status, err.as_str()), (0, ""));
+        serde_json::from_str::<Value>(&out).expect("JSON")
+    };
+    let nodes = |location: &Value| json!([location["shard"], location["master"], location["replica"]]);
     // Golden: these keys are where they were in the first release.
-    let (_, out, _) = locate(&["user:1"]);
-    assert_eq!(out, "shard=b master=10.0.2.1:6379 replica=none\n");
-    let (_, out, _) = locate(&["user:9"]);
-    assert_eq!(out, "shard=a master=10.0.1.1:6379 replica=10.0.1.3:6379\n");
-    assert_eq!(locate(&["{user:9}:name"]).1, out);
-    assert_eq!(locate(&["--client", "c", "{user:9}:name"]).1, out);
-    let (_, out, _) = locate(&["user:9", "--before", setup.path()]);
-    let [now, before] = out.lines().collect::<Vec<_>>()[..] else { panic!("{out}") };
-    assert_eq!(before.strip_prefix("before: "), Some(now));
+    let found = located(&["user:1", "user:9", "{user:9}:name"]);
+    assert_eq!(nodes(&found[0]), json!(["b", "10.0.2.1:6379", null]));
+    assert_eq!(nodes(&found[1]), json!(["a", "10.0.1.1:6379", "10.0.1.3:6379"]));
+    assert_eq!(nodes(&found[2]), nodes(&found[1]));
+    assert_eq!(nodes(&located(&["--client", "c", "{user:9}:name"])[0]), nodes(&found[1]));
+    let found = located(&["user:9", "--before", setup.path()]);
+    assert_eq!(nodes(&found[0]["before"]), nodes(&found[0]));
+    let (_, out, _) = locate(&["user:1", "user:9"]);
+    let lines: Vec<Vec<&str>> = out.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["user:1", "b", "10.0.2.1:6379", "none"]);
+    assert_eq!(lines[1], ["user:9", "a", "10.0.1.1:6379", "10.0.1.3:6379"]);
     assert_eq!(locate(&["--client", "nobody", "k"]).0, 64);
     assert_eq!(locate(&[""]).0, 64);
 }
@@ -117,7 +126,7 @@ fn hash_key_makes_a_key_or_hashes_the_given_one() {
 #[test]
 fn openapi_prints_the_description() {
     let (status, out, _) = run(&["openapi"]);
-    let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let document: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((status, &document["info"]["title"]), (0, &serde_json::json!("Cachefront")));
 }
 

@@ -1,7 +1,7 @@
 //! `cachefront keys`: what it says of real keys in real Redis.
 
+use crate::local_redis::{Layout, RedisGroup};
 use crate::{Setup, result, run, serving::serve};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -123,17 +123,15 @@ fn without_its_master_a_replica_tells_and_without_any_node_it_is_no_miss() {
 }
 
 #[test]
-fn locate_says_of_many_keys_what_locate_says_of_one() {
+fn locate_shows_shard_and_nodes_of_many_keys() {
     let (redis, setup) = redis();
     let located = document(&setup, &["locate", "k1", "k2", "k3", "--before", setup.path()]);
     for (number, key) in ["k1", "k2", "k3"].into_iter().enumerate() {
         let found = &located[number];
-        let (_, line, _) = run(&["locate", "--config", setup.path(), key]);
-        let text = |name: &str| found[name].as_str().expect(name);
-        let same = format!("shard={} master={} replica={}\n", text("shard"), text("master"), text("replica"));
-        assert_eq!(line, same);
+        let number = shard(&setup, key);
         assert_eq!(found["before"]["shard"], found["shard"]);
-        assert_eq!(text("master"), redis.master(shard(&setup, key)).address.to_string());
+        assert_eq!(found["master"], json!(redis.master(number).address.to_string()));
+        assert_eq!(found["replica"], json!(redis.replicas(number)[0].address.to_string()));
     }
     let (status, out, _) = keys(&setup, &["locate", "k1", "--client", "c"]);
     assert_eq!(status, 0);

@@ -5,6 +5,8 @@ mod configured;
 mod dev;
 mod documents;
 mod keys;
+#[path = "../support/local_redis/mod.rs"]
+mod local_redis;
 mod reload;
 mod serving;
 mod status;

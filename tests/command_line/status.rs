@@ -1,7 +1,7 @@
 //! `cachefront status`: an instance at a glance.
 
+use crate::local_redis::{Layout, RedisGroup};
 use crate::{Setup, cachefront, eventually, result, run, serving::serve};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
 use serde_json::Value;
 
 #[test]

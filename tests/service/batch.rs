@@ -102,6 +102,6 @@ async fn values_that_are_too_large_together_fail_alone_and_hurt_nobody() {
     assert!(refused.iter().all(|reply| reply["code"] == "reply_too_large"), "{:?}", refused[0]);
 }
 
-fn socket_reads(node: &cachefront::cli::dev::local_redis::RedisProcess) -> u64 {
+fn socket_reads(node: &crate::local_redis::RedisProcess) -> u64 {
     node.info("total_reads_processed").and_then(|text| text.parse().ok()).expect("a number")
 }

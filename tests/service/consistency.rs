@@ -1,7 +1,7 @@
 //! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
 
 use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
+use crate::local_redis::{RedisGroup, RedisProcess};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Reads that take long are sent to a second node, and only so many of them.
 
 use crate::harness::{Caller, Mode, Proxy, Service, calls, eventually, redis};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use serde_json::json;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Large values travel on a connection of their own.
 
 use crate::harness::{Caller, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::RedisProcess;
+use crate::local_redis::RedisProcess;
 use serde_json::{Value, json};
 
 /// Connections of the service to a node, each as Redis describes it.

@@ -1,6 +1,8 @@
 //! The service as its callers meet it: over TLS, in front of real Redis processes.
 
 mod harness;
+#[path = "../support/local_redis/mod.rs"]
+mod local_redis;
 
 mod bad_input;
 mod batch;

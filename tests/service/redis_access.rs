@@ -1,7 +1,7 @@
 //! How the service logs in to Redis: passwords, ACL users, databases, TLS.
 
 use crate::harness::{Authority, Service, authority, redis_section, redis_speaks_tls, start};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
+use crate::local_redis::{Layout, RedisGroup};
 use serde_json::json;
 use std::path::Path;
 

@@ -1,10 +1,10 @@
 //! A rolling update, and a node that is drained: behind a real load balancer, not one request fails.
 
+use crate::local_redis::{RedisGroup, free_port};
 use crate::{
     faults::signal,
     harness::{HaProxy, Instance, Load, Place, Tls, Traffic, redis, redis_section, settled},
 };
-use cachefront::cli::dev::local_redis::{RedisGroup, free_port};
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
     time::Duration,

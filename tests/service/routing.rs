@@ -1,7 +1,7 @@
 //! Where commands go, as Redis itself counts them.
 
 use crate::harness::{Service, calls, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
+use crate::local_redis::{RedisGroup, RedisProcess};
 use serde_json::{Value, json};
 
 fn keys_in(node: &RedisProcess) -> u64 {

@@ -1,7 +1,7 @@
 //! Values that are encrypted before they leave for Redis.
 
 use crate::harness::{Caller, Service, redis, redis_section};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use serde_json::{Value, json};
 
 const FIRST: &str = "1111111111111111111111111111111122222222222222222222222222222222";

@@ -1,6 +1,7 @@
 //! Numbers and times as people read them.
 
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// What stands where nothing is known.
 pub const NOTHING: &str = "–";
@@ -75,22 +76,20 @@ pub fn span(span: Duration) -> String {
 
 /// The time of day in UTC of a moment in milliseconds since 1970.
 pub fn clock(ms: u64) -> String {
-    let secs = ms / 1000 % 86_400;
-    format!("{:02}:{:02}:{:02}", secs / 3_600, secs / 60 % 60, secs % 60)
+    let (hour, minute, second) = utc(ms).to_hms();
+    format!("{hour:02}:{minute:02}:{second:02}")
 }
 
 /// The same with the date, as programs read it.
 pub fn timestamp(ms: u64) -> String {
-    // Howard Hinnant's civil_from_days, for days since 1970.
-    let days = ms / 86_400_000 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{}Z", clock(ms))
+    let date = utc(ms).date();
+    format!("{:04}-{:02}-{:02}T{}Z", date.year(), u8::from(date.month()), date.day(), clock(ms))
+}
+
+/// Converts milliseconds since 1970; a moment beyond the year 9999 becomes the start of 1970.
+fn utc(ms: u64) -> OffsetDateTime {
+    let secs = i64::try_from(ms / 1000).unwrap_or_default();
+    OffsetDateTime::from_unix_timestamp(secs).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

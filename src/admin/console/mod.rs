@@ -13,7 +13,7 @@ mod snapshot;
 
 pub use collect::Console;
 pub use page::{behind, summary};
-pub use snapshot::{ConsoleSnapshot, NodeRoleView, ShardView};
+pub use snapshot::{ConsoleSnapshot, NodeRoleView, NodeView, ShardView};
 
 use crate::http::{AppState, Problem, json as json_body};
 use axum::{

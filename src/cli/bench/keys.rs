@@ -4,7 +4,7 @@ use super::{
     account::Account,
     target::{Connection, HttpAnswer, ServiceUrl},
 };
-use crate::cli::table::shown;
+use crate::cli::table::escaped;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::{
@@ -142,7 +142,7 @@ fn failure(answer: &HttpAnswer) -> Option<String> {
         return Some(answer.code());
     }
     match serde_json::from_slice::<Vec<CommandReply>>(&answer.body) {
-        Ok(replies) => replies.into_iter().find(|reply| reply.status == "ERROR").map(|reply| shown(&reply.code)),
+        Ok(replies) => replies.into_iter().find(|reply| reply.status == "ERROR").map(|reply| escaped(&reply.code)),
         Err(_) => Some("an answer that is none: is this Cachefront?".to_owned()),
     }
 }

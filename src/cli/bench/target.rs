@@ -1,7 +1,7 @@
 //! The endpoint: its URL, how its certificate is checked, and one HTTP/1.1 connection to it.
 
 use super::trust::{self, Trust};
-use crate::cli::Failure;
+use crate::cli::{Failure, table::escaped};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -47,7 +47,7 @@ impl HttpAnswer {
     pub fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = body["code"].as_str().filter(|code| code.len() <= 64).unwrap_or("without a code");
-        format!("{} {}", self.status, crate::cli::table::shown(code))
+        format!("{} {}", self.status, escaped(code))
     }
 }
 

@@ -1,9 +1,9 @@
-//! What a person needs to paste.
+//! The welcome text of a development session.
 
-use super::{local_redis::RedisGroup, session::DevSession};
+use super::{redis::RedisGroup, session::DevSession};
 use std::{fmt::Write, path::Path};
 
-/// The welcome, with lines that work when they are pasted into a shell.
+/// Returns the welcome, with lines that work when they are pasted into a shell.
 pub fn text(session: &DevSession, redis: &RedisGroup) -> String {
     let DevSession { api_key, port, admin_port, .. } = session;
     let (certificate, config) = (quoted(&session.certificate), session.config.display());
@@ -16,17 +16,12 @@ pub fn text(session: &DevSession, redis: &RedisGroup) -> String {
         let replicas = if replicas.is_empty() { "none".to_owned() } else { replicas.join(", ") };
         let _ = writeln!(text, "  Redis     shard {name}: master {master}, replicas {replicas}");
     }
-    let cache = |body: &str| {
-        format!(
-            "  curl --cacert {certificate} https://localhost:{port}/cache \\\n    -H \"Authorization: Bearer $AT\" -H 'Content-Type: application/json' \\\n    -d '{body}'\n"
-        )
-    };
     let _ = write!(
         text,
         "  API key   {api_key}
   Settings  {config}
 
-Paste into another terminal. Log in; the token is good for 15 minutes:
+Paste into another terminal. Log in; the token is valid for 15 minutes:
 
   AT=$(curl -s --cacert {certificate} https://localhost:{port}/login \\
     -H 'Content-Type: application/json' \\
@@ -34,19 +29,23 @@ Paste into another terminal. Log in; the token is good for 15 minutes:
 
 Write, read, delete:
 
-{}
-{}
-{}
-Ctrl-C stops everything; this Redis and what it holds go with it.
 ",
-        cache(r#"{"command":"WRITE","key":"greeting","value":"hello","expire":3600}"#),
-        cache(r#"{"command":"READ","key":"greeting"}"#),
-        cache(r#"{"command":"DELETE","key":"greeting"}"#),
     );
+    for body in [
+        r#"{"command":"WRITE","key":"greeting","value":"hello","expire":3600}"#,
+        r#"{"command":"READ","key":"greeting"}"#,
+        r#"{"command":"DELETE","key":"greeting"}"#,
+    ] {
+        let _ = write!(
+            text,
+            "  curl --cacert {certificate} https://localhost:{port}/cache \\\n    -H \"Authorization: Bearer $AT\" -H 'Content-Type: application/json' \\\n    -d '{body}'\n\n"
+        );
+    }
+    text.push_str("Ctrl-C stops everything and removes this Redis with its data.\n");
     text
 }
 
-/// A path as a shell takes it.
+/// Returns a path in the form that a shell takes for one word.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte));

@@ -1,57 +1,58 @@
 //! A self-signed certificate for this machine.
 
+use super::error::DevError;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use std::{
+    error::Error,
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-/// Where certificate and key are; absolute paths.
-pub struct Certificate {
+/// The paths of a certificate and its key.
+pub struct CertificateFiles {
+    /// Absolute path of the certificate.
     pub chain: PathBuf,
+    /// Absolute path of the private key.
     pub key: PathBuf,
 }
 
-/// The certificate in `folder`, made if there is none.
-pub fn ensure(folder: &Path) -> Result<Certificate, String> {
-    let place = |error: io::Error| format!("no certificate could be put into {}: {error}", folder.display());
-    fs::create_dir_all(folder).map_err(place)?;
-    let folder = folder.canonicalize().map_err(place)?;
-    let certificate = Certificate { chain: folder.join("cert.pem"), key: folder.join("key.pem") };
-    match (certificate.chain.exists(), certificate.key.exists()) {
-        (true, true) => {}
-        (false, false) => make(&certificate)
-            .map_err(|error| format!("no certificate could be made in {}: {error}", folder.display()))?,
-        (true, false) => {
-            return Err(format!(
-                "{} has a cert.pem but no key.pem: add the key, or remove the certificate to have both made",
-                folder.display()
-            ));
-        }
-        (false, true) => {
-            return Err(format!(
-                "{} has a key.pem but no cert.pem: add the certificate, or remove the key to have both made",
-                folder.display()
-            ));
-        }
+/// Returns the certificate in `folder`; makes one where there is neither certificate nor key.
+pub fn ensure(folder: &Path) -> Result<CertificateFiles, DevError> {
+    let (absolute, files) = prepare(folder)
+        .map_err(|source| DevError::MakeCertificate { folder: folder.to_owned(), source: source.into() })?;
+    match (files.chain.exists(), files.key.exists()) {
+        (true, true) => Ok(files),
+        (false, false) => match make(&files) {
+            Ok(()) => Ok(files),
+            Err(source) => Err(DevError::MakeCertificate { folder: absolute, source }),
+        },
+        (true, false) => Err(DevError::HalfCertificate { folder: absolute, present: "cert.pem", absent: "key.pem" }),
+        (false, true) => Err(DevError::HalfCertificate { folder: absolute, present: "key.pem", absent: "cert.pem" }),
     }
-    Ok(certificate)
 }
 
-fn make(certificate: &Certificate) -> Result<(), Box<dyn std::error::Error>> {
+/// Creates the folder; returns its absolute path and those of the files in it.
+fn prepare(folder: &Path) -> io::Result<(PathBuf, CertificateFiles)> {
+    fs::create_dir_all(folder)?;
+    let folder = folder.canonicalize()?;
+    let files = CertificateFiles { chain: folder.join("cert.pem"), key: folder.join("key.pem") };
+    Ok((folder, files))
+}
+
+fn make(files: &CertificateFiles) -> Result<(), Box<dyn Error + Send + Sync>> {
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "cachefront development");
-    // Not an authority: strict clients refuse a server that shows an authority's certificate.
+    // Strict clients refuse a server that presents the certificate of an authority.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate()?;
-    write(&certificate.key, 0o600, &key.serialize_pem())?;
-    write(&certificate.chain, 0o644, &params.self_signed(&key)?.pem())?;
+    write(&files.key, 0o600, &key.serialize_pem())?;
+    write(&files.chain, 0o644, &params.self_signed(&key)?.pem())?;
     Ok(())
 }
 

@@ -1,21 +1,27 @@
 //! The settings of a development session: a `setup.config` with fresh secrets.
 
-use super::{certificate::Certificate, local_redis::RedisGroup};
+use super::{certificate::CertificateFiles, error::DevError, redis::RedisGroup};
 use crate::{
-    server::{self, Listeners},
+    server::{self, BindError, Listeners},
     settings::{self, Settings, SettingsProblems},
 };
-use std::{fmt::Write, fs, io, path::PathBuf};
+use std::{fmt::Write, fs, path::PathBuf};
 
+/// Everything that a person needs to use the session.
 pub struct DevSession {
+    /// API key of the only client.
     pub api_key: String,
+    /// Path of the certificate.
     pub certificate: PathBuf,
+    /// Path of the settings file.
     pub config: PathBuf,
+    /// Port of the service.
     pub port: u16,
+    /// Port of probes, metrics and console.
     pub admin_port: u16,
 }
 
-/// The ports that are open.
+/// The numbers of the open ports.
 #[derive(Clone, Copy)]
 pub struct Ports {
     service: u16,
@@ -25,20 +31,31 @@ pub struct Ports {
 /// Threads that serve in a session.
 const WORKERS: usize = 2;
 
-/// Opens `port`, and for the admin port the next one, or any that is free where that is taken.
-pub fn listen(port: u16) -> Result<(Listeners, Ports), String> {
-    let with_admin = |admin_port| server::bind_on(([127, 0, 0, 1], port), ([127, 0, 0, 1], admin_port), WORKERS);
+/// Opens `port` for the service and the next one for the admin port, or any free one where that is taken.
+pub fn listen(port: u16) -> Result<(Listeners, Ports), BindError> {
     let next = if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) };
-    // Which of the two ports was at fault shows when only the first can still be.
-    let listeners =
-        with_admin(next).or_else(|_| with_admin(0)).map_err(|problem| problem.replace("(PORT)", "(--port)"))?;
+    // The second attempt fails only because of the service's port.
+    let listeners = bind(port, next).or_else(|_| bind(port, 0)).map_err(named_by_argument)?;
     let ports = Ports { service: listeners.service_address.port(), admin: listeners.admin_address.port() };
     Ok((listeners, ports))
 }
 
+fn bind(port: u16, admin_port: u16) -> Result<Listeners, BindError> {
+    server::bind_on(([127, 0, 0, 1], port), ([127, 0, 0, 1], admin_port), WORKERS)
+}
+
+/// Names the argument of `cachefront dev` in place of the option of a settings file.
+fn named_by_argument(error: BindError) -> BindError {
+    match error {
+        BindError::PortTaken { port, .. } => BindError::PortTaken { port, option: "--port" },
+        BindError::PortPrivileged { port, .. } => BindError::PortPrivileged { port, option: "--port" },
+        other => other,
+    }
+}
+
 impl DevSession {
     /// Writes the settings file into the folder of `redis`.
-    pub fn new(redis: &RedisGroup, certificate: &Certificate, ports: Ports) -> io::Result<Self> {
+    pub fn new(redis: &RedisGroup, certificate: &CertificateFiles, ports: Ports) -> Result<Self, DevError> {
         let api_key = settings::new_api_key();
         let config = redis.folder().join("setup.config");
         let mut text = String::from("; Made by `cachefront dev`; gone when it stops.\n[redis]\nkey_expire_secs=600\n");
@@ -57,7 +74,7 @@ impl DevSession {
             settings::new_sealing_key(),
             std::env::var("CACHEFRONT_LOG").unwrap_or_else(|_| "warn".to_owned()),
         );
-        fs::write(&config, text)?;
+        fs::write(&config, text).map_err(DevError::WriteSettings)?;
         Ok(Self {
             api_key,
             certificate: certificate.chain.clone(),
@@ -67,7 +84,7 @@ impl DevSession {
         })
     }
 
-    /// The settings as written; the environment stays out of it.
+    /// Reads the settings as they were written; the environment does not count.
     pub fn settings(&self) -> Result<Settings, SettingsProblems> {
         settings::load_with(&self.config, [])
     }

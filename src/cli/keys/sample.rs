@@ -1,64 +1,66 @@
-//! `cachefront keys sample`
+//! `cachefront keys sample`: draws random keys and counts them by pattern.
 
 mod summary;
 
-use super::{LookArgs, chain, connected};
+use super::{InspectArgs, connected};
 use crate::{
     cli::{
         Failure, print,
-        table::{Column, Side, shown, table},
+        table::{Column, Side, escaped, table},
     },
     store::{KeySample, Store, StoreError},
-    types::{Deadline, Key},
+    types::{Deadline, Key, error_chain},
 };
 use clap::Args;
 use serde_json::{Value, json};
 use std::{borrow::Cow, time::Duration};
 use summary::Summary;
 
-/// How long a shard may take, from connecting to the last answer.
+/// Time for one shard, from connecting to the last answer.
 const SHARD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long those who know the nodes may take to name them.
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for sentinels or cluster nodes to name the nodes.
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 const ABOUT: &str = "\
-PATTERN      keys with what differs folded away: <n> for digits, <uuid>, <hex> for 8 or more places
-KEYS, SHARE  of those drawn
-SIZE, LEFT   bytes and time until they expire: of the one in the middle, and the most there is
-FOR EVER     how many never expire
+PATTERN      the key with its variable parts replaced: <n> for digits, <uuid>, <hex> for 8 or more hex digits
+KEYS, SHARE  number and share of the drawn keys
+SIZE, LEFT   bytes and time until the key expires: the median, and the maximum (MOST)
+FOR EVER     number of keys that never expire
 
 Nothing is changed. A replica is asked where there is one, otherwise the master, with RANDOMKEY, which is
-cheap. A key that is drawn twice counts once, so a small shard shows fewer than asked for. An ACL user of
-Redis needs `+randomkey +dbsize +type +strlen +getrange` for this, besides what the service needs.";
+cheap. A key that is drawn twice counts once, so a small shard shows fewer keys than requested. An ACL user
+of Redis needs `+randomkey +dbsize +type +strlen +getrange` for this, besides what the service needs.";
 
+/// Arguments of `cachefront keys sample`.
 #[derive(Args)]
 #[command(after_help = ABOUT)]
 pub struct SampleArgs {
-    /// Keys to draw on each shard
+    /// Draw this many keys on each shard
     #[arg(long, value_name = "KEYS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// Patterns to show; the rest is counted together
+    /// Show this many patterns; the others are counted together
     #[arg(long, value_name = "PATTERNS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
     #[command(flatten)]
-    look: LookArgs,
+    inspect: InspectArgs,
 }
 
-/// What came of each shard, by name.
-type Sampled = Vec<(String, Result<Option<KeySample>, StoreError>)>;
+/// The sample of each shard, by name; `None` for a shard that has no nodes any more.
+type ShardSamples = Vec<(String, Result<Option<KeySample>, StoreError>)>;
 
+/// Prints the sampled shards and the patterns of their keys.
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
-    let settings = args.look.settings()?;
-    let namespace = args.look.namespace(&settings)?;
-    if args.look.client.is_some() && namespace.is_none() {
-        return Err(Failure::usage("this client has no namespace: its keys can't be told from others"));
+    let settings = args.inspect.settings()?;
+    let namespace = args.inspect.namespace(&settings)?;
+    if args.inspect.client.is_some() && namespace.is_none() {
+        return Err(Failure::usage("this client has no namespace, so its keys cannot be told from those of others"));
     }
     let count = usize::try_from(args.count).unwrap_or(usize::MAX);
     let sampled = connected(&settings, async |store: &Store| sample(store, count).await)?;
     let failed = sampled.iter().find_map(|(_, sample)| sample.as_ref().err());
     let prefix = namespace.map(|namespace| format!("{}:", namespace.name()));
     let summary = Summary::new(sampled.iter().flat_map(|(_, sample)| keys(sample)), prefix.as_deref());
-    if args.look.json {
+    if args.inspect.json {
         let shards: Vec<Value> = sampled.iter().map(shard_document).collect();
         let document = json!({ "shards": shards, "patterns": summary.documents(args.top.into()) });
         print(format!("{document:#}\n"))?;
@@ -72,14 +74,14 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
         let rows: Vec<_> = sampled.iter().map(shard_row).collect();
         print(format!("{}\n{}", table(&columns, &rows), summary.text(args.top.into(), failed.is_none())))?;
     }
-    failed.map_or(Ok(()), |error| Err(Failure::general(chain(error))))
+    failed.map_or(Ok(()), |error| Err(Failure::caused(error)))
 }
 
-/// Shard by shard, so that no more than one node is kept busy.
-async fn sample(store: &Store, count: usize) -> Sampled {
-    // Any key will do: in a Redis Cluster it is all slots that become known.
+/// Samples one shard after the other, so that no more than one node is busy.
+async fn sample(store: &Store, count: usize) -> ShardSamples {
+    // Any key serves: in a Redis Cluster, all slots become known at once.
     if let Ok(key) = Key::new(Cow::Borrowed("any")) {
-        store.known(&key.within(None), Deadline::within(ASK_TIMEOUT)).await;
+        store.known(&key.within(None), Deadline::within(DISCOVERY_TIMEOUT)).await;
     }
     let mut sampled = Vec::new();
     for shard in store.health() {
@@ -96,7 +98,7 @@ fn keys(
 }
 
 fn shard_row((name, sample): &(String, Result<Option<KeySample>, StoreError>)) -> Vec<String> {
-    let mut row = vec![shown(name)];
+    let mut row = vec![escaped(name)];
     row.extend(match sample {
         Ok(Some(sample)) => [sample.node.to_string(), sample.keys.to_string(), sample.drawn.len().to_string()],
         _ => ["no answer".to_owned(), "-".to_owned(), "-".to_owned()],
@@ -109,7 +111,7 @@ fn shard_document((name, sample): &(String, Result<Option<KeySample>, StoreError
         Ok(Some(sample)) => {
             json!({ "shard": name, "node": sample.node.to_string(), "keys": sample.keys, "drawn": sample.drawn.len() })
         }
-        Ok(None) => json!({ "shard": name, "problem": "it is gone" }),
-        Err(error) => json!({ "shard": name, "problem": chain(error) }),
+        Ok(None) => json!({ "shard": name, "problem": "the shard does not exist any more" }),
+        Err(error) => json!({ "shard": name, "problem": error_chain(error) }),
     }
 }

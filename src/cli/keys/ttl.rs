@@ -1,31 +1,32 @@
-//! `cachefront keys ttl KEY…`
+//! `cachefront keys ttl KEY…`: shows what is stored under keys.
 
-use super::{LookArgs, chain, connected, keys};
+use super::{InspectArgs, connected, parse_keys};
 use crate::{
     cli::{
         Failure, print,
-        table::{Column, Side, shown, table},
+        table::{Column, Side, escaped, table},
     },
     store::{InspectedKey, Store, StoreError},
-    types::{Address, Deadline, FullKey},
+    types::{Address, Deadline, FullKey, error_chain},
 };
 use clap::Args;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long all of it may take, from connecting to the last answer.
+/// Time for the whole command, from connecting to the last answer.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 const ABOUT: &str = "\
 KIND  text (a string, readable by every Redis client), envelope (other JSON), sealed (encrypted),
-      bytes (stored by another program), or Redis's own name for what is no string
-SIZE  in bytes, as it lies in Redis
-LEFT  until it expires, or \"for ever\"
+      bytes (stored by another program), or Redis's own name for a type that is no string
+SIZE  bytes of the value in Redis
+LEFT  time until the key expires, or \"for ever\"
 
-The master is asked, or a replica where that does not answer. Of values only the first bytes are read.
+The master is asked, or a replica where the master does not answer. Only the first bytes of values are read.
 An ACL user of Redis needs `+type +strlen +getrange` for this, besides what the service needs.";
 
+/// Arguments of `cachefront keys ttl`.
 #[derive(Args)]
 #[command(after_help = ABOUT)]
 pub struct TtlArgs {
@@ -33,23 +34,26 @@ pub struct TtlArgs {
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
     #[command(flatten)]
-    look: LookArgs,
+    inspect: InspectArgs,
 }
 
-type Looked = Result<(Address, Option<InspectedKey>), StoreError>;
+/// The node that answered and the key as it stores it; `None` where the key does not exist.
+type Inspected = Result<(Address, Option<InspectedKey>), StoreError>;
 
+/// Prints kind, size and time to live of each key.
 pub fn run(args: &TtlArgs) -> Result<(), Failure> {
-    let settings = args.look.settings()?;
-    let keys = keys(&args.keys)?;
-    let namespace = args.look.namespace(&settings)?;
+    let settings = args.inspect.settings()?;
+    let keys = parse_keys(&args.keys)?;
+    let namespace = args.inspect.namespace(&settings)?;
     let full_keys: Vec<FullKey<'_>> = keys.iter().map(|key| key.within(namespace)).collect();
-    let looked = connected(&settings, async |store: &Store| {
+    let inspected = connected(&settings, async |store: &Store| {
         let deadline = Deadline::within(TIMEOUT);
         join_all(full_keys.iter().map(|key| store.inspect_key(key, deadline))).await
     })?;
-    let found = full_keys.iter().zip(&looked);
-    if args.look.json {
-        let documents = found.zip(&keys).map(|((full, looked), key)| document(key.as_str(), full, looked)).collect();
+    let found = full_keys.iter().zip(&inspected);
+    if args.inspect.json {
+        let documents =
+            found.zip(&keys).map(|((full_key, inspected), key)| document(key.as_str(), full_key, inspected)).collect();
         print(format!("{:#}\n", Value::Array(documents)))?;
     } else {
         let columns = [
@@ -59,30 +63,29 @@ pub fn run(args: &TtlArgs) -> Result<(), Failure> {
             Column("SIZE", Side::Right),
             Column("LEFT", Side::Right),
         ];
-        let rows: Vec<_> = found.map(|(key, looked)| row(key, looked)).collect();
+        let rows: Vec<_> = found.map(|(key, inspected)| row(key, inspected)).collect();
         print(table(&columns, &rows))?;
     }
-    let failed = looked.iter().find_map(|looked| looked.as_ref().err());
-    failed.map_or(Ok(()), |error| Err(Failure::general(chain(error))))
+    let failed = inspected.iter().find_map(|inspected| inspected.as_ref().err());
+    failed.map_or(Ok(()), |error| Err(Failure::caused(error)))
 }
 
-fn row(key: &FullKey<'_>, looked: &Looked) -> Vec<String> {
-    let dash = || "-".to_owned();
-    let (node, kind, bytes, left) = match looked {
-        Err(_) => (dash(), "not known".to_owned(), dash(), dash()),
-        Ok((node, None)) => (node.to_string(), "no such key".to_owned(), dash(), dash()),
-        Ok((node, Some(stored))) => (
+fn row(key: &FullKey<'_>, inspected: &Inspected) -> Vec<String> {
+    let [node, kind, bytes, left] = match inspected {
+        Err(_) => ["-", "not known", "-", "-"].map(str::to_owned),
+        Ok((node, None)) => [&node.to_string(), "no such key", "-", "-"].map(str::to_owned),
+        Ok((node, Some(stored))) => [
             node.to_string(),
             stored.kind.name().to_owned(),
-            stored.bytes.map_or_else(dash, |bytes| bytes.to_string()),
-            stored.ttl.map_or_else(|| "for ever".to_owned(), left),
-        ),
+            stored.bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string()),
+            stored.ttl.map_or_else(|| "for ever".to_owned(), format_ttl),
+        ],
     };
-    vec![shown(key.as_str()), node, kind, bytes, left]
+    vec![escaped(key.as_str()), node, kind, bytes, left]
 }
 
-/// A time as people say it: the two largest units.
-pub fn left(ttl: Duration) -> String {
+/// Formats a time to live with its two largest units.
+pub fn format_ttl(ttl: Duration) -> String {
     let secs = ttl.as_secs();
     match secs {
         0 => format!("{} ms", ttl.as_millis()),
@@ -93,10 +96,10 @@ pub fn left(ttl: Duration) -> String {
     }
 }
 
-fn document(key: &str, full_key: &FullKey<'_>, looked: &Looked) -> Value {
+fn document(key: &str, full_key: &FullKey<'_>, inspected: &Inspected) -> Value {
     let mut document = json!({ "key": key, "full_key": full_key.as_str() });
-    match looked {
-        Err(error) => document["problem"] = json!(chain(error)),
+    match inspected {
+        Err(error) => document["problem"] = json!(error_chain(error)),
         Ok((node, stored)) => {
             document["node"] = json!(node.to_string());
             document["found"] = json!(stored.is_some());

@@ -2,7 +2,7 @@
 
 use super::{connections, load, read, serve, until_ready, write};
 use crate::harness::{Cluster, eventually};
-use cachefront::cli::dev::local_redis::RedisProcess;
+use crate::local_redis::RedisProcess;
 use serde_json::json;
 use std::process::Command;
 

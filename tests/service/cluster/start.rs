@@ -66,16 +66,20 @@ async fn a_cluster_with_a_password_is_served_and_a_key_is_located() {
         );
         std::fs::write(&config, text).expect("it is written");
         let mut program = Command::new(env!("CARGO_BIN_EXE_cachefront"));
-        let output = program.args(["locate", "foo", "--config"]).arg(&config).output().expect("it runs");
+        let output =
+            program.args(["keys", "locate", "foo", "--json", "--config"]).arg(&config).output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a text");
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), found[0].clone(), text(output.stderr))
     };
-    let (status, out, err) = locate(&cluster.section());
+    let (status, found, err) = locate(&cluster.section());
     let owner = cluster.node(cluster.owner("foo")).address.to_string();
-    assert_eq!((status, out.starts_with("slot=12182 shard=10922-16383 ")), (Some(0), true), "{out}{err}");
-    assert!(out.contains(&format!("master={owner} ")), "{out}");
-    let (status, out, err) = locate("[redis]\ncluster=127.0.0.1:1\n");
-    assert_eq!((status, out.as_str()), (Some(1), "slot=12182 master=unknown replica=unknown\n"), "{err}");
+    assert_eq!(status, Some(0), "{found}{err}");
+    assert_eq!(json!([found["slot"], found["shard"], found["master"]]), json!([12182, "10922-16383", owner]));
+    let (status, found, err) = locate("[redis]\ncluster=127.0.0.1:1\n");
+    assert_eq!(status, Some(1), "{err}");
+    let nodes = json!([found["slot"], found["shard"], found["master"], found["replica"]]);
+    assert_eq!(nodes, json!([12182, null, null, null]));
     assert!(err.contains("the nodes of the cluster cannot be asked"), "{err}");
 }
 

@@ -1,11 +1,11 @@
 //! Faults of an instance: it is gone, comes again and again, is set wrongly, or takes too much.
 
 use super::Drill;
+use crate::local_redis::free_port;
 use crate::{
     harness::{API_KEY, Caller, Instance, Place, authority, redis, redis_section},
     rolling::own_place,
 };
-use cachefront::cli::dev::local_redis::free_port;
 use reqwest::Client;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -42,10 +42,7 @@ fn read(number: usize) -> Value {
 }
 
 /// An instance whose only node is behind a proxy.
-async fn behind_proxy(
-    drill: &Drill,
-    options: &str,
-) -> (Instance, Proxy, cachefront::cli::dev::local_redis::RedisGroup) {
+async fn behind_proxy(drill: &Drill, options: &str) -> (Instance, Proxy, crate::local_redis::RedisGroup) {
     let group = redis(1, 0);
     let proxy = Proxy::before(&group.master(0).address);
     let sections = format!("{options}\n[near_cache]\nenabled=false\n[shard:a]\nmaster={}\n", proxy.address);

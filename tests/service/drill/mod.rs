@@ -9,7 +9,7 @@ mod nodes;
 mod rules;
 
 use crate::harness::{Instance, Prometheus, redis};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use futures_util::future::join_all;
 use std::{
     collections::BTreeMap,

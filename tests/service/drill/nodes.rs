@@ -5,7 +5,7 @@ use super::{
     load::{Busy, caller},
 };
 use crate::harness::{Instance, redis, redis_section, settled, start};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
+use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::json;
 
 async fn before(drill: &Drill, group: &RedisGroup) -> Instance {

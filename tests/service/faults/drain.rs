@@ -2,7 +2,7 @@
 
 use super::until_ready;
 use crate::harness::{Answer, Caller, NO_REDIS, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use cachefront::settings::hash_api_key;
 use serde_json::json;
 use std::time::{Duration, Instant};

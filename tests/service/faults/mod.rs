@@ -10,7 +10,7 @@ mod start;
 mod under_load;
 
 use crate::harness::{Answer, Service, eventually};
-use cachefront::cli::dev::local_redis::RedisProcess;
+use crate::local_redis::RedisProcess;
 use std::process::Command;
 
 /// Stops a process from running, without ending it.

@@ -2,7 +2,7 @@
 
 use super::{follow, tell, until_ready};
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use serde_json::json;
 
 async fn service(group: &RedisGroup) -> (Service, Caller) {

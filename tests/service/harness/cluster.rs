@@ -1,7 +1,7 @@
 //! A Redis Cluster of real processes.
 
 use super::PATIENCE;
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
+use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
 
 /// Dropped, it is gone.

@@ -1,7 +1,7 @@
 //! A real `HAProxy` in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
 
 use super::{Caller, Place, authority, eventually, skip};
-use cachefront::cli::dev::local_redis::{RedisGroup, free_port};
+use crate::local_redis::{RedisGroup, free_port};
 use std::{
     fmt::Write,
     path::{Path, PathBuf},

@@ -2,7 +2,7 @@
 
 use super::{API_KEY, authority, eventually};
 use crate::harness::service::JWT_SECRET;
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use std::{
     fs::File,
     path::Path,

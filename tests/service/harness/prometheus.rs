@@ -1,7 +1,7 @@
 //! A real Prometheus that scrapes services, and dies with this process.
 
 use super::{eventually, skip};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use serde_json::{Value, json};
 use std::{
     fs::File,

@@ -2,7 +2,7 @@
 //!
 //! Where one is missing, the test is skipped and says so; where the environment variable `CI` is `true`, it fails.
 
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup};
+use crate::local_redis::{Layout, RedisGroup};
 use std::path::Path;
 
 /// Reports that the calling test is skipped for this reason, or fails it in CI.

@@ -1,7 +1,8 @@
 //! Real sentinels that watch a group, and die with this process.
 
 use super::{PATIENCE, eventually};
-use cachefront::{cli::dev::local_redis::RedisGroup, types::Address};
+use crate::local_redis::RedisGroup;
+use cachefront::types::Address;
 use std::{
     fmt::Write as _,
     io::{self, BufRead, BufReader, Write as _},

@@ -1,8 +1,8 @@
 //! A running service.
 
 use super::{API_KEY, Caller, PATIENCE, authority, redis};
+use crate::local_redis::RedisGroup;
 use cachefront::{
-    cli::dev::local_redis::RedisGroup,
     server::{self, ReloadTrigger, Server, Shutdown},
     settings,
 };

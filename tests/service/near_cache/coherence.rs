@@ -9,7 +9,7 @@
 
 use super::KEPT;
 use crate::harness::{Caller, Service, eventually, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
+use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use std::{

@@ -3,7 +3,7 @@
 mod coherence;
 
 use crate::harness::{Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
+use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 
 mod failover;
 
+use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use crate::{
     faults::until_ready,
     harness::{
@@ -9,7 +10,6 @@ use crate::{
         redis_speaks_tls, start,
     },
 };
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -238,8 +238,8 @@ async fn a_wrong_name_is_said() {
     assert!(seen.contains(&200) && seen.contains(&503), "{seen:?}");
 }
 
-/// Runs `cachefront locate` with these settings; its status and what it printed.
-fn locate(sections: &str, key: &str) -> (Option<i32>, String, String) {
+/// Runs `cachefront keys locate` with these settings; returns its status, its row for the key and its errors.
+fn locate(sections: &str, key: &str) -> (Option<i32>, Vec<String>, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let files = authority().issue(folder.path(), "service");
     let text = format!(
@@ -250,9 +250,11 @@ fn locate(sections: &str, key: &str) -> (Option<i32>, String, String) {
     let path = folder.path().join("setup.config");
     std::fs::write(&path, text).expect("the settings are written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_cachefront"));
-    let output = command.arg("locate").arg("--config").arg(&path).arg(key).output().expect("it runs");
+    let output = command.args(["keys", "locate"]).arg("--config").arg(&path).arg(key).output().expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("a text");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let out = text(output.stdout);
+    let row = out.lines().nth(1).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    (output.status.code(), row, text(output.stderr))
 }
 
 #[tokio::test]
@@ -260,10 +262,11 @@ async fn locate_asks_the_sentinels() {
     let group = redis(1, 1);
     let sentinels = Sentinels::start(&group, 2);
     let (master, replica) = (&group.master(0).address, &group.replicas(0)[0].address);
-    let found = locate(&sentinels.section(), "k");
-    assert_eq!(found, (Some(0), format!("shard=a master={master} replica={replica}\n"), String::new()));
-    let (status, out, err) = locate("[redis]\nsentinels=127.0.0.1:1\n[shard:a]\nsentinel_master=m\n", "k");
-    assert_eq!((status, out.as_str()), (Some(1), "shard=a master=unknown replica=unknown\n"));
+    let expected = ["k", "a", &master.to_string(), &replica.to_string()].map(str::to_owned).to_vec();
+    assert_eq!(locate(&sentinels.section(), "k"), (Some(0), expected, String::new()));
+    let (status, row, err) = locate("[redis]\nsentinels=127.0.0.1:1\n[shard:a]\nsentinel_master=m\n", "k");
+    assert_eq!(status, Some(1));
+    assert_eq!(row, ["k", "a", "unknown", "unknown"]);
     assert!(err.contains("no sentinel has answered yet"), "{err}");
 }
 

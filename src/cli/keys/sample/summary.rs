@@ -1,9 +1,9 @@
-//! Keys that were drawn, counted by pattern.
+//! Drawn keys, counted by pattern.
 
 use crate::{
     cli::{
-        keys::ttl::left,
-        table::{Column, Side, shown, table},
+        keys::ttl::format_ttl,
+        table::{Column, Side, escaped, table},
     },
     store::InspectedKey,
     types::pattern,
@@ -11,26 +11,28 @@ use crate::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-/// All patterns, the most frequent first.
+/// The patterns of all drawn keys.
 pub struct Summary {
+    /// The most frequent pattern comes first.
     patterns: Vec<(String, PatternGroup)>,
     keys: usize,
 }
 
-/// Keys of one pattern.
+/// The keys of one pattern.
 #[derive(Default)]
 struct PatternGroup {
     keys: usize,
     kinds: BTreeMap<String, usize>,
-    /// Those of strings.
+    /// Sizes of the values that are strings.
     bytes: Vec<u64>,
-    /// Those of keys that expire.
+    /// Remaining times of the keys that expire.
     ttls: Vec<Duration>,
+    /// Number of keys that never expire.
     for_ever: usize,
 }
 
 impl Summary {
-    /// `prefix`: leaves out all keys that do not begin so.
+    /// Counts the drawn keys; with a `prefix`, only those that begin with it.
     pub fn new<'a>(drawn: impl Iterator<Item = &'a (Vec<u8>, InspectedKey)>, prefix: Option<&str>) -> Self {
         let mut groups: BTreeMap<String, PatternGroup> = BTreeMap::new();
         let mut keys = 0;
@@ -49,10 +51,10 @@ impl Summary {
         Self { patterns, keys }
     }
 
-    /// `whole`: every shard has answered.
-    pub fn text(&self, top: usize, whole: bool) -> String {
+    /// Formats the `top` most frequent patterns; `complete` says that every shard has answered.
+    pub fn text(&self, top: usize, complete: bool) -> String {
         if self.keys == 0 {
-            return if whole { "No keys.\n".to_owned() } else { String::new() };
+            return if complete { "No keys.\n".to_owned() } else { String::new() };
         }
         let columns = [
             Column("PATTERN", Side::Left),
@@ -76,42 +78,39 @@ impl Summary {
     }
 
     fn row(&self, pattern: &str, group: &PatternGroup) -> Vec<String> {
-        let dash = || "-".to_owned();
         let kinds: Vec<String> = match group.kinds.len() {
             1 => group.kinds.keys().cloned().collect(),
             _ => group.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect(),
         };
-        let size = |bytes: Option<&u64>| bytes.map_or_else(dash, ToString::to_string);
-        let time = |ttl: Option<&Duration>| ttl.map_or_else(dash, |ttl| left(*ttl));
         vec![
-            shown(pattern),
+            escaped(pattern),
             group.keys.to_string(),
             format!("{} %", (group.keys * 100 + self.keys / 2) / self.keys),
             kinds.join(", "),
-            size(middle(&group.bytes)),
-            size(group.bytes.last()),
-            time(middle(&group.ttls)),
-            time(group.ttls.last()),
+            format_size(median(&group.bytes)),
+            format_size(group.bytes.last()),
+            format_time(median(&group.ttls)),
+            format_time(group.ttls.last()),
             group.for_ever.to_string(),
         ]
     }
 
+    /// Returns the `top` most frequent patterns as JSON.
     pub fn documents(&self, top: usize) -> Vec<Value> {
-        let ms = |ttl: Option<&Duration>| ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        let document = |(pattern, group): &(String, PatternGroup)| {
-            json!({
-                "pattern": pattern,
-                "keys": group.keys,
-                "kinds": group.kinds,
-                "bytes_median": middle(&group.bytes),
-                "bytes_max": group.bytes.last(),
-                "ttl_ms_median": ms(middle(&group.ttls)),
-                "ttl_ms_max": ms(group.ttls.last()),
-                "for_ever": group.for_ever,
-            })
-        };
-        self.patterns.iter().take(top).map(document).collect()
+        self.patterns.iter().take(top).map(|(pattern, group)| group.document(pattern)).collect()
     }
+}
+
+fn format_size(bytes: Option<&u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn format_time(ttl: Option<&Duration>) -> String {
+    ttl.map_or_else(|| "-".to_owned(), |ttl| format_ttl(*ttl))
+}
+
+fn millis(ttl: Option<&Duration>) -> Option<u64> {
+    ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl PatternGroup {
@@ -127,9 +126,22 @@ impl PatternGroup {
         self.bytes.sort_unstable();
         self.ttls.sort_unstable();
     }
+
+    fn document(&self, pattern: &str) -> Value {
+        json!({
+            "pattern": pattern,
+            "keys": self.keys,
+            "kinds": self.kinds,
+            "bytes_median": median(&self.bytes),
+            "bytes_max": self.bytes.last(),
+            "ttl_ms_median": millis(median(&self.ttls)),
+            "ttl_ms_max": millis(self.ttls.last()),
+            "for_ever": self.for_ever,
+        })
+    }
 }
 
-/// Of values in order.
-fn middle<T>(values: &[T]) -> Option<&T> {
+/// Returns the median of sorted values.
+fn median<T>(values: &[T]) -> Option<&T> {
     values.get(values.len() / 2)
 }

@@ -3,7 +3,7 @@
 use super::super::{signal, until_ready_at};
 use super::{BRIEF, FAULT};
 use crate::harness::{Instance, Load, Traffic, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
 /// Longer than the service's deadline.

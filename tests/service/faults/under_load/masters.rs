@@ -3,7 +3,7 @@
 use super::super::{follow, tell};
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, pause, promote, resume, under_load, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis};
-use cachefront::cli::dev::local_redis::{RedisGroup, RedisProcess};
+use crate::local_redis::{RedisGroup, RedisProcess};
 
 #[tokio::test]
 async fn a_master_that_is_killed_fails_writes_until_a_replica_is_promoted() {

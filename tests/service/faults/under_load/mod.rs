@@ -12,7 +12,7 @@ mod states;
 
 use super::{pause, promote, resume, until_ready};
 use crate::harness::{Load, Service, Traffic, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
 /// How long a fault lasts.

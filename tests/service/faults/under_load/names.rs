@@ -2,7 +2,7 @@
 
 use super::super::{promote, until_ready_at};
 use crate::harness::{Instance, Load, Traffic, eventually, skip, start};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
+use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::process::Command;
 
 const NAME: &str = "redis.cachefront.test";

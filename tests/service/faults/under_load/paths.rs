@@ -2,7 +2,7 @@
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, settled};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
 /// Long enough that a cut falls into the middle of a value.

@@ -1,7 +1,7 @@
 //! Replicas that die or hang while they are read.
 
 use super::{BRIEF, FAULT, pause, resume, under_load, until_ready};
-use cachefront::cli::dev::local_redis::RedisProcess;
+use crate::local_redis::RedisProcess;
 
 #[tokio::test]
 async fn a_replica_that_is_killed_fails_no_request() {

@@ -2,7 +2,7 @@
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Sentinels, Service, Traffic, redis, redis_section, settled};
-use cachefront::cli::dev::local_redis::RedisGroup;
+use crate::local_redis::RedisGroup;
 
 const ALL: [usize; 3] = [0, 1, 2];
 

@@ -3,7 +3,7 @@
 use super::super::tell;
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, under_load, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis, redis_section, settled, start};
-use cachefront::cli::dev::local_redis::{Layout, RedisGroup, RedisProcess};
+use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::time::Duration;
 
 /// Nodes that take their time to load their file, and look up from it for questions.

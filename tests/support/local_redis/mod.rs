@@ -1,15 +1,16 @@
 //! Real Redis processes on this machine that never outlive this one, however it ends.
 //!
-//! They run in a process group of their own, together with a small shell that waits for the end of a pipe whose
-//! other end only this process holds. When this process ends, even by SIGKILL, the pipe ends, and the shell removes
-//! the folder and kills its group.
+//! The processes run in a group of their own, together with a small shell that waits for the end of a pipe. Only this
+//! process holds the other end of the pipe. When this process ends, even by SIGKILL, the pipe ends, and the shell
+//! removes the folder and kills its group.
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
 mod keeper;
 mod node;
 
 pub use node::{RedisProcess, free_port};
 
-use crate::types::Address;
+use cachefront::types::Address;
 use keeper::Keeper;
 use node::Starter;
 use std::{
@@ -22,10 +23,12 @@ use tempfile::TempDir;
 
 const HOST: &str = "127.0.0.1";
 
-/// What to start.
+/// The number and the arguments of the nodes to start.
 #[derive(Clone, Debug)]
 pub struct Layout {
+    /// Number of masters.
     pub shards: usize,
+    /// Number of replicas of each master.
     pub replicas: usize,
     /// Password of every node; empty for none.
     pub password: String,
@@ -39,10 +42,10 @@ impl Default for Layout {
     }
 }
 
-/// Masters with their replicas; dropped, they are gone.
+/// Masters with their replicas; all of them end on drop.
 pub struct RedisGroup {
     masters: Vec<RedisProcess>,
-    /// By shard.
+    /// The replicas of each shard.
     replicas: Vec<Vec<RedisProcess>>,
     layout: Layout,
     starter: Starter,
@@ -75,16 +78,17 @@ impl RedisGroup {
         Ok(group)
     }
 
+    /// Returns the folder of the processes, which is removed with them.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Password of every node; empty for none.
+    /// Returns the password of every node; it is empty where there is none.
     pub fn password(&self) -> &str {
         &self.layout.password
     }
 
-    /// Name, master and replicas of each shard.
+    /// Returns the name, the master and the replicas of each shard.
     pub fn shards(&self) -> impl Iterator<Item = (String, &Address, Vec<&Address>)> {
         let names = ('a'..).map(String::from);
         self.masters.iter().zip(&self.replicas).zip(names).map(|((master, replicas), name)| {
@@ -92,15 +96,17 @@ impl RedisGroup {
         })
     }
 
+    /// Returns the master of a shard.
     pub fn master(&self, shard: usize) -> &RedisProcess {
         &self.masters[shard]
     }
 
+    /// Returns the replicas of a shard.
     pub fn replicas(&self, shard: usize) -> &[RedisProcess] {
         &self.replicas[shard]
     }
 
-    /// Starts one more node as the layout's are, with further arguments; it belongs to no shard.
+    /// Starts one more node with the arguments of the layout and further ones; the node belongs to no shard.
     pub fn add(&self, arguments: &[&str]) -> Result<RedisProcess, String> {
         let whole = |port: u16| {
             let all = self.usual_arguments(port).into_iter().chain(arguments.iter().copied().map(str::to_owned));
@@ -109,8 +115,8 @@ impl RedisGroup {
         self.start_node((HOST, None), &whole)
     }
 
-    /// Starts a redis-server on an address of this machine, on a free port where none is given, with the arguments
-    /// for that port, which are all that it gets.
+    /// Starts a redis-server on an address of this machine with exactly the arguments that are returned for its port.
+    /// Where no port is given, a free one is chosen.
     pub fn start_node(
         &self,
         place: (&str, Option<u16>),
@@ -119,19 +125,19 @@ impl RedisGroup {
         RedisProcess::start(&self.starter, place, arguments)
     }
 
-    /// Starts any other program that is to end with this group.
+    /// Starts any other program in the process group, so that it ends with the group.
     pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
         command.process_group(self.keeper.group()).spawn()
     }
 
-    /// What every node is started with.
+    /// Returns the arguments that every node gets.
     pub fn usual_arguments(&self, port: u16) -> Vec<String> {
         let port = port.to_string();
         let rdb = format!("{port}.rdb");
         let folder = self.folder.path().to_string_lossy();
         let mut arguments = vec!["--port", &port, "--bind", HOST, "--daemonize", "no", "--save", "", "--appendonly"];
         arguments.extend(["no", "--repl-diskless-sync-delay", "0"]);
-        // What a replica was sent is not to be found by its next start.
+        // A replica that is started again must not find the data that its master sent before.
         arguments.extend(["--rdb-del-sync-files", "yes"]);
         arguments.extend(["--dir", &folder, "--dbfilename", &rdb, "--loglevel", "warning"]);
         let password = &self.layout.password;
@@ -148,7 +154,8 @@ impl Drop for RedisGroup {
     }
 }
 
-/// redis-server or valkey-server: `CACHEFRONT_REDIS_SERVER`, the one that `make` unpacked, or one in `PATH`.
+/// Finds redis-server or valkey-server: `CACHEFRONT_REDIS_SERVER`, else a program in `PATH`, else the one that `make`
+/// unpacked.
 fn find_server() -> Result<PathBuf, String> {
     if let Some(named) = std::env::var_os("CACHEFRONT_REDIS_SERVER") {
         return Ok(named.into());

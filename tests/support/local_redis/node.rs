@@ -1,6 +1,6 @@
-//! One Redis process, and a few words with it.
+//! One Redis process.
 
-use crate::types::Address;
+use cachefront::types::Address;
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -13,32 +13,36 @@ use std::{
 };
 use tokio::net::TcpSocket;
 
-/// How long a process may take to answer, and replicas to be online. Takes 0.3 s on an idle machine.
+/// Time for a process to answer, and for replicas to come online. An idle machine needs 0.3 s.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Another program may take a port between the moment it is found free and Redis's start.
 const PORT_TRIES: usize = 5;
 
-/// What all processes of a group have in common.
+/// The parameters that all processes of a group share.
 pub struct Starter {
+    /// Path of the Redis program.
     pub server: PathBuf,
+    /// Number of the process group that every process joins.
     pub process_group: i32,
-    /// Of every node; empty for none.
+    /// Password of every node; empty for none.
     pub password: String,
 }
 
-/// One process.
+/// A Redis process that is killed on drop.
 pub struct RedisProcess {
+    /// Address of the node.
     pub address: Address,
-    /// How it was started, so that it can be started again.
+    /// The command of the process, for [`RedisProcess::start_again`].
     command: Mutex<Command>,
     process: Mutex<Child>,
-    /// Holds the port while the process is gone, so that nobody else is taken for it.
+    /// Holds the port while the process is down, so that no other program takes it.
     port: Mutex<Option<TcpSocket>>,
     password: String,
 }
 
 impl RedisProcess {
+    /// Starts a process and waits until it answers.
     pub fn start(
         starter: &Starter,
         (host, port): (&str, Option<u16>),
@@ -84,7 +88,7 @@ impl RedisProcess {
         answer(&mut reader)
     }
 
-    /// The value of a field of `INFO`.
+    /// Returns the value of a field of `INFO`.
     pub fn info(&self, field: &str) -> Option<String> {
         let info = self.ask("INFO everything").ok()?;
         info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
@@ -93,13 +97,13 @@ impl RedisProcess {
     /// Ends the process at once, as `kill -9` does.
     pub fn kill(&self) {
         let mut process = self.process();
-        // It may be gone already, which is what is wanted.
+        // It may have ended already.
         let _killed = process.kill();
         let _reaped = process.wait();
         *self.port.lock().unwrap_or_else(PoisonError::into_inner) = self.hold_port();
     }
 
-    /// The port, bound and not listened on. Where that fails the port is free for others, as it was without.
+    /// Binds the port without listening on it. A failure leaves the port free for others.
     fn hold_port(&self) -> Option<TcpSocket> {
         let address = SocketAddr::new(self.address.host.parse().ok()?, self.address.port);
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.ok()?;
@@ -108,7 +112,7 @@ impl RedisProcess {
         Some(socket)
     }
 
-    /// Starts the process again after [`Node::kill`], empty, on the same port.
+    /// Starts the process again after [`RedisProcess::kill`], empty, on the same port.
     pub fn start_again(&self) -> Result<(), String> {
         drop(self.port.lock().unwrap_or_else(PoisonError::into_inner).take());
         let spawned = self.command.lock().unwrap_or_else(PoisonError::into_inner).spawn();
@@ -116,6 +120,7 @@ impl RedisProcess {
         self.wait_until_up()
     }
 
+    /// Returns the number of the process.
     pub fn process_id(&self) -> u32 {
         self.process().id()
     }
@@ -130,12 +135,13 @@ impl RedisProcess {
             if let Ok(Some(status)) = self.process().try_wait() {
                 return Some(Err(format!("redis-server ended at once ({status})")));
             }
-            // Asked for its process id, so that no other program on this port is taken for it.
+            // The process id tells it apart from another program on the same port.
             (self.info("process_id").as_deref() == Some(&id)).then_some(Ok(()))
         })
         .unwrap_or_else(|| Err("redis-server did not answer in time".to_owned()))
     }
 
+    /// Waits until so many replicas are connected and synchronised.
     pub fn wait_for_replicas(&self, replicas: usize) -> Result<(), String> {
         let online = || {
             self.ask("INFO replication")
@@ -158,12 +164,12 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
         if let Some(found) = look() {
             return Some(found);
         }
-        sleep(LOOK_EVERY);
+        sleep(POLL_INTERVAL);
     }
     None
 }
 
-/// A port that nobody listens on now.
+/// Returns a port on which nobody listens now.
 pub fn free_port(host: &str) -> io::Result<u16> {
     Ok(TcpListener::bind((host, 0))?.local_addr()?.port())
 }

@@ -1,4 +1,4 @@
-//! The shell that ends Redis when this process has ended.
+//! A shell that ends Redis when this process has ended.
 
 use std::{
     io,
@@ -9,16 +9,18 @@ use std::{
 
 const SCRIPT: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
 
-/// The shell that outlives this process just long enough.
+/// The shell that leads the process group and outlives this process for a moment.
 pub struct Keeper(Child);
 
 impl Keeper {
+    /// Starts the shell; it removes `folder` in the end.
     pub fn start(folder: &Path) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, "sh"]).arg(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().map(Self)
     }
 
+    /// Returns the process group that the Redis processes join.
     pub fn group(&self) -> i32 {
         i32::try_from(self.0.id()).unwrap_or_default()
     }
