@@ -4,6 +4,7 @@
 # it, and checks that nothing is left. Needs root and a mount namespace, so that all mounts end with this script.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 package=$1
 limit_secs=600
 wait_secs=30
@@ -29,9 +30,7 @@ check_unit() {
 for tool in curl openssl redis-server python3; do
     command -v "$tool" > /dev/null || skip "$tool is missing"
 done
-command -v debootstrap > /dev/null ||
-    env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap > /dev/null 2>&1 ||
-    skip "debootstrap is missing and could not be installed"
+command -v debootstrap > /dev/null || apt_install debootstrap || skip "debootstrap is missing and could not be installed"
 if [ -z "${CACHEFRONT_IN_NAMESPACE:-}" ]; then
     unshare --mount true 2> /dev/null || skip "there is no permission for a mount namespace"
     # Its mounts end with its last process.
