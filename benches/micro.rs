@@ -115,7 +115,7 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
 fn counted_read(bencher: Bencher<'_, '_>) {
     let (metrics, node) = (Metrics::default(), Histogram::default());
     bencher.bench(|| {
-        let mut measured = metrics.requests.start(Kind::Unread);
+        let mut measured = metrics.requests.start(Kind::Unparsed);
         metrics.tokens.count(Lookup::Hit);
         let start = Instant::now();
         node.observe(start.elapsed());

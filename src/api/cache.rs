@@ -54,12 +54,12 @@ pub async fn cache(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    let mut measured = state.metrics.requests.start(Kind::Unread);
+    let mut measured = state.metrics.requests.start(Kind::Unparsed);
     let mut sync = SyncTokenHeader::default();
     let mut response = run(&state, &id, &mut sync, &mut measured, request).await.unwrap_or_else(|problem| {
         problem.log(&state.failures, &id);
         measured.outcome = problem.outcome();
-        if measured.kind == Kind::Unread {
+        if measured.kind == Kind::Unparsed {
             measured.kind = request_metrics::kind_of(&problem);
         }
         problem.into_response()

@@ -22,7 +22,7 @@ pub fn service(state: Arc<AppState>) -> HttpService {
 /// Returns the endpoint that a path belongs to.
 fn endpoint(path: &str) -> Endpoint {
     match path {
-        cache::PATH => Endpoint { kind: Kind::Unread, span: Some("POST /cache"), methods: "POST" },
+        cache::PATH => Endpoint { kind: Kind::Unparsed, span: Some("POST /cache"), methods: "POST" },
         login::PATH => Endpoint { kind: Kind::Login, span: Some("POST /login"), methods: "POST" },
         path if openapi::is_path(path) => Endpoint::page(Kind::Docs),
         path => Endpoint::page(probes::kind(path).unwrap_or(Kind::Other)),

@@ -91,8 +91,8 @@ impl NearValues {
         let counts = self.counters();
         let lookups = [(Lookup::Hit, &counts.hits), (Lookup::Miss, &counts.misses)];
         page.counter(&names::NEAR_LOOKUPS, lookups.map(|(label, count)| ([label.name()], count.load(Relaxed))))?;
-        page.counter(&names::NEAR_KEPT, [([], counts.inserted.load(Relaxed))])?;
-        page.counter(&names::NEAR_FORGOTTEN, [([], counts.invalidated.load(Relaxed))])?;
+        page.counter(&names::NEAR_INSERTED, [([], counts.inserted.load(Relaxed))])?;
+        page.counter(&names::NEAR_INVALIDATED, [([], counts.invalidated.load(Relaxed))])?;
         let (entries, bytes) = self.size();
         page.gauge(&names::NEAR_ENTRIES, [([], entries)])?;
         page.gauge(&names::NEAR_BYTES, [([], bytes)])

@@ -4,7 +4,7 @@ use super::{Cache, CacheError, Read, Reply};
 use crate::{
     sealing::{self, OpenError},
     store::Freshness,
-    telemetry::{metrics::Opening, traces},
+    telemetry::{metrics::OpenOutcome, traces},
     types::{Deadline, FullKey, Value},
 };
 use std::sync::Arc;
@@ -54,9 +54,9 @@ impl Cache {
         let opened = sealing::open(self.keyring.as_ref(), key, stored);
         if is_sealed {
             self.metrics.opened.count(match &opened {
-                Ok(_) => Opening::Opened,
-                Err(OpenError::UnknownKey) => Opening::UnknownKey,
-                Err(OpenError::NotAuthentic) => Opening::NotAuthentic,
+                Ok(_) => OpenOutcome::Opened,
+                Err(OpenError::UnknownKey) => OpenOutcome::UnknownKey,
+                Err(OpenError::NotAuthentic) => OpenOutcome::NotAuthentic,
             });
         }
         opened.map_err(CacheError::DoesNotOpen)

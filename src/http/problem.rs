@@ -137,7 +137,7 @@ impl Problem {
         match (self.0.code, self.0.status) {
             ("overloaded", _) => Outcome::Overloaded,
             ("write_unconfirmed", _) => Outcome::WriteUnconfirmed,
-            ("value_does_not_open", _) => Outcome::ValueDoesNotOpen,
+            ("value_does_not_open", _) => Outcome::DecryptionFailed,
             (_, StatusCode::UNAUTHORIZED) => Outcome::Unauthorized,
             (_, StatusCode::FORBIDDEN) => Outcome::Forbidden,
             (_, StatusCode::TOO_MANY_REQUESTS) => Outcome::RateLimited,

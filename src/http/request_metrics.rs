@@ -13,7 +13,7 @@ pub fn kind(command: &Command<'_>) -> Kind {
 
 /// Of the command that a problem is about.
 pub fn kind_of(problem: &Problem) -> Kind {
-    problem.command().and_then(CommandName::parse).map_or(Kind::Unread, Kind::from)
+    problem.command().and_then(CommandName::parse).map_or(Kind::Unparsed, Kind::from)
 }
 
 pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {

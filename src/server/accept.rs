@@ -35,7 +35,7 @@ pub struct IdleTimeoutAcceptor<A> {
 
 impl<A> IdleTimeoutAcceptor<A> {
     pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counts: ConnectionCounters) -> Self {
-        counts.of_port().most.store(connections_max as u64, Relaxed);
+        counts.of_port().limit.store(connections_max as u64, Relaxed);
         Self { inner, places: Arc::new(Semaphore::new(connections_max)), idle_timeout, counts }
     }
 }

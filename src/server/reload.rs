@@ -140,7 +140,11 @@ impl Reloader {
         self.seen = files;
         let applied = loaded.and_then(|(settings, tls)| self.apply(settings, tls));
         let counted = &self.targets.app.metrics.settings;
-        counted.note(if applied.is_ok() { metrics::Reload::Applied } else { metrics::Reload::Refused });
+        counted.record_reload(if applied.is_ok() {
+            metrics::ReloadOutcome::Applied
+        } else {
+            metrics::ReloadOutcome::Refused
+        });
         if let Err(problem) = applied {
             tracing::warn!(problem, "the changed settings are not used; the service goes on with those it has");
             let text = "changed settings are not used, for there is something wrong with them; the log says what";

@@ -42,7 +42,7 @@ fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardReading]) -> fmt::R
     let gauges: [(_, fn(&ShardHealth) -> usize); 5] = [
         (&names::SHARD_READABLE, |health| usize::from(health.can_read())),
         (&names::SHARD_WRITABLE, |health| usize::from(health.master_up)),
-        (&names::SHARD_CONTESTED, |health| usize::from(health.split_brain)),
+        (&names::SHARD_SPLIT_BRAIN, |health| usize::from(health.split_brain)),
         (&names::SHARD_REPLICAS, |health| health.replicas),
         (&names::SHARD_REPLICAS_READABLE, |health| health.replicas_up),
     ];

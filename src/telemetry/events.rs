@@ -1,4 +1,4 @@
-//! What happened lately that an operator wants to know: the last few things that the log said as well, for the console.
+//! The latest events that an operator wants to know about, for the console. Each of them is in the log as well.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -7,37 +7,52 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// The oldest ones go when there are more.
+/// Maximum number of events that are kept; the oldest ones are dropped.
 pub const EVENTS_MAX: usize = 100;
 
+/// The kind of an event.
+///
+/// The serialized names are part of the console's JSON, which instances of other releases read, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// The service serves from now on.
+    /// The service started and accepts requests.
     Started,
-    /// Writes go to another master.
+    /// A shard has another master; writes go to that one.
     Promotion,
-    /// Two nodes call themselves master.
-    Contested,
-    Lost,
-    Back,
-    /// Shards or nodes came or went, or those who know them are not heard.
+    /// Two nodes of one shard report the role of master.
+    #[serde(rename = "contested")]
+    SplitBrain,
+    /// The connection to a node was lost, or could not be opened.
+    #[serde(rename = "lost")]
+    NodeLost,
+    /// The connection to a lost node is open again.
+    #[serde(rename = "back")]
+    NodeConnected,
+    /// Shards or nodes were added or removed, or no sentinel answers.
     Topology,
+    /// A reload of the settings took effect.
     ReloadApplied,
+    /// A reload of the settings was refused; the previous settings stay in use.
     ReloadRefused,
+    /// The service stops: requests in flight finish.
     Draining,
+    /// The service began to refuse requests because of overload.
     OverloadBegan,
+    /// The overload is over.
     OverloadEnded,
 }
 
+/// One event, which may have happened several times in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Milliseconds since 1970; of several the last.
+    /// Time of the last occurrence, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The kind of the event.
     pub kind: EventKind,
     /// A sentence for people. It names nodes and shards, never a key or a secret.
     pub text: String,
-    /// How often it happened in a row.
+    /// Number of occurrences in a row.
     pub times: u32,
 }
 
@@ -46,7 +61,7 @@ pub struct Event {
 pub struct Events(Mutex<VecDeque<Event>>);
 
 impl Events {
-    /// To be called where it is logged; never while a request waits for it.
+    /// Adds an event. It takes a lock, so no code that serves a request calls it.
     pub fn record(&self, kind: EventKind, text: impl Into<String>) {
         let event = Event { at_ms: now_ms(), kind, text: text.into(), times: 1 };
         let mut events = self.events();
@@ -61,7 +76,7 @@ impl Events {
         events.push_back(event);
     }
 
-    /// The latest first.
+    /// Returns the events, the latest first.
     pub fn list(&self) -> Vec<Event> {
         self.events().iter().rev().cloned().collect()
     }
@@ -71,10 +86,10 @@ impl Events {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the time in milliseconds since 1970.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -82,15 +97,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_ones_are_kept_and_what_repeats_is_one() {
+    fn the_last_events_are_kept_and_repetitions_are_one_event() {
         let events = Events::default();
         for number in 0..2 * EVENTS_MAX {
-            events.record(EventKind::Lost, format!("node {number}"));
-            events.record(EventKind::Lost, format!("node {number}"));
+            events.record(EventKind::NodeLost, format!("node {number}"));
+            events.record(EventKind::NodeLost, format!("node {number}"));
         }
         let list = events.list();
         assert_eq!(list.len(), EVENTS_MAX);
         assert_eq!((list[0].text.as_str(), list[0].times), ("node 199", 2));
         assert_eq!(list[EVENTS_MAX - 1].text, "node 100");
+    }
+
+    #[test]
+    fn the_names_of_kinds_in_json_are_those_of_earlier_releases() {
+        let kinds = [EventKind::SplitBrain, EventKind::NodeLost, EventKind::NodeConnected, EventKind::ReloadApplied];
+        let json = serde_json::to_string(&kinds).expect("kinds are JSON");
+        assert_eq!(json, r#"["contested","lost","back","reload_applied"]"#);
     }
 }

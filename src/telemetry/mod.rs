@@ -1,4 +1,4 @@
-//! What the process says about itself: logs, on standard error, metrics, traces, and the last events.
+//! Logs (on standard error), metrics, traces and the latest events of the process.
 
 pub mod events;
 pub mod metrics;
@@ -17,11 +17,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// Of the logs that run.
+/// A handle on the filter of the log, with which a reload changes `LOG_LEVEL`.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Starts logging for the whole process, and traces where somebody gets them: the server is to export those. A second
-/// call, as in tests, changes nothing.
+/// Starts the log of the process, and traces if a collector is configured: the server exports those. A second call, as
+/// in tests, changes nothing.
 pub fn start(settings: &Settings) -> Traces {
     let service = &settings.service;
     let (filter, handle) = reload::Layer::new(filter(service));
@@ -38,25 +38,25 @@ pub fn start(settings: &Settings) -> Traces {
     let is_span_of_trace = filter_fn(|metadata| metadata.is_span() && metadata.target() == traces::TARGET);
     let spans = traces.layer().map(|layer| layer.with_filter(is_span_of_trace.with_max_level_hint(LevelFilter::INFO)));
     let started = tracing_subscriber::registry().with(logs).with(spans).try_init();
-    // An error means that logging runs already.
+    // An error means that the log was started before.
     if started.is_err() {
         return Traces::default();
     }
-    let _first = FILTER.set(handle);
+    let _is_first = FILTER.set(handle);
     traces.switch_on();
     traces
 }
 
-/// Lets the logs that run follow another `LOG_LEVEL`.
+/// Changes `LOG_LEVEL` of the running log.
 pub fn set_level(service: &ServiceConfig) {
     if let Some(handle) = FILTER.get() {
-        // It fails only when the logs are gone.
-        let _followed = handle.reload(filter(service));
+        // An error means that the log has ended.
+        let _reloaded = handle.reload(filter(service));
     }
 }
 
-/// Spans are for traces; the log would repeat them with every line.
+/// Returns the filter for `LOG_LEVEL`. It leaves out the spans of traces, which the log would repeat in every line.
 fn filter(service: &ServiceConfig) -> EnvFilter {
-    let none: Directive = format!("{}=off", traces::TARGET).parse().expect("a directive");
-    EnvFilter::builder().parse_lossy(&service.log_level).add_directive(none)
+    let no_spans: Directive = format!("{}=off", traces::TARGET).parse().expect("a directive");
+    EnvFilter::builder().parse_lossy(&service.log_level).add_directive(no_spans)
 }

@@ -29,12 +29,12 @@ pub async fn run(node: Arc<Node>, number: usize) {
             Ok((connection, addresses)) => {
                 log_connected(&node);
                 if was_lost {
-                    record_event(&node, number, EventKind::Back, "is connected again");
+                    record_event(&node, number, EventKind::NodeConnected, "is connected again");
                 }
                 let connection = Arc::new(connection);
                 let end = use_until_ended(&node, number, &connection, &addresses).await;
                 end.log(&node);
-                record_event(&node, number, EventKind::Lost, end.text());
+                record_event(&node, number, EventKind::NodeLost, end.text());
                 (failed_before, was_lost) = (false, true);
                 if connection.age() >= SETTLED {
                     backoff = BACKOFF_MIN;
@@ -46,7 +46,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
                 wait = with_jitter(backoff);
                 log_failure(&node, &error, wait, failed_before);
                 if !was_lost {
-                    record_event(&node, number, EventKind::Lost, "cannot be connected to");
+                    record_event(&node, number, EventKind::NodeLost, "cannot be connected to");
                 }
                 (failed_before, was_lost) = (true, true);
                 node.set_connection_state(number, ConnectionState::Down);

@@ -152,12 +152,12 @@ impl Redirector<'_> {
         }
         let (to, shard, asking) = match redirection {
             Some(Redirection::Moved { slot, to }) => {
-                self.context.metrics.redirections.count(metrics::Redirection::Moved);
+                self.context.metrics.redirections.count(metrics::RedirectionKind::Moved);
                 let shard = self.cluster.on_moved(slot, &to, &node);
                 (to, shard, false)
             }
             Some(Redirection::Ask { to }) => {
-                self.context.metrics.redirections.count(metrics::Redirection::Ask);
+                self.context.metrics.redirections.count(metrics::RedirectionKind::Ask);
                 let shard = self.cluster.shard_of(&to);
                 (to, shard, true)
             }

@@ -119,7 +119,7 @@ impl Shard {
             let master = members.master().map(|master| master.address.to_string());
             tracing::warn!(shard = &*self.name(), master, "two nodes call themselves master; one of them is used");
             let text = format!("shard {}: two nodes call themselves master; one of them is used", self.name());
-            self.events().record(EventKind::Contested, text);
+            self.events().record(EventKind::SplitBrain, text);
         }
         decision.split_brain = contested;
     }

@@ -1,10 +1,10 @@
-//! docs/metrics.md, written from the lists of metrics and of labels' values.
+//! A test that writes docs/metrics.md from the lists of metrics and of labels' values, and compares it.
 
 use super::{
-    count::BOUNDS_US,
+    counter::BOUNDS_US,
     labels::{
-        Fallback, Kind, Label, LinkState, Listener, Login, Lookup, NodeFailure, NodeRole, Opening, Outcome,
-        Redirection, Reload, Shed,
+        Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole, OpenOutcome, Outcome,
+        RedirectionKind, ReloadOutcome, Shed,
     },
     names::{ALL, Metric, MetricKind},
 };
@@ -12,16 +12,18 @@ use std::{fmt::Write, fs, path::Path, time::Duration};
 
 const HEAD: &str = "# Metrics
 
-Made from the lists in `src/telemetry/metrics/` by `make docs`; edit those.
+`make docs` generates this page from the lists in `src/telemetry/metrics/`. Change the lists, not the page.
 
-`GET /metrics` on the admin port (plain HTTP, 127.0.0.1:9091; `ADMIN_HOST` lets Prometheus reach it) answers in the
-OpenMetrics text format to whoever accepts `application/openmetrics-text`, as Prometheus does, else in the older text
-format. Names begin with `cachefront_`, or with `process_` as everywhere; units end them. Counters begin at 0 with the
-process. No label holds a key, a client or anything else that a caller sends: their values are the shards, nodes and
-workers that there are, and the lists below. What goes away, such as a node that a reload removed, is shown no more.
+`GET /metrics` on the admin port (plain HTTP, 127.0.0.1:9091) returns all metrics. `ADMIN_HOST` makes the port reachable
+for Prometheus. The response is in the OpenMetrics text format if the request accepts `application/openmetrics-text`, as
+Prometheus does; else it is in the older text format of Prometheus.
+
+Names begin with `cachefront_`, or with `process_` for the usual metrics of a process, and end with their unit. Counters
+start at 0 with the process. Labels never hold a key, a client or other input of a caller. Their values are the configured
+shards, nodes and workers, and the lists below. The rows of a node that a reload removed are no longer shown.
 ";
 
-/// The whole page.
+/// Returns the whole page.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("\n| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
@@ -37,16 +39,17 @@ fn page() -> String {
         BOUNDS_US.iter().map(|bound| Duration::from_micros(*bound).as_secs_f64().to_string()).collect();
     let _ = write!(
         page,
-        "\n`success` and `not_found` are what is wanted; `too_few_replicas` is a WRITE that only fewer replicas have than it\n\
-         asked for, `cancelled` a request whose caller went away. `unavailable`, `overloaded`, `write_unconfirmed`,\n\
-         `deadline_passed`, `out_of_memory`, `value_does_not_open` and `internal_error` are the service's errors, the others\n\
-         the callers'. [status-codes.md](status-codes.md) tells more.\n\n\
-         Buckets of histograms end at {} seconds.\n",
+        "\n`success` and `not_found` are the normal outcomes. `too_few_replicas` is a WRITE that reached fewer replicas than it\n\
+         asked for. `cancelled` is a request whose caller went away. `unavailable`, `overloaded`, `write_unconfirmed`,\n\
+         `deadline_passed`, `out_of_memory`, `decryption_failed` and `internal_error` are errors of the service; all others\n\
+         are errors of the caller. [status-codes.md](status-codes.md) explains them.\n\n\
+         The buckets of histograms end at {} seconds.\n",
         bounds.join(", ")
     );
     page
 }
 
+/// Returns the row of a metric in the table.
 fn row(metric: &Metric) -> String {
     let kind = match metric.kind {
         MetricKind::Counter => "counter",
@@ -58,10 +61,12 @@ fn row(metric: &Metric) -> String {
     format!("| `{}` | {kind} | {} | {}. |", metric.name, labels.join(", "), metric.help)
 }
 
+/// Returns the names of a label's values.
 fn names<L: Label>() -> Vec<&'static str> {
     L::ALL.iter().map(|label| label.name()).collect()
 }
 
+/// Returns the labels with fixed values: name, metrics that have it, values.
 fn values() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
     let mut endpoints: Vec<_> = Kind::ALL.iter().map(|kind| kind.endpoint()).collect();
     endpoints.dedup();
@@ -71,21 +76,21 @@ fn values() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("endpoint", "requests", endpoints),
         ("command", "requests, commands (no `batch`)", commands),
         ("outcome", "requests, commands", names::<Outcome>()),
-        ("outcome", "logins", names::<Login>()),
-        ("outcome", "looks for a token, near cache", names::<Lookup>()),
-        ("outcome", "sealed values", names::<Opening>()),
-        ("outcome", "reloads", names::<Reload>()),
+        ("outcome", "logins", names::<LoginOutcome>()),
+        ("outcome", "lookups of tokens and in the near cache", names::<Lookup>()),
+        ("outcome", "sealed values", names::<OpenOutcome>()),
+        ("outcome", "reloads", names::<ReloadOutcome>()),
         ("cause", "sheds", names::<Shed>()),
         ("cause", "fallbacks", names::<Fallback>()),
         ("cause", "failures of nodes", names::<NodeFailure>()),
-        ("kind", "redirections", names::<Redirection>()),
+        ("kind", "redirections", names::<RedirectionKind>()),
         ("state", "nodes", names::<LinkState>()),
         ("role", "nodes", names::<NodeRole>()),
         ("listener", "connections", names::<Listener>()),
     ]
 }
 
-/// With `CACHEFRONT_WRITE_DOCS` set, as `make docs` does, the page is written instead.
+/// Compares the page with the lists; if `CACHEFRONT_WRITE_DOCS` is set, as by `make docs`, writes the page first.
 #[test]
 fn the_documentation_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");

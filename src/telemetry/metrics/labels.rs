@@ -1,14 +1,16 @@
-//! The values of labels. They are fixed lists: nothing that a caller sends becomes one.
+//! The values of the metrics' labels. They are fixed lists: nothing that a caller sends becomes the value of a label.
 
 use crate::types::CommandName;
 
-/// A label whose values are known.
+/// A label with a fixed list of values.
 pub trait Label: Copy + 'static {
+    /// All values, in the order of the documentation.
     const ALL: &'static [Self];
 
+    /// Returns the value as metrics show it.
     fn name(self) -> &'static str;
 
-    /// Its place in [`Label::ALL`].
+    /// Returns the position of the value in [`Label::ALL`].
     fn position(self) -> usize;
 }
 
@@ -33,34 +35,35 @@ macro_rules! label {
 }
 
 label!(
-    /// What a request or one of its commands came to.
+    /// The outcome of a request or of one of its commands.
     Outcome {
         Success = "success",
-        /// READ or DELETE of a key that is not there.
+        /// A READ or DELETE found no such key.
         NotFound = "not_found",
-        /// A WRITE is on the master, but on fewer replicas than it asked for.
+        /// A WRITE reached the master, but fewer replicas than it asked for.
         TooFewReplicas = "too_few_replicas",
-        /// Malformed, too large, of another type, or of nothing that there is.
+        /// The request is malformed or too large, or names a path, method or type that the service does not have.
         ClientError = "client_error",
         Unauthorized = "unauthorized",
         Forbidden = "forbidden",
         RateLimited = "rate_limited",
-        /// Refused at once, because there is too much to do.
+        /// The service refused the request at once because of its load.
         Overloaded = "overloaded",
         Unavailable = "unavailable",
-        /// A change was sent and nobody knows whether it was made.
+        /// A change was sent to Redis, and its result is not known.
         WriteUnconfirmed = "write_unconfirmed",
         DeadlinePassed = "deadline_passed",
         OutOfMemory = "out_of_memory",
-        ValueDoesNotOpen = "value_does_not_open",
+        /// A sealed value cannot be decrypted.
+        DecryptionFailed = "decryption_failed",
         InternalError = "internal_error",
-        /// The caller went away before there was an answer.
+        /// The caller closed the connection or stream before the response.
         Cancelled = "cancelled",
     }
 );
 
 impl Outcome {
-    /// True if it is the service that failed, and not its caller.
+    /// Returns true if the outcome is a failure of the service and not an error of its caller.
     pub fn is_failure(self) -> bool {
         match self {
             Self::Overloaded
@@ -68,7 +71,7 @@ impl Outcome {
             | Self::WriteUnconfirmed
             | Self::DeadlinePassed
             | Self::OutOfMemory
-            | Self::ValueDoesNotOpen
+            | Self::DecryptionFailed
             | Self::InternalError => true,
             Self::Success
             | Self::NotFound
@@ -83,14 +86,14 @@ impl Outcome {
 }
 
 label!(
-    /// What a request is: an endpoint and, of `/cache`, a command.
+    /// The kind of a request: its endpoint and, on `/cache`, its command.
     Kind {
         Read = "read",
         Write = "write",
         Delete = "delete",
         Batch = "batch",
-        /// Of `/cache`, refused before it was known what it is.
-        Unread = "none",
+        /// A request to `/cache` that was refused before its body was parsed.
+        Unparsed = "none",
         Login = "login",
         Version = "version",
         Healthz = "healthz",
@@ -113,111 +116,113 @@ impl From<CommandName> for Kind {
 }
 
 impl Kind {
+    /// Returns the value of the label `endpoint`.
     pub fn endpoint(self) -> &'static str {
         if self.is_of_cache() { "cache" } else { self.name() }
     }
 
-    /// `none` where there is no command.
+    /// Returns the value of the label `command`; `none` for a request without a command.
     pub fn command(self) -> &'static str {
         if self.is_of_cache() { self.name() } else { "none" }
     }
 
+    /// Returns true for a request to `/cache`.
     pub(super) fn is_of_cache(self) -> bool {
-        matches!(self, Self::Read | Self::Write | Self::Delete | Self::Batch | Self::Unread)
+        matches!(self, Self::Read | Self::Write | Self::Delete | Self::Batch | Self::Unparsed)
     }
 }
 
 label!(
-    /// Why a request was refused at once.
+    /// The cause of a request's refusal under load.
     Shed {
-        /// As many requests as are allowed are being worked on.
+        /// The limit on concurrent requests is reached.
         Requests = "requests",
-        /// The bodies of all requests together take the memory that they may.
+        /// The limit on the memory for bodies of requests is reached.
         Memory = "memory",
-        /// As many commands as are allowed wait for a node.
+        /// The limit on commands in flight to a node is reached.
         Node = "node",
     }
 );
 
 label!(
-    /// Why a read was answered by another node than the one its key is drawn to.
+    /// The cause of a read's answer from another node than the preferred one of its key.
     Fallback {
-        /// That one was asked and failed.
+        /// The preferred node was asked and failed.
         Failed = "failed",
-        /// That one was known to be unreadable.
+        /// The preferred node was known to be unreadable.
         Unreadable = "unreadable",
-        /// That one may lack a change that the reader is to see.
+        /// The preferred node may lack a change that the read must see.
         NotFresh = "not_fresh",
-        /// That one was slow, and a second one faster.
+        /// The preferred node was slow, and the hedged read answered first.
         Slow = "slow",
     }
 );
 
 label!(
-    /// Where a node of a Redis Cluster sent an operation.
-    Redirection { Moved = "moved", Ask = "ask", }
+    /// The kind of a redirection by a node of a Redis Cluster.
+    RedirectionKind { Moved = "moved", Ask = "ask", }
 );
 
 label!(
-    /// What came of a sealed value that was read.
-    Opening { Opened = "opened", UnknownKey = "unknown_key", NotAuthentic = "not_authentic", }
+    /// The outcome of opening a sealed value that was read.
+    OpenOutcome { Opened = "opened", UnknownKey = "unknown_key", NotAuthentic = "not_authentic", }
 );
 
 label!(
-    /// What came of looking for a token among those that were verified before.
+    /// The outcome of a lookup in a cache of this process: that of verified tokens or the near cache.
     Lookup { Hit = "hit", Miss = "miss", }
 );
 
 label!(
-    /// What came of a login.
-    Login {
+    /// The outcome of a login.
+    LoginOutcome {
         Success = "success",
         Refused = "refused",
-        /// Malformed, shed, or given up by its caller.
+        /// The login was malformed, refused under load, or abandoned by its caller.
         Failed = "failed",
     }
 );
 
 label!(
-    /// What came of reading the settings anew.
-    Reload { Applied = "applied", Refused = "refused", }
+    /// The outcome of a reload of the settings.
+    ReloadOutcome { Applied = "applied", Refused = "refused", }
 );
 
 label!(
-    /// What became of a span.
-    Exported {
+    /// The outcome of the export of a span.
+    SpanOutcome {
         Sent = "sent",
-        /// Too many waited to be sent.
+        /// The queue of spans was full.
         Dropped = "dropped",
-        /// The collector did not take it.
+        /// The collector did not accept the span.
         Failed = "failed",
     }
 );
 
 label!(
-    /// The ports.
+    /// A port that the service listens on.
     Listener { Service = "service", Admin = "admin", }
 );
 
 label!(
-    /// Why a node did not do what it was asked.
+    /// The cause of a node's failure to execute a command.
     NodeFailure {
         NotConnected = "not_connected",
         Lost = "lost",
         TimedOut = "timed_out",
         Busy = "busy",
-        /// It answered with an error, to a command that was sent alone.
+        /// The node answered a command that was sent alone with an error.
         Answered = "answered",
         Unexpected = "unexpected",
     }
 );
 
 label!(
-    /// Whether there is a connection to a node.
+    /// The state of the connection to a node.
     LinkState { Up = "up", Connecting = "connecting", Down = "down", }
 );
 
 label!(
-    /// A node's part in its shard.
+    /// The role of a node in its shard.
     NodeRole { Master = "master", Replica = "replica", }
 );

@@ -1,26 +1,26 @@
-//! What is counted, and how it is shown.
+//! The metrics of the service and their text formats.
 //!
-//! What happens is counted where it happens, in the atomics of [`Metrics`], of which each service has its own. How
-//! things are (connections, roles, memory) is not kept current for anybody: it is looked at when `/metrics` is asked.
+//! Code that does something counts it in the atomics of [`Metrics`], of which each service has its own. States, such as
+//! connections, roles and memory, are read when a scrape asks for them.
 
-mod count;
+mod counter;
 #[cfg(test)]
 mod document;
 mod labels;
 pub mod names;
-mod page;
 mod process;
 mod requests;
 mod runtime;
+mod writer;
 
-pub use count::{Buckets, Counter, Counters, Histogram, quantile_us};
+pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
 pub use labels::{
-    Exported, Fallback, Kind, Label, LinkState, Listener, Login, Lookup, NodeFailure, NodeRole, Opening, Outcome,
-    Redirection, Reload, Shed,
+    Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole, OpenOutcome, Outcome,
+    RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
 };
-pub use page::{Exposition, MetricsWriter};
 pub use process::write as write_process;
 pub use requests::{RequestMetrics, RequestTimer, Tally};
+pub use writer::{Exposition, MetricsWriter};
 
 use super::events::Events;
 use std::{
@@ -33,44 +33,63 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// What one service counts. The store's shards and nodes count for themselves.
+/// The metrics of one service. Shards and nodes have counters of their own.
 #[derive(Default)]
 pub struct Metrics {
+    /// Requests and their commands.
     pub requests: RequestMetrics,
+    /// Requests and commands that were refused because of load.
     pub sheds: Counters<Shed>,
+    /// Lookups in the cache of verified tokens.
     pub tokens: Counters<Lookup>,
+    /// Values that were sealed.
     pub sealed: Counter,
-    pub opened: Counters<Opening>,
+    /// Sealed values that were read.
+    pub opened: Counters<OpenOutcome>,
+    /// Reads that another node than the preferred one answered.
     pub fallbacks: Counters<Fallback>,
+    /// Hedged reads.
     pub hedges: Counter,
+    /// Hedged reads that the second node answered first.
     pub hedges_won: Counter,
+    /// Writes that were sent again after a node refused them.
     pub write_retries: Counter,
-    pub redirections: Counters<Redirection>,
+    /// Redirections of a Redis Cluster that were followed.
+    pub redirections: Counters<RedirectionKind>,
+    /// Loads of the settings.
     pub settings: SettingsMetrics,
-    /// When the certificate ends, in seconds since 1970; 0 if that is not known.
+    /// End of the certificate's validity, in seconds since 1970; 0 if it is not known.
     pub certificate_expiry_secs: AtomicU64,
-    /// What happened that people want to know.
+    /// The latest events, for the console.
     pub events: Arc<Events>,
+    /// Connections of callers, by port.
     ports: [ConnectionMetrics; 2],
-    /// The event loops of the workers, once they run.
+    /// The event loops of the workers; empty until they run.
     pub workers: OnceLock<Vec<Handle>>,
 }
 
-/// The connections to one port.
+/// The metrics of connections to one port.
 #[derive(Default)]
 pub struct ConnectionMetrics {
+    /// Connections that were accepted.
     pub accepted: Counter,
+    /// Accepted connections that were closed.
     pub closed: Counter,
+    /// Connections that were closed at once because of the limit.
     pub refused: Counter,
+    /// TLS handshakes that failed.
     pub handshakes_failed: Counter,
-    /// How many there may be at once.
-    pub most: AtomicU64,
+    /// Maximum number of open connections.
+    pub limit: AtomicU64,
 }
 
-/// The reading of the settings.
+/// The metrics of loading the settings.
 pub struct SettingsMetrics {
-    reloads: Counters<Reload>,
+    /// Reloads by outcome.
+    reloads: Counters<ReloadOutcome>,
+    /// True if the last reload was refused.
     last_refused: AtomicBool,
+    /// Time at which the settings in use were loaded, in seconds since 1970.
     loaded_secs: AtomicU64,
 }
 
@@ -85,63 +104,69 @@ impl Default for SettingsMetrics {
 }
 
 impl SettingsMetrics {
-    /// Notes that settings were read anew, and whether they took effect.
-    pub fn note(&self, reload: Reload) {
-        self.reloads.count(reload);
-        self.last_refused.store(reload == Reload::Refused, Relaxed);
-        if reload == Reload::Applied {
+    /// Records a reload of the settings.
+    pub fn record_reload(&self, outcome: ReloadOutcome) {
+        self.reloads.count(outcome);
+        self.last_refused.store(outcome == ReloadOutcome::Refused, Relaxed);
+        if outcome == ReloadOutcome::Applied {
             self.loaded_secs.store(now_secs(), Relaxed);
         }
     }
 }
 
 impl Metrics {
-    /// Of one port.
+    /// Returns the metrics of the connections to one port.
     pub fn connections(&self, listener: Listener) -> &ConnectionMetrics {
         &self.ports[listener.position()]
     }
 
-    pub fn write(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
-        self.requests.write(page)?;
-        page.counter(&names::TOKEN_CACHE, self.tokens.rows())?;
-        page.counter(&names::SHEDS, self.sheds.rows())?;
-        page.counter(&names::SEALED, [([], self.sealed.get())])?;
-        page.counter(&names::OPENED, self.opened.rows())?;
-        page.counter(&names::FALLBACKS, self.fallbacks.rows())?;
-        page.counter(&names::HEDGES, [([], self.hedges.get())])?;
-        page.counter(&names::HEDGES_WON, [([], self.hedges_won.get())])?;
-        page.counter(&names::RETRIES, [([], self.write_retries.get())])?;
-        page.counter(&names::REDIRECTIONS, self.redirections.rows())?;
-        self.write_connections(page)?;
-        page.counter(&names::RELOADS, self.settings.reloads.rows())?;
-        page.gauge(&names::RELOAD_SUCCESSFUL, [([], u64::from(!self.settings.last_refused.load(Relaxed)))])?;
-        page.gauge(&names::SETTINGS_LOADED, [([], self.settings.loaded_secs.load(Relaxed))])?;
-        runtime::write(page, self.workers.get().map(Vec::as_slice).unwrap_or_default())?;
-        page.info(&names::BUILD, [env!("CARGO_PKG_VERSION")])
+    /// Writes all metrics of the service.
+    pub fn write(&self, writer: &mut MetricsWriter<'_>) -> fmt::Result {
+        self.requests.write(writer)?;
+        writer.counter(&names::TOKEN_CACHE, self.tokens.rows())?;
+        writer.counter(&names::SHEDS, self.sheds.rows())?;
+        writer.counter(&names::SEALED, [([], self.sealed.get())])?;
+        writer.counter(&names::OPENED, self.opened.rows())?;
+        writer.counter(&names::FALLBACKS, self.fallbacks.rows())?;
+        writer.counter(&names::HEDGES, [([], self.hedges.get())])?;
+        writer.counter(&names::HEDGES_WON, [([], self.hedges_won.get())])?;
+        writer.counter(&names::RETRIES, [([], self.write_retries.get())])?;
+        writer.counter(&names::REDIRECTIONS, self.redirections.rows())?;
+        self.write_connections(writer)?;
+        writer.counter(&names::RELOADS, self.settings.reloads.rows())?;
+        writer.gauge(&names::RELOAD_SUCCESSFUL, [([], u64::from(!self.settings.last_refused.load(Relaxed)))])?;
+        writer.gauge(&names::SETTINGS_LOADED, [([], self.settings.loaded_secs.load(Relaxed))])?;
+        runtime::write(writer, self.workers.get().map(Vec::as_slice).unwrap_or_default())?;
+        writer.info(&names::BUILD, [env!("CARGO_PKG_VERSION")])
     }
 
-    fn write_connections(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
+    fn write_connections(&self, writer: &mut MetricsWriter<'_>) -> fmt::Result {
         let expiry = Some(self.certificate_expiry_secs.load(Relaxed)).filter(|secs| *secs > 0);
-        page.gauge(&names::CERTIFICATE_EXPIRY, expiry.map(|secs| ([], secs)))?;
-        let ports = |read: fn(&ConnectionMetrics) -> u64| {
-            Listener::ALL.iter().map(move |listener| ([listener.name()], read(self.connections(*listener))))
-        };
-        page.gauge(&names::CONNECTIONS, ports(ConnectionMetrics::open))?;
-        page.gauge(&names::CONNECTIONS_MAX, ports(|port| port.most.load(Relaxed)))?;
-        page.counter(&names::CONNECTIONS_ACCEPTED, ports(|port| port.accepted.get()))?;
-        page.counter(&names::CONNECTIONS_REFUSED, ports(|port| port.refused.get()))?;
-        page.counter(&names::HANDSHAKES_FAILED, ports(|port| port.handshakes_failed.get()))
+        writer.gauge(&names::CERTIFICATE_EXPIRY, expiry.map(|secs| ([], secs)))?;
+        writer.gauge(&names::CONNECTIONS, self.of_ports(ConnectionMetrics::open))?;
+        writer.gauge(&names::CONNECTIONS_MAX, self.of_ports(|port| port.limit.load(Relaxed)))?;
+        writer.counter(&names::CONNECTIONS_ACCEPTED, self.of_ports(|port| port.accepted.get()))?;
+        writer.counter(&names::CONNECTIONS_REFUSED, self.of_ports(|port| port.refused.get()))?;
+        writer.counter(&names::HANDSHAKES_FAILED, self.of_ports(|port| port.handshakes_failed.get()))
+    }
+
+    /// Reads one number of each port.
+    fn of_ports(&self, read: fn(&ConnectionMetrics) -> u64) -> impl Iterator<Item = ([&'static str; 1], u64)> {
+        Listener::ALL.iter().map(move |listener| ([listener.name()], read(self.connections(*listener))))
     }
 }
 
 impl ConnectionMetrics {
+    /// Returns the number of open connections.
     fn open(&self) -> u64 {
-        // In this order: one that is closed in between must not make the difference negative.
+        // The closed ones are read first, so that a connection that is closed in between does not make the difference
+        // negative.
         let closed = self.closed.get();
         self.accepted.get().saturating_sub(closed)
     }
 }
 
+/// Returns the time in seconds since 1970.
 fn now_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

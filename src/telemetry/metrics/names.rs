@@ -1,20 +1,28 @@
-//! Every metric there is: the one list that `/metrics` and docs/metrics.md share.
+//! The list of all metrics, which `/metrics` and docs/metrics.md share.
 
-/// One metric, with all its labels.
+/// A metric: its name, kind, labels and description.
 #[derive(Debug)]
 pub struct Metric {
-    /// As Prometheus knows it. Units end the name, and `_total` ends a counter's.
+    /// The name in Prometheus. It ends with the unit, and `_total` ends the name of a counter.
     pub name: &'static str,
+    /// The kind of the metric.
     pub kind: MetricKind,
+    /// The names of its labels.
     pub labels: &'static [&'static str],
+    /// The description, without a full stop at its end.
     pub help: &'static str,
 }
 
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
+    /// A number that only grows.
     Counter,
+    /// A number that rises and falls.
     Gauge,
+    /// A distribution of durations.
     Histogram,
+    /// A constant 1 with information in its labels.
     Info,
 }
 
@@ -32,88 +40,89 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 
 macro_rules! metrics {
     ($($constant:ident = $metric:expr;)+) => {
-        $(pub const $constant: Metric = $metric;)+
+        $(#[doc = concat!("The metric `", stringify!($constant), "`.")] pub const $constant: Metric = $metric;)+
 
-        /// In the order in which the documentation shows them.
+        /// All metrics, in the order of the documentation.
         pub const ALL: &[Metric] = &[$($constant,)+];
     };
 }
 
+/// The labels of the metrics of nodes.
 const OF_NODE: &[&str] = &["shard", "node"];
 
 metrics! {
     // Requests
-    REQUEST_DURATION = histogram("cachefront_request_duration_seconds", &["endpoint", "command", "outcome"], "How long requests took, from their head until their answer; `_count` counts them. A batch is one request");
-    COMMANDS = counter("cachefront_commands_total", &["command", "outcome"], "Commands, those of batches included");
+    REQUEST_DURATION = histogram("cachefront_request_duration_seconds", &["endpoint", "command", "outcome"], "Duration of requests, from the end of their head to the response; `_count` is their number. A batch is one request");
+    COMMANDS = counter("cachefront_commands_total", &["command", "outcome"], "Commands, including those in batches");
     LOGINS = counter("cachefront_logins_total", &["outcome"], "Logins");
-    TOKEN_CACHE = counter("cachefront_token_cache_lookups_total", &["outcome"], "Tokens that were (hit) or were not (miss) among those verified before");
-    SHEDS = counter("cachefront_sheds_total", &["cause"], "Requests and commands refused at once, because there is too much to do");
-    IN_PROGRESS = gauge("cachefront_requests_in_progress", &[], "Requests to /cache that are being worked on");
-    REQUESTS_MAX = gauge("cachefront_requests_max", &[], "Requests to /cache that may be worked on at once");
-    BODY_MEMORY = gauge("cachefront_bodies_bytes", &[], "Memory that the bodies of commands take");
-    BODY_MEMORY_MAX = gauge("cachefront_bodies_max_bytes", &[], "Memory that they may take");
+    TOKEN_CACHE = counter("cachefront_token_cache_lookups_total", &["outcome"], "Tokens that were found (hit) or not found (miss) in the cache of verified tokens");
+    SHEDS = counter("cachefront_sheds_total", &["cause"], "Requests and commands that were refused at once because of load");
+    IN_PROGRESS = gauge("cachefront_requests_in_progress", &[], "Requests to /cache in progress");
+    REQUESTS_MAX = gauge("cachefront_requests_max", &[], "Maximum number of requests to /cache in progress");
+    BODY_MEMORY = gauge("cachefront_bodies_bytes", &[], "Memory in use for the bodies of commands");
+    BODY_MEMORY_MAX = gauge("cachefront_bodies_max_bytes", &[], "Maximum memory for the bodies of commands");
 
     // Near cache
-    NEAR_LOOKUPS = counter("cachefront_near_cache_lookups_total", &["outcome"], "Reads that the near cache answered (hit) or did not (miss); this and what follows is absent where it is switched off");
-    NEAR_KEPT = counter("cachefront_near_cache_kept_total", &[], "Values that came to be kept in the near cache");
-    NEAR_FORGOTTEN = counter("cachefront_near_cache_forgotten_total", &[], "Keys that changed while something of them was kept in the near cache, or being fetched");
+    NEAR_LOOKUPS = counter("cachefront_near_cache_lookups_total", &["outcome"], "Reads that the near cache answered (hit) or did not answer (miss). The metrics of the near cache are absent if it is switched off");
+    NEAR_INSERTED = counter("cachefront_near_cache_kept_total", &[], "Values that were inserted into the near cache");
+    NEAR_INVALIDATED = counter("cachefront_near_cache_forgotten_total", &[], "Invalidations of keys whose value was in the near cache or being fetched for it");
     NEAR_ENTRIES = gauge("cachefront_near_cache_entries", &[], "Entries of the near cache");
-    NEAR_BYTES = gauge("cachefront_near_cache_bytes", &[], "Memory that they take together");
+    NEAR_BYTES = gauge("cachefront_near_cache_bytes", &[], "Memory in use by the entries of the near cache");
 
     // Values
     SEALED = counter("cachefront_values_sealed_total", &[], "Values that were sealed before they were written");
-    OPENED = counter("cachefront_values_opened_total", &["outcome"], "Sealed values that were read, and whether they opened");
+    OPENED = counter("cachefront_values_opened_total", &["outcome"], "Sealed values that were read, by the outcome of their decryption");
 
-    // Reading and changing
-    FALLBACKS = counter("cachefront_read_fallbacks_total", &["cause"], "Reads that another node answered than the one their key is drawn to");
-    HEDGES = counter("cachefront_hedges_total", &[], "Reads that were sent to a second node as well, because the first one was slow");
-    HEDGES_WON = counter("cachefront_hedges_won_total", &[], "Such reads that the second node answered first");
-    RETRIES = counter("cachefront_write_retries_total", &[], "Changes that were sent again, after a node refused them without running them");
+    // Reads and writes
+    FALLBACKS = counter("cachefront_read_fallbacks_total", &["cause"], "Reads that were answered by another node than the preferred one of their key");
+    HEDGES = counter("cachefront_hedges_total", &[], "Reads that were also sent to a second node because the first one was slow");
+    HEDGES_WON = counter("cachefront_hedges_won_total", &[], "Hedged reads that the second node answered first");
+    RETRIES = counter("cachefront_write_retries_total", &[], "Writes that were sent again after a node refused them without executing them");
     REDIRECTIONS = counter("cachefront_redirections_total", &["kind"], "MOVED and ASK of a Redis Cluster that were followed");
 
     // Shards and nodes
-    SHARD_READABLE = gauge("cachefront_shard_readable", &["shard"], "1 if some node of the shard can be read");
-    SHARD_WRITABLE = gauge("cachefront_shard_writable", &["shard"], "1 if the shard has a master that can be reached");
-    SHARD_CONTESTED = gauge("cachefront_shard_contested", &["shard"], "1 while two nodes call themselves master");
-    SHARD_REPLICAS = gauge("cachefront_shard_replicas", &["shard"], "Replicas that there should be");
-    SHARD_REPLICAS_READABLE = gauge("cachefront_shard_replicas_readable", &["shard"], "Replicas that can be read");
-    PROMOTIONS = counter("cachefront_shard_promotions_total", &["shard"], "Times that writes went to another master from then on");
-    NODE_STATE = gauge("cachefront_node_state", &["shard", "node", "state"], "1 for the state that the connection to the node is in, else 0");
-    NODE_ROLE = gauge("cachefront_node_role", &["shard", "node", "role"], "1 for the part that the node has in its shard, else 0");
-    NODE_IN_FLIGHT = gauge("cachefront_node_commands_in_flight", OF_NODE, "Commands that wait for the node's answer");
-    NODE_LAG = gauge("cachefront_node_replication_lag_seconds", OF_NODE, "Age of the moment until which a replica is known to have every change; the time between two probes is part of it");
-    NODE_LAG_BYTES = gauge("cachefront_node_replication_lag_bytes", OF_NODE, "How far a replica's offset was behind its master's when both were last asked; absent where that is not known");
-    NODE_CONNECTIONS = counter("cachefront_node_connections_total", OF_NODE, "Connections that were opened to the node");
-    NODE_DURATION = histogram("cachefront_node_duration_seconds", OF_NODE, "How long the node took to answer a command or pipeline; changes that wait for replicas are left out");
-    NODE_FAILURES = counter("cachefront_node_failures_total", &["shard", "node", "cause"], "Commands and pipelines that the node did not do");
+    SHARD_READABLE = gauge("cachefront_shard_readable", &["shard"], "1 if at least one node of the shard is readable, else 0");
+    SHARD_WRITABLE = gauge("cachefront_shard_writable", &["shard"], "1 if the master of the shard is reachable, else 0");
+    SHARD_SPLIT_BRAIN = gauge("cachefront_shard_contested", &["shard"], "1 while two nodes of the shard report the role of master, else 0");
+    SHARD_REPLICAS = gauge("cachefront_shard_replicas", &["shard"], "Configured or announced replicas of the shard");
+    SHARD_REPLICAS_READABLE = gauge("cachefront_shard_replicas_readable", &["shard"], "Readable replicas of the shard");
+    PROMOTIONS = counter("cachefront_shard_promotions_total", &["shard"], "Changes of the shard's master");
+    NODE_STATE = gauge("cachefront_node_state", &["shard", "node", "state"], "1 for the current state of the connection to the node, else 0");
+    NODE_ROLE = gauge("cachefront_node_role", &["shard", "node", "role"], "1 for the current role of the node in its shard, else 0");
+    NODE_IN_FLIGHT = gauge("cachefront_node_commands_in_flight", OF_NODE, "Commands in flight to the node");
+    NODE_LAG = gauge("cachefront_node_replication_lag_seconds", OF_NODE, "Time since the moment up to which the replica is known to have every change; it includes the time between two probes");
+    NODE_LAG_BYTES = gauge("cachefront_node_replication_lag_bytes", OF_NODE, "Bytes by which the replica's offset was behind its master's at the last probes; absent if it is not known");
+    NODE_CONNECTIONS = counter("cachefront_node_connections_total", OF_NODE, "Connections opened to the node");
+    NODE_DURATION = histogram("cachefront_node_duration_seconds", OF_NODE, "Duration of commands and pipelines on the node; writes that wait for replicas are not included");
+    NODE_FAILURES = counter("cachefront_node_failures_total", &["shard", "node", "cause"], "Commands and pipelines that failed on the node");
 
     // Connections of callers
-    CERTIFICATE_EXPIRY = gauge("cachefront_certificate_expiry_timestamp_seconds", &[], "When the certificate that is shown ends (notAfter), in seconds since 1970");
-    CONNECTIONS = gauge("cachefront_connections_open", &["listener"], "Connections that are open");
-    CONNECTIONS_MAX = gauge("cachefront_connections_max", &["listener"], "Connections that may be open");
-    CONNECTIONS_ACCEPTED = counter("cachefront_connections_accepted_total", &["listener"], "Connections that were given a place");
-    CONNECTIONS_REFUSED = counter("cachefront_connections_refused_total", &["listener"], "Connections that were closed at once, because as many as are allowed were open");
-    HANDSHAKES_FAILED = counter("cachefront_handshakes_failed_total", &["listener"], "TLS handshakes that failed or took too long");
+    CERTIFICATE_EXPIRY = gauge("cachefront_certificate_expiry_timestamp_seconds", &[], "End of the validity of the TLS certificate in use (notAfter), in seconds since 1970");
+    CONNECTIONS = gauge("cachefront_connections_open", &["listener"], "Open connections");
+    CONNECTIONS_MAX = gauge("cachefront_connections_max", &["listener"], "Maximum number of open connections");
+    CONNECTIONS_ACCEPTED = counter("cachefront_connections_accepted_total", &["listener"], "Connections that were accepted");
+    CONNECTIONS_REFUSED = counter("cachefront_connections_refused_total", &["listener"], "Connections that were closed at once because of the limit");
+    HANDSHAKES_FAILED = counter("cachefront_handshakes_failed_total", &["listener"], "TLS handshakes that failed or timed out");
 
     // Settings and process
-    RELOADS = counter("cachefront_settings_reloads_total", &["outcome"], "Times that the settings were read anew, and whether they took effect");
-    RELOAD_SUCCESSFUL = gauge("cachefront_settings_last_reload_successful", &[], "0 if the settings that were read last were refused, else 1");
-    SETTINGS_LOADED = gauge("cachefront_settings_loaded_timestamp_seconds", &[], "When the settings that count were read, in seconds since 1970");
-    SPANS = counter("cachefront_spans_total", &["outcome"], "Spans of traces: sent to the collector, dropped because too many waited, or not taken by it (failed)");
-    BUILD = Metric { name: "cachefront_build_info", kind: MetricKind::Info, labels: &["version"], help: "The version that runs" };
-    RUNTIME_WORKERS = gauge("cachefront_runtime_workers", &[], "Threads that run tasks");
+    RELOADS = counter("cachefront_settings_reloads_total", &["outcome"], "Reloads of the settings");
+    RELOAD_SUCCESSFUL = gauge("cachefront_settings_last_reload_successful", &[], "0 if the last reload of the settings was refused, else 1");
+    SETTINGS_LOADED = gauge("cachefront_settings_loaded_timestamp_seconds", &[], "Time at which the settings in use were loaded, in seconds since 1970");
+    SPANS = counter("cachefront_spans_total", &["outcome"], "Spans of traces: sent to the collector, dropped because the queue was full, or not accepted by the collector (failed)");
+    BUILD = Metric { name: "cachefront_build_info", kind: MetricKind::Info, labels: &["version"], help: "Version of the service" };
+    RUNTIME_WORKERS = gauge("cachefront_runtime_workers", &[], "Worker threads");
     RUNTIME_TASKS = gauge("cachefront_runtime_tasks_alive", &[], "Tasks that have not ended");
-    RUNTIME_QUEUE = gauge("cachefront_runtime_global_queue_depth", &[], "Tasks that are ready and wait for a worker");
-    RUNTIME_BUSY = counter("cachefront_runtime_worker_busy_seconds_total", &["worker"], "Time that a worker was at work");
+    RUNTIME_QUEUE = gauge("cachefront_runtime_global_queue_depth", &[], "Tasks that are ready to run and wait for a worker");
+    RUNTIME_BUSY = counter("cachefront_runtime_worker_busy_seconds_total", &["worker"], "Time that the worker was busy");
     PROCESS_CPU = counter("process_cpu_seconds_total", &[], "User and kernel time of the process");
-    PROCESS_MEMORY = gauge("process_resident_memory_bytes", &[], "Memory that the process has in use");
-    PROCESS_FDS = gauge("process_open_fds", &[], "File descriptors that are open");
-    PROCESS_FDS_MAX = gauge("process_max_fds", &[], "File descriptors that may be open");
-    PROCESS_START = gauge("process_start_time_seconds", &[], "When the process began, in seconds since 1970");
+    PROCESS_MEMORY = gauge("process_resident_memory_bytes", &[], "Resident memory of the process");
+    PROCESS_FDS = gauge("process_open_fds", &[], "Open file descriptors");
+    PROCESS_FDS_MAX = gauge("process_max_fds", &[], "Maximum number of open file descriptors");
+    PROCESS_START = gauge("process_start_time_seconds", &[], "Start of the process, in seconds since 1970");
 }
 
 impl Metric {
-    /// The name without what its kind adds, as `OpenMetrics` calls it.
+    /// Returns the name of the metric family in `OpenMetrics`: the name without the suffix of its kind.
     pub fn family(&self) -> &'static str {
         let suffix = match self.kind {
             MetricKind::Counter => "_total",
@@ -123,7 +132,7 @@ impl Metric {
         self.name.strip_suffix(suffix).unwrap_or(self.name)
     }
 
-    /// What it is counted in, if that ends its name.
+    /// Returns the unit if the name ends with one.
     pub fn unit(&self) -> Option<&'static str> {
         ["seconds", "bytes"].into_iter().find(|unit| self.family().ends_with(&format!("_{unit}")))
     }

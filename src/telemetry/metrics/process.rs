@@ -1,61 +1,71 @@
-//! What the operating system knows of this process. Linux tells it in `/proc`; elsewhere it is left out.
+//! The metrics of the process that Linux shows in `/proc`. On other systems they are absent.
 
-use super::{names, page::MetricsWriter};
+use super::{names, writer::MetricsWriter};
 use std::{fmt, fs};
 
-/// A look at the process.
+/// The resources of the process at one time.
 #[derive(Debug, Default)]
-struct Process {
+struct ProcessUsage {
+    /// User and kernel time, in seconds.
     cpu_secs: Option<f64>,
+    /// Memory in use.
     resident_bytes: Option<u64>,
+    /// Number of open file descriptors.
     open_fds: Option<u64>,
+    /// Maximum number of open file descriptors.
     max_fds: Option<u64>,
+    /// Start of the process, in seconds since 1970.
     start_secs: Option<f64>,
 }
 
-pub fn write(page: &mut MetricsWriter<'_>) -> fmt::Result {
-    let process = Process::look();
-    page.seconds(&names::PROCESS_CPU, process.cpu_secs.map(|secs| ([], secs)))?;
-    page.gauge(&names::PROCESS_MEMORY, process.resident_bytes.map(|bytes| ([], bytes)))?;
-    page.gauge(&names::PROCESS_FDS, process.open_fds.map(|count| ([], count)))?;
-    page.gauge(&names::PROCESS_FDS_MAX, process.max_fds.map(|count| ([], count)))?;
-    page.gauge(&names::PROCESS_START, process.start_secs.map(|secs| ([], secs)))
+/// Writes the metrics of the process.
+pub fn write(writer: &mut MetricsWriter<'_>) -> fmt::Result {
+    let process = ProcessUsage::read();
+    writer.seconds(&names::PROCESS_CPU, process.cpu_secs.map(|secs| ([], secs)))?;
+    writer.gauge(&names::PROCESS_MEMORY, process.resident_bytes.map(|bytes| ([], bytes)))?;
+    writer.gauge(&names::PROCESS_FDS, process.open_fds.map(|count| ([], count)))?;
+    writer.gauge(&names::PROCESS_FDS_MAX, process.max_fds.map(|count| ([], count)))?;
+    writer.gauge(&names::PROCESS_START, process.start_secs.map(|secs| ([], secs)))
 }
 
-impl Process {
+impl ProcessUsage {
     #[cfg(not(target_os = "linux"))]
-    fn look() -> Self {
+    fn read() -> Self {
         Self::default()
     }
 
     #[cfg(target_os = "linux")]
-    fn look() -> Self {
+    fn read() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The second field, the name, may hold anything; the third one stands behind its bracket (proc(5)).
+        // The second field, the name in brackets, may contain spaces and brackets; the third one follows it (proc(5)).
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        #[expect(clippy::cast_precision_loss, reason = "ticks of a hundredth of a second stay far below 2^52")]
-        let secs = |field: usize| {
-            let ticks: u64 = fields.get(field - 3)?.parse().ok()?;
-            Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
-        };
         let booted = line("/proc/stat", "btime ").and_then(|secs| secs.parse::<f64>().ok());
         Self {
-            cpu_secs: secs(14).zip(secs(15)).map(|(user, kernel)| user + kernel),
+            cpu_secs: seconds(&fields, 14).zip(seconds(&fields, 15)).map(|(user, kernel)| user + kernel),
             resident_bytes: line("/proc/self/status", "VmRSS:").and_then(|kib| first(&kib)).map(|kib| kib * 1024),
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
             max_fds: line("/proc/self/limits", "Max open files").and_then(|limits| first(&limits)),
-            start_secs: booted.zip(secs(22)).map(|(booted, since)| booted + since),
+            start_secs: booted.zip(seconds(&fields, 22)).map(|(booted, since)| booted + since),
         }
     }
 }
 
-/// The rest of the line that begins so.
+/// Returns a field of `/proc/self/stat`, counted from 1, as seconds. `fields` begins with the third field.
+#[cfg(target_os = "linux")]
+#[expect(clippy::cast_precision_loss, reason = "ticks of a hundredth of a second stay far below 2^52")]
+fn seconds(fields: &[&str], number: usize) -> Option<f64> {
+    let ticks: u64 = fields.get(number - 3)?.parse().ok()?;
+    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Returns the rest of the first line of a file that begins with `start`.
 #[cfg(target_os = "linux")]
 fn line(path: &str, start: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     text.lines().find_map(|line| line.strip_prefix(start)).map(|rest| rest.trim().to_owned())
 }
 
+/// Returns the first word as a number.
 #[cfg(target_os = "linux")]
 fn first(words: &str) -> Option<u64> {
     words.split_whitespace().next()?.parse().ok()
@@ -66,8 +76,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_is_seen_as_it_is() {
-        let process = Process::look();
+    fn the_metrics_of_the_test_process_are_plausible() {
+        let process = ProcessUsage::read();
         let now = super::super::now_secs();
         assert!(process.cpu_secs.is_some_and(|secs| (0.0..1e6).contains(&secs)), "{process:?}");
         assert!(process.resident_bytes.is_some_and(|bytes| (1 << 20..1 << 36).contains(&bytes)), "{process:?}");

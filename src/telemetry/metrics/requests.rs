@@ -1,20 +1,20 @@
-//! Requests and commands: how many, how long, what came of them.
+//! The metrics of requests and commands: numbers, durations and outcomes.
 
 use super::{
-    count::{Buckets, Counters, Histogram},
-    labels::{Kind, Label, Login, Outcome},
+    counter::{Buckets, Counters, Histogram},
+    labels::{Kind, Label, LoginOutcome, Outcome},
     names,
-    page::MetricsWriter,
+    writer::MetricsWriter,
 };
 use crate::telemetry::traces;
 use std::{fmt, thread, time::Instant};
 use tracing::Span;
 
-/// All that were answered, or given up by their callers.
+/// The metrics of all requests that have ended, with a response or because the caller went away.
 pub struct RequestMetrics {
-    /// By kind and outcome.
+    /// Durations by kind and outcome.
     durations: Box<[Histogram]>,
-    /// Commands of batches, by kind.
+    /// Commands in batches, by kind and outcome.
     in_batches: Box<[Counters<Outcome>]>,
 }
 
@@ -28,29 +28,32 @@ impl Default for RequestMetrics {
     }
 }
 
-/// What a command can be; `Unread` stands for those that could not be read.
-const COMMANDS: [Kind; 4] = [Kind::Read, Kind::Write, Kind::Delete, Kind::Unread];
+/// The kinds of commands. `Unparsed` stands for commands that could not be parsed.
+const COMMANDS: [Kind; 4] = [Kind::Read, Kind::Write, Kind::Delete, Kind::Unparsed];
 
-/// All requests to `/cache` so far.
+/// Totals over all requests to `/cache`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
+    /// Number of requests; a batch is one request.
     pub requests: u64,
-    /// Those of batches one by one.
+    /// Number of commands; each command in a batch counts.
     pub commands: u64,
-    /// Commands, or requests without one, that the service failed.
+    /// Number of commands, and of requests without a command, that failed because of the service.
     pub errors: u64,
-    /// How long the requests took.
+    /// Durations of the requests.
     pub durations: Buckets,
 }
 
-/// A request that is being answered. When it is dropped it is noted, with what is known by then.
+/// The timer of a request in progress. On drop it records the duration with the kind and outcome set by then.
 pub struct RequestTimer<'m> {
     requests: &'m RequestMetrics,
+    /// Time at which the head of the request was complete.
     start: Instant,
-    /// Where it is traced.
+    /// The span of the request; a disabled one if the request is not traced.
     span: Span,
+    /// The kind of the request, as far as it is known.
     pub kind: Kind,
-    /// Until somebody knows better: the caller went away.
+    /// The outcome. It starts as `Cancelled`: that is what remains if the caller goes away.
     pub outcome: Outcome,
 }
 
@@ -68,6 +71,7 @@ impl Drop for RequestTimer<'_> {
 }
 
 impl RequestMetrics {
+    /// Starts the timer of a request.
     pub fn start(&self, kind: Kind) -> RequestTimer<'_> {
         RequestTimer {
             requests: self,
@@ -85,7 +89,7 @@ impl RequestMetrics {
         }
     }
 
-    /// Adds up what was asked of `/cache`.
+    /// Returns the totals over all requests to `/cache`.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for kind in Kind::ALL.iter().filter(|kind| kind.is_of_cache()) {
@@ -102,7 +106,7 @@ impl RequestMetrics {
         }
         for in_batches in &self.in_batches {
             for outcome in Outcome::ALL {
-                let commands = in_batches.of(*outcome).get();
+                let commands = in_batches.get(*outcome).get();
                 tally.commands += commands;
                 tally.errors += if outcome.is_failure() { commands } else { 0 };
             }
@@ -114,33 +118,35 @@ impl RequestMetrics {
         &self.durations[kind.position() * Outcome::ALL.len() + outcome.position()]
     }
 
-    pub(super) fn write(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
+    /// Writes the metrics of requests, commands and logins.
+    pub(super) fn write(&self, writer: &mut MetricsWriter<'_>) -> fmt::Result {
         let cells = Kind::ALL.iter().flat_map(|kind| Outcome::ALL.iter().map(move |outcome| (*kind, *outcome)));
-        // What never happened would be most of the page.
+        // Combinations that never happened are left out: they would be most of the rows.
         let durations = cells
             .map(|(kind, outcome)| ([kind.endpoint(), kind.command(), outcome.name()], self.duration(kind, outcome)))
             .filter(|(_, histogram)| histogram.count() > 0);
-        page.histogram(&names::REQUEST_DURATION, durations)?;
+        writer.histogram(&names::REQUEST_DURATION, durations)?;
         let commands = COMMANDS.iter().zip(&self.in_batches).flat_map(|(kind, in_batches)| {
             Outcome::ALL.iter().map(|outcome| {
                 let alone = self.duration(*kind, *outcome).count();
-                ([kind.command(), outcome.name()], alone + in_batches.of(*outcome).get())
+                ([kind.command(), outcome.name()], alone + in_batches.get(*outcome).get())
             })
         });
-        page.counter(&names::COMMANDS, commands)?;
-        let logins = Counters::<Login>::default();
+        writer.counter(&names::COMMANDS, commands)?;
+        let logins = Counters::<LoginOutcome>::default();
         for outcome in Outcome::ALL {
-            logins.of(login(*outcome)).add(self.duration(Kind::Login, *outcome).count());
+            logins.get(login_outcome(*outcome)).add(self.duration(Kind::Login, *outcome).count());
         }
-        page.counter(&names::LOGINS, logins.rows())
+        writer.counter(&names::LOGINS, logins.rows())
     }
 }
 
-fn login(outcome: Outcome) -> Login {
+/// Returns the outcome of a login request as the metric of logins shows it.
+fn login_outcome(outcome: Outcome) -> LoginOutcome {
     match outcome {
-        Outcome::Success => Login::Success,
-        Outcome::Unauthorized => Login::Refused,
-        _ => Login::Failed,
+        Outcome::Success => LoginOutcome::Success,
+        Outcome::Unauthorized => LoginOutcome::Refused,
+        _ => LoginOutcome::Failed,
     }
 }
 
@@ -149,19 +155,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_counts_with_what_is_known_of_it_when_it_ends() {
+    fn a_request_is_recorded_with_the_kind_and_outcome_known_at_its_end() {
         let requests = RequestMetrics::default();
-        let mut measured = requests.start(Kind::Unread);
-        (measured.kind, measured.outcome) = (Kind::Read, Outcome::NotFound);
-        drop(measured);
-        drop(requests.start(Kind::Unread));
-        let count = |kind, outcome| requests.duration(kind, outcome).count();
-        assert_eq!((count(Kind::Read, Outcome::NotFound), count(Kind::Unread, Outcome::Cancelled)), (1, 1));
+        let mut timer = requests.start(Kind::Unparsed);
+        (timer.kind, timer.outcome) = (Kind::Read, Outcome::NotFound);
+        drop(timer);
+        drop(requests.start(Kind::Unparsed));
+        assert_eq!(requests.duration(Kind::Read, Outcome::NotFound).count(), 1);
+        assert_eq!(requests.duration(Kind::Unparsed, Outcome::Cancelled).count(), 1);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _measured = requests.start(Kind::Write);
+            let _timer = requests.start(Kind::Write);
             panic!("a defect for the test");
         }));
         assert!(panicked.is_err());
-        assert_eq!(count(Kind::Write, Outcome::InternalError), 1);
+        assert_eq!(requests.duration(Kind::Write, Outcome::InternalError).count(), 1);
     }
 }

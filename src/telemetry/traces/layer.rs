@@ -1,6 +1,6 @@
-//! From `tracing` spans to those of OpenTelemetry.
+//! The layer that converts `tracing` spans into spans of OpenTelemetry.
 
-use super::export::Queue;
+use super::export::SpanQueue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::{
     Resource,
@@ -9,12 +9,14 @@ use opentelemetry_sdk::{
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::Registry;
 
-type Under = tracing_subscriber::layer::Layered<Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>, Registry>;
-pub type SpanLayer = OpenTelemetryLayer<Under, SdkTracer>;
+/// The subscriber below the layer.
+type Inner = tracing_subscriber::layer::Layered<Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>, Registry>;
+/// The layer that converts spans.
+pub type SpanLayer = OpenTelemetryLayer<Inner, SdkTracer>;
 
-/// Hands each span that ends to `queue`, which knows whose they are. Whoever makes spans has decided that they are
-/// wanted.
-pub fn layer(queue: Queue) -> SpanLayer {
+/// Creates the layer; it puts each span that ends into `queue`. The sampler is always on, because only requests that are
+/// traced create spans.
+pub fn layer(queue: SpanQueue) -> SpanLayer {
     let provider = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().build())
         .with_sampler(Sampler::AlwaysOn)

@@ -1,16 +1,16 @@
-//! Traces: what a request did and how long each part took, as spans for an OpenTelemetry collector.
+//! Traces: the parts of a request and their durations, as spans for an OpenTelemetry collector.
 //!
-//! A request is traced or not from its first moment (`sample`). Of one that is not there are no spans at all, and the
-//! places that would make some see that by one look at `ON`, or, where traces are switched on, at the span that
-//! runs. Spans never hold a key or a value.
+//! The decision whether a request is traced is made at its start (`sample`). A request that is not traced creates no
+//! spans: the functions here read `ON` first and then, if traces are switched on, the current span. Spans never hold a
+//! key or a value.
 
 mod export;
 mod layer;
 mod sample;
 
-use super::metrics::{Counters, Exported, Label, MetricsWriter, Outcome, names};
+use super::metrics::{Counters, Label, MetricsWriter, Outcome, SpanOutcome, names};
 use crate::{settings::TelemetryConfig, types::Address};
-use export::{Export, Queue};
+use export::{Export, SpanQueue};
 use layer::SpanLayer;
 use opentelemetry::{
     Context,
@@ -29,51 +29,57 @@ use std::{
 use tracing::{Span, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Of all spans that belong to traces.
+/// The target of all spans that belong to traces.
 pub const TARGET: &str = "cachefront::traces";
 
-/// Whether there are traces in this process; that is settled at its start.
+/// True if traces are switched on in this process. It is set once, at the start.
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// The traces of the process. A clone is a handle on the same ones; the default stands for none.
+/// The traces of the process. A clone is a handle on the same traces; the default means that traces are off.
 #[derive(Clone, Default)]
 pub struct Traces(Option<Arc<TracesInner>>);
 
+/// The state of traces that are switched on.
 struct TracesInner {
-    sample: TraceSampler,
-    counts: Arc<Counters<Exported>>,
-    queue: Queue,
-    /// Until it runs.
+    /// Chooses requests whose callers do not decide.
+    sampler: TraceSampler,
+    /// Spans by outcome.
+    counts: Arc<Counters<SpanOutcome>>,
+    /// The queue to the collector.
+    queue: SpanQueue,
+    /// The export task; `None` once it runs.
     export: Mutex<Option<Export>>,
 }
 
 impl Traces {
+    /// Prepares traces; they are off if no collector is configured.
     pub fn new(telemetry: &TelemetryConfig) -> Self {
         Self(telemetry.collector.as_ref().map(|collector| {
-            let counts = Arc::<Counters<Exported>>::default();
+            let counts = Arc::<Counters<SpanOutcome>>::default();
             let (queue, export) = export::queue(collector, &counts);
-            let sample = TraceSampler::new(telemetry.sample_ratio);
-            Arc::new(TracesInner { sample, counts, queue, export: Mutex::new(Some(export)) })
+            let sampler = TraceSampler::new(telemetry.sample_ratio);
+            Arc::new(TracesInner { sampler, counts, queue, export: Mutex::new(Some(export)) })
         }))
     }
 
-    /// Takes spans out of `tracing`; `None` where nobody wants them.
+    /// Returns the layer that takes spans out of `tracing`; `None` if traces are off.
     pub(super) fn layer(&self) -> Option<SpanLayer> {
         self.0.as_ref().map(|inner| layer::layer(inner.queue.clone()))
     }
 
+    /// Sets `ON` if a collector is configured.
     pub(super) fn switch_on(&self) {
         ON.store(self.0.is_some(), Relaxed);
     }
 
-    /// Lets another share of the requests be traced.
+    /// Changes the ratio of traced requests.
     pub fn set_sample_ratio(&self, ratio: f64) {
         if let Some(inner) = &self.0 {
-            inner.sample.set(ratio);
+            inner.sampler.set(ratio);
         }
     }
 
-    /// Sends spans to the collector until it is dropped: run it as a background task.
+    /// Exports spans to the collector until the future is dropped. It runs as a background task.
     pub async fn export(self) {
         let export =
             self.0.as_ref().and_then(|inner| inner.export.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -83,31 +89,33 @@ impl Traces {
         std::future::pending::<()>().await;
     }
 
-    /// Waits, but not for long, until the spans that have ended by now are sent.
+    /// Waits, for a limited time, until the spans that have ended so far are exported.
     pub async fn flush(&self) {
         if let Some(inner) = &self.0 {
             inner.queue.flush().await;
         }
     }
 
-    /// Writes what became of the spans.
-    pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
+    /// Writes the metrics of the export.
+    pub fn write_metrics(&self, writer: &mut MetricsWriter<'_>) -> fmt::Result {
         let none = Counters::default();
         let counts = self.0.as_ref().map_or(&none, |inner| &*inner.counts);
-        page.counter(&names::SPANS, counts.rows())
+        writer.counter(&names::SPANS, counts.rows())
     }
 
+    /// Returns true if a collector is configured.
     pub fn are_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The span of a request, if it is traced: as its caller's `traceparent` says, else by chance.
+    /// Returns the span of a request; a disabled one if the request is not traced. The caller's `traceparent` decides;
+    /// without one, the sampler does.
     pub fn request(&self, name: &str, id: &str, caller: &RemoteContext<'_>) -> Span {
         let Some(inner) = &self.0 else { return Span::none() };
         let caller = caller.context();
         let is_traced = match &caller {
             Some(context) => context.span().span_context().is_sampled(),
-            None => inner.sample.next(),
+            None => inner.sampler.next(),
         };
         if !is_traced {
             return Span::none();
@@ -117,14 +125,14 @@ impl Traces {
             request_id = id, http.response.status_code = Empty, command = Empty, outcome = Empty, batch_size = Empty,
         );
         if let Some(caller) = caller {
-            // It fails only for spans that nobody takes.
-            let _continued = span.set_parent(caller);
+            // It fails only if no layer takes spans.
+            let _linked = span.set_parent(caller);
         }
         span
     }
 }
 
-/// The span that runs, if it belongs to a trace; else none.
+/// Returns the current span if it belongs to a trace, else a disabled one.
 pub fn current() -> Span {
     if !ON.load(Relaxed) {
         return Span::none();
@@ -133,23 +141,23 @@ pub fn current() -> Span {
     if span.metadata().is_some_and(|metadata| metadata.target() == TARGET) { span } else { Span::none() }
 }
 
-/// What a request looks for in the near cache.
+/// Returns the span of a request's lookups in the near cache.
 pub fn near_cache(lookups: usize) -> Span {
-    within(|| info_span!(target: TARGET, "near cache", batch_size = lookups, hits = Empty, outcome = Empty))
+    child_of_current(|| info_span!(target: TARGET, "near cache", batch_size = lookups, hits = Empty, outcome = Empty))
 }
 
-/// What a request does on one shard.
+/// Returns the span of a request's operations on one shard.
 pub fn shard(name: impl FnOnce() -> Arc<str>, command: &'static str, operations: usize) -> Span {
-    within(|| {
+    child_of_current(|| {
         info_span!(
             target: TARGET, "shard", otel.status_code = Empty, shard = &*name(), command, batch_size = operations, outcome = Empty,
         )
     })
 }
 
-/// What a request asks of one node.
+/// Returns the span of commands to one node.
 pub fn node(address: &Address, commands: usize) -> Span {
-    within(|| {
+    child_of_current(|| {
         info_span!(
             target: TARGET, "node", otel.kind = "client", otel.status_code = Empty, db.system.name = "redis",
             node = %address, batch_size = commands, outcome = Empty,
@@ -157,11 +165,12 @@ pub fn node(address: &Address, commands: usize) -> Span {
     })
 }
 
-fn within(span: impl FnOnce() -> Span) -> Span {
+/// Creates a span if the current one belongs to a trace.
+fn child_of_current(span: impl FnOnce() -> Span) -> Span {
     if current().is_none() { Span::none() } else { span() }
 }
 
-/// Notes what came of the part of a request that has this span.
+/// Records the outcome in a span.
 pub fn end(span: &Span, outcome: &'static str, is_failure: bool) {
     if span.is_none() {
         return;
@@ -172,28 +181,31 @@ pub fn end(span: &Span, outcome: &'static str, is_failure: bool) {
     }
 }
 
-/// As [`end`], for what counts as an outcome.
+/// Records an [`Outcome`] in a span.
 pub fn end_with(span: &Span, outcome: Outcome) {
     end(span, outcome.name(), outcome.is_failure());
 }
 
-/// The id of the trace that runs.
+/// Returns the id of the current trace.
 pub fn trace_id() -> Option<String> {
     let span = current();
     (!span.is_none()).then(|| span.context().span().span_context().trace_id().to_string())
 }
 
-/// What a caller says of the trace that its request belongs to: W3C Trace Context.
+/// The headers in which a caller names the trace of its request (W3C Trace Context).
 pub struct RemoteContext<'h> {
+    /// The header `traceparent`: ids of the trace and the parent span, and whether the trace is sampled.
     pub traceparent: Option<&'h str>,
+    /// The header `tracestate`: data of tracing systems.
     pub tracestate: Option<&'h str>,
 }
 
 impl RemoteContext<'_> {
+    /// Parses the headers; `None` without a valid `traceparent`.
     fn context(&self) -> Option<Context> {
         self.traceparent?;
         let context = TraceContextPropagator::new().extract_with_context(&Context::new(), self);
-        // What cannot be read counts as nothing (§4.3 there).
+        // Invalid headers are ignored (W3C Trace Context, §4.3).
         context.span().span_context().is_valid().then_some(context)
     }
 }

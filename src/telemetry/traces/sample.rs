@@ -1,30 +1,33 @@
-//! Which requests are traced, where their callers do not decide.
+//! The sampler: it chooses the requests to trace among those whose callers do not decide.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A share of all requests, spread as by chance.
+/// Chooses a fixed ratio of all requests, pseudo-randomly.
 pub struct TraceSampler {
-    /// From 0 to 1, as the bits of an `f64`.
+    /// The ratio of traced requests, from 0 to 1, as the bits of an `f64`.
     ratio: AtomicU64,
+    /// The number of requests so far.
     count: AtomicU64,
 }
 
 impl TraceSampler {
+    /// Creates a sampler that chooses this ratio of requests.
     pub fn new(ratio: f64) -> Self {
         Self { ratio: AtomicU64::new(ratio.to_bits()), count: AtomicU64::new(0) }
     }
 
+    /// Changes the ratio.
     pub fn set(&self, ratio: f64) {
         self.ratio.store(ratio.to_bits(), Relaxed);
     }
 
-    /// Whether the next request is traced.
+    /// Returns true if the next request is to be traced.
     #[expect(clippy::cast_precision_loss, reason = "the 52 bits that are left fit")]
     pub fn next(&self) -> bool {
-        // A hash, because requests that come in turns must not meet a turn of ours.
-        let chance = (xxh3_64(&self.count.fetch_add(1, Relaxed).to_le_bytes()) >> 12) as f64 / (1_u64 << 52) as f64;
-        chance < f64::from_bits(self.ratio.load(Relaxed))
+        // A hash of the number, because every n-th request may be of the same kind.
+        let value = (xxh3_64(&self.count.fetch_add(1, Relaxed).to_le_bytes()) >> 12) as f64 / (1_u64 << 52) as f64;
+        value < f64::from_bits(self.ratio.load(Relaxed))
     }
 }
 
@@ -32,13 +35,14 @@ impl TraceSampler {
 mod tests {
     use super::*;
 
+    fn sampled(ratio: f64) -> usize {
+        let sampler = TraceSampler::new(ratio);
+        (0..10_000).filter(|_| sampler.next()).count()
+    }
+
     #[test]
-    fn the_share_is_kept() {
-        let taken = |ratio: f64| {
-            let sample = TraceSampler::new(ratio);
-            (0..10_000).filter(|_| sample.next()).count()
-        };
-        assert_eq!((taken(0.0), taken(1.0)), (0, 10_000));
-        assert!((900..1_100).contains(&taken(0.1)), "{}", taken(0.1));
+    fn the_ratio_of_sampled_requests_is_the_configured_one() {
+        assert_eq!((sampled(0.0), sampled(1.0)), (0, 10_000));
+        assert!((900..1_100).contains(&sampled(0.1)), "{}", sampled(0.1));
     }
 }

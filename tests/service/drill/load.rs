@@ -82,7 +82,7 @@ pub async fn values_do_not_open(drill: &Drill) {
     caller.run(json!({"command": "WRITE", "key": "k", "value": "v", "encrypt": true})).await;
     let busy = Busy::with(&caller, 1, |_| json!({"command": "READ", "key": "k"}));
     instance.edit(|text| text.replace(&first, &second));
-    let alerts = ["CachefrontValuesDoNotOpen"];
+    let alerts = ["CachefrontDecryptionFails"];
     drill.fires(&instance, "a sealing key is exchanged instead of put before the old one", &alerts).await;
     instance.edit(|text| text.replace(&second, &format!("{second},{first}")));
     drill.resolves(&instance, &alerts).await;

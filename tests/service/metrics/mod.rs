@@ -126,7 +126,7 @@ async fn sealed_values_are_counted_and_so_are_those_that_do_not_open() {
     let opened = |outcome: &str| page.sum("cachefront_values_opened_total", &format!("outcome=\"{outcome}\""));
     assert_eq!(page.sum("cachefront_values_sealed_total", ""), 1.0);
     assert_eq!((opened("opened"), opened("not_authentic"), opened("unknown_key")), (1.0, 1.0, 0.0));
-    assert_eq!(page.sum(COMMANDS, r#"outcome="value_does_not_open""#), 1.0);
+    assert_eq!(page.sum(COMMANDS, r#"outcome="decryption_failed""#), 1.0);
 }
 
 #[tokio::test]

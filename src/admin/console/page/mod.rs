@@ -99,9 +99,9 @@ fn kind(kind: EventKind) -> (&'static str, &'static str) {
     match kind {
         EventKind::Started => ("good", "started"),
         EventKind::Promotion => ("warn", "failover"),
-        EventKind::Contested => ("warn", "two masters"),
-        EventKind::Lost => ("bad", "node lost"),
-        EventKind::Back => ("good", "node back"),
+        EventKind::SplitBrain => ("warn", "two masters"),
+        EventKind::NodeLost => ("bad", "node lost"),
+        EventKind::NodeConnected => ("good", "node back"),
         EventKind::Topology => ("plain", "topology"),
         EventKind::ReloadApplied => ("good", "reload"),
         EventKind::ReloadRefused => ("bad", "reload refused"),

@@ -1,6 +1,7 @@
-//! Numbers that only grow, cheap enough for every request: atomics without locks, read when somebody looks.
+//! Counters and histograms: atomics without locks, cheap enough for every request.
 //!
-//! prometheus-client's own histogram takes a lock for each observation, which requests of several cores would wait for.
+//! The histogram of prometheus-client takes a lock for each observation, so that requests on several cores would wait
+//! for each other.
 
 use super::labels::Label;
 use std::{
@@ -9,24 +10,28 @@ use std::{
     time::Duration,
 };
 
-/// Upper ends of a histogram's buckets, in microseconds: from a fast answer to one that nobody waited for.
+/// The upper bounds of a histogram's buckets in microseconds, from a fast response to the longest deadlines.
 pub const BOUNDS_US: [u64; 16] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000, 10_000_000,
 ];
 
+/// A number that only grows.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Adds one.
     pub fn count(&self) {
         self.add(1);
     }
 
+    /// Adds `more`.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Relaxed);
     }
 
+    /// Returns the current number.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -45,58 +50,65 @@ impl<L: Label> Default for Counters<L> {
 }
 
 impl<L: Label> Counters<L> {
-    pub fn of(&self, label: L) -> &Counter {
+    /// Returns the counter of a value.
+    pub fn get(&self, label: L) -> &Counter {
         &self.all[label.position()]
     }
 
+    /// Adds one to the counter of a value.
     pub fn count(&self, label: L) {
-        self.of(label).count();
+        self.get(label).count();
     }
 
-    /// Each value with its count.
+    /// Returns each value with its count.
     pub fn rows(&self) -> impl Iterator<Item = ([&'static str; 1], u64)> + '_ {
-        L::ALL.iter().map(|label| ([label.name()], self.of(*label).get()))
+        L::ALL.iter().map(|label| ([label.name()], self.get(*label).get()))
     }
 }
 
-/// How many durations fell into each bucket of a [`Histogram`].
+/// The number of durations in each bucket of a [`Histogram`].
 pub type Buckets = [u64; BOUNDS_US.len() + 1];
 
-/// How long things took.
+/// The distribution of durations.
 #[derive(Default)]
 pub struct Histogram {
-    /// Of each bucket; the last one has no upper end.
+    /// The number of durations in each bucket. The last bucket has no upper bound.
     counts: [AtomicU64; BOUNDS_US.len() + 1],
+    /// The sum of all durations, in nanoseconds.
     sum_ns: AtomicU64,
 }
 
 impl Histogram {
-    pub fn observe(&self, took: Duration) {
-        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    /// Adds a duration.
+    pub fn observe(&self, duration: Duration) {
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| bound * 1_000 < ns);
         self.counts[bucket].fetch_add(1, Relaxed);
         self.sum_ns.fetch_add(ns, Relaxed);
     }
 
-    /// How often something was noted.
+    /// Returns the number of durations that were observed.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|count| count.load(Relaxed)).sum()
     }
 
+    /// Returns the number of durations in each bucket.
     pub fn buckets(&self) -> Buckets {
         std::array::from_fn(|bucket| self.counts[bucket].load(Relaxed))
     }
 
-    /// The sum in seconds, and of each bucket its upper end in seconds and its own count.
+    /// Returns the sum in seconds and, for each bucket, its upper bound in seconds with its own count.
     pub fn read(&self) -> (f64, Vec<(f64, u64)>) {
-        let ends = BOUNDS_US.iter().map(|bound| Duration::from_micros(*bound).as_secs_f64()).chain([f64::INFINITY]);
-        let buckets = ends.zip(&self.counts).map(|(end, count)| (end, count.load(Relaxed))).collect();
+        let bounds = BOUNDS_US.iter().map(|bound| Duration::from_micros(*bound).as_secs_f64()).chain([f64::INFINITY]);
+        let buckets = bounds.zip(&self.counts).map(|(bound, count)| (bound, count.load(Relaxed))).collect();
         (Duration::from_nanos(self.sum_ns.load(Relaxed)).as_secs_f64(), buckets)
     }
 }
 
-/// The duration that this part of all did not exceed, in microseconds, as near as the buckets tell; of what exceeds
-/// them all, where they end. `None` where there is nothing.
+/// Estimates a quantile of durations, in microseconds, by interpolation within its bucket.
+///
+/// `part` is between 0 and 1. Durations above the last bound count as that bound. `None` means that there are no
+/// durations.
 #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
 pub fn quantile_us(buckets: &Buckets, part: f64) -> Option<f64> {
     let total: u64 = buckets.iter().sum();
@@ -128,13 +140,15 @@ mod tests {
         for us in [50; 98].into_iter().chain([600, 20_000_000]) {
             histogram.observe(Duration::from_micros(us));
         }
-        let of = |part| quantile_us(&histogram.buckets(), part).expect("some were noted");
-        assert!((0.0..=100.0).contains(&of(0.5)) && (500.0..=1_000.0).contains(&of(0.985)), "{}", of(0.985));
-        assert!((of(1.0) - 10_000_000.0).abs() < 1.0, "{}", of(1.0));
+        let [median, upper, maximum] =
+            [0.5, 0.985, 1.0].map(|part| quantile_us(&histogram.buckets(), part).expect("there are observations"));
+        assert!((0.0..=100.0).contains(&median), "{median}");
+        assert!((500.0..=1_000.0).contains(&upper), "{upper}");
+        assert!((maximum - 10_000_000.0).abs() < 1.0, "{maximum}");
     }
 
     #[test]
-    fn a_bucket_holds_what_took_no_longer_than_its_upper_end() {
+    fn a_bucket_holds_durations_up_to_and_including_its_upper_bound() {
         let histogram = Histogram::default();
         for us in [0, 100, 101, 10_000_000, 10_000_001] {
             histogram.observe(Duration::from_micros(us));

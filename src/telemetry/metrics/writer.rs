@@ -1,7 +1,7 @@
-//! What `/metrics` answers: metrics, written family by family whenever somebody asks.
+//! The text formats of `/metrics`. Metrics are written family by family for each scrape.
 
 use super::{
-    count::Histogram,
+    counter::Histogram,
     names::{ALL, Metric, MetricKind},
 };
 use prometheus_client::{
@@ -15,24 +15,24 @@ use std::{
     iter::zip,
 };
 
-/// Everything that is shown, in the order in which it was added.
+/// The metrics of one scrape target, in the order in which they were added.
 #[derive(Default)]
 pub struct Exposition(Registry);
 
 impl Exposition {
-    /// Adds metrics, which `write` writes each time they are asked for.
+    /// Adds metrics; `write` writes them for each scrape.
     pub fn add(&mut self, write: impl Fn(&mut MetricsWriter<'_>) -> fmt::Result + Send + Sync + 'static) {
         self.0.register_collector(Box::new(MetricsSource(write)));
     }
 
-    /// The text format of `OpenMetrics` 1.0.
+    /// Returns the metrics in the text format of `OpenMetrics` 1.0.
     pub fn open_metrics(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.0)?;
         Ok(text)
     }
 
-    /// The older text format of Prometheus, 0.0.4.
+    /// Returns the metrics in the older text format of Prometheus, 0.0.4.
     pub fn plain(&self) -> Result<String, fmt::Error> {
         let text = self.open_metrics()?;
         let mut plain = String::with_capacity(text.len());
@@ -40,11 +40,11 @@ impl Exposition {
             let mut words = line.splitn(4, ' ');
             match (words.next(), words.next(), words.next(), words.next()) {
                 (Some("#"), Some("UNIT" | "EOF"), ..) => {}
-                // There, the whole name stands here as well.
-                (Some("#"), Some(what), Some(family), Some(rest)) => {
+                // The older format has the whole name of the metric here, suffix included.
+                (Some("#"), Some(keyword), Some(family), Some(rest)) => {
                     let name = ALL.iter().find(|metric| metric.family() == family).map_or(family, |metric| metric.name);
                     let rest = if rest == "info" { "gauge" } else { rest };
-                    writeln!(plain, "# {what} {name} {rest}")?;
+                    writeln!(plain, "# {keyword} {name} {rest}")?;
                 }
                 _ => writeln!(plain, "{line}")?,
             }
@@ -53,11 +53,12 @@ impl Exposition {
     }
 }
 
+/// A function that writes metrics, as a collector of prometheus-client.
 struct MetricsSource<F>(F);
 
 impl<F> fmt::Debug for MetricsSource<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Source")
+        f.write_str("MetricsSource")
     }
 }
 
@@ -67,13 +68,14 @@ impl<F: Fn(&mut MetricsWriter<'_>) -> fmt::Result + Send + Sync + 'static> Colle
     }
 }
 
-/// Takes metrics; each of them once, with all its rows.
+/// Writes metrics. Each metric is written once, with all its rows.
 pub struct MetricsWriter<'a>(DescriptorEncoder<'a>);
 
-/// Values for a metric's labels, in the order in which it names them.
+/// The labels of a row: names and values, in the order of the metric's list.
 type Labels<'l> = Vec<(&'static str, &'l str)>;
 
 impl MetricsWriter<'_> {
+    /// Writes a counter with a row for each set of label values.
     pub fn counter<'l, const N: usize>(
         &mut self,
         metric: &Metric,
@@ -82,7 +84,7 @@ impl MetricsWriter<'_> {
         self.rows(metric, rows, |encoder, value| encoder.encode_counter::<NoLabelSet, _, f64>(&value, None))
     }
 
-    /// A counter that counts time.
+    /// Writes a counter of seconds.
     pub fn seconds<'l, const N: usize>(
         &mut self,
         metric: &Metric,
@@ -91,6 +93,7 @@ impl MetricsWriter<'_> {
         self.rows(metric, rows, |encoder, value| encoder.encode_counter::<NoLabelSet, _, f64>(&value, None))
     }
 
+    /// Writes a gauge with a row for each set of label values.
     pub fn gauge<'l, V: EncodeGaugeValue, const N: usize>(
         &mut self,
         metric: &Metric,
@@ -99,6 +102,7 @@ impl MetricsWriter<'_> {
         self.rows(metric, rows, |encoder, value| encoder.encode_gauge(&value))
     }
 
+    /// Writes a histogram with a row for each set of label values.
     pub fn histogram<'l, 'h, const N: usize>(
         &mut self,
         metric: &Metric,
@@ -106,15 +110,15 @@ impl MetricsWriter<'_> {
     ) -> fmt::Result {
         self.rows(metric, rows, |encoder, histogram| {
             let (sum, buckets) = histogram.read();
-            // Of the same moment as the buckets, or the two might not agree.
+            // Summed up from the buckets, because a count that is read separately may differ from them.
             let count = buckets.iter().map(|(_, count)| count).sum();
             encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
         })
     }
 
-    /// A metric whose only news are its labels.
+    /// Writes a metric that consists of its labels only.
     pub fn info<const N: usize>(&mut self, metric: &Metric, values: [&str; N]) -> fmt::Result {
-        // Not through a family: the encoder would begin such a row's labels with a comma.
+        // A family does not work here: the encoder would put a comma before the labels of the row.
         self.begin(metric, None)?.encode_info(&labels(metric, values))
     }
 
@@ -138,7 +142,7 @@ impl MetricsWriter<'_> {
     }
 
     fn begin<'s>(&'s mut self, metric: &'s Metric, unit: Option<&'s Unit>) -> Result<MetricEncoder<'s>, fmt::Error> {
-        // The encoder adds the unit again.
+        // The encoder appends the unit to the name.
         let family = metric.family();
         let name = metric.unit().and_then(|unit| family.strip_suffix(unit)?.strip_suffix('_')).unwrap_or(family);
         self.0.encode_descriptor(name, metric.help, unit, kind_of(metric))
