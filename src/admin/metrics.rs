@@ -1,14 +1,14 @@
 //! `GET /metrics`, on the admin port: everything that is counted, and how things are now.
 
 use crate::{
-    http::{AppState, Problem},
+    http::{AppState, ErrorCode, Problem},
     telemetry::metrics::{Exposition, write_process},
 };
 use axum::{
     Router,
     body::Body,
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue,
         header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY},
     },
     response::{IntoResponse, Response},
@@ -47,7 +47,7 @@ fn answer(exposition: &Exposition, headers: &HeaderMap) -> Response {
     };
     let Ok(text) = text else {
         let message = "The metrics could not be written";
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).into_response();
+        return Problem::new(ErrorCode::InternalError, message).into_response();
     };
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();

@@ -1,15 +1,18 @@
 //! `POST /cache`: the command protocol.
+//!
+//! A request is admitted (caller, media type), its body is read, a slot is reserved, and each command is parsed,
+//! permitted, run and answered. The store is not asked before the body is there.
 
 use super::{
-    command::{self, Body},
+    command::{self, CommandBody},
     reply, schemas,
 };
 use crate::{
     auth::Caller,
-    cache::{Cache, CacheError, Command},
+    cache::{Cache, CacheError, Command, Reply},
     http::{
-        AppState, Exchange, Problem, RequestId, ResponseFuture, SyncTokenHeader, authorization,
-        body::{self, Media},
+        AppState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture, SyncTokenHeader, authorization,
+        body::{self, MediaType},
         json, request_metrics,
     },
     store::Freshness,
@@ -22,13 +25,15 @@ use crate::{
 use axum::{
     Extension,
     extract::{Request, State},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
+/// The path of this endpoint.
 pub const PATH: &str = "/cache";
-/// Room for a short reply, so that its buffer is allocated once.
+/// Initial capacity of the buffer for one reply.
 const REPLY_BYTES: usize = 256;
 
 /// Runs one command, or a batch of them.
@@ -54,68 +59,84 @@ pub async fn cache(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    let mut measured = state.metrics.requests.start(Kind::Unparsed);
-    let mut sync = SyncTokenHeader::default();
-    let mut response = run(&state, &id, &mut sync, &mut measured, request).await.unwrap_or_else(|problem| {
-        problem.log(&state.failures, &id);
-        measured.outcome = problem.outcome();
-        if measured.kind == Kind::Unparsed {
-            measured.kind = request_metrics::kind_of(&problem);
+    let mut timer = state.metrics.requests.start(Kind::Unparsed);
+    let mut sync_token = SyncTokenHeader::default();
+    let mut response = serve(&state, &id, &mut sync_token, &mut timer, request).await.unwrap_or_else(|problem| {
+        problem.log(&state.failures, &id, "POST /cache");
+        timer.outcome = problem.outcome();
+        if timer.kind == Kind::Unparsed {
+            timer.kind = request_metrics::kind(&problem);
         }
         problem.into_response()
     });
-    sync.write(response.headers_mut(), &state.store, &state.empty_sync_token);
+    sync_token.write(response.headers_mut(), &state.store, &state.empty_sync_token);
     response
 }
 
-/// Answers a request that was not routed by the router.
+/// Answers a request that did not pass the router.
 pub fn direct(exchange: Exchange, request: Request) -> ResponseFuture {
     let handler = cache(State(Arc::clone(&exchange.state)), Extension(exchange.id.clone()), request);
     exchange.respond(handler)
 }
 
-async fn run(
+async fn serve(
     state: &AppState,
     id: &RequestId,
-    sync: &mut SyncTokenHeader,
-    measured: &mut RequestTimer<'_>,
+    sync_token: &mut SyncTokenHeader,
+    timer: &mut RequestTimer<'_>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let live = state.reloadable();
-    let admitted =
-        authorization::caller(&live.auth, &parts.headers).and_then(|caller| match body::media(&parts.headers) {
-            Media::Json => sync.read(&parts.headers, &state.store).map(|freshness| (caller, freshness)),
-            Media::Form | Media::Other => Err(body::unsupported_media()),
-        });
-    let (caller, freshness) = match admitted {
-        Ok(admitted) => admitted,
+    let reloadable = state.reloadable();
+    let caller = match admit(&reloadable, &parts.headers, sync_token) {
+        Ok(caller) => caller,
         Err(problem) => {
             Box::pin(body::discard(&parts.headers, body)).await;
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, &state.body_limits(&live)).await;
-    let body = body.inspect_err(|problem| request_metrics::shed(state, problem, Shed::Memory))?;
-    // Only now, so that slow senders hold no place.
-    let mut place = state.requests.permit();
-    place.reserve(1, live.requests_max).inspect_err(|problem| request_metrics::shed(state, problem, Shed::Requests))?;
-    let deadline = Deadline::within(live.deadline);
-    let asked = RequestContext { state, cache: &live.cache, id, caller: &caller, freshness, deadline };
+    let body = body::read(&parts.headers, body, &state.body_limits(&reloadable)).await;
+    let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
+    // Reserved only now, so that slow senders hold no slot.
+    let mut slot = state.requests.permit();
+    slot.reserve(1, reloadable.requests_max)
+        .inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Requests))?;
+    let context = RequestContext {
+        state,
+        cache: &reloadable.cache,
+        id,
+        caller: &caller,
+        freshness: sync_token.freshness(&state.store),
+        deadline: Deadline::within(reloadable.deadline),
+    };
     match command::parse_body(&body.bytes)? {
-        Body::One(text) => asked.one(sync, measured, text).await,
-        // Apart, so that single commands do not carry the room for it.
-        Body::Batch(items) => {
-            measured.kind = Kind::Batch;
+        CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,
+        CommandBody::Batch(items) => {
+            timer.kind = Kind::Batch;
             traces::current().record("batch_size", items.len());
-            let answer = Box::pin(asked.batch(sync, &items)).await;
-            measured.outcome = Outcome::Success;
-            Ok(answer)
+            // Boxed, so that single commands do not carry the memory of a batch.
+            let response = Box::pin(context.run_batch(sync_token, &items)).await;
+            timer.outcome = Outcome::Success;
+            Ok(response)
         }
     }
 }
 
-/// What a request's commands have in common.
+/// Decides by its head whether a request is read.
+fn admit(
+    reloadable: &ReloadableState,
+    headers: &HeaderMap,
+    sync_token: &mut SyncTokenHeader,
+) -> Result<Caller, Problem> {
+    let caller = authorization::caller(&reloadable.auth, headers)?;
+    if MediaType::of(headers) != MediaType::Json {
+        return Err(body::unsupported_media_type());
+    }
+    sync_token.parse(headers)?;
+    Ok(caller)
+}
+
+/// The properties that all commands of a request share.
 struct RequestContext<'a> {
     state: &'a AppState,
     cache: &'a Cache,
@@ -126,96 +147,101 @@ struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    async fn one(
+    async fn run_single(
         &self,
-        sync: &mut SyncTokenHeader,
-        measured: &mut RequestTimer<'_>,
+        sync_token: &mut SyncTokenHeader,
+        timer: &mut RequestTimer<'_>,
         text: &str,
     ) -> Result<Response, Problem> {
-        let command = permitted(self.caller, command::parse(text))?;
-        self.state.key_sampler.sample(command.key(), self.caller.namespace());
-        measured.kind = request_metrics::kind(&command);
+        let command = self.parse_permitted(text)?;
+        timer.kind = command.name().into();
         if command.is_change() {
-            sync.changes();
+            sync_token.mark_changes();
         }
-        let answer = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
-        let reply = answer.map_err(|error| self.failure(error, &command))?;
-        measured.outcome = request_metrics::outcome(&command, &reply);
+        let result = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
+        let reply = result.map_err(|error| self.problem(error, &command))?;
+        timer.outcome = request_metrics::outcome(&command, &reply);
         let mut out = Vec::with_capacity(REPLY_BYTES);
         reply::write(&mut out, &command, &reply);
         Ok(json::response(out))
     }
 
-    /// Every item has its own reply, in order; a failed item does not fail its neighbours.
-    async fn batch(&self, sync: &mut SyncTokenHeader, items: &[&RawValue]) -> Response {
-        let Self { state, id, caller, .. } = self;
-        let requests = &state.metrics.requests;
+    /// Runs a batch. Every item has its own reply, in order; a failed item does not fail its neighbours.
+    async fn run_batch(&self, sync_token: &mut SyncTokenHeader, items: &[&RawValue]) -> Response {
         let mut commands = Vec::with_capacity(items.len());
-        let parsed: Vec<Result<(), Problem>> = items
-            .iter()
-            .map(|item| permitted(caller, command::parse(item.get())).map(|command| commands.push(command)))
-            .collect();
-        for command in &commands {
-            state.key_sampler.sample(command.key(), caller.namespace());
+        let mut refusals = Vec::with_capacity(items.len());
+        for item in items {
+            refusals.push(self.parse_permitted(item.get()).map(|command| commands.push(command)).err());
         }
         if commands.iter().any(Command::is_change) {
-            sync.changes();
+            sync_token.mark_changes();
         }
-        let replies = self.cache.batch(&commands, caller.namespace(), self.freshness, self.deadline).await;
+        let results = self.cache.batch(&commands, self.caller.namespace(), self.freshness, self.deadline).await;
 
-        let mut answered = commands.iter().zip(replies);
+        let mut results = commands.iter().zip(results);
         let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
-        out.push(b'[');
-        for (position, outcome) in parsed.into_iter().enumerate() {
-            if position > 0 {
-                out.push(b',');
-            }
-            let reply = outcome.map(|()| answered.next().expect("each permitted command has a reply"));
-            match reply {
-                Ok((command, Ok(reply))) => {
-                    requests.count_in_batch(request_metrics::kind(command), request_metrics::outcome(command, &reply));
-                    reply::write(&mut out, command, &reply);
+        for refusal in refusals {
+            out.push(if out.is_empty() { b'[' } else { b',' });
+            match refusal {
+                Some(problem) => self.write_problem(&problem, &mut out),
+                None => {
+                    let (command, result) = results.next().expect("each permitted command has a result");
+                    self.write_result(command, result, &mut out);
                 }
-                Ok((command, Err(error))) => fail(state, id, &self.failure(error, command), &mut out),
-                Err(problem) => fail(state, id, &problem, &mut out),
             }
+        }
+        if out.is_empty() {
+            out.push(b'[');
         }
         out.push(b']');
         json::response(out)
     }
 
-    /// What the caller sees of a failure.
-    fn failure(&self, error: CacheError, command: &Command<'_>) -> Problem {
-        let problem = Problem::from(error).of(command::name(command));
-        request_metrics::shed(self.state, &problem, Shed::Node);
+    /// Parses a command, checks that the caller may run it now, and samples its key.
+    fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
+        let command = command::parse(text)?;
+        self.caller.permit(command.scope()).map_err(|refusal| Problem::from(refusal).with_command(command.name()))?;
+        self.state.key_sampler.sample(command.key(), self.caller.namespace());
+        Ok(command)
+    }
+
+    /// Writes and counts the reply to one command of a batch.
+    fn write_result(&self, command: &Command<'_>, result: Result<Reply, CacheError>, out: &mut Vec<u8>) {
+        match result {
+            Ok(reply) => {
+                let outcome = request_metrics::outcome(command, &reply);
+                self.state.metrics.requests.count_in_batch(command.name().into(), outcome);
+                reply::write(out, command, &reply);
+            }
+            Err(error) => self.write_problem(&self.problem(error, command), out),
+        }
+    }
+
+    fn write_problem(&self, problem: &Problem, out: &mut Vec<u8>) {
+        self.state.metrics.requests.count_in_batch(request_metrics::kind(problem), problem.outcome());
+        problem.log(&self.state.failures, self.id, "POST /cache");
+        problem.write(out);
+    }
+
+    /// Returns the problem of a command that failed in the cache.
+    fn problem(&self, error: CacheError, command: &Command<'_>) -> Problem {
+        let problem = Problem::from(error).with_command(command.name());
+        request_metrics::count_shed(self.state, &problem, Shed::Node);
         problem
     }
-}
-
-fn fail(state: &AppState, id: &RequestId, problem: &Problem, out: &mut Vec<u8>) {
-    state.metrics.requests.count_in_batch(request_metrics::kind_of(problem), problem.outcome());
-    problem.log(&state.failures, id);
-    problem.write(out);
-}
-
-/// The command, if the caller may run it now.
-fn permitted<'a>(caller: &Caller, parsed: Result<Command<'a>, Problem>) -> Result<Command<'a>, Problem> {
-    let command = parsed?;
-    caller.permit(command.scope()).map_err(|refusal| Problem::from(refusal).of(command::name(&command)))?;
-    Ok(command)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bytes_of<F: Future>(_: impl Fn(State<Arc<AppState>>, Extension<RequestId>, Request) -> F) -> usize {
+    fn future_bytes<F: Future>(_: impl Fn(State<Arc<AppState>>, Extension<RequestId>, Request) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
-    fn what_a_request_carries_through_its_waits_is_small() {
-        let bytes = bytes_of(cache);
+    fn the_future_of_a_request_is_small() {
+        let bytes = future_bytes(cache);
         assert!(bytes <= 4096, "{bytes} bytes are moved and allocated for each request");
     }
 }

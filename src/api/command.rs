@@ -1,9 +1,9 @@
-//! JSON → [`Command`].
+//! The body of `POST /cache`: JSON → [`Command`].
 
 use crate::{
     cache::{Command, Read, Write},
-    http::Problem,
-    types::{Key, TTL_SECS_MAX, Ttl, Value},
+    http::{ErrorCode, Problem},
+    types::{CommandName, Key, TTL_SECS_MAX, Ttl, Value},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -12,37 +12,44 @@ use std::borrow::Cow;
 /// Most commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 1000;
 
-/// Most replicas that a WRITE can wait for; no shard has as many.
+/// Most replicas that a WRITE can wait for. No shard has so many.
 pub const REPLICAS_MAX: u32 = 100;
 
-/// What a body holds.
-pub enum Body<'a> {
-    One(&'a str),
+/// Characters of the caller's text that a message repeats.
+const SHORTENED_CHARS: usize = 40;
+
+const NUMBER: &str = "a number";
+
+/// The commands of a body, not parsed yet.
+pub enum CommandBody<'a> {
+    /// One command.
+    Single(&'a str),
+    /// An array of commands.
     Batch(Vec<&'a RawValue>),
 }
 
-/// Tells one command from a batch.
-pub fn parse_body(bytes: &[u8]) -> Result<Body<'_>, Problem> {
+/// Parses a body as far as needed to tell one command from a batch.
+pub fn parse_body(bytes: &[u8]) -> Result<CommandBody<'_>, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        Problem::bad_request("invalid_utf8", format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
+        Problem::new(ErrorCode::InvalidUtf8, format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
     })?;
     match text.trim_ascii_start().bytes().next() {
-        Some(b'{') => Ok(Body::One(text)),
+        Some(b'{') => Ok(CommandBody::Single(text)),
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
             if items.len() > BATCH_COMMANDS_MAX {
-                return Err(Problem::bad_request(
-                    "batch_too_large",
+                return Err(Problem::new(
+                    ErrorCode::BatchTooLarge,
                     format!("The batch has {} commands; at most {BATCH_COMMANDS_MAX} are allowed", items.len()),
                 ));
             }
-            Ok(Body::Batch(items))
+            Ok(CommandBody::Batch(items))
         }
-        None => Err(Problem::bad_request(
-            "invalid_json",
+        None => Err(Problem::new(
+            ErrorCode::InvalidJson,
             "The body is empty; send a command such as {\"command\":\"READ\",\"key\":\"k\"}",
         )),
-        // Not JSON at all, or JSON of another kind: the parser tells which.
+        // Neither an object nor an array: the parser tells whether it is JSON at all.
         Some(_) => Err(match serde_json::from_str::<&RawValue>(text) {
             Err(error) => malformed(&error),
             Ok(_) => not_an_object(text),
@@ -50,7 +57,7 @@ pub fn parse_body(bytes: &[u8]) -> Result<Body<'_>, Problem> {
     }
 }
 
-/// Fields of a command; unknown ones are ignored, as the Python service did.
+/// The fields of a command. Unknown ones are ignored, as the Python service did.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow, default, deserialize_with = "raw")]
@@ -69,32 +76,32 @@ struct Fields<'a> {
     consistency: Option<&'a RawValue>,
 }
 
-/// Keeps `null` apart from absent, which `Option` alone does not.
+/// Distinguishes `null` from an absent field, which `Option` alone does not.
 fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// Reads one command.
+/// Parses one command.
 pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
     if !text.trim_ascii_start().starts_with('{') {
         return Err(not_an_object(text));
     }
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-    let command = string("command", fields.command)?;
-    match command.as_ref() {
-        "READ" => read(&fields).map(Command::Read).map_err(|problem| problem.of("READ")),
-        "WRITE" => write(&fields).map(Command::Write).map_err(|problem| problem.of("WRITE")),
-        "DELETE" => Ok(Command::Delete { key: key(fields.key).map_err(|problem| problem.of("DELETE"))? }),
-        other => Err(Problem::bad_request(
-            "unknown_command",
-            format!("`command` must be READ, WRITE or DELETE, in capitals, not \"{}\"", shortened(other)),
-        )),
-    }
+    let name = string("command", fields.command)?;
+    let name = CommandName::parse(&name).ok_or_else(|| unknown_command(&name))?;
+    let command = match name {
+        CommandName::Read => read(&fields).map(Command::Read),
+        CommandName::Write => write(&fields).map(Command::Write),
+        CommandName::Delete => key(fields.key).map(|key| Command::Delete { key }),
+    };
+    command.map_err(|problem| problem.with_command(name))
 }
 
-/// The name of a command in replies.
-pub fn name(command: &Command<'_>) -> &'static str {
-    command.name().as_str()
+fn unknown_command(name: &str) -> Problem {
+    Problem::new(
+        ErrorCode::UnknownCommand,
+        format!("`command` must be READ, WRITE or DELETE, in capitals, not \"{}\"", shortened(name)),
+    )
 }
 
 fn read<'a>(fields: &Fields<'a>) -> Result<Read<'a>, Problem> {
@@ -114,7 +121,7 @@ fn write<'a>(fields: &Fields<'a>) -> Result<Write<'a>, Problem> {
 }
 
 fn key(raw: Option<&RawValue>) -> Result<Key<'_>, Problem> {
-    Key::new(string("key", raw)?).map_err(|error| Problem::bad_request("invalid_key", error.to_string()))
+    Key::new(string("key", raw)?).map_err(|error| Problem::new(ErrorCode::InvalidKey, error.to_string()))
 }
 
 fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Problem> {
@@ -132,17 +139,17 @@ fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Pr
 
 fn ttl(raw: Option<&RawValue>) -> Result<Option<Ttl>, Problem> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
-    let too_long = || {
-        Problem::field(format!("`expire` may be at most {TTL_SECS_MAX} seconds; 0 means that the value never expires"))
-    };
     match raw.parse() {
-        Ok(secs) => Ttl::from_secs(secs).map(Some).ok_or_else(too_long),
-        Err(_) if raw.bytes().all(|byte| byte.is_ascii_digit()) => Err(too_long()),
-        Err(_) => Err(Problem::field(format!(
-            "`expire` must be a whole number of seconds, not {}",
-            if kind(raw) == "a number" { shortened(raw) } else { kind(raw).into() }
-        ))),
+        Ok(secs) => Ttl::from_secs(secs).map(Some).ok_or_else(ttl_too_long),
+        Err(_) if raw.bytes().all(|byte| byte.is_ascii_digit()) => Err(ttl_too_long()),
+        Err(_) => {
+            Err(Problem::field(format!("`expire` must be a whole number of seconds, not {}", number_or_kind(raw))))
+        }
     }
+}
+
+fn ttl_too_long() -> Problem {
+    Problem::field(format!("`expire` may be at most {TTL_SECS_MAX} seconds; 0 means that the value never expires"))
 }
 
 fn flag(field: &str, raw: Option<&RawValue>) -> Result<bool, Problem> {
@@ -153,11 +160,11 @@ fn flag(field: &str, raw: Option<&RawValue>) -> Result<bool, Problem> {
     }
 }
 
-/// How many replicas have to have a value.
+/// Parses the number of replicas that a WRITE waits for.
 fn replicas(raw: Option<&RawValue>) -> Result<u32, Problem> {
     let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(0) };
     raw.parse().ok().filter(|replicas| *replicas <= REPLICAS_MAX).ok_or_else(|| {
-        let given = if kind(raw) == "a number" { shortened(raw) } else { kind(raw).into() };
+        let given = number_or_kind(raw);
         Problem::field(format!("`replicas` must be a whole number from 0 to {REPLICAS_MAX}, not {given}"))
     })
 }
@@ -173,8 +180,8 @@ fn from_master(raw: Option<&RawValue>) -> Result<bool, Problem> {
 }
 
 fn not_an_object(text: &str) -> Problem {
-    Problem::bad_request(
-        "invalid_command",
+    Problem::new(
+        ErrorCode::InvalidCommand,
         format!(
             "A command is a JSON object such as {{\"command\":\"READ\",\"key\":\"k\"}}, not {}",
             kind(text.trim_ascii_start())
@@ -183,10 +190,18 @@ fn not_an_object(text: &str) -> Problem {
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::bad_request("invalid_json", format!("The body is not valid: {error}"))
+    Problem::new(ErrorCode::InvalidJson, format!("The body is not valid: {error}"))
 }
 
-/// What kind of JSON value a text is, from its first byte.
+/// Returns a number as it was sent, and the kind of any other JSON value.
+fn number_or_kind(raw: &str) -> Cow<'_, str> {
+    match kind(raw) {
+        NUMBER => shortened(raw),
+        kind => kind.into(),
+    }
+}
+
+/// Returns the kind of a JSON value, from its first byte.
 fn kind(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'"') => "a string",
@@ -194,13 +209,13 @@ fn kind(raw: &str) -> &'static str {
         Some(b'[') => "an array",
         Some(b't' | b'f') => "a boolean",
         Some(b'n') => "null",
-        _ => "a number",
+        _ => NUMBER,
     }
 }
 
-/// So much of a text as fits into a message.
+/// Returns the beginning of a text, short enough for a message.
 fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(40) {
+    match text.char_indices().nth(SHORTENED_CHARS) {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }

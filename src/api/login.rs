@@ -5,9 +5,9 @@ use super::schemas;
 use crate::{
     auth::LoginError,
     http::{
-        AppState, Problem, RequestId,
+        AppState, ErrorCode, OAuthCode, Problem, RequestId,
         authorization::credentials,
-        body::{self, Media},
+        body::{self, MediaType},
         json, request_metrics,
     },
     telemetry::metrics::Shed,
@@ -48,20 +48,20 @@ pub async fn login(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Result<Response, Problem> {
-    run(&state, request).await.inspect_err(|problem| problem.log(&state.failures, &id))
+    run(&state, request).await.inspect_err(|problem| problem.log(&state.failures, &id, "POST /login"))
 }
 
 async fn run(state: &AppState, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let media = body::media(&parts.headers);
+    let media = MediaType::of(&parts.headers);
     let body = body::read(&parts.headers, body, &state.login_limits()).await;
-    let body = body.inspect_err(|problem| request_metrics::shed(state, problem, Shed::Memory))?;
-    let form: &[u8] = if media == Media::Form { &body.bytes } else { &[] };
+    let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
+    let form: &[u8] = if media == MediaType::Form { &body.bytes } else { &[] };
     let logins = match (credentials(&parts.headers, "Basic"), media) {
         (Some(basic), _) => from_basic(basic, form)?,
-        (None, Media::Form) => vec![from_form(form)?],
-        (None, Media::Json) => vec![from_json(&body.bytes)?],
-        (None, Media::Other) => return Err(body::unsupported_media()),
+        (None, MediaType::Form) => vec![from_form(form)?],
+        (None, MediaType::Json) => vec![from_json(&body.bytes)?],
+        (None, MediaType::Other) => return Err(body::unsupported_media_type()),
     };
     let live = state.reloadable();
     let outcome = logins
@@ -69,7 +69,7 @@ async fn run(state: &AppState, request: Request) -> Result<Response, Problem> {
         .map(|login| live.auth.log_in(login.client_id.as_deref(), login.api_key.as_deref().unwrap_or_default()));
     let token = outcome.reduce(Result::or).unwrap_or(Err(LoginError)).map_err(|error| {
         let problem = Problem::from(error);
-        if media == Media::Form { problem.oauth("invalid_client") } else { problem }
+        if media == MediaType::Form { problem.oauth(OAuthCode::InvalidClient) } else { problem }
     })?;
     let granted = Granted { access_token: &token.text, token_type: "Bearer", expires_in: token.life.as_secs() };
     let mut response = json::response(serde_json::to_vec(&granted).unwrap_or_default());
@@ -88,15 +88,15 @@ struct Login {
 /// Unknown fields are ignored; `grant_type` comes along without effect.
 fn from_json(bytes: &Bytes) -> Result<Login, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        Problem::bad_request("invalid_utf8", format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
+        Problem::new(ErrorCode::InvalidUtf8, format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
     })?;
     if text.trim_ascii().is_empty() {
         return Ok(Login::default());
     }
     let fields: serde_json::Value = serde_json::from_str(text)
-        .map_err(|error| Problem::bad_request("invalid_json", format!("The body is not valid: {error}")))?;
+        .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid: {error}")))?;
     let serde_json::Value::Object(fields) = fields else {
-        return Err(Problem::bad_request("invalid_login", "A login is a JSON object such as {\"api_key\":\"...\"}"));
+        return Err(Problem::new(ErrorCode::InvalidLogin, "A login is a JSON object such as {\"api_key\":\"...\"}"));
     };
     let text = |name: &str| match fields.get(name) {
         None | Some(serde_json::Value::Null) => Ok(None),
@@ -118,15 +118,15 @@ struct Form {
 fn form(bytes: &[u8]) -> Result<Form, Problem> {
     // What `curl -d '{…}'` sends when nobody names the type.
     if bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(body::unsupported_media());
+        return Err(body::unsupported_media_type());
     }
     let form: Form = serde_urlencoded::from_bytes(bytes).map_err(|error| {
-        Problem::bad_request("invalid_form", format!("The form is not valid: {error}")).oauth("invalid_request")
+        Problem::new(ErrorCode::InvalidForm, format!("The form is not valid: {error}")).oauth(OAuthCode::InvalidRequest)
     })?;
     match form.grant_type.as_deref() {
         None | Some("client_credentials") => Ok(form),
-        Some(_) => Err(Problem::bad_request("unsupported_grant_type", "`grant_type` must be client_credentials")
-            .oauth("unsupported_grant_type")),
+        Some(_) => Err(Problem::new(ErrorCode::UnsupportedGrantType, "`grant_type` must be client_credentials")
+            .oauth(OAuthCode::UnsupportedGrantType)),
     }
 }
 
@@ -140,8 +140,8 @@ fn from_form(bytes: &[u8]) -> Result<Login, Problem> {
 fn from_basic(basic: &str, body: &[u8]) -> Result<Vec<Login>, Problem> {
     form(body)?;
     let malformed = || {
-        Problem::bad_request("invalid_basic", "The Basic credentials are not base64 of id:secret")
-            .oauth("invalid_request")
+        Problem::new(ErrorCode::InvalidBasic, "The Basic credentials are not base64 of id:secret")
+            .oauth(OAuthCode::InvalidRequest)
     };
     let text = String::from_utf8(STANDARD.decode(basic).map_err(|_| malformed())?).map_err(|_| malformed())?;
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;

@@ -1,13 +1,14 @@
-//! Request bodies: their type, their size, and how long they may take to come.
+//! Request bodies: their media type, their size, and the time that they may take.
 
 use super::{
+    error_code::ErrorCode,
     limit::{Permit, ResourceLimit},
     problem::Problem,
 };
 use axum::{
     body::Body,
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap,
         header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
 };
@@ -16,51 +17,60 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// A body that is not wanted is read on for so long and so far, because most clients only look for the answer once
-/// they have sent everything; closing the connection on them would cost them the answer.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
-const LINGER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Maximum time in which a body has to arrive.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Limits on reading a refused body to its end. Most clients read the response only after they have sent everything;
+/// closing the connection earlier would cost them the response.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+const DRAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// The media types that bodies come in.
+/// The media type of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Media {
+pub enum MediaType {
+    /// JSON, also for a body without a media type.
     Json,
+    /// An HTML form.
     Form,
+    /// A media type that no endpoint takes.
     Other,
 }
 
-/// What the caller says the body is; without a word, JSON.
-pub fn media(headers: &HeaderMap) -> Media {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Media::Json };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "" | "application/json" => Media::Json,
-        "application/x-www-form-urlencoded" => Media::Form,
-        other if other.starts_with("application/") && other.ends_with("+json") => Media::Json,
-        _ => Media::Other,
+impl MediaType {
+    /// Returns the media type in the headers of a request.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(CONTENT_TYPE) else { return Self::Json };
+        let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        match media_type.trim().to_ascii_lowercase().as_str() {
+            "" | "application/json" => Self::Json,
+            "application/x-www-form-urlencoded" => Self::Form,
+            other if other.starts_with("application/") && other.ends_with("+json") => Self::Json,
+            _ => Self::Other,
+        }
     }
 }
 
-pub fn unsupported_media() -> Problem {
+/// Returns the problem of a body with a media type that the endpoint does not take.
+pub fn unsupported_media_type() -> Problem {
     Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
+        ErrorCode::UnsupportedMediaType,
         "Send JSON, and say so with the header \"Content-Type: application/json\"",
     )
 }
 
-/// A body, and its share of the memory for bodies.
+/// A whole body, and the permit for its memory.
 pub struct BufferedBody<'b> {
+    /// The bytes of the body.
     pub bytes: Bytes,
     _memory: Permit<'b>,
 }
 
-/// What bodies may take: each of them, and all together.
+/// The limits on bodies.
 pub struct BodyLimits<'b> {
+    /// Most bytes of one body.
     pub bytes_max: usize,
+    /// The memory of all bodies together.
     pub memory: &'b ResourceLimit,
+    /// Most bytes of all bodies together.
     pub memory_bytes_max: usize,
 }
 
@@ -71,17 +81,18 @@ pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &BodyLimits<'b>) 
         Box::pin(discard(headers, body)).await;
         return Err(too_large(limits.bytes_max));
     }
-    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time");
-    timeout(BODY_TIMEOUT, collect(body, limits)).await.unwrap_or_else(|_| Err(late()))
+    timeout(READ_TIMEOUT, buffer(body, limits))
+        .await
+        .unwrap_or_else(|_| Err(Problem::new(ErrorCode::BodyTimeout, "The body did not arrive in time")))
 }
 
-async fn collect<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
+async fn buffer<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     let mut memory = limits.memory.permit();
     while let Some(frame) = body.frame().await {
         let frame =
-            frame.map_err(|_| Problem::bad_request("body_unreadable", "The body could not be read to its end"))?;
+            frame.map_err(|_| Problem::new(ErrorCode::BodyUnreadable, "The body could not be read to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
         let length = first.len() + all.len() + data.len();
         let refused = if length > limits.bytes_max {
@@ -90,12 +101,12 @@ async fn collect<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<Buffered
             memory.reserve(length, limits.memory_bytes_max).err()
         };
         if let Some(problem) = refused {
-            // What is not wanted takes no memory from others while the rest of it comes.
+            // A refused body takes no memory from others while the rest of it arrives.
             drop((first, all, data, memory));
             Box::pin(drain(body)).await;
             return Err(problem);
         }
-        // Most bodies are one piece, which is passed on as it is.
+        // Most bodies are one frame, which is passed on without copying it.
         if first.is_empty() && all.is_empty() {
             first = data;
         } else {
@@ -106,29 +117,28 @@ async fn collect<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<Buffered
     Ok(BufferedBody { bytes: if all.is_empty() { first } else { all.freeze() }, _memory: memory })
 }
 
-/// Reads and forgets a body that no answer depends on, so that its sender gets to read the answer.
+/// Reads and drops a body that the response does not depend on, so that its sender gets to read the response.
 pub async fn discard(headers: &HeaderMap, body: Body) {
-    // A client that asked first has not sent anything yet, and need not.
+    // A client that sends `Expect` has not sent the body yet, and need not send it.
     if !headers.contains_key(EXPECT) {
         drain(body).await;
     }
 }
 
 async fn drain(mut body: Body) {
-    let read_on = async {
+    let read_to_end = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {
             bytes += frame.data_ref().map_or(0, Bytes::len);
-            if bytes > LINGER_BYTES_MAX {
+            if bytes > DRAIN_BYTES_MAX {
                 break;
             }
         }
     };
-    // Whatever came of it, the answer is the same.
-    let _finished = timeout(LINGER_TIMEOUT, read_on).await;
+    // The response is the same whether the body ended or the time.
+    let _finished = timeout(DRAIN_TIMEOUT, read_to_end).await;
 }
 
 fn too_large(bytes_max: usize) -> Problem {
-    let message = format!("The body may have at most {bytes_max} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    Problem::new(ErrorCode::BodyTooLarge, format!("The body may have at most {bytes_max} bytes"))
 }

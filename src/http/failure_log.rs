@@ -1,13 +1,14 @@
-//! What the log says of requests that failed.
+//! The log of failed requests.
 
-use super::request_id::RequestId;
+use super::{error_code::ErrorCode, request_id::RequestId};
 use crate::telemetry::traces;
 use governor::{DefaultDirectRateLimiter, Quota};
 use std::num::NonZeroU32;
 
-/// When Redis is away every request fails; beyond so many lines a second the log says nothing new.
+/// Lines per second. While Redis is down every request fails, and further lines say nothing new.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
+/// Logs failed requests, up to a number of lines per second.
 pub struct FailureLog(DefaultDirectRateLimiter);
 
 impl Default for FailureLog {
@@ -17,11 +18,18 @@ impl Default for FailureLog {
 }
 
 impl FailureLog {
-    /// Notes what went wrong; the surplus of a flood is dropped.
-    pub fn record(&self, id: &RequestId, code: &str, cause: &str) {
+    /// Logs the failure of `subject`, which is a command or an endpoint.
+    pub fn record(&self, subject: &str, id: &RequestId, code: ErrorCode, cause: &str) {
         if self.0.check().is_ok() {
-            let trace_id = traces::trace_id();
-            tracing::warn!(request_id = id.as_str(), trace_id, code, cause, "a request failed");
+            let (request_id, code, trace_id) = (id.as_str(), code.as_str(), traces::trace_id());
+            tracing::warn!(
+                command = subject,
+                code,
+                request_id,
+                trace_id,
+                cause,
+                "{subject} failed with {code}: {cause}"
+            );
         }
     }
 }

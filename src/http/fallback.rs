@@ -1,12 +1,12 @@
 //! Answers to paths that do not exist and to methods that a path does not take.
 
-use super::{body, problem::Problem};
-use axum::{extract::Request, http::StatusCode};
+use super::{body, error_code::ErrorCode, problem::Problem};
+use axum::extract::Request;
 
 /// Answers a request to a path that does not exist.
 pub async fn not_found(request: Request) -> Problem {
     discard(request).await;
-    Problem::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing at this path; /docs shows what there is")
+    Problem::new(ErrorCode::UnknownPath, "There is nothing at this path; /docs shows what there is")
 }
 
 /// Answers a request with a method that its path does not take. `methods` are those that it takes.

@@ -3,6 +3,7 @@
 
 pub mod authorization;
 pub mod body;
+mod error_code;
 mod failure_log;
 mod fallback;
 pub mod json;
@@ -18,8 +19,9 @@ mod service;
 mod state;
 mod sync_token_header;
 
+pub use error_code::ErrorCode;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
-pub use problem::Problem;
+pub use problem::{OAuthCode, Problem};
 pub use readiness::{Readiness, ServiceStatus};
 pub use reloadable::ReloadableState;
 pub use request_id::RequestId;

@@ -1,24 +1,25 @@
-//! Errors → HTTP, decided here and nowhere else. The caller gets a stable code and one sentence; the log gets the
-//! whole chain of causes. docs/status-codes.md is this file as a table.
+//! Errors → HTTP responses, decided here and nowhere else. The caller gets a stable code and one sentence; the log
+//! gets the whole chain of causes.
 
-use super::{failure_log::FailureLog, json, request_id::RequestId};
+use super::{error_code::ErrorCode, failure_log::FailureLog, json, request_id::RequestId};
 use crate::{
     auth::{LoginError, Refusal, TokenError},
     cache::CacheError,
     store::{Advice, StoreError},
     telemetry::metrics::Outcome,
+    types::CommandName,
 };
 use axum::{
     http::{
-        HeaderValue, StatusCode,
+        HeaderValue,
         header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::{any::Any, borrow::Cow, error::Error};
+use std::{borrow::Cow, error::Error};
 
-/// Seconds after which a caller may try again when a shard was unavailable: it takes about as long to come back.
+/// Seconds after which a caller may try again when a shard was unavailable: a failover takes about as long.
 const RETRY_AFTER_SECS: u64 = 1;
 
 /// An error as the caller sees it. Boxed, so that a `Result` with it stays small.
@@ -27,17 +28,28 @@ pub struct Problem(Box<Details>);
 
 #[derive(Debug)]
 struct Details {
-    status: StatusCode,
-    code: &'static str,
+    code: ErrorCode,
     message: Cow<'static, str>,
-    command: Option<&'static str>,
+    command: Option<CommandName>,
     retry_after_secs: Option<u64>,
     challenge: Option<&'static str>,
     allow: Option<&'static str>,
-    /// The code that OAuth2 has for it (RFC 6749 §5.2), where the caller speaks OAuth2.
-    oauth: Option<&'static str>,
-    /// For the log.
+    /// The code in OAuth2, where the caller speaks OAuth2.
+    oauth: Option<OAuthCode>,
+    /// The chain of causes, for the log only.
     cause: Option<String>,
+}
+
+/// A code of OAuth2 (RFC 6749 §5.2).
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OAuthCode {
+    /// The client is not known, or its secret is wrong.
+    InvalidClient,
+    /// The request is malformed.
+    InvalidRequest,
+    /// The grant type is not supported.
+    UnsupportedGrantType,
 }
 
 #[derive(Serialize)]
@@ -48,15 +60,15 @@ struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    error: Option<OAuthCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_description: Option<&'a str>,
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    /// Creates a problem with a message for the caller: one sentence without a full stop.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Details {
-            status,
             code,
             message: message.into(),
             command: None,
@@ -68,51 +80,48 @@ impl Problem {
         }))
     }
 
-    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message)
-    }
-
-    /// A field of the body is not what it should be.
+    /// A field of the body is missing or has a wrong value.
     pub fn field(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::bad_request("invalid_field", message)
+        Self::new(ErrorCode::InvalidField, message)
     }
 
+    /// The request has no token.
     pub fn no_token() -> Self {
         let message =
             "This needs a token: send the header \"Authorization: Bearer <access_token>\" with one from /login";
-        Self::new(StatusCode::UNAUTHORIZED, "token_missing", message).challenge("Bearer realm=\"cachefront\"")
+        Self::new(ErrorCode::TokenMissing, message).challenge("Bearer realm=\"cachefront\"")
     }
 
+    /// The path takes only the methods `allow`.
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        let mut problem =
-            Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("This path takes {allow}"));
+        let mut problem = Self::new(ErrorCode::MethodNotAllowed, format!("This path takes {allow}"));
         problem.0.allow = Some(allow);
         problem
     }
 
-    /// The process has as much to do as it may.
+    /// The process serves as many requests as it may.
     pub fn busy() -> Self {
         let message = "Too many requests are being served; nothing was changed";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after(RETRY_AFTER_SECS)
+        Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER_SECS)
     }
 
-    /// Names the command that the problem is about.
-    pub fn of(mut self, command: &'static str) -> Self {
+    /// Names the command that failed.
+    pub fn with_command(mut self, command: CommandName) -> Self {
         self.0.command = Some(command);
-        if command == "READ" && self.0.code == "deadline_passed" {
+        if command == CommandName::Read && self.0.code == ErrorCode::DeadlinePassed {
             self.0.message = "The shard of this key did not answer in time".into();
         }
         self
     }
 
-    /// How to prove who one is (RFC 9110 §11.6.1).
+    /// Sets the challenge of `WWW-Authenticate` (RFC 9110 §11.6.1).
     pub fn challenge(mut self, challenge: &'static str) -> Self {
         self.0.challenge = Some(challenge);
         self
     }
 
-    /// The code that OAuth2 has for it.
-    pub fn oauth(mut self, code: &'static str) -> Self {
+    /// Sets the code for a caller that speaks OAuth2.
+    pub fn oauth(mut self, code: OAuthCode) -> Self {
         self.0.oauth = Some(code);
         self
     }
@@ -127,35 +136,28 @@ impl Problem {
         self
     }
 
-    /// The command that the problem is about, where that is known.
-    pub fn command(&self) -> Option<&'static str> {
+    /// Returns the command that failed, where it is known.
+    pub fn command(&self) -> Option<CommandName> {
         self.0.command
     }
 
-    /// What it counts as.
-    pub fn outcome(&self) -> Outcome {
-        match (self.0.code, self.0.status) {
-            ("overloaded", _) => Outcome::Overloaded,
-            ("write_unconfirmed", _) => Outcome::WriteUnconfirmed,
-            ("value_does_not_open", _) => Outcome::DecryptionFailed,
-            (_, StatusCode::UNAUTHORIZED) => Outcome::Unauthorized,
-            (_, StatusCode::FORBIDDEN) => Outcome::Forbidden,
-            (_, StatusCode::TOO_MANY_REQUESTS) => Outcome::RateLimited,
-            (_, StatusCode::SERVICE_UNAVAILABLE) => Outcome::Unavailable,
-            (_, StatusCode::GATEWAY_TIMEOUT) => Outcome::DeadlinePassed,
-            (_, StatusCode::INSUFFICIENT_STORAGE) => Outcome::OutOfMemory,
-            (_, status) if status.is_client_error() => Outcome::ClientError,
-            _ => Outcome::InternalError,
-        }
+    /// Returns the code of the error.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
     }
 
-    /// The JSON of one reply.
+    /// Returns the outcome that metrics count.
+    pub fn outcome(&self) -> Outcome {
+        self.0.code.outcome()
+    }
+
+    /// Writes the JSON of one reply.
     pub fn write(&self, out: &mut Vec<u8>) {
         let Details { command, code, message, oauth, .. } = &*self.0;
         let body = ErrorBody {
-            command: *command,
+            command: command.map(CommandName::as_str),
             status: "ERROR",
-            code,
+            code: code.as_str(),
             message,
             error: *oauth,
             error_description: oauth.map(|_| &**message),
@@ -163,10 +165,11 @@ impl Problem {
         serde_json::to_writer(out, &body).expect("texts can be written as JSON to memory");
     }
 
-    /// Says in the log what a caller must not see.
-    pub fn log(&self, failures: &FailureLog, id: &RequestId) {
+    /// Logs the causes, which the caller does not see. `subject` names what failed where that is not a command.
+    pub fn log(&self, failures: &FailureLog, id: &RequestId, subject: &str) {
         if let Some(cause) = &self.0.cause {
-            failures.record(id, self.0.code, cause);
+            let subject = self.0.command.map_or(subject, |command| command.as_str());
+            failures.record(subject, id, self.0.code, cause);
         }
     }
 }
@@ -176,7 +179,7 @@ impl IntoResponse for Problem {
         let mut body = Vec::with_capacity(160);
         self.write(&mut body);
         let mut response = json::response(body);
-        *response.status_mut() = self.0.status;
+        *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(secs) = self.0.retry_after_secs {
@@ -194,7 +197,7 @@ impl IntoResponse for Problem {
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "Invalid secret");
+        let problem = Self::new(ErrorCode::InvalidApiKey, "Invalid secret");
         // Logged, because many of them are an attack.
         problem.challenge("Basic realm=\"cachefront\"").caused_by(&error)
     }
@@ -202,39 +205,28 @@ impl From<LoginError> for Problem {
 
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
-        let (code, message, challenge) = match error {
-            TokenError::Expired => (
-                "token_expired",
-                "The token has expired: log in again",
+        match error {
+            TokenError::Expired => Self::new(ErrorCode::TokenExpired, "The token has expired: log in again").challenge(
                 "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token has expired\"",
             ),
-            TokenError::Invalid => (
-                "token_invalid",
-                "The token is not valid: log in again",
+            TokenError::Invalid => Self::new(ErrorCode::TokenInvalid, "The token is not valid: log in again").challenge(
                 "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token is not valid\"",
             ),
-        };
-        Self::new(StatusCode::UNAUTHORIZED, code, message).challenge(challenge)
+        }
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::MissingScope(scope) => Self::new(
-                StatusCode::FORBIDDEN,
-                "scope_missing",
-                format!("This token has no permission to {}", scope.name()),
-            ),
+            Refusal::MissingScope(scope) => {
+                Self::new(ErrorCode::ScopeMissing, format!("This token has no permission to {}", scope.name()))
+            }
             Refusal::RateLimited(wait) => {
-                // Rounded up: a caller that waits so long is let in.
+                // Rounded up, so that a caller that waits this long is admitted.
                 let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "rate_limited",
-                    "This client has sent more commands than it may",
-                )
-                .retry_after(secs.max(1))
+                Self::new(ErrorCode::RateLimited, "This client has sent more commands than it may")
+                    .retry_after(secs.max(1))
             }
         }
     }
@@ -242,59 +234,21 @@ impl From<Refusal> for Problem {
 
 impl From<CacheError> for Problem {
     fn from(error: CacheError) -> Self {
-        use StatusCode as Http;
         let problem = match &error {
-            CacheError::Store(StoreError::Unavailable { .. }) => Self::new(
-                Http::SERVICE_UNAVAILABLE,
-                "shard_unavailable",
-                "The shard of this key is unavailable; nothing was changed",
-            ),
-            CacheError::Store(StoreError::Unconfirmed { .. }) => Self::new(
-                Http::SERVICE_UNAVAILABLE,
-                "write_unconfirmed",
-                "The connection to the shard of this key was lost; the change may or may not have been made",
-            ),
-            CacheError::Store(StoreError::DeadlinePassed { .. }) => Self::new(
-                Http::GATEWAY_TIMEOUT,
-                "deadline_passed",
-                "The shard of this key did not answer in time; a change may or may not have been made",
-            ),
-            CacheError::Store(StoreError::Overloaded { .. }) => Self::new(
-                Http::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "Too many requests wait for the shard of this key; nothing was changed",
-            ),
-            CacheError::Store(StoreError::OutOfMemory { .. }) => Self::new(
-                Http::INSUFFICIENT_STORAGE,
-                "out_of_memory",
-                "The shard of this key has no memory left; nothing was changed",
-            ),
-            CacheError::Store(StoreError::ReplyTooLarge) => Self::new(
-                Http::PAYLOAD_TOO_LARGE,
-                "reply_too_large",
-                "The values of this batch are too large together: ask for fewer keys at once",
-            ),
-            CacheError::Store(StoreError::WrongType) => Self::new(
-                Http::CONFLICT,
-                "wrong_type",
-                "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
-            ),
-            CacheError::DoesNotOpen(_) => Self::new(
-                Http::INTERNAL_SERVER_ERROR,
-                "value_does_not_open",
-                "The stored value is encrypted and cannot be opened here",
-            ),
-            CacheError::NoSealingKey => Self::bad_request(
-                "encryption_not_configured",
+            CacheError::Store(error) => Self::from_store(error),
+            CacheError::DoesNotOpen(_) => {
+                Self::new(ErrorCode::DecryptionFailed, "The stored value is encrypted and cannot be decrypted here")
+            }
+            CacheError::NoSealingKey => Self::new(
+                ErrorCode::EncryptionNotConfigured,
                 "`encrypt` cannot be used: this service has no ENCRYPTION_KEY",
             ),
             CacheError::ValueTooLarge { bytes, bytes_max } => Self::new(
-                Http::PAYLOAD_TOO_LARGE,
-                "value_too_large",
+                ErrorCode::ValueTooLarge,
                 format!("`value` has {bytes} bytes; at most {bytes_max} are allowed"),
             ),
         };
-        let problem = if problem.0.status.is_server_error() { problem.caused_by(&error) } else { problem };
+        let problem = if problem.0.code.status().is_server_error() { problem.caused_by(&error) } else { problem };
         match error.advice() {
             Advice::RetryLater | Advice::RetryElsewhere => problem.retry_after(RETRY_AFTER_SECS),
             Advice::GiveUp => problem,
@@ -302,7 +256,40 @@ impl From<CacheError> for Problem {
     }
 }
 
-/// An error and all its causes in one line.
+impl Problem {
+    fn from_store(error: &StoreError) -> Self {
+        let (code, message) = match error {
+            StoreError::Unavailable { .. } => {
+                (ErrorCode::ShardUnavailable, "The shard of this key is unavailable; nothing was changed")
+            }
+            StoreError::Unconfirmed { .. } => (
+                ErrorCode::WriteUnconfirmed,
+                "The connection to the shard of this key was lost; the change may or may not have been made",
+            ),
+            StoreError::DeadlinePassed { .. } => (
+                ErrorCode::DeadlinePassed,
+                "The shard of this key did not answer in time; a change may or may not have been made",
+            ),
+            StoreError::Overloaded { .. } => {
+                (ErrorCode::Overloaded, "Too many requests wait for the shard of this key; nothing was changed")
+            }
+            StoreError::OutOfMemory { .. } => {
+                (ErrorCode::OutOfMemory, "The shard of this key has no memory left; nothing was changed")
+            }
+            StoreError::ReplyTooLarge => (
+                ErrorCode::ReplyTooLarge,
+                "The values of this batch are too large together: ask for fewer keys at once",
+            ),
+            StoreError::WrongType => (
+                ErrorCode::WrongType,
+                "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+            ),
+        };
+        Self::new(code, message)
+    }
+}
+
+/// Returns an error and all its causes in one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -314,12 +301,11 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// The answer when a handler panicked. The panic itself was reported by the panic hook.
-pub fn from_panic(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a request hit a defect");
+/// Returns the response to a request whose handler panicked. The panic hook has logged the panic itself.
+pub fn from_panic(id: &RequestId) -> Response {
+    tracing::error!(request_id = id.as_str(), "request {} failed: its handler panicked", id.as_str());
     Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal_error",
+        ErrorCode::InternalError,
         "Something went wrong in the service; the request may or may not have been carried out",
     )
     .into_response()

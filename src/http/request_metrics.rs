@@ -1,21 +1,17 @@
-//! What commands and their problems count as.
+//! The labels under which commands and their failures are counted.
 
-use super::{problem::Problem, state::AppState};
+use super::{error_code::ErrorCode, problem::Problem, state::AppState};
 use crate::{
     cache::{Command, Reply},
     telemetry::metrics::{Kind, Outcome, Shed},
-    types::CommandName,
 };
 
-pub fn kind(command: &Command<'_>) -> Kind {
-    command.name().into()
+/// Returns the label of the command that failed.
+pub fn kind(problem: &Problem) -> Kind {
+    problem.command().map_or(Kind::Unparsed, Kind::from)
 }
 
-/// Of the command that a problem is about.
-pub fn kind_of(problem: &Problem) -> Kind {
-    problem.command().and_then(CommandName::parse).map_or(Kind::Unparsed, Kind::from)
-}
-
+/// Returns the outcome of a command that succeeded.
 pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {
     match (reply, command) {
         (Reply::NotFound, _) => Outcome::NotFound,
@@ -24,9 +20,9 @@ pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {
     }
 }
 
-/// Counts a refusal, if it was for want of `what`.
-pub fn shed(state: &AppState, problem: &Problem, what: Shed) {
-    if problem.outcome() == Outcome::Overloaded {
-        state.metrics.sheds.count(what);
+/// Counts a problem that was caused by the limit `shed`; other problems are not counted.
+pub fn count_shed(state: &AppState, problem: &Problem, shed: Shed) {
+    if problem.code() == ErrorCode::Overloaded {
+        state.metrics.sheds.count(shed);
     }
 }

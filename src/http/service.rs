@@ -169,7 +169,7 @@ async fn complete(
     is_last: bool,
     handler: impl Future<Output = Response>,
 ) -> Result<Response, Infallible> {
-    let mut response = AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(problem::from_panic);
+    let mut response = AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| problem::from_panic(&id));
     traces::current().record("http.response.status_code", response.status().as_u16());
     id.write(response.headers_mut());
     if is_last {

@@ -60,7 +60,7 @@ impl AppState {
         key_sampler: KeySampler,
     ) -> Self {
         Self {
-            empty_sync_token: sync_token_header::value(&store.empty_sync_token()),
+            empty_sync_token: sync_token_header::header_value(&store.empty_sync_token()),
             reloadable: ArcSwap::from_pointee(ReloadableState::new(
                 settings,
                 store.clone(),

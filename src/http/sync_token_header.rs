@@ -1,45 +1,54 @@
-//! The header `cache-sync-token`: what a caller had acknowledged by one instance, it reads from any.
+//! The header `cache-sync-token`: a caller that sends the token of one instance to another reads its own writes there.
 
-use super::problem::Problem;
+use super::{error_code::ErrorCode, problem::Problem};
 use crate::store::{Freshness, Store, SyncToken};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 const HEADER: HeaderName = HeaderName::from_static("cache-sync-token");
 
-/// The token of one request and its answer.
+/// The token of one request and its response.
 #[derive(Default)]
 pub struct SyncTokenHeader {
-    given: Option<HeaderValue>,
+    received: Option<(HeaderValue, SyncToken)>,
     changes: bool,
 }
 
 impl SyncTokenHeader {
-    /// How fresh the request's reads have to be.
-    pub fn read(&mut self, headers: &HeaderMap, store: &Store) -> Result<Freshness, Problem> {
-        let Some(given) = headers.get(HEADER) else { return Ok(Freshness::ReadYourWrites) };
-        let token = given.to_str().ok().and_then(|text| text.parse::<SyncToken>().ok()).ok_or_else(|| {
-            Problem::bad_request(
-                "invalid_sync_token",
+    /// Parses the token of a request, if it has one.
+    pub fn parse(&mut self, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(value) = headers.get(HEADER) else { return Ok(()) };
+        let token = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Problem::new(
+                ErrorCode::InvalidSyncToken,
                 "The header `cache-sync-token` is not one that this service gave: send it as it came, or not at all",
             )
         })?;
-        self.given = Some(given.clone());
-        Ok(store.freshness(&token))
+        self.received = Some((value.clone(), token));
+        Ok(())
     }
 
-    /// Notes that the request may change what is stored.
-    pub fn changes(&mut self) {
+    /// Returns the freshness that the reads of the request need.
+    pub fn freshness(&self, store: &Store) -> Freshness {
+        self.received.as_ref().map_or(Freshness::ReadYourWrites, |(_, token)| store.freshness(token))
+    }
+
+    /// Records that the request may change what is stored.
+    pub fn mark_changes(&mut self) {
         self.changes = true;
     }
 
-    /// Puts the token into the answer's headers: one that covers the changes, else the one that was given.
+    /// Writes the token of the response: one that covers the changes, else the one that was received.
     pub fn write(self, headers: &mut HeaderMap, store: &Store, empty: &HeaderValue) {
-        let token = if self.changes { value(&store.sync_token()) } else { self.given.unwrap_or_else(|| empty.clone()) };
+        let token = if self.changes {
+            header_value(&store.sync_token())
+        } else {
+            self.received.map_or_else(|| empty.clone(), |(value, _)| value)
+        };
         headers.insert(HEADER, token);
     }
 }
 
-/// A token as a header's value.
-pub fn value(token: &SyncToken) -> HeaderValue {
+/// Returns a token as the value of a header.
+pub fn header_value(token: &SyncToken) -> HeaderValue {
     HeaderValue::try_from(token.to_string()).unwrap_or(HeaderValue::from_static(""))
 }

@@ -44,9 +44,9 @@ async fn a_ciphertext_does_not_open_under_another_key_name() {
     seal(&caller, "mine", &json!("secret")).await;
     assert_eq!(group.master(0).ask("COPY mine yours").expect("an answer"), ":1");
     let answer = caller.send(r#"{"command":"READ","key":"yours"}"#).await;
-    answer.expect_error(500, "value_does_not_open");
+    answer.expect_error(500, "decryption_failed");
     let replies = caller.run(json!([{"command": "READ", "key": "yours"}, {"command": "READ", "key": "mine"}])).await;
-    assert_eq!((&replies[0]["code"], &replies[1]["value"]), (&json!("value_does_not_open"), &json!("secret")));
+    assert_eq!((&replies[0]["code"], &replies[1]["value"]), (&json!("decryption_failed"), &json!("secret")));
 }
 
 #[tokio::test]
@@ -59,9 +59,9 @@ async fn keys_can_be_rotated_and_a_lost_key_is_an_error_not_a_miss() {
     assert_eq!(caller.read("k").await, Some(json!("secret")));
     seal(&caller, "k", &json!("anew")).await;
     let read = r#"{"command":"READ","key":"k"}"#;
-    old.caller().await.send(read).await.expect_error(500, "value_does_not_open");
+    old.caller().await.send(read).await.expect_error(500, "decryption_failed");
     let none = service(&group, "");
-    none.caller().await.send(read).await.expect_error(500, "value_does_not_open");
+    none.caller().await.send(read).await.expect_error(500, "decryption_failed");
     let only_new = service(&group, &format!("ENCRYPTION_KEY={SECOND}"));
     assert_eq!(only_new.caller().await.read("k").await, Some(json!("anew")));
 }

@@ -15,13 +15,13 @@ pub use collect::Console;
 pub use page::{behind, summary};
 pub use snapshot::{ConsoleSnapshot, NodeRoleView, NodeView, ShardView};
 
-use crate::http::{AppState, Problem, json as json_body};
+use crate::http::{AppState, ErrorCode, Problem, json as json_body};
 use axum::{
     Router,
     body::Body,
     extract::State,
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Redirect, Response},
@@ -70,7 +70,7 @@ async fn snapshot(State(console): State<Arc<Console>>) -> Response {
 fn json(body: &impl Serialize) -> Response {
     let Ok(text) = serde_json::to_vec(body) else {
         let message = "The facts could not be written";
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message).into_response();
+        return Problem::new(ErrorCode::InternalError, message).into_response();
     };
     with_security_headers(json_body::response(text))
 }

@@ -121,7 +121,7 @@ async fn sealed_values_are_counted_and_so_are_those_that_do_not_open() {
     assert_eq!((caller.read("k").await, caller.read("plain").await), (Some(json!("v")), Some(json!("v"))));
     // Under another key it is not what was sealed.
     assert_eq!(group.master(0).ask("COPY k moved").expect("an answer"), ":1");
-    caller.send(read("moved").to_string()).await.expect_error(500, "value_does_not_open");
+    caller.send(read("moved").to_string()).await.expect_error(500, "decryption_failed");
     let page = Scraped::of(&service).await;
     let opened = |outcome: &str| page.sum("cachefront_values_opened_total", &format!("outcome=\"{outcome}\""));
     assert_eq!(page.sum("cachefront_values_sealed_total", ""), 1.0);

@@ -261,7 +261,7 @@ async fn sealed_values_are_kept_and_opened_with_the_keys_of_now() {
         service.reload();
         eventually("it opens no more", async || {
             let reply = caller.send(read("k").to_string()).await;
-            (reply.json()["code"] == "value_does_not_open").then_some(())
+            (reply.json()["code"] == "decryption_failed").then_some(())
         })
         .await;
     }

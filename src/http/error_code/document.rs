@@ -1,0 +1,64 @@
+//! docs/status-codes.md, written from the list of codes.
+
+use super::ErrorCode;
+use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
+
+const HEAD: &str = r#"# Status codes
+
+Made from the list of codes in `src/http/error_code.rs` by `make docs`; edit that.
+
+Every error is JSON of one shape. `code` is stable and for programs. `message` is a sentence for people. `command` is
+there where it is known. A batch is answered with HTTP 200, and each item has its own reply, errors included.
+
+```json
+{"command":"READ","status":"ERROR","code":"shard_unavailable","message":"The shard of this key is unavailable; nothing was changed"}
+```
+
+| status | code | meaning | what to do |
+| --- | --- | --- | --- |
+| 200 | – | The command succeeded: `status` is `SUCCESS`, or `NOT_FOUND` for a key that does not exist. | |
+| 200 | – | `status` is `UNCONFIRMED`: the value is on the master, and on fewer replicas than the WRITE asked for. | Read `replicas`, and decide. |
+"#;
+/// Refused by the HTTP library, which knows none of our codes.
+const HEADERS_TOO_LARGE: (u16, &str) =
+    (431, "| 431 | – | The headers are too long. The response has no body. | Send less. |\n");
+const FOOT: &str = "
+An error is never reported as a miss: `NOT_FOUND` means that the shard of the key was asked and has no such key. A key
+that a change of the ring moved to another shard is missing there until it is written again.
+";
+
+/// The whole page.
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    let mut before = 0;
+    for code in ErrorCode::ALL {
+        let (spec, status) = (code.spec(), code.status().as_u16());
+        if before < HEADERS_TOO_LARGE.0 && status > HEADERS_TOO_LARGE.0 {
+            page.push_str(HEADERS_TOO_LARGE.1);
+        }
+        let _ = writeln!(page, "| {status} | `{}` | {} | {} |", spec.name, spec.meaning.trim(), spec.advice);
+        before = status;
+    }
+    page + FOOT
+}
+
+/// With `CACHEFRONT_WRITE_DOCS` set, as `make docs` does, the page is written instead.
+#[test]
+fn the_documentation_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/status-codes.md");
+    if std::env::var_os("CACHEFRONT_WRITE_DOCS").is_some() {
+        fs::write(&path, page()).expect("the page is written");
+    }
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, page(), "docs/status-codes.md is out of date: run `make docs`");
+}
+
+#[test]
+fn every_code_has_a_name_of_its_own_and_the_codes_are_ordered_by_status() {
+    let names: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(names.len(), ErrorCode::ALL.len());
+    for name in names {
+        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'), "{name}");
+    }
+    assert!(ErrorCode::ALL.is_sorted_by_key(|code| code.status()));
+}
