@@ -1,146 +1,201 @@
-//! What can go wrong between here and Redis, and what the caller can do about it.
+//! The errors of nodes and of the store, and what a caller can do about them.
 
-use crate::telemetry::metrics::{NodeFailure, Outcome};
+use crate::{
+    store::protocol::{refusal::ServerRefusal, reply::ReplyError},
+    telemetry::metrics::{NodeFailure, Outcome},
+};
 use redis::{RedisError, ServerError};
 use std::sync::Arc;
 
-/// What whoever meets an error can do.
+/// The best reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// Another node may well answer.
+    /// Another node may answer.
     RetryElsewhere,
-    /// The same may work in a moment.
+    /// The same request may succeed a moment later.
     RetryLater,
-    /// The same will fail again.
+    /// The same request will fail again.
     GiveUp,
 }
 
-/// Why one node did not do what it was asked.
+/// The reason why one node did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NodeError {
+    /// No connection to the node is open.
     #[error("not connected")]
     NotConnected,
+    /// The command was sent, and the connection ended before the answer came.
     #[error("the connection was lost before the answer came")]
     Lost,
+    /// The node did not answer before the timeout.
     #[error("no answer in time")]
     TimedOut,
+    /// The limit on commands in flight is reached, or that on changes that wait for replicas.
     #[error("too many commands wait for its answers")]
     Busy,
-    #[error("it answered {code}: {detail}")]
-    Answered { code: String, detail: String },
-    #[error("it answered with what the command never gives")]
+    /// The node refused the command.
+    #[error("it answered {refusal}: {detail}")]
+    Refused {
+        /// The reason that Redis gives.
+        refusal: ServerRefusal,
+        /// Redis's text, for the log.
+        detail: String,
+    },
+    /// The node sent a reply that the command never has.
+    #[error("it sent a reply that the command never has")]
     Unexpected,
-    /// It answered, but the reply to the batch has no room for it.
+    /// The node answered, but the reply to the batch has no room left for the value.
     #[error("the reply is too large")]
     NoRoom,
 }
 
 impl NodeError {
-    /// What it counts as.
+    /// Returns the label under which the error is counted.
     pub fn kind(&self) -> NodeFailure {
         match self {
             Self::NotConnected => NodeFailure::NotConnected,
             Self::Lost => NodeFailure::Lost,
             Self::TimedOut => NodeFailure::TimedOut,
             Self::Busy => NodeFailure::Busy,
-            Self::Answered { .. } => NodeFailure::Answered,
+            Self::Refused { .. } => NodeFailure::Answered,
             Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
         }
     }
 
+    /// Returns the best reaction of whoever reads from the node.
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Answered { code, .. } if code == "WRONGTYPE" => Advice::GiveUp,
-            Self::NoRoom => Advice::GiveUp,
+            Self::Refused { refusal: ServerRefusal::WrongType, .. } | Self::NoRoom => Advice::GiveUp,
             _ => Advice::RetryElsewhere,
         }
     }
 
-    /// True if it is certain that the node did not do what it was asked, so that another one may be asked.
+    /// Returns the reason that Redis gave; `None` if the node did not refuse the command.
+    pub fn refusal(&self) -> Option<&ServerRefusal> {
+        if let Self::Refused { refusal, .. } = self { Some(refusal) } else { None }
+    }
+
+    /// Returns true if the node certainly did not run the command, so that another node may run it.
     pub fn did_not_run(&self) -> bool {
-        match self {
-            Self::NotConnected => true,
-            Self::Answered { code, .. } => {
-                ["READONLY", "LOADING", "MASTERDOWN"].contains(&code.as_str()) || self.is_redirection()
-            }
-            _ => false,
-        }
+        matches!(self, Self::NotConnected) || self.refusal().is_some_and(ServerRefusal::did_not_run)
     }
 
-    /// True if a node of a Redis Cluster refused because another one is to be asked, or because nobody has the
-    /// slot now.
+    /// Returns true if a node of a Redis Cluster refused because another node has the slot, or no node has it now.
     pub fn is_redirection(&self) -> bool {
-        let without = ["TRYAGAIN", "CLUSTERDOWN"];
-        self.names_a_node() || matches!(self, Self::Answered { code, .. } if without.contains(&code.as_str()))
+        self.refusal().is_some_and(ServerRefusal::is_redirection)
     }
 
-    /// True if a node of a Redis Cluster refused and said which one is to be asked instead.
+    /// Returns true if a node of a Redis Cluster refused because another node is to be asked.
     pub fn names_a_node(&self) -> bool {
-        matches!(self, Self::Answered { code, .. } if code == "MOVED" || code == "ASK")
+        self.refusal().is_some_and(ServerRefusal::names_a_node)
+    }
+}
+
+impl From<ReplyError> for NodeError {
+    fn from(error: ReplyError) -> Self {
+        match error {
+            ReplyError::Refused { refusal, detail } => Self::Refused { refusal, detail },
+            ReplyError::Unexpected => Self::Unexpected,
+        }
     }
 }
 
 impl From<&ServerError> for NodeError {
     fn from(error: &ServerError) -> Self {
-        Self::Answered { code: error.code().to_owned(), detail: error.details().unwrap_or_default().to_owned() }
+        Self::from(ReplyError::from(error))
     }
 }
 
 impl From<RedisError> for NodeError {
     fn from(error: RedisError) -> Self {
-        match error.code() {
-            Some(code) => {
-                Self::Answered { code: code.to_owned(), detail: error.detail().unwrap_or_default().to_owned() }
-            }
-            None => Self::Lost,
-        }
+        let Some(code) = error.code() else { return Self::Lost };
+        let detail = error.detail().unwrap_or_default();
+        Self::Refused { refusal: ServerRefusal::parse(code, detail), detail: detail.to_owned() }
     }
 }
 
-/// Why the store could not do what it was asked.
+/// The kind of access that an operation makes to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A read, which may run twice without harm.
+    Read,
+    /// A change, which may have run although its answer did not come.
+    Write,
+}
+
+/// The reason why the store could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was done: no node that could do it is reachable.
     #[error("shard \"{shard}\" is unavailable")]
     Unavailable {
+        /// The name of the shard.
         shard: Arc<str>,
+        /// The error of the last node that was asked.
         #[source]
         cause: NodeError,
     },
     /// A write was sent and its answer did not come.
     #[error("shard \"{shard}\" did not confirm the write")]
     Unconfirmed {
+        /// The name of the shard.
         shard: Arc<str>,
+        /// The error of the node that the write was sent to.
         #[source]
         cause: NodeError,
     },
+    /// The deadline passed before a node answered.
     #[error("the deadline passed while waiting for shard \"{shard}\"")]
     DeadlinePassed {
+        /// The name of the shard.
         shard: Arc<str>,
+        /// The error of the last node that was asked.
         #[source]
         cause: NodeError,
     },
+    /// Too many commands wait for the shard's answers.
     #[error("shard \"{shard}\" is overloaded")]
     Overloaded {
+        /// The name of the shard.
         shard: Arc<str>,
+        /// The error of the last node that was asked.
         #[source]
         cause: NodeError,
     },
+    /// The master has reached its limit of memory.
     #[error("shard \"{shard}\" is out of memory")]
     OutOfMemory {
+        /// The name of the shard.
         shard: Arc<str>,
+        /// The error of the master.
         #[source]
         cause: NodeError,
     },
+    /// The values of a batch are larger together than a reply may be.
     #[error("the values of this batch are too large together")]
     ReplyTooLarge,
-    /// The key holds a list, hash, set, …
+    /// The key holds a list, a hash, a set or the like.
     #[error("the key holds something other than a string")]
     WrongType,
 }
 
 impl StoreError {
-    /// What it counts as.
+    /// Returns the error of an operation that failed because of `cause`, the error of the last node that was asked.
+    pub fn new(access: Access, shard: Arc<str>, cause: NodeError) -> Self {
+        match (access, &cause) {
+            (Access::Read, NodeError::NoRoom) => Self::ReplyTooLarge,
+            (Access::Read, NodeError::Refused { refusal: ServerRefusal::WrongType, .. }) => Self::WrongType,
+            (Access::Write, NodeError::Refused { refusal: ServerRefusal::OutOfMemory, .. }) => {
+                Self::OutOfMemory { shard, cause }
+            }
+            (Access::Write, NodeError::Lost | NodeError::Unexpected) => Self::Unconfirmed { shard, cause },
+            (Access::Write, NodeError::TimedOut) => Self::DeadlinePassed { shard, cause },
+            (_, NodeError::Busy) => Self::Overloaded { shard, cause },
+            _ => Self::Unavailable { shard, cause },
+        }
+    }
+
+    /// Returns the outcome under which the error is counted.
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Unavailable { .. } => Outcome::Unavailable,
@@ -152,6 +207,7 @@ impl StoreError {
         }
     }
 
+    /// Returns the best reaction of the caller.
     pub fn advice(&self) -> Advice {
         match self {
             Self::WrongType | Self::ReplyTooLarge => Advice::GiveUp,
@@ -160,20 +216,44 @@ impl StoreError {
     }
 }
 
-/// The reading of a node's error when the command was a write: it may have run.
+/// The error of a node that was asked for a write, which may have run.
 pub struct WriteFailure(pub NodeError);
 
 impl WriteFailure {
+    /// Returns the error of the write.
     pub fn of(self, shard: Arc<str>) -> StoreError {
-        let cause = self.0;
-        match &cause {
-            NodeError::Lost | NodeError::Unexpected => StoreError::Unconfirmed { shard, cause },
-            NodeError::TimedOut => StoreError::DeadlinePassed { shard, cause },
-            NodeError::Busy => StoreError::Overloaded { shard, cause },
-            NodeError::Answered { code, .. } if code == "OOM" => StoreError::OutOfMemory { shard, cause },
-            NodeError::NotConnected | NodeError::NoRoom | NodeError::Answered { .. } => {
-                StoreError::Unavailable { shard, cause }
-            }
-        }
+        StoreError::new(Access::Write, shard, self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str) -> NodeError {
+        NodeError::Refused { refusal: ServerRefusal::parse(code, ""), detail: String::new() }
+    }
+
+    #[test]
+    fn only_a_write_without_an_answer_is_unconfirmed() {
+        assert!(matches!(StoreError::new(Access::Write, "s".into(), NodeError::Lost), StoreError::Unconfirmed { .. }));
+        assert!(matches!(StoreError::new(Access::Read, "s".into(), NodeError::Lost), StoreError::Unavailable { .. }));
+        let never_sent = StoreError::new(Access::Write, "s".into(), NodeError::NotConnected);
+        assert!(matches!(never_sent, StoreError::Unavailable { .. }));
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_of_its_own_where_the_caller_can_act_on_it() {
+        assert!(matches!(StoreError::new(Access::Read, "s".into(), refused("WRONGTYPE")), StoreError::WrongType));
+        let out_of_memory = StoreError::new(Access::Write, "s".into(), refused("OOM"));
+        assert!(matches!(out_of_memory, StoreError::OutOfMemory { .. }));
+        assert!(matches!(StoreError::new(Access::Write, "s".into(), refused("BUSY")), StoreError::Unavailable { .. }));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_asked_of_no_other_node() {
+        assert_eq!(refused("WRONGTYPE").advice(), Advice::GiveUp);
+        assert_eq!(refused("LOADING").advice(), Advice::RetryElsewhere);
+        assert_eq!(StoreError::WrongType.advice(), Advice::GiveUp);
     }
 }

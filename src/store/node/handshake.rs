@@ -8,7 +8,10 @@ use super::{
     tracking::Tracking,
 };
 use crate::{
-    store::{error::NodeError, protocol::command},
+    store::{
+        error::NodeError,
+        protocol::{refusal::ServerRefusal, reply},
+    },
     types::Deadline,
 };
 use redis::Cmd;
@@ -51,9 +54,9 @@ async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Dea
     match enabled {
         Ok(()) => Ok(true),
         // Any other error is temporary, and worth another connection.
-        Err(NodeError::Answered { code, detail }) if code == "NOPERM" || code == "ERR" => {
+        Err(NodeError::Refused { refusal: ServerRefusal::NoPermission | ServerRefusal::Generic, detail }) => {
             let node = &node.address;
-            tracing::warn!(%node, code, detail, "node {node} refused CLIENT TRACKING: its values are not cached");
+            tracing::warn!(%node, detail, "node {node} refused CLIENT TRACKING: its values are not cached");
             Ok(false)
         }
         Err(error) => Err(error.to_string()),
@@ -62,5 +65,5 @@ async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Dea
 
 /// Sends a command that is answered with `OK`.
 async fn send(connection: &OpenConnection, command: &Cmd, deadline: Deadline) -> Result<(), NodeError> {
-    command::expect_ok(&connection.call(command, CallTimeout::until(deadline)).await?)
+    Ok(reply::expect_ok(&connection.call(command, CallTimeout::until(deadline)).await?)?)
 }

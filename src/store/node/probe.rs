@@ -5,8 +5,11 @@ use super::{
     connection::{CallTimeout, OpenConnection},
     replication::{ReplicationInfo, ReplicationRole},
 };
-use crate::{store::error::NodeError, types::Deadline};
-use redis::{Pipeline, Value};
+use crate::{
+    store::{error::NodeError, protocol::reply},
+    types::Deadline,
+};
+use redis::Pipeline;
 use std::time::Duration;
 use tokio::{sync::Notify, time::timeout};
 
@@ -42,7 +45,7 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     let asked_at = node.now();
     let answers = connection.call_all(&questions, CallTimeout::until(deadline)).await?;
     let [ping, info] = &answers[..] else { return Err(NodeError::Unexpected) };
-    let loading = matches!(ping, Value::ServerError(error) if error.code() == "LOADING");
+    let loading = reply::is_loading(ping);
     // A user who may not use INFO gets no answer; the node is used all the same.
     let answer = ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, ..info });
     let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));

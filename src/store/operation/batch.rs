@@ -18,8 +18,9 @@ use crate::{
             redirect::{self, RedirectedOperation},
         },
         protocol::{
-            command::{command, parse_answer},
+            command::command,
             operation::{Answer, Operation, OperationKind},
+            reply::parse_answer,
         },
         shard::{Attempts, Shard},
     },
@@ -363,6 +364,6 @@ impl Batch<'_> {
                 return Err(NodeError::NoRoom);
             }
         }
-        parse_answer(&self.operations[position].kind, value, had)
+        Ok(parse_answer(&self.operations[position].kind, value, had)?)
     }
 }

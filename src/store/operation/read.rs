@@ -10,8 +10,9 @@ use crate::{
             redirect::{self, RedirectedOperation, Rejection},
         },
         protocol::{
-            command::{command, parse_get, parse_time_left, tracked_get},
+            command::{command, tracked_get},
             operation::OperationKind,
+            reply::{parse_get, parse_time_left},
         },
         shard::{Attempts, Shard, hedge::Hedge},
         shard_map::Route,
@@ -125,13 +126,13 @@ impl ReadOperation<'_> {
             if let Ok(value) = &answer {
                 self.shard.record_value_bytes(value);
             }
-            match answer.and_then(parse_get) {
+            match answer.and_then(|value| Ok(parse_get(value)?)) {
                 Err(error) if redirect::applies_to(self.context, &error, self.shard, &node) => {
                     let Self { key, kind, command, lane, deadline, .. } = self;
                     let redirected =
                         RedirectedOperation { key, command, kind, connection_class: *lane, deadline: *deadline };
                     let rejection = Some(Rejection { node, error });
-                    let answer = redirect::run(self.context, &redirected, rejection, |value, _| parse_get(value));
+                    let answer = redirect::run(self.context, &redirected, rejection, |value, _| Ok(parse_get(value)?));
                     return Box::pin(answer).await.map(TrackedValue::untracked);
                 }
                 Ok(None) if redirect::must_confirm_miss(self.context, self.shard, &node) => tried.record_miss(),

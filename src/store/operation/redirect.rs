@@ -11,12 +11,12 @@ use crate::{
             connection_class::ConnectionClass,
         },
         operation::context::OperationContext,
-        protocol::operation::OperationKind,
+        protocol::{operation::OperationKind, refusal::ServerRefusal},
         shard::{Attempts, Shard},
-        topology::cluster::{Cluster, layout::is_slot},
+        topology::cluster::Cluster,
     },
-    telemetry::metrics,
-    types::{Address, Deadline, FullKey},
+    telemetry::metrics::RedirectionKind,
+    types::{Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
 use std::{sync::Arc, time::Duration};
@@ -49,15 +49,6 @@ pub struct Rejection {
     pub error: NodeError,
 }
 
-/// The target of a redirection.
-#[derive(Debug, PartialEq, Eq)]
-enum Redirection {
-    /// Another node has the slot from now on.
-    Moved { slot: u16, to: Address },
-    /// Another node is to be asked for this key, this time.
-    Ask { to: Address },
-}
-
 /// Returns true if [`run`] is to take over an operation that this node refused. Where a replica does not name the
 /// owner of the slot, the other nodes of its shard are asked instead.
 pub fn applies_to(context: &OperationContext, error: &NodeError, shard: &Shard, node: &Node) -> bool {
@@ -75,8 +66,8 @@ pub fn must_confirm_miss(context: &OperationContext, shard: &Shard, node: &Node)
 pub fn record<'a>(context: &OperationContext, node: &Node, errors: impl Iterator<Item = &'a NodeError>) {
     let Some(cluster) = &context.cluster else { return };
     for error in errors {
-        if let Some(Redirection::Moved { slot, to }) = Redirection::read(error, &node.address) {
-            cluster.on_moved(slot, &to, node);
+        if let Some(ServerRefusal::Moved(Some(target))) = error.refusal() {
+            cluster.on_moved(target.slot, &target.address(&node.address), node);
         }
     }
 }
@@ -143,25 +134,26 @@ impl Redirector<'_> {
     /// Returns the node to ask now, and true if `ASKING` has to precede the command.
     async fn next(&mut self, rejection: Option<Rejection>) -> Result<(Arc<Node>, bool), StoreError> {
         let Some(Rejection { node, error }) = rejection else { return self.master().await };
-        let redirection = Redirection::read(&error, &node.address);
-        if redirection.is_some() {
+        if matches!(error.refusal(), Some(ServerRefusal::Moved(Some(_)) | ServerRefusal::Ask(Some(_)))) {
             self.redirections += 1;
         }
         if self.redirections > REDIRECTIONS_MAX || self.wait_until.has_passed() {
             return Err(self.operation.failure(&self.owner(), error));
         }
-        let (to, shard, asking) = match redirection {
-            Some(Redirection::Moved { slot, to }) => {
-                self.context.metrics.redirections.count(metrics::RedirectionKind::Moved);
-                let shard = self.cluster.on_moved(slot, &to, &node);
+        let (to, shard, asking) = match error.refusal() {
+            Some(ServerRefusal::Moved(Some(target))) => {
+                self.context.metrics.redirections.count(RedirectionKind::Moved);
+                let to = target.address(&node.address);
+                let shard = self.cluster.on_moved(target.slot, &to, &node);
                 (to, shard, false)
             }
-            Some(Redirection::Ask { to }) => {
-                self.context.metrics.redirections.count(metrics::RedirectionKind::Ask);
+            Some(ServerRefusal::Ask(Some(target))) => {
+                self.context.metrics.redirections.count(RedirectionKind::Ask);
+                let to = target.address(&node.address);
                 let shard = self.cluster.shard_of(&to);
                 (to, shard, true)
             }
-            None => {
+            _ => {
                 self.wait_for_change().await;
                 return self.master().await;
             }
@@ -222,54 +214,5 @@ impl RedirectedOperation<'_> {
 
     fn failure(&self, shard: &Shard, error: NodeError) -> StoreError {
         if self.is_change() { shard.write_failure(WriteFailure(error)) } else { shard.read_failure(error) }
-    }
-}
-
-impl Redirection {
-    /// Parses `MOVED 3999 127.0.0.1:6381` of the node at `from`, whose host counts if none is named. A redirection to
-    /// the unknown host `?` cannot be followed; the slots have to be refreshed.
-    fn read(error: &NodeError, from: &Address) -> Option<Self> {
-        let NodeError::Answered { code, detail } = error else { return None };
-        let (slot, place) = detail.split_once(' ')?;
-        let slot = slot.parse().ok().filter(|slot| is_slot(*slot))?;
-        let (host, port) = place.trim().rsplit_once(':')?;
-        let host = match host {
-            "?" => return None,
-            "" => &from.host,
-            named => named,
-        };
-        let to = Address { host: host.to_owned(), port: port.parse().ok().filter(|port| *port > 0)? };
-        match code.as_str() {
-            "MOVED" => Some(Self::Moved { slot, to }),
-            "ASK" => Some(Self::Ask { to }),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(code: &str, detail: &str) -> Option<Redirection> {
-        let from = Address { host: "asked".to_owned(), port: 1 };
-        Redirection::read(&NodeError::Answered { code: code.to_owned(), detail: detail.to_owned() }, &from)
-    }
-
-    fn address(host: &str) -> Address {
-        Address { host: host.to_owned(), port: 6381 }
-    }
-
-    #[test]
-    fn redirections_are_read_as_redis_writes_them() {
-        let moved = |host| Some(Redirection::Moved { slot: 3999, to: address(host) });
-        assert_eq!(read("MOVED", "3999 127.0.0.1:6381"), moved("127.0.0.1"));
-        assert_eq!(read("MOVED", "3999 2001:db8::1:6381"), moved("2001:db8::1"));
-        assert_eq!(read("MOVED", "3999 :6381"), moved("asked"));
-        assert_eq!(read("ASK", "3999 b.example:6381"), Some(Redirection::Ask { to: address("b.example") }));
-        for detail in ["", "3999", "3999 b", "3999 ?:6381", "16384 b:6381", "3999 b:0", "-1 b:1"] {
-            assert_eq!(read("MOVED", detail), None, "{detail:?}");
-        }
-        assert_eq!(read("CLUSTERDOWN", "3999 b:6381"), None);
     }
 }

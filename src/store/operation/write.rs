@@ -9,8 +9,9 @@ use crate::{
             redirect::{self, RedirectedOperation, Rejection},
         },
         protocol::{
-            command::{command, parse_answer},
+            command::command,
             operation::{Answer, OperationKind},
+            reply::parse_answer,
         },
         shard::Attempts,
         shard_map::Route,
@@ -54,12 +55,13 @@ async fn run(
     loop {
         let node = shard.writer(&attempts, deadline).await?;
         let answer = match kind.replicas() {
-            0 => {
-                node.call(&command, connection_class, call_timeout).await.and_then(|value| parse_answer(kind, value, 0))
-            }
+            0 => node
+                .call(&command, connection_class, call_timeout)
+                .await
+                .and_then(|value| Ok(parse_answer(kind, value, 0)?)),
             replicas => {
                 let answer = Box::pin(node.call_and_wait(&command, replicas, deadline)).await;
-                answer.and_then(|(value, replicas)| parse_answer(kind, value, replicas))
+                answer.and_then(|(value, replicas)| Ok(parse_answer(kind, value, replicas)?))
             }
         };
         match answer {
@@ -67,7 +69,7 @@ async fn run(
                 let redirected = RedirectedOperation { key, command: &command, kind, connection_class, deadline };
                 let rejection = Some(Rejection { node, error });
                 return Box::pin(redirect::run(context, &redirected, rejection, |value, replicas| {
-                    parse_answer(kind, value, replicas)
+                    Ok(parse_answer(kind, value, replicas)?)
                 }))
                 .await;
             }

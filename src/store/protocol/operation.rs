@@ -1,4 +1,4 @@
-//! Operations on keys, and what they came to.
+//! Operations on keys, and their results.
 
 use crate::{
     store::consistency::Freshness,
@@ -6,37 +6,48 @@ use crate::{
 };
 use std::borrow::Cow;
 
-/// One command of a batch.
+/// One operation of a batch.
 pub struct Operation<'a> {
+    /// The key.
     pub key: &'a FullKey<'a>,
+    /// The kind of the operation.
     pub kind: OperationKind<'a>,
 }
 
+/// The kind of an operation.
 pub enum OperationKind<'a> {
+    /// Reads the value of a key that is at least as fresh as this.
     Get(Freshness),
+    /// Stores a value.
     Set {
+        /// The value.
         bytes: Cow<'a, [u8]>,
+        /// The lifetime of the value.
         ttl: Ttl,
-        /// So many replicas have to have it; that is waited for within the deadline.
+        /// The number of replicas that are to have the value before the answer; the wait ends with the deadline.
         replicas: u32,
     },
+    /// Deletes a key.
     Delete,
 }
 
 impl OperationKind<'_> {
-    /// How many replicas have to have it.
+    /// Returns the number of replicas that are to have the change before the answer.
     pub fn replicas(&self) -> u32 {
         if let Self::Set { replicas, .. } = self { *replicas } else { 0 }
     }
 }
 
-/// What an operation came to.
+/// The result of an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Of a GET: the bytes, or that there are none.
+    /// The value that was read; `None` if the key does not exist.
     Got(Option<Vec<u8>>),
-    /// Of a SET: how many replicas had it when that was waited for.
-    Stored { replicas: u32 },
-    /// Of a DELETE: whether there was something to delete.
+    /// The value was stored.
+    Stored {
+        /// The number of replicas that have the value, if that was waited for.
+        replicas: u32,
+    },
+    /// The key was deleted; false if it did not exist.
     Deleted(bool),
 }

@@ -13,7 +13,7 @@ use crate::{
     settings,
     store::{
         consistency::ReadRequirement,
-        error::{NodeError, StoreError, WriteFailure},
+        error::{Access, NodeError, StoreError, WriteFailure},
         node::connection::{Abandon, CallTimeout},
         node::replication::{ReplicationInfo, ReplicationRole},
         node::{Node, NodeContext, NodeId, ShardContext, ShardName},
@@ -350,13 +350,7 @@ impl Shard {
 
     /// What a read's last failure means.
     pub fn read_failure(&self, cause: NodeError) -> StoreError {
-        let shard = self.name();
-        match &cause {
-            NodeError::Answered { code, .. } if code == "WRONGTYPE" => StoreError::WrongType,
-            NodeError::NoRoom => StoreError::ReplyTooLarge,
-            NodeError::Busy => StoreError::Overloaded { shard, cause },
-            _ => StoreError::Unavailable { shard, cause },
-        }
+        StoreError::new(Access::Read, self.name(), cause)
     }
 
     /// What a write's failure means.

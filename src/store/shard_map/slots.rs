@@ -1,10 +1,11 @@
 //! The 16,384 slots of a Redis Cluster: from a key to its slot, from a slot to its shard.
 
+pub use crate::store::protocol::SLOTS;
+
 use crate::ring::hash_tag;
 use crc::{CRC_16_XMODEM, Crc};
 use std::ops::RangeInclusive;
 
-pub const SLOTS: u16 = 16_384;
 /// Ranges that a name spells out.
 const NAMED_RANGES_MAX: usize = 3;
 

@@ -7,7 +7,7 @@ use crate::{
         shard::Shard,
         shard_map::{
             MapHandle, Routing, ShardMap,
-            slots::{self, SLOTS, SlotTable},
+            slots::{self, SlotTable},
         },
     },
     telemetry::events::EventKind,
@@ -201,9 +201,4 @@ fn is_same(map: &ShardMap, slots: &SlotTable, shards: &[Arc<Shard>]) -> bool {
     let same_shards = map.shards().len() == shards.len()
         && map.shards().iter().zip(shards).all(|(before, now)| Arc::ptr_eq(before, now));
     same_shards && matches!(map.routing(), Routing::Slots(before) if before == slots)
-}
-
-/// Slots are counted from 0.
-pub fn is_slot(slot: u16) -> bool {
-    slot < SLOTS
 }

@@ -1,0 +1,110 @@
+//! The replies to the commands for operations.
+
+use super::{
+    operation::{Answer, OperationKind},
+    refusal::ServerRefusal,
+};
+use redis::{ServerError, Value};
+use std::time::Duration;
+
+/// The reason why a reply is no answer to its command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyError {
+    /// The node refused the command.
+    #[error("the node answered {refusal}: {detail}")]
+    Refused {
+        /// The reason that Redis gives.
+        refusal: ServerRefusal,
+        /// Redis's text, for the log.
+        detail: String,
+    },
+    /// The reply has a type that the command never returns.
+    #[error("the node sent a reply that the command never has")]
+    Unexpected,
+}
+
+impl From<&ServerError> for ReplyError {
+    fn from(error: &ServerError) -> Self {
+        let detail = error.details().unwrap_or_default();
+        Self::Refused { refusal: ServerRefusal::parse(error.code(), detail), detail: detail.to_owned() }
+    }
+}
+
+/// Reads the reply to an operation's command; `replicas` is the number of replicas that have the change, if that was
+/// waited for.
+pub fn parse_answer(kind: &OperationKind<'_>, reply: Value, replicas: u32) -> Result<Answer, ReplyError> {
+    match (kind, reply) {
+        (OperationKind::Get(_), reply) => parse_get(reply).map(Answer::Got),
+        (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored { replicas }),
+        (OperationKind::Delete, Value::Int(deleted)) => Ok(Answer::Deleted(deleted > 0)),
+        (_, reply) => Err(not_expected(&reply)),
+    }
+}
+
+/// Reads the reply to GET; `None` is the answer for a key that does not exist.
+pub fn parse_get(reply: Value) -> Result<Option<Vec<u8>>, ReplyError> {
+    match reply {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        reply => Err(not_expected(&reply)),
+    }
+}
+
+/// Reads the reply to PTTL for a key that was or was not `found` just before. Returns [`Duration::MAX`] for a key that
+/// does not expire or does not exist, and `None` if the key has changed in between.
+pub fn parse_time_left(found: bool, reply: &Value) -> Option<Duration> {
+    match reply {
+        Value::Int(-1) if found => Some(Duration::MAX),
+        Value::Int(-2) if !found => Some(Duration::MAX),
+        Value::Int(ms) if found => u64::try_from(*ms).ok().map(Duration::from_millis),
+        _ => None,
+    }
+}
+
+/// Reads the reply to a command that returns nothing but success.
+pub fn expect_ok(reply: &Value) -> Result<(), ReplyError> {
+    match reply {
+        Value::Okay => Ok(()),
+        reply => Err(not_expected(reply)),
+    }
+}
+
+/// Returns true if the node refused the command because it is loading its data.
+pub fn is_loading(reply: &Value) -> bool {
+    matches!(not_expected(reply), ReplyError::Refused { refusal: ServerRefusal::Loading, .. })
+}
+
+fn not_expected(reply: &Value) -> ReplyError {
+    if let Value::ServerError(error) = reply { ReplyError::from(error) } else { ReplyError::Unexpected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{store::consistency::Freshness, types::Ttl};
+    use std::borrow::Cow;
+
+    #[test]
+    fn a_reply_is_read_by_the_command_that_it_belongs_to() {
+        let set = OperationKind::Set { bytes: Cow::Borrowed(b"v"), ttl: Ttl::Never, replicas: 0 };
+        assert_eq!(parse_answer(&set, Value::Okay, 2), Ok(Answer::Stored { replicas: 2 }));
+        assert_eq!(parse_answer(&OperationKind::Delete, Value::Int(0), 0), Ok(Answer::Deleted(false)));
+        let get = OperationKind::Get(Freshness::ReadYourWrites);
+        assert_eq!(parse_answer(&get, Value::Nil, 0), Ok(Answer::Got(None)));
+        for (kind, reply) in [(&set, Value::Int(1)), (&OperationKind::Delete, Value::Okay), (&get, Value::Okay)] {
+            assert_eq!(parse_answer(kind, reply, 0), Err(ReplyError::Unexpected));
+        }
+    }
+
+    #[test]
+    fn the_time_left_is_unknown_if_the_key_came_or_went_in_between() {
+        assert_eq!(parse_time_left(true, &Value::Int(1500)), Some(Duration::from_millis(1500)));
+        assert_eq!(parse_time_left(true, &Value::Int(-1)), Some(Duration::MAX));
+        assert_eq!(parse_time_left(false, &Value::Int(-2)), Some(Duration::MAX));
+        for (found, reply) in
+            [(true, Value::Int(-2)), (false, Value::Int(-1)), (false, Value::Int(5)), (true, Value::Nil)]
+        {
+            assert_eq!(parse_time_left(found, &reply), None);
+        }
+    }
+}
