@@ -39,19 +39,19 @@ const REPLY_BYTES: usize = 256;
 /// Runs one command, or a batch of them.
 #[utoipa::path(
     post, path = "/cache", tag = "cache", security(("token" = [])),
-    params(("cache-sync-token" = Option<String>, Header, description = "The token of an earlier answer, from whichever instance: reads then show what had been changed by then. Every answer has one.")),
-    request_body(content = schemas::Commands, description = "One command, or an array of up to 1,000"),
+    params(("cache-sync-token" = Option<String>, Header, description = "The token of an earlier response, from any instance: reads then show everything that had been changed by then. Every response has one.")),
+    request_body(content = schemas::CommandsSchema, description = "One command, or an array of up to 1,000"),
     responses(
-        (status = 200, description = "The reply; of a batch, an array of replies in order. A key that is not there is `NOT_FOUND`.", body = schemas::Replies),
-        (status = 400, description = "Malformed: says what and where", body = schemas::Error),
-        (status = 401, description = "No token, or one that is not valid (any more)", body = schemas::Error),
-        (status = 403, description = "The token lacks the permission", body = schemas::Error),
-        (status = 409, description = "READ of a key that holds a Redis list, hash or other structure", body = schemas::Error),
-        (status = 413, description = "Body or value too large", body = schemas::Error),
-        (status = 429, description = "Rate limit; `Retry-After` says when", body = schemas::Error),
-        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again", body = schemas::Error),
-        (status = 504, description = "The deadline passed", body = schemas::Error),
-        (status = 507, description = "Redis is out of memory", body = schemas::Error),
+        (status = 200, description = "The reply, or for a batch an array of replies in order. A key that does not exist is `NOT_FOUND`.", body = schemas::RepliesSchema),
+        (status = 400, description = "The request is malformed; the message says what and where", body = schemas::ErrorSchema),
+        (status = 401, description = "The token is missing, not valid or expired", body = schemas::ErrorSchema),
+        (status = 403, description = "The token lacks the scope", body = schemas::ErrorSchema),
+        (status = 409, description = "The READ found a Redis list, hash or other structure", body = schemas::ErrorSchema),
+        (status = 413, description = "The body or the value is too large", body = schemas::ErrorSchema),
+        (status = 429, description = "The client has reached its rate limit; `Retry-After` says when to try again", body = schemas::ErrorSchema),
+        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again", body = schemas::ErrorSchema),
+        (status = 504, description = "The deadline passed", body = schemas::ErrorSchema),
+        (status = 507, description = "Redis is out of memory", body = schemas::ErrorSchema),
     )
 )]
 pub async fn cache(
@@ -99,7 +99,7 @@ async fn serve(
     let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
     // Reserved only now, so that slow senders hold no slot.
     let mut slot = state.requests.permit();
-    slot.reserve(1, reloadable.requests_max)
+    slot.reserve(1, reloadable.config.requests_max)
         .inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Requests))?;
     let context = RequestContext {
         state,
@@ -107,7 +107,7 @@ async fn serve(
         id,
         caller: &caller,
         freshness: sync_token.freshness(&state.store),
-        deadline: Deadline::within(reloadable.deadline),
+        deadline: Deadline::within(reloadable.config.deadline),
     };
     match command::parse_body(&body.bytes)? {
         CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,

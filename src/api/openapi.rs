@@ -1,4 +1,4 @@
-//! `/openapi.json` and `/docs`.
+//! `/openapi.json`, the description of the HTTPS port, and `/docs`, its page.
 
 use super::{cache, login};
 use crate::http::{AppState, probes};
@@ -14,20 +14,21 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 #[openapi(
     info(title = "Cachefront", description = "One HTTPS endpoint in front of Redis: log in with an API key, then READ, WRITE and DELETE."),
     paths(login::login, cache::cache, probes::version, probes::healthz, probes::readyz),
-    modifiers(&Token)
+    modifiers(&TokenScheme)
 )]
 struct Document;
 
-struct Token;
+/// Adds the scheme of the bearer token.
+struct TokenScheme;
 
-impl Modify for Token {
+impl Modify for TokenScheme {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
 }
 
-/// The OpenAPI description of the HTTPS port.
+/// Returns the OpenAPI description of the HTTPS port.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

@@ -1,97 +1,120 @@
-//! Shapes for the OpenAPI description. They exist only to be described: requests are read by `command` and `login`,
-//! replies are written by `reply` and `problem`.
+//! The schemas of the OpenAPI description. They exist only to be described: `command` and `login` parse requests,
+//! `reply` and `http/problem` write responses.
 
 use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+/// A login.
 #[derive(Serialize, ToSchema)]
-pub struct Login {
+#[schema(as = Login)]
+pub struct LoginSchema {
     /// The API key.
     api_key: String,
-    /// With a key of one's own, the client's name; free with the shared secret.
+    /// The name of the client. With the shared secret it may be any name.
     client_id: Option<String>,
-    /// `client_credentials`; without effect.
+    /// `client_credentials`. The field has no effect.
     grant_type: Option<String>,
 }
 
+/// The token of a login that succeeded.
 #[derive(Serialize, ToSchema)]
-pub struct Granted {
+#[schema(as = Granted)]
+pub struct GrantedSchema {
+    /// The token, for the header `Authorization`.
     access_token: String,
+    /// The scheme of the header `Authorization`.
     #[schema(example = "Bearer")]
     token_type: String,
-    /// Seconds.
+    /// Seconds until the token expires.
     #[schema(example = 900)]
     expires_in: u64,
 }
 
+/// One command or a batch.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = Commands)]
 #[expect(dead_code, reason = "described, never made")]
-pub enum Commands {
-    One(Command),
-    Batch(Vec<Command>),
+pub enum CommandsSchema {
+    One(CommandSchema),
+    Batch(Vec<CommandSchema>),
 }
 
+/// A command.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Command)]
 #[expect(clippy::struct_field_names, reason = "the protocol names the field")]
-pub struct Command {
-    command: Name,
+pub struct CommandSchema {
+    /// The name of the command.
+    command: CommandNameSchema,
     /// 1 to 512 bytes of UTF-8 without control characters.
     #[schema(min_length = 1, max_length = 512, example = "k")]
     key: String,
-    /// Of a WRITE, and then required: any JSON value.
+    /// Any JSON value. A WRITE requires it.
     value: Option<Json>,
-    /// Of a WRITE: seconds to live; absent, the configured default; 0 or less, for ever.
+    /// WRITE: the seconds to live. Without it, the configured default; with 0 or less, the value never expires.
     expire: Option<i64>,
-    /// Of a WRITE: encrypt the value before it leaves for Redis.
+    /// WRITE: encrypt the value before it leaves for Redis.
     encrypt: Option<bool>,
-    /// Of a WRITE: wait until so many replicas have it. How many had it is in the reply; if they were fewer, its
+    /// WRITE: wait until so many replicas have the value. The reply says how many have it; if they are fewer, its
     /// status is `UNCONFIRMED`.
     #[schema(minimum = 0, maximum = 100)]
     replicas: Option<u32>,
-    /// Of a READ: `master` reads from the master, which is never behind.
+    /// READ: `master` reads from the master, which is never behind.
     #[schema(example = "master")]
     consistency: Option<String>,
 }
 
+/// The name of a command.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = Name)]
 #[expect(dead_code, reason = "described, never made")]
-pub enum Name {
+pub enum CommandNameSchema {
     Read,
     Write,
     Delete,
 }
 
+/// The reply to one command, or the replies to a batch in order.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = Replies)]
 #[expect(dead_code, reason = "described, never made")]
-pub enum Replies {
-    One(Reply),
-    Batch(Vec<Reply>),
+pub enum RepliesSchema {
+    One(ReplySchema),
+    Batch(Vec<ReplySchema>),
 }
 
+/// The reply to a command.
 #[derive(Serialize, ToSchema)]
-pub struct Reply {
-    command: Option<Name>,
+#[schema(as = Reply)]
+pub struct ReplySchema {
+    /// The name of the command.
+    command: Option<CommandNameSchema>,
     /// `SUCCESS`, `NOT_FOUND`, for a WRITE that asked for replicas `UNCONFIRMED`, or, for an item of a batch, `ERROR`.
     #[schema(example = "SUCCESS")]
     status: String,
-    /// Of a READ or WRITE.
+    /// READ and WRITE: the value.
     value: Option<Json>,
-    /// Of a WRITE that asked for replicas: how many had it.
+    /// WRITE that asked for replicas: the number of replicas that have the value.
     replicas: Option<u32>,
-    /// `base64` where the value is bytes that are no text.
+    /// `base64` where the value is bytes that are not text.
     encoding: Option<String>,
+    /// One sentence, for people.
     message: Option<String>,
-    /// Of an item of a batch that failed.
+    /// The code of an item of a batch that failed.
     code: Option<String>,
 }
 
+/// An error.
 #[derive(Serialize, ToSchema)]
-pub struct Error {
-    command: Option<Name>,
+#[schema(as = Error)]
+pub struct ErrorSchema {
+    /// The name of the command, where it is known.
+    command: Option<CommandNameSchema>,
+    /// `ERROR`.
     #[schema(example = "ERROR")]
     status: String,
     /// Stable, for programs.

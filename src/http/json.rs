@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Response, header::CONTENT_TYPE},
 };
 
-/// HTTP 200 with this JSON, and a line end for people at a terminal.
+/// Returns HTTP 200 with this JSON, and a line end for people at a terminal.
 pub fn response(mut body: Vec<u8>) -> axum::response::Response {
     body.push(b'\n');
     let mut response = Response::new(Body::from(body));

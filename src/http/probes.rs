@@ -45,24 +45,24 @@ pub fn kind(path: &str) -> Option<Kind> {
     }
 }
 
-/// The version that runs.
+/// Returns the version that runs.
 #[utoipa::path(get, path = "/version", tag = "probes", responses((status = 200, description = "The version", body = Version)))]
 pub async fn version() -> Response {
     answer(StatusCode::OK, &Version { version: env!("CARGO_PKG_VERSION") })
 }
 
-/// The process is alive.
+/// Answers as long as the process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200, description = "Alive", body = Liveness)))]
 pub async fn healthz() -> Response {
     answer(StatusCode::OK, &Liveness { status: "OK" })
 }
 
-/// Whether requests should be sent here, and what is missing.
+/// Tells whether requests should be sent here, and what is wrong.
 ///
-/// Not before every shard has been reached once; from then on as long as any shard can be read, because taking
-/// every instance out of service for one lost shard would lose the others, too.
+/// An instance becomes ready when every shard has been reached once. From then on it stays ready as long as any shard
+/// can be read.
 #[utoipa::path(get, path = "/readyz", tag = "probes", responses(
-    (status = 200, description = "Ready; `DEGRADED` where some shard is not whole", body = Readiness),
+    (status = 200, description = "Ready; `DEGRADED` where some shard is not complete", body = Readiness),
     (status = 503, description = "Not ready; `problems` says why", body = Readiness),
 ))]
 pub async fn readyz(State(state): State<Arc<AppState>>) -> Response {

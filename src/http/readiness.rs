@@ -11,6 +11,7 @@ pub struct Readiness {
     /// `READY`, `DEGRADED` or `NOT_READY`.
     #[schema(value_type = String)]
     pub status: ServiceStatus,
+    /// The problems of this instance, each in one sentence.
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,

@@ -1,38 +1,38 @@
-//! What a reload of the settings exchanges as a whole.
+//! The state that a reload of the settings replaces as a whole.
 
-use crate::{
-    auth::Auth,
-    cache::{Cache, NearValues},
-    settings::Settings,
-    store::Store,
-    telemetry::metrics::Metrics,
-};
-use std::{sync::Arc, time::Duration};
+use crate::{auth::Auth, cache::Cache, settings::ServiceConfig};
+use std::time::Duration;
 
+/// The state that a reload replaces. A request takes it once, and so sees one state throughout.
 pub struct ReloadableState {
+    /// The clients and their tokens.
     pub auth: Auth,
+    /// Runs commands.
     pub cache: Cache,
+    /// The limits on requests.
+    pub config: Config,
+}
+
+/// The limits on requests.
+#[derive(Clone, Copy)]
+pub struct Config {
+    /// Maximum time for the commands of one request.
     pub deadline: Duration,
+    /// Most requests to `/cache` that run at a time.
     pub requests_max: usize,
+    /// Most bytes of one body.
     pub body_bytes_max: usize,
+    /// Most bytes of all bodies together.
     pub bodies_bytes_max: usize,
 }
 
-impl ReloadableState {
-    pub fn new(
-        settings: &Settings,
-        store: Store,
-        near: Option<NearValues>,
-        metrics: &Arc<Metrics>,
-        before: Option<&Self>,
-    ) -> Self {
+impl From<&ServiceConfig> for Config {
+    fn from(service: &ServiceConfig) -> Self {
         Self {
-            auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
-            cache: Cache::new(settings, store, near, Arc::clone(metrics)),
-            deadline: settings.service.deadline,
-            requests_max: settings.service.requests_max,
-            body_bytes_max: settings.service.body_bytes_max,
-            bodies_bytes_max: settings.service.bodies_bytes_max,
+            deadline: service.deadline,
+            requests_max: service.requests_max,
+            body_bytes_max: service.body_bytes_max,
+            bodies_bytes_max: service.bodies_bytes_max,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers of both ports share.
 
 use super::{
     body::BodyLimits, failure_log::FailureLog, key_sampler::KeySampler, limit::ResourceLimit,
@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     cache::NearValues,
-    settings::Settings,
     store::Store,
     telemetry::{
         metrics::{Metrics, MetricsWriter, names},
@@ -23,116 +22,127 @@ use std::{
     },
 };
 
-/// No login comes near this many bytes.
+/// Most bytes of the body of a login. No login needs as many.
 const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
-/// Memory for the bodies of all logins together.
-const LOGIN_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes of the bodies of all logins together.
+const LOGIN_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// The state that the handlers of both ports share.
-pub struct AppState {
-    reloadable: ArcSwap<ReloadableState>,
+/// The parts of the process that handlers use.
+pub struct Services {
+    /// The store.
     pub store: Store,
+    /// The near cache, where it is enabled.
     pub near: Option<NearValues>,
-    body_memory: ResourceLimit,
-    /// Apart from the others', so that strangers can't take what callers need.
-    login_memory: ResourceLimit,
-    /// Requests to `/cache` that are being worked on.
-    pub requests: ResourceLimit,
-    pub failures: FailureLog,
+    /// The counters of this service.
     pub metrics: Arc<Metrics>,
+    /// The traces of this process.
     pub traces: Traces,
     /// Samples keys for the console.
     pub key_sampler: KeySampler,
-    /// What callers get that have changed nothing.
+}
+
+/// The state that the handlers of both ports share.
+pub struct AppState {
+    /// The store.
+    pub store: Store,
+    /// The near cache, where it is enabled.
+    pub near: Option<NearValues>,
+    /// The counters of this service.
+    pub metrics: Arc<Metrics>,
+    /// The traces of this process.
+    pub traces: Traces,
+    /// Samples keys for the console.
+    pub key_sampler: KeySampler,
+    /// The log of failed requests.
+    pub failures: FailureLog,
+    /// The requests to `/cache` that are running.
+    pub requests: ResourceLimit,
+    /// The sync token of callers that have changed nothing.
     pub empty_sync_token: HeaderValue,
+    reloadable: ArcSwap<ReloadableState>,
+    body_memory: ResourceLimit,
+    /// Separate from the memory of other bodies, so that callers without a token cannot exhaust that.
+    login_memory: ResourceLimit,
     draining: AtomicBool,
-    /// Every shard has been reachable at one time: what was configured exists.
+    /// Every shard has been reachable at some time, so that the configured nodes are known to exist.
     complete_once: AtomicBool,
 }
 
 impl AppState {
-    pub fn new(
-        settings: &Settings,
-        store: Store,
-        near: Option<NearValues>,
-        metrics: Arc<Metrics>,
-        traces: Traces,
-        key_sampler: KeySampler,
-    ) -> Self {
+    /// Creates the state of a service that begins to serve.
+    pub fn new(services: Services, reloadable: ReloadableState) -> Self {
+        let Services { store, near, metrics, traces, key_sampler } = services;
         Self {
             empty_sync_token: sync_token_header::header_value(&store.empty_sync_token()),
-            reloadable: ArcSwap::from_pointee(ReloadableState::new(
-                settings,
-                store.clone(),
-                near.clone(),
-                &metrics,
-                None,
-            )),
             store,
             near,
-            body_memory: ResourceLimit::default(),
-            login_memory: ResourceLimit::default(),
-            requests: ResourceLimit::default(),
-            failures: FailureLog::default(),
             metrics,
             traces,
             key_sampler,
+            failures: FailureLog::default(),
+            requests: ResourceLimit::default(),
+            reloadable: ArcSwap::from_pointee(reloadable),
+            body_memory: ResourceLimit::default(),
+            login_memory: ResourceLimit::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }
     }
 
-    /// What can change while requests run. Each request takes it once, so that it sees one state all through.
+    /// Returns the state that a reload replaces. To be called once for each request.
     pub fn reloadable(&self) -> Arc<ReloadableState> {
         self.reloadable.load_full()
     }
 
-    /// Lets other settings count from the next request on. To be called by one task only.
-    pub fn apply(&self, settings: &Settings) {
-        let before = self.reloadable();
-        let next = ReloadableState::new(settings, self.store.clone(), self.near.clone(), &self.metrics, Some(&before));
+    /// Replaces the reloadable state, which takes effect with the next request, and empties the near cache. To be
+    /// called by one task only.
+    pub fn reload(&self, next: ReloadableState) {
         self.reloadable.store(Arc::new(next));
-        self.traces.set_sample_ratio(settings.telemetry.sample_ratio);
         if let Some(near) = &self.near {
             near.clear();
         }
     }
 
-    /// What the bodies of commands may take.
-    pub fn body_limits(&self, live: &ReloadableState) -> BodyLimits<'_> {
+    /// Returns the limits on the bodies of commands.
+    pub fn body_limits(&self, reloadable: &ReloadableState) -> BodyLimits<'_> {
         BodyLimits {
-            bytes_max: live.body_bytes_max,
+            bytes_max: reloadable.config.body_bytes_max,
             memory: &self.body_memory,
-            memory_bytes_max: live.bodies_bytes_max,
+            memory_bytes_max: reloadable.config.bodies_bytes_max,
         }
     }
 
-    /// What the bodies of logins may take.
+    /// Returns the limits on the bodies of logins.
     pub fn login_limits(&self) -> BodyLimits<'_> {
-        BodyLimits { bytes_max: LOGIN_BODY_BYTES_MAX, memory: &self.login_memory, memory_bytes_max: LOGIN_BYTES_MAX }
+        BodyLimits {
+            bytes_max: LOGIN_BODY_BYTES_MAX,
+            memory: &self.login_memory,
+            memory_bytes_max: LOGIN_BODIES_BYTES_MAX,
+        }
     }
 
-    /// Writes what requests take of what there is.
+    /// Writes the use of the limits, and the metrics of traces and the near cache.
     pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
-        let live = self.reloadable();
+        let config = self.reloadable().config;
         page.gauge(&names::IN_PROGRESS, [([], self.requests.in_use())])?;
-        page.gauge(&names::REQUESTS_MAX, [([], live.requests_max)])?;
+        page.gauge(&names::REQUESTS_MAX, [([], config.requests_max)])?;
         page.gauge(&names::BODY_MEMORY, [([], self.body_memory.in_use())])?;
-        page.gauge(&names::BODY_MEMORY_MAX, [([], live.bodies_bytes_max)])?;
+        page.gauge(&names::BODY_MEMORY_MAX, [([], config.bodies_bytes_max)])?;
         self.traces.write_metrics(page)?;
         self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }
 
-    /// From now on `/readyz` says no, so that no new callers are sent here.
+    /// Makes `/readyz` fail from now on, so that no new callers are sent to this instance.
     pub fn start_draining(&self) {
         self.draining.store(true, Relaxed);
     }
 
+    /// True after [`Self::start_draining`].
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }
 
-    /// Notes whether all shards are reachable now; tells whether they all were at any time.
+    /// Records whether all shards are reachable now, and returns true if they were at any time.
     pub fn complete_once(&self, complete_now: bool) -> bool {
         if complete_now {
             self.complete_once.store(true, Relaxed);

@@ -20,7 +20,7 @@ use crate::{
     admin::{self, console::Console},
     api,
     cache::NearValues,
-    http::{AppState, KeySampler},
+    http::{AppState, KeySampler, Services},
     settings::{Settings, SettingsProblems},
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
@@ -97,7 +97,10 @@ impl Server {
             tracing::warn!("{notice}");
         }
         let (key_sampler, sampled_keys) = KeySampler::new(settings.service.key_patterns);
-        let app = Arc::new(AppState::new(&settings, store.clone(), near, metrics, traces.clone(), key_sampler));
+        let services = Services { store: store.clone(), near, metrics, traces: traces.clone(), key_sampler };
+        let reloadable =
+            reload::reloadable_state(&settings, &services.store, services.near.as_ref(), &services.metrics, None);
+        let app = Arc::new(AppState::new(services, reloadable));
         let console = Arc::new(Console::new(Arc::clone(&app), settings.service.key_patterns, sampled_keys));
         let api = api::service(Arc::clone(&app));
         let workers = Workers::start(listeners.service.len())?;

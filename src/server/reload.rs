@@ -5,7 +5,9 @@
 
 use super::tls::{PreparedTls, Tls};
 use crate::{
-    http::AppState,
+    auth::Auth,
+    cache::{Cache, NearValues},
+    http::{self, AppState, ReloadableState},
     settings::{EffectiveSettings, OptionChange, ServiceConfig, Settings, SettingsProblems, WatchedFiles},
     store::Store,
     telemetry::{self, events::EventKind, metrics},
@@ -162,7 +164,10 @@ impl Reloader {
         // Nothing can fail any more. What callers see first comes last.
         self.targets.drain.send_replace(DrainConfig::new(&settings.service));
         self.targets.tls.exchange(tls);
-        self.targets.app.apply(&settings);
+        let app = &self.targets.app;
+        let before = app.reloadable();
+        app.reload(reloadable_state(&settings, &app.store, app.near.as_ref(), &app.metrics, Some(&before)));
+        app.traces.set_sample_ratio(settings.telemetry.sample_ratio);
         let before = std::mem::replace(&mut self.settings, settings);
         self.log_changes(&before);
         telemetry::set_level(&self.settings.service);
@@ -190,6 +195,21 @@ impl Reloader {
         for notice in self.settings.warnings.iter().filter(|notice| !before.warnings.contains(notice)) {
             tracing::warn!("{notice}");
         }
+    }
+}
+
+/// Builds the state that a reload replaces. Clients of `before` that still exist keep the count of their commands.
+pub fn reloadable_state(
+    settings: &Settings,
+    store: &Store,
+    near: Option<&NearValues>,
+    metrics: &Arc<metrics::Metrics>,
+    before: Option<&ReloadableState>,
+) -> ReloadableState {
+    ReloadableState {
+        auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
+        cache: Cache::new(settings, store.clone(), near.cloned(), Arc::clone(metrics)),
+        config: http::Config::from(&settings.service),
     }
 }
 

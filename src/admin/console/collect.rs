@@ -67,7 +67,7 @@ impl Console {
             shards: status.shards.iter().map(|shard| shard_view(shard, &history, &now)).collect(),
             rates: history.rates(&now),
             in_progress: state.requests.in_use(),
-            in_progress_max: state.reloadable().requests_max,
+            in_progress_max: state.reloadable().config.requests_max,
             near_cache: self.near_cache_view(&now),
             patterns: self.patterns.top(),
             events: state.metrics.events.list(),
