@@ -4,6 +4,7 @@ mod bench;
 mod configured;
 mod dev;
 mod documents;
+mod help;
 mod keys;
 #[path = "../support/local_redis/mod.rs"]
 mod local_redis;

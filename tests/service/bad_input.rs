@@ -3,13 +3,12 @@
 use crate::harness::{Answer, Caller, NO_REDIS, Service, shared};
 use serde_json::json;
 
-#[tokio::test]
-async fn malformed_bodies_say_what_is_wrong_and_where() {
-    let caller = shared().caller().await;
+/// Bodies that are no command: each with the code of its error and a part of the message.
+pub fn malformed_bodies() -> Vec<(String, &'static str, &'static str)> {
     let long_key = json!({"command": "READ", "key": "k".repeat(513)}).to_string();
     let deep = "[".repeat(100_000);
     let deep_value = format!(r#"{{"command":"READ","key":{}}}"#, "[".repeat(100_000));
-    for (body, code, message) in [
+    let rows = [
         ("", "invalid_json", "The body is empty"),
         (" \n", "invalid_json", "The body is empty"),
         ("{", "invalid_json", "EOF while parsing an object at line 1 column 1"),
@@ -59,8 +58,15 @@ async fn malformed_bodies_say_what_is_wrong_and_where() {
             "`encrypt` must be true or false",
         ),
         (r#"{"command":"WRITE","key":"k","value":1,"encrypt":true}"#, "encryption_not_configured", "ENCRYPTION_KEY"),
-    ] {
-        let answer = caller.send(body.to_owned()).await;
+    ];
+    rows.map(|(body, code, message)| (body.to_owned(), code, message)).to_vec()
+}
+
+#[tokio::test]
+async fn errors_of_malformed_bodies_say_what_is_wrong_and_where() {
+    let caller = shared().caller().await;
+    for (body, code, message) in malformed_bodies() {
+        let answer = caller.send(body.clone()).await;
         let start: String = body.chars().take(80).collect();
         answer.expect_error(400, code);
         let body = answer.json();
@@ -71,14 +77,14 @@ async fn malformed_bodies_say_what_is_wrong_and_where() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_are_400() {
+async fn a_body_that_is_not_utf8_is_400() {
     let caller = shared().caller().await;
     let answer = caller.send(&b"{\"command\":\"READ\",\"key\":\"\xff\"}"[..]).await;
     assert!(answer.expect_error(400, "invalid_utf8").text.contains("byte 25"), "{answer:?}");
 }
 
 #[tokio::test]
-async fn a_body_of_100_megabytes_is_413_announced_or_not() {
+async fn a_body_of_100_megabytes_is_413_with_and_without_content_length() {
     let caller = shared().caller().await;
     let megabyte = vec![b' '; 1024 * 1024];
     let announced = caller.send(megabyte.repeat(100)).await;
@@ -98,7 +104,7 @@ async fn a_value_over_its_limit_is_413() {
 }
 
 #[tokio::test]
-async fn other_media_types_are_415_and_none_is_json() {
+async fn other_media_types_are_415_and_a_missing_one_means_json() {
     let service = shared();
     let token = service.caller().await.token;
     let send = |content_type: Option<&'static str>| {
@@ -120,7 +126,7 @@ async fn other_media_types_are_415_and_none_is_json() {
 }
 
 #[tokio::test]
-async fn unknown_paths_are_404_and_other_methods_405() {
+async fn unknown_paths_are_404_and_unsupported_methods_are_405() {
     let service = shared();
     let http = Caller::http().build().expect("a client");
     for path in ["/", "/cache/", "/admin", "/%00", "/cache/../etc/passwd?x=1"] {
@@ -176,7 +182,7 @@ impl Random {
 }
 
 #[tokio::test]
-async fn thousands_of_generated_bodies_leave_the_service_whole() {
+async fn thousands_of_generated_bodies_do_not_break_the_service() {
     let seeds: [&[u8]; 5] = [
         br#"{"command":"READ","key":"fuzz:a"}"#,
         br#"{"command":"WRITE","key":"fuzz:a","value":{"a":[1,2.5e3,"\u00e9"]},"expire":60,"encrypt":false}"#,

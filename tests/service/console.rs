@@ -1,4 +1,8 @@
 //! `/console`: what people see of an instance, on the admin port and nowhere else.
+//!
+//! The page as a whole is a snapshot: where it changes on purpose, accept it with
+//! `INSTA_UPDATE=always cargo test --test service console::` and look at the difference. With `CI=true` a difference
+//! always fails.
 
 use crate::harness::{API_KEY, Answer, Caller, Cluster, JWT_SECRET, Service, eventually, redis, redis_section, shared};
 use serde_json::{Value, json};
@@ -32,7 +36,7 @@ fn shares(facts: &Value) -> f64 {
 }
 
 #[tokio::test]
-async fn it_is_served_on_the_admin_port_only_and_may_load_nothing_from_elsewhere() {
+async fn the_console_is_served_on_the_admin_port_only_and_loads_nothing_from_elsewhere() {
     let service = shared();
     let http = Caller::http().build().expect("a client");
     for path in PATHS {
@@ -82,8 +86,47 @@ async fn the_page_shows_shards_nodes_and_figures_without_a_script() {
     assert_eq!(roles, ["master", "replica", "master", "replica"]);
 }
 
+/// Replaces everything that stands between two texts by a mark, wherever they follow each other.
+fn redact(text: &str, start: &str, end: &str, mark: &str) -> String {
+    let mut parts = text.split(start);
+    let mut redacted = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        redacted.push_str(start);
+        match part.find(end) {
+            Some(at) => redacted.extend([mark, &part[at..]]),
+            None => redacted.push_str(part),
+        }
+    }
+    redacted
+}
+
 #[tokio::test]
-async fn a_lost_master_a_promotion_and_its_return_are_events() {
+async fn the_page_of_an_idle_instance_matches_its_snapshot() {
+    let group = redis(1, 1);
+    let service = Service::start(&format!("[near_cache]\nbytes_max=1000000\n{}", redis_section(&group)));
+    let page = eventually("the lag of the replica is known", async || {
+        let page = get(&service, "/console").await.text;
+        (page.contains(">Ready<") && page.contains("≤ ")).then_some(page)
+    })
+    .await;
+    let page = page.replace(env!("CARGO_PKG_VERSION"), "[version]");
+    let page = page.replace(&group.master(0).address.to_string(), "[address of the master]");
+    let mut page = page.replace(&group.replicas(0)[0].address.to_string(), "[address of the replica]");
+    for (start, end) in [
+        ("up for ", "<"),
+        ("<time datetime=\"", "</time>"),
+        ("<span class=\"age\">", "<"),
+        ("≤ ", "<"),
+        (" d=\"", "\""),
+    ] {
+        page = redact(&page, start, end, "[…]");
+    }
+    // One element a line, so that a difference can be read.
+    insta::assert_snapshot!("idle", page.replace("><", ">\n<"));
+}
+
+#[tokio::test]
+async fn a_lost_master_a_promotion_and_a_returned_node_are_events() {
     let group = redis(1, 1);
     let service = Service::start(&redis_section(&group));
     until(&service, "it is ready", |facts| facts["status"] == "READY").await;
@@ -111,7 +154,7 @@ async fn a_lost_master_a_promotion_and_its_return_are_events() {
 }
 
 #[tokio::test]
-async fn reloads_are_events_that_name_options_and_no_values() {
+async fn a_reload_is_an_event_that_names_options_and_no_values() {
     let group = redis(1, 0);
     let service = Service::start_with("RELOAD_EVERY_SECS=0\nREQUESTS_MAX=100", &redis_section(&group));
     service.edit(|text| text.replace("REQUESTS_MAX=100", "REQUESTS_MAX=77"));
@@ -129,7 +172,7 @@ async fn reloads_are_events_that_name_options_and_no_values() {
 }
 
 #[tokio::test]
-async fn no_secret_no_value_and_no_key_is_shown() {
+async fn the_console_shows_no_secret_no_value_and_no_key() {
     let group = redis(1, 0);
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;
@@ -152,7 +195,7 @@ async fn no_secret_no_value_and_no_key_is_shown() {
 }
 
 #[tokio::test]
-async fn keys_that_look_like_markup_are_shown_as_text() {
+async fn a_key_that_looks_like_markup_is_shown_as_text() {
     let group = redis(1, 0);
     let service = Service::start_with("CONSOLE_KEY_PATTERNS=shown", &redis_section(&group));
     let caller = service.caller().await;
@@ -172,7 +215,7 @@ async fn keys_that_look_like_markup_are_shown_as_text() {
 }
 
 #[tokio::test]
-async fn however_many_kinds_of_keys_there_are_few_patterns_are_shown_and_none_where_that_is_off() {
+async fn the_console_shows_a_few_key_patterns_or_none_where_they_are_off() {
     let group = redis(1, 0);
     let service = Service::start_with("CONSOLE_KEY_PATTERNS=shown", &redis_section(&group));
     let caller = service.caller().await;
@@ -197,7 +240,7 @@ async fn however_many_kinds_of_keys_there_are_few_patterns_are_shown_and_none_wh
 }
 
 #[tokio::test]
-async fn in_front_of_a_redis_cluster_slots_are_shown() {
+async fn the_console_shows_the_slots_of_a_redis_cluster() {
     let cluster = Cluster::start(3, 0);
     let service = Service::start(&cluster.section());
     let facts =

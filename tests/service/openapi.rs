@@ -1,10 +1,14 @@
 //! The description of the interface, and its page.
+//!
+//! The description as a whole is a snapshot: where it changes on purpose, accept it with
+//! `INSTA_UPDATE=always cargo test --test service openapi::` and look at the difference. With `CI=true` a difference
+//! always fails.
 
 use crate::harness::{Answer, Caller, shared};
 use serde_json::Value;
 
 #[tokio::test]
-async fn the_description_has_every_path_and_every_path_answers() {
+async fn every_described_path_answers() {
     let service = shared();
     let http = Caller::http().build().expect("a client");
     let answer = Answer::of(http.get(service.url("/openapi.json"))).await;
@@ -26,7 +30,16 @@ async fn the_description_has_every_path_and_every_path_answers() {
 }
 
 #[tokio::test]
-async fn the_page_comes_with_everything_it_needs() {
+async fn the_openapi_document_matches_its_snapshot() {
+    let http = Caller::http().build().expect("a client");
+    let answer = Answer::of(http.get(shared().url("/openapi.json"))).await;
+    let document: Value = serde_json::from_str(&answer.text).expect("JSON");
+    let text = serde_json::to_string_pretty(&document).expect("a text");
+    insta::assert_snapshot!("description", text.replace(env!("CARGO_PKG_VERSION"), "[version]"));
+}
+
+#[tokio::test]
+async fn the_documentation_page_loads_nothing_from_elsewhere() {
     let service = shared();
     let http = Caller::http().build().expect("a client");
     let page = Answer::of(http.get(service.url("/docs/"))).await;

@@ -21,7 +21,7 @@ async fn write_and_read(caller: &Caller, key: &str, value: &Value) {
 }
 
 #[tokio::test]
-async fn a_large_value_is_sent_on_a_connection_of_its_own() {
+async fn large_values_are_sent_over_their_own_connection() {
     let group = redis(1, 0);
     let service = Service::plain(&format!("[redis]\nconnections_per_node=1\n{}", redis_section(&group)));
     let caller = service.caller().await;
