@@ -68,7 +68,7 @@ fn number(value: &Value) -> u64 {
 }
 
 #[test]
-fn it_reads_and_writes_and_leaves_no_key_behind() {
+fn bench_reads_and_writes_and_leaves_no_key_behind() {
     let running = Running::start("");
     let figures = running.run(&["--seconds", "1", "--connections", "3", "--keys", "250", "--writes", "50"]);
     assert!(number(&figures["commands"]["READ"]["requests"]) > 0, "{figures:#}");
@@ -80,7 +80,7 @@ fn it_reads_and_writes_and_leaves_no_key_behind() {
 }
 
 #[test]
-fn without_a_terminal_there_is_a_table_and_no_bar() {
+fn bench_without_a_terminal_prints_a_table_and_no_progress_bar() {
     let running = Running::start("");
     let mut command = cachefront(&["bench", &running.url(), "--accept-any-certificate", "--seconds", "1"]);
     let key = running.setup.file("key");
@@ -94,7 +94,7 @@ fn without_a_terminal_there_is_a_table_and_no_bar() {
 }
 
 #[test]
-fn with_a_rate_a_stall_counts_for_all_who_had_to_wait() {
+fn bench_with_a_rate_counts_a_stall_for_every_delayed_request() {
     let running = Running::start("");
     let load = running.spawn(&["--seconds", "4", "--rate", "50", "--connections", "2", "--keys", "10"]);
     running.until_read();
@@ -110,7 +110,7 @@ fn with_a_rate_a_stall_counts_for_all_who_had_to_wait() {
 }
 
 #[test]
-fn ctrl_c_ends_it_with_what_it_has_and_the_keys_are_deleted() {
+fn an_interrupted_bench_prints_its_results_and_deletes_its_keys() {
     let running = Running::start("");
     let load = running.spawn(&["--seconds", "600", "--keys", "10", "--rate", "100"]);
     running.until_read();
@@ -122,7 +122,7 @@ fn ctrl_c_ends_it_with_what_it_has_and_the_keys_are_deleted() {
 }
 
 #[test]
-fn where_the_service_says_wait_it_waits() {
+fn bench_waits_for_retry_after() {
     let hash = cachefront::settings::hash_api_key("a-key-of-its-own-0123456789");
     let running = Running::start(&format!("[client:slow]\napi_key_hash={hash}\ncommands_per_second=20\n"));
     let mut command = running.bench(&["--seconds", "3", "--connections", "2", "--keys", "5"]);
@@ -135,7 +135,7 @@ fn where_the_service_says_wait_it_waits() {
 }
 
 #[test]
-fn what_may_not_be_written_is_only_read_and_what_may_not_be_deleted_expires() {
+fn bench_needs_no_write_scope_to_read_and_no_delete_scope_to_clean_up() {
     let client = |name: &str, scopes: &str| {
         let hash = cachefront::settings::hash_api_key(&format!("the-key-of-{name}-0123456789"));
         format!("[client:{name}]\napi_key_hash={hash}\nscopes={scopes}\n")
@@ -159,7 +159,7 @@ fn what_may_not_be_written_is_only_read_and_what_may_not_be_deleted_expires() {
 }
 
 #[test]
-fn a_certificate_that_is_given_is_trusted_also_if_it_calls_itself_an_authority() {
+fn bench_trusts_the_given_certificate_even_if_it_is_an_authority() {
     let redis = RedisGroup::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
     let setup = Setup::new(&format!("[shard:a]\nmaster={}\n", redis.master(0).address));
     // As `openssl req -x509` makes them.
@@ -182,7 +182,7 @@ fn a_certificate_that_is_given_is_trusted_also_if_it_calls_itself_an_authority()
 }
 
 #[test]
-fn what_cannot_be_tested_is_said_in_one_sentence() {
+fn a_bench_that_cannot_run_says_why_in_one_sentence() {
     let running = Running::start("");
     let url = running.url();
     let secret = running.setup.file("empty").display().to_string();

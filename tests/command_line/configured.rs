@@ -4,7 +4,7 @@ use crate::{Setup, is_file, run, run_with_input};
 use serde_json::{Value, json};
 
 #[test]
-fn help_helps_and_wrong_use_is_64() {
+fn help_lists_all_commands_and_wrong_usage_exits_with_64() {
     let (status, out, _) = run(&["--help"]);
     assert_eq!(status, 0);
     let commands = ["serve", "dev", "check-config", "keys", "bench", "hash-key", "healthcheck", "openapi"];
@@ -23,7 +23,7 @@ fn help_helps_and_wrong_use_is_64() {
 }
 
 #[test]
-fn check_config_says_what_would_run_without_secrets() {
+fn check_config_summarizes_the_settings_without_secrets() {
     let setup = Setup::new("[shard:a]\nmaster=10.0.0.1:6379\nreplicas=10.0.0.2:6379\n[redis]\npassword=hunter3\n");
     let (status, out, err) = run(&["check-config", "--config", setup.path()]);
     assert_eq!((status, err.as_str()), (0, ""));
@@ -32,7 +32,7 @@ fn check_config_says_what_would_run_without_secrets() {
 }
 
 #[test]
-fn mistakes_are_78_and_all_reported_before_a_port_is_opened() {
+fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
     let setup = Setup::new("REQUEST_DEADLINE=5\n[redis]\nport=none\n[shards:a]\nmaster=x\n");
     for command in [&["check-config"][..], &["serve"], &[], &["keys", "locate", "k"], &["healthcheck"]] {
         let (status, out, err) = run(&[command, &["--config", setup.path()]].concat());
@@ -49,7 +49,7 @@ fn mistakes_are_78_and_all_reported_before_a_port_is_opened() {
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_78_in_one_sentence() {
+fn unusable_certificates_exit_with_78_and_one_sentence() {
     let setup = Setup::new("");
     let other = rcgen::generate_simple_self_signed(vec!["other".to_owned()]).expect("a certificate");
     let key = std::fs::read_to_string(setup.file("key.pem")).expect("a key");
@@ -73,7 +73,7 @@ fn certificates_that_cannot_be_used_are_78_in_one_sentence() {
 }
 
 #[test]
-fn certificates_that_cannot_be_read_are_told_with_the_other_problems() {
+fn unreadable_certificates_are_reported_together_with_other_problems() {
     let setup = Setup::new("REQUEST_DEADLINE=5\n");
     std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
     let (status, _, err) = run(&["check-config", "--config", setup.path()]);
@@ -83,7 +83,7 @@ fn certificates_that_cannot_be_read_are_told_with_the_other_problems() {
 }
 
 #[test]
-fn locate_shows_shard_and_nodes_of_a_key() {
+fn locate_shows_the_shard_and_the_nodes_of_a_key() {
     let shards = "[shard:a]\nmaster=10.0.1.1:6379\nreplicas=10.0.1.2:6379,10.0.1.3:6379\n\
                   [shard:b]\nmaster=10.0.2.1:6379\n[client:c]\nnamespace=ns\n\
                   api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
@@ -112,7 +112,7 @@ fn locate_shows_shard_and_nodes_of_a_key() {
 }
 
 #[test]
-fn hash_key_makes_a_key_or_hashes_the_given_one() {
+fn hash_key_generates_a_key_or_hashes_the_given_one() {
     let (status, made, _) = run(&["hash-key"]);
     let field = |name: &str| made.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect(name);
     assert_eq!(status, 0);
@@ -131,7 +131,7 @@ fn openapi_prints_the_description() {
 }
 
 #[test]
-fn the_settings_that_are_deployed_load_and_placeholders_do_not() {
+fn the_deployed_settings_load_and_placeholders_are_refused() {
     let setup = Setup::new("");
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes/base");
     let config = format!("{root}/setup.config");

@@ -64,7 +64,7 @@ impl Drop for Dev {
 }
 
 #[test]
-fn the_lines_that_it_prints_work_when_pasted() {
+fn the_printed_lines_work_when_pasted() {
     let dev = Dev::start(&["--shards", "2", "--replicas", "1"]);
     assert_eq!(dev.redis_ports().len(), 4, "{}", dev.banner);
     let console = dev.banner.lines().find_map(|line| line.strip_prefix("  Console   ")).expect("a URL");
@@ -87,7 +87,7 @@ fn the_lines_that_it_prints_work_when_pasted() {
 }
 
 #[test]
-fn interrupted_or_terminated_it_leaves_nothing_behind() {
+fn an_interrupted_or_terminated_dev_session_leaves_nothing_behind() {
     for name in ["-INT", "-TERM"] {
         let mut dev = Dev::start(&["--replicas", "1"]);
         signal(name, dev.child.id());
@@ -98,7 +98,7 @@ fn interrupted_or_terminated_it_leaves_nothing_behind() {
 }
 
 #[test]
-fn killed_it_leaves_no_redis_behind() {
+fn a_killed_dev_session_leaves_no_redis_behind() {
     let mut dev = Dev::start(&[]);
     assert_eq!(dev.redis_ports().len(), 4);
     assert!(dev.redis_ports().iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok()));
@@ -108,7 +108,7 @@ fn killed_it_leaves_no_redis_behind() {
 }
 
 #[test]
-fn the_certificate_is_made_once_and_its_key_is_private() {
+fn the_certificate_is_generated_once_and_its_key_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let dev = Dev::start(&["--replicas", "0"]);
     let key = dev.folder.path().join("certs/key.pem");

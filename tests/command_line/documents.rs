@@ -4,7 +4,7 @@ use crate::{cachefront, run};
 use std::process::Stdio;
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_cover_the_commands_and_options() {
     for shell in ["bash", "zsh", "fish"] {
         let (status, out, err) = run(&["completions", shell]);
         assert_eq!((status, err.as_str()), (0, ""), "{shell}");
@@ -37,7 +37,7 @@ fn every_command_has_a_manual_page() {
 }
 
 #[test]
-fn who_closes_the_pipe_has_read_enough() {
+fn a_closed_output_pipe_is_no_error() {
     let mut command = cachefront(&["completions", "bash"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());

@@ -57,7 +57,7 @@ fn shard(setup: &Setup, key: &str) -> usize {
 }
 
 #[test]
-fn ttl_tells_kind_size_and_the_time_that_is_left() {
+fn ttl_shows_kind_size_and_remaining_time() {
     let (redis, setup) = redis();
     let serving = serve(&setup);
     let write = |key: &str, value: Value, expire: i64, encrypt: bool| json!({"command": "WRITE", "key": key, "value": value, "expire": expire, "encrypt": encrypt});
@@ -88,7 +88,7 @@ fn ttl_tells_kind_size_and_the_time_that_is_left() {
 }
 
 #[test]
-fn a_client_has_its_own_keys() {
+fn keys_are_looked_up_in_the_namespace_of_a_client() {
     let (redis, setup) = redis();
     assert_eq!(redis.master(shard(&setup, "ns:k")).ask("SET ns:k v").expect("an answer"), "+OK");
     assert_eq!(document(&setup, &["ttl", "k"])[0]["found"], json!(false));
@@ -99,7 +99,7 @@ fn a_client_has_its_own_keys() {
 }
 
 #[test]
-fn without_its_master_a_replica_tells_and_without_any_node_it_is_no_miss() {
+fn a_replica_answers_for_a_lost_master_and_a_lost_shard_is_not_a_miss() {
     let (redis, setup) = redis();
     let number = shard(&setup, "k");
     assert_eq!(redis.master(number).ask("SET k v").expect("an answer"), "+OK");
@@ -109,14 +109,20 @@ fn without_its_master_a_replica_tells_and_without_any_node_it_is_no_miss() {
     let found = document(&setup, &["ttl", "k"]);
     assert_eq!((&found[0]["found"], &found[0]["node"]), (&json!(true), &json!(replica.address.to_string())));
     replica.kill();
-    let (status, out, err) = keys(&setup, &["ttl", "k"]);
-    assert_eq!(status, 1, "{out}");
-    assert!(out.contains("not known") && !out.contains("no such key"), "{out}");
-    assert!(err.contains("shard \""), "{err}");
     let other = 1 - number;
     redis.master(other).kill();
     redis.replicas(other)[0].kill();
-    let (status, out, err) = keys(&setup, &["sample"]);
+    // At the same time, for each waits for its own deadline.
+    let (ttl, sample) = std::thread::scope(|scope| {
+        let ttl = scope.spawn(|| keys(&setup, &["ttl", "k"]));
+        let sample = keys(&setup, &["sample"]);
+        (ttl.join().expect("it ends"), sample)
+    });
+    let (status, out, err) = ttl;
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("not known") && !out.contains("no such key"), "{out}");
+    assert!(err.contains("shard \""), "{err}");
+    let (status, out, err) = sample;
     assert_eq!(status, 1, "{err}");
     assert_eq!(out.matches("no answer").count(), 2, "{out}");
     assert!(!out.contains("No keys"), "{out}");
@@ -180,7 +186,7 @@ fn a_sample_counts_keys_by_pattern_and_changes_nothing() {
 }
 
 #[test]
-fn a_user_with_what_the_help_says_may_look() {
+fn the_redis_permissions_that_the_help_names_suffice() {
     let (redis, setup) = redis();
     for number in 0..2 {
         for node in [redis.master(number), &redis.replicas(number)[0]] {

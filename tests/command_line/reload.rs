@@ -36,7 +36,7 @@ const OLD_KEY: &str = "hunter2-hunter2-hunter2";
 const NEW_KEY: &str = "hunter3-hunter3-hunter3";
 
 #[test]
-fn settings_with_problems_change_nothing_and_every_problem_is_logged() {
+fn invalid_settings_change_nothing_and_every_problem_is_logged() {
     let setup = Setup::new("RELOAD_EVERY_SECS=0\n[redis]\nport=1\n");
     let serving = serve(&setup);
     edit(&setup, OLD_KEY, &format!("{NEW_KEY}\nNONSENSE=x\nDRAIN_SECS=never"));
@@ -58,7 +58,7 @@ fn settings_with_problems_change_nothing_and_every_problem_is_logged() {
 }
 
 #[test]
-fn a_certificate_and_a_key_that_do_not_fit_are_not_used() {
+fn a_certificate_and_a_key_that_do_not_match_are_not_used() {
     let setup = Setup::new("RELOAD_EVERY_SECS=1\n[redis]\nport=1\n");
     let serving = serve(&setup);
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
@@ -75,7 +75,7 @@ fn a_certificate_and_a_key_that_do_not_fit_are_not_used() {
 }
 
 #[test]
-fn what_takes_effect_only_at_the_next_start_is_warned_about() {
+fn a_change_that_needs_a_restart_is_logged_as_a_warning() {
     let setup = Setup::new("RELOAD_EVERY_SECS=0\n[redis]\nport=1\n");
     let serving = serve(&setup);
     edit(&setup, "\nPORT=0", "\nPORT=9090\nJWT_EXPIRE_SECS=60");
@@ -87,7 +87,7 @@ fn what_takes_effect_only_at_the_next_start_is_warned_about() {
 }
 
 #[test]
-fn the_log_level_follows() {
+fn a_reload_changes_the_log_level() {
     let setup = Setup::new("RELOAD_EVERY_SECS=0\nLOG_LEVEL=info\nJWT_EXPIRE_SECS=100\n[redis]\nport=1\n");
     let serving = serve(&setup);
     edit(&setup, "LOG_LEVEL=info", "LOG_LEVEL=warn");

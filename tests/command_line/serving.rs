@@ -46,7 +46,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn it_serves_until_sigterm_and_the_health_check_knows() {
+fn serve_runs_until_sigterm_and_healthcheck_reports_both() {
     let setup = Setup::new("[redis]\nport=1\n");
     let mut serving = serve(&setup);
     let admin_port = serving.admin.rsplit(':').next().expect("a port").to_owned();
@@ -67,7 +67,7 @@ fn it_serves_until_sigterm_and_the_health_check_knows() {
 }
 
 #[test]
-fn systemd_is_told_when_it_serves_and_when_it_stops() {
+fn systemd_is_notified_of_the_start_and_of_the_stop() {
     let setup = Setup::new("[redis]\nport=1\n");
     let path = setup.file("notify").display().to_string();
     let name = format!("@{path}");
@@ -94,7 +94,7 @@ fn systemd_is_told_when_it_serves_and_when_it_stops() {
 }
 
 #[test]
-fn a_taken_port_is_one_clear_sentence() {
+fn a_port_in_use_is_reported_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let setup = Setup::new("[redis]\nport=1\n");

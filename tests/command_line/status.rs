@@ -5,7 +5,7 @@ use crate::{Setup, cachefront, eventually, result, run, serving::serve};
 use serde_json::Value;
 
 #[test]
-fn it_shows_a_whole_service_and_says_when_one_is_not() {
+fn status_shows_a_ready_and_a_degraded_service() {
     let group = RedisGroup::start(&Layout { replicas: 1, ..Layout::default() }).expect("a Redis");
     let (master, replica) = (&group.master(0).address, &group.replicas(0)[0].address);
     let setup = Setup::new(&format!("[shard:a]\nmaster={master}\nreplicas={replica}\n"));
@@ -42,7 +42,7 @@ fn it_shows_a_whole_service_and_says_when_one_is_not() {
 }
 
 #[test]
-fn it_says_who_does_not_answer_and_what_is_no_admin_port() {
+fn status_names_an_unreachable_address_and_rejects_an_invalid_one() {
     let (status, out, err) = run(&["status", "--admin", "http://127.0.0.1:1"]);
     assert_eq!((status, out.as_str()), (1, ""));
     assert!(err.starts_with("cachefront: http://127.0.0.1:1 does not answer: "), "{err}");

@@ -4,7 +4,7 @@ use crate::harness::{Service, redis, redis_section};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn every_item_has_its_reply_in_order_and_fails_alone() {
+async fn every_item_of_a_batch_has_its_own_reply_in_order() {
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     let replies = caller
@@ -48,7 +48,7 @@ async fn a_batch_sees_its_own_changes_in_order() {
 }
 
 #[tokio::test]
-async fn the_empty_batch_has_no_replies_and_one_that_is_too_large_is_refused() {
+async fn an_empty_batch_has_no_replies_and_a_too_large_batch_is_refused() {
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     assert_eq!(caller.run(json!([])).await, json!([]));
@@ -60,7 +60,7 @@ async fn the_empty_batch_has_no_replies_and_one_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn a_batch_over_several_shards_is_one_round_trip_for_each_node() {
+async fn a_batch_takes_one_round_trip_for_each_node() {
     let group = redis(3, 1);
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;
@@ -78,7 +78,7 @@ async fn a_batch_over_several_shards_is_one_round_trip_for_each_node() {
 }
 
 #[tokio::test]
-async fn values_that_are_too_large_together_fail_alone_and_hurt_nobody() {
+async fn a_batch_reads_values_up_to_its_limit_and_delays_nobody_else() {
     let group = redis(1, 2);
     // Without optimisations 4 MiB take a while to be read.
     let sections = format!("[redis]\nattempt_timeout_ms=1000\n{}", redis_section(&group));

@@ -1,6 +1,6 @@
 //! Clients with keys of their own: who may do what, where, and how often.
 
-use crate::harness::{API_KEY, Answer, Caller, Service, redis, redis_section};
+use crate::harness::{API_KEY, Answer, Caller, NO_REDIS, Service, redis, redis_section};
 use cachefront::settings::hash_api_key;
 use serde_json::json;
 
@@ -25,8 +25,8 @@ async fn login_status(service: &Service, client_id: Option<&str>, api_key: &str)
 }
 
 #[tokio::test]
-async fn a_client_id_that_is_sent_must_be_that_of_the_key() {
-    let service = Service::start(&sections());
+async fn a_client_id_has_to_match_the_api_key() {
+    let service = Service::start(&(sections() + NO_REDIS));
     for (client_id, api_key, expected) in [
         (Some("billing"), OLD, 200),
         (Some("billing"), NEW, 200),
@@ -42,7 +42,7 @@ async fn a_client_id_that_is_sent_must_be_that_of_the_key() {
 }
 
 #[tokio::test]
-async fn without_a_scope_a_command_is_403_and_its_neighbours_run() {
+async fn a_command_without_its_scope_is_403_and_the_rest_of_the_batch_runs() {
     let group = redis(1, 0);
     let service = Service::start(&(sections() + &redis_section(&group)));
     let reader = Caller::log_in(&service, READER, None).await;
@@ -56,7 +56,7 @@ async fn without_a_scope_a_command_is_403_and_its_neighbours_run() {
 }
 
 #[tokio::test]
-async fn a_namespace_keeps_keys_apart() {
+async fn clients_with_different_namespaces_do_not_share_keys() {
     let group = redis(1, 0);
     let service = Service::start(&(sections() + &redis_section(&group)));
     let billing = Caller::log_in(&service, NEW, None).await;

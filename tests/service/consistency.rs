@@ -83,7 +83,7 @@ fn read(key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
+async fn an_instance_never_reads_older_values_than_it_wrote() {
     let lagging = Lagging::start();
     let service = Service::start(&lagging.section());
     let caller = service.caller().await;
@@ -109,7 +109,7 @@ async fn what_was_changed_through_an_instance_is_never_read_older_through_it() {
 }
 
 #[tokio::test]
-async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
+async fn a_sync_token_makes_other_instances_read_the_writes_of_its_bearer() {
     let (lagging, _services, [first, second]) = two_instances().await;
     let (answer, token) = with_token(&first, write("k", &json!("new")), "").await;
     answer.expect_error(400, "invalid_sync_token");
@@ -141,7 +141,7 @@ async fn a_token_makes_other_instances_show_what_its_bearer_wrote() {
 }
 
 #[tokio::test]
-async fn a_token_is_honoured_or_the_read_is_refused() {
+async fn a_read_with_a_sync_token_is_fresh_or_refused() {
     let (lagging, _services, [first, second]) = two_instances().await;
     let token = first.send(write("k", &json!("new")).to_string()).await.header(TOKEN).to_owned();
     lagging.group.master(0).kill();
@@ -158,7 +158,7 @@ async fn a_token_is_honoured_or_the_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_of_nobody_reads_from_the_master() {
+async fn an_unknown_sync_token_reads_from_the_master() {
     let (_lagging, _services, [first, second]) = two_instances().await;
     first.write("k", &json!("new")).await;
     let (answer, _) = with_token(&second, read("k"), "1234.5678.9abc").await;
@@ -169,7 +169,7 @@ async fn a_token_of_nobody_reads_from_the_master() {
 }
 
 #[tokio::test]
-async fn a_read_may_ask_for_the_master() {
+async fn a_read_with_master_consistency_is_sent_to_the_master() {
     let (_lagging, _services, [first, second]) = two_instances().await;
     first.write("k", &json!("new")).await;
     let from_master = json!({"command": "READ", "key": "k", "consistency": "master"});
@@ -184,7 +184,7 @@ async fn a_read_may_ask_for_the_master() {
 }
 
 #[tokio::test]
-async fn a_write_says_how_many_replicas_have_it() {
+async fn a_write_reports_how_many_replicas_confirmed_it() {
     let group = redis(1, 3);
     let service = Service::start(&redis_section(&group));
     settled(&group).await;
@@ -208,7 +208,7 @@ async fn a_write_says_how_many_replicas_have_it() {
 }
 
 #[tokio::test]
-async fn a_write_that_too_few_replicas_have_is_unconfirmed() {
+async fn a_write_that_too_few_replicas_confirmed_is_unconfirmed() {
     let lagging = Lagging::start();
     let service = Service::start_with("REQUEST_DEADLINE_MS=400", &lagging.section());
     let caller = service.caller().await;
@@ -235,7 +235,7 @@ async fn a_write_that_too_few_replicas_have_is_unconfirmed() {
 }
 
 #[tokio::test]
-async fn a_write_that_asks_for_more_replicas_than_there_are_is_told_at_once() {
+async fn a_write_that_requires_more_replicas_than_exist_is_unconfirmed_at_once() {
     let group = redis(1, 1);
     settled(&group).await;
     let service = Service::start_with("REQUEST_DEADLINE_MS=20000", &redis_section(&group));
@@ -248,7 +248,7 @@ async fn a_write_that_asks_for_more_replicas_than_there_are_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_demoted_master_answers_nobody_who_asked_for_the_master() {
+async fn a_demoted_master_answers_no_read_with_master_consistency() {
     let group = redis(1, 0);
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;
@@ -263,7 +263,7 @@ async fn a_demoted_master_answers_nobody_who_asked_for_the_master() {
 }
 
 #[tokio::test]
-async fn a_write_that_waits_goes_to_whoever_is_master_now() {
+async fn a_waiting_write_goes_to_the_current_master() {
     let group = redis(1, 2);
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;

@@ -4,7 +4,7 @@ use crate::harness::{Service, shared};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn write_read_delete_answer_as_they_always_did() {
+async fn write_read_and_delete_reply_as_the_python_service_did() {
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     let write = caller.send(r#"{"command":"WRITE","key":"contract:k","value":"v","expire":3600}"#).await;
@@ -17,7 +17,7 @@ async fn write_read_delete_answer_as_they_always_did() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_there_is_http_200_and_not_found() {
+async fn a_missing_key_is_http_200_and_not_found() {
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     for command in ["READ", "DELETE"] {
@@ -29,7 +29,7 @@ async fn a_key_that_is_not_there_is_http_200_and_not_found() {
 }
 
 #[tokio::test]
-async fn expiry_is_the_default_the_given_or_never() {
+async fn the_expiry_of_a_write_is_the_default_the_given_one_or_never() {
     let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     let master = redis.master(0);
@@ -52,7 +52,7 @@ async fn expiry_is_the_default_the_given_or_never() {
 }
 
 #[tokio::test]
-async fn writing_again_without_expire_replaces_an_endless_life() {
+async fn a_write_without_expire_replaces_an_endless_expiry() {
     let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     for expire in [json!(0), Value::Null] {
@@ -77,7 +77,7 @@ async fn unknown_fields_are_ignored() {
 }
 
 #[tokio::test]
-async fn errors_name_the_command() {
+async fn an_error_names_the_command() {
     let caller = shared().caller().await;
     let answer = caller.send(r#"{"command":"WRITE","key":"k"}"#).await;
     assert_eq!(answer.expect_error(400, "invalid_field").json()["command"], "WRITE");

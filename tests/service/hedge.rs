@@ -52,7 +52,7 @@ impl Hedged {
 }
 
 #[tokio::test]
-async fn a_slow_read_is_answered_by_another_replica_as_often_as_is_allowed() {
+async fn slow_reads_are_hedged_within_the_budget() {
     let hedged = Hedged::start("hedge_reads=true").await;
     let second_reads = hedged.read_slow(40).await;
     // Ten may have been saved up, and two are earned by forty.
@@ -60,7 +60,7 @@ async fn a_slow_read_is_answered_by_another_replica_as_often_as_is_allowed() {
 }
 
 #[tokio::test]
-async fn nothing_is_read_twice_unless_it_is_set() {
+async fn reads_are_not_hedged_by_default() {
     let hedged = Hedged::start("").await;
     assert_eq!(hedged.read_slow(10).await, 0);
 }

@@ -9,7 +9,7 @@ fn post(service: &Service) -> RequestBuilder {
 }
 
 #[tokio::test]
-async fn json_gives_a_token_of_fifteen_minutes() {
+async fn a_json_login_returns_a_token_of_fifteen_minutes() {
     let body = json!({"client_id": "anyone", "api_key": API_KEY, "grant_type": "client_credentials", "more": [1]});
     let answer = Answer::of(post(shared()).json(&body)).await;
     assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
@@ -19,7 +19,7 @@ async fn json_gives_a_token_of_fifteen_minutes() {
 }
 
 #[tokio::test]
-async fn the_oauth2_form_and_basic_give_a_token() {
+async fn an_oauth2_form_or_basic_login_returns_a_token() {
     let service = shared();
     let form = [("grant_type", "client_credentials"), ("client_id", "me"), ("client_secret", API_KEY)];
     let grant = [("grant_type", "client_credentials")];
@@ -58,7 +58,7 @@ async fn a_wrong_or_absent_key_is_401_in_the_words_of_the_python_service() {
 }
 
 #[tokio::test]
-async fn oauth2_clients_get_errors_that_they_understand() {
+async fn oauth2_logins_get_oauth2_errors() {
     let service = shared();
     let wrong = [("grant_type", "client_credentials"), ("client_id", "me"), ("client_secret", "wrong")];
     let answer = Answer::of(post(service).form(&wrong)).await;
@@ -69,7 +69,7 @@ async fn oauth2_clients_get_errors_that_they_understand() {
 }
 
 #[tokio::test]
-async fn malformed_logins_say_what_is_wrong() {
+async fn malformed_logins_get_specific_errors() {
     let service = shared();
     let send = |content_type: &str, body: &'static [u8]| post(service).header("content-type", content_type).body(body);
     for (content_type, body, status, code) in [

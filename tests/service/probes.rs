@@ -26,7 +26,7 @@ async fn probes_answer_on_both_ports_and_the_admin_port_serves_no_values() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_and_a_given_one_is_kept() {
+async fn every_response_has_a_request_id_and_a_given_one_is_kept() {
     let service = shared();
     let http = Caller::http().build().expect("a client");
     let get = |id: Option<String>| {
@@ -41,7 +41,7 @@ async fn every_answer_has_a_request_id_and_a_given_one_is_kept() {
 }
 
 #[tokio::test]
-async fn without_redis_it_is_alive_but_not_ready_and_says_what_is_missing() {
+async fn a_service_without_redis_is_alive_and_not_ready_and_names_what_is_missing() {
     let service = Service::start("[shard:lonely]\nmaster=127.0.0.1:1\nreplicas=127.0.0.1:2\n");
     let http = Caller::http().build().expect("a client");
     assert_eq!(Answer::of(http.get(service.url("/healthz"))).await.status.as_u16(), 200);

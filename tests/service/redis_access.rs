@@ -17,7 +17,7 @@ async fn expect_unavailable(service: &Service) {
 }
 
 #[tokio::test]
-async fn a_password_opens_and_a_wrong_one_does_not() {
+async fn the_password_of_redis_has_to_be_right() {
     let group = start(&Layout { password: "pass%word;#1".to_owned(), replicas: 1, ..Layout::default() });
     let with = |password: &str| Service::start(&format!("[redis]\npassword={password}\n{}", redis_section(&group)));
     expect_works(&with("pass%word;#1")).await;
@@ -26,7 +26,7 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
 }
 
 #[tokio::test]
-async fn an_acl_user_needs_only_what_the_readme_says() {
+async fn an_acl_user_needs_only_the_documented_permissions() {
     let group = start(&Layout { replicas: 1, ..Layout::default() });
     for node in [group.master(0), &group.replicas(0)[0]] {
         let rule = "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval";
@@ -66,7 +66,7 @@ fn tls_redis(folder: &Path, port: u16) -> RedisGroup {
 }
 
 #[tokio::test]
-async fn tls_to_redis_checks_the_authority_and_shows_a_certificate() {
+async fn tls_to_redis_verifies_the_server_and_presents_a_client_certificate() {
     if !redis_speaks_tls() {
         return;
     }

@@ -20,7 +20,7 @@ fn client(name: &str, api_key: &str, options: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_is_added_can_log_in_and_one_that_is_removed_is_refused_with_its_token() {
+async fn a_reload_admits_an_added_client_and_refuses_the_token_of_a_removed_one() {
     let group = redis(1, 1);
     let redis = redis_section(&group);
     let (old, new) = (client("old", "the-key-of-the-old-client", ""), client("new", "the-key-of-the-new-client", ""));
@@ -41,7 +41,7 @@ async fn a_client_that_is_added_can_log_in_and_one_that_is_removed_is_refused_wi
 }
 
 #[tokio::test]
-async fn secrets_limits_and_defaults_change_together() {
+async fn a_reload_changes_secrets_limits_and_defaults_together() {
     let group = redis(1, 0);
     let options = format!("{ASKED}\nJWT_EXPIRE_SECS=600\nVALUE_BYTES_MAX=10");
     let service = Service::start_with(&options, &format!("[redis]\nkey_expire_secs=0\n{}", redis_section(&group)));
@@ -77,7 +77,7 @@ async fn secrets_limits_and_defaults_change_together() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
+async fn a_new_certificate_is_used_for_new_connections_and_old_ones_go_on() {
     let service = Service::start_with(LOOKING, NO_REDIS);
     let old = Caller::http().build().expect("a client");
     let version = service.url("/version");
@@ -97,7 +97,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
 }
 
 #[tokio::test]
-async fn what_a_client_has_sent_counts_on_over_a_reload_of_something_else() {
+async fn a_reload_keeps_the_rate_limit_state_of_a_client() {
     let limited = client("limited", "the-key-of-the-limited", "commands_per_second=1000");
     let options = format!("{ASKED}\nVALUE_BYTES_MAX=10");
     let group = redis(1, 1);

@@ -3,7 +3,7 @@
 use crate::local_redis::{RedisGroup, free_port};
 use crate::{
     faults::signal,
-    harness::{HaProxy, Instance, Load, Place, Tls, Traffic, redis, redis_section, settled},
+    harness::{Endpoint, HaProxy, Instance, Load, Tls, Traffic, redis, redis_section, settled},
 };
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
@@ -21,18 +21,18 @@ fn own_address() -> String {
     format!("127.{}.{high}.{low}", 100 + LAST.fetch_add(1, Relaxed))
 }
 
-pub fn own_place() -> Place {
+pub fn own_place() -> Endpoint {
     let host = own_address();
     let [port, admin_port] = [(); 2].map(|()| free_port(&host).expect("a free port"));
-    Place { host, port, admin_port }
+    Endpoint { host, port, admin_port }
 }
 
-async fn start(group: &RedisGroup, place: &Place) -> Instance {
+async fn start(group: &RedisGroup, place: &Endpoint) -> Instance {
     Instance::start_at(group, place, &format!("{DRAIN_WAIT}{}", redis_section(group))).await
 }
 
 /// Load on instances behind a load balancer which knows `places`, of which the first ones have an instance.
-async fn under_load(group: &RedisGroup, tls: Tls, places: &[Place], instances: usize) -> Option<(HaProxy, Traffic)> {
+async fn under_load(group: &RedisGroup, tls: Tls, places: &[Endpoint], instances: usize) -> Option<(HaProxy, Traffic)> {
     let proxy = HaProxy::start(group, tls, places).await?;
     // At first it takes all of them for ready.
     for position in 0..places.len() {

@@ -50,7 +50,7 @@ async fn one_key_is_read_from_one_replica() {
 }
 
 #[tokio::test]
-async fn each_shard_holds_its_share_and_tags_keep_keys_together() {
+async fn each_shard_holds_its_share_and_hash_tags_keep_keys_together() {
     let group: RedisGroup = redis(4, 0);
     let service = Service::plain(&redis_section(&group).replacen("replicas=\n", "replicas=\nweight=3\n", 1));
     let caller = service.caller().await;

@@ -22,7 +22,7 @@ async fn seal(caller: &Caller, key: &str, value: &Value) {
 }
 
 #[tokio::test]
-async fn a_sealed_value_is_unreadable_in_redis_and_read_as_it_was() {
+async fn a_sealed_value_is_unreadable_in_redis_and_is_read_as_it_was_written() {
     let group = redis(1, 0);
     let service = service(&group, &format!("ENCRYPTION_KEY={FIRST}"));
     let caller = service.caller().await;
@@ -37,7 +37,7 @@ async fn a_sealed_value_is_unreadable_in_redis_and_read_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_ciphertext_does_not_open_under_another_key_name() {
+async fn a_sealed_value_does_not_open_under_another_key() {
     let group = redis(1, 0);
     let service = service(&group, &format!("ENCRYPTION_KEY={FIRST}"));
     let caller = service.caller().await;
@@ -50,7 +50,7 @@ async fn a_ciphertext_does_not_open_under_another_key_name() {
 }
 
 #[tokio::test]
-async fn keys_can_be_rotated_and_a_lost_key_is_an_error_not_a_miss() {
+async fn encryption_keys_can_be_rotated_and_a_lost_one_is_an_error_and_not_a_miss() {
     let group = redis(1, 0);
     let old = service(&group, &format!("ENCRYPTION_KEY={FIRST}"));
     seal(&old.caller().await, "k", &json!("secret")).await;
@@ -67,7 +67,7 @@ async fn keys_can_be_rotated_and_a_lost_key_is_an_error_not_a_miss() {
 }
 
 #[tokio::test]
-async fn always_seals_every_value() {
+async fn encrypt_values_always_seals_every_value() {
     let group = redis(1, 0);
     let service = service(&group, &format!("ENCRYPTION_KEY={FIRST}\nENCRYPT_VALUES=always"));
     let caller = service.caller().await;

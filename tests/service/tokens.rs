@@ -41,7 +41,7 @@ async fn send(authorization: Option<&str>) -> Answer {
 }
 
 #[tokio::test]
-async fn a_token_made_by_the_rules_is_accepted() {
+async fn a_valid_token_is_accepted() {
     let token = signed(Algorithm::HS256, SECRET, &json!({}));
     assert_eq!(send(Some(&format!("Bearer {token}"))).await.status.as_u16(), 200);
     assert_eq!(send(Some(&format!("bearer {token}"))).await.status.as_u16(), 200);
@@ -57,7 +57,7 @@ async fn an_expired_token_says_so() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_not_ours_are_refused() {
+async fn invalid_tokens_are_refused() {
     let good = signed(Algorithm::HS256, SECRET, &json!({}));
     let unsigned = {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -91,7 +91,7 @@ async fn tokens_that_are_not_ours_are_refused() {
 }
 
 #[tokio::test]
-async fn without_a_token_the_answer_says_how_to_get_one() {
+async fn a_request_without_a_token_is_told_how_to_authenticate() {
     for authorization in [None, Some("Basic YTpi"), Some("Bearer"), Some("nonsense")] {
         let answer = send(authorization).await;
         answer.expect_error(401, "token_missing");

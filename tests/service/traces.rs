@@ -67,7 +67,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn what_a_caller_says_of_its_trace_goes_before_chance() {
+async fn the_sampling_decision_of_the_caller_overrides_the_ratio() {
     let (collector, group) = (Collector::start(), redis(1, 0));
     let instance = Instance::start(&group, &format!("{}{}", redis_section(&group), collector.section(NONE))).await;
     let caller = caller(&instance).await;
@@ -89,7 +89,7 @@ async fn what_a_caller_says_of_its_trace_goes_before_chance() {
 }
 
 #[tokio::test]
-async fn a_failure_is_marked_and_its_log_line_has_the_trace() {
+async fn a_failed_request_is_marked_in_its_trace_and_logged_with_the_trace_id() {
     let (collector, group) = (Collector::start(), redis(1, 0));
     let instance = Instance::start(&group, &format!("[redis]\nport=1\n{}", collector.section(NONE))).await;
     let caller = caller(&instance).await;
@@ -111,7 +111,7 @@ async fn a_failure_is_marked_and_its_log_line_has_the_trace() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_not_there_or_hangs_costs_no_request() {
+async fn a_missing_or_hanging_collector_delays_no_request() {
     let (hanging, group) = (Collector::hanging(), redis(1, 0));
     let nowhere = "\n[telemetry]\notlp_endpoint=http://127.0.0.1:1\ntrace_sample_ratio=1\n".to_owned();
     for (section, outcome) in [(nowhere, "failed"), (hanging.section(ALL), "dropped")] {
@@ -149,7 +149,7 @@ async fn a_collector_that_is_not_there_or_hangs_costs_no_request() {
 }
 
 #[tokio::test]
-async fn the_last_spans_are_sent_before_the_end_and_over_tls_where_that_is_set() {
+async fn the_last_spans_are_sent_before_the_end_and_over_tls() {
     let (collector, group) = (Collector::with_tls(), redis(1, 0));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("ca.pem");

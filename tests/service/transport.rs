@@ -12,7 +12,7 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn http2_is_spoken_where_the_client_can_and_http1_elsewhere() {
+async fn http2_and_http1_are_both_spoken() {
     let url = shared().url("/version");
     for (client, expected) in [(Caller::http(), Version::HTTP_2), (Caller::http().http1_only(), Version::HTTP_11)] {
         let response = client.build().expect("a client").get(&url).send().await.expect("an answer");
@@ -21,7 +21,7 @@ async fn http2_is_spoken_where_the_client_can_and_http1_elsewhere() {
 }
 
 #[tokio::test]
-async fn tls_1_2_and_1_3_are_spoken() {
+async fn tls_1_2_and_tls_1_3_are_spoken() {
     let url = shared().url("/version");
     for version in [tls::Version::TLS_1_2, tls::Version::TLS_1_3] {
         let client = Caller::http().tls_version_min(version).tls_version_max(version).build().expect("a client");
@@ -43,7 +43,7 @@ async fn a_client_that_trusts_another_authority_refuses_the_service() {
 }
 
 #[tokio::test]
-async fn plain_http_on_the_https_port_gets_no_answer_and_harms_nobody() {
+async fn plain_http_on_the_https_port_gets_no_response() {
     let service = shared();
     let mut stream = TcpStream::connect(service.address).await.expect("a connection");
     stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is sent");
@@ -55,7 +55,7 @@ async fn plain_http_on_the_https_port_gets_no_answer_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn many_requests_at_once_get_each_its_own_answer() {
+async fn concurrent_requests_each_get_their_own_reply() {
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     let keys: Vec<String> = (0..200).map(|number| format!("transport:many:{number}")).collect();
@@ -68,7 +68,7 @@ async fn many_requests_at_once_get_each_its_own_answer() {
 }
 
 #[tokio::test]
-async fn callers_that_leave_in_the_middle_take_nobodys_answer() {
+async fn callers_that_disconnect_mix_up_no_replies() {
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
     let keys: Vec<String> = (0..50).map(|number| format!("transport:leave:{number}")).collect();
@@ -98,7 +98,7 @@ async fn a_header_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_read_even_by_clients_that_are_still_sending() {
+async fn a_client_that_is_still_sending_receives_the_refusal() {
     let service = shared();
     let body = vec![b' '; 4 * 1024 * 1024];
     for http in [Caller::http(), Caller::http().http1_only()] {
@@ -126,7 +126,7 @@ fn unfinished(caller: &Caller) -> (UnboundedSender<Vec<u8>>, JoinHandle<Answer>)
 }
 
 #[tokio::test]
-async fn bodies_share_a_bounded_memory() {
+async fn the_memory_of_all_request_bodies_is_bounded() {
     let service = Service::start_with("BODY_BYTES_MAX=100000\nBODIES_BYTES_MAX=100000", NO_REDIS);
     let caller = service.caller().await;
     let body = " ".repeat(20_000);
@@ -153,7 +153,7 @@ async fn bodies_share_a_bounded_memory() {
 }
 
 #[tokio::test]
-async fn a_body_that_was_refused_takes_no_memory_from_others() {
+async fn a_refused_body_releases_its_memory_at_once() {
     let service = Service::start_with("BODY_BYTES_MAX=60000\nBODIES_BYTES_MAX=60000", NO_REDIS);
     let caller = service.caller().await;
     let body = " ".repeat(20_000);
@@ -175,7 +175,7 @@ async fn a_body_that_was_refused_takes_no_memory_from_others() {
 }
 
 #[tokio::test]
-async fn connections_beyond_their_number_are_closed_and_places_are_given_back() {
+async fn connections_beyond_the_limit_are_closed_and_permits_are_returned() {
     let service = Service::start_with("CONNECTIONS_MAX=2", NO_REDIS);
     let get = async || {
         let http = Caller::http().http1_only().build().expect("a client");
@@ -190,7 +190,7 @@ async fn connections_beyond_their_number_are_closed_and_places_are_given_back() 
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_is_asked_is_closed() {
+async fn an_idle_connection_is_closed() {
     let service = Service::start_with("IDLE_TIMEOUT_SECS=1\nCONNECTIONS_MAX=1", NO_REDIS);
     // An HTTP/2 connection stays open in the client's pool, and takes the only place.
     let idle = Caller::http().build().expect("a client");

@@ -1,13 +1,13 @@
 //! Masters that are replaced, by plan and by death.
 
-use super::{connections, load, read, serve, until_ready, write};
+use super::{connections, load, read, serve, serve_within, until_ready, write};
 use crate::harness::{Cluster, eventually};
 use crate::local_redis::RedisProcess;
 use serde_json::json;
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_planned_failover_under_load_fails_nothing() {
+async fn a_planned_cluster_failover_fails_no_request() {
     let cluster = Cluster::start(3, 1);
     let service = serve(&cluster);
     until_ready(&service, "READY").await;
@@ -38,7 +38,7 @@ async fn a_planned_failover_under_load_fails_nothing() {
 }
 
 #[tokio::test]
-async fn when_a_master_is_killed_its_reads_go_on_and_after_the_failover_its_writes() {
+async fn reads_of_a_killed_master_go_on_and_its_writes_resume_after_the_failover() {
     let arguments = ["--cluster-require-full-coverage", "no", "--cluster-allow-reads-when-down", "yes"];
     let cluster = Cluster::start_with(3, 1, "", &arguments);
     let service = serve(&cluster);
@@ -92,9 +92,9 @@ async fn when_a_master_is_killed_its_reads_go_on_and_after_the_failover_its_writ
 }
 
 #[tokio::test]
-async fn a_master_that_slept_through_its_replacement_is_written_to_no_more() {
+async fn a_paused_master_is_not_written_to_after_its_replacement() {
     let cluster = Cluster::start_with(3, 1, "", &["--cluster-require-full-coverage", "no"]);
-    let service = serve(&cluster);
+    let service = serve_within(&cluster, 3000);
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     let (old, key) = (cluster.owner("foo"), "foo");
@@ -142,9 +142,9 @@ fn signal(name: &str, node: &RedisProcess) {
 }
 
 #[tokio::test]
-async fn a_cluster_that_calls_itself_down_makes_commands_fail_and_none_a_miss() {
+async fn a_cluster_that_is_down_makes_commands_fail_and_answers_no_miss() {
     let cluster = Cluster::start(3, 0);
-    let service = serve(&cluster);
+    let service = serve_within(&cluster, 3000);
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     let keys: Vec<String> = (0..30).map(|number| format!("k{number}")).collect();

@@ -9,8 +9,13 @@ use serde_json::{Value, json};
 
 /// With time enough for a busy machine; nothing here is about deadlines.
 fn serve(cluster: &Cluster) -> Service {
+    serve_within(cluster, 10_000)
+}
+
+/// As [`serve`], with a deadline for requests that is met in vain.
+fn serve_within(cluster: &Cluster, deadline_ms: u32) -> Service {
     Service::plain_with(
-        "REQUEST_DEADLINE_MS=10000",
+        &format!("REQUEST_DEADLINE_MS={deadline_ms}"),
         &format!("{}attempt_timeout_ms=2000\nconnections_per_node=1\n", cluster.section()),
     )
 }

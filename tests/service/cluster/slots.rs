@@ -30,7 +30,7 @@ async fn until_replicas_answer(cluster: &Cluster, caller: &Caller, master: usize
 }
 
 #[tokio::test]
-async fn a_slot_that_is_half_moved_is_read_and_written_whole() {
+async fn a_slot_that_is_being_moved_is_read_and_written() {
     let cluster = Cluster::start(2, 1);
     let service = serve(&cluster);
     until_ready(&service, "READY").await;
@@ -117,7 +117,7 @@ async fn slots_that_move_to_and_fro_under_load_are_noticed_by_nobody() {
 }
 
 #[tokio::test]
-async fn a_node_that_joins_is_asked_as_soon_as_it_gets_a_key() {
+async fn a_node_that_joins_is_used_as_soon_as_it_gets_a_key() {
     let mut cluster = Cluster::start(2, 0);
     let service = serve(&cluster);
     until_ready(&service, "READY").await;

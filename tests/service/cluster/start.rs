@@ -84,7 +84,7 @@ async fn a_cluster_with_a_password_is_served_and_a_key_is_located() {
 }
 
 #[tokio::test]
-async fn nodes_are_called_as_the_cluster_calls_them() {
+async fn nodes_are_addressed_as_the_cluster_announces_them() {
     let named = ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"];
     let unnamed = ["--cluster-preferred-endpoint-type", "unknown-endpoint"];
     let nameless = ["--cluster-preferred-endpoint-type", "hostname"];
@@ -133,7 +133,7 @@ async fn a_cluster_that_speaks_tls_is_served_by_its_tls_ports() {
 }
 
 #[tokio::test]
-async fn a_user_needs_only_what_the_documentation_says() {
+async fn an_acl_user_of_a_cluster_needs_only_the_documented_permissions() {
     let cluster = Cluster::start(2, 1);
     let rule =
         "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval";
@@ -154,7 +154,7 @@ async fn a_user_needs_only_what_the_documentation_says() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_cannot_be_reached_is_not_ready_and_has_no_misses() {
+async fn an_unreachable_cluster_is_not_ready_and_answers_no_miss() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let service = Service::plain(&format!("[redis]\ncluster=127.0.0.1:{port}\n"));
     let readiness = readiness(&service).await;
@@ -171,7 +171,7 @@ async fn a_cluster_that_cannot_be_reached_is_not_ready_and_has_no_misses() {
 }
 
 #[tokio::test]
-async fn keys_of_slots_that_nobody_has_are_unavailable_and_others_are_served() {
+async fn keys_of_unassigned_slots_are_unavailable_and_others_are_served() {
     let cluster = Cluster::start_with(2, 0, "", &["--cluster-require-full-coverage", "no"]);
     let service = serve(&cluster);
     until_ready(&service, "READY").await;

@@ -3,7 +3,7 @@
 use super::Drill;
 use crate::local_redis::free_port;
 use crate::{
-    harness::{API_KEY, Caller, Instance, Place, authority, redis, redis_section},
+    harness::{API_KEY, Caller, Endpoint, Instance, authority, redis, redis_section},
     rolling::own_place,
 };
 use reqwest::Client;
@@ -91,7 +91,7 @@ pub async fn certificates(drill: &Drill) {
 
 pub async fn memory(drill: &Drill) {
     let [port, admin_port] = [(); 2].map(|()| free_port("127.0.0.1").expect("a free port"));
-    let (place, group) = (Place { port, admin_port, ..Place::default() }, redis(1, 0));
+    let (place, group) = (Endpoint { port, admin_port, ..Endpoint::default() }, redis(1, 0));
     let master = group.master(0);
     let value = |key: &str| format!("EVAL \"return redis.call('SET', '{key}', string.rep('x', 8000000))\" 0");
     for number in 0..56 {

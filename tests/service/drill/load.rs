@@ -13,9 +13,9 @@ pub async fn caller(instance: &Instance) -> Caller {
 }
 
 /// Callers that send one request after the other until this is dropped, whatever comes back.
-pub struct Busy(Vec<JoinHandle<()>>);
+pub struct BackgroundCallers(Vec<JoinHandle<()>>);
 
-impl Busy {
+impl BackgroundCallers {
     pub fn with(caller: &Caller, count: usize, command: fn(usize) -> Value) -> Self {
         let one = |number: usize| {
             let caller = caller.clone();
@@ -31,7 +31,7 @@ impl Busy {
     }
 }
 
-impl Drop for Busy {
+impl Drop for BackgroundCallers {
     fn drop(&mut self) {
         self.0.iter().for_each(JoinHandle::abort);
     }
@@ -53,7 +53,7 @@ async fn behind_proxy(drill: &Drill, options: &str) -> (Instance, Proxy, crate::
 
 pub async fn slow(drill: &Drill) {
     let (instance, proxy, _group) = behind_proxy(drill, "REQUEST_DEADLINE_MS=5000\n").await;
-    let busy = Busy::with(&caller(&instance).await, 8, read);
+    let busy = BackgroundCallers::with(&caller(&instance).await, 8, read);
     proxy.set(Mode::Delay(Duration::from_millis(400)));
     let alerts = ["CachefrontLatency"];
     drill.fires(&instance, "answers of a node come 400 ms later", &alerts).await;
@@ -64,7 +64,7 @@ pub async fn slow(drill: &Drill) {
 
 pub async fn shed(drill: &Drill) {
     let (instance, proxy, _group) = behind_proxy(drill, "REQUESTS_MAX=2\nREQUEST_DEADLINE_MS=5000\n").await;
-    let busy = Busy::with(&caller(&instance).await, 16, read);
+    let busy = BackgroundCallers::with(&caller(&instance).await, 16, read);
     proxy.set(Mode::Delay(Duration::from_millis(200)));
     let alerts = ["CachefrontShedding"];
     drill.fires(&instance, "16 callers, where 2 requests may be worked on, and a slow node", &alerts).await;
@@ -80,7 +80,7 @@ pub async fn values_do_not_open(drill: &Drill) {
     drill.watch(&instance).await;
     let caller = caller(&instance).await;
     caller.run(json!({"command": "WRITE", "key": "k", "value": "v", "encrypt": true})).await;
-    let busy = Busy::with(&caller, 1, |_| json!({"command": "READ", "key": "k"}));
+    let busy = BackgroundCallers::with(&caller, 1, |_| json!({"command": "READ", "key": "k"}));
     instance.edit(|text| text.replace(&first, &second));
     let alerts = ["CachefrontDecryptionFails"];
     drill.fires(&instance, "a sealing key is exchanged instead of put before the old one", &alerts).await;

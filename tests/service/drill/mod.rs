@@ -38,7 +38,7 @@ struct Row {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; make drill runs it"]
-async fn every_alert_is_fired_by_a_real_fault_and_resolved_by_its_repair() {
+async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
     let group = redis(0, 0);
     let path = group.folder().join("alerts.yaml");
     let (text, names) = rules::shortened();

@@ -2,7 +2,7 @@
 
 use super::{
     Drill,
-    load::{Busy, caller},
+    load::{BackgroundCallers, caller},
 };
 use crate::harness::{Instance, redis, redis_section, settled, start};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
@@ -27,8 +27,11 @@ fn follow(node: &RedisProcess, master: &RedisProcess) {
 pub async fn lost(drill: &Drill) {
     let group = redis(1, 1);
     let instance = before(drill, &group).await;
-    let busy =
-        Busy::with(&caller(&instance).await, 4, |number| json!({"command": "READ", "key": format!("k-{number}")}));
+    let busy = BackgroundCallers::with(
+        &caller(&instance).await,
+        4,
+        |number| json!({"command": "READ", "key": format!("k-{number}")}),
+    );
     group.master(0).kill();
     drill.fires(&instance, "the master of a shard is killed", &["CachefrontShardWithoutMaster"]).await;
     group.replicas(0)[0].kill();
@@ -66,7 +69,8 @@ pub async fn replica_behind(drill: &Drill) {
     let sections = format!("[redis]\npassword={password}\n{}", redis_section(&group));
     let instance = Instance::start(&drill.group, &sections).await;
     drill.watch(&instance).await;
-    let busy = Busy::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
+    let busy =
+        BackgroundCallers::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
     let replica = &group.replicas(0)[0];
     tell(replica, "CONFIG SET masterauth another-one");
     let _killed = replica.ask("CLIENT KILL TYPE master").expect("an answer");
@@ -80,7 +84,8 @@ pub async fn replica_behind(drill: &Drill) {
 pub async fn out_of_memory(drill: &Drill) {
     let group = redis(1, 0);
     let instance = before(drill, &group).await;
-    let busy = Busy::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
+    let busy =
+        BackgroundCallers::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
     tell(group.master(0), "CONFIG SET maxmemory 1");
     let alerts = ["CachefrontRedisOutOfMemory"];
     drill.fires(&instance, "maxmemory is reached and nothing may be evicted", &alerts).await;

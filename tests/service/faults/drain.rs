@@ -40,7 +40,7 @@ async fn expect_gone_soon(service: Service) {
 }
 
 #[tokio::test]
-async fn while_others_take_notice_it_is_not_ready_but_serves_new_connections() {
+async fn during_the_drain_wait_the_service_is_not_ready_and_serves_new_connections() {
     let group = redis(1, 0);
     let service = Service::plain_with(&format!("DRAIN_WAIT_SECS={AN_HOUR}"), &redis_section(&group));
     until_ready(&service, "READY").await;
@@ -55,7 +55,7 @@ async fn while_others_take_notice_it_is_not_ready_but_serves_new_connections() {
 }
 
 #[tokio::test]
-async fn while_others_take_notice_the_last_answer_on_a_connection_says_so() {
+async fn during_the_drain_wait_responses_close_their_connections() {
     let group = redis(1, 0);
     let service = Service::start_with(&format!("DRAIN_WAIT_SECS={AN_HOUR}"), &redis_section(&group));
     until_ready(&service, "READY").await;
@@ -78,7 +78,7 @@ async fn while_others_take_notice_the_last_answer_on_a_connection_says_so() {
 }
 
 #[tokio::test]
-async fn how_long_it_serves_on_can_change_while_it_runs() {
+async fn a_reload_changes_the_drain_wait() {
     // No other section after [service], which is what is added to.
     let service = Service::start_with("RELOAD_EVERY_SECS=0", NO_REDIS);
     let sections = format!("DRAIN_WAIT_SECS={AN_HOUR}\n\n[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
@@ -99,7 +99,7 @@ async fn how_long_it_serves_on_can_change_while_it_runs() {
 }
 
 #[tokio::test]
-async fn after_the_wait_nothing_is_accepted_and_what_is_in_flight_finishes() {
+async fn after_the_drain_wait_requests_in_flight_finish_and_no_connection_is_accepted() {
     let group = redis(1, 0);
     let service = Service::plain_with("DRAIN_WAIT_SECS=1\nREQUEST_DEADLINE_MS=60000", &redis_section(&group));
     until_ready(&service, "READY").await;
@@ -118,7 +118,7 @@ async fn after_the_wait_nothing_is_accepted_and_what_is_in_flight_finishes() {
 }
 
 #[tokio::test]
-async fn insisted_upon_it_does_not_wait_for_what_is_in_flight() {
+async fn a_forced_shutdown_does_not_wait_for_requests_in_flight() {
     let group = redis(1, 0);
     let options = format!("DRAIN_SECS={AN_HOUR}\nREQUEST_DEADLINE_MS=60000");
     let service = Service::plain_with(&options, &redis_section(&group));

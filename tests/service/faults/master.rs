@@ -41,7 +41,7 @@ async fn without_its_master_a_shard_reads_and_refuses_writes_at_once() {
 }
 
 #[tokio::test]
-async fn a_batch_over_a_dead_and_a_living_shard_does_what_it_can() {
+async fn a_batch_over_a_dead_and_a_living_shard_serves_the_living_one() {
     let group = redis(2, 0);
     let service = Service::plain(&redis_section(&group));
     until_ready(&service, "READY").await;
@@ -56,7 +56,7 @@ async fn a_batch_over_a_dead_and_a_living_shard_does_what_it_can() {
 }
 
 #[tokio::test]
-async fn a_master_that_hangs_is_given_up_within_the_deadline_and_taken_back() {
+async fn a_hanging_master_is_abandoned_within_the_deadline_and_used_again_afterwards() {
     let group = redis(1, 1);
     let service = Service::plain_with("REQUEST_DEADLINE_MS=300", &redis_section(&group));
     until_ready(&service, "READY").await;
@@ -82,7 +82,7 @@ async fn a_master_that_hangs_is_given_up_within_the_deadline_and_taken_back() {
 }
 
 #[tokio::test]
-async fn a_shard_that_only_accepts_holds_up_no_other_shard_of_a_batch() {
+async fn an_unresponsive_shard_delays_no_other_shard_of_a_batch() {
     let group = redis(1, 0);
     // Accepts connections, as the kernel does for it, and never answers.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const REQUESTS_MAX: usize = 4;
 
 #[tokio::test]
-async fn the_excess_is_shed_at_once_and_what_was_accepted_gets_its_answers() {
+async fn excess_requests_are_shed_at_once_and_accepted_ones_are_answered() {
     let group = redis(1, 0);
     let options = format!("REQUESTS_MAX={REQUESTS_MAX}\nREQUEST_DEADLINE_MS=20000");
     // The node is not taken for hanging while it is paused, so nothing else than the limit refuses anything.

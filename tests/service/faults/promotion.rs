@@ -32,7 +32,7 @@ async fn until_written(caller: &Caller, key: &str) {
 }
 
 #[tokio::test]
-async fn when_the_master_died_its_promoted_replica_is_written_to() {
+async fn writes_go_to_the_replica_that_was_promoted_for_a_dead_master() {
     let group = redis(1, 2);
     let (service, caller) = service(&group).await;
     let [heir, other] = group.replicas(0) else { panic!("two replicas") };
@@ -91,7 +91,7 @@ async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
 }
 
 #[tokio::test]
-async fn an_instance_that_starts_later_agrees_though_nobody_follows_the_promoted_one() {
+async fn an_instance_that_starts_later_agrees_though_no_replica_follows_the_new_master() {
     let group = redis(1, 1);
     let (_first, first) = service(&group).await;
     let heir = &group.replicas(0)[0];
@@ -110,7 +110,7 @@ async fn an_instance_that_starts_later_agrees_though_nobody_follows_the_promoted
 }
 
 #[tokio::test]
-async fn a_node_that_was_started_alone_is_neither_written_nor_read() {
+async fn a_node_of_another_history_is_neither_written_nor_read() {
     let (group, other) = (redis(1, 1), redis(1, 0));
     let (master, replica, stranger) = (group.master(0), &group.replicas(0)[0], other.master(0));
     let nodes = format!("master={}\nreplicas={}, {}", master.address, stranger.address, replica.address);
@@ -125,7 +125,7 @@ async fn a_node_that_was_started_alone_is_neither_written_nor_read() {
 }
 
 #[tokio::test]
-async fn a_batch_reads_its_own_write_in_the_middle_of_a_switch() {
+async fn a_batch_reads_its_own_write_during_a_switch() {
     let group = redis(1, 1);
     let (_service, caller) = service(&group).await;
     let (mut old, mut new) = (group.master(0), &group.replicas(0)[0]);
@@ -143,7 +143,7 @@ async fn a_batch_reads_its_own_write_in_the_middle_of_a_switch() {
 }
 
 #[tokio::test]
-async fn two_masters_at_once_are_reported_and_the_promoted_one_is_written_to() {
+async fn two_masters_at_once_are_reported_and_writes_go_to_the_promoted_one() {
     let group = redis(1, 1);
     let (service, caller) = service(&group).await;
     let heir = &group.replicas(0)[0];

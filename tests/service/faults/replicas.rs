@@ -36,7 +36,7 @@ async fn reads_survive_the_loss_of_one_replica_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_replica_that_hangs_costs_no_read_and_comes_back() {
+async fn a_hanging_replica_costs_no_read_and_is_used_again_afterwards() {
     let group = redis(1, 2);
     let service = Service::plain(&redis_section(&group));
     let keys = keys();
@@ -57,7 +57,7 @@ async fn a_replica_that_hangs_costs_no_read_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_replica_that_never_had_the_data_is_not_asked() {
+async fn a_replica_that_never_synchronized_is_not_read() {
     let group = redis(1, 1);
     let service = Service::plain(&redis_section(&group));
     let keys = keys();
@@ -76,7 +76,7 @@ async fn a_replica_that_never_had_the_data_is_not_asked() {
 }
 
 #[tokio::test]
-async fn connections_that_redis_closes_are_opened_again() {
+async fn connections_that_redis_closes_are_reopened() {
     let group = redis(1, 2);
     let service = Service::plain(&redis_section(&group));
     let keys = keys();
@@ -96,7 +96,7 @@ async fn connections_that_redis_closes_are_opened_again() {
 }
 
 #[tokio::test]
-async fn a_replica_in_its_first_synchronisation_is_not_asked() {
+async fn a_replica_in_its_first_synchronization_is_not_read() {
     let group = redis(1, 1);
     let service = Service::plain(&redis_section(&group));
     let keys = keys();
@@ -134,7 +134,7 @@ async fn a_pause_of_the_only_node_costs_no_read() {
 }
 
 #[tokio::test]
-async fn replicas_go_on_without_their_master_for_as_long_as_they_may() {
+async fn replicas_serve_reads_without_their_master_until_their_lag_limit() {
     let group = redis(1, 1);
     let service = Service::plain(&format!("[redis]\nreplica_stale_max_ms=1000\n{}", redis_section(&group)));
     let caller = filled(&service, &["k".to_owned()]).await;

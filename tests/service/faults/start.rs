@@ -5,7 +5,7 @@ use crate::harness::{Answer, Service, eventually, redis, redis_section};
 use serde_json::json;
 
 #[tokio::test]
-async fn it_starts_while_redis_is_down_and_recovers_unaided() {
+async fn the_service_starts_without_redis_and_recovers_on_its_own() {
     let group = redis(1, 1);
     group.master(0).kill();
     group.replicas(0)[0].kill();
@@ -27,7 +27,7 @@ async fn it_starts_while_redis_is_down_and_recovers_unaided() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_finishes_what_it_was_asked() {
+async fn a_stopped_service_finishes_its_requests() {
     let group = redis(1, 0);
     let service = Service::plain_with("REQUEST_DEADLINE_MS=4000", &redis_section(&group));
     until_ready(&service, "READY").await;

@@ -1,6 +1,6 @@
 //! A real `HAProxy` in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
 
-use super::{Caller, Place, authority, eventually, skip};
+use super::{Caller, Endpoint, authority, eventually, skip};
 use crate::local_redis::{RedisGroup, free_port};
 use std::{
     fmt::Write,
@@ -30,7 +30,7 @@ pub struct HaProxy {
 
 impl HaProxy {
     /// Starts it; `None` where there is no `HAProxy`, for which the test is skipped.
-    pub async fn start(group: &RedisGroup, tls: Tls, places: &[Place]) -> Option<Self> {
+    pub async fn start(group: &RedisGroup, tls: Tls, places: &[Endpoint]) -> Option<Self> {
         let Some(program) = find() else {
             skip("haproxy is missing, which `make test` installs where there is apt-get");
             return None;
@@ -104,7 +104,7 @@ fn find() -> Option<PathBuf> {
     folders.map(|folder| folder.join("haproxy")).find(|program| program.is_file())
 }
 
-fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], places: &[Place]) -> String {
+fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], places: &[Endpoint]) -> String {
     let (mode, bind, server) = match tls {
         Tls::PassedThrough => ("tcp", String::new(), String::new()),
         Tls::Anew => {
@@ -122,7 +122,7 @@ fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], pla
         }
     };
     let servers = places.iter().enumerate().fold(String::new(), |mut text, (position, place)| {
-        let Place { host, port, admin_port } = place;
+        let Endpoint { host, port, admin_port } = place;
         // Its checks go to the plain admin port, whatever the server speaks.
         let check = format!("check port {admin_port} inter 200 rise 1 fall 2");
         let _ = writeln!(text, "    server {position} {host}:{port}{server} {check}");

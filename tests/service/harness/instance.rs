@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 /// Where an instance listens; ports of 0 are any free ones.
 #[derive(Clone)]
-pub struct Place {
+pub struct Endpoint {
     pub host: String,
     pub port: u16,
     pub admin_port: u16,
 }
 
-impl Default for Place {
+impl Default for Endpoint {
     fn default() -> Self {
         Self { host: "127.0.0.1".to_owned(), port: 0, admin_port: 0 }
     }
@@ -41,7 +41,7 @@ impl Instance {
     /// As [`Instance::start`], by a program that is given the command line of the service after its own arguments
     /// and becomes it.
     pub async fn start_by(group: &RedisGroup, sections: &str, starter: &[&str]) -> Self {
-        Self::launch(group, &Place::default(), sections, starter).await
+        Self::launch(group, &Endpoint::default(), sections, starter).await
     }
 
     /// Where its admin port is, as Prometheus names it.
@@ -50,12 +50,12 @@ impl Instance {
     }
 
     /// As [`Instance::start`], at a place of one's choice.
-    pub async fn start_at(group: &RedisGroup, place: &Place, sections: &str) -> Self {
+    pub async fn start_at(group: &RedisGroup, place: &Endpoint, sections: &str) -> Self {
         Self::launch(group, place, sections, &[]).await
     }
 
-    async fn launch(group: &RedisGroup, place: &Place, sections: &str, starter: &[&str]) -> Self {
-        let Place { host, port, admin_port } = place;
+    async fn launch(group: &RedisGroup, place: &Endpoint, sections: &str, starter: &[&str]) -> Self {
+        let Endpoint { host, port, admin_port } = place;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = authority().issue(folder.path(), "service");
         let text = format!(

@@ -19,12 +19,12 @@ pub use certificates::{Authority, authority};
 pub use cluster::Cluster;
 pub use collector::{Collector, attribute, spans_of};
 pub use haproxy::{HaProxy, Tls};
-pub use instance::{Instance, Place};
+pub use instance::{Endpoint, Instance};
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
 pub use requirements::{redis_speaks_tls, skip};
-pub use scrape::Scraped;
-pub use sentinels::{Sentinels, Unusual};
+pub use scrape::MetricsPage;
+pub use sentinels::{SentinelOptions, Sentinels};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
 

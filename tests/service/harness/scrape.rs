@@ -3,9 +3,9 @@
 use super::{Answer, Service, eventually};
 
 /// The page at one time.
-pub struct Scraped(pub String);
+pub struct MetricsPage(pub String);
 
-impl Scraped {
+impl MetricsPage {
     pub async fn of(service: &Service) -> Self {
         let answer = Self::in_format(service, "application/openmetrics-text").await;
         assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -20,10 +20,16 @@ const COUNT: usize = 3;
 const KEEPER: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
 /// A sentinel takes a node for down after so long.
 const DOWN_AFTER_MS: u32 = 1000;
+/// A sentinel asks nodes for their role and replicas so often; Redis's default is 10 s.
+const INFO_PERIOD_MS: u32 = 500;
+/// A sentinel announces itself and its masters so often while the sentinels get to know each other.
+const FIRST_ANNOUNCE_PERIOD_MS: u32 = 100;
+/// A sentinel announces itself and its masters so often afterwards, which is Redis's default.
+const ANNOUNCE_PERIOD_MS: u32 = 2000;
 
 /// What differs from the usual.
 #[derive(Clone, Default)]
-pub struct Unusual {
+pub struct SentinelOptions {
     /// Password of the sentinels; empty for none.
     pub password: String,
     /// Password of the nodes; empty for none.
@@ -37,7 +43,7 @@ pub struct Sentinels {
     all: Vec<Sentinel>,
     /// Name and what the sentinels call its master, of each shard.
     shards: Vec<(String, String)>,
-    unusual: Unusual,
+    unusual: SentinelOptions,
     keeper: Child,
     folder: TempDir,
 }
@@ -51,10 +57,10 @@ struct Sentinel {
 impl Sentinels {
     /// Starts them and waits until they know each other and all replicas.
     pub fn start(group: &RedisGroup, quorum: usize) -> Self {
-        Self::start_with(group, quorum, Unusual::default())
+        Self::start_with(group, quorum, SentinelOptions::default())
     }
 
-    pub fn start_with(group: &RedisGroup, quorum: usize, unusual: Unusual) -> Self {
+    pub fn start_with(group: &RedisGroup, quorum: usize, unusual: SentinelOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut keeper = Command::new("/bin/sh");
         keeper
@@ -84,6 +90,7 @@ impl Sentinels {
             let sentinel = started.start_one(number, group_id, &watch);
             started.all.push(sentinel);
         }
+        (0..COUNT).for_each(|number| started.set_periods(number, FIRST_ANNOUNCE_PERIOD_MS));
         for position in 0..started.shards.len() {
             let name = &started.shards[position].1;
             (0..COUNT).for_each(|number| {
@@ -91,7 +98,20 @@ impl Sentinels {
             });
             started.until_replicas(position, group.replicas(position).len());
         }
+        started.announce_every(ANNOUNCE_PERIOD_MS);
         started
+    }
+
+    /// Sets the period of the sentinels' announcements. A node that wrongly calls itself a master is made a replica
+    /// after four of them.
+    pub fn announce_every(&self, period_ms: u32) {
+        (0..COUNT).for_each(|number| self.set_periods(number, period_ms));
+    }
+
+    fn set_periods(&self, number: usize, announce_period_ms: u32) {
+        let command = format!("SENTINEL DEBUG INFO-PERIOD {INFO_PERIOD_MS} PUBLISH-PERIOD {announce_period_ms}");
+        let is_set = until(|| self.ask(number, &command).is_ok_and(|answer| answer.trim() == "+OK"));
+        assert!(is_set, "sentinel {number} never took {command}");
     }
 
     fn start_one(&self, number: usize, group_id: i32, watch: &str) -> Sentinel {
@@ -123,7 +143,7 @@ impl Sentinels {
 
     /// The settings of a service that asks these sentinels.
     pub fn section(&self) -> String {
-        let Unusual { password, nodes_password, .. } = &self.unusual;
+        let SentinelOptions { password, nodes_password, .. } = &self.unusual;
         let sentinels = self.addresses();
         let mut text =
             format!("[redis]\nsentinels={sentinels}\nsentinel_password={password}\npassword={nodes_password}\n");
@@ -198,22 +218,17 @@ impl Sentinels {
         assert!(Command::new("kill").args([name, &id]).status().is_ok_and(|status| status.success()));
     }
 
-    /// Waits until all sentinels know so many replicas of a shard; they look every ten seconds.
+    /// Waits until all sentinels know so many replicas of a shard.
     pub fn until_replicas(&self, shard: usize, count: usize) {
         (0..COUNT).for_each(|number| self.until_field(number, &self.shards[shard].1, "num-slaves", &count.to_string()));
     }
 
     fn until_field(&self, number: usize, master: &str, field: &str, expected: &str) {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        let is_so = until(|| {
             let answer = self.ask(number, &format!("SENTINEL MASTER {master}")).unwrap_or_default();
-            let mut lines = answer.lines().skip_while(|line| *line != field).skip(1);
-            if lines.next() == Some(expected) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("sentinel {number} never had {field} {expected} for {master}");
+            answer.lines().skip_while(|line| *line != field).nth(1) == Some(expected)
+        });
+        assert!(is_so, "sentinel {number} never had {field} {expected} for {master}");
     }
 }
 
@@ -223,6 +238,18 @@ impl Drop for Sentinels {
         let _reaped = self.keeper.wait();
         (0..self.all.len()).for_each(|number| self.kill(number));
     }
+}
+
+/// Looks again and again until `look` returns true; `false` when it never does.
+fn until(mut look: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if look() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
 }
 
 /// Reads one RESP2 answer, however deep.

@@ -5,7 +5,7 @@ mod nodes;
 mod prometheus;
 
 use crate::harness::{
-    API_KEY, Answer, Authority, Caller, Scraped, Service, eventually, promtool, redis, redis_section, shared,
+    API_KEY, Answer, Authority, Caller, MetricsPage, Service, eventually, promtool, redis, redis_section, shared,
 };
 use cachefront::{settings::hash_api_key, telemetry::metrics::names};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn write(key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn counts_go_up_by_what_was_done() {
+async fn commands_and_requests_are_counted() {
     let group = redis(1, 1);
     let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
@@ -41,7 +41,7 @@ async fn counts_go_up_by_what_was_done() {
     Answer::of(caller.http.post(service.url("/login")).json(&login)).await.expect_error(401, "invalid_api_key");
     Answer::of(caller.http.get(service.url("/nowhere"))).await.expect_error(404, "unknown_path");
 
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     for (labels, count) in [
         (r#"command="write",outcome="success""#, 1.0),
         (r#"command="read",outcome="success""#, 3.0),
@@ -79,7 +79,7 @@ async fn counts_go_up_by_what_was_done() {
 }
 
 #[tokio::test]
-async fn errors_count_by_what_they_are() {
+async fn errors_are_counted_by_outcome() {
     let client = format!("[client:limited]\napi_key_hash={}\ncommands_per_second=1\n", hash_api_key("the-limited-key"));
     let client = format!("{client}scopes=read\n");
     let service = Service::start(&format!("[shard:lost]\nmaster=127.0.0.1:1\n{client}"));
@@ -87,7 +87,7 @@ async fn errors_count_by_what_they_are() {
     limited.send(write("k").to_string()).await.expect_error(403, "scope_missing");
     limited.send(read("k").to_string()).await.expect_error(503, "shard_unavailable");
     limited.send(read("k").to_string()).await.expect_error(429, "rate_limited");
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     for (command, outcome) in [("write", "forbidden"), ("read", "unavailable"), ("read", "rate_limited")] {
         let labels = format!("command=\"{command}\",outcome=\"{outcome}\"");
         assert_eq!((page.sum(REQUESTS, &labels), page.sum(COMMANDS, &labels)), (1.0, 1.0), "{labels}");
@@ -96,7 +96,7 @@ async fn errors_count_by_what_they_are() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_want_of_room_is_counted_as_shed() {
+async fn shed_requests_are_counted() {
     let group = redis(1, 0);
     let service = Service::start_with("REQUESTS_MAX=1", &redis_section(&group));
     let caller = service.caller().await;
@@ -105,13 +105,13 @@ async fn what_is_refused_for_want_of_room_is_counted_as_shed() {
     let answers = futures_util::future::join_all((0..4).map(|_| caller.send(read("k").to_string()))).await;
     let shed = answers.iter().filter(|answer| answer.text.contains("\"overloaded\"")).count();
     assert!(shed > 0, "{answers:?}");
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     assert_eq!(page.sum("cachefront_sheds_total", r#"cause="requests""#), f64::from(u32::try_from(shed).expect("few")));
     assert_eq!(page.sum("cachefront_requests_max", ""), 1.0);
 }
 
 #[tokio::test]
-async fn sealed_values_are_counted_and_so_are_those_that_do_not_open() {
+async fn sealed_values_and_failed_decryptions_are_counted() {
     let group = redis(1, 0);
     let key = "ENCRYPTION_KEY=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     let service = Service::start_with(key, &redis_section(&group));
@@ -122,7 +122,7 @@ async fn sealed_values_are_counted_and_so_are_those_that_do_not_open() {
     // Under another key it is not what was sealed.
     assert_eq!(group.master(0).ask("COPY k moved").expect("an answer"), ":1");
     caller.send(read("moved").to_string()).await.expect_error(500, "decryption_failed");
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     let opened = |outcome: &str| page.sum("cachefront_values_opened_total", &format!("outcome=\"{outcome}\""));
     assert_eq!(page.sum("cachefront_values_sealed_total", ""), 1.0);
     assert_eq!((opened("opened"), opened("not_authentic"), opened("unknown_key")), (1.0, 1.0, 0.0));
@@ -130,9 +130,9 @@ async fn sealed_values_are_counted_and_so_are_those_that_do_not_open() {
 }
 
 #[tokio::test]
-async fn reloads_and_the_certificate_are_followed() {
+async fn reloads_and_the_expiry_of_the_certificate_are_shown() {
     let service = Service::start_with("RELOAD_EVERY_SECS=0", "[shard:lost]\nmaster=127.0.0.1:1\n");
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     let expiry = page.sum("cachefront_certificate_expiry_timestamp_seconds", "");
     assert_eq!(page.sum("cachefront_settings_last_reload_successful", ""), 1.0);
     let http = Caller::http().build().expect("a client");
@@ -141,39 +141,40 @@ async fn reloads_and_the_certificate_are_followed() {
     service.edit(|text| text.replace("LOG_LEVEL=off", "LOG_LEVEL=off\nNONSENSE=1"));
     service.reload();
     let refused = r#"outcome="refused""#;
-    let page = Scraped::until(&service, "cachefront_settings_reloads_total", refused, |count| count == 1.0).await;
+    let page = MetricsPage::until(&service, "cachefront_settings_reloads_total", refused, |count| count == 1.0).await;
     assert_eq!(page.sum("cachefront_settings_last_reload_successful", ""), 0.0);
 
     Authority::new("another authority").issue_until(service.folder(), "service", 2040);
     service.edit(|text| text.replace("\nNONSENSE=1", ""));
     service.reload();
     let applied = r#"outcome="applied""#;
-    let page = Scraped::until(&service, "cachefront_settings_reloads_total", applied, |count| count == 1.0).await;
+    let page = MetricsPage::until(&service, "cachefront_settings_reloads_total", applied, |count| count == 1.0).await;
     assert_eq!(page.sum("cachefront_settings_last_reload_successful", ""), 1.0);
     // 2040-01-01.
     assert_eq!(page.sum("cachefront_certificate_expiry_timestamp_seconds", ""), 2_208_988_800.0);
     assert_ne!(expiry, 2_208_988_800.0);
     // The old client does not trust the new authority, and says so in the handshake.
     Caller::http().build().expect("a client").get(service.url("/version")).send().await.expect_err("no trust");
-    Scraped::until(&service, "cachefront_handshakes_failed_total", r#"listener="service""#, |count| count >= 1.0).await;
+    MetricsPage::until(&service, "cachefront_handshakes_failed_total", r#"listener="service""#, |count| count >= 1.0)
+        .await;
     drop(http);
-    Scraped::until(&service, "cachefront_connections_open", r#"listener="service""#, |count| count == 0.0).await;
+    MetricsPage::until(&service, "cachefront_connections_open", r#"listener="service""#, |count| count == 0.0).await;
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_counted_as_refused() {
+async fn refused_connections_are_counted() {
     let service = Service::start_with("CONNECTIONS_MAX=1", "[shard:lost]\nmaster=127.0.0.1:1\n");
     let one = Caller::http().build().expect("a client");
     assert_eq!(Answer::of(one.get(service.url("/version"))).await.status.as_u16(), 200);
     Caller::http().build().expect("a client").get(service.url("/version")).send().await.expect_err("no place");
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     let of_service = |name: &str| page.sum(name, r#"listener="service""#);
     assert_eq!((of_service("cachefront_connections_open"), of_service("cachefront_connections_max")), (1.0, 1.0));
     assert!(of_service("cachefront_connections_refused_total") >= 1.0);
 }
 
 #[tokio::test]
-async fn what_the_near_cache_answers_keeps_and_forgets_is_counted() {
+async fn hits_entries_and_invalidations_of_the_near_cache_are_counted() {
     let group = redis(1, 0);
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;
@@ -182,7 +183,7 @@ async fn what_the_near_cache_answers_keeps_and_forgets_is_counted() {
     for _ in 0..10 {
         assert_eq!(caller.read("k").await, Some(json!("v")));
     }
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     let (hits, misses) = ("outcome=\"hit\"", "outcome=\"miss\"");
     let lookups = |labels: &str| page.sum("cachefront_near_cache_lookups_total", labels);
     assert!(lookups(hits) >= 1.0 && lookups(misses) >= 2.0, "{}", page.0);
@@ -193,23 +194,23 @@ async fn what_the_near_cache_answers_keeps_and_forgets_is_counted() {
     assert_eq!(page.sum("cachefront_near_cache_entries", ""), 1.0);
     assert!(page.sum("cachefront_near_cache_bytes", "") > 0.0);
     group.master(0).ask("SET k w").expect("an answer");
-    Scraped::until(&service, "cachefront_near_cache_forgotten_total", "", |count| count >= 1.0).await;
+    MetricsPage::until(&service, "cachefront_near_cache_forgotten_total", "", |count| count >= 1.0).await;
     let off = Service::start("[near_cache]\nenabled=false\n[shard:lost]\nmaster=127.0.0.1:1\n");
-    assert!(!Scraped::of(&off).await.has("cachefront_near_cache_entries", ""));
+    assert!(!MetricsPage::of(&off).await.has("cachefront_near_cache_entries", ""));
 }
 
 #[tokio::test]
-async fn every_metric_of_the_list_is_shown_in_both_formats_and_nothing_else_is() {
+async fn both_formats_show_exactly_the_listed_metrics() {
     let service = shared();
     let caller = service.caller().await;
     caller.until_read("metrics:nothing", None).await;
     let page = eventually("a replica has passed a moment", async || {
-        let page = Scraped::of(service).await;
+        let page = MetricsPage::of(service).await;
         page.has("cachefront_node_replication_lag_seconds", "").then_some(page)
     })
     .await;
     assert!(page.0.ends_with("# EOF\n"));
-    let plain = Scraped(Scraped::in_format(service, "*/*").await.text);
+    let plain = MetricsPage(MetricsPage::in_format(service, "*/*").await.text);
     assert!(!plain.0.contains("EOF") && !plain.0.contains("# UNIT"));
     for metric in names::ALL {
         let sample = if metric.name.ends_with("duration_seconds") { "_count" } else { "" };
@@ -219,7 +220,7 @@ async fn every_metric_of_the_list_is_shown_in_both_formats_and_nothing_else_is()
         assert!(page.0.contains(&format!("# TYPE {} ", metric.family())), "{}", metric.name);
         assert!(plain.0.contains(&format!("# TYPE {} ", metric.name)), "{}", metric.name);
     }
-    let count = |page: &Scraped| page.0.lines().filter(|line| line.starts_with("# TYPE")).count();
+    let count = |page: &MetricsPage| page.0.lines().filter(|line| line.starts_with("# TYPE")).count();
     assert_eq!((count(&page), count(&plain)), (names::ALL.len(), names::ALL.len()));
     assert!(!page.0.contains(API_KEY) && !page.0.contains("metrics:nothing"));
     if let Some((content, said)) = promtool(&["check", "metrics"], &plain.0) {

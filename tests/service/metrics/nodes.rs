@@ -1,6 +1,6 @@
 //! What `/metrics` says of shards and nodes.
 
-use crate::harness::{Mode, Proxy, Scraped, Service, redis, redis_section, settled};
+use crate::harness::{MetricsPage, Mode, Proxy, Service, redis, redis_section, settled};
 use cachefront::types::Address;
 use serde_json::json;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn keys() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_killed_replica_is_down_and_what_others_answer_for_it_counts_as_fallback() {
+async fn a_killed_replica_is_shown_as_down_and_reads_elsewhere_count_as_fallbacks() {
     let group = redis(1, 2);
     // Each read is to go to a node.
     let service = Service::start(&format!("[near_cache]\nenabled=false\n{}", redis_section(&group)));
@@ -28,20 +28,20 @@ async fn a_killed_replica_is_down_and_what_others_answer_for_it_counts_as_fallba
     settled(&group).await;
     for replica in group.replicas(0) {
         let up = labels(&shard, &replica.address, ",state=\"up\"");
-        Scraped::until(&service, STATE, &up, |up| up == 1.0).await;
+        MetricsPage::until(&service, STATE, &up, |up| up == 1.0).await;
     }
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     assert_eq!(page.sum("cachefront_node_role", &labels(&shard, &group.master(0).address, ",role=\"master\"")), 1.0);
     assert_eq!(page.sum("cachefront_node_role", "role=\"replica\""), 2.0);
     assert_eq!(page.sum("cachefront_shard_replicas_readable", ""), 2.0);
     let before = page.sum(FALLBACKS, "cause=\"unreadable\"");
     let lost = &group.replicas(0)[0];
     lost.kill();
-    Scraped::until(&service, STATE, &labels(&shard, &lost.address, ",state=\"down\""), |down| down == 1.0).await;
+    MetricsPage::until(&service, STATE, &labels(&shard, &lost.address, ",state=\"down\""), |down| down == 1.0).await;
     for key in &keys {
         assert_eq!(caller.read(key).await, Some(json!(key)));
     }
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     assert!(page.sum(FALLBACKS, "cause=\"unreadable\"") > before, "{}", page.0);
     assert_eq!(page.sum("cachefront_shard_replicas_readable", ""), 1.0);
     assert_eq!(page.sum("cachefront_shard_replicas", ""), 2.0);
@@ -49,11 +49,11 @@ async fn a_killed_replica_is_down_and_what_others_answer_for_it_counts_as_fallba
     assert!(!page.has("cachefront_node_replication_lag_seconds", &labels(&shard, &lost.address, "")));
     lost.start_again().expect("it starts");
     let connections = labels(&shard, &lost.address, "");
-    Scraped::until(&service, "cachefront_node_connections_total", &connections, |count| count >= 2.0).await;
+    MetricsPage::until(&service, "cachefront_node_connections_total", &connections, |count| count >= 2.0).await;
 }
 
 #[tokio::test]
-async fn a_replica_that_hears_nothing_lags_behind_and_a_new_master_counts_as_promotion() {
+async fn a_lagging_replica_and_a_promotion_are_counted() {
     let group = redis(1, 2);
     let service = Service::start(&redis_section(&group));
     let shard = group.shards().next().expect("a shard").0;
@@ -61,13 +61,13 @@ async fn a_replica_that_hears_nothing_lags_behind_and_a_new_master_counts_as_pro
     caller.fill(&keys()).await;
     let [heir, other] = group.replicas(0) else { panic!("two replicas") };
     let lag = labels(&shard, &heir.address, "");
-    Scraped::until(&service, "cachefront_node_replication_lag_bytes", &lag, |bytes| bytes == 0.0).await;
-    let page = Scraped::until(&service, "cachefront_node_replication_lag_seconds", &lag, |_| true).await;
+    MetricsPage::until(&service, "cachefront_node_replication_lag_bytes", &lag, |bytes| bytes == 0.0).await;
+    let page = MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &lag, |_| true).await;
     assert!(!page.has("cachefront_node_replication_lag_seconds", &labels(&shard, &group.master(0).address, "")));
 
     // Out of touch with its master it has passed no later moment.
     assert_eq!(heir.ask("REPLICAOF 127.0.0.1 1").expect("an answer"), "+OK");
-    Scraped::until(&service, "cachefront_node_replication_lag_seconds", &lag, |secs| secs > 1.0).await;
+    MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &lag, |secs| secs > 1.0).await;
 
     assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     let follow = format!("REPLICAOF {} {}", heir.address.host, heir.address.port);
@@ -75,28 +75,28 @@ async fn a_replica_that_hears_nothing_lags_behind_and_a_new_master_counts_as_pro
         assert_eq!(node.ask(&follow).expect("an answer"), "+OK");
     }
     let of_shard = format!("shard=\"{shard}\"");
-    let page = Scraped::until(&service, "cachefront_shard_promotions_total", &of_shard, |count| count == 1.0).await;
+    let page = MetricsPage::until(&service, "cachefront_shard_promotions_total", &of_shard, |count| count == 1.0).await;
     assert_eq!(page.sum("cachefront_node_role", &labels(&shard, &heir.address, ",role=\"master\"")), 1.0);
     assert_eq!(page.sum("cachefront_shard_writable", &of_shard), 1.0);
 }
 
 #[tokio::test]
-async fn the_series_of_a_node_that_is_gone_are_gone() {
+async fn the_series_of_a_removed_node_are_removed() {
     let group = redis(2, 1);
     let service = Service::start_with("RELOAD_EVERY_SECS=0", &redis_section(&group));
-    let page = Scraped::until(&service, STATE, "state=\"up\"", |up| up == 4.0).await;
+    let page = MetricsPage::until(&service, STATE, "state=\"up\"", |up| up == 4.0).await;
     let shards: Vec<(String, Address)> = group.shards().map(|(name, master, _)| (name, master.clone())).collect();
     let (replica, lost) = (group.replicas(0)[0].address.to_string(), &shards[1].0);
     assert!(page.0.contains(&replica) && page.0.contains(&format!("shard=\"{lost}\"")));
     let next = format!("[redis]\n[shard:{}]\nmaster={}\n", shards[0].0, shards[0].1);
     service.edit(|text| text[..text.find("[redis]").expect("a section")].to_owned() + &next);
     service.reload();
-    let page = Scraped::until(&service, STATE, "", |states| states == 1.0).await;
+    let page = MetricsPage::until(&service, STATE, "", |states| states == 1.0).await;
     assert!(!page.0.contains(&replica) && !page.0.contains(&format!("shard=\"{lost}\"")), "{}", page.0);
 }
 
 #[tokio::test]
-async fn second_reads_are_counted() {
+async fn hedges_are_counted() {
     let group = redis(1, 2);
     let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
     let replicas: Vec<String> = paths.iter().map(|path| path.address.to_string()).collect();
@@ -114,20 +114,20 @@ async fn second_reads_are_counted() {
     for number in 0..20 {
         caller.read(&format!("slow{number}")).await;
     }
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     assert!(page.sum("cachefront_hedges_total", "") >= 1.0, "{}", page.0);
     assert!(page.sum("cachefront_hedges_won_total", "") <= page.sum("cachefront_hedges_total", ""));
 }
 
 #[tokio::test]
-async fn a_change_that_a_node_refused_and_another_one_took_is_counted() {
+async fn a_retried_write_is_counted() {
     let group = redis(1, 2);
     // So rarely that the promotion is found out by the write.
     let service = Service::start(&format!("[redis]\nprobe_every_ms=5000\n{}", redis_section(&group)));
     let caller = service.caller().await;
     caller.fill(&keys()).await;
-    Scraped::until(&service, STATE, "state=\"up\"", |up| up == 3.0).await;
-    assert_eq!(Scraped::of(&service).await.sum("cachefront_write_retries_total", ""), 0.0);
+    MetricsPage::until(&service, STATE, "state=\"up\"", |up| up == 3.0).await;
+    assert_eq!(MetricsPage::of(&service).await.sum("cachefront_write_retries_total", ""), 0.0);
     let [heir, other] = group.replicas(0) else { panic!("two replicas") };
     assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     let follow = format!("REPLICAOF {} {}", heir.address.host, heir.address.port);
@@ -135,7 +135,7 @@ async fn a_change_that_a_node_refused_and_another_one_took_is_counted() {
         assert_eq!(node.ask(&follow).expect("an answer"), "+OK");
     }
     caller.write("k", &json!(1)).await;
-    let page = Scraped::of(&service).await;
+    let page = MetricsPage::of(&service).await;
     assert!(page.sum("cachefront_write_retries_total", "") >= 1.0, "{}", page.0);
     assert_eq!(page.sum("cachefront_shard_promotions_total", ""), 1.0);
 }

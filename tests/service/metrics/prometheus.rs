@@ -34,7 +34,7 @@ fn dashboard_queries() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn prometheus_scrapes_a_service_under_load_and_dashboard_and_alerts_find_what_they_ask_for() {
+async fn the_queries_of_the_dashboard_and_of_the_alerts_have_answers_in_prometheus() {
     let group = redis(2, 1);
     let service = Service::start(&redis_section(&group));
     let Some(prometheus) = Prometheus::start(&group, service.admin, &file("alerts.yaml")).await else { return };

@@ -35,7 +35,8 @@ async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
     let heir = node(&group, until_switched(&sentinels, 0, "main-a", group.master(0)).await);
     assert_eq!(heir.ask("GET again").expect("an answer"), "v");
 
-    // Empty, and a master by its own account, until the sentinels have told it.
+    // Empty, and a master by its own account, until the sentinels have told it: here after two seconds.
+    sentinels.announce_every(500);
     group.master(0).start_again().expect("it starts");
     eventually("the old master is a replica", async || {
         assert_eq!(caller.read("before").await, Some(json!("v")), "an error was reported as a miss");
@@ -76,6 +77,7 @@ async fn a_planned_failover_is_followed() {
         caller.write(&format!("kept:{round}"), &json!("v")).await;
         assert_eq!(heir.ask(&format!("GET kept:{round}")).expect("an answer"), "v");
     }
+    sentinels.announce_every(200);
     until_ready(&service, "READY").await;
     until_read_from(&caller, group.master(0)).await;
 }

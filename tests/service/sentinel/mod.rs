@@ -6,7 +6,7 @@ use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use crate::{
     faults::until_ready,
     harness::{
-        API_KEY, Answer, Caller, JWT_SECRET, Sentinels, Service, Unusual, authority, calls, eventually, redis,
+        API_KEY, Answer, Caller, JWT_SECRET, SentinelOptions, Sentinels, Service, authority, calls, eventually, redis,
         redis_speaks_tls, start,
     },
 };
@@ -73,7 +73,7 @@ async fn until_read_from(caller: &Caller, node: &RedisProcess) {
 }
 
 #[tokio::test]
-async fn master_and_replicas_are_found() {
+async fn the_master_and_its_replicas_are_found_by_the_sentinels() {
     let group = redis(1, 2);
     let sentinels = Sentinels::start(&group, 2);
     let (_service, caller) = whole_service(&sentinels).await;
@@ -86,7 +86,7 @@ async fn master_and_replicas_are_found() {
 }
 
 #[tokio::test]
-async fn without_sentinels_reads_and_writes_go_on() {
+async fn reads_and_writes_go_on_without_sentinels() {
     let group = redis(1, 1);
     let sentinels = Sentinels::start(&group, 2);
     let (service, caller) = whole_service(&sentinels).await;
@@ -112,7 +112,7 @@ async fn without_sentinels_reads_and_writes_go_on() {
 }
 
 #[tokio::test]
-async fn replicas_come_and_go() {
+async fn replicas_that_are_added_and_removed_are_followed() {
     let group = redis(1, 1);
     let sentinels = Sentinels::start(&group, 2);
     let (service, caller) = whole_service(&sentinels).await;
@@ -138,7 +138,7 @@ async fn replicas_come_and_go() {
 }
 
 #[tokio::test]
-async fn sentinels_that_are_set_up_anew_are_believed() {
+async fn reconfigured_sentinels_are_followed() {
     let (group, other) = (redis(1, 1), redis(1, 0));
     let sentinels = Sentinels::start(&group, 2);
     let (service, caller) = whole_service(&sentinels).await;
@@ -174,7 +174,8 @@ async fn sentinels_have_a_password_of_their_own() {
     let nodes_password = "of-the-nodes".to_owned();
     let group = start(&Layout { replicas: 1, password: nodes_password.clone(), ..Layout::default() });
     let password = "of-the-sentinels".to_owned();
-    let sentinels = Sentinels::start_with(&group, 2, Unusual { password, nodes_password, ..Unusual::default() });
+    let sentinels =
+        Sentinels::start_with(&group, 2, SentinelOptions { password, nodes_password, ..SentinelOptions::default() });
     let (_service, caller) = whole_service(&sentinels).await;
     caller.write("k", &json!("v")).await;
     caller.until_read("k", Some(&json!("v"))).await;
@@ -219,7 +220,7 @@ async fn shards_fail_over_each_on_its_own() {
 }
 
 #[tokio::test]
-async fn a_wrong_name_is_said() {
+async fn an_unknown_master_name_is_reported() {
     let group = start(&Layout { shards: 2, replicas: 0, ..Layout::default() });
     let sentinels = Sentinels::start(&group, 2);
     let service = Service::start(&sentinels.section().replace("main-b", "main-x"));
@@ -287,7 +288,7 @@ async fn sentinels_speak_tls_though_the_nodes_do_not() {
         ca.display()
     );
     let group = redis(1, 1);
-    let sentinels = Sentinels::start_with(&group, 2, Unusual { lines, ..Unusual::default() });
+    let sentinels = Sentinels::start_with(&group, 2, SentinelOptions { lines, ..SentinelOptions::default() });
     let section = sentinels.section().replace(&sentinels.addresses(), &format!("localhost:{port}"));
     let certificates = format!(
         "sentinel_tls=true\nca_cert={}\nclient_cert={}\nclient_key={}\n[shard:",

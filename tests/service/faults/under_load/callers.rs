@@ -37,7 +37,7 @@ async fn come_and_go(service: &Service, token: &str, round: usize, vanished: &At
 }
 
 #[tokio::test]
-async fn callers_that_vanish_by_the_thousand_take_nobodys_reply() {
+async fn thousands_of_disconnecting_callers_mix_up_no_replies() {
     let (_group, service, traffic) = under_load(2).await;
     let token = service.caller().await.token;
     let vanished = AtomicUsize::new(0);

@@ -67,7 +67,7 @@ fn point_to(group: &RedisGroup, host: &str) {
 }
 
 #[tokio::test]
-async fn a_name_that_moves_to_a_new_address_is_followed() {
+async fn a_dns_name_that_moves_to_a_new_address_is_followed() {
     let Some(Named { group, old, new, instance }) = Named::start().await else { return };
     let traffic = Traffic::start(Load::on_all([instance.url()])).await;
     old.kill();
@@ -83,7 +83,7 @@ async fn a_name_that_moves_to_a_new_address_is_followed() {
 }
 
 #[tokio::test]
-async fn a_name_that_moves_is_followed_though_its_old_node_lives_on() {
+async fn a_dns_name_that_moves_is_followed_though_the_old_node_lives_on() {
     let Some(Named { group, old, new, instance }) = Named::start().await else { return };
     let traffic = Traffic::start(Load::on_all([instance.url()])).await;
     promote(&new, &[&old]);

@@ -98,7 +98,7 @@ async fn a_master_behind_a_path_that_refuses_fails_no_read_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn all_connections_cut_at_once_are_opened_again() {
+async fn connections_that_are_cut_at_once_are_reopened() {
     let Paths { master, replicas, service, traffic, _group } = paths().await;
     for _ in 0..3 {
         master.cut();

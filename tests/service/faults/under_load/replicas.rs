@@ -32,7 +32,7 @@ async fn a_replica_that_hangs_fails_no_request() {
 }
 
 #[tokio::test]
-async fn all_replicas_killed_the_master_is_read() {
+async fn the_master_is_read_while_all_replicas_are_killed() {
     let (group, service, traffic) = under_load(3).await;
     group.replicas(0).iter().for_each(RedisProcess::kill);
     traffic.goes_on_for(FAULT).await;
@@ -47,7 +47,7 @@ async fn all_replicas_killed_the_master_is_read() {
 }
 
 #[tokio::test]
-async fn all_replicas_hanging_the_master_is_read() {
+async fn the_master_is_read_while_all_replicas_hang() {
     let (group, service, traffic) = under_load(3).await;
     group.replicas(0).iter().for_each(pause);
     traffic.goes_on_for(FAULT).await;

@@ -70,7 +70,7 @@ async fn a_master_without_memory_fails_writes_and_no_read() {
 }
 
 #[tokio::test]
-async fn clients_killed_on_every_node_connect_again() {
+async fn connections_that_every_node_kills_are_reopened() {
     let (group, service, traffic) = under_load(2).await;
     for _ in 0..3 {
         for node in group.replicas(0).iter().chain([group.master(0)]) {

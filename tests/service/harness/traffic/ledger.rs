@@ -31,7 +31,7 @@ struct Record {
 }
 
 /// What a reply to a READ came to.
-pub enum Seen {
+pub enum ReadCheck {
     Fine,
     /// Older than what was acknowledged before the READ was sent.
     Stale,
@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     /// Checks what a READ of `key` gave, which was sent when `floor` was acknowledged.
-    pub fn check_read(&self, key: &str, floor: Option<u64>, reply: &Value) -> Seen {
+    pub fn check_read(&self, key: &str, floor: Option<u64>, reply: &Value) -> ReadCheck {
         let mut inner = self.inner();
         let record = inner.records.get(key);
         let (sent, is_refused) = (record.map_or(0, |record| record.sent), |version: u64| {
@@ -89,7 +89,7 @@ impl Ledger {
                 } else if is_refused(version) {
                     Some("has a version whose write was refused as not done")
                 } else if floor.is_some_and(|floor| version < floor) {
-                    return Seen::Stale;
+                    return ReadCheck::Stale;
                 } else {
                     None
                 }
@@ -101,7 +101,7 @@ impl Ledger {
         if let Some(problem) = problem {
             inner.complain(format!("READ {key} {problem} (acknowledged {floor:?}, sent {sent}): {reply}"));
         }
-        Seen::Fine
+        ReadCheck::Fine
     }
 
     /// Checks the reply to a successful WRITE, which repeats what was written.
@@ -137,8 +137,8 @@ impl Ledger {
             return Some(format!("version {floor} was acknowledged, now there is {reply}"));
         }
         match self.check_read(key, Some(floor), reply) {
-            Seen::Fine => None,
-            Seen::Stale => Some(format!("version {floor} was acknowledged, now there is {reply}")),
+            ReadCheck::Fine => None,
+            ReadCheck::Stale => Some(format!("version {floor} was acknowledged, now there is {reply}")),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Load,
     figures::Figures,
-    ledger::{Ledger, Seen, value},
+    ledger::{Ledger, ReadCheck, value},
 };
 use crate::harness::{API_KEY, Caller};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -237,7 +237,7 @@ impl<'a> Client<'a> {
             match reply {
                 Ok(reply) if key.name == other.name => self.check_read(key, floor, &reply),
                 Ok(reply) => {
-                    if matches!(self.shared.ledger.check_read(&key.name, floor, &reply), Seen::Stale) {
+                    if matches!(self.shared.ledger.check_read(&key.name, floor, &reply), ReadCheck::Stale) {
                         self.shared.ledger.complain(format!("a batch did not see its own write {version}: {reply}"));
                     }
                 }
@@ -295,7 +295,7 @@ impl<'a> Client<'a> {
             self.figures.stale += u64::from(floor.is_some());
             return;
         }
-        if matches!(self.shared.ledger.check_read(&key.name, floor, reply), Seen::Stale) {
+        if matches!(self.shared.ledger.check_read(&key.name, floor, reply), ReadCheck::Stale) {
             self.figures.stale += 1;
             if self.shared.load.reads_own_writes {
                 let version = floor.unwrap_or(0);
