@@ -1,5 +1,6 @@
 //! Failures that keep the server from being built, from running, or from taking changed settings.
 
+use crate::store::RedisCertificateError;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -14,7 +15,7 @@ pub enum Error {
     Tls(#[from] TlsError),
     /// The store cannot be built.
     #[error(transparent)]
-    Store(Box<dyn std::error::Error + Send + Sync>),
+    Store(#[from] RedisCertificateError),
 }
 
 /// The reason why a port cannot be opened.

@@ -7,6 +7,7 @@ mod listen;
 mod reload;
 mod serve;
 mod signals;
+mod store_config;
 mod tasks;
 mod tls;
 mod workers;
@@ -15,6 +16,7 @@ pub use error::{BindError, Error, TlsError};
 pub use listen::{Listeners, bind, bind_on};
 pub use reload::ReloadTrigger;
 pub use signals::{Shutdown, on_signals};
+pub use store_config::store_config;
 
 use crate::{
     admin::{self, console::Console},
@@ -57,8 +59,8 @@ impl Server {
         let metrics = Arc::<Metrics>::default();
         let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
         let near = NearValues::new(&settings);
-        let store = Store::new(&settings, near.as_ref().map(NearValues::invalidation_handler), Arc::clone(&metrics))
-            .map_err(|error| Error::Store(error.into()))?;
+        let on_invalidation = near.as_ref().map(NearValues::invalidation_handler);
+        let store = Store::new(store_config(&settings), on_invalidation, Arc::clone(&metrics))?;
         let traces = Traces::default();
         Ok(Self { settings, store, near, tls, metrics, traces, load: None, reload: ReloadTrigger::default() })
     }

@@ -3,7 +3,10 @@
 //! Files are compared by what they hold, again and again. Notifications of the file system would tell earlier, but
 //! not on network file systems, and not reliably where links are swapped, as Kubernetes does.
 
-use super::tls::{PreparedTls, Tls};
+use super::{
+    store_config::store_config,
+    tls::{PreparedTls, Tls},
+};
 use crate::{
     auth::Auth,
     cache::{Cache, NearValues},
@@ -157,9 +160,9 @@ impl Reloader {
     fn apply(&mut self, mut settings: Settings, tls: PreparedTls) -> Result<(), String> {
         // How to reach Redis stays as it was at the start, so that old and new nodes are reached alike.
         std::mem::swap(&mut self.settings.redis, &mut settings.redis);
-        if let Err(problem) = self.targets.store.apply(&settings) {
+        if let Err(error) = self.targets.store.apply(store_config(&settings)) {
             std::mem::swap(&mut self.settings.redis, &mut settings.redis);
-            return Err(problem);
+            return Err(error_chain(&error));
         }
         // Nothing can fail any more. What callers see first comes last.
         self.targets.drain.send_replace(DrainConfig::new(&settings.service));

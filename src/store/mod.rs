@@ -3,6 +3,7 @@
 //! Commands are sent over multiplexed connections that background tasks ([`Store::run`]) keep open; a request never
 //! opens one itself.
 
+mod config;
 mod consistency;
 mod error;
 mod metrics;
@@ -14,8 +15,10 @@ mod shard_map;
 mod status;
 mod topology;
 
-pub use consistency::{Freshness, LogicalTime, SyncToken};
+pub use config::Config;
+pub use consistency::{Freshness, LogicalTime, SyncToken, SyncTokenKey};
 pub use error::{Advice, StoreError};
+pub use node::connect::RedisCertificateError;
 pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
     batch::REPLY_BYTES_MAX,
@@ -29,7 +32,6 @@ pub use status::{NodeStatus, ShardStatus, StoreStatus};
 
 use crate::{
     ring::Ring,
-    settings::Settings,
     telemetry::metrics::{Metrics, MetricsWriter},
     types::{Address, Deadline, FullKey},
 };
@@ -39,7 +41,6 @@ use node::{
     connection_class::{ConnectionClass, LargeKeys},
 };
 use operation::{batch, context::OperationContext, inspect, read, write};
-use secrecy::ExposeSecret;
 use shard_map::{MapHandle, Routing, ShardMap};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
@@ -61,16 +62,16 @@ struct StoreInner {
 
 impl Store {
     /// Creates the shards; [`Store::run`] connects to them. `on_invalidation` is called with each key that changes
-    /// after [`Store::get_tracked`] read it. The error says what is wrong with the certificates for Redis.
+    /// after [`Store::get_tracked`] read it.
     pub fn new(
-        settings: &Settings,
+        config: Config<'_>,
         on_invalidation: Option<InvalidationHandler>,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, RedisCertificateError> {
         let clock = Clock::default();
         let node_context = NodeContext { clock, on_invalidation, events: Arc::clone(&metrics.events) };
         let map = Arc::new(MapHandle::new(ShardMap::new(Routing::Ring(Ring::new([])), Vec::new())));
-        let topology = TopologySource::new(&settings.topology, &settings.redis, &node_context, &map)?;
+        let topology = TopologySource::new(config.topology, config.redis, &node_context, &map)?;
         let operations = OperationContext {
             map: Arc::clone(&map),
             recent_changes: RecentChanges::new(clock),
@@ -78,7 +79,7 @@ impl Store {
             cluster: topology.cluster().cloned(),
             metrics,
         };
-        let sync_tokens = SyncTokens::new(clock, settings.auth.jwt_secret.expose_secret().as_bytes());
+        let sync_tokens = SyncTokens::new(clock, config.sync_token_key);
         Ok(Self(Arc::new(StoreInner { map, topology, operations, sync_tokens })))
     }
 
@@ -97,11 +98,11 @@ impl Store {
         self.0.sync_tokens.freshness(token)
     }
 
-    /// Applies the shards and replicas of changed settings while requests are served. `settings.redis` has to be the
+    /// Applies the shards and replicas of changed settings while requests are served. `config.redis` has to be the
     /// one that this store was created with: it changes only at the next start.
-    pub fn apply(&self, settings: &Settings) -> Result<(), String> {
-        self.0.sync_tokens.set_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
-        self.0.topology.apply(&settings.topology, &settings.redis, &self.0.map)
+    pub fn apply(&self, config: Config<'_>) -> Result<(), RedisCertificateError> {
+        self.0.sync_tokens.set_key(config.sync_token_key);
+        self.0.topology.apply(config.topology, config.redis, &self.0.map)
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections

@@ -2,6 +2,7 @@
 
 use crate::{
     cli::Failure,
+    server::store_config,
     settings::Settings,
     store::{Location, Store},
     types::{Address, FullKey},
@@ -43,7 +44,7 @@ impl KeyLocator {
     /// Builds a store from the settings; nothing is connected yet.
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
-            store: Store::new(settings, None, Arc::default()).map_err(Failure::settings)?,
+            store: Store::new(store_config(settings), None, Arc::default()).map_err(Failure::invalid_settings)?,
             runtime: super::runtime()?,
         })
     }

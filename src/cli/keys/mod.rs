@@ -7,7 +7,7 @@ mod ttl;
 
 use super::{ConfigArgs, Failure};
 use crate::{
-    server,
+    server::{self, store_config},
     settings::{self, Settings},
     store::Store,
     types::{Key, Namespace},
@@ -87,7 +87,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Runs `inspect` on a store with these settings while its connections are maintained.
 fn connected<T>(settings: &Settings, inspect: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let store = Store::new(settings, None, Arc::default()).map_err(Failure::settings)?;
+    let store = Store::new(store_config(settings), None, Arc::default()).map_err(Failure::invalid_settings)?;
     runtime()?.block_on(async {
         tokio::select! {
             inspected = inspect(&store) => Ok(inspected),

@@ -1,24 +1,32 @@
-//! This process's time.
+//! The time of this process.
 
 use tokio::time::Instant;
 
-/// A point in this process's time, in milliseconds; 0 is before everything.
+/// A point in the time of this process, in milliseconds. Zero is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogicalTime(u64);
 
 impl LogicalTime {
+    /// The time before everything.
     pub const ZERO: Self = Self(0);
 
+    /// Creates the time that is so many milliseconds after zero.
     pub fn from_ms(ms: u64) -> Self {
         Self(ms)
     }
 
+    /// Returns the milliseconds since zero.
     pub fn ms(self) -> u64 {
         self.0
     }
+
+    /// Returns the time that is so many milliseconds later.
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0 + ms)
+    }
 }
 
-/// Tells moments.
+/// The clock of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -31,7 +39,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A moment at or before now: what was acknowledged until then has happened.
+    /// Returns the current time, rounded down: everything acknowledged until then has happened.
     pub fn now(self) -> LogicalTime {
         LogicalTime(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }

@@ -1,10 +1,10 @@
-//! Reads that must not be older than a write.
+//! Reads that are not older than a write.
 //!
-//! Every acknowledged change leaves its moment behind, in a table by the hash of its key. A master that is asked for
-//! its replication offset at a later moment answers with one that covers the change; a replica whose own offset has
-//! come so far has it. So a replica *has passed* a moment, and may answer for what was changed until then; for what
-//! was changed later the master is read. Keys that share a place in the table are taken for each other, which only
-//! sends a read to the master that a replica could have answered.
+//! The time of every acknowledged change is recorded in a table, by the hash of its key. A master that is asked for its
+//! replication offset at a later time answers with an offset that covers the change, and a replica that has reached
+//! this offset has the change. So a replica *has replicated up to* a time, and may answer reads of what was changed
+//! until then; the master answers for later changes. Keys that share an entry of the table are taken for each other:
+//! then the master answers a read that a replica could have answered.
 
 mod clock;
 mod progress;
@@ -16,4 +16,4 @@ pub use clock::{Clock, LogicalTime};
 pub use progress::ReplicationProgress;
 pub use recent_changes::RecentChanges;
 pub use requirement::{Freshness, ReadRequirement};
-pub use sync_token::{SyncToken, SyncTokens};
+pub use sync_token::{SyncToken, SyncTokenKey, SyncTokens};

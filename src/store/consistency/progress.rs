@@ -1,50 +1,55 @@
-//! How far the master's writing has come, and which moments a replica's offset covers.
+//! The offsets that a master has reached over time, and the times that a replica's offset covers.
 
 use super::LogicalTime;
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Moments at which a master's offset was learned that are kept; a replica that lags behind all of them has passed
-/// none.
+/// Number of a master's offsets that are kept. A replica that is behind all of them has replicated up to no known time.
 const CHECKPOINTS_MAX: usize = 64;
 
-/// How far the writing of one history has come, moment by moment. Shared by the nodes of a shard.
+/// The offsets that the master of a shard has reached over time. The nodes of the shard share them.
 #[derive(Default)]
 pub struct ReplicationProgress(Mutex<Checkpoints>);
 
 #[derive(Default)]
 struct Checkpoints {
-    history: String,
-    /// In both parts ascending: everything acknowledged until the moment lies within the offset.
-    known: VecDeque<(LogicalTime, u64)>,
+    /// The history that the offsets belong to.
+    replication_id: String,
+    /// Times and offsets, both ascending: everything acknowledged until the time lies within the offset.
+    offsets: VecDeque<(LogicalTime, u64)>,
 }
 
 impl ReplicationProgress {
-    /// Notes what a master answered that was asked at that moment.
-    pub fn record_master_offset(&self, history: &str, asked: LogicalTime, offset: u64) {
-        let mut checkpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if checkpoints.history != history {
-            *checkpoints = Checkpoints { history: history.to_owned(), known: VecDeque::new() };
+    /// Records the offset that a master answered to a question that was sent at `asked_at`.
+    pub fn record_master_offset(&self, replication_id: &str, asked_at: LogicalTime, offset: u64) {
+        let mut checkpoints = self.checkpoints();
+        if checkpoints.replication_id != replication_id {
+            *checkpoints = Checkpoints { replication_id: replication_id.to_owned(), offsets: VecDeque::new() };
         }
-        match checkpoints.known.back_mut() {
+        match checkpoints.offsets.back_mut() {
             // Nothing was written in between, so the same offset covers more time.
-            Some((moment, known)) if *known == offset => *moment = asked.max(*moment),
-            _ => checkpoints.known.push_back((asked, offset)),
+            Some((time, known)) if *known == offset => *time = asked_at.max(*time),
+            _ => checkpoints.offsets.push_back((asked_at, offset)),
         }
-        if checkpoints.known.len() > CHECKPOINTS_MAX {
-            checkpoints.known.pop_front();
+        if checkpoints.offsets.len() > CHECKPOINTS_MAX {
+            checkpoints.offsets.pop_front();
         }
     }
 
-    /// The moment that a replica of this history has passed which has come so far; `None` if that is not known.
-    pub fn replicated_up_to(&self, history: &str, offset: u64) -> Option<LogicalTime> {
-        let checkpoints = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if checkpoints.history != history {
+    /// Returns the time up to which a replica of this history has replicated when it has reached `offset`; `None` if
+    /// that is not known.
+    pub fn replicated_up_to(&self, replication_id: &str, offset: u64) -> Option<LogicalTime> {
+        let checkpoints = self.checkpoints();
+        if checkpoints.replication_id != replication_id {
             return None;
         }
-        checkpoints.known.iter().rev().find(|(_, known)| *known <= offset).map(|(moment, _)| *moment)
+        checkpoints.offsets.iter().rev().find(|(_, known)| *known <= offset).map(|(time, _)| *time)
+    }
+
+    fn checkpoints(&self) -> MutexGuard<'_, Checkpoints> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,33 +57,39 @@ impl ReplicationProgress {
 mod tests {
     use super::*;
 
-    fn moment(ms: u64) -> LogicalTime {
+    fn at(ms: u64) -> LogicalTime {
         LogicalTime::from_ms(ms)
     }
 
     #[test]
-    fn a_replica_has_passed_the_last_moment_whose_offset_it_has_reached() {
+    fn a_replica_has_replicated_up_to_the_last_time_whose_offset_it_has_reached() {
         let progress = ReplicationProgress::default();
         assert_eq!(progress.replicated_up_to("a", 100), None);
-        progress.record_master_offset("a", moment(10), 100);
-        progress.record_master_offset("a", moment(20), 200);
-        progress.record_master_offset("a", moment(30), 200);
+        progress.record_master_offset("a", at(10), 100);
+        progress.record_master_offset("a", at(20), 200);
+        progress.record_master_offset("a", at(30), 200);
         assert_eq!(progress.replicated_up_to("a", 99), None);
-        assert_eq!(progress.replicated_up_to("a", 199), Some(moment(10)));
-        assert_eq!(progress.replicated_up_to("a", 200), Some(moment(30)));
-        assert_eq!(progress.replicated_up_to("b", 900), None);
-        progress.record_master_offset("b", moment(40), 50);
-        assert_eq!(progress.replicated_up_to("a", 200), None);
-        assert_eq!(progress.replicated_up_to("b", 50), Some(moment(40)));
+        assert_eq!(progress.replicated_up_to("a", 199), Some(at(10)));
+        assert_eq!(progress.replicated_up_to("a", 200), Some(at(30)));
     }
 
     #[test]
-    fn only_so_many_checkpoints_are_kept() {
+    fn offsets_of_another_history_mean_nothing() {
+        let progress = ReplicationProgress::default();
+        progress.record_master_offset("a", at(30), 200);
+        assert_eq!(progress.replicated_up_to("b", 900), None);
+        progress.record_master_offset("b", at(40), 50);
+        assert_eq!(progress.replicated_up_to("a", 200), None);
+        assert_eq!(progress.replicated_up_to("b", 50), Some(at(40)));
+    }
+
+    #[test]
+    fn the_oldest_offsets_are_dropped() {
         let progress = ReplicationProgress::default();
         for number in 0..1000 {
-            progress.record_master_offset("a", moment(number), number);
+            progress.record_master_offset("a", at(number), number);
         }
         assert_eq!(progress.replicated_up_to("a", 1000 - 65), None);
-        assert_eq!(progress.replicated_up_to("a", 1000 - 64), Some(moment(1000 - 64)));
+        assert_eq!(progress.replicated_up_to("a", 1000 - 64), Some(at(1000 - 64)));
     }
 }

@@ -1,44 +1,48 @@
-//! The last change of each key, by the hash of the key.
+//! The time of the last change of each key, by the hash of the key.
 
 use super::{Clock, Freshness, LogicalTime, ReadRequirement};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Places in the table of changes; a power of two. With 1 MiB, 20,000 changes in the time that replicas need to be
-/// asked send one read in seven to the master for nothing.
+/// Number of entries in the table; a power of two. With this 1 MiB, 20,000 changes between two probes of the replicas
+/// send one read in seven to the master without need.
 const ENTRIES: usize = 1 << 17;
-/// When what was changed.
+
+/// The time of the last change of each key.
 pub struct RecentChanges {
+    /// The clock of this process.
     pub clock: Clock,
-    /// By hash of the key: the moment of the last change.
+    /// The times of the last changes, in milliseconds, by the hash of the key.
     entries: Box<[AtomicU64]>,
 }
 
 impl RecentChanges {
+    /// Creates a table without changes.
     pub fn new(clock: Clock) -> Self {
         Self { clock, entries: std::iter::repeat_with(AtomicU64::default).take(ENTRIES).collect() }
     }
 
-    /// Notes that a key with this hash was changed, or may have been. Returns the moment, which is not before now.
+    /// Records that a key with this hash was changed, or may have been. Returns the time of the change, which is not
+    /// before now.
     pub fn record(&self, hash: u64) -> LogicalTime {
-        let moment = LogicalTime::from_ms(self.clock.now().ms() + 1);
-        self.entry(hash).fetch_max(moment.ms(), Relaxed);
-        moment
+        let time = self.clock.now().plus_ms(1);
+        self.entry(hash).fetch_max(time.ms(), Relaxed);
+        time
     }
 
-    /// What a read of the key with this hash has to look for.
+    /// Returns the requirements of a read of the key with this hash.
     pub fn requirement(&self, hash: u64, freshness: Freshness) -> ReadRequirement {
-        let own = LogicalTime::from_ms(self.entry(hash).load(Relaxed));
+        let changed = LogicalTime::from_ms(self.entry(hash).load(Relaxed));
         match freshness {
-            Freshness::ReadYourWrites => ReadRequirement { hash, since: own, strict: false, master_only: false },
-            Freshness::Since(moment) => {
-                ReadRequirement { hash, since: own.max(moment), strict: moment > LogicalTime::ZERO, master_only: false }
+            Freshness::ReadYourWrites => ReadRequirement { hash, since: changed, strict: false, master_only: false },
+            Freshness::Since(time) => {
+                ReadRequirement { hash, since: changed.max(time), strict: time > LogicalTime::ZERO, master_only: false }
             }
-            Freshness::Master => ReadRequirement { hash, since: own, strict: true, master_only: true },
+            Freshness::Master => ReadRequirement { hash, since: changed, strict: true, master_only: true },
         }
     }
 
     fn entry(&self, hash: u64) -> &AtomicU64 {
-        // The upper bits: the lower ones are not needed to tell shards apart, nor are they here.
+        // Any bits of the hash will do; these are the upper ones.
         let position = usize::try_from(hash >> 40).unwrap_or_default() % ENTRIES;
         &self.entries[position]
     }
@@ -48,23 +52,27 @@ impl RecentChanges {
 mod tests {
     use super::*;
 
-    fn moment(ms: u64) -> LogicalTime {
-        LogicalTime::from_ms(ms)
-    }
-
     #[test]
-    fn a_change_is_remembered_under_its_hash_and_never_forgotten_for_an_older_one() {
+    fn the_last_change_of_a_key_is_the_time_that_reads_require() {
         let changes = RecentChanges::new(Clock::default());
         let hash = 0xABCD << 40;
         assert_eq!(changes.requirement(hash, Freshness::ReadYourWrites).since, LogicalTime::ZERO);
-        let noted = changes.record(hash);
-        assert!(noted > LogicalTime::ZERO);
-        let wish = changes.requirement(hash, Freshness::ReadYourWrites);
-        assert_eq!((wish.since, wish.strict), (noted, false));
-        let wish = changes.requirement(hash, Freshness::Since(moment(noted.ms() + 5)));
-        assert_eq!((wish.since, wish.strict), (moment(noted.ms() + 5), true));
-        assert_eq!(changes.requirement(hash, Freshness::Since(moment(0))).since, noted);
-        assert!(changes.requirement(hash, Freshness::Master).master_only);
+        let changed = changes.record(hash);
+        assert!(changed > LogicalTime::ZERO);
+        let requirement = changes.requirement(hash, Freshness::ReadYourWrites);
+        assert_eq!((requirement.since, requirement.strict), (changed, false));
         assert_eq!(changes.requirement(0x1234 << 40, Freshness::ReadYourWrites).since, LogicalTime::ZERO);
+    }
+
+    #[test]
+    fn a_read_with_a_time_requires_the_later_one_of_the_time_and_the_last_change() {
+        let changes = RecentChanges::new(Clock::default());
+        let hash = 0xABCD << 40;
+        let changed = changes.record(hash);
+        let later = changed.plus_ms(5);
+        let requirement = changes.requirement(hash, Freshness::Since(later));
+        assert_eq!((requirement.since, requirement.strict), (later, true));
+        assert_eq!(changes.requirement(hash, Freshness::Since(LogicalTime::ZERO)).since, changed);
+        assert!(changes.requirement(hash, Freshness::Master).master_only);
     }
 }

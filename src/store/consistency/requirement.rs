@@ -1,28 +1,27 @@
-//! How fresh the answer to a read must be.
+//! The requirements that a read makes of the node that answers it.
 
 use super::LogicalTime;
 
-/// How fresh a read must be.
+/// The freshness that a read needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Not older than what was changed through this process; where that cannot be had, because the master is lost,
-    /// as good as can be had.
+    /// The answer covers all changes made through this process. While the master is lost, an older answer will do.
     ReadYourWrites,
-    /// Not older than everything acknowledged until then, or not at all.
+    /// The answer covers everything acknowledged until then; else the read fails.
     Since(LogicalTime),
-    /// From the master, or not at all.
+    /// The answer comes from the master; else the read fails.
     Master,
 }
 
-/// A read: what it is of, and what may answer it.
+/// The requirements that a read makes of the node that answers it.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadRequirement {
-    /// Of the key: draws it to one of the replicas.
+    /// The hash of the key, by which it chooses among replicas.
     pub hash: u64,
-    /// A replica has to have passed this moment.
+    /// The time that a replica has to have replicated up to.
     pub since: LogicalTime,
-    /// Rather no answer than one of a node that has not passed it.
+    /// Fails the read instead of returning data that does not cover `since`.
     pub strict: bool,
-    /// No replica will do.
+    /// Only the master may answer.
     pub master_only: bool,
 }

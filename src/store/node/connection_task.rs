@@ -1,9 +1,13 @@
 //! The background task of one connection: it opens the connection, probes the node over it, and opens it again.
 
 use super::{
-    Node, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe, resolver::ResolvedAddresses,
+    Node, connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
+    resolver::ResolvedAddresses,
 };
-use crate::{telemetry::events::EventKind, types::Deadline};
+use crate::{
+    telemetry::events::EventKind,
+    types::{Deadline, error_chain},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -136,8 +140,9 @@ fn log_connected(node: &Node) {
 }
 
 /// Logs a failed attempt as a warning, and its repetitions at level debug.
-fn log_failure(node: &Node, error: &str, wait: Duration, failed_before: bool) {
+fn log_failure(node: &Node, error: &ConnectError, wait: Duration, failed_before: bool) {
     let (address, shard, wait_ms) = (&node.address, node.shard_context().name.get(), wait.as_millis());
+    let error = error_chain(error);
     if failed_before {
         tracing::debug!(
             node = %address, %shard, error, wait_ms,

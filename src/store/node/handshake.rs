@@ -2,6 +2,7 @@
 
 use super::{
     Node,
+    connect::ConnectError,
     connection::{CallTimeout, OpenConnection},
     probe::probe,
     resolver::ResolvedAddresses,
@@ -20,7 +21,7 @@ use tokio::sync::Notify;
 
 /// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
 /// and the addresses that the node's name had.
-pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), String> {
+pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), ConnectError> {
     node.state.update(|state| state.mark_outdated());
     let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
     let tracking = node.node_context.on_invalidation.as_ref().map(|on_key| Arc::new(Tracking::new(on_key)));
@@ -30,19 +31,20 @@ pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), St
     if node.shard_context().in_cluster() {
         // A replica of a Redis Cluster redirects reads to its master unless it is told otherwise.
         let readonly = send(&connection, &redis::cmd("READONLY"), deadline).await;
-        readonly.map_err(|error| format!("it refused READONLY: {error}"))?;
+        readonly.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
     }
     let tracking = match tracking {
         Some(tracking) if enable_tracking(node, &connection, deadline).await? => Some(tracking),
         _ => None,
     };
-    probe(node, &connection, deadline).await.map_err(|error| error.to_string())?;
+    let probed = probe(node, &connection, deadline).await;
+    probed.map_err(|cause| ConnectError::Handshake { command: "INFO replication", cause })?;
     Ok((connection.with_tracking(tracking), addresses))
 }
 
 /// Asks the node to report changes of the keys that it is asked to track. Returns false if the node cannot, or if its
 /// user may not: then nothing that is read from it is cached.
-async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<bool, String> {
+async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<bool, ConnectError> {
     let (mut tracking, mut caching) = (redis::cmd("CLIENT"), redis::cmd("CLIENT"));
     tracking.arg("TRACKING").arg("ON").arg("OPTIN");
     // A user may be allowed one command and not the other.
@@ -59,7 +61,7 @@ async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Dea
             tracing::warn!(%node, detail, "node {node} refused CLIENT TRACKING: its values are not cached");
             Ok(false)
         }
-        Err(error) => Err(error.to_string()),
+        Err(cause) => Err(ConnectError::Handshake { command: "CLIENT TRACKING", cause }),
     }
 }
 

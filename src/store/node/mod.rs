@@ -22,7 +22,7 @@ pub use state::NodeState;
 
 use crate::{ring::node_seed, settings, store::consistency::LogicalTime, types::Address};
 use arc_swap::{ArcSwap, Guard};
-use connect::{ConnectOptions, RedisEndpoint};
+use connect::{ConnectOptions, RedisCertificateError, RedisEndpoint};
 use in_flight::InFlightLimit;
 use metrics::NodeMetrics;
 use pool::{ConnectionPool, ConnectionState};
@@ -86,9 +86,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Creates a node of the shard that has this context. Background tasks open its connections. The error says what
-    /// is wrong with the certificates for Redis.
-    pub fn new(address: &Address, redis: &settings::RedisConfig, context: &ShardContext) -> Result<Self, String> {
+    /// Creates a node of the shard that has this context. Background tasks open its connections.
+    pub fn new(
+        address: &Address,
+        redis: &settings::RedisConfig,
+        context: &ShardContext,
+    ) -> Result<Self, RedisCertificateError> {
         let pool = ConnectionPool::new(redis.connections_per_node);
         Ok(Self {
             id: NodeId::next(),

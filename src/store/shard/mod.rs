@@ -14,6 +14,7 @@ use crate::{
     store::{
         consistency::ReadRequirement,
         error::{Access, NodeError, StoreError, WriteFailure},
+        node::connect::RedisCertificateError,
         node::connection::{Abandon, CallTimeout},
         node::replication::{ReplicationInfo, ReplicationRole},
         node::{Node, NodeContext, NodeId, ShardContext, ShardName},
@@ -157,7 +158,7 @@ impl Shard {
     /// Sets the nodes that there are. Those that stay keep their connections, and the master its part; a new shard
     /// takes the first one for its master until it knows better. The error says what is wrong with the certificates
     /// for Redis.
-    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), String> {
+    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), RedisCertificateError> {
         self.set_nodes_from(addresses, redis, |_| None)?;
         self.layout_changed.send_replace(());
         Ok(())
@@ -170,7 +171,7 @@ impl Shard {
         addresses: &[Address],
         redis: &settings::RedisConfig,
         known: impl Fn(&Address) -> Option<Arc<Node>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), RedisCertificateError> {
         let _decision = self.lock_election();
         let before = self.members();
         let node = |address: &Address| match before.find(address).cloned().or_else(|| known(address)) {

@@ -7,7 +7,7 @@ pub mod supervisor;
 
 use crate::{
     settings::{self, Topology},
-    store::{node::NodeContext, shard_map::MapHandle},
+    store::{node::NodeContext, node::connect::RedisCertificateError, shard_map::MapHandle},
 };
 use cluster::Cluster;
 use sentinel::Sentinels;
@@ -35,7 +35,7 @@ impl TopologySource {
         redis: &Arc<settings::RedisConfig>,
         node_context: &NodeContext,
         map: &Arc<MapHandle>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, RedisCertificateError> {
         Ok(match topology {
             Topology::Static(listed) => {
                 let shards = StaticShards::new(node_context, map);
@@ -57,7 +57,7 @@ impl TopologySource {
         topology: &Topology,
         redis: &Arc<settings::RedisConfig>,
         map: &MapHandle,
-    ) -> Result<(), String> {
+    ) -> Result<(), RedisCertificateError> {
         match (self, topology) {
             (Self::Static(shards), Topology::Static(listed)) => return shards.apply(listed, redis),
             (Self::Cluster(_), Topology::Cluster(_)) => {}

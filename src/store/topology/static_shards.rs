@@ -4,7 +4,7 @@ use crate::{
     ring::Ring,
     settings::{self, RedisConfig},
     store::{
-        node::NodeContext,
+        node::{NodeContext, connect::RedisCertificateError},
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap},
     },
@@ -26,7 +26,7 @@ impl StaticShards {
 
     /// Publishes a map with the listed shards. Shards and nodes that stay keep their connections. The error says what
     /// is wrong with the certificates for Redis.
-    pub fn apply(&self, listed: &[settings::ShardConfig], redis: &RedisConfig) -> Result<(), String> {
+    pub fn apply(&self, listed: &[settings::ShardConfig], redis: &RedisConfig) -> Result<(), RedisCertificateError> {
         let before = self.map.load_full();
         let mut shards = Vec::with_capacity(listed.len());
         for config in listed {

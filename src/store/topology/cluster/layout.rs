@@ -3,7 +3,7 @@
 use super::{Cluster, ClusterState, view::ClusterShard};
 use crate::{
     store::{
-        node::Node,
+        node::{Node, connect::RedisCertificateError},
         shard::Shard,
         shard_map::{
             MapHandle, Routing, ShardMap,
@@ -41,7 +41,7 @@ impl Cluster {
     }
 
     /// Makes the map after what the nodes agreed on. The error says what is wrong with the certificates for Redis.
-    pub(super) fn apply(&self, groups: Vec<ClusterShard>) -> Result<(), String> {
+    pub(super) fn apply(&self, groups: Vec<ClusterShard>) -> Result<(), RedisCertificateError> {
         let mut state = self.state();
         if state.agreed == groups {
             return Ok(());

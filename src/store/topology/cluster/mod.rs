@@ -12,7 +12,7 @@ use crate::{
     store::{
         node::{
             NodeContext,
-            connect::{ConnectOptions, RedisEndpoint},
+            connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
         },
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap, slots::SlotTable},
@@ -64,7 +64,7 @@ impl Cluster {
         redis: &Arc<settings::RedisConfig>,
         around: &NodeContext,
         map: &Arc<MapHandle>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, RedisCertificateError> {
         let cluster = Self {
             seeds: seeds.to_vec(),
             redis: Arc::clone(redis),
@@ -78,7 +78,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn endpoint(&self, node: &Address) -> Result<RedisEndpoint, String> {
+    fn endpoint(&self, node: &Address) -> Result<RedisEndpoint, RedisCertificateError> {
         RedisEndpoint::new(node, &ConnectOptions::for_nodes(&self.redis), self.redis.connect_timeout)
     }
 

@@ -12,7 +12,7 @@ use crate::{
             connection_class::ConnectionClass,
         },
     },
-    types::{Address, Deadline},
+    types::{Address, Deadline, error_chain},
 };
 use futures_util::future::join_all;
 use redis::{Pipeline, Value, aio::ConnectionLike};
@@ -77,7 +77,7 @@ impl Cluster {
         if groups.is_empty() {
             return Err("no node has slots".to_owned());
         }
-        self.apply(groups)
+        self.apply(groups).map_err(|error| error_chain(&error))
     }
 
     /// Returns all nodes that are connected.
@@ -113,7 +113,9 @@ impl Cluster {
     /// Over a connection that is closed afterwards.
     async fn ask_seed(&self, seed: &Address) -> Result<Vec<Claim>, String> {
         let questions = topology_commands();
-        let mut connection = self.endpoint(seed)?.connect(&Arc::new(Notify::new())).await?;
+        let connection = self.endpoint(seed).map_err(|error| error_chain(&error))?;
+        let connected = connection.connect(&Arc::new(Notify::new())).await;
+        let mut connection = connected.map_err(|error| error_chain(&error))?;
         let asked = connection.req_packed_commands(&questions, 0, questions.len());
         match timeout(self.redis.connect_timeout, asked).await {
             Ok(Ok(answers)) => read(&answers, seed),

@@ -4,7 +4,10 @@ use super::{
     Sentinel, Sentinels,
     answers::{CHANNELS, concerns, questions, replies},
 };
-use crate::store::node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, with_jitter};
+use crate::{
+    store::node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, with_jitter},
+    types::error_chain,
+};
 use redis::{
     PushInfo, PushKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
@@ -59,7 +62,8 @@ impl Sentinels {
                 _ => {}
             }
         };
-        let mut connection = sentinel.target.connect_with_push_handler(on_push).await?;
+        let mut connection =
+            sentinel.target.connect_with_push_handler(on_push).await.map_err(|error| error_chain(&error))?;
         // Before the first question, so that nothing happens unheard after its answer.
         match timeout(self.redis.connect_timeout, connection.subscribe(&CHANNELS)).await {
             Ok(Ok(())) => {}

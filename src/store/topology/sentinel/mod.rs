@@ -13,13 +13,13 @@ use crate::{
     store::{
         node::{
             NodeContext,
-            connect::{ConnectOptions, RedisEndpoint},
+            connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
         },
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap},
     },
     telemetry::events::EventKind,
-    types::Address,
+    types::{Address, error_chain},
 };
 use answers::MasterReply;
 use council::{Consensus, SentinelQuorum};
@@ -73,7 +73,7 @@ impl Sentinels {
         redis: &Arc<settings::RedisConfig>,
         node_context: &NodeContext,
         map: &MapHandle,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, RedisCertificateError> {
         let monitored = settings.shards.iter();
         let shards: Vec<Arc<Shard>> = monitored
             .map(|shard| Arc::new(Shard::new(&shard.name, redis, node_context, map.layout_changed())))
@@ -84,7 +84,7 @@ impl Sentinels {
             let target = RedisEndpoint::new(address, &login, redis.connect_timeout)?;
             Ok(Sentinel { address: address.clone(), target })
         };
-        let all = settings.addresses.iter().map(sentinel).collect::<Result<Vec<_>, String>>()?;
+        let all = settings.addresses.iter().map(sentinel).collect::<Result<Vec<_>, RedisCertificateError>>()?;
         let count = all.len();
         let watched = |(shard, watched): (&Arc<Shard>, &settings::SentinelShardConfig)| MonitoredShard {
             shard: Arc::clone(shard),
@@ -189,7 +189,11 @@ impl MonitoredShard {
             match self.shard.set_nodes(&nodes, redis) {
                 Ok(()) => hearing.given = nodes,
                 // The certificates were sound when the first node was made, and are the same.
-                Err(error) => tracing::error!(shard = &*self.shard.name(), error, "the nodes cannot be used"),
+                Err(error) => tracing::error!(
+                    shard = &*self.shard.name(),
+                    error = error_chain(&error),
+                    "the nodes cannot be used"
+                ),
             }
         }
         match master {

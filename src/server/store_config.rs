@@ -1,0 +1,35 @@
+//! The settings of the store, taken from the settings of the service.
+
+use crate::{
+    settings::Settings,
+    store::{self, SyncTokenKey},
+};
+use aws_lc_rs::hmac;
+use secrecy::ExposeSecret;
+
+/// The purpose of the derived key. Instances of all releases use the same one, so that they accept each other's tokens.
+const SYNC_TOKEN_LABEL: &[u8] = b"cachefront sync token";
+
+/// Returns the settings of the store. Its key for sync tokens is derived from the secret that signs access tokens,
+/// which all instances share.
+pub fn store_config(settings: &Settings) -> store::Config<'_> {
+    let secret = derive_sync_token_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
+    let sync_token_key = SyncTokenKey::new(secret.as_ref());
+    store::Config { topology: &settings.topology, redis: &settings.redis, sync_token_key }
+}
+
+fn derive_sync_token_secret(jwt_secret: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, jwt_secret), SYNC_TOKEN_LABEL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_of_sync_tokens_is_the_one_of_earlier_releases() {
+        let secret = derive_sync_token_secret(b"0123456789abcdef0123456789abcdef");
+        let hex: String = secret.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "d496984bcbc4f7cf14896b406c2131339a7f6f7fccef9f4c859f45fe60a14b3b");
+    }
+}

@@ -1,0 +1,17 @@
+//! The settings of a store.
+
+use crate::{
+    settings::{RedisConfig, Topology},
+    store::consistency::SyncTokenKey,
+};
+use std::sync::Arc;
+
+/// The settings of a store.
+pub struct Config<'a> {
+    /// The shards and nodes, or those who know them.
+    pub topology: &'a Topology,
+    /// The connections to nodes.
+    pub redis: &'a Arc<RedisConfig>,
+    /// The key that signs sync tokens.
+    pub sync_token_key: SyncTokenKey,
+}
