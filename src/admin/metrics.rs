@@ -1,4 +1,4 @@
-//! `GET /metrics`, on the admin port: everything that is counted, and how things are now.
+//! `GET /metrics`: all counters, and the present state.
 
 use crate::{
     http::{AppState, ErrorCode, Problem},
@@ -16,19 +16,20 @@ use axum::{
 };
 use std::sync::Arc;
 
+/// The path of this endpoint.
 pub const PATH: &str = "/metrics";
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const OPEN_METRICS_TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const PLAIN_TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// The path, for a port that strangers do not reach.
+/// Returns the route of the metrics.
 pub fn routes(state: &Arc<AppState>) -> Router<Arc<AppState>> {
     let exposition = Arc::new(exposition(state));
     Router::new().route(PATH, get(async move |headers: HeaderMap| answer(&exposition, &headers)))
 }
 
-/// All that is shown. What else there is to show is added here.
+/// Collects the parts that write metrics. A new part is added here.
 fn exposition(state: &Arc<AppState>) -> Exposition {
     let mut exposition = Exposition::default();
     let (metrics, store, state) = (Arc::clone(&state.metrics), state.store.clone(), Arc::clone(state));
@@ -57,28 +58,33 @@ fn answer(exposition: &Exposition, headers: &HeaderMap) -> Response {
     response
 }
 
-/// Whoever does not name the format gets the older one, which everybody reads.
+/// True if the client names the OpenMetrics format. Others get the older format, which every client reads.
 fn accepts_open_metrics(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let is_named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(OPEN_METRICS));
-        let is_refused = |part: &str| part.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
-        is_named && !parts.any(is_refused)
+        let is_named = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(OPEN_METRICS));
+        is_named && !parts.any(has_no_weight)
     })
+}
+
+/// True for a parameter that refuses its media type: `q=0` (RFC 9110 §12.4.2).
+fn has_no_weight(parameter: &str) -> bool {
+    parameter.strip_prefix("q=").is_some_and(|weight| weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn accepts(value: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(value));
+        accepts_open_metrics(&headers)
+    }
+
     #[test]
-    fn the_format_is_the_one_that_was_named() {
-        let accepts = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT, HeaderValue::from_static(value));
-            accepts_open_metrics(&headers)
-        };
+    fn open_metrics_is_written_only_for_clients_that_name_it() {
         assert!(accepts("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"));
         assert!(accepts("text/plain, Application/OpenMetrics-Text; version=0.0.1"));
         assert!(!accepts("*/*") && !accepts("text/plain") && !accepts("application/openmetrics-text;q=0"));

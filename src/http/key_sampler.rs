@@ -49,3 +49,32 @@ fn is_chosen() -> bool {
         number % SAMPLED_ONE_OF == 0
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    #[test]
+    fn about_one_key_of_64_is_sampled_with_its_namespace() {
+        let (sampler, mut keys) = KeySampler::new(KeyPatterns::Hashed);
+        let (key, namespace) = (Key::new(Cow::Borrowed("k")).expect("a key"), Namespace::new("shop"));
+        let mut sampled = 0;
+        for _ in 0..64_000 {
+            sampler.sample(&key, namespace.as_ref());
+            while let Ok(key) = keys.try_recv() {
+                assert_eq!(&*key, "shop:k");
+                sampled += 1;
+            }
+        }
+        assert!((800..1200).contains(&sampled), "{sampled}");
+    }
+
+    #[test]
+    fn no_key_is_sampled_where_patterns_are_off() {
+        let (sampler, mut keys) = KeySampler::new(KeyPatterns::Off);
+        let key = Key::new(Cow::Borrowed("k")).expect("a key");
+        (0..1_000).for_each(|_| sampler.sample(&key, None));
+        assert!(keys.try_recv().is_err());
+    }
+}

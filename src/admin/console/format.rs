@@ -3,16 +3,16 @@
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// What stands where nothing is known.
+/// The text for an unknown value.
 pub const NOTHING: &str = "–";
 
-/// `7`, `16,384`
+/// Formats a count: `7`, `16,384`.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 pub fn count(count: usize) -> String {
     if count < 10 { count.to_string() } else { figure(count as f64) }
 }
 
-/// `3,210`; below ten with one place: `0.4`.
+/// Formats a number: `3,210`, and below ten with one decimal place: `0.4`.
 pub fn figure(number: f64) -> String {
     if number <= 0.0 {
         return "0".to_owned();
@@ -34,7 +34,7 @@ pub fn figure(number: f64) -> String {
     text
 }
 
-/// `420 µs`, `1.8 ms`, `2.5 s`.
+/// Formats microseconds: `420 µs`, `1.8 ms`, `2.5 s`.
 pub fn micros(micros: f64) -> String {
     match micros {
         us if us < 999.5 => format!("{us:.0} µs"),
@@ -44,14 +44,17 @@ pub fn micros(micros: f64) -> String {
     }
 }
 
+/// Formats microseconds that may be unknown.
 pub fn micros_or_nothing(us: Option<f64>) -> String {
     us.map_or_else(|| NOTHING.to_owned(), micros)
 }
 
+/// Formats a part of 1: `25.1 %`.
 pub fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
 
+/// Formats bytes: `512 B`, `2.0 KiB`.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 pub fn bytes(bytes: u64) -> String {
     let number = bytes as f64;
@@ -63,7 +66,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// `12 s`, `3 min`, `2 h 5 min`, `4 d 1 h`.
+/// Formats a duration: `12 s`, `3 min`, `2 h 5 min`, `4 d 1 h`.
 pub fn span(span: Duration) -> String {
     let secs = span.as_secs();
     match secs {
@@ -74,13 +77,13 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// The time of day in UTC of a moment in milliseconds since 1970.
+/// Formats milliseconds since 1970 as the time of day in UTC: `12:34:56`.
 pub fn clock(ms: u64) -> String {
     let (hour, minute, second) = utc(ms).to_hms();
     format!("{hour:02}:{minute:02}:{second:02}")
 }
 
-/// The same with the date, as programs read it.
+/// Formats milliseconds since 1970 as date and time in UTC (RFC 3339).
 pub fn timestamp(ms: u64) -> String {
     let date = utc(ms).date();
     format!("{:04}-{:02}-{:02}T{}Z", date.year(), u8::from(date.month()), date.day(), clock(ms))
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_times_read_well() {
+    fn numbers_and_times_are_formatted_for_people() {
         assert_eq!(
             [0.0, 0.01, 0.42, 9.96, 3210.4, 1_234_567.0].map(figure),
             ["0", "<0.1", "0.4", "10", "3,210", "1,234,567"]
@@ -107,7 +110,7 @@ mod tests {
         let spans = [59, 61, 7_500, 349_200].map(|secs| span(Duration::from_secs(secs)));
         assert_eq!(spans, ["59 s", "1 min", "2 h 5 min", "4 d 1 h"]);
         assert_eq!(percent(0.2512), "25.1 %");
-        // As `date -u` has them.
+        // The expected values are those of `date -u`.
         assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp(1_709_210_096_000), "2024-02-29T12:34:56Z");
         assert_eq!(timestamp(1_798_761_599_999), "2026-12-31T23:59:59Z");

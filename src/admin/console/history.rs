@@ -1,4 +1,4 @@
-//! How much happened lately: the counters as they were every two seconds, and what lies between.
+//! The recent past: samples of all counters, one every two seconds, and the rates between them.
 
 use super::snapshot::{Point, Rate, Rates, rounded};
 use crate::{
@@ -14,28 +14,39 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// Time between two samples.
 pub const STEP: Duration = Duration::from_secs(2);
-/// Five minutes.
+/// Most samples that are kept: those of five minutes.
 const SAMPLES_MAX: usize = 151;
 const TEN_SECS: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Overload has ended when nothing was refused for so many steps.
+/// Most samples that keep their nodes: of nodes only the last ten seconds are shown.
+const SAMPLES_WITH_NODES_MAX: usize = 8;
+/// Rates over a shorter time would be noise.
+const SPAN_MIN: Duration = Duration::from_millis(100);
+/// Steps without a refused request after which an overload has ended.
 const QUIET_STEPS: u32 = 5;
 
-/// All counters at one time.
+/// All counters at one moment.
 #[derive(Clone)]
 pub struct HistorySample {
+    /// The moment of the sample.
     pub at: Instant,
+    /// The moment of the sample, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The requests to `/cache` so far.
     pub tally: Tally,
+    /// The lookups in the near cache that found a value, so far.
     pub near_hits: u64,
+    /// The lookups in the near cache that found none, so far.
     pub near_misses: u64,
-    /// Requests that were refused at once.
+    /// The requests that were refused because of a limit, so far.
     pub sheds: u64,
     /// By [`NodeSurvey::id`].
     pub nodes: HashMap<u64, NodeCounts>,
 }
 
+/// The counters of one node at one moment.
 #[derive(Clone, Copy)]
 pub struct NodeCounts {
     durations: Buckets,
@@ -43,61 +54,70 @@ pub struct NodeCounts {
 }
 
 impl NodeCounts {
+    /// Returns the counters of a node.
     pub fn of(node: &NodeStatus) -> Self {
         Self { durations: node.durations, failures: node.failures }
     }
 }
 
-/// What a node did over some time.
+/// The rates of a node over a span of time.
 #[derive(Default)]
 pub struct NodeRate {
+    /// Replies per second.
     pub answers_per_sec: f64,
+    /// Failures per second.
     pub failures_per_sec: f64,
+    /// The median time to a reply in microseconds.
     pub p50_us: Option<f64>,
+    /// The 99th percentile of the time to a reply in microseconds.
     pub p99_us: Option<f64>,
 }
 
+/// The samples of the last minutes.
 #[derive(Default)]
 pub struct History {
-    /// The oldest first.
+    /// The samples, the oldest first.
     samples: VecDeque<HistorySample>,
     overload: Option<Overload>,
 }
 
 struct Overload {
-    /// What had been refused when it began.
-    from: u64,
+    /// The requests that had been refused when the overload began.
+    sheds_before: u64,
     quiet_steps: u32,
 }
 
 impl History {
+    /// Adds a sample, and records an overload that it shows.
     pub fn push(&mut self, sample: HistorySample, events: &Events) {
         let before = self.samples.back().map_or(0, |last| last.sheds);
-        self.note_overload(before, sample.sheds, events);
+        self.observe_overload(before, sample.sheds, events);
         if self.samples.len() >= SAMPLES_MAX {
             self.samples.pop_front();
         }
         self.samples.push_back(sample);
-        // Of nodes only the last ten seconds are shown.
-        let old = self.samples.len().saturating_sub(8);
+        let old = self.samples.len().saturating_sub(SAMPLES_WITH_NODES_MAX);
         self.samples.iter_mut().take(old).for_each(|sample| sample.nodes = HashMap::new());
     }
 
-    /// Requests that are refused come in floods; that they begin and end is the news.
-    fn note_overload(&mut self, before: u64, now: u64, events: &Events) {
+    /// Records the begin and the end of an overload, instead of each refused request.
+    fn observe_overload(&mut self, before: u64, now: u64, events: &Events) {
         match &mut self.overload {
             None if now > before => {
-                tracing::warn!("overload: requests are refused at once");
-                events.record(EventKind::OverloadBegan, "there is too much to do: requests are refused at once");
-                self.overload = Some(Overload { from: before, quiet_steps: 0 });
+                tracing::warn!("the service is overloaded: requests are refused");
+                events.record(EventKind::OverloadBegan, "too many requests: some are refused");
+                self.overload = Some(Overload { sheds_before: before, quiet_steps: 0 });
             }
             Some(overload) if now > before => overload.quiet_steps = 0,
             Some(overload) => {
                 overload.quiet_steps += 1;
                 if overload.quiet_steps >= QUIET_STEPS {
-                    let refused = now - overload.from;
-                    tracing::info!(refused, "the overload has ended");
-                    events.record(EventKind::OverloadEnded, format!("no request is refused any more; {refused} were"));
+                    let refused = now - overload.sheds_before;
+                    tracing::info!(refused, "the overload has ended after {refused} refused requests");
+                    events.record(
+                        EventKind::OverloadEnded,
+                        format!("no request is refused any more; {refused} requests were refused"),
+                    );
                     self.overload = None;
                 }
             }
@@ -105,48 +125,52 @@ impl History {
         }
     }
 
-    /// Up to now, which is a sample that need not be kept.
+    /// Returns the rates up to `now`, a sample that need not be in the history.
     pub fn rates(&self, now: &HistorySample) -> Rates {
-        let over = |span| self.ago(now, span).map_or_else(Rate::default, |then| rate(then, now));
-        Rates { last_10_secs: over(TEN_SECS), last_minute: over(MINUTE) }
+        Rates { last_10_secs: self.rate_over(TEN_SECS, now), last_minute: self.rate_over(MINUTE, now) }
     }
 
+    fn rate_over(&self, span: Duration, now: &HistorySample) -> Rate {
+        self.ago(now, span).map_or_else(Rate::default, |then| rate(then, now))
+    }
+
+    /// Returns the rates between the samples, the oldest first.
     pub fn points(&self) -> Vec<Point> {
         let pairs = self.samples.iter().zip(self.samples.iter().skip(1));
         pairs.map(|(then, now)| Point { at_ms: now.at_ms, rate: rate(then, now) }).collect()
     }
 
+    /// Returns the rates of a node over the last ten seconds.
     pub fn node_rate(&self, now: &HistorySample, id: u64) -> NodeRate {
         let then = self.ago(now, TEN_SECS);
         let Some((then, counts)) = then.zip(now.nodes.get(&id)) else { return NodeRate::default() };
         let before = then.nodes.get(&id).copied().unwrap_or(NodeCounts { durations: Buckets::default(), failures: 0 });
         let durations = difference(&before.durations, &counts.durations);
-        let per_sec = |count: u64| per_sec(count, now.at - then.at);
+        let span = now.at - then.at;
         NodeRate {
-            answers_per_sec: per_sec(durations.iter().sum()),
-            failures_per_sec: per_sec(counts.failures.saturating_sub(before.failures)),
+            answers_per_sec: per_sec(durations.iter().sum(), span),
+            failures_per_sec: per_sec(counts.failures.saturating_sub(before.failures), span),
             p50_us: quantile_us(&durations, 0.5).map(rounded),
             p99_us: quantile_us(&durations, 0.99).map(rounded),
         }
     }
 
-    /// The youngest sample that is so old, or the oldest that there is; a moment is too short to say anything.
+    /// Returns the youngest sample that is `span` old, or else the oldest one.
     fn ago(&self, now: &HistorySample, span: Duration) -> Option<&HistorySample> {
-        let age = |sample: &HistorySample| now.at.saturating_duration_since(sample.at);
-        let found = self.samples.iter().rev().find(|sample| age(sample) >= span).or(self.samples.front());
-        found.filter(|sample| age(sample) >= Duration::from_millis(100))
+        let found = self.samples.iter().rev().find(|sample| now.age(sample) >= span).or(self.samples.front());
+        found.filter(|sample| now.age(sample) >= SPAN_MIN)
     }
 }
 
 fn rate(then: &HistorySample, now: &HistorySample) -> Rate {
-    let span = now.at.saturating_duration_since(then.at);
+    let span = now.age(then);
     let durations = difference(&then.tally.durations, &now.tally.durations);
-    let counted = |read: fn(&HistorySample) -> u64| read(now).saturating_sub(read(then));
-    let (hits, misses) = (counted(|sample| sample.near_hits), counted(|sample| sample.near_misses));
+    let hits = now.near_hits.saturating_sub(then.near_hits);
+    let misses = now.near_misses.saturating_sub(then.near_misses);
     Rate {
-        requests_per_sec: per_sec(counted(|sample| sample.tally.requests), span),
-        commands_per_sec: per_sec(counted(|sample| sample.tally.commands), span),
-        errors_per_sec: per_sec(counted(|sample| sample.tally.errors), span),
+        requests_per_sec: per_sec(now.tally.requests.saturating_sub(then.tally.requests), span),
+        commands_per_sec: per_sec(now.tally.commands.saturating_sub(then.tally.commands), span),
+        errors_per_sec: per_sec(now.tally.errors.saturating_sub(then.tally.errors), span),
         p50_us: quantile_us(&durations, 0.5).map(rounded),
         p99_us: quantile_us(&durations, 0.99).map(rounded),
         near_hits: ratio(hits, hits + misses),
@@ -168,9 +192,15 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 }
 
 impl HistorySample {
+    /// Creates a sample of this moment. `near` are the lookups in the near cache, hits first.
     pub fn new(tally: Tally, near: (u64, u64), sheds: u64, nodes: HashMap<u64, NodeCounts>) -> Self {
         let (near_hits, near_misses) = near;
         Self { at: Instant::now(), at_ms: now_ms(), tally, near_hits, near_misses, sheds, nodes }
+    }
+
+    /// Returns the age of an earlier sample at the moment of this one.
+    fn age(&self, earlier: &Self) -> Duration {
+        self.at.saturating_duration_since(earlier.at)
     }
 }
 
@@ -185,9 +215,9 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_those_of_the_time_that_they_name_and_no_more_is_kept_than_shown() {
+    fn rates_cover_the_time_that_they_name() {
         let (mut history, events, start) = (History::default(), Events::default(), Instant::now());
-        // First 100 a second, then 10.
+        // 100 requests per second, later 10.
         for second in (0..1000).step_by(2) {
             let requests = if second <= 900 { second * 100 } else { 90_000 + (second - 900) * 10 };
             history.push(sample(start, second, requests, 0), &events);
@@ -202,13 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn overload_is_told_when_it_begins_and_when_it_has_ended() {
+    fn an_overload_is_recorded_when_it_begins_and_when_it_ends() {
         let (mut history, events, start) = (History::default(), Events::default(), Instant::now());
         for (step, sheds) in [0, 5, 9, 9, 9, 20, 20, 20, 20, 20, 20, 20].into_iter().enumerate() {
             history.push(sample(start, 2 * step as u64, 0, sheds), &events);
         }
-        let told: Vec<EventKind> = events.list().iter().map(|event| event.kind).collect();
-        assert_eq!(told, [EventKind::OverloadEnded, EventKind::OverloadBegan]);
-        assert!(events.list()[0].text.contains("20 were"), "{:?}", events.list());
+        let recorded: Vec<EventKind> = events.list().iter().map(|event| event.kind).collect();
+        assert_eq!(recorded, [EventKind::OverloadEnded, EventKind::OverloadBegan]);
+        assert!(events.list()[0].text.contains("20 requests were refused"), "{:?}", events.list());
     }
 }

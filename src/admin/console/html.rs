@@ -1,15 +1,20 @@
-//! Elements of the page: written as HTML for the first look, and as JSON for the script, which then changes only what
-//! differs. Texts are escaped here and nowhere else, and the script makes text nodes of them, so no text is markup.
+//! Elements of the page. They are written as HTML when the page loads, and as JSON for the script, which then changes
+//! only what differs. Texts are escaped here and nowhere else, and the script makes text nodes of them, so that no
+//! text becomes markup.
 
 use serde::{Serialize, Serializer, ser::SerializeTuple};
 use std::fmt::{Display, Write};
 
+/// A child of an element.
 #[derive(Clone, Debug)]
 pub enum HtmlNode {
+    /// A text, not escaped.
     Text(String),
+    /// An element.
     Element(HtmlElement),
 }
 
+/// An element with its attributes and children.
 #[derive(Clone, Debug)]
 pub struct HtmlElement {
     tag: &'static str,
@@ -17,36 +22,42 @@ pub struct HtmlElement {
     children: Vec<HtmlNode>,
 }
 
-/// An element without anything. It is to have an end tag: `br` and its like are not for this.
+/// Creates an empty element. Its tag must be one that has an end tag.
 pub fn el(tag: &'static str) -> HtmlElement {
     HtmlElement { tag, attributes: Vec::new(), children: Vec::new() }
 }
 
 impl HtmlElement {
+    /// Adds an attribute.
     pub fn with(mut self, attribute: &'static str, value: impl Display) -> Self {
         self.attributes.push((attribute, value.to_string()));
         self
     }
 
+    /// Adds the attribute `class`.
     pub fn class(self, class: impl Display) -> Self {
         self.with("class", class)
     }
 
+    /// Appends a text.
     pub fn text(mut self, text: impl Display) -> Self {
         self.children.push(HtmlNode::Text(text.to_string()));
         self
     }
 
+    /// Appends an element.
     pub fn child(mut self, child: Self) -> Self {
         self.children.push(HtmlNode::Element(child));
         self
     }
 
+    /// Appends elements.
     pub fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
         self.children.extend(children.into_iter().map(HtmlNode::Element));
         self
     }
 
+    /// Writes the element as HTML.
     pub fn write(&self, html: &mut String) {
         let _ = write!(html, "<{}", self.tag);
         for (name, value) in &self.attributes {
@@ -78,7 +89,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A text is a string, an element `[tag, [[name, value], ...], [child, ...]]`.
+/// Serializes a text as a string, and an element as `[tag, [[name, value], ...], [child, ...]]`.
 impl Serialize for HtmlNode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -103,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_and_no_attribute_becomes_markup() {
+    fn texts_and_attributes_never_become_markup() {
         let part = el("p").with("title", "\"><script>").text("<img onerror='x'>&").child(el("b").text("ü"));
         let mut html = String::new();
         part.write(&mut html);

@@ -69,7 +69,7 @@ async fn snapshot(State(console): State<Arc<Console>>) -> Response {
 
 fn json(body: &impl Serialize) -> Response {
     let Ok(text) = serde_json::to_vec(body) else {
-        let message = "The facts could not be written";
+        let message = "The snapshot could not be written";
         return Problem::new(ErrorCode::InternalError, message).into_response();
     };
     with_security_headers(json_body::response(text))

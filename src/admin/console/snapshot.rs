@@ -1,149 +1,190 @@
-//! How one instance is: the snapshot that the page, `cachefront status` and `/console/facts` all show.
+//! The snapshot of one instance that the page, `cachefront status` and `/console/facts` show.
 //!
-//! It holds no values, and keys only as patterns, hashed unless the settings say otherwise.
+//! It holds no values. Keys appear only as patterns, which are hashed unless the settings say otherwise.
 
 use crate::{http::ServiceStatus, telemetry::events::Event};
 use serde::{Deserialize, Serialize};
 
+/// The state of one instance at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConsoleSnapshot {
+    /// The version of the service.
     pub version: String,
-    /// Milliseconds since 1970.
+    /// The moment of the snapshot, in milliseconds since 1970.
     pub at_ms: u64,
+    /// Seconds since the service started.
     pub uptime_secs: u64,
+    /// The readiness in one word.
     pub status: ServiceStatus,
-    /// What is wrong, in sentences.
+    /// The problems of the instance, each in one sentence.
     pub problems: Vec<String>,
-    /// The slots of a Redis Cluster take the place of the ring.
+    /// True for a Redis Cluster, whose slots take the place of the ring.
     pub cluster: bool,
+    /// All shards.
     pub shards: Vec<ShardView>,
+    /// The recent rates of requests to `/cache`.
     pub rates: Rates,
-    /// Requests to `/cache` that are being worked on, and how many may be.
+    /// The requests to `/cache` that are running.
     pub in_progress: usize,
+    /// Most requests to `/cache` that may run at a time.
     pub in_progress_max: usize,
-    /// Absent where it is switched off.
+    /// The near cache, absent where it is off.
     pub near_cache: Option<NearCacheView>,
-    /// Absent where nothing is sampled.
+    /// The patterns of keys, absent where nothing is sampled.
     pub patterns: Option<Patterns>,
-    /// The latest first.
+    /// The recent events, the latest first.
     pub events: Vec<Event>,
-    /// The last minutes, the oldest first.
+    /// The rates of the last minutes, the oldest first.
     pub history: Vec<Point>,
 }
 
+/// A shard and its nodes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardView {
+    /// The name of the shard.
     pub name: String,
-    /// Of the hash space or of the slots; those of all shards add up to 1.
+    /// The part of the hash space or of the slots. The parts of all shards add up to 1.
     pub share: f64,
-    /// On the ring.
+    /// The weight on the ring, absent in a Redis Cluster.
     pub weight: Option<u32>,
-    /// How many, in a Redis Cluster.
+    /// The number of slots, absent outside a Redis Cluster.
     pub slots: Option<usize>,
+    /// Some node can be read.
     pub readable: bool,
+    /// The master can be reached.
     pub writable: bool,
     /// Two nodes call themselves master.
     pub contested: bool,
-    /// How often writes went to another master from then on.
+    /// The number of times that another node became master.
     pub promotions: u64,
-    /// The master first.
+    /// The nodes, the master first.
     pub nodes: Vec<NodeView>,
 }
 
+/// A node of a shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeView {
+    /// The address, as configured or as the topology announces it.
     pub address: String,
+    /// The role in the shard.
     pub role: NodeRoleView,
+    /// The state of the connection.
     pub state: NodeStateView,
-    /// Reads may go there, should it come to that.
+    /// Reads may be sent to the node.
     pub readable: bool,
+    /// The commands that wait for a reply.
     pub in_flight: usize,
-    /// How far a replica is behind, as far as that is known.
+    /// The replication lag in milliseconds, as far as it is known.
     pub lag_ms: Option<f64>,
+    /// The replication lag in bytes, as far as it is known.
     pub lag_bytes: Option<u64>,
-    /// Connections that it has had.
+    /// The connections that were opened to the node.
     pub connections: u64,
-    /// Of the last ten seconds.
+    /// The replies per second, in the last ten seconds.
     pub answers_per_sec: f64,
+    /// The failures per second, in the last ten seconds.
     pub failures_per_sec: f64,
+    /// The median time to a reply in microseconds, in the last ten seconds.
     pub p50_us: Option<f64>,
+    /// The 99th percentile of the time to a reply in microseconds, in the last ten seconds.
     pub p99_us: Option<f64>,
 }
 
+/// The role of a node in its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeRoleView {
+    /// The node takes the writes.
     Master,
+    /// The node follows the master.
     Replica,
 }
 
+/// The state of the connection to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeStateView {
+    /// There is a connection.
     Up,
+    /// A connection is being opened.
     Connecting,
+    /// There is no connection.
     Down,
 }
 
+/// The rates of requests to `/cache` over two spans of time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rates {
+    /// The rate over the last ten seconds.
     pub last_10_secs: Rate,
+    /// The rate over the last minute.
     pub last_minute: Rate,
 }
 
-/// Requests to `/cache` over some time.
+/// The rate of requests to `/cache` over a span of time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Rate {
+    /// Requests per second.
     pub requests_per_sec: f64,
-    /// Those of batches one by one.
+    /// Commands per second, those of batches counted one by one.
     pub commands_per_sec: f64,
-    /// What the service failed, not what callers did wrong.
+    /// Commands per second that failed through no fault of their caller.
     pub errors_per_sec: f64,
-    /// How long requests took; absent where there were none.
+    /// The median duration of a request in microseconds, absent where there was none.
     pub p50_us: Option<f64>,
+    /// The 99th percentile of the duration in microseconds, absent where there was no request.
     pub p99_us: Option<f64>,
-    /// Of the looks into the near cache; absent where there were none.
+    /// The part of the lookups in the near cache that found a value, absent where there was none.
     pub near_hits: Option<f64>,
 }
 
+/// The near cache of this process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NearCacheView {
+    /// The number of values.
     pub entries: usize,
+    /// The bytes of all values.
     pub bytes: u64,
+    /// Most bytes of all values.
     pub bytes_max: usize,
-    /// Since the start.
+    /// The lookups that found a value, since the start.
     pub hits: u64,
+    /// The lookups that found none, since the start.
     pub misses: u64,
 }
 
-/// What kinds of keys are asked for most.
+/// The patterns of the keys that are asked for most.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Patterns {
-    /// Words are shown as hashes, which are others after each start.
+    /// True where words are shown as hashes, which differ after each start.
     pub hashed: bool,
-    /// One command of so many is looked at.
+    /// One command of so many is sampled.
     pub sampled_one_of: u32,
-    /// The most frequent first.
+    /// The patterns, the most frequent first.
     pub top: Vec<PatternView>,
 }
 
+/// A pattern of keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PatternView {
+    /// The pattern.
     pub pattern: String,
-    /// Of the commands of the last minutes, by estimate.
+    /// The estimated part of the commands of the last minutes.
     pub share: f64,
 }
 
-/// What happened between two moments.
+/// The rate between two samples.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Point {
-    /// The later one, in milliseconds since 1970.
+    /// The moment of the later sample, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The rate since the sample before.
     #[serde(flatten)]
     pub rate: Rate,
 }
 
 impl NodeRoleView {
+    /// Returns the role as people read it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Master => "master",
@@ -153,6 +194,7 @@ impl NodeRoleView {
 }
 
 impl NodeStateView {
+    /// Returns the state as people read it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -162,7 +204,7 @@ impl NodeStateView {
     }
 }
 
-/// Numbers for people need no sixteen places.
+/// Rounds a number to the four decimal places that people can use.
 pub fn rounded(number: f64) -> f64 {
     (number * 10_000.0).round() / 10_000.0
 }

@@ -1,14 +1,14 @@
-// Asks for the view every two seconds and changes what differs. Texts become text nodes, never markup.
+// Fetches the view every two seconds and changes what differs. Texts become text nodes, never markup.
 "use strict";
 
 const EVERY_MS = 2000;
-const PATIENCE_MS = 5000;
+const TIMEOUT_MS = 5000;
 const SVG = "http://www.w3.org/2000/svg";
 
 const contact = document.getElementById("contact");
 const pause = document.getElementById("pause");
 let paused = false;
-let lastAnswer = new Date();
+let lastUpdate = new Date();
 
 function make(part, inSvg) {
   if (typeof part === "string") return document.createTextNode(part);
@@ -20,7 +20,7 @@ function make(part, inSvg) {
   return element;
 }
 
-/** Makes a node look like the part. What stays the same is left alone, and so is the reader's focus. */
+/** Makes a node equal to the part. Equal nodes are not replaced, so that the focus stays where it is. */
 function patch(node, part, inSvg) {
   const isText = typeof part === "string";
   if (isText ? node.nodeType !== Node.TEXT_NODE : node.localName !== part[0]) {
@@ -44,26 +44,26 @@ function patch(node, part, inSvg) {
   before.slice(children.length).forEach((child) => child.remove());
 }
 
-/** Said only when it changes, so that screen readers are not interrupted for nothing. */
-function say(text, stale) {
+/** Shows a message. It is set only when it changes, so that screen readers are not interrupted. */
+function show(text, stale) {
   if (contact.textContent !== text) contact.textContent = text;
   document.body.classList.toggle("stale", stale);
 }
 
-async function look() {
+async function update() {
   try {
-    const answer = await fetch("console/view", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
-    if (!answer.ok) throw new Error(String(answer.status));
-    patch(document.getElementById("view"), await answer.json(), false);
-    lastAnswer = new Date();
-    if (!paused) say("Live: updated every 2 seconds.", false);
+    const response = await fetch("console/view", { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+    if (!response.ok) throw new Error(String(response.status));
+    patch(document.getElementById("view"), await response.json(), false);
+    lastUpdate = new Date();
+    if (!paused) show("Live: updated every 2 seconds.", false);
   } catch {
-    say(`No answer since ${lastAnswer.toLocaleTimeString()}: these figures are old. Trying on.`, true);
+    show(`No response since ${lastUpdate.toLocaleTimeString()}: these numbers are old. Trying again.`, true);
   }
 }
 
 async function run() {
-  if (!paused && !document.hidden) await look();
+  if (!paused && !document.hidden) await update();
   setTimeout(run, EVERY_MS);
 }
 
@@ -71,10 +71,10 @@ pause.hidden = false;
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  if (paused) say(`Paused at ${lastAnswer.toLocaleTimeString()}.`, false);
-  else look();
+  if (paused) show(`Paused at ${lastUpdate.toLocaleTimeString()}.`, false);
+  else update();
 });
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && !paused) look();
+  if (!document.hidden && !paused) update();
 });
 run();

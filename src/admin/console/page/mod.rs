@@ -1,4 +1,4 @@
-//! The page: what there is to see, section by section.
+//! The page, section by section.
 
 mod chart;
 mod ring;
@@ -19,21 +19,21 @@ use crate::{
 use std::time::Duration;
 
 const FRAME: &str = include_str!("../assets/console.html");
-/// Problems that are shown; whoever has more has one cause.
+/// Most problems that are shown. More of them usually have one cause.
 const PROBLEMS_SHOWN: usize = 5;
-/// Events that are shown; the facts have all.
+/// Most events that are shown. The snapshot has all.
 const EVENTS_SHOWN: usize = 14;
 
-/// The whole page.
+/// Returns the whole page.
 pub fn page(snapshot: &ConsoleSnapshot) -> String {
-    let (head, foot) = FRAME.split_once("{{view}}").expect("there is a place for it");
+    let (head, foot) = FRAME.split_once("{{view}}").expect("the frame has a placeholder");
     let mut html = head.to_owned();
     view(snapshot).write(&mut html);
     html.push_str(foot);
     html
 }
 
-/// What changes.
+/// Returns the part of the page that changes.
 pub fn view(snapshot: &ConsoleSnapshot) -> HtmlElement {
     el("div")
         .with("id", "view")
@@ -64,7 +64,6 @@ fn header(snapshot: &ConsoleSnapshot) -> HtmlElement {
 }
 
 fn problems(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
-    let item = |text: &String| el("li").text(text);
     let problems = &snapshot.problems;
     let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
     let more = (more > 0).then(|| format!("and {more} more, see the tables"));
@@ -72,30 +71,32 @@ fn problems(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
     (!problems.is_empty()).then(|| {
         el("section")
             .class(if problems.is_empty() { "callout" } else { "callout warn" })
-            .with("aria-label", "What is wrong or changing")
-            .child(el("ul").children(shown.map(item)))
+            .with("aria-label", "Problems")
+            .child(el("ul").children(shown.map(|text| el("li").text(text))))
     })
 }
 
 fn events(snapshot: &ConsoleSnapshot) -> HtmlElement {
-    let item = |event: &Event| {
-        let age = span(Duration::from_millis(snapshot.at_ms.saturating_sub(event.at_ms)));
-        let times = if event.times > 1 { format!(" ({} times)", event.times) } else { String::new() };
-        let (class, word) = kind(event.kind);
-        el("li")
-            .child(el("time").with("datetime", timestamp(event.at_ms)).text(clock(event.at_ms)))
-            .child(el("span").class(format!("state {class}")).text(word))
-            .child(el("span").class("what").text(format!("{}{times}", event.text)))
-            .child(el("span").class("age").text(format!("{age} ago")))
-    };
+    let items = snapshot.events.iter().take(EVENTS_SHOWN).map(|event| event_item(event, snapshot.at_ms));
     el("section")
         .class("card")
         .child(el("h2").text("Events").child(el("small").text("UTC")))
-        .child(el("ol").class("events").children(snapshot.events.iter().take(EVENTS_SHOWN).map(item)))
+        .child(el("ol").class("events").children(items))
 }
 
-/// How an event looks, and what it is called.
-fn kind(kind: EventKind) -> (&'static str, &'static str) {
+fn event_item(event: &Event, now_ms: u64) -> HtmlElement {
+    let age = span(Duration::from_millis(now_ms.saturating_sub(event.at_ms)));
+    let times = if event.times > 1 { format!(" ({} times)", event.times) } else { String::new() };
+    let (class, word) = event_mark(event.kind);
+    el("li")
+        .child(el("time").with("datetime", timestamp(event.at_ms)).text(clock(event.at_ms)))
+        .child(el("span").class(format!("state {class}")).text(word))
+        .child(el("span").class("what").text(format!("{}{times}", event.text)))
+        .child(el("span").class("age").text(format!("{age} ago")))
+}
+
+/// Returns the CSS class of a kind of event, and its word.
+fn event_mark(kind: EventKind) -> (&'static str, &'static str) {
     match kind {
         EventKind::Started => ("good", "started"),
         EventKind::Promotion => ("warn", "failover"),

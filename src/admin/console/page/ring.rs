@@ -1,4 +1,4 @@
-//! The ring, drawn: a circle in which each shard has the part that it has of all keys.
+//! The ring as a drawing: a circle in which each shard has an arc as large as its share of the keys.
 
 use crate::admin::console::{
     format::percent,
@@ -7,44 +7,48 @@ use crate::admin::console::{
 };
 use std::f64::consts::TAU;
 
-/// Colours that the style sheet has; numbers in the circle tell apart what has the same.
+/// The number of colours in the style sheet. Numbers in the circle distinguish shards of the same colour.
 const COLOURS: usize = 8;
 const RADIUS: f64 = 82.0;
 const CENTRE: f64 = 110.0;
-/// Smaller parts have no room for their number; it is in the table.
+/// Smaller arcs have no room for their number.
 const NUMBERED_SHARE_MIN: f64 = 0.03;
-/// Between two parts, as a part of the circle.
+/// The gap between two arcs, as a part of the circle.
 const GAP: f64 = 0.004;
 
-/// The class of a shard's colour.
+/// Returns the CSS class of a shard's colour.
 pub fn colour(position: usize) -> String {
     format!("c{}", position % COLOURS)
 }
 
+/// Draws the ring, or the slots of a cluster.
 pub fn ring(snapshot: &ConsoleSnapshot) -> HtmlElement {
-    let what = if snapshot.cluster { "slots" } else { "hash space" };
+    let space = if snapshot.cluster { "slots" } else { "hash space" };
     let mut shares: Vec<String> =
         snapshot.shards.iter().take(16).map(|shard| format!("{} {}", shard.name, percent(shard.share))).collect();
     if snapshot.shards.len() > shares.len() {
         shares.push(format!("and {} more", snapshot.shards.len() - shares.len()));
     }
-    let described = format!("Share of the {what} that each shard has: {}", shares.join(", "));
+    let description = format!("Share of the {space} that each shard has: {}", shares.join(", "));
     let nodes: usize = snapshot.shards.iter().map(|shard| shard.nodes.len()).sum();
-    let centre = |dy: f64, class: &str, text: String| {
-        el("text").class(class).with("x", CENTRE).with("y", CENTRE + dy).text(text)
-    };
     el("svg")
         .class("ring")
         .with("viewBox", "0 0 220 220")
         .with("role", "img")
-        .with("aria-label", described)
+        .with("aria-label", description)
         .children(arcs(&snapshot.shards))
-        .child(centre(-4.0, "ring-count", counted(snapshot.shards.len(), "shard")))
-        .child(centre(16.0, "ring-note", counted(nodes, "node")))
+        .child(caption(-4.0, "ring-count", &counted(snapshot.shards.len(), "shard")))
+        .child(caption(16.0, "ring-note", &counted(nodes, "node")))
 }
 
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+/// Writes a text into the middle of the circle.
+fn caption(offset: f64, class: &str, text: &str) -> HtmlElement {
+    el("text").class(class).with("x", CENTRE).with("y", CENTRE + offset).text(text)
+}
+
+/// Returns a count with its noun, in the plural where needed.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn arcs(shards: &[ShardView]) -> Vec<HtmlElement> {
@@ -56,7 +60,7 @@ fn arcs(shards: &[ShardView]) -> Vec<HtmlElement> {
         let lost = if shard.writable { "" } else { " lost" };
         let class = format!("arc {}{lost}", colour(position));
         let title = el("title").text(format!("{}: {}", shard.name, percent(shard.share)));
-        // Half of the gap on both sides, but never more than a third of the part.
+        // Half of the gap on each side, but never more than a third of the arc.
         let margin = (gap / 2.0).min(shard.share / 3.0);
         if shard.share > 0.999 {
             let circle = el("circle").class(class).with("cx", CENTRE).with("cy", CENTRE).with("r", RADIUS);
@@ -81,7 +85,7 @@ fn arc(start: f64, end: f64) -> String {
     format!("M{} {}A{RADIUS} {RADIUS} 0 {large} 1 {} {}", short(x), short(y), short(to_x), short(to_y))
 }
 
-/// Of the circle, beginning at the top and going with the clock.
+/// Returns a point of the circle. `part` 0 is the top, and it grows clockwise.
 fn point(part: f64) -> (f64, f64) {
     let (sine, cosine) = (part * TAU).sin_cos();
     (CENTRE + RADIUS * sine, CENTRE - RADIUS * cosine)

@@ -1,5 +1,5 @@
-//! Shards, nodes, and what keys there are, as tables. Rows become cards where the screen is narrow, which takes their
-//! roles away in some browsers; therefore each says its role.
+//! The tables of shards, nodes and key patterns. On a narrow screen their rows become cards, and some browsers then
+//! drop the roles of the cells; so each cell states its role.
 
 use super::ring::{colour, counted};
 use crate::admin::console::{
@@ -8,54 +8,57 @@ use crate::admin::console::{
     snapshot::{ConsoleSnapshot, NodeRoleView, NodeStateView, NodeView, Patterns, ShardView},
 };
 
-/// A column's name, and whether figures stand in it.
+/// The name of a column, and true for a column of numbers.
 type HtmlColumn = (&'static str, bool);
 
 fn table(caption: &str, columns: &[HtmlColumn], rows: impl IntoIterator<Item = Vec<HtmlElement>>) -> HtmlElement {
-    let head = |(name, is_figure): &HtmlColumn| {
-        let class = if *is_figure { "figure" } else { "" };
-        el("th").class(class).with("scope", "col").with("role", "columnheader").text(name)
-    };
-    let row = |cells: Vec<HtmlElement>| {
-        let cells = cells.into_iter().zip(columns).map(|(cell, (name, is_figure))| {
-            el("td")
-                .class(if *is_figure { "figure" } else { "" })
-                .with("role", "cell")
-                .with("data-label", name)
-                .child(cell)
-        });
-        el("tr").with("role", "row").children(cells)
-    };
-    let heads = el("tr").with("role", "row").children(columns.iter().map(head));
+    let heads = columns.iter().map(|(name, is_figure)| {
+        el("th").class(figure_class(*is_figure)).with("scope", "col").with("role", "columnheader").text(name)
+    });
+    let rows = rows.into_iter().map(|cells| row(columns, cells));
     el("table")
         .with("role", "table")
         .child(el("caption").class("unseen").text(caption))
-        .child(el("thead").with("role", "rowgroup").child(heads))
-        .child(el("tbody").with("role", "rowgroup").children(rows.into_iter().map(row)))
+        .child(el("thead").with("role", "rowgroup").child(el("tr").with("role", "row").children(heads)))
+        .child(el("tbody").with("role", "rowgroup").children(rows))
+}
+
+fn row(columns: &[HtmlColumn], cells: Vec<HtmlElement>) -> HtmlElement {
+    let cells = cells.into_iter().zip(columns).map(|(cell, (name, is_figure))| {
+        el("td").class(figure_class(*is_figure)).with("role", "cell").with("data-label", name).child(cell)
+    });
+    el("tr").with("role", "row").children(cells)
+}
+
+fn figure_class(is_figure: bool) -> &'static str {
+    if is_figure { "figure" } else { "" }
 }
 
 fn plain(text: impl std::fmt::Display) -> HtmlElement {
     el("span").text(text)
 }
 
-/// A word with a mark of another shape for each meaning, so that colour need not be seen.
+/// Returns a word with a mark. Each meaning has a mark of its own shape, for readers who do not see its colour.
 fn marked(class: &str, word: &str) -> HtmlElement {
     el("span").class(format!("state {class}")).text(word)
 }
 
 fn bar(class: &str, part: f64) -> HtmlElement {
     let width = format!("{:.1}", part.clamp(0.0, 1.0) * 100.0);
-    let rect =
-        |class: String, width: &str| el("rect").class(class).with("width", width).with("height", 6).with("rx", 3);
     el("svg")
         .class("bar")
         .with("viewBox", "0 0 100 6")
         .with("preserveAspectRatio", "none")
         .with("aria-hidden", "true")
-        .child(rect("track".to_owned(), "100"))
-        .child(rect(format!("fill {class}"), &width))
+        .child(bar_part("track", "100"))
+        .child(bar_part(&format!("fill {class}"), &width))
 }
 
+fn bar_part(class: &str, width: &str) -> HtmlElement {
+    el("rect").class(class).with("width", width).with("height", 6).with("rx", 3)
+}
+
+/// Returns the table of shards.
 pub fn shards(snapshot: &ConsoleSnapshot) -> HtmlElement {
     let size = if snapshot.cluster { "Slots" } else { "Weight" };
     let columns = [
@@ -94,6 +97,7 @@ fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     ]
 }
 
+/// Returns the table of nodes.
 pub fn nodes(snapshot: &ConsoleSnapshot) -> HtmlElement {
     let columns = [
         ("Node", false),
@@ -138,7 +142,7 @@ fn node_row(position: usize, shard: &ShardView, node: &NodeView) -> Vec<HtmlElem
     ]
 }
 
-/// How far a replica is behind at most: it is known of when it was last asked.
+/// Returns the replication lag of a replica at its last probe, which is an upper bound.
 pub fn behind(node: &NodeView) -> String {
     match (node.lag_ms, node.lag_bytes) {
         (Some(ms), _) => format!("≤ {}", micros(ms * 1000.0)),
@@ -147,26 +151,27 @@ pub fn behind(node: &NodeView) -> String {
     }
 }
 
+/// Returns the table of key patterns.
 pub fn patterns(patterns: &Patterns) -> HtmlElement {
     if patterns.top.is_empty() {
         return el("p").class("note").text("No command has been sampled in the last minutes.");
     }
-    let most = patterns.top.first().map_or(1.0, |top| top.share);
+    let max = patterns.top.first().map_or(1.0, |top| top.share);
     let rows = patterns.top.iter().map(|row| {
-        let share = el("span").class("share").child(bar("c0", row.share / most)).child(plain(percent(row.share)));
+        let share = el("span").class("share").child(bar("c0", row.share / max)).child(plain(percent(row.share)));
         vec![el("code").text(&row.pattern), share]
     });
     let note = if patterns.hashed {
-        "Words are hashed; CONSOLE_KEY_PATTERNS=shown shows them."
+        "Words are hashed; set CONSOLE_KEY_PATTERNS=shown to see them."
     } else {
-        "Digits and identifiers are folded."
+        "Digits and identifiers are replaced by placeholders."
     };
     el("div")
         .child(table("Key patterns", &[("Pattern", false), ("Share of commands", false)], rows))
-        .child(el("p").class("note").text(format!("One command of {} is looked at. {note}", patterns.sampled_one_of)))
+        .child(el("p").class("note").text(format!("One command of {} is sampled. {note}", patterns.sampled_one_of)))
 }
 
-/// `4 shards, 12 nodes`
+/// Returns the numbers of shards and nodes: `4 shards, 12 nodes`.
 pub fn summary(snapshot: &ConsoleSnapshot) -> String {
     let nodes = snapshot.shards.iter().map(|shard| shard.nodes.len()).sum();
     format!("{}, {}", counted(snapshot.shards.len(), "shard"), counted(nodes, "node"))
