@@ -1,38 +1,43 @@
-//! What every option is set to, so that settings can be compared: as digests, which keep no secret.
+//! The effective value of every option, for comparing settings. Digests stand for the values, which may be secrets.
 
 use super::{
     environment,
-    files::{Digest, WatchedFiles, digest},
     layers::RawConfig,
-    options::{OPTIONS, Section},
+    options::{OPTIONS, OptionSpec, Section},
+    watched_files::{Digest, WatchedFiles, digest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// By section, then by option; of options that name files, with what the files hold.
+/// Digests by section and option. The digest of an option that names a file covers the content of the file.
 #[derive(Clone, Default)]
 pub struct EffectiveSettings(BTreeMap<String, BTreeMap<&'static str, Digest>>);
 
-/// An option, or a section, that differs.
+/// An option or a section that differs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OptionChange {
-    /// `[section] OPTION`, or a whole section that is new or gone.
+    /// `[section] OPTION`, or the title of a section that is new or removed.
     pub location: String,
-    /// It can take effect while the service runs.
+    /// The change takes effect while the service runs.
     pub live: bool,
 }
 
 impl EffectiveSettings {
-    pub fn new(found: &RawConfig, files: &WatchedFiles) -> Self {
-        let always = Section::ALL.into_iter().filter(|section| section.prefix().is_none());
-        let always = always.map(|section| section.title().to_owned());
-        let titles: BTreeSet<String> = found.sections.keys().cloned().chain(always).collect();
-        Self(titles.into_iter().map(|title| (title.clone(), section(&title, found, files))).collect())
+    /// Computes the digests of all options.
+    pub fn new(raw: &RawConfig, files: &WatchedFiles) -> Self {
+        let unnamed = Section::ALL.into_iter().filter(|section| section.prefix().is_none()).map(Section::title);
+        let mut titles: BTreeSet<String> = raw.titles().map(str::to_owned).collect();
+        titles.extend(unnamed.map(str::to_owned));
+        let sections = titles.into_iter().map(|title| {
+            let digests = section(&title, raw, files);
+            (title, digests)
+        });
+        Self(sections.collect())
     }
 
-    /// What is different in `newer`.
+    /// Returns the differences between these settings and `newer` ones.
     pub fn changes(&self, newer: &Self) -> Vec<OptionChange> {
         let titles: BTreeSet<&String> = self.0.keys().chain(newer.0.keys()).collect();
         let mut changes = Vec::new();
@@ -46,11 +51,12 @@ impl EffectiveSettings {
                     }));
                 }
                 (old, _) => {
-                    let what = if old.is_some() { "gone" } else { "new" };
+                    let what = if old.is_some() { "removed" } else { "new" };
                     let options = old.or(newer.0.get(title)).into_iter().flatten();
-                    // What it does not set does not matter.
-                    let live =
-                        options.filter(|(name, set)| **set != unset(title, name)).all(|(name, _)| is_live(title, name));
+                    // An option that the section does not set takes no effect with it.
+                    let live = options
+                        .filter(|(name, digest)| **digest != default_digest(title, name))
+                        .all(|(name, _)| is_live(title, name));
                     changes.push(OptionChange { location: format!("[{title}] ({what})"), live });
                 }
             }
@@ -61,36 +67,36 @@ impl EffectiveSettings {
 
 impl fmt::Debug for EffectiveSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Effective").finish_non_exhaustive()
+        f.debug_struct("EffectiveSettings").finish_non_exhaustive()
     }
 }
 
-fn section(title: &str, found: &RawConfig, files: &WatchedFiles) -> BTreeMap<&'static str, Digest> {
-    let given = found.sections.get(title);
-    let options =
-        OPTIONS.iter().filter(|option| Some(option.section) == environment::kind_of(title) && !option.ignored);
-    options
+fn section(title: &str, raw: &RawConfig, files: &WatchedFiles) -> BTreeMap<&'static str, Digest> {
+    options_of(title)
+        .filter(|option| !option.ignored)
         .map(|option| {
-            let given = given.and_then(|options| options.get(&option.name.to_ascii_lowercase()));
-            let text = given.map(String::as_str).filter(|text| !text.is_empty()).or(option.default).unwrap_or_default();
-            let mut all = digest(text.as_bytes()).to_vec();
-            all.extend(files.held_for(title, option.name).flatten());
+            let text = raw.text(title, option.name).filter(|text| !text.is_empty()).or(option.default);
+            let mut all = digest(text.unwrap_or_default().as_bytes()).to_vec();
+            all.extend(files.digests_for_option(title, option.name).flatten());
             (option.name, digest(&all))
         })
         .collect()
 }
 
-/// What stands for an option that is not set.
-fn unset(title: &str, name: &str) -> Digest {
-    let kind = environment::kind_of(title);
-    let option = OPTIONS.iter().find(|option| Some(option.section) == kind && option.name == name);
-    let default = option.and_then(|option| option.default).unwrap_or_default();
-    digest(&digest(default.as_bytes()))
+/// Returns the digest of an option that is not set.
+fn default_digest(title: &str, name: &str) -> Digest {
+    let default = options_of(title).find(|option| option.name == name).and_then(|option| option.default);
+    digest(&digest(default.unwrap_or_default().as_bytes()))
 }
 
 fn is_live(title: &str, name: &str) -> bool {
+    options_of(title).any(|option| option.name == name && option.live)
+}
+
+/// Returns the options that a section can have.
+fn options_of(title: &str) -> impl Iterator<Item = &'static OptionSpec> {
     let kind = environment::kind_of(title);
-    OPTIONS.iter().any(|option| Some(option.section) == kind && option.name == name && option.live)
+    OPTIONS.iter().filter(move |option| Some(option.section) == kind)
 }
 
 #[cfg(test)]
@@ -109,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_by_section_and_option_with_what_they_take() {
+    fn changes_name_section_and_option_and_tell_whether_they_are_live() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = folder.path().join("sealing.key");
         fs::write(&key, KEY).expect("the key is written");
@@ -124,17 +130,17 @@ mod tests {
         );
         let new = load(folder.path(), &["ENCRYPTION_KEY=sealing.key\n", &sections].concat());
         let changes = old.effective.changes(&new.effective);
-        let told: Vec<(&str, bool)> = changes.iter().map(|change| (change.location.as_str(), change.live)).collect();
+        let named: Vec<(&str, bool)> = changes.iter().map(|change| (change.location.as_str(), change.live)).collect();
         let expected = [
-            ("[client:c] (gone)", true),
+            ("[client:c] (removed)", true),
             ("[client:d] (new)", true),
             ("[service] ENCRYPTION_KEY", true),
             ("[service] PORT", false),
             ("[shard:a] master", true),
             ("[shard:b] (new)", true),
         ];
-        // A default that is written out is no change, and a key file counts by what it holds.
-        assert_eq!(told, expected);
+        // A default that is written out is no change, and a key file counts by its content.
+        assert_eq!(named, expected);
         assert!(new.files.reread() == new.files);
         fs::write(&key, KEY).expect("the key is written");
         assert!(new.files.reread() != new.files);

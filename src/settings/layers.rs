@@ -1,152 +1,205 @@
-//! The file with the environment on top of it: one table of raw texts.
+//! The layers that options come from, merged by the `config` crate: Python's `[DEFAULT]`, the other sections of the
+//! file, and the environment on top. The crate also keeps the origin of each value.
 
 use super::{
     SettingsProblem,
-    entry::RawOption,
-    environment, file,
-    files::WatchedFiles,
+    environment::{self, EnvironmentOptions},
+    ini::{self, IniDocument},
     options::{self, Section},
     problem::did_you_mean,
+    raw_option::{RawOption, empty_table, tables},
+    watched_files::WatchedFiles,
 };
 use config::{Config, ConfigError, Map, Source, Value, ValueKind};
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
-/// Raw texts by section and option (small letters), and the problems met on the way.
+/// The raw texts of all options that are set, and the problems found on the way.
 #[derive(Debug, Default)]
 pub struct RawConfig {
-    pub sections: BTreeMap<String, BTreeMap<String, String>>,
-    /// Which variable an option came from, by section and option.
-    pub variables: BTreeMap<(String, String), String>,
+    /// Values by section and option; names of options are in small letters.
+    sections: BTreeMap<String, Map<String, Value>>,
+    /// The problems that reading found.
     pub problems: Vec<SettingsProblem>,
+    /// The files that were read.
     pub files: WatchedFiles,
 }
 
-/// Reads both layers, and refuses what is in none of our lists.
-pub fn collect(path: &Path, variables: impl IntoIterator<Item = (OsString, OsString)>) -> RawConfig {
-    let mut found = RawConfig::default();
-    found.files.note(path);
-    let file::IniDocument { titles, mut entries } = file::read(path, &mut found.problems);
-    spread_defaults(&mut entries, &titles, &mut found.problems);
-    let mut overrides = environment::read(variables, &titles, &mut found.files, &mut found.problems);
-
-    let (known_titles, unknown_titles): (Vec<&String>, Vec<&String>) =
-        titles.iter().partition(|title| environment::kind_of(title).is_some());
-    found.problems.extend(unknown_titles.into_iter().map(|title| unknown_section(title, format!("[{title}]"))));
-    let known = |entry: &RawOption, problems: &mut Vec<SettingsProblem>| match unknown(entry) {
-        None => true,
-        Some(problem) => {
-            // An unknown section is one problem, however many options it has.
-            if !problems.contains(&problem) {
-                problems.push(problem);
+impl RawConfig {
+    /// Reads the file at `path` and the environment, merges them, and refuses unknown sections and options.
+    pub fn load(path: &Path, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut raw = Self::default();
+        raw.files.watch(path);
+        let mut file = IniDocument::read(path, &mut raw.problems);
+        let defaults = Defaults::take_from(&mut file, &mut raw.problems);
+        let mut environment = EnvironmentOptions::read(variables, &file.titles, &mut raw.files, &mut raw.problems);
+        raw.refuse_unknown(&mut file, &mut environment);
+        raw.refuse_double_variables(&environment);
+        match merge(defaults, file, environment) {
+            Ok(sections) => raw.sections = sections,
+            Err(error) => {
+                raw.problems.push(SettingsProblem { location: "settings".to_owned(), message: error.to_string() })
             }
-            false
         }
-    };
-    entries.retain(|entry| known(entry, &mut found.problems));
-    overrides.retain(|entry| known(entry, &mut found.problems));
+        raw
+    }
 
-    for entry in &overrides {
-        let place = (entry.section.clone(), entry.option.to_ascii_lowercase());
-        if let Some(name) = &entry.variable
-            && let Some(other) = found.variables.insert(place, name.clone())
-        {
-            found.problems.push(SettingsProblem {
-                place: name.clone(),
-                message: format!("and {other} set the same option; keep one of them"),
+    /// Returns true if there is no known section.
+    pub fn is_empty(&self) -> bool {
+        self.sections.is_empty()
+    }
+
+    /// Returns the titles of all known sections that exist.
+    pub fn titles(&self) -> impl Iterator<Item = &str> {
+        self.sections.keys().map(String::as_str)
+    }
+
+    /// Returns the text of an option; `None` where nothing sets it.
+    pub fn text(&self, section: &str, option: &str) -> Option<&str> {
+        match &self.value(section, option)?.kind {
+            ValueKind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the environment variable that sets an option; `None` for the file.
+    pub fn variable(&self, section: &str, option: &str) -> Option<&str> {
+        self.value(section, option)?.origin()
+    }
+
+    fn value(&self, section: &str, option: &str) -> Option<&Value> {
+        self.sections.get(section)?.get(&option.to_ascii_lowercase())
+    }
+
+    /// Removes sections and options that do not exist, and records a problem for each.
+    fn refuse_unknown(&mut self, file: &mut IniDocument, environment: &mut EnvironmentOptions) {
+        file.titles.retain(|title| {
+            let is_known = environment::kind_of(title).is_some();
+            if !is_known {
+                self.problems.push(unknown_section(title, format!("[{title}]")));
+            }
+            is_known
+        });
+        for layer in [&mut file.options, &mut environment.options] {
+            layer.retain(|option| {
+                let Some(problem) = unknown(option) else { return true };
+                // An unknown section is one problem, however many options it has.
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+                false
             });
         }
     }
-    match merge(entries, overrides) {
-        Ok(sections) => found.sections = sections,
-        Err(error) => found.problems.push(SettingsProblem { place: "settings".to_owned(), message: error.to_string() }),
+
+    /// Two variables can name one option, because case does not count.
+    fn refuse_double_variables(&mut self, environment: &EnvironmentOptions) {
+        let mut variables: BTreeMap<(&str, String), String> = BTreeMap::new();
+        for option in &environment.options {
+            let name = option.location();
+            let key = (option.section.as_str(), option.option.to_ascii_lowercase());
+            if let Some(other) = variables.insert(key, name.clone()) {
+                let message = format!("and {other} set the same option; keep one of them");
+                self.problems.push(SettingsProblem { location: name, message });
+            }
+        }
     }
-    // A section without options is there all the same, and may lack something.
-    for title in known_titles {
-        found.sections.entry(title.clone()).or_default();
-    }
-    found
 }
 
-/// Lets the later layer win, option by option.
+/// Builds the configuration; a later source overrides an earlier one, option by option.
 fn merge(
-    file: Vec<RawOption>,
-    environment: Vec<RawOption>,
-) -> Result<BTreeMap<String, BTreeMap<String, String>>, ConfigError> {
-    Config::builder().add_source(RawLayer(file)).add_source(RawLayer(environment)).build()?.try_deserialize()
+    defaults: Defaults,
+    file: IniDocument,
+    environment: EnvironmentOptions,
+) -> Result<BTreeMap<String, Map<String, Value>>, ConfigError> {
+    let config = Config::builder().add_source(defaults).add_source(file).add_source(environment).build()?;
+    config.collect()?.into_iter().map(|(title, section)| Ok((title, section.into_table()?))).collect()
 }
 
-#[derive(Clone, Debug)]
-struct RawLayer(Vec<RawOption>);
-
-impl Source for RawLayer {
+impl Source for IniDocument {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
         Box::new(self.clone())
     }
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        let mut sections: Map<String, Value> = Map::new();
-        for entry in &self.0 {
-            let section =
-                sections.entry(entry.section.clone()).or_insert_with(|| Value::new(None, ValueKind::Table(Map::new())));
-            if let ValueKind::Table(options) = &mut section.kind {
-                options.insert(entry.option.to_ascii_lowercase(), Value::new(None, entry.value.clone()));
-            }
+        let mut sections = tables(&self.options);
+        // A section without options exists all the same, and may lack something.
+        for title in &self.titles {
+            sections.entry(title.clone()).or_insert_with(empty_table);
         }
         Ok(sections)
     }
 }
 
-/// Python's `[DEFAULT]`: its options count in every section that knows them and does not set them itself.
-fn spread_defaults(entries: &mut Vec<RawOption>, titles: &[String], problems: &mut Vec<SettingsProblem>) {
-    let (defaults, mut rest): (Vec<RawOption>, Vec<RawOption>) =
-        entries.drain(..).partition(|entry| entry.section == file::DEFAULTS);
-    for default in defaults {
-        let same = |name: &str| name.eq_ignore_ascii_case(&default.option);
-        if !options::OPTIONS.iter().any(|option| same(option.name)) {
-            problems.push(SettingsProblem {
-                place: format!("[{}] {}", default.section, default.option),
-                message: "is an option of no section".to_owned(),
-            });
-        }
-        let reached = titles.iter().filter(|title| {
-            environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())
-        });
-        for title in reached {
-            if !rest.iter().any(|entry| entry.section == *title && same(&entry.option)) {
-                rest.push(RawOption { section: title.clone(), ..default.clone() });
-            }
-        }
+impl Source for EnvironmentOptions {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
     }
-    *entries = rest;
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(tables(&self.options))
+    }
 }
 
-fn unknown(entry: &RawOption) -> Option<SettingsProblem> {
-    let from = |place: String| match &entry.variable {
-        Some(name) => name.clone(),
-        None => place,
+/// The options of Python's `[DEFAULT]`, once for each section of the file that knows them.
+#[derive(Clone, Debug)]
+struct Defaults(Vec<RawOption>);
+
+impl Defaults {
+    /// Moves the options of `[DEFAULT]` out of the document.
+    fn take_from(file: &mut IniDocument, problems: &mut Vec<SettingsProblem>) -> Self {
+        let (defaults, others): (Vec<RawOption>, Vec<RawOption>) =
+            file.options.drain(..).partition(|option| option.section == ini::DEFAULTS);
+        file.options = others;
+        let mut spread = Vec::new();
+        for default in defaults {
+            if !options::OPTIONS.iter().any(|option| option.name.eq_ignore_ascii_case(&default.option)) {
+                let message = "is an option of no section".to_owned();
+                problems.push(SettingsProblem { location: default.location(), message });
+            }
+            let reached = file.titles.iter().filter(|title| {
+                environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())
+            });
+            spread.extend(reached.map(|title| RawOption { section: title.clone(), ..default.clone() }));
+        }
+        Self(spread)
+    }
+}
+
+impl Source for Defaults {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(tables(&self.0))
+    }
+}
+
+/// Returns the problem with an option whose section or name does not exist.
+fn unknown(option: &RawOption) -> Option<SettingsProblem> {
+    let Some(kind) = environment::kind_of(&option.section) else {
+        let location = option.variable.clone().unwrap_or_else(|| format!("[{}]", option.section));
+        return Some(unknown_section(&option.section, location));
     };
-    let Some(kind) = environment::kind_of(&entry.section) else {
-        return Some(unknown_section(&entry.section, from(format!("[{}]", entry.section))));
-    };
-    if options::find(kind, &entry.option).is_some() {
+    if options::find(kind, &option.option).is_some() {
         return None;
     }
     let names =
         options::OPTIONS.iter().filter(|option| option.section == kind && !option.ignored).map(|option| option.name);
-    let hint = did_you_mean(&entry.option, names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    Some(SettingsProblem {
-        place: from(format!("[{}] {}", entry.section, entry.option)),
-        message: format!("unknown option{hint}"),
-    })
+    let hint = did_you_mean(&option.option, names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    Some(SettingsProblem { location: option.location(), message: format!("unknown option{hint}") })
 }
 
-fn unknown_section(title: &str, place: String) -> SettingsProblem {
-    let kind = |title: &'static str| title.split(':').next().unwrap_or(title);
-    let given = title.split(':').next().unwrap_or_default();
-    let meant = did_you_mean(given, Section::ALL.map(|section| kind(section.title())));
-    let hint = match Section::ALL.into_iter().find(|section| meant == Some(kind(section.title()))) {
+fn unknown_section(title: &str, location: String) -> SettingsProblem {
+    let meant = did_you_mean(first_word(title), Section::ALL.map(|section| first_word(section.title())));
+    let hint = match Section::ALL.into_iter().find(|section| meant == Some(first_word(section.title()))) {
         Some(section) => format!("; did you mean [{}]?", section.title()),
         None => "; there are [redis], [service], [near_cache], [telemetry], [shard:NAME] and [client:NAME]".to_owned(),
     };
-    SettingsProblem { place, message: format!("unknown section{hint}") }
+    SettingsProblem { location, message: format!("unknown section{hint}") }
+}
+
+/// Returns the part of a title before the colon.
+fn first_word(title: &str) -> &str {
+    title.split(':').next().unwrap_or(title)
 }

@@ -1,29 +1,27 @@
 //! `LOG_LEVEL`: a level, or targets with their levels.
 
+use super::error::{LOG_LEVELS, LogFilterError};
 use tracing_subscriber::EnvFilter;
 
-const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-
-/// The filter as `EnvFilter` reads it, or what is wrong with it. `EnvFilter` alone takes any word for a target, of
-/// which it would then log everything: `warning` would silence the rest.
-pub fn parse(text: &str) -> Result<String, String> {
+/// Returns the filter in the form that [`EnvFilter`] reads.
+///
+/// `EnvFilter` alone takes any word for a target whose messages are all logged, so that `warning` would silence
+/// everything else. Here each part needs a level.
+pub fn parse(text: &str) -> Result<String, LogFilterError> {
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    let wrong = |what: &str| {
-        format!("{what}: write one of {}, or parts such as info,cachefront::store=debug", LEVELS.join(", "))
-    };
     if parts.is_empty() {
-        return Err(wrong("names no level"));
+        return Err(LogFilterError::Empty);
     }
     for part in &parts {
         let level = part.rsplit('=').next().unwrap_or_default();
-        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
-            return Err(wrong(&format!("\"{part}\" names no level that there is")));
+        if !LOG_LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+            return Err(LogFilterError::UnknownLevel { part: (*part).to_owned() });
         }
     }
     let filter = parts.join(",");
     match filter.parse::<EnvFilter>() {
         Ok(_) => Ok(filter),
-        Err(error) => Err(wrong(&format!("\"{filter}\" is not a log filter ({error})"))),
+        Err(source) => Err(LogFilterError::Syntax { filter, source }),
     }
 }
 
@@ -31,16 +29,20 @@ pub fn parse(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn levels_and_targets_with_levels_are_filters() {
-        for text in ["error", "WARN", "info", "off", "info,cachefront::store=debug", "warn,[request{id=7}]=trace"] {
-            assert_eq!(parse(text).as_deref(), Ok(text));
-        }
-        assert_eq!(parse(" info, cachefront=debug,").as_deref(), Ok("info,cachefront=debug"));
+    fn message(text: &str) -> String {
+        parse(text).expect_err(text).to_string()
     }
 
     #[test]
-    fn what_names_no_level_is_refused() {
+    fn levels_and_targets_with_levels_are_filters() {
+        for text in ["error", "WARN", "info", "off", "info,cachefront::store=debug", "warn,[request{id=7}]=trace"] {
+            assert_eq!(parse(text).ok().as_deref(), Some(text));
+        }
+        assert_eq!(parse(" info, cachefront=debug,").ok().as_deref(), Some("info,cachefront=debug"));
+    }
+
+    #[test]
+    fn a_part_without_a_level_is_refused() {
         for (text, part) in [
             ("warning", "warning"),
             ("verbose", "verbose"),
@@ -50,10 +52,10 @@ mod tests {
             ("cachefront=", "cachefront="),
             ("[request]", "[request]"),
         ] {
-            let expected = format!("\"{part}\" names no level that there is: write one of error, warn, info, debug");
-            assert!(parse(text).is_err_and(|message| message.starts_with(&expected)), "{text}: {:?}", parse(text));
+            let expected = format!("\"{part}\" names no level that exists: write one of error, warn, info, debug");
+            assert!(message(text).starts_with(&expected), "{text}: {}", message(text));
         }
-        assert!(parse(" , ").is_err_and(|message| message.starts_with("names no level: write one of")));
-        assert!(parse("(=info").is_err_and(|message| message.starts_with("\"(=info\" is not a log filter")));
+        assert!(message(" , ").starts_with("names no level: write one of"));
+        assert!(message("(=info").starts_with("\"(=info\" is not a log filter"));
     }
 }

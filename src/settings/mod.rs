@@ -1,30 +1,37 @@
-//! Settings: `setup.config` and the environment, read raw, then made whole.
+//! Settings: `setup.config` and the environment, read as texts and then checked.
 //!
-//! [`load`] either returns settings in which every value is ready to use, or all problems at once.
+//! [`load`] returns either settings in which every value is ready to use, or all problems at once.
 
-mod api_keys;
 mod check;
 #[cfg(test)]
-mod document;
+mod documentation;
 mod effective;
-mod entry;
 mod environment;
-mod file;
-mod files;
+mod error;
+mod ini;
 mod layers;
 mod log_filter;
 pub mod options;
 mod problem;
-mod read;
+#[cfg(test)]
+mod python_comparison;
+mod raw_option;
+mod redis_config;
 mod secrets;
+mod section_reader;
 mod summary;
+#[cfg(test)]
+mod tests;
+mod watched_files;
 
 pub use effective::{EffectiveSettings, OptionChange};
-pub use files::WatchedFiles;
 pub use problem::{SettingsProblem, SettingsProblems};
+pub use redis_config::{RedisConfig, RedisTlsConfig, SentinelShardConfig, SentinelsConfig, ShardConfig, Topology};
 pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
+pub use watched_files::WatchedFiles;
 
-use crate::types::{Address, Namespace, Scopes, Ttl};
+use crate::types::{Namespace, Scopes, Ttl};
+use layers::RawConfig;
 use secrecy::{SecretBox, SecretString};
 use std::{
     ffi::OsString,
@@ -35,216 +42,179 @@ use std::{
     time::Duration,
 };
 
-/// SHA-256 of an API key.
+/// SHA-256 digest of an API key.
 pub type ApiKeyHash = [u8; 32];
 
-/// Everything that can be set, checked.
+/// All settings, checked.
 #[derive(Debug)]
 pub struct Settings {
+    /// The service itself.
     pub service: ServiceConfig,
+    /// Tokens and clients.
     pub auth: AuthConfig,
+    /// Encryption of values.
     pub sealing: SealingConfig,
+    /// The near cache.
     pub near_cache: NearCacheConfig,
+    /// Traces.
     pub telemetry: TelemetryConfig,
-    /// Shared with whatever makes nodes later on.
+    /// Connections to Redis, shared with all nodes.
     pub redis: Arc<RedisConfig>,
+    /// The source of shards and nodes.
     pub topology: Topology,
-    /// How long a value lives when the WRITE does not say.
+    /// Time to live of a value whose WRITE does not choose one.
     pub default_ttl: Ttl,
-    /// What the operator should know though it stops nothing; said once at start.
+    /// Remarks for the operator that prevent nothing; they are logged once at start.
     pub warnings: Vec<String>,
-    /// What was read to get here.
+    /// The files that were read.
     pub files: WatchedFiles,
+    /// The effective values, for comparison with later settings.
     pub effective: EffectiveSettings,
 }
 
+/// The settings of the service itself.
 #[derive(Debug)]
 pub struct ServiceConfig {
+    /// IP address of the HTTPS port.
     pub host: IpAddr,
-    /// 0 asks the system for a free port, which tests do.
+    /// The HTTPS port; 0 asks the system for a free one, which tests use.
     pub port: u16,
+    /// IP address of the admin port.
     pub admin_host: IpAddr,
+    /// The admin port; 0 asks the system for a free one.
     pub admin_port: u16,
+    /// Path of the certificate chain in PEM.
     pub tls_cert: PathBuf,
+    /// Path of the private key in PEM.
     pub tls_key: PathBuf,
-    /// How long one request to `/cache` may take once its body is here.
+    /// Time for one request to `/cache` after its body was received.
     pub deadline: Duration,
+    /// Longest request body.
     pub body_bytes_max: usize,
-    /// Memory for all bodies together.
+    /// Memory for all request bodies together.
     pub bodies_bytes_max: usize,
+    /// Longest value, as Redis stores it.
     pub value_bytes_max: usize,
-    /// Requests to `/cache` that are worked on at once.
+    /// Most requests to `/cache` in progress.
     pub requests_max: usize,
     /// Threads that serve requests.
     pub workers: usize,
+    /// Most open HTTPS connections.
     pub connections_max: usize,
-    /// A connection on which nothing moves for so long is closed.
+    /// Time after which a connection without traffic is closed.
     pub idle_timeout: Duration,
-    /// How long to serve on after SIGTERM, until load balancers have taken notice.
+    /// Time between SIGTERM and the end of accepting, for load balancers to notice.
     pub drain_wait: Duration,
-    /// How long requests in flight may then take to finish.
+    /// Time for requests in flight to finish after that.
     pub drain: Duration,
-    /// How often the files are looked at for changes; zero for never.
+    /// Interval between two checks of the files for changes; zero for none.
     pub reload_every: Duration,
+    /// Form of log messages.
     pub log_format: LogFormat,
-    /// A filter as tracing-subscriber's `EnvFilter` reads it.
+    /// A filter in the syntax of tracing-subscriber's `EnvFilter`.
     pub log_level: String,
+    /// Form of the key patterns in the console.
     pub key_patterns: KeyPatterns,
 }
 
-/// How the console shows what kinds of keys are asked for.
+/// The form in which the console shows the patterns of requested keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPatterns {
-    /// How they are built, with a hash for each word.
+    /// The structure of keys is shown, with a hash for each word.
     Hashed,
+    /// Words are shown in clear.
     Shown,
+    /// No patterns are collected.
     Off,
 }
 
+/// The form of log messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// Lines for people.
     Human,
+    /// One JSON object on each line.
     Json,
 }
 
+/// Tokens and clients.
 #[derive(Debug)]
 pub struct AuthConfig {
+    /// The secret that signs tokens.
+    ///
     /// Invariant: at least 32 bytes.
     pub jwt_secret: SecretString,
+    /// Validity of a token.
     pub token_life: Duration,
+    /// Clients that may log in.
     pub clients: Vec<ClientConfig>,
 }
 
-/// Who may log in.
+/// A client that may log in.
 #[derive(Debug)]
 pub struct ClientConfig {
     /// Subject of this client's tokens.
     pub id: String,
-    /// True for the shared secret: whoever knows it may call itself as it likes.
+    /// The caller may choose any `client_id`. This is true only for the shared secret.
     pub any_client_id: bool,
+    /// Hashes of the client's API keys.
     pub api_key_hashes: Vec<ApiKeyHash>,
+    /// Operations that the client may use.
     pub scopes: Scopes,
+    /// Namespace of the client's keys.
     pub namespace: Option<Namespace>,
+    /// Most commands per second on this instance.
     pub commands_per_second: Option<NonZeroU32>,
 }
 
+/// Encryption of values.
 #[derive(Debug)]
 pub struct SealingConfig {
-    /// The first seals, all open. Empty where sealing is not set up.
+    /// The first key seals, and all keys open. The list is empty where sealing is not configured.
     pub keys: Vec<SecretBox<[u8; 32]>>,
-    /// Seal every value, not only those whose WRITE asks for it.
+    /// Every value is sealed, not only those whose WRITE asks for it.
     pub always: bool,
 }
 
-/// Values that this process keeps itself.
+/// Values that this process caches itself.
 #[derive(Debug)]
 pub struct NearCacheConfig {
+    /// The near cache is on.
     pub enabled: bool,
+    /// Memory for all cached values.
     pub bytes_max: usize,
+    /// Maximum age of a cached value, in case an invalidation is lost.
     pub age_max: Duration,
-    /// Sealed values may be kept opened.
+    /// Sealed values are cached in opened form.
     pub keep_opened: bool,
 }
 
 /// Traces.
 #[derive(Debug)]
 pub struct TelemetryConfig {
-    /// `None`: there are none.
+    /// The receiver of traces; `None` turns traces off.
     pub collector: Option<CollectorConfig>,
-    /// From 0 to 1: the share of requests that are traced where the caller does not decide.
+    /// Share of traced requests, from 0 to 1, where the caller does not decide.
     pub sample_ratio: f64,
 }
 
-/// Who gets them.
+/// The receiver of traces.
 #[derive(Debug)]
 pub struct CollectorConfig {
     /// `http://host:port` or `https://host:port`.
     pub endpoint: String,
-    /// PEM; `None`: the roots that browsers trust.
+    /// Trusted authorities in PEM; `None` for the public ones.
     pub ca_cert: Option<Vec<u8>>,
+    /// Name of this service in traces.
     pub service_name: String,
 }
 
-#[derive(Debug)]
-pub struct RedisConfig {
-    pub username: Option<String>,
-    pub password: Option<SecretString>,
-    pub db: i64,
-    pub tls: Option<RedisTlsConfig>,
-    pub connections_per_node: usize,
-    pub connect_timeout: Duration,
-    /// How long one node may take to answer a READ before another is asked.
-    pub attempt_timeout: Duration,
-    /// How often each node is asked for its role.
-    pub probe_every: Duration,
-    /// Commands that one node may owe an answer to before further ones are refused.
-    pub in_flight_max: usize,
-    /// Send a read that takes long to a second node as well.
-    pub hedge_reads: bool,
-    /// A replica that has been out of touch with its master for longer is not read; `None`: it always is.
-    pub replica_stale_max: Option<Duration>,
-}
-
-/// PEM texts, read from the files that the settings name.
-#[derive(Debug)]
-pub struct RedisTlsConfig {
-    /// `None`: the roots that browsers trust.
-    pub ca_cert: Option<Vec<u8>>,
-    /// Certificate and key.
-    pub client: Option<(Vec<u8>, SecretBox<Vec<u8>>)>,
-}
-
-/// How shards are known.
-#[derive(Debug)]
-pub enum Topology {
-    /// Nodes as they are listed; which one is a shard's master is asked of them.
-    ///
-    /// Invariant: at least one shard; names are unique.
-    Static(Vec<ShardConfig>),
-    /// Sentinels say which nodes there are, and decide over failovers.
-    Sentinel(SentinelsConfig),
-    /// A Redis Cluster: slots take the place of the ring. These nodes are asked which others there are.
-    ///
-    /// Invariant: at least one node.
-    Cluster(Vec<Address>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardConfig {
-    pub name: String,
-    pub weight: u32,
-    pub master: Address,
-    pub replicas: Vec<Address>,
-}
-
-/// Sentinels, and the shards that they watch.
-#[derive(Debug)]
-pub struct SentinelsConfig {
-    /// Invariant: at least one.
-    pub addresses: Vec<Address>,
-    /// Of the sentinels themselves, which may differ from those of the nodes.
-    pub username: Option<String>,
-    pub password: Option<SecretString>,
-    pub tls: Option<RedisTlsConfig>,
-    /// Invariant: at least one; names are unique.
-    pub shards: Vec<SentinelShardConfig>,
-}
-
-/// A shard whose nodes the sentinels know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentinelShardConfig {
-    pub name: String,
-    pub weight: u32,
-    /// What the sentinels call it.
-    pub master_name: String,
-}
-
-/// Reads and checks the file at `path`, with the process's environment on top of it.
+/// Loads the settings of the file at `path`, which the environment of the process overrides.
 pub fn load(path: &Path) -> Result<Settings, SettingsProblems> {
     load_from(path, std::env::vars_os())
 }
 
-/// As [`load`], with an environment that the caller gives.
+/// Loads the settings of the file at `path` with another environment.
 pub fn load_with(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -256,11 +226,5 @@ fn load_from(
     path: &Path,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, SettingsProblems> {
-    let found = layers::collect(path, environment);
-    check::check(found, path)
+    check::check(&RawConfig::load(path, environment), path)
 }
-
-#[cfg(test)]
-mod python;
-#[cfg(test)]
-mod tests;

@@ -1,43 +1,44 @@
-//! What is wrong with the settings, in sentences.
+//! Problems of the settings, as sentences for operators.
 
 use super::WatchedFiles;
 use std::{fmt, fs::File, path::PathBuf};
 
-/// One thing that is wrong, and what would be right.
+/// One problem and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsProblem {
-    /// `[section] OPTION`, or whatever else names the place.
-    pub place: String,
+    /// The place of the problem: `[section] OPTION`, a line of the file, or an environment variable.
+    pub location: String,
+    /// A sentence without its subject, which is the location.
     pub message: String,
 }
 
 impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+        write!(f, "{}: {}", self.location, self.message)
     }
 }
 
-/// All that is wrong, found in one go.
+/// All problems of the settings.
 #[derive(Debug)]
 pub struct SettingsProblems {
     /// The file that was read.
     pub file: String,
     /// Invariant: not empty.
     pub problems: Vec<SettingsProblem>,
-    /// What else is read before serving, by option: certificate and key.
+    /// The files that only the server reads, certificate and key, with the options that name them.
     pub tls_files: Vec<(&'static str, PathBuf)>,
-    /// What was read to find this out.
+    /// The files that were read.
     pub files: WatchedFiles,
 }
 
 impl SettingsProblems {
-    /// Adds the files that the server could not read either. Not every command needs them.
+    /// Adds a problem for each of the server's own files that cannot be read; not every command needs these files.
     #[must_use]
     pub fn with_unreadable_files(mut self) -> Self {
         for (option, path) in &self.tls_files {
             if let Err(error) = File::open(path) {
                 let message = format!("{}: cannot be read: {error}", path.display());
-                self.problems.push(SettingsProblem { place: format!("[service] {option}"), message });
+                self.problems.push(SettingsProblem { location: format!("[service] {option}"), message });
             }
         }
         self
@@ -58,7 +59,7 @@ impl fmt::Display for SettingsProblems {
 
 impl std::error::Error for SettingsProblems {}
 
-/// The candidate that `given` was probably meant to be: at most a third of its letters differ.
+/// Returns the candidate that is most similar to `given`; at most a third of its letters may differ.
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
     candidates

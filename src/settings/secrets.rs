@@ -1,4 +1,4 @@
-//! Secrets: what is refused as one, API keys and their hashes, sealing keys.
+//! Secrets: API keys and their hashes, sealing keys, and the recognition of placeholders.
 
 use super::ApiKeyHash;
 use aws_lc_rs::{digest, rand};
@@ -7,24 +7,24 @@ use secrecy::SecretBox;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
-/// Bytes that a JWT secret must have: as many as HS256's hash (RFC 7518 §3.2).
+/// Shortest JWT secret: as many bytes as the hash of HS256 (RFC 7518 §3.2).
 pub const JWT_SECRET_BYTES_MIN: usize = 32;
-/// A shared secret below so many characters is worth a warning.
+/// Shortest shared secret without a warning.
 pub const SHARED_SECRET_CHARS_MIN: usize = 16;
 
 const HASH_PREFIX: &str = "sha256:";
 
-/// A fresh API key: 256 random bits, so that a plain hash protects it.
+/// Generates an API key of 256 random bits, which a plain hash protects well enough.
 pub fn new_api_key() -> String {
     format!("cf_{}", URL_SAFE_NO_PAD.encode(random()))
 }
 
-/// A fresh sealing key, as `ENCRYPTION_KEY` takes it.
+/// Generates a sealing key in the form of `ENCRYPTION_KEY`.
 pub fn new_sealing_key() -> String {
     hex(&random())
 }
 
-/// The hash of an API key as `api_key_hash` holds it.
+/// Returns the hash of an API key in the form of `api_key_hash`.
 pub fn hash_api_key(key: &str) -> String {
     [HASH_PREFIX, &hex(&digest_api_key(key))].concat()
 }
@@ -42,18 +42,18 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// SHA-256 of an API key.
+/// Returns the SHA-256 digest of an API key.
 pub fn digest_api_key(key: &str) -> ApiKeyHash {
     let digest = digest::digest(&digest::SHA256, key.as_bytes());
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// Reads what [`hash_api_key`] wrote.
+/// Parses the text that [`hash_api_key`] returns.
 pub fn parse_api_key_hash(text: &str) -> Option<ApiKeyHash> {
     text.strip_prefix(HASH_PREFIX).and_then(parse_hex)
 }
 
-/// True if nobody meant this as a secret: the texts that examples and templates use.
+/// Returns true for the texts that examples and templates use in place of a secret.
 pub fn is_placeholder(secret: &str) -> bool {
     const WORDS: [&str; 12] = [
         "change",
@@ -77,14 +77,14 @@ pub fn is_placeholder(secret: &str) -> bool {
     repeats_one_character || well_known || WORDS.iter().any(|word| text.starts_with(word))
 }
 
-/// A sealing key: 32 bytes as hex or (url-safe) base64, the form of the Python service's key files.
+/// Parses a sealing key: 32 bytes as hex or base64, also in its URL-safe form, which the Python service's key files have.
 pub fn parse_sealing_key(text: &str) -> Option<SecretBox<[u8; 32]>> {
     let text = text.trim();
     let bytes = parse_hex(text).map(Zeroizing::new).or_else(|| parse_base64(text))?;
     Some(SecretBox::new(Box::new(*bytes)))
 }
 
-/// True for a key that no random generator made: one byte, again and again.
+/// Returns true for a key of one repeated byte, which no random generator makes.
 pub fn is_placeholder_key(key: &[u8; 32]) -> bool {
     key.iter().all(|byte| *byte == key[0])
 }
@@ -102,10 +102,13 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
     }
     let mut bytes = [0; 32];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let digit = |at: usize| char::from(pair[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        *byte = digit(0)? << 4 | digit(1)?;
+        *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
     }
     Some(bytes)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -114,7 +117,7 @@ mod tests {
     use secrecy::ExposeSecret;
 
     #[test]
-    fn a_hash_is_read_as_it_was_written() {
+    fn a_hash_is_parsed_as_it_was_written() {
         let key = new_api_key();
         assert_eq!(key.len(), 46);
         assert_eq!(parse_api_key_hash(&hash_api_key(&key)), Some(digest_api_key(&key)));
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn sealing_keys_come_in_three_forms() {
+    fn a_sealing_key_has_three_forms() {
         let expected = [0xfb; 32];
         for text in
             ["fb".repeat(32), "+/v7".repeat(10) + "+/s=", "-_v7".repeat(10) + "-_s=\n", "-_v7".repeat(10) + "-_s"]
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_known() {
+    fn placeholders_are_recognised() {
         for text in [
             "...",
             "xxxxxxxx",

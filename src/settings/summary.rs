@@ -1,6 +1,6 @@
-//! What would run with these settings, for people; secrets are masked.
+//! A summary of the settings for people. Secrets are masked.
 
-use super::{SentinelShardConfig, Settings, ShardConfig, Topology};
+use super::{ClientConfig, SentinelShardConfig, Settings, ShardConfig, Topology};
 use crate::types::{Address, Ttl};
 use std::fmt;
 
@@ -20,23 +20,9 @@ impl fmt::Display for Settings {
         let password = if redis.password.is_some() { "password ****" } else { "no password" };
         let tls = if redis.tls.is_some() { "TLS" } else { "no TLS" };
         writeln!(f, "redis      user {user}, {password}, database {}, {tls}", redis.db)?;
-        for client in &self.auth.clients {
-            let namespace = client
-                .namespace
-                .as_ref()
-                .map_or(String::new(), |namespace| format!(", namespace {}", namespace.name()));
-            let limit = client
-                .commands_per_second
-                .map_or(String::new(), |limit| format!(", at most {limit} commands per second"));
-            let kind = if client.any_client_id {
-                "shared secret ****".to_owned()
-            } else {
-                format!("{} api key(s)", client.api_key_hashes.len())
-            };
-            writeln!(f, "client     {}: {kind}, may {}{namespace}{limit}", client.id, client.scopes)?;
-        }
+        self.auth.clients.iter().try_for_each(|client| client.fmt(f))?;
         match (self.sealing.keys.len(), self.sealing.always) {
-            (0, _) => writeln!(f, "sealing    not set up")?,
+            (0, _) => writeln!(f, "sealing    not configured")?,
             (keys, true) => writeln!(f, "sealing    every value, {keys} key(s) ****")?,
             (keys, false) => writeln!(f, "sealing    on request, {keys} key(s) ****")?,
         }
@@ -44,11 +30,30 @@ impl fmt::Display for Settings {
             writeln!(f, "traces     to {}, a share of {}", collector.endpoint, self.telemetry.sample_ratio)?;
         }
         match self.default_ttl {
-            Ttl::Never => write!(f, "values     live for ever"),
-            Ttl::Secs(secs) => write!(f, "values     live {secs} s"),
+            Ttl::Never => write!(f, "values     never expire"),
+            Ttl::Secs(secs) => write!(f, "values     expire after {secs} s"),
         }?;
-        writeln!(f, " unless a WRITE says otherwise, up to {} bytes each", service.value_bytes_max)?;
-        self.warnings.iter().try_for_each(|notice| writeln!(f, "note       {notice}"))
+        writeln!(f, " unless a WRITE chooses otherwise; up to {} bytes each", service.value_bytes_max)?;
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning    {warning}"))
+    }
+}
+
+impl fmt::Display for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client     {}: ", self.id)?;
+        if self.any_client_id {
+            write!(f, "shared secret ****")?;
+        } else {
+            write!(f, "{} api key(s)", self.api_key_hashes.len())?;
+        }
+        write!(f, ", may {}", self.scopes)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, ", namespace {}", namespace.name())?;
+        }
+        if let Some(limit) = self.commands_per_second {
+            write!(f, ", at most {limit} commands per second")?;
+        }
+        writeln!(f)
     }
 }
 
@@ -62,7 +67,7 @@ impl fmt::Display for Topology {
                 let password = if sentinels.password.is_some() { "password ****" } else { "no password" };
                 writeln!(f, "sentinels  {}, {password}", list(&sentinels.addresses))?;
                 sentinels.shards.iter().try_for_each(|SentinelShardConfig { name, weight, master_name }| {
-                    writeln!(f, "shard      {name} (weight {weight}): what the sentinels call {master_name}")
+                    writeln!(f, "shard      {name} (weight {weight}): the sentinels' master {master_name}")
                 })
             }
             Self::Cluster(nodes) => writeln!(f, "cluster    {}", list(nodes)),

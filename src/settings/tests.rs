@@ -1,6 +1,7 @@
-//! Settings from whole files.
+//! Tests of settings in whole files.
 
 use super::*;
+use crate::types::Address;
 use secrecy::ExposeSecret;
 use std::fs;
 
@@ -40,7 +41,7 @@ IDENTITY=rollama
 ENCRYPTION_KEY=text_encryption.key
 ";
 
-/// The shards as they are listed.
+/// Returns the shards of a static topology.
 fn shards(settings: &Settings) -> &[ShardConfig] {
     match &settings.topology {
         Topology::Static(shards) => shards,
@@ -49,7 +50,7 @@ fn shards(settings: &Settings) -> &[ShardConfig] {
 }
 
 #[test]
-fn the_python_services_file_loads_as_it_is() {
+fn the_file_of_the_python_service_loads_unchanged() {
     let settings = check(PYTHON, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.service.port, 9090);
     assert_eq!(settings.default_ttl, Ttl::from_secs(600).expect("in range"));
@@ -104,7 +105,7 @@ fn shards_and_clients_are_read() {
 }
 
 #[test]
-fn the_environment_wins_and_names_sections_of_the_file() {
+fn the_environment_overrides_the_file_and_finds_its_sections() {
     let secret = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(secret.path(), "from a file\n").expect("the secret is written");
     let environment = [
@@ -127,7 +128,7 @@ fn the_environment_wins_and_names_sections_of_the_file() {
 }
 
 #[test]
-fn ten_mistakes_are_reported_at_once_each_with_its_place() {
+fn all_problems_are_reported_at_once_with_their_locations() {
     let text = "[redis]
 hots=localhost
 port=70000
@@ -153,12 +154,12 @@ scopes=read,admin
         "[service] HOST: \"localhost\" is not an IP address",
         "[service] JWT_SECRET_KEY: is a placeholder",
         "[service] SRVC_SHARED_SECRET: is empty",
-        "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of a file",
+        "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of an existing file",
         "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always",
         "[client:x] api_key_hash: is not a hash",
         "[client:x] scopes: \"admin\" is none of",
         "CACHEFRONT__SERVICE__ADMIN_PORT: \"many\" is not a whole number",
-        "CACHEFRONT__NONSENSE: is none of ours",
+        "CACHEFRONT__NONSENSE: names no option",
     ] {
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
     }
@@ -166,12 +167,12 @@ scopes=read,admin
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradictory_settings_are_refused() {
     for (text, expected) in [
         ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host: is not allowed beside [shard:NAME]"),
         (
             "[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n",
-            "[redis] replicas: b:1 stands in shard \"a\" and in shard \"b\"",
+            "[redis] replicas: b:1 is in shard \"a\" and in shard \"b\"",
         ),
         ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
         ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master: is missing"),
@@ -186,10 +187,13 @@ fn what_contradicts_itself_is_refused() {
         ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
         ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
         ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request or always"),
-        ("[client:x]\nscopes=\n", "[client:x] scopes: is empty: list those of read, write, delete"),
-        ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list those of read, write, delete"),
+        (
+            "[client:x]\nscopes=\n",
+            "[client:x] scopes: is empty: list the operations that the client may use, of read, write, delete",
+        ),
+        ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list the operations"),
         ("[client:x]\nnamespace=\n", "[client:x] namespace: is empty: give the client one of its own"),
-        ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that there is"),
+        ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that exists"),
         (
             "[service]\nREQUEST_DEADLINE_MS=250\n",
             "[service] REQUEST_DEADLINE_MS: 250 is not more than attempt_timeout_ms",
@@ -223,7 +227,7 @@ fn an_api_key_belongs_to_one_client() {
 }
 
 #[test]
-fn the_name_of_the_shared_secret_counts_only_beside_it() {
+fn the_identity_matters_only_with_a_shared_secret() {
     let named = SHARDED.replace("client:billing", "client:cachefront");
     let settings = check(&named, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.auth.clients[0].id, "cachefront");
@@ -247,12 +251,12 @@ SRVC_SHARED_SECRET=dkfj3094jfdlkj2340fj
 ";
 
 #[test]
-fn sentinels_know_the_nodes_of_their_shards() {
+fn a_sentinel_topology_needs_no_nodes() {
     let text = format!(
         "{REDIS}sentinels=10.0.0.1:26379, 10.0.0.2:26379\nsentinel_password=s\n[shard:a]\nsentinel_master=mymaster\nweight=2\n"
     );
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(settings.to_string().contains("what the sentinels call mymaster"), "{settings}");
+    assert!(settings.to_string().contains("the sentinels' master mymaster"), "{settings}");
     let Topology::Sentinel(sentinels) = settings.topology else { panic!("{:?}", settings.topology) };
     assert_eq!(sentinels.addresses.len(), 2);
     let shard = SentinelShardConfig { name: "a".to_owned(), weight: 2, master_name: "mymaster".to_owned() };
@@ -260,7 +264,7 @@ fn sentinels_know_the_nodes_of_their_shards() {
 }
 
 #[test]
-fn topologies_do_not_mix() {
+fn topologies_cannot_be_mixed() {
     let found = |text: &str| problems(&format!("{REDIS}{text}"), &[]);
     let expect = |text: &str, place: &str| {
         let found = found(text);
@@ -271,9 +275,9 @@ fn topologies_do_not_mix() {
     expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\nmaster=h:2\n", "[shard:a] master:");
     expect("sentinels=h:1\n[shard:a]\nweight=1\n", "[shard:a] sentinel_master:");
     expect("sentinels=h:1\ncluster=h:2\n[shard:a]\nsentinel_master=m\n", "[redis] cluster:");
-    expect("sentinels=,\n[shard:a]\nsentinel_master=m\n", "[redis] sentinels: names nobody");
-    expect("cluster= , \n", "[redis] cluster: names nobody");
-    expect("cluster=h:1, h:1\n", "[redis] cluster: h:1 stands there twice");
+    expect("sentinels=,\n[shard:a]\nsentinel_master=m\n", "[redis] sentinels: names no address");
+    expect("cluster= , \n", "[redis] cluster: names no address");
+    expect("cluster=h:1, h:1\n", "[redis] cluster: h:1 is listed twice");
     expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\n[shard:b]\nsentinel_master=m\n", "[redis] sentinels: \"m\"");
     expect("sentinels=h:1\nsentinel_username=u\n[shard:a]\nsentinel_master=m\n", "[redis] sentinel_password:");
     expect("cluster=h:1\ndb=1\n", "[redis] db:");
@@ -292,43 +296,43 @@ fn an_ipv6_host_needs_no_brackets() {
 }
 
 #[test]
-fn lists_may_go_on_in_further_lines() {
+fn a_list_may_continue_in_further_lines() {
     let text = SHARDED.replace("scopes=read, write", "scopes=\n  read\n  ; not yet: delete\n  write");
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(settings.auth.clients[0].scopes.to_string(), "read write");
 }
 
 #[test]
-fn certificate_and_key_that_cannot_be_read_come_on_top() {
+fn an_unreadable_certificate_or_key_is_reported_with_the_other_problems() {
     let text = PYTHON.replace("PORT=9090", "PORT=many\nTLS_CERT=/nonexistent/cert.pem\nTLS_KEY=/nonexistent/key.pem");
     let problems = check(&text, &[]).expect_err("a port is a number").with_unreadable_files();
-    let places: Vec<&str> = problems.problems.iter().map(|problem| problem.place.as_str()).collect();
-    assert_eq!(places, ["[service] PORT", "[service] TLS_CERT", "[service] TLS_KEY"]);
+    let locations: Vec<&str> = problems.problems.iter().map(|problem| problem.location.as_str()).collect();
+    assert_eq!(locations, ["[service] PORT", "[service] TLS_CERT", "[service] TLS_KEY"]);
     assert!(problems.to_string().contains("TLS_KEY: /nonexistent/key.pem: cannot be read"), "{problems}");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_no_text_is_refused() {
+fn a_variable_that_is_not_text_is_refused() {
     use std::os::unix::ffi::OsStringExt;
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(file.path(), SHARDED).expect("the file is written");
-    let no_text = || OsString::from_vec(b"caf\xe9".to_vec());
-    let environment = [("CACHEFRONT__REDIS__PASSWORD".into(), no_text()), ("HOME".into(), no_text())];
+    let not_text = || OsString::from_vec(b"caf\xe9".to_vec());
+    let environment = [("CACHEFRONT__REDIS__PASSWORD".into(), not_text()), ("HOME".into(), not_text())];
     let problems = load_from(file.path(), environment).expect_err("a password was lost");
     assert_eq!(problems.problems.len(), 1, "{problems}");
     assert!(problems.to_string().ends_with("CACHEFRONT__REDIS__PASSWORD: is not UTF-8 text"), "{problems}");
 }
 
 #[test]
-fn a_file_that_is_not_there_is_the_only_problem() {
+fn a_missing_file_is_the_only_problem() {
     let problems = load_with(Path::new("/nonexistent/setup.config"), []).expect_err("there is no such file");
     assert_eq!(problems.problems.len(), 1);
     assert!(problems.to_string().starts_with("/nonexistent/setup.config: file: cannot be read"), "{problems}");
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn no_secret_is_shown() {
     let text = PYTHON.replace("password=", "password=hunter2hunter2").replace("text_encryption.key", KEY);
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     for shown in [settings.to_string(), format!("{settings:?}")] {

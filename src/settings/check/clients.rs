@@ -1,24 +1,21 @@
-//! Who may log in, and with what.
+//! Clients: their API keys, scopes, namespaces and limits.
 
-use super::{SECS_MAX, check_name, titles};
+use super::{SECS_MAX, check_name};
 use crate::{
     settings::{
         AuthConfig, ClientConfig,
-        layers::RawConfig,
         options::Section,
-        read::SectionReader,
         secrets::{self, JWT_SECRET_BYTES_MIN, SHARED_SECRET_CHARS_MIN},
+        section_reader::{SectionReader, SettingsReader},
     },
     types::{Namespace, Scopes},
 };
 use secrecy::SecretString;
 use std::num::NonZeroU32;
 
-pub fn clients<'a>(found: &'a RawConfig, reader: &impl Fn(Section, &'a str) -> SectionReader<'a>) -> Vec<ClientConfig> {
-    titles(found, Section::Client)
-        .into_iter()
-        .map(|(title, name)| client(&reader(Section::Client, title), name))
-        .collect()
+/// Reads all `[client:NAME]` sections.
+pub fn clients(settings: &SettingsReader<'_>) -> Vec<ClientConfig> {
+    settings.named_sections(Section::Client).into_iter().map(|(name, section)| client(&section, name)).collect()
 }
 
 fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
@@ -36,13 +33,13 @@ fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
     if section.text("api_key_hash").is_none() {
         section.error("api_key_hash", "is missing: `cachefront hash-key` makes a key and its hash");
     }
-    section.refuse_empty("scopes", "list those of read, write, delete that the client may");
+    section.refuse_empty("scopes", "list the operations that the client may use, of read, write, delete");
     let scopes = Scopes::parse(&section.text("scopes").unwrap_or_default().replace('\n', " ")).unwrap_or_else(|word| {
         section.error("scopes", format!("\"{word}\" is none of: read, write, delete"));
         Scopes::ALL
     });
     if scopes.is_empty() {
-        section.error("scopes", "grants nothing: list those of read, write, delete that the client may");
+        section.error("scopes", "grants nothing: list the operations that the client may use, of read, write, delete");
     }
     section.refuse_empty("namespace", "give the client one of its own");
     let namespace = section.text("namespace").and_then(|text| {
@@ -60,7 +57,8 @@ fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
     ClientConfig { id: name.to_owned(), any_client_id: false, api_key_hashes, scopes, namespace, commands_per_second }
 }
 
-pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, notices: &mut Vec<String>) -> AuthConfig {
+/// Reads the secret that signs tokens, and adds the client of the shared secret to the other clients.
+pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, warnings: &mut Vec<String>) -> AuthConfig {
     let jwt_secret = service.text("JWT_SECRET_KEY").unwrap_or_default();
     if jwt_secret.is_empty() {
         service.error("JWT_SECRET_KEY", "is missing: make one with `openssl rand -base64 48`");
@@ -76,7 +74,7 @@ pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, notices
         );
     }
     let identity = service.text("IDENTITY").unwrap_or_default();
-    let shared = shared_secret(service, identity, notices);
+    let shared = shared_secret(service, identity, warnings);
     if shared.is_some() && clients.iter().any(|client| client.id == identity) {
         service.error(
             "IDENTITY",
@@ -94,8 +92,8 @@ pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, notices
     }
 }
 
-/// The client that the shared secret stands for.
-fn shared_secret(service: &SectionReader<'_>, identity: &str, notices: &mut Vec<String>) -> Option<ClientConfig> {
+/// Returns the client that logs in with the shared secret.
+fn shared_secret(service: &SectionReader<'_>, identity: &str, warnings: &mut Vec<String>) -> Option<ClientConfig> {
     let Some(secret) = service.text("SRVC_SHARED_SECRET") else {
         if service.is_set("SRVC_SHARED_SECRET") {
             service.error(
@@ -108,7 +106,7 @@ fn shared_secret(service: &SectionReader<'_>, identity: &str, notices: &mut Vec<
     if secrets::is_placeholder(secret) {
         service.error("SRVC_SHARED_SECRET", "is a placeholder: make one with `openssl rand -base64 24`");
     } else if secret.chars().count() < SHARED_SECRET_CHARS_MIN {
-        notices.push(format!("SRVC_SHARED_SECRET has fewer than {SHARED_SECRET_CHARS_MIN} characters and could be guessed: make a longer one with `openssl rand -base64 24`"));
+        warnings.push(format!("SRVC_SHARED_SECRET has fewer than {SHARED_SECRET_CHARS_MIN} characters and could be guessed: make a longer one with `openssl rand -base64 24`"));
     }
     Some(ClientConfig {
         id: identity.to_owned(),

@@ -1,8 +1,10 @@
-//! Keys that seal values.
+//! The keys that seal values.
 
-use crate::settings::{SealingConfig, read::SectionReader, secrets};
+use crate::settings::{SealingConfig, secrets, section_reader::SectionReader};
 use secrecy::{ExposeSecret, SecretBox};
+use std::io;
 
+/// Reads the keys and the rule for using them.
 pub fn sealing(service: &SectionReader<'_>) -> SealingConfig {
     service.refuse_empty("ENCRYPT_VALUES", "write on_request or always");
     let always = service.choice("ENCRYPT_VALUES", &[("on_request", false), ("always", true)]);
@@ -23,29 +25,34 @@ pub fn sealing(service: &SectionReader<'_>) -> SealingConfig {
     SealingConfig { keys, always }
 }
 
-/// The key itself, or what the file of that name holds. A text that is neither is shown to nobody: it may be a key.
+/// Reads one entry of `ENCRYPTION_KEY`, and records a problem if it is unusable.
 fn sealing_key(service: &SectionReader<'_>, number: usize, text: &str) -> Option<SecretBox<[u8; 32]>> {
-    let refuse = |what: &str| {
-        service.error(
-            "ENCRYPTION_KEY",
-            format!("entry {number} {what}; a key is 32 bytes in base64 or hex, such as `openssl rand -hex 32` makes"),
-        );
-        None
+    let problem = match read_key(service, text) {
+        Ok(key) => return Some(key),
+        Err(problem) => problem,
     };
-    let given = secrets::parse_sealing_key(text).map(|key| Ok(Some(key)));
-    let from_file = || {
-        let path = service.locate("ENCRYPTION_KEY", text);
-        std::fs::read_to_string(path).map(|content| secrets::parse_sealing_key(&content))
+    service.error(
+        "ENCRYPTION_KEY",
+        format!("entry {number} {problem}; a key is 32 bytes in base64 or hex, such as `openssl rand -hex 32` makes"),
+    );
+    None
+}
+
+/// Returns the key that `text` is, or the one in the file that it names. The error never shows the text, which may be
+/// a mistyped key.
+fn read_key(service: &SectionReader<'_>, text: &str) -> Result<SecretBox<[u8; 32]>, &'static str> {
+    let key = match secrets::parse_sealing_key(text) {
+        Some(key) => key,
+        None => match std::fs::read_to_string(service.resolve("ENCRYPTION_KEY", text)) {
+            Ok(content) => secrets::parse_sealing_key(&content).ok_or("names a file that holds no key")?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err("is neither a key nor the name of an existing file");
+            }
+            Err(_) => return Err("names a file that cannot be read"),
+        },
     };
-    match given.unwrap_or_else(from_file) {
-        Ok(Some(key)) if secrets::is_placeholder_key(key.expose_secret()) => {
-            refuse("is a placeholder, one byte 32 times")
-        }
-        Ok(Some(key)) => Some(key),
-        Ok(None) => refuse("names a file that holds no key"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            refuse("is neither a key nor the name of a file that is there")
-        }
-        Err(_) => refuse("names a file that cannot be read"),
+    if secrets::is_placeholder_key(key.expose_secret()) {
+        return Err("is a placeholder, one byte 32 times");
     }
+    Ok(key)
 }

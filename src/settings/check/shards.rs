@@ -1,19 +1,19 @@
-//! Shards: which nodes there are, and each in one place.
+//! A static topology: shards with their nodes. Each node belongs to one shard.
 
-use super::{check_name, titles};
+use super::check_name;
 use crate::{
-    settings::{ShardConfig, layers::RawConfig, options::Section, read::SectionReader},
+    settings::{
+        ShardConfig,
+        options::Section,
+        section_reader::{SectionReader, SettingsReader},
+    },
     types::Address,
 };
 use std::{collections::HashMap, net::Ipv6Addr};
 
-/// The shards as they are listed.
-pub fn shards<'a>(
-    found: &'a RawConfig,
-    redis: &SectionReader<'_>,
-    reader: &impl Fn(Section, &'a str) -> SectionReader<'a>,
-) -> Vec<ShardConfig> {
-    let named = titles(found, Section::Shard);
+/// Reads the `[shard:NAME]` sections, or the only shard that `[redis]` describes.
+pub fn shards(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Vec<ShardConfig> {
+    let named = settings.named_sections(Section::Shard);
     let shards: Vec<ShardConfig> = if named.is_empty() {
         vec![ShardConfig {
             name: "main".to_owned(),
@@ -23,26 +23,26 @@ pub fn shards<'a>(
         }]
     } else {
         refuse_one_shard(redis, "[shard:NAME] sections: give each shard its own master and replicas");
-        named.into_iter().map(|(title, name)| shard(&reader(Section::Shard, title), name)).collect()
+        named.into_iter().map(|(name, section)| shard(&section, name)).collect()
     };
-    refuse_doubles(&shards, redis);
+    refuse_repeated_nodes(&shards, redis);
     shards
 }
 
-/// Refuses the options that list the nodes of one shard, beside what lists them otherwise.
+/// Records a problem for each option that describes a single shard beside another description of the nodes.
 pub fn refuse_one_shard(redis: &SectionReader<'_>, beside: &str) {
     for option in ["host", "port", "replicas"].into_iter().filter(|option| redis.is_set(option)) {
         redis.error(option, format!("is not allowed beside {beside}"));
     }
 }
 
-/// The master of the only shard: `host` and `port`, an IPv6 address also without brackets.
+/// Reads the master of the only shard from `host` and `port`. An IPv6 address needs no brackets.
 fn only_master(redis: &SectionReader<'_>) -> Address {
     let (host, port) = (redis.text("host").unwrap_or_default(), redis.port("port", 1));
     let text = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    text.parse().unwrap_or_else(|_: String| {
+    text.parse().unwrap_or_else(|_| {
         redis.error("host", format!("\"{host}\" is not a host: write its name or IP address, and its port as port"));
-        nowhere()
+        placeholder()
     })
 }
 
@@ -52,7 +52,7 @@ fn shard(section: &SectionReader<'_>, name: &str) -> ShardConfig {
         parse_address(section, "master", text)
     } else {
         section.error("master", "is missing: write host:port");
-        nowhere()
+        placeholder()
     };
     if section.is_set("sentinel_master") {
         section.error("sentinel_master", "has no effect without sentinels under [redis]");
@@ -60,35 +60,38 @@ fn shard(section: &SectionReader<'_>, name: &str) -> ShardConfig {
     ShardConfig { name: name.to_owned(), weight: weight(section), master, replicas: section.addresses("replicas") }
 }
 
+/// Reads the weight of a shard.
 pub fn weight(section: &SectionReader<'_>) -> u32 {
     u32::try_from(section.number("weight", 1..=100)).unwrap_or(1)
 }
 
-/// A node belongs to one shard and has one part in it.
-fn refuse_doubles(shards: &[ShardConfig], redis: &SectionReader<'_>) {
+/// Records a problem for each node that occurs twice.
+fn refuse_repeated_nodes(shards: &[ShardConfig], redis: &SectionReader<'_>) {
     let mut seen: HashMap<&Address, &str> = HashMap::new();
     for shard in shards {
-        for address in std::iter::once(&shard.master).chain(&shard.replicas).filter(|address| **address != nowhere()) {
+        for address in
+            std::iter::once(&shard.master).chain(&shard.replicas).filter(|address| **address != placeholder())
+        {
             if let Some(other) = seen.insert(address, &shard.name) {
                 let places = if other == shard.name {
                     format!("twice in shard \"{other}\"")
                 } else {
                     format!("in shard \"{other}\" and in shard \"{}\"", shard.name)
                 };
-                redis.error("replicas", format!("{address} stands {places}"));
+                redis.error("replicas", format!("{address} is {places}"));
             }
         }
     }
 }
 
 fn parse_address(section: &SectionReader<'_>, option: &str, text: &str) -> Address {
-    text.parse().unwrap_or_else(|error: String| {
+    text.parse().unwrap_or_else(|error| {
         section.error(option, error);
-        nowhere()
+        placeholder()
     })
 }
 
-/// Stands in for an address that was refused; no settings leave here with it.
-fn nowhere() -> Address {
+/// Returns the replacement of an invalid address. Settings with one are refused.
+fn placeholder() -> Address {
     Address { host: String::new(), port: 0 }
 }

@@ -1,18 +1,22 @@
-//! `[telemetry]`: who gets traces, and of how many requests.
+//! `[telemetry]`: the collector of traces and the share of traced requests.
 
 use crate::{
-    settings::{CollectorConfig, TelemetryConfig, read::SectionReader},
+    settings::{CollectorConfig, TelemetryConfig, section_reader::SectionReader},
     types::Address,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
+/// Reads the section.
 pub fn telemetry(reader: &SectionReader<'_>) -> TelemetryConfig {
     reader.refuse_empty("otlp_endpoint", "write http://host:port or https://host:port");
     let endpoint = reader.text("otlp_endpoint");
     let ca_cert = ca_cert(reader, endpoint.is_some_and(|endpoint| endpoint.starts_with("https://")));
     let collector = endpoint.map(|text| CollectorConfig {
-        endpoint: endpoint_of(text).unwrap_or_else(|message| {
-            reader.error("otlp_endpoint", message);
+        endpoint: parse_endpoint(text).unwrap_or_else(|| {
+            reader.error(
+                "otlp_endpoint",
+                format!("\"{text}\" is not an endpoint: write http://host:port or https://host:port"),
+            );
             String::new()
         }),
         ca_cert,
@@ -21,16 +25,11 @@ pub fn telemetry(reader: &SectionReader<'_>) -> TelemetryConfig {
     TelemetryConfig { collector, sample_ratio: sample_ratio(reader) }
 }
 
-/// The endpoint without the slash that it may end with.
-fn endpoint_of(text: &str) -> Result<String, String> {
+/// Parses `http://host:port` or `https://host:port`; returns it without a slash at the end.
+fn parse_endpoint(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
-    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let is_sound = address.is_some_and(|address| !address.contains('@') && address.parse::<Address>().is_ok());
-    if is_sound {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("\"{text}\" is not an endpoint: write http://host:port or https://host:port"))
-    }
+    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    (!address.contains('@') && address.parse::<Address>().is_ok()).then(|| text.to_owned())
 }
 
 fn ca_cert(reader: &SectionReader<'_>, is_https: bool) -> Option<Vec<u8>> {
@@ -64,12 +63,12 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_a_scheme_and_an_address() {
-        assert_eq!(endpoint_of("http://127.0.0.1:4317/").as_deref(), Ok("http://127.0.0.1:4317"));
-        assert_eq!(endpoint_of("https://[::1]:4317").as_deref(), Ok("https://[::1]:4317"));
+        assert_eq!(parse_endpoint("http://127.0.0.1:4317/").as_deref(), Some("http://127.0.0.1:4317"));
+        assert_eq!(parse_endpoint("https://[::1]:4317").as_deref(), Some("https://[::1]:4317"));
         for text in
             ["", "collector:4317", "http://collector", "grpc://collector:1", "http://me:pw@host:1", "http://a:1/v1"]
         {
-            assert!(endpoint_of(text).is_err(), "{text}");
+            assert!(parse_endpoint(text).is_none(), "{text}");
         }
     }
 }

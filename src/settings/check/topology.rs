@@ -1,30 +1,29 @@
-//! How shards are known: listed, by sentinels, or as a Redis Cluster.
+//! The topology: a static list of shards, sentinels, or a Redis Cluster.
 
-use super::{check_name, shards, titles, tls};
+use super::{check_name, redis::tls, shards};
 use crate::settings::{
-    SentinelShardConfig, SentinelsConfig, Topology, layers::RawConfig, options::Section, read::SectionReader,
+    SentinelShardConfig, SentinelsConfig, Topology,
+    options::Section,
+    section_reader::{SectionReader, SettingsReader},
 };
 use secrecy::SecretString;
 
-pub fn topology<'a>(
-    found: &'a RawConfig,
-    redis: &SectionReader<'_>,
-    reader: &impl Fn(Section, &'a str) -> SectionReader<'a>,
-) -> Topology {
+/// Reads the topology that the settings choose; several at once are a problem.
+pub fn topology(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Topology {
     let (sentinels, cluster) = (redis.addresses("sentinels"), redis.addresses("cluster"));
     for (option, addresses) in [("sentinels", &sentinels), ("cluster", &cluster)] {
         if redis.is_set(option) && redis.list(option).is_empty() {
-            redis.error(option, "names nobody: write host:port, or remove the option");
+            redis.error(option, "names no address: write host:port, or remove the option");
         }
-        if let Some(twice) = doubled(addresses) {
-            redis.error(option, format!("{twice} stands there twice"));
+        if let Some(repeated) = repeated(addresses) {
+            redis.error(option, format!("{repeated} is listed twice"));
         }
     }
     if !redis.is_set("sentinels") {
         refuse_without_sentinels(redis);
     }
     match (redis.is_set("sentinels"), redis.is_set("cluster")) {
-        (false, false) => Topology::Static(shards::shards(found, redis, reader)),
+        (false, false) => Topology::Static(shards::shards(settings, redis)),
         (true, false) => {
             shards::refuse_one_shard(redis, "sentinels, which know the nodes");
             if redis.text("sentinel_username").is_some() && redis.text("sentinel_password").is_none() {
@@ -35,13 +34,14 @@ pub fn topology<'a>(
                 username: redis.text("sentinel_username").map(str::to_owned),
                 password: redis.text("sentinel_password").map(SecretString::from),
                 tls: redis.flag("sentinel_tls").then(|| tls(redis)),
-                shards: watched_shards(found, redis, reader),
+                shards: sentinel_shards(settings, redis),
             })
         }
         (false, true) => {
             shards::refuse_one_shard(redis, "cluster, which knows the nodes");
-            for (title, _) in titles(found, Section::Shard) {
-                redis.error("cluster", format!("its slots take the place of shards: remove [{title}]"));
+            for (_, section) in settings.named_sections(Section::Shard) {
+                let message = format!("its slots take the place of shards: remove [{}]", section.title());
+                redis.error("cluster", message);
             }
             if redis.number("db", 0..=65_535) != 0 {
                 redis.error("db", "a Redis Cluster has only database 0");
@@ -63,37 +63,33 @@ fn refuse_without_sentinels(redis: &SectionReader<'_>) {
     }
 }
 
-fn watched_shards<'a>(
-    found: &'a RawConfig,
-    redis: &SectionReader<'_>,
-    reader: &impl Fn(Section, &'a str) -> SectionReader<'a>,
-) -> Vec<SentinelShardConfig> {
-    let named = titles(found, Section::Shard);
+fn sentinel_shards(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Vec<SentinelShardConfig> {
+    let named = settings.named_sections(Section::Shard);
     if named.is_empty() {
         redis.error("sentinels", "need at least one [shard:NAME] section with its sentinel_master");
     }
-    let shard = |(title, name): (&'a str, &str)| watched_shard(&reader(Section::Shard, title), name);
-    let shards: Vec<SentinelShardConfig> = named.into_iter().map(shard).collect();
+    let shards: Vec<SentinelShardConfig> =
+        named.into_iter().map(|(name, section)| sentinel_shard(&section, name)).collect();
     let names: Vec<&String> = shards.iter().map(|shard| &shard.master_name).filter(|name| !name.is_empty()).collect();
-    if let Some(twice) = doubled(&names) {
-        redis.error("sentinels", format!("\"{twice}\" is the sentinel_master of two shards"));
+    if let Some(repeated) = repeated(&names) {
+        redis.error("sentinels", format!("\"{repeated}\" is the sentinel_master of two shards"));
     }
     shards
 }
 
-/// The first thing that stands in a list twice.
-fn doubled<T: PartialEq>(list: &[T]) -> Option<&T> {
+/// Returns the first item that occurs in a list for the second time.
+fn repeated<T: PartialEq>(list: &[T]) -> Option<&T> {
     list.iter().enumerate().find(|(position, item)| list[..*position].contains(item)).map(|(_, item)| item)
 }
 
-fn watched_shard(section: &SectionReader<'_>, name: &str) -> SentinelShardConfig {
+fn sentinel_shard(section: &SectionReader<'_>, name: &str) -> SentinelShardConfig {
     check_name(section, name, "sentinel_master");
     for option in ["master", "replicas"].into_iter().filter(|option| section.is_set(option)) {
         section.error(option, "is not allowed beside sentinels, which know the nodes");
     }
     let master_name = section.text("sentinel_master").unwrap_or_default();
     if master_name.is_empty() {
-        section.error("sentinel_master", "is missing: write what the sentinels call this shard's master");
+        section.error("sentinel_master", "is missing: write the name that the sentinels have for this shard's master");
     }
     SentinelShardConfig { name: name.to_owned(), weight: shards::weight(section), master_name: master_name.to_owned() }
 }

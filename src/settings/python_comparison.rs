@@ -1,6 +1,6 @@
-//! The reading of `setup.config` beside Python's own: what both make of the same texts is compared.
+//! A comparison of our parser of `setup.config` with Python's own on the same texts.
 
-use super::file;
+use super::ini::{self, IniDocument};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -8,10 +8,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Options by section, with the defaults in each; `None` where the text is refused.
+/// The options of each section, including defaults; `None` where the text is refused.
 type Outcome = Option<BTreeMap<String, BTreeMap<String, String>>>;
 
-/// Texts in, outcomes out, all in one process. A text is read as Python reads a file, with universal newlines.
+/// A Python program that reads texts and prints an outcome for each. It reads a text as Python reads a file, with
+/// universal newlines.
 const PROGRAM: &str = "
 import configparser, io, json, sys
 
@@ -94,7 +95,7 @@ const TEXTS: &[&str] = &[
     "[shard:a]\nreplicas=a:1,\n  b:2,\n\n  c:3\nmaster : d:4\n",
 ];
 
-/// Lines that meet each other in many orders.
+/// Lines that the generated texts combine in many orders.
 const LINES: &[&str] = &[
     "",
     "",
@@ -120,7 +121,7 @@ const LINES: &[&str] = &[
     "p q = r\r",
 ];
 
-/// Texts of up to twelve of the lines; the same ones each time.
+/// Generates texts of up to twelve of the lines; the texts are the same each time.
 fn generated(count: usize) -> Vec<String> {
     let mut state: u64 = 7;
     let mut below = |limit: usize| {
@@ -138,24 +139,24 @@ fn generated(count: usize) -> Vec<String> {
     (0..count).map(|_| text()).collect()
 }
 
-fn ours(text: &str) -> Outcome {
+fn our_outcome(text: &str) -> Outcome {
     let mut problems = Vec::new();
-    let document = file::parse(text, &mut problems);
+    let document = IniDocument::parse(text, &mut problems);
     let options = |title: &str| {
-        let own = document.entries.iter().filter(|entry| entry.section == title);
-        own.map(|entry| (entry.option.to_lowercase(), entry.value.clone())).collect::<BTreeMap<_, _>>()
+        let own = document.options.iter().filter(|option| option.section == title);
+        own.map(|option| (option.option.to_lowercase(), option.value.clone())).collect::<BTreeMap<_, _>>()
     };
-    let defaults = options(file::DEFAULTS);
+    let defaults = options(ini::DEFAULTS);
     let mut sections: BTreeMap<_, _> = document
         .titles
         .iter()
         .map(|title| (title.clone(), defaults.clone().into_iter().chain(options(title)).collect()))
         .collect();
-    sections.insert(file::DEFAULTS.to_owned(), defaults);
+    sections.insert(ini::DEFAULTS.to_owned(), defaults);
     problems.is_empty().then_some(sections)
 }
 
-fn pythons(texts: &[String]) -> Vec<Outcome> {
+fn python_outcomes(texts: &[String]) -> Vec<Outcome> {
     let mut command = Command::new("python3");
     let mut python = command
         .args(["-I", "-c", PROGRAM])
@@ -165,20 +166,20 @@ fn pythons(texts: &[String]) -> Vec<Outcome> {
         .expect("python3 is installed");
     let input = serde_json::to_vec(texts).expect("texts are JSON");
     python.stdin.take().expect("a pipe").write_all(&input).expect("the texts are taken");
-    let output = python.wait_with_output().expect("it ends");
+    let output = python.wait_with_output().expect("python3 ends");
     assert!(output.status.success(), "python3 failed");
     serde_json::from_slice(&output.stdout).expect("outcomes")
 }
 
 #[test]
-fn a_file_reads_as_in_python() {
+fn a_file_is_read_as_python_reads_it() {
     let mut texts: Vec<String> = TEXTS.iter().map(|text| (*text).to_owned()).collect();
     texts.extend(generated(1000));
-    let outcomes = pythons(&texts);
+    let outcomes = python_outcomes(&texts);
     assert_eq!(outcomes.len(), texts.len());
     for (text, expected) in texts.iter().zip(&outcomes) {
-        assert_eq!(&ours(text), expected, "of {text:?}");
+        assert_eq!(&our_outcome(text), expected, "{text:?}");
     }
     let read = outcomes.iter().flatten().count();
-    assert!(read > 200 && outcomes.len() - read > 200, "{read} of {} texts are sound", outcomes.len());
+    assert!(read > 200 && outcomes.len() - read > 200, "{read} of {} texts are valid", outcomes.len());
 }

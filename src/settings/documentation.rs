@@ -1,4 +1,4 @@
-//! docs/configuration.md, written from the list of options.
+//! The generator of docs/configuration.md: it writes the page from the list of options.
 
 use super::options::{OPTIONS, OptionSpec, Section};
 use std::fmt::Write;
@@ -33,7 +33,7 @@ keys that move to another shard. With another `db` than 0 it needs `+select` as 
 environment sets, the file cannot change while the service runs.
 ";
 
-/// The whole page.
+/// Returns the whole page.
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
     for section in Section::ALL {
@@ -56,7 +56,7 @@ fn row(option: &OptionSpec) -> String {
 mod tests {
     use super::*;
 
-    /// With `CACHEFRONT_WRITE_DOCS` set, as `make docs` does, the page is written instead.
+    /// With `CACHEFRONT_WRITE_DOCS` set, as `make docs` sets it, the test writes the page.
     #[test]
     fn the_documentation_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");

@@ -1,0 +1,74 @@
+//! The settings of the service itself: `[service]` without clients and sealing.
+
+use super::{BYTES_MAX, SECS_MAX};
+use crate::settings::{KeyPatterns, LogFormat, ServiceConfig, log_filter, section_reader::SectionReader};
+use std::thread;
+
+/// Most workers.
+pub const WORKERS_MAX: i64 = 64;
+
+/// Returns the number of workers; by default, one for each processor that the process may use.
+pub fn workers(service: &SectionReader<'_>) -> usize {
+    match service.size("WORKERS", 0..=WORKERS_MAX) {
+        0 => thread::available_parallelism().map_or(1, usize::from).min(64),
+        count => count,
+    }
+}
+
+/// Reads the section.
+pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
+    let config = ServiceConfig {
+        host: service.ip("HOST"),
+        port: service.port("PORT", 0),
+        admin_host: service.ip("ADMIN_HOST"),
+        admin_port: service.port("ADMIN_PORT", 0),
+        tls_cert: service.path("TLS_CERT").unwrap_or_default(),
+        tls_key: service.path("TLS_KEY").unwrap_or_default(),
+        deadline: service.duration("REQUEST_DEADLINE_MS", 1..=60_000),
+        body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
+        value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
+        bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
+        requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
+        workers: workers(service),
+        connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
+        idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
+        drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),
+        drain: service.duration("DRAIN_SECS", 0..=3600),
+        reload_every: service.duration("RELOAD_EVERY_SECS", 0..=SECS_MAX),
+        log_format: service.choice("LOG_FORMAT", &[("human", LogFormat::Human), ("json", LogFormat::Json)]),
+        log_level: log_filter::parse(service.text("LOG_LEVEL").unwrap_or_default()).unwrap_or_else(|error| {
+            service.error("LOG_LEVEL", error);
+            String::new()
+        }),
+        key_patterns: service.choice(
+            "CONSOLE_KEY_PATTERNS",
+            &[("hashed", KeyPatterns::Hashed), ("shown", KeyPatterns::Shown), ("off", KeyPatterns::Off)],
+        ),
+    };
+    if config.bodies_bytes_max < config.body_bytes_max {
+        service.error("BODIES_BYTES_MAX", "is less than BODY_BYTES_MAX, so the largest body would never fit");
+    }
+    if config.port != 0 && config.port == config.admin_port {
+        service.error("ADMIN_PORT", format!("{} is the port of the service itself; choose another", config.port));
+    }
+    config
+}
+
+/// Records a problem if the deadline is not longer than one attempt: a node that hangs takes a whole attempt, and only
+/// the remaining time can be used for the next node.
+pub fn refuse_short_deadline(service: &SectionReader<'_>, redis: &SectionReader<'_>) {
+    if let (Some(deadline), Some(attempt)) =
+        (milliseconds(service, "REQUEST_DEADLINE_MS"), milliseconds(redis, "attempt_timeout_ms"))
+        && deadline <= attempt
+    {
+        service.error(
+            "REQUEST_DEADLINE_MS",
+            format!("{deadline} is not more than attempt_timeout_ms ({attempt}): when a node hangs, no time would be left to ask another"),
+        );
+    }
+}
+
+/// Returns the number of an option; an invalid number is reported where the option is read.
+fn milliseconds(section: &SectionReader<'_>, option: &str) -> Option<u32> {
+    section.text(option)?.parse::<u32>().ok().filter(|ms| *ms > 0)
+}

@@ -1,0 +1,52 @@
+//! Problems of single values; they become [`SettingsProblem`](super::SettingsProblem)s with their location.
+
+use std::io;
+use thiserror::Error;
+
+/// The reason why an environment variable sets no option.
+#[derive(Debug, Error)]
+pub enum VariableError {
+    /// The value is not text.
+    #[error("is not UTF-8 text")]
+    NotUtf8,
+    /// The name has too few or too many parts.
+    #[error("names no option: write CACHEFRONT__SECTION__OPTION")]
+    UnknownName,
+    /// The file of a secret cannot be read.
+    #[error("cannot read \"{path}\"")]
+    ReadFile {
+        /// The value of the variable.
+        path: String,
+        /// The answer of the operating system.
+        source: io::Error,
+    },
+}
+
+/// The reason why a text is not a log filter.
+#[derive(Debug, Error)]
+pub enum LogFilterError {
+    /// The text is empty.
+    #[error("names no level: {}", log_filter_hint())]
+    Empty,
+    /// A part of the text has no level, or one that does not exist.
+    #[error("\"{part}\" names no level that exists: {}", log_filter_hint())]
+    UnknownLevel {
+        /// The part.
+        part: String,
+    },
+    /// The text as a whole cannot be parsed.
+    #[error("\"{filter}\" is not a log filter ({source}): {}", log_filter_hint())]
+    Syntax {
+        /// The text.
+        filter: String,
+        /// The complaint of the parser.
+        source: tracing_subscriber::filter::ParseError,
+    },
+}
+
+/// The levels of log messages.
+pub const LOG_LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+fn log_filter_hint() -> String {
+    format!("write one of {}, or parts such as info,cachefront::store=debug", LOG_LEVELS.join(", "))
+}

@@ -1,0 +1,99 @@
+//! The checked settings of Redis: connections and topology.
+
+use crate::types::Address;
+use secrecy::{SecretBox, SecretString};
+use std::time::Duration;
+
+/// The connections to the nodes.
+#[derive(Debug)]
+pub struct RedisConfig {
+    /// ACL user; `None` for Redis's default user.
+    pub username: Option<String>,
+    /// Password of every node.
+    pub password: Option<SecretString>,
+    /// Number of the database.
+    pub db: i64,
+    /// Certificates for TLS; `None` for plain connections.
+    pub tls: Option<RedisTlsConfig>,
+    /// Multiplexed connections to each node; at most one for each worker.
+    pub connections_per_node: usize,
+    /// Time for opening a connection.
+    pub connect_timeout: Duration,
+    /// Time for one node to answer a READ, after which the next node is asked.
+    pub attempt_timeout: Duration,
+    /// Interval between two probes of a node's role.
+    pub probe_every: Duration,
+    /// Commands that may wait for the answer of one node; further ones are refused.
+    pub in_flight_max: usize,
+    /// Slow reads are sent to a second node as well.
+    pub hedge_reads: bool,
+    /// A replica that was without contact to its master for longer is not read. `None` means that it is always read.
+    pub replica_stale_max: Option<Duration>,
+}
+
+/// Certificates and keys in PEM, with the content of the files that the settings name.
+#[derive(Debug)]
+pub struct RedisTlsConfig {
+    /// Trusted authorities; `None` for the public ones.
+    pub ca_cert: Option<Vec<u8>>,
+    /// Certificate and key that identify us to Redis.
+    pub client: Option<(Vec<u8>, SecretBox<Vec<u8>>)>,
+}
+
+/// The source of shards and nodes.
+#[derive(Debug)]
+pub enum Topology {
+    /// A list of nodes. The nodes themselves tell which of them is the master of a shard.
+    ///
+    /// Invariant: at least one shard; names are unique.
+    Static(Vec<ShardConfig>),
+    /// Sentinels name the nodes and decide about failovers.
+    Sentinel(SentinelsConfig),
+    /// A Redis Cluster, whose slots replace the ring. These nodes are asked for the other ones.
+    ///
+    /// Invariant: at least one node.
+    Cluster(Vec<Address>),
+}
+
+/// A shard of a static topology.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardConfig {
+    /// Name of the shard; it decides which keys the shard holds.
+    pub name: String,
+    /// Share of the keys relative to the other shards.
+    pub weight: u32,
+    /// The node that is expected to be the master.
+    pub master: Address,
+    /// The other nodes.
+    pub replicas: Vec<Address>,
+}
+
+/// The sentinels and their shards.
+#[derive(Debug)]
+pub struct SentinelsConfig {
+    /// Addresses of the sentinels.
+    ///
+    /// Invariant: at least one.
+    pub addresses: Vec<Address>,
+    /// ACL user of the sentinels, which may differ from that of the nodes.
+    pub username: Option<String>,
+    /// Password of the sentinels.
+    pub password: Option<SecretString>,
+    /// Certificates for TLS with the sentinels; `None` for plain connections.
+    pub tls: Option<RedisTlsConfig>,
+    /// The shards.
+    ///
+    /// Invariant: at least one; names are unique.
+    pub shards: Vec<SentinelShardConfig>,
+}
+
+/// A shard whose nodes the sentinels know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentinelShardConfig {
+    /// Name of the shard; it decides which keys the shard holds.
+    pub name: String,
+    /// Share of the keys relative to the other shards.
+    pub weight: u32,
+    /// Name that the sentinels have for the master.
+    pub master_name: String,
+}
