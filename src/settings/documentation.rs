@@ -5,32 +5,36 @@ use std::fmt::Write;
 
 const HEAD: &str = "# Configuration
 
-Made from the list of options in `src/settings/options.rs` by `make docs`; edit that.
+This page is generated from the list of options in `src/settings/options.rs` by `make docs`. Edit the list, not the page.
 
-`cachefront serve --config config/setup.config` reads an INI file as Python's `RawConfigParser` does: option names have
-no case, values are verbatim (no quotes, no escapes, `%`, `;` and `#` stay), comments stand on lines of their own, a
-value goes on in indented lines. An existing `setup.config` of the Python service loads as it is, but for a
-`JWT_SECRET_KEY` under 32 bytes. `config/setup.config.example` shows every option.
+`cachefront serve --config config/setup.config` reads an INI file as Python's `RawConfigParser` does. The case of option
+names does not count. Values are verbatim: there are no quotes and no escapes, and `%`, `;` and `#` are part of a value.
+A comment has a line of its own. A value can continue in indented lines. An existing `setup.config` of the Python service
+loads unchanged, unless its `JWT_SECRET_KEY` has fewer than 32 bytes. `config/setup.config.example` shows every option.
 
 - **Environment.** `CACHEFRONT__SECTION__OPTION` overrides the file: `CACHEFRONT__REDIS__PASSWORD`,
-  `CACHEFRONT__SHARD__A__MASTER` for `[shard:a]`, `CACHEFRONT__CLIENT__BILLING__SCOPES` for `[client:billing]`.
-- **Secrets from files.** `CACHEFRONT__REDIS__PASSWORD_FILE` names a file that holds the password, and so for every
-  option marked *secret*.
-- **Live changes.** What is marked *live* takes effect while the service runs, a moment after its file changed
-  (`RELOAD_EVERY_SECS`) or on SIGHUP; the rest at the next start, of which the log warns. Looked at are the settings
-  file and every file that it or a `…_FILE` names. Settings with a problem change nothing: the log says what is wrong,
-  and the service goes on with those it has.
-- **Paths** count from the working directory; what is not there is looked for beside the settings file.
-- **Checks.** `cachefront check-config` reports all problems at once. Nothing is served with wrong settings: the exit
-  status is then 78. Unknown sections and options are problems, too.
+  `CACHEFRONT__SHARD__A__MASTER` for `[shard:a]`, `CACHEFRONT__CLIENT__BILLING__SCOPES` for `[client:billing]`. A reload
+  does not change these options.
+- **Secrets from files.** `CACHEFRONT__REDIS__PASSWORD_FILE` names a file that holds the password. Every option marked
+  *Secret* has such a variable.
+- **Live changes.** A change of an option marked *Live* takes effect while the service runs: a moment after its file
+  changed (`RELOAD_EVERY_SECS`), or on SIGHUP. The log warns of changes that take effect only at the next start. The
+  settings file is watched, and so is every file that an option or a `…_FILE` variable names. Settings with a problem
+  change nothing: the log names the problem, and the service keeps its settings.
+- **Paths** are relative to the working directory. A file that does not exist there is looked for in the folder of the
+  settings file.
+- **Checks.** `cachefront check-config` reports all problems at once. The service does not start with invalid settings:
+  its exit status is then 78. Unknown sections and options are problems, too.
 
-A Redis user needs these commands on the keys:
+The ACL user of Redis needs these commands on the keys:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval`.
-`INFO` and `PING` tell roles, freshness and whether a node is loading; `WAIT` is for `\"replicas\"`; the last three are for
-keys that move to another shard. With another `db` than 0 it needs `+select` as well, for a Redis Cluster
-`+readonly +asking +cluster|slots +cluster|nodes`. `cachefront keys ttl` needs `+type +strlen +getrange` as well, and
-`cachefront keys sample` also `+randomkey +dbsize`; they can be another user's (`CACHEFRONT__REDIS__USERNAME`). What the
-environment sets, the file cannot change while the service runs.
+
+- `INFO` and `PING` tell the role of a node, its freshness, and whether it is loading its data.
+- `WAIT` confirms a WRITE with `\"replicas\"`.
+- `PTTL`, `EXISTS` and `EVAL` are for keys that move to another shard.
+- A `db` other than 0 needs `+select`. A Redis Cluster needs `+readonly +asking +cluster|slots +cluster|nodes`.
+- `cachefront keys ttl` needs `+type +strlen +getrange` as well, and `cachefront keys sample` also needs
+  `+randomkey +dbsize`. These commands can run as another user (`CACHEFRONT__REDIS__USERNAME`).
 ";
 
 /// Returns the whole page.

@@ -1,11 +1,15 @@
-//! Every option there is: the one list that reading, did-you-mean, `check-config` and the documentation share.
+//! The list of all options, which reading, did-you-mean, `check-config` and the documentation share.
 
 /// The kinds of sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
+    /// `[redis]`
     Redis,
+    /// `[service]`
     Service,
+    /// `[near_cache]`
     NearCache,
+    /// `[telemetry]`
     Telemetry,
     /// `[shard:NAME]`
     Shard,
@@ -14,10 +18,11 @@ pub enum Section {
 }
 
 impl Section {
+    /// All kinds, in the order of the documentation.
     pub const ALL: [Self; 6] =
         [Self::Redis, Self::Service, Self::NearCache, Self::Telemetry, Self::Shard, Self::Client];
 
-    /// The section's title; NAME stands for what the operator chooses.
+    /// Returns the title of the section, in which NAME stands for a name that the operator chooses.
     pub fn title(self) -> &'static str {
         match self {
             Self::Redis => "redis",
@@ -29,279 +34,136 @@ impl Section {
         }
     }
 
-    /// What a title must start with, where the rest is a name.
+    /// Returns the start of the title where a name follows.
     pub fn prefix(self) -> Option<&'static str> {
         self.title().strip_suffix("NAME")
     }
 }
 
-/// One option.
+/// The description of one option.
 #[derive(Debug)]
 pub struct OptionSpec {
+    /// The section of the option.
     pub section: Section,
+    /// The name of the option. Its case does not count in files.
     pub name: &'static str,
-    /// What counts when the option is absent; `None` where nothing does.
+    /// The value of an option that is not set; `None` where there is no value.
     pub default: Option<&'static str>,
-    /// Masked wherever it is shown; can also come from a file (`…_FILE` in the environment).
+    /// The option is masked wherever it is shown, and can come from a file (`…_FILE` in the environment).
     pub secret: bool,
-    /// Accepted so that an existing file loads, but without effect.
+    /// The option is accepted, so that an existing file loads, and has no effect.
     pub ignored: bool,
-    /// A change takes effect while the service runs; else at the next start.
+    /// A change takes effect while the service runs, not only at the next start.
     pub live: bool,
+    /// The meaning of the option for the documentation: whole sentences in Markdown.
     pub help: &'static str,
 }
 
 impl OptionSpec {
-    /// The same option, which takes effect while the service runs.
+    /// Marks an option as one that can change while the service runs.
     const fn live(self) -> Self {
         Self { live: true, ..self }
     }
 }
 
+/// An option with a default.
 const fn option(section: Section, name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { section, name, default: Some(default), secret: false, ignored: false, live: false, help }
 }
 
+/// An option without a default.
 const fn unset(section: Section, name: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { section, name, default: None, secret: false, ignored: false, live: false, help }
 }
 
+/// A secret, which never has a default.
 const fn secret(section: Section, name: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { section, name, default: None, secret: true, ignored: false, live: false, help }
 }
 
+/// An option of the Python service or of an earlier version.
 const fn ignored(section: Section, name: &'static str) -> OptionSpec {
-    let help = "Accepted, so that files of the Python service and of earlier versions load; it has no effect.";
+    let help =
+        "Has no effect. The option is accepted, so that files of the Python service and of earlier versions load.";
     OptionSpec { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
 use Section::{Client, NearCache, Redis, Service, Shard, Telemetry};
 
-/// In the order in which the documentation shows them.
+/// All options, in the order of the documentation.
 pub const OPTIONS: &[OptionSpec] = &[
-    option(
-        Redis,
-        "host",
-        "127.0.0.1",
-        "Master of the only shard: host name or address. Not allowed beside `[shard:NAME]`.",
-    ).live(),
+    option(Redis, "host", "127.0.0.1", "Host name or IP address of the master, where there is only one shard. The option is not allowed together with `[shard:NAME]`.").live(),
     option(Redis, "port", "6379", "Port of that master.").live(),
-    unset(Redis, "replicas", "Its replicas, `host:port` separated by commas. Without any, reads go to the master.").live(),
-    unset(
-        Redis,
-        "sentinels",
-        "Sentinels that know the nodes, `host:port` separated by commas; then each `[shard:NAME]` has a `sentinel_master`.",
-    ),
-    unset(Redis, "sentinel_username", "ACL user to log in as at the sentinels."),
-    secret(Redis, "sentinel_password", "Password for every sentinel; empty for none."),
-    option(Redis, "sentinel_tls", "false", "Speak TLS to the sentinels, with the certificates of `tls`."),
-    unset(
-        Redis,
-        "cluster",
-        "Some nodes of a Redis Cluster, `host:port` separated by commas; its slots take the place of shards and ring.",
-    ),
-    unset(Redis, "username", "ACL user to log in as; absent, Redis's default user."),
-    secret(Redis, "password", "Password for every node; empty for none."),
+    unset(Redis, "replicas", "Replicas of that master: `host:port`, separated by commas. Without replicas, the master serves all reads.").live(),
+    unset(Redis, "sentinels", "Addresses of the sentinels: `host:port`, separated by commas. The sentinels name the nodes, and each `[shard:NAME]` needs a `sentinel_master`."),
+    unset(Redis, "sentinel_username", "ACL user for the sentinels."),
+    secret(Redis, "sentinel_password", "Password of the sentinels. An empty text means no password."),
+    option(Redis, "sentinel_tls", "false", "Use TLS for connections to the sentinels, with the same certificates as for `tls`."),
+    unset(Redis, "cluster", "Addresses of some nodes of a Redis Cluster: `host:port`, separated by commas. The slots of the cluster replace shards and ring."),
+    unset(Redis, "username", "ACL user for the nodes. Without it, Redis's default user is used."),
+    secret(Redis, "password", "Password of all nodes. An empty text means no password."),
     option(Redis, "db", "0", "Number of the Redis database."),
-    option(Redis, "tls", "false", "Speak TLS to Redis."),
-    unset(
-        Redis,
-        "ca_cert",
-        "PEM file with the authorities that may vouch for Redis; absent, the public ones. Needs `tls=true`.",
-    ),
-    unset(Redis, "client_cert", "PEM file with the certificate to show to Redis. Needs `client_key`."),
-    unset(Redis, "client_key", "PEM file with its private key."),
-    option(
-        Redis,
-        "key_expire_secs",
-        "600",
-        "How long a value lives when a WRITE does not say, in seconds; 0 or less: for ever.",
-    ).live(),
-    option(
-        Redis,
-        "connections_per_node",
-        "0",
-        "Multiplexed connections to each node; 0: one for each of the `WORKERS`, and never more.",
-    ),
-    option(Redis, "connect_timeout_ms", "1000", "How long opening a connection to a node may take."),
-    option(
-        Redis,
-        "attempt_timeout_ms",
-        "250",
-        "How long one node may take to answer a READ before another one is asked.",
-    ),
-    option(
-        Redis,
-        "probe_every_ms",
-        "250",
-        "How often each node is asked for its role and replication; a promotion is followed after about so long.",
-    ),
-    option(
-        Redis,
-        "in_flight_max",
-        "10000",
-        "Commands that may wait for one node's answer, at least 1000, a whole batch; more get 503 at once.",
-    ),
-    option(
-        Redis,
-        "hedge_reads",
-        "false",
-        "Send a READ that takes longer than nineteen of twenty do to a second node as well; at most one in twenty.",
-    ),
-    option(
-        Redis,
-        "replica_stale_max_ms",
-        "300000",
-        "How long a replica that lost its master goes on being read while the master is lost to us, too; 0: for ever.",
-    ),
+    option(Redis, "tls", "false", "Use TLS for connections to the nodes."),
+    unset(Redis, "ca_cert", "PEM file with the authorities that are trusted to certify Redis. Without it, the public authorities are trusted. Needs `tls=true`."),
+    unset(Redis, "client_cert", "PEM file with the certificate that identifies this service to Redis. Needs `client_key`."),
+    unset(Redis, "client_key", "PEM file with the private key of `client_cert`."),
+    option(Redis, "key_expire_secs", "600", "Time to live, in seconds, of a value whose WRITE has no `expire`. With 0 or less, such values never expire.").live(),
+    option(Redis, "connections_per_node", "0", "Number of multiplexed connections to each node, at most one for each of the `WORKERS`. With 0, each worker has one."),
+    option(Redis, "connect_timeout_ms", "1000", "Time for opening a connection to a node, in milliseconds."),
+    option(Redis, "attempt_timeout_ms", "250", "Time for one node to answer a READ, in milliseconds. After that, the next node is asked."),
+    option(Redis, "probe_every_ms", "250", "Interval, in milliseconds, between two probes of a node for its role and its replication. A promotion is noticed after about this time."),
+    option(Redis, "in_flight_max", "10000", "Number of commands that may wait for the answers of one node; at least 1000, which is one batch. Further commands get 503 at once."),
+    option(Redis, "hedge_reads", "false", "Send a READ to a second node as well when it takes longer than 95 % of all READs. At most 5 % of all READs are sent twice."),
+    option(Redis, "replica_stale_max_ms", "300000", "Time, in milliseconds, for which a replica is still read after it lost its master, while the service cannot reach the master either. With 0, there is no limit."),
     ignored(Redis, "decode_responses"),
     ignored(Redis, "warm_up_secs"),
-    option(Service, "HOST", "0.0.0.0", "IP address to serve HTTPS on."),
-    option(Service, "PORT", "9090", "Port to serve HTTPS on."),
-    option(
-        Service,
-        "ADMIN_HOST",
-        "127.0.0.1",
-        "IP address of the plain-HTTP admin port (probes, metrics and the console; no values are served there).",
-    ),
+    option(Service, "HOST", "0.0.0.0", "IP address of the HTTPS port."),
+    option(Service, "PORT", "9090", "Port for HTTPS."),
+    option(Service, "ADMIN_HOST", "127.0.0.1", "IP address of the admin port. This port speaks plain HTTP and serves probes, metrics and the console, but no values."),
     option(Service, "ADMIN_PORT", "9091", "The admin port."),
-    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain, own certificate first.").live(),
-    option(Service, "TLS_KEY", "certs/key.pem", "PEM file with its private key.").live(),
-    secret(Service, "JWT_SECRET_KEY", "Signs the tokens (HS256): at least 32 bytes, the same on every instance.").live(),
-    option(Service, "JWT_EXPIRE_SECS", "900", "How long a token is valid.").live(),
-    secret(
-        Service,
-        "SRVC_SHARED_SECRET",
-        "An API key with all permissions and a free `client_id`. Optional where there are `[client:NAME]` sections.",
-    ).live(),
-    option(Service, "IDENTITY", "cachefront", "Subject of the tokens that the shared secret gets.").live(),
-    secret(
-        Service,
-        "ENCRYPTION_KEY",
-        "Seals values: a file with 32 bytes in base64 or hex, or the key itself. Several, separated by commas: the first seals, all open.",
-    ).live(),
-    option(
-        Service,
-        "ENCRYPT_VALUES",
-        "on_request",
-        "`on_request`: a WRITE with `\"encrypt\": true` is sealed. `always`: every WRITE is.",
-    ).live(),
-    option(Service, "VALUE_BYTES_MAX", "8388608", "The longest value, in bytes as Redis stores it.").live(),
-    option(Service, "BODY_BYTES_MAX", "8388608", "The longest request body, in bytes.").live(),
-    option(
-        Service,
-        "BODIES_BYTES_MAX",
-        "134217728",
-        "Memory for all request bodies together, in bytes; what comes on top gets 503.",
-    ).live(),
-    option(
-        Service,
-        "REQUEST_DEADLINE_MS",
-        "1000",
-        "How long a request may take once its body is here; more than `attempt_timeout_ms`.",
-    ).live(),
-    option(
-        Service,
-        "REQUESTS_MAX",
-        "4096",
-        "Requests to `/cache` that are worked on at once, a batch being one; what comes on top gets 503 at once.",
-    ).live(),
-    option(
-        Service,
-        "WORKERS",
-        "0",
-        "Threads that serve requests, at most 64; 0: one for each processor that the process may use.",
-    ),
-    option(
-        Service,
-        "CONNECTIONS_MAX",
-        "10000",
-        "Open HTTPS connections; further ones are closed at once. Allow the process as many open files.",
-    ),
-    option(Service, "IDLE_TIMEOUT_SECS", "75", "A connection on which nothing moves for so long is closed."),
-    option(
-        Service,
-        "DRAIN_WAIT_SECS",
-        "0",
-        "How long to serve on after SIGTERM, with `/readyz` saying no, until load balancers have taken notice.",
-    ).live(),
-    option(Service, "DRAIN_SECS", "30", "How long requests in flight may then take to finish.").live(),
-    option(
-        Service,
-        "RELOAD_EVERY_SECS",
-        "5",
-        "How often the files are looked at, to apply what changed in them; 0: only on SIGHUP.",
-    ).live(),
-    option(Service, "LOG_FORMAT", "human", "`human` or `json`."),
-    option(
-        Service,
-        "LOG_LEVEL",
-        "info",
-        "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `info,cachefront::store=debug`.",
-    ).live(),
-    option(
-        Service,
-        "CONSOLE_KEY_PATTERNS",
-        "hashed",
-        "How the console on the admin port shows what kinds of keys are asked for: with words `hashed`, `shown` in clear, or `off`.",
-    ),
+    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain. The certificate of the service comes first.").live(),
+    option(Service, "TLS_KEY", "certs/key.pem", "PEM file with the private key of `TLS_CERT`.").live(),
+    secret(Service, "JWT_SECRET_KEY", "Secret that signs tokens (HS256): at least 32 bytes, and the same on every instance.").live(),
+    option(Service, "JWT_EXPIRE_SECS", "900", "Validity of a token, in seconds.").live(),
+    secret(Service, "SRVC_SHARED_SECRET", "API key with all permissions, whose callers may use any `client_id`. The option may be absent where there are `[client:NAME]` sections.").live(),
+    option(Service, "IDENTITY", "cachefront", "Subject of the tokens that are issued for the shared secret.").live(),
+    secret(Service, "ENCRYPTION_KEY", "Key that seals values: 32 bytes in base64 or hex, or the name of a file with such a key. Several keys are separated by commas; the first one seals, and all of them open.").live(),
+    option(Service, "ENCRYPT_VALUES", "on_request", "With `on_request`, the WRITEs with `\"encrypt\": true` are sealed. With `always`, every WRITE is sealed.").live(),
+    option(Service, "VALUE_BYTES_MAX", "8388608", "Longest value, in bytes as Redis stores it. A longer one gets 413.").live(),
+    option(Service, "BODY_BYTES_MAX", "8388608", "Longest request body, in bytes. A longer one gets 413.").live(),
+    option(Service, "BODIES_BYTES_MAX", "134217728", "Memory for all request bodies together, in bytes. A request that does not fit gets 503.").live(),
+    option(Service, "REQUEST_DEADLINE_MS", "1000", "Time for one request after its body was received, in milliseconds. It must be more than `attempt_timeout_ms`.").live(),
+    option(Service, "REQUESTS_MAX", "4096", "Number of requests to `/cache` in progress; a batch is one request. Further requests get 503 at once.").live(),
+    option(Service, "WORKERS", "0", "Number of threads that serve requests, at most 64. With 0, there is one for each processor that the process may use."),
+    option(Service, "CONNECTIONS_MAX", "10000", "Number of open HTTPS connections. Further connections are closed at once. The process needs a limit of open files to match."),
+    option(Service, "IDLE_TIMEOUT_SECS", "75", "Time without traffic, in seconds, after which a connection is closed."),
+    option(Service, "DRAIN_WAIT_SECS", "0", "Time after SIGTERM, in seconds, in which `/readyz` fails and requests are still served, so that load balancers can take the instance out.").live(),
+    option(Service, "DRAIN_SECS", "30", "Time after that, in seconds, for requests in flight to finish.").live(),
+    option(Service, "RELOAD_EVERY_SECS", "5", "Interval, in seconds, between two checks of the settings' files for changes. With 0, only SIGHUP reloads them.").live(),
+    option(Service, "LOG_FORMAT", "human", "Form of log messages: `human` or `json`."),
+    option(Service, "LOG_LEVEL", "info", "Lowest level of log messages: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a filter such as `info,cachefront::store=debug`.").live(),
+    option(Service, "CONSOLE_KEY_PATTERNS", "hashed", "Form of the key patterns on the console: with `hashed` words, with words `shown` in clear, or `off`."),
     ignored(Service, "APP_SECRET_KEY"),
     ignored(Service, "CSRF_PROTECTION_KEY"),
-    option(
-        NearCache,
-        "enabled",
-        "true",
-        "Keep values that are read again and again in this process; Redis says when they change (`CLIENT TRACKING`).",
-    ),
-    option(NearCache, "bytes_max", "33554432", "Memory for what is kept, in bytes; a single value may take 1/32 of it."),
-    option(NearCache, "age_max_ms", "10000", "How long a value is kept at most, should Redis's word not get here."),
-    option(
-        NearCache,
-        "keep_opened",
-        "false",
-        "Keep sealed values opened as well, which saves opening them for each READ; else only sealed ones are in memory.",
-    ),
-    unset(
-        Telemetry,
-        "otlp_endpoint",
-        "Collector that gets traces over OTLP/gRPC, such as `http://127.0.0.1:4317`, or with `https://`; absent, there are none.",
-    ),
-    unset(
-        Telemetry,
-        "otlp_ca_cert",
-        "PEM file with the authorities that may vouch for the collector; absent, the public ones. Needs `https://`.",
-    ),
-    option(
-        Telemetry,
-        "trace_sample_ratio",
-        "0.01",
-        "Share of the requests that are traced, 0 to 1, where the caller's `traceparent` does not decide.",
-    )
-    .live(),
-    option(Telemetry, "service_name", "cachefront", "What the traces call this service."),
-    unset(Shard, "master", "The shard's master, `host:port`. Required where there are no `sentinels`.").live(),
-    unset(
-        Shard,
-        "sentinel_master",
-        "What the sentinels call the shard's master. Required where there are `sentinels`.",
-    ),
-    unset(Shard, "replicas", "Its replicas, `host:port` separated by commas.").live(),
-    option(Shard, "weight", "1", "Share of the keys relative to the other shards, 1 to 100.").live(),
-    secret(
-        Client,
-        "api_key_hash",
-        "Hash of the client's API key as `cachefront hash-key` prints it; several, separated by commas, while keys are rotated. Required.",
-    ).live(),
-    option(Client, "scopes", "read,write,delete", "What the client may do.").live(),
-    unset(Client, "namespace", "Put before each of the client's keys (`namespace:key`); it reaches no others.").live(),
-    unset(
-        Client,
-        "commands_per_second",
-        "Commands that the client may send per second on each instance; absent, no limit. Each item of a batch counts.",
-    ).live(),
+    option(NearCache, "enabled", "true", "Cache values that are read repeatedly in this process. Redis announces their changes (`CLIENT TRACKING`)."),
+    option(NearCache, "bytes_max", "33554432", "Memory for cached values, in bytes. One value may take 1/32 of it."),
+    option(NearCache, "age_max_ms", "10000", "Maximum age of a cached value, in milliseconds, in case an invalidation is lost."),
+    option(NearCache, "keep_opened", "false", "Cache sealed values in opened form, which saves the decryption on each READ. Otherwise, only their sealed form is in memory."),
+    unset(Telemetry, "otlp_endpoint", "Collector that receives traces over OTLP/gRPC, such as `http://127.0.0.1:4317`; `https://` works, too. Without it, there are no traces."),
+    unset(Telemetry, "otlp_ca_cert", "PEM file with the authorities that are trusted to certify the collector. Without it, the public authorities are trusted. Needs `https://`."),
+    option(Telemetry, "trace_sample_ratio", "0.01", "Share of traced requests, from 0 to 1, where the caller's `traceparent` does not decide.").live(),
+    option(Telemetry, "service_name", "cachefront", "Name of this service in traces."),
+    unset(Shard, "master", "Master of the shard, `host:port`. Required unless there are `sentinels`.").live(),
+    unset(Shard, "sentinel_master", "Name that the sentinels have for the shard's master. Required where there are `sentinels`."),
+    unset(Shard, "replicas", "Replicas of the shard: `host:port`, separated by commas.").live(),
+    option(Shard, "weight", "1", "Share of the keys relative to the other shards, from 1 to 100.").live(),
+    secret(Client, "api_key_hash", "Hash of the client's API key, as `cachefront hash-key` prints it. Several hashes are separated by commas, for the time in which keys are rotated. Required.").live(),
+    option(Client, "scopes", "read,write,delete", "Operations that the client may use: `read`, `write`, `delete`, separated by commas.").live(),
+    unset(Client, "namespace", "Prefix of the client's keys in Redis (`namespace:key`). The client reaches no other keys.").live(),
+    unset(Client, "commands_per_second", "Number of commands that the client may send per second to each instance; each item of a batch counts. Without it, there is no limit.").live(),
 ];
 
-/// The option of that name, whatever its case.
+/// Finds an option by its name in any case.
 pub fn find(section: Section, name: &str) -> Option<&'static OptionSpec> {
     OPTIONS.iter().find(|option| option.section == section && option.name.eq_ignore_ascii_case(name))
 }
