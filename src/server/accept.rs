@@ -1,8 +1,6 @@
-//! Connections that cannot be held open for nothing.
+//! Limits on connections: their number, the time for the first byte, and the time without traffic.
 //!
-//! hyper's own timeouts do not cover a client that sends nothing, one byte, or only the HTTP/2 preface, so every
-//! connection is watched here: a place among the allowed number, a time for the first byte, a time without any
-//! movement.
+//! hyper's own timeouts do not cover a client that sends nothing, one byte, or only the HTTP/2 preface.
 
 use super::balance::{AcceptedConnection, LoadGuard};
 use crate::telemetry::metrics::{ConnectionMetrics, Listener, Metrics};
@@ -21,26 +19,27 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How long a client may take to send the first byte after the handshake.
+/// Time for a client to send the first byte after the handshake.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Accepts with `inner` and watches what comes of it.
+/// Accepts connections with `inner` and closes those that are idle for too long.
 #[derive(Clone)]
 pub struct IdleTimeoutAcceptor<A> {
     inner: A,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     idle_timeout: Duration,
-    counts: ConnectionCounters,
+    counters: ConnectionCounters,
 }
 
 impl<A> IdleTimeoutAcceptor<A> {
-    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counts: ConnectionCounters) -> Self {
-        counts.of_port().limit.store(connections_max as u64, Relaxed);
-        Self { inner, places: Arc::new(Semaphore::new(connections_max)), idle_timeout, counts }
+    /// Limits the open connections to `connections_max`.
+    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counters: ConnectionCounters) -> Self {
+        counters.metrics().limit.store(connections_max as u64, Relaxed);
+        Self { inner, permits: Arc::new(Semaphore::new(connections_max)), idle_timeout, counters }
     }
 }
 
-/// What is counted of one port's connections.
+/// The connection metrics of one port.
 #[derive(Clone)]
 pub struct ConnectionCounters {
     metrics: Arc<Metrics>,
@@ -48,36 +47,37 @@ pub struct ConnectionCounters {
 }
 
 impl ConnectionCounters {
+    /// Selects the metrics of a port.
     pub fn new(metrics: &Arc<Metrics>, listener: Listener) -> Self {
         Self { metrics: Arc::clone(metrics), listener }
     }
 
-    fn of_port(&self) -> &ConnectionMetrics {
+    fn metrics(&self) -> &ConnectionMetrics {
         self.metrics.connections(self.listener)
     }
 }
 
-/// A connection's place among the allowed number, given back when it is dropped.
+/// The permission for one open connection; it is released on drop.
 struct ConnectionPermit {
     _permit: OwnedSemaphorePermit,
-    counts: ConnectionCounters,
+    counters: ConnectionCounters,
 }
 
 impl ConnectionPermit {
-    /// Refused at once rather than kept waiting: a connection that waits would hold a descriptor all the same.
-    fn take(places: Arc<Semaphore>, counts: ConnectionCounters) -> io::Result<Self> {
-        let Ok(permit) = places.try_acquire_owned() else {
-            counts.of_port().refused.count();
+    /// Fails at once if there are too many connections: a waiting one would occupy a file descriptor, too.
+    fn acquire(permits: Arc<Semaphore>, counters: ConnectionCounters) -> io::Result<Self> {
+        let Ok(permit) = permits.try_acquire_owned() else {
+            counters.metrics().refused.count();
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
-        counts.of_port().accepted.count();
-        Ok(Self { _permit: permit, counts })
+        counters.metrics().accepted.count();
+        Ok(Self { _permit: permit, counters })
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.counts.of_port().closed.count();
+        self.counters.metrics().closed.count();
     }
 }
 
@@ -93,70 +93,73 @@ where
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, AcceptedConnection { stream, part }: AcceptedConnection, service: S) -> Self::Future {
+    fn accept(&self, AcceptedConnection { stream, load }: AcceptedConnection, service: S) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let place = ConnectionPermit::take(this.places, this.counts)?;
-            // Replies are whole messages; waiting for more to send would only delay them.
+            let permit = ConnectionPermit::acquire(this.permits, this.counters)?;
+            // Replies are whole messages; waiting for more data to send would only delay them.
             stream.set_nodelay(true)?;
             let accepted = this.inner.accept(stream, service).await;
-            let (stream, service) = accepted.inspect_err(|_| place.counts.of_port().handshakes_failed.count())?;
-            Ok((IdleTimeoutStream::new(stream, (place, part), this.idle_timeout), service))
+            let (stream, service) = accepted.inspect_err(|_| permit.counters.metrics().handshakes_failed.count())?;
+            Ok((IdleTimeoutStream::new(stream, (permit, load), this.idle_timeout), service))
         })
     }
 }
 
-/// A stream that fails when nothing has moved on it for too long.
+/// A stream that fails when it had no traffic for too long.
 pub struct IdleTimeoutStream<S> {
     stream: S,
-    /// Among the allowed number, and of what its worker has to do.
-    _places: (ConnectionPermit, LoadGuard),
-    last_movement: Instant,
+    /// The share of this connection in the limit of connections and in the load of its worker.
+    _guards: (ConnectionPermit, LoadGuard),
+    last_traffic: Instant,
+    /// Current time limit; it is short until the first byte.
     limit: Duration,
+    /// Time limit after the first byte.
     idle_timeout: Duration,
-    /// Set anew only when it rings, not at every movement: that would cost each read a turn of the timer wheel.
-    alarm: Pin<Box<Sleep>>,
+    /// The timer is reset only when it fires. A reset at each read would cost a turn of the timer wheel.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl<S> IdleTimeoutStream<S> {
-    fn new(stream: S, places: (ConnectionPermit, LoadGuard), idle_timeout: Duration) -> Self {
+    fn new(stream: S, guards: (ConnectionPermit, LoadGuard), idle_timeout: Duration) -> Self {
         let now = Instant::now();
         let limit = idle_timeout.min(FIRST_BYTE_TIMEOUT);
         Self {
             stream,
-            _places: places,
-            last_movement: now,
+            _guards: guards,
+            last_traffic: now,
             limit,
             idle_timeout,
-            alarm: Box::pin(sleep_until(now + limit)),
+            timer: Box::pin(sleep_until(now + limit)),
         }
     }
 
+    /// Records traffic.
     fn touch(&mut self) {
-        self.last_movement = Instant::now();
+        self.last_traffic = Instant::now();
         self.limit = self.idle_timeout;
     }
 
-    /// Ready when the stream has been still for too long.
-    fn poll_still(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        while self.alarm.as_mut().poll(context).is_ready() {
-            let due = self.last_movement + self.limit;
+    /// Returns an error when the stream had no traffic for too long.
+    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            let due = self.last_traffic + self.limit;
             if due <= Instant::now() {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
-            self.alarm.as_mut().reset(due);
+            self.timer.as_mut().reset(due);
         }
         Poll::Pending
     }
 
-    /// Notes movement, or, while there is none, watches the time.
-    fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Records traffic if there was any, else checks the time limit.
+    fn poll_with_timeout<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match polled {
             Poll::Ready(result) => {
                 self.touch();
                 Poll::Ready(result)
             }
-            Poll::Pending => self.poll_still(context).map(Err),
+            Poll::Pending => self.poll_idle(context).map(Err),
         }
     }
 }
@@ -168,14 +171,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeoutStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, polled)
+        self.poll_with_timeout(context, polled)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, polled)
+        self.poll_with_timeout(context, polled)
     }
 
     fn poll_write_vectored(
@@ -184,7 +187,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeoutStream<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, polled)
+        self.poll_with_timeout(context, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -194,14 +197,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeoutStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_flush(context) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_still(context).map(Err),
+            Poll::Pending => self.poll_idle(context).map(Err),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_shutdown(context) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_still(context).map(Err),
+            Poll::Pending => self.poll_idle(context).map(Err),
         }
     }
 }
@@ -214,17 +217,18 @@ mod tests {
 
     const IDLE: Duration = Duration::from_millis(60);
 
-    fn watched(idle_timeout: Duration) -> (IdleTimeoutStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
-        let counts = ConnectionCounters::new(&Arc::default(), Listener::Service);
-        let place = ConnectionPermit::take(Arc::new(Semaphore::new(1)), counts).expect("a free place");
+    /// Returns a stream with a time limit, and its other end.
+    fn limited_stream(idle_timeout: Duration) -> (IdleTimeoutStream<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let counters = ConnectionCounters::new(&Arc::default(), Listener::Service);
+        let permit = ConnectionPermit::acquire(Arc::new(Semaphore::new(1)), counters).expect("a permit");
         let (ours, theirs) = tokio::io::duplex(64);
-        let part = LoadGuard::new(&WorkerLoad::new(1), 0);
-        (IdleTimeoutStream::new(ours, (place, part), idle_timeout), theirs)
+        let load = LoadGuard::new(&WorkerLoad::new(1), 0);
+        (IdleTimeoutStream::new(ours, (permit, load), idle_timeout), theirs)
     }
 
     #[tokio::test]
-    async fn a_client_that_sends_nothing_is_cut_off() {
-        let (mut stream, _theirs) = watched(IDLE);
+    async fn a_client_that_sends_nothing_is_disconnected() {
+        let (mut stream, _theirs) = limited_stream(IDLE);
         let start = Instant::now();
         let error = stream.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -232,8 +236,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn movement_puts_the_end_off_and_silence_brings_it() {
-        let (mut stream, mut theirs) = watched(IDLE);
+    async fn traffic_postpones_the_timeout() {
+        let (mut stream, mut theirs) = limited_stream(IDLE);
         let start = Instant::now();
         for byte in 0..4 {
             tokio::time::sleep(IDLE / 2).await;

@@ -1,7 +1,7 @@
-//! One listener for all workers: the one with the fewest connections accepts the next.
+//! One listener for all workers. The worker with the fewest connections accepts the next one.
 //!
-//! Connections do not change threads, so a worker that took more than its share would keep it. Left to themselves, the
-//! first to wake takes all of a burst; a listener for each would spread connections by chance.
+//! Connections do not change threads, so an uneven distribution would last. Without turns, the first worker to wake
+//! accepts a whole burst; with a listener for each worker, the kernel would distribute connections at random.
 
 use axum_server::{AddrListener, Address};
 use std::{
@@ -18,16 +18,17 @@ use tokio::{
     time::timeout,
 };
 
-/// A worker whose turn it is may be busy; then another one takes its place.
+/// Time that other workers wait for the one whose turn it is, which may be busy.
 const TURN: Duration = Duration::from_millis(5);
 
-/// How many connections each worker has.
+/// The number of connections of each worker.
 pub struct WorkerLoad {
     counts: Vec<AtomicUsize>,
     changed: Notify,
 }
 
 impl WorkerLoad {
+    /// Starts with no connections.
     pub fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self { counts: (0..workers).map(|_| AtomicUsize::new(0)).collect(), changed: Notify::new() })
     }
@@ -37,11 +38,11 @@ impl WorkerLoad {
         self.counts.iter().all(|count| own <= count.load(SeqCst))
     }
 
-    /// Returns when it is the worker's turn, or has not been anybody's for a while.
-    async fn turn_of(&self, worker: usize) {
+    /// Waits until it is the worker's turn, or until nobody took a turn for a while.
+    async fn wait_for_turn(&self, worker: usize) {
         let waiting = async {
             loop {
-                // Heard of from now on, so that no change falls between the look and the wait.
+                // Subscribed before the check, so that no change is missed between check and wait.
                 let changed = self.changed.notified();
                 if self.is_turn_of(worker) {
                     return;
@@ -49,18 +50,19 @@ impl WorkerLoad {
                 changed.await;
             }
         };
-        // Either way it goes on.
+        // After a timeout this worker accepts out of turn.
         let _in_turn = timeout(TURN, waiting).await;
     }
 }
 
-/// A connection's part of its worker's load.
+/// The share of one connection in the load of its worker; it is subtracted on drop.
 pub struct LoadGuard {
     loads: Arc<WorkerLoad>,
     worker: usize,
 }
 
 impl LoadGuard {
+    /// Adds a connection to the load of a worker.
     pub fn new(loads: &Arc<WorkerLoad>, worker: usize) -> Self {
         loads.counts[worker].fetch_add(1, SeqCst);
         loads.changed.notify_waiters();
@@ -83,19 +85,21 @@ pub struct SharedListener {
 }
 
 impl SharedListener {
-    /// To be called on the worker's event loop.
+    /// Registers the listener with the event loop of the calling worker.
     pub fn new(listener: std::net::TcpListener, loads: &Arc<WorkerLoad>, worker: usize) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::from_std(listener)?, loads: Arc::clone(loads), worker })
     }
 }
 
-/// A connection that was accepted in turn.
+/// An accepted connection.
 pub struct AcceptedConnection {
+    /// The TCP connection.
     pub stream: TcpStream,
-    pub part: LoadGuard,
+    /// Its share in the load of its worker.
+    pub load: LoadGuard,
 }
 
-/// Where a connection comes from, which nobody asks.
+/// The address type of [`SharedListener`]; the addresses of clients are not used.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer;
 
@@ -106,18 +110,18 @@ impl Address for Peer {
 
 impl AddrListener<AcceptedConnection, Peer> for SharedListener {
     async fn bind_to(_: Peer) -> io::Result<Self> {
-        // It is made of a listener that is open.
+        // A shared listener is built from an open listener instead.
         Err(io::ErrorKind::Unsupported.into())
     }
 
     async fn accept_stream(&self) -> io::Result<(AcceptedConnection, Peer)> {
         loop {
-            self.loads.turn_of(self.worker).await;
-            // Not for longer than it is this worker's turn: meanwhile others may have got less to do.
+            self.loads.wait_for_turn(self.worker).await;
+            // The wait is limited, because the turn can pass to another worker meanwhile.
             if let Ok(accepted) = timeout(TURN * 200, self.listener.accept()).await {
                 let (stream, _) = accepted?;
-                let part = LoadGuard::new(&self.loads, self.worker);
-                return Ok((AcceptedConnection { stream, part }, Peer));
+                let load = LoadGuard::new(&self.loads, self.worker);
+                return Ok((AcceptedConnection { stream, load }, Peer));
             }
         }
     }
@@ -133,19 +137,19 @@ mod tests {
     use tokio::{sync::mpsc, task::yield_now};
 
     #[tokio::test]
-    async fn connections_are_spread_evenly_and_a_worker_that_accepts_none_holds_up_nobody() {
+    async fn connections_are_distributed_evenly_and_an_idle_worker_delays_nobody() {
         let first = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         first.set_nonblocking(true).expect("it is set");
         let address = first.local_addr().expect("an address");
         let loads = WorkerLoad::new(3);
-        let (take, mut taken) = mpsc::unbounded_channel();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
         // The third one never accepts.
         for worker in 0..2 {
             let shared = SharedListener::new(first.try_clone().expect("a handle"), &loads, worker).expect("a listener");
-            let take = take.clone();
+            let sender = sender.clone();
             tokio::spawn(async move {
                 while let Ok((accepted, _)) = shared.accept_stream().await {
-                    take.send(accepted).expect("the test listens");
+                    sender.send(accepted).expect("the test listens");
                 }
             });
         }
@@ -154,7 +158,7 @@ mod tests {
             clients.push(TcpStream::connect(address).await.expect("it connects"));
         }
         while accepted.len() < 20 {
-            accepted.push(taken.recv().await.expect("it is accepted"));
+            accepted.push(receiver.recv().await.expect("it is accepted"));
         }
         let counts: Vec<usize> = loads.counts.iter().map(|count| count.load(SeqCst)).collect();
         assert_eq!((counts[0] + counts[1], counts[2]), (20, 0));

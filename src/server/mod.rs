@@ -6,7 +6,7 @@ mod error;
 mod listen;
 mod reload;
 mod serve;
-mod signals;
+mod shutdown;
 mod store_config;
 mod tasks;
 mod tls;
@@ -15,7 +15,7 @@ mod workers;
 pub use error::{BindError, Error, TlsError};
 pub use listen::{Listeners, bind, bind_on};
 pub use reload::ReloadTrigger;
-pub use signals::{Shutdown, on_signals};
+pub use shutdown::{Shutdown, on_signals};
 pub use store_config::store_config;
 
 use crate::{
@@ -151,13 +151,13 @@ impl Server {
         }
         tokio::select! {
             () = async {
-                tasks.served().await;
+                tasks.wait_for_serving().await;
                 traces.flush().await;
             } => tracing::info!("stopped"),
             () = stop.forced() => tracing::warn!("stopped at once"),
         }
         // Connections to Redis end only here, with the store's task: what was in flight needed them.
-        tasks.end();
+        tasks.abort();
         drop(workers);
         outcome
     }

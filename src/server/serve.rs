@@ -1,4 +1,4 @@
-//! Routers → running HTTP servers.
+//! Builds the HTTP servers of both ports from their routers.
 
 use super::{
     accept::{ConnectionCounters, IdleTimeoutAcceptor},
@@ -25,62 +25,67 @@ use tokio::{
 };
 use tower::service_fn;
 
-/// Most bytes of the head of an HTTP/1 request; a token and some headers are far below.
+/// Longest head of an HTTP/1 request; a token with some headers is far shorter.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Requests that one HTTP/2 connection may have open.
+/// Most concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections to the admin port: probes and scrapers are few.
+/// Most connections to the admin port; there are few probes and scrapers.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
-/// A server that is ready to run, and the handle that stops it.
+/// A server that is ready to run.
 pub struct HttpServer {
+    /// Stops the server gracefully.
     pub handle: Handle<Peer>,
+    /// Runs the server until it is stopped.
     pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
 
-/// The HTTPS port: one server for each listener, with limits that they share.
+/// Builds the servers of the HTTPS port: one for each listener, with common limits.
 pub fn service(
     settings: &settings::ServiceConfig,
     listeners: Vec<net::TcpListener>,
     tls: RustlsConfig,
-    front: &HttpService,
+    http: &HttpService,
     metrics: &Arc<Metrics>,
 ) -> Vec<HttpServer> {
     let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
-    let counts = ConnectionCounters::new(metrics, Listener::Service);
-    let acceptor = IdleTimeoutAcceptor::new(acceptor, settings.connections_max, settings.idle_timeout, counts);
+    let counters = ConnectionCounters::new(metrics, Listener::Service);
+    let acceptor = IdleTimeoutAcceptor::new(acceptor, settings.connections_max, settings.idle_timeout, counters);
     let loads = WorkerLoad::new(listeners.len());
-    let place = |worker| WorkerSlot { loads: Arc::clone(&loads), worker };
-    let serving = |(worker, listener)| serving(listener, place(worker), acceptor.clone(), settings, front.clone());
-    listeners.into_iter().enumerate().map(serving).collect()
+    let mut servers = Vec::new();
+    for (worker, listener) in listeners.into_iter().enumerate() {
+        let slot = WorkerSlot { loads: Arc::clone(&loads), worker };
+        servers.push(server(listener, slot, acceptor.clone(), settings, http.clone()));
+    }
+    servers
 }
 
-/// The admin port: plain HTTP.
+/// Builds the server of the admin port, which speaks plain HTTP.
 pub fn admin(
     settings: &settings::ServiceConfig,
     listener: net::TcpListener,
-    front: HttpService,
+    http: HttpService,
     metrics: &Arc<Metrics>,
 ) -> HttpServer {
-    let counts = ConnectionCounters::new(metrics, Listener::Admin);
+    let counters = ConnectionCounters::new(metrics, Listener::Admin);
     let acceptor =
-        IdleTimeoutAcceptor::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counts);
-    serving(listener, WorkerSlot { loads: WorkerLoad::new(1), worker: 0 }, acceptor, settings, front)
+        IdleTimeoutAcceptor::new(DefaultAcceptor::new(), ADMIN_CONNECTIONS_MAX, settings.idle_timeout, counters);
+    server(listener, WorkerSlot { loads: WorkerLoad::new(1), worker: 0 }, acceptor, settings, http)
 }
 
-/// Who serves, among whom.
+/// One worker and the loads of all workers.
 struct WorkerSlot {
     loads: Arc<WorkerLoad>,
     worker: usize,
 }
 
-fn serving<A>(
+fn server<A>(
     listener: net::TcpListener,
     WorkerSlot { loads, worker }: WorkerSlot,
     acceptor: IdleTimeoutAcceptor<A>,
     settings: &settings::ServiceConfig,
-    front: HttpService,
+    http: HttpService,
 ) -> HttpServer
 where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
@@ -88,25 +93,25 @@ where
     A::Future: Send,
 {
     let (handle, idle_timeout) = (Handle::new(), settings.idle_timeout);
-    let stop = handle.clone();
-    // Made where it runs, so that accepting wakes nobody elsewhere.
+    let server_handle = handle.clone();
+    // The listener is registered on the event loop that runs it, so that accepting wakes no other thread.
     let run = async move {
         let shared = SharedListener::new(listener, &loads, worker)?;
-        let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(stop);
-        limit(server.http_builder(), idle_timeout);
-        server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(front.clone())))).await
+        let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(server_handle);
+        set_limits(server.http_builder(), idle_timeout);
+        server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(http.clone())))).await
     };
     HttpServer { handle, run: Box::pin(run) }
 }
 
-/// Sets what hyper leaves open: without a timer none of its timeouts runs.
-fn limit(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
-    // hyper counts the wait for the next request as part of reading its head.
+/// Sets the limits and timeouts of hyper; its timeouts need a timer.
+fn set_limits(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
+    // hyper counts the wait for the next request as time for reading its head.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX);
-    // A client may give up all of its open requests at once, as many do when their own deadline passes; h2's own
-    // limit of 20 would end the connection, and with it the requests of others that share it.
+    // A client may cancel all of its requests at once, as many do when their own deadline passes. The default limit of
+    // h2, 20, would close the connection with all other requests on it.
     let resets_max = STREAMS_MAX as usize;
-    // No pings: their acknowledgements would keep a connection open on which nothing is asked.
+    // No pings are sent: their acknowledgements would keep an idle connection open.
     builder
         .http2()
         .max_pending_accept_reset_streams(Some(resets_max))

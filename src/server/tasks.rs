@@ -1,4 +1,4 @@
-//! Everything that runs in the background is started, named and waited for here.
+//! The background tasks: started, named and awaited in one place.
 
 use std::io;
 use tokio::{runtime::Handle, task::JoinSet};
@@ -6,23 +6,24 @@ use tokio::{runtime::Handle, task::JoinSet};
 /// The tasks of the process.
 #[derive(Default)]
 pub struct Tasks {
-    /// End by themselves once they are told to stop.
+    /// Tasks that end by themselves after a graceful shutdown was requested.
     serving: JoinSet<(&'static str, io::Result<()>)>,
-    /// Run until they are ended.
+    /// Tasks that run until they are aborted.
     background: JoinSet<&'static str>,
 }
 
 impl Tasks {
-    /// Starts a task on that event loop.
+    /// Starts a serving task on an event loop.
     pub fn serving(
         &mut self,
         name: &'static str,
-        place: &Handle,
+        runtime: &Handle,
         task: impl Future<Output = io::Result<()>> + Send + 'static,
     ) {
-        self.serving.spawn_on(async move { (name, task.await) }, place);
+        self.serving.spawn_on(async move { (name, task.await) }, runtime);
     }
 
+    /// Starts a background task on the current event loop.
     pub fn background(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.background.spawn(async move {
             task.await;
@@ -30,7 +31,7 @@ impl Tasks {
         });
     }
 
-    /// Waits for a task to end though nobody asked it to.
+    /// Waits for a task that ends although no shutdown was requested; returns an error that names it.
     pub async fn first_to_end(&mut self) -> io::Error {
         let (name, cause) = tokio::select! {
             Some(ended) = self.serving.join_next() => match ended {
@@ -42,18 +43,18 @@ impl Tasks {
                 Ok(name) => (name, "it returned".to_owned()),
                 Err(error) => ("background", error.to_string()),
             },
-            else => ("every", "there is none".to_owned()),
+            else => ("last", "there are no more tasks".to_owned()),
         };
         io::Error::other(format!("the {name} task ended: {cause}"))
     }
 
-    /// Waits until all that serves has ended.
-    pub async fn served(&mut self) {
+    /// Waits until all serving tasks have ended.
+    pub async fn wait_for_serving(&mut self) {
         while self.serving.join_next().await.is_some() {}
     }
 
-    /// Ends everything that still runs.
-    pub fn end(&mut self) {
+    /// Aborts all tasks that still run.
+    pub fn abort(&mut self) {
         self.serving.abort_all();
         self.background.abort_all();
     }

@@ -1,5 +1,5 @@
-//! The threads that serve, each with an event loop that shares nothing with the others': no request changes threads,
-//! and nobody is woken across them.
+//! The threads that serve requests. Each has an event loop of its own: no request changes threads, and no thread wakes
+//! another.
 
 use crate::types::worker;
 use std::{io, thread::JoinHandle};
@@ -8,22 +8,23 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Dropped, they have ended, and what ran on them with them.
+/// The running workers. On drop, all of them and their tasks end.
 pub struct Workers(Vec<WorkerThread>);
 
 struct WorkerThread {
     handle: Handle,
-    /// Dropped, the thread ends.
+    /// The thread ends when this sender is dropped.
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Workers {
+    /// Starts `count` workers.
     pub fn start(count: usize) -> io::Result<Self> {
         (0..count).map(WorkerThread::start).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Where tasks are started on them, in their order.
+    /// Returns handles for starting tasks on the workers, in the order of the workers.
     pub fn handles(&self) -> Vec<Handle> {
         self.0.iter().map(|worker| worker.handle.clone()).collect()
     }
@@ -36,9 +37,9 @@ impl WorkerThread {
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             worker::enter(number);
-            // Nobody says anything; the other end is dropped.
+            // The channel carries no message; its sender is dropped.
             let _dropped = runtime.block_on(ended);
-            // What a blocking call does not end must not hold up the end.
+            // A blocking call that does not return must not delay the end.
             runtime.shutdown_background();
         })?;
         Ok(Self { handle, end: Some(end), thread: Some(thread) })
@@ -51,7 +52,7 @@ impl Drop for Workers {
             drop(worker.end.take());
         }
         for worker in &mut self.0 {
-            // One that panicked has ended, too.
+            // A worker that panicked has ended, too.
             let _ended = worker.thread.take().map(JoinHandle::join);
         }
     }
