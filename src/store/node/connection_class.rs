@@ -1,32 +1,33 @@
-//! Two kinds of connections to a node: one for everything, and one for large values, which would hold up what comes
-//! after them.
+//! The two classes of connections: one for all commands, and one for large values, which would delay the commands
+//! behind them.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Values from this size on travel apart; below it they do not hold up others for long.
+/// Size from which a value is large. Smaller values do not delay other commands much.
 pub const LARGE_BYTES: usize = 64 * 1024;
-/// Places in the table of large keys; a power of two.
+/// Number of entries in the table of large keys; a power of two.
 const ENTRIES: usize = 4096;
 
-/// The connection to use.
+/// The class of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionClass {
+    /// The connections for all commands.
     Default,
-    /// For large values. It is opened when it is first asked for; until it is there, the usual one serves.
+    /// The connection for large values. It is opened when it is first needed; until it is open, another one is used.
     LargeValue,
 }
 
 impl ConnectionClass {
-    /// For a value of this size.
+    /// Returns the class for a value of this size.
     pub fn for_value_bytes(bytes: usize) -> Self {
         if bytes >= LARGE_BYTES { Self::LargeValue } else { Self::Default }
     }
 }
 
-/// Keys whose values were found to be large lately. Two keys that share a place push each other out, which only sends
-/// a value the usual way.
+/// The keys whose values were large when they were last transferred. Two keys that share an entry replace each other;
+/// then a large value uses a connection of the default class.
 pub struct LargeKeys {
-    /// Upper halves of the hashes, 0 for none.
+    /// The upper halves of the hashes of keys; 0 for an empty entry.
     entries: Box<[AtomicU32]>,
 }
 
@@ -37,18 +38,19 @@ impl Default for LargeKeys {
 }
 
 impl LargeKeys {
-    /// The connection to read a key with this hash over.
+    /// Returns the class of the connection over which to read the key with this hash.
     pub fn class_for(&self, hash: u64) -> ConnectionClass {
-        let (place, mark) = self.entry(hash);
-        if place.load(Relaxed) == mark { ConnectionClass::LargeValue } else { ConnectionClass::Default }
+        let (entry, tag) = self.entry(hash);
+        if entry.load(Relaxed) == tag { ConnectionClass::LargeValue } else { ConnectionClass::Default }
     }
 
-    /// Notes how large the value of a key with this hash is, which was sent over `lane`.
-    pub fn record(&self, hash: u64, lane: ConnectionClass, bytes: usize) {
-        let fitting = ConnectionClass::for_value_bytes(bytes);
-        if fitting != lane {
-            let (place, mark) = self.entry(hash);
-            place.store(if fitting == ConnectionClass::LargeValue { mark } else { 0 }, Relaxed);
+    /// Records the size of the value of the key with this hash. `used` is the class of the connection over which the
+    /// value was transferred.
+    pub fn record(&self, hash: u64, used: ConnectionClass, bytes: usize) {
+        let right = ConnectionClass::for_value_bytes(bytes);
+        if right != used {
+            let (entry, tag) = self.entry(hash);
+            entry.store(if right == ConnectionClass::LargeValue { tag } else { 0 }, Relaxed);
         }
     }
 
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_large_from_when_it_was_found_so_until_it_was_found_small() {
+    fn a_key_is_large_from_its_first_large_value_to_its_next_small_one() {
         let keys = LargeKeys::default();
         let (hash, neighbour) = (0xABCD_0000_0000_0001, 0x1234_0000_0000_0001);
         assert_eq!(keys.class_for(hash), ConnectionClass::Default);
@@ -78,6 +80,11 @@ mod tests {
         assert_eq!(keys.class_for(hash), ConnectionClass::LargeValue);
         keys.record(hash, ConnectionClass::LargeValue, 1);
         assert_eq!(keys.class_for(hash), ConnectionClass::Default);
+    }
+
+    #[test]
+    fn a_key_whose_hash_is_zero_can_be_large() {
+        let keys = LargeKeys::default();
         keys.record(0, ConnectionClass::Default, LARGE_BYTES);
         assert_eq!(keys.class_for(0), ConnectionClass::LargeValue);
     }

@@ -1,4 +1,4 @@
-//! Host names, and whether they still lead where they led.
+//! Resolution of host names, and the discovery that a name has other addresses than before.
 
 use crate::types::Address;
 use redis::{RedisFuture, io::AsyncDNSResolver};
@@ -12,11 +12,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// So often the name of a node is looked up again while a connection to it is open.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval at which the name of a node is resolved again while a connection to it is open.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(5);
+/// Time that one resolution may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Resolves a node's name for one connection, and remembers what it came to. A clone is a handle on the same memory.
+/// The addresses that a node's name had when a connection was opened. A clone is a handle on the same addresses.
 #[derive(Clone, Default)]
 pub struct ResolvedAddresses(Arc<Mutex<Vec<SocketAddr>>>);
 
@@ -36,15 +37,15 @@ impl AsyncDNSResolver for ResolvedAddresses {
 }
 
 impl ResolvedAddresses {
-    /// Returns when none of the addresses that the node's name had when the connection was opened is its own any more.
-    /// A name that cannot be looked up has not moved.
+    /// Waits until the node's name has none of these addresses any more. A name that cannot be resolved keeps its
+    /// addresses.
     pub async fn wait_until_moved(&self, address: &Address) {
         if address.host.parse::<IpAddr>().is_ok() {
             return std::future::pending().await;
         }
         loop {
-            sleep(LOOK_EVERY).await;
-            let found = timeout(LOOK_TIMEOUT, lookup_host((address.host.as_str(), address.port))).await;
+            sleep(LOOKUP_INTERVAL).await;
+            let found = timeout(LOOKUP_TIMEOUT, lookup_host((address.host.as_str(), address.port))).await;
             let Ok(Ok(found)) = found else { continue };
             let found: Vec<SocketAddr> = found.collect();
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

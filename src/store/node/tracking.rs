@@ -1,9 +1,9 @@
-//! Word from a node that keys have changed which were read over one of its connections (`CLIENT TRACKING`).
+//! Invalidation of cached values by the node that they were read from (`CLIENT TRACKING`).
 //!
-//! A node remembers for each connection which keys it was asked to track there, and pushes each of them once when it
-//! changes, in the same stream as its answers. So what was read may be kept for as long as the connection lasts and
-//! nothing was pushed. When a node throws everything away, as a replica does before it takes over all of its master's
-//! data, it says so, and counts as another *epoch* of the connection.
+//! A node remembers, for each connection, the keys that it was asked to track over the connection. It reports each of
+//! them once when it changes, in the same stream as its answers. So a cached value is current as long as the connection
+//! lasts and no change of its key was reported. A node that drops all its data, as a replica does before it receives
+//! all data of its master, reports that, too: then a new *epoch* of the connection begins.
 
 use crate::store::{consistency::LogicalTime, node::NodeId};
 use redis::Value;
@@ -12,21 +12,22 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// Is told each key that changed; must not block.
+/// A function that receives each key that changed; it must not block.
 pub type InvalidationHandler = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// What is said over one connection.
+/// The reports that arrive over one connection.
 pub struct Tracking {
     epoch: AtomicU64,
     on_key: InvalidationHandler,
 }
 
 impl Tracking {
-    pub fn new(forget: &InvalidationHandler) -> Self {
-        Self { epoch: AtomicU64::new(0), on_key: Arc::clone(forget) }
+    /// Creates the first epoch of a connection; `on_key` receives the keys that change.
+    pub fn new(on_key: &InvalidationHandler) -> Self {
+        Self { epoch: AtomicU64::new(0), on_key: Arc::clone(on_key) }
     }
 
-    /// Takes what was pushed: a list of keys, or nil for all there are.
+    /// Processes a report: a list of keys, or nil for all keys.
     pub fn on_invalidation(&self, pushed: &[Value]) {
         match pushed {
             [Value::Array(keys)] if keys.iter().all(|key| matches!(key, Value::BulkString(_))) => {
@@ -36,12 +37,12 @@ impl Tracking {
                     }
                 }
             }
-            // Nil, or what nobody has told us about: to forget too much is safe.
+            // Nil or an unknown report: to invalidate too much is safe.
             _ => self.invalidate_all(),
         }
     }
 
-    /// From now on nothing counts any more that was read before.
+    /// Begins a new epoch: nothing that was read before is current any more.
     pub fn invalidate_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
@@ -51,23 +52,24 @@ impl Tracking {
     }
 }
 
-/// Where an answer came from that is tracked.
+/// The origin of an answer whose key is tracked.
 #[derive(Clone)]
 pub struct TrackedSource {
+    /// The node that answered.
     pub node: NodeId,
     tracking: Arc<Tracking>,
     epoch: u64,
-    /// Everything acknowledged until then is in the answer.
+    /// The answer covers everything that was acknowledged until this time.
     pub covers: LogicalTime,
 }
 
 impl TrackedSource {
-    /// To be made before the question is sent.
+    /// Creates the origin of an answer. It has to be created before the command is sent.
     pub fn new(node: NodeId, tracking: &Arc<Tracking>, covers: LogicalTime) -> Self {
         Self { node, epoch: tracking.epoch(), tracking: Arc::clone(tracking), covers }
     }
 
-    /// True if a change of what was read would have been heard of.
+    /// Returns true if a change of the key would have been reported.
     pub fn is_current(&self) -> bool {
         self.tracking.epoch() == self.epoch
     }
@@ -78,24 +80,32 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
+    fn source(tracking: &Arc<Tracking>) -> TrackedSource {
+        TrackedSource::new(NodeId::default(), tracking, LogicalTime::ZERO)
+    }
+
     #[test]
-    fn keys_are_told_one_by_one_and_all_else_ends_the_epoch() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let listener = Arc::clone(&told);
-        let forget: InvalidationHandler =
-            Arc::new(move |key: &[u8]| listener.lock().expect("nobody panicked").push(key.to_vec()));
-        let tracking = Arc::new(Tracking::new(&forget));
-        let source = || TrackedSource::new(NodeId::default(), &tracking, LogicalTime::ZERO);
-        let first = source();
+    fn each_key_of_a_report_is_passed_on() {
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let keys = Arc::clone(&reported);
+        let on_key: InvalidationHandler =
+            Arc::new(move |key: &[u8]| keys.lock().expect("nobody panicked").push(key.to_vec()));
+        let tracking = Arc::new(Tracking::new(&on_key));
+        let before = source(&tracking);
         tracking
             .on_invalidation(&[Value::Array(vec![Value::BulkString(b"a".to_vec()), Value::BulkString(b"b".to_vec())])]);
-        assert_eq!(*told.lock().expect("nobody panicked"), [b"a", b"b"]);
-        assert!(first.is_current());
+        assert_eq!(*reported.lock().expect("nobody panicked"), [b"a", b"b"]);
+        assert!(before.is_current());
+    }
+
+    #[test]
+    fn a_report_without_keys_begins_a_new_epoch() {
+        let on_key: InvalidationHandler = Arc::new(|_: &[u8]| {});
+        let tracking = Arc::new(Tracking::new(&on_key));
         for pushed in [vec![Value::Nil], vec![], vec![Value::Array(vec![Value::Int(1)])]] {
-            let before = source();
+            let before = source(&tracking);
             tracking.on_invalidation(&pushed);
-            assert!(!before.is_current() && source().is_current());
+            assert!(!before.is_current() && source(&tracking).is_current());
         }
-        assert!(!first.is_current());
     }
 }

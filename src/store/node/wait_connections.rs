@@ -1,5 +1,5 @@
-//! Changes that wait until replicas have them, each on a connection of its own: `WAIT` counts what was written over
-//! the connection that it comes on, and holds up everything behind it.
+//! Connections for changes that wait until replicas have them. `WAIT` counts the replicas that have what was written
+//! over its own connection, and it delays everything behind it, so each such change has a connection to itself.
 
 use crate::{
     store::{error::NodeError, node::connect::RedisEndpoint},
@@ -19,106 +19,116 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// Connections to one node that wait at once; further changes queue for one within their deadline.
+/// Maximum number of connections to one node; further changes wait for one of them within their deadline.
 const CONNECTIONS_MAX: usize = 32;
-/// A connection that was not used for so long is not used again.
+/// Idle time after which a connection is closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-/// What is left of the deadline when the wait ends: Redis looks for waits that are over ten times a second.
+/// Time between the end of `WAIT` and the deadline. Redis checks ten times a second if a `WAIT` is over.
 const MARGIN: Duration = Duration::from_millis(120);
 
 /// The connections to one node.
 pub struct WaitConnections {
-    places: Semaphore,
+    permits: Semaphore,
     idle: Mutex<Vec<IdleConnection>>,
 }
 
 struct IdleConnection {
     connection: MultiplexedConnection,
-    since: Instant,
-    /// Told when the connection is lost.
+    idle_since: Instant,
+    /// Notified when the connection is lost.
     lost: Arc<Notify>,
-    /// The count of the node's other connections when it was opened: when they were opened anew, so is this.
-    connections: u64,
+    /// The number of connections in the node's pool that had been opened by then. When the pool has reconnected, this
+    /// connection is not used any more, either.
+    pool_opened: u64,
 }
 
 impl Default for WaitConnections {
     fn default() -> Self {
-        Self { places: Semaphore::new(CONNECTIONS_MAX), idle: Mutex::default() }
+        Self { permits: Semaphore::new(CONNECTIONS_MAX), idle: Mutex::default() }
     }
 }
 
 impl WaitConnections {
-    /// Waits, for half of the time that there is, until one more change may wait.
+    /// Waits until one more change may use a connection, for half of the time that is left.
     pub async fn acquire(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, NodeError> {
         let half = deadline.instant().saturating_duration_since(Instant::now()) / 2;
-        match timeout(half, self.places.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
+        match timeout(half, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
             _ => Err(NodeError::Busy),
         }
     }
 
-    /// Closes connections that nobody has used for long.
-    pub fn close_idle(&self, connections: u64) {
-        drop(self.retain_usable(connections));
+    /// Closes the connections that have been idle for long.
+    pub fn close_idle(&self, pool_opened: u64) {
+        drop(self.retain_usable(pool_opened));
     }
 
     /// Sends `commands` and waits until `replicas` have what they changed, or the deadline is near. Returns the
-    /// answers, and how many replicas had it.
+    /// answers, and the number of replicas that have the changes.
     pub async fn call_all(
         &self,
-        (target, connections): (&RedisEndpoint, u64),
+        (endpoint, pool_opened): (&RedisEndpoint, u64),
         commands: &Pipeline,
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
-        let mut used = match self.take_idle(connections) {
+        let mut used = match self.take_idle(pool_opened) {
             Some(idle) => idle,
-            None => timeout_at(deadline.instant(), open(target, connections))
+            None => timeout_at(deadline.instant(), open(endpoint, pool_opened))
                 .await
                 .map_err(|_| NodeError::NotConnected)??,
         };
-        let left = deadline.instant().saturating_duration_since(Instant::now());
-        // 0 would wait for ever.
-        let wait_ms = left.saturating_sub(MARGIN.min(left / 2)).as_millis().max(1);
+        let time_left = deadline.instant().saturating_duration_since(Instant::now());
+        // A wait of 0 ms would never end.
+        let wait_ms = time_left.saturating_sub(MARGIN.min(time_left / 2)).as_millis().max(1);
         let mut with_wait = commands.clone();
         with_wait.cmd("WAIT").arg(replicas).arg(u64::try_from(wait_ms).unwrap_or(u64::MAX));
-        let count = commands.len() + 1;
-        let answer = used.connection.req_packed_commands(&with_wait, 0, count);
-        // A connection whose answer did not come is dropped: the next one's must not be taken for it.
-        let mut answers = timeout_at(deadline.instant(), answer).await.map_err(|_| NodeError::TimedOut)??;
-        let waited = answers.pop().ok_or(NodeError::Unexpected)?;
+        let answers = used.connection.req_packed_commands(&with_wait, 0, commands.len() + 1);
+        // A connection is dropped if its answer did not come: the next change would receive it.
+        let mut answers = timeout_at(deadline.instant(), answers).await.map_err(|_| NodeError::TimedOut)??;
+        let replicated = answers.pop().ok_or(NodeError::Unexpected)?;
         if answers.len() != commands.len() {
             return Err(NodeError::Unexpected);
         }
-        used.since = Instant::now();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(used);
-        let had = match waited {
-            Value::Int(had) => u32::try_from(had).unwrap_or(0),
-            // A node that is no master refuses to wait, and refused the changes as well; a user may not be allowed to.
-            refusal => {
-                tracing::warn!(?refusal, "Redis refuses WAIT, so that nobody knows which replicas have a change");
-                0
-            }
-        };
-        Ok((answers, had))
+        used.idle_since = Instant::now();
+        self.lock_idle().push(used);
+        Ok((answers, parse_replicas(&replicated)))
     }
 
-    fn take_idle(&self, connections: u64) -> Option<IdleConnection> {
-        self.retain_usable(connections).pop()
+    fn take_idle(&self, pool_opened: u64) -> Option<IdleConnection> {
+        self.retain_usable(pool_opened).pop()
     }
 
-    fn retain_usable(&self, connections: u64) -> MutexGuard<'_, Vec<IdleConnection>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Drops the idle connections that must not be used any more, and returns the others.
+    fn retain_usable(&self, pool_opened: u64) -> MutexGuard<'_, Vec<IdleConnection>> {
+        let mut idle = self.lock_idle();
         idle.retain(|idle| {
-            let fresh = idle.since.elapsed() < IDLE_MAX && idle.connections == connections;
-            fresh && idle.lost.notified().now_or_never().is_none()
+            let is_current = idle.idle_since.elapsed() < IDLE_MAX && idle.pool_opened == pool_opened;
+            is_current && idle.lost.notified().now_or_never().is_none()
         });
         idle
     }
+
+    fn lock_idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn open(target: &RedisEndpoint, connections: u64) -> Result<IdleConnection, NodeError> {
+async fn open(endpoint: &RedisEndpoint, pool_opened: u64) -> Result<IdleConnection, NodeError> {
     let lost = Arc::new(Notify::new());
-    let connection = target.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
-    Ok(IdleConnection { connection, since: Instant::now(), lost, connections })
+    let connection = endpoint.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
+    Ok(IdleConnection { connection, idle_since: Instant::now(), lost, pool_opened })
+}
+
+/// Reads the reply to `WAIT`: the number of replicas that have the changes.
+fn parse_replicas(reply: &Value) -> u32 {
+    match reply {
+        Value::Int(replicas) => u32::try_from(*replicas).unwrap_or(0),
+        // A replica refuses both `WAIT` and the changes; a user may not be allowed to use it.
+        Value::ServerError(error) => {
+            tracing::warn!(%error, "Redis refused WAIT, so the replicas that have a change cannot be counted: {error}");
+            0
+        }
+        _ => 0,
+    }
 }
