@@ -1,6 +1,6 @@
 //! `cachefront dev`: what it prints works when pasted, and nothing of it stays.
 
-use crate::{PATIENCE, cachefront, eventually, signal};
+use crate::{WAIT_TIMEOUT, cachefront, eventually, signal};
 use std::{
     fs::File,
     net::TcpStream,
@@ -77,7 +77,7 @@ fn the_printed_lines_work_when_pasted() {
     let patient = format!("until ({read}) | grep -q SUCCESS; do :; done\n{read}");
     let script = format!("{login}{}", commands.replace(read, &patient));
     let mut shell = Command::new("timeout");
-    let seconds = PATIENCE.as_secs().to_string();
+    let seconds = WAIT_TIMEOUT.as_secs().to_string();
     let output = shell.args([&seconds, "sh", "-c", &script]).output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout);
     let expected = "{\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":\"hello\"}\n\

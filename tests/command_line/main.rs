@@ -22,7 +22,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long a condition may take to come true before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn cachefront(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cachefront"));
@@ -82,7 +82,7 @@ impl Setup {
 /// Looks again and again until `look` finds something.
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < WAIT_TIMEOUT {
         if let Some(found) = look() {
             return found;
         }

@@ -1,6 +1,6 @@
 //! `cachefront serve` and `healthcheck`.
 
-use crate::{PATIENCE, Setup, cachefront, eventually, run, signal};
+use crate::{Setup, WAIT_TIMEOUT, cachefront, eventually, run, signal};
 use std::{
     fs::File,
     net::TcpListener,
@@ -76,7 +76,7 @@ fn systemd_is_notified_of_the_start_and_of_the_stop() {
         (UnixDatagram::bind(&path).expect("a socket"), path.as_str()),
         (UnixDatagram::bind_addr(&abstract_name).expect("a socket"), &name),
     ] {
-        told.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        told.set_read_timeout(Some(WAIT_TIMEOUT)).expect("a timeout");
         let said = || {
             let mut word = [0; 100];
             let length = told.recv(&mut word).expect("a word");

@@ -1,6 +1,6 @@
 //! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
 
-use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
+use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ struct Lagging {
 impl Lagging {
     fn start() -> Self {
         let group = redis(1, 0);
-        let stream = Proxy::before(&group.master(0).address);
+        let stream = Proxy::in_front_of(&group.master(0).address);
         let to_proxy = ["--replicaof", &stream.address.host, &stream.address.port.to_string()];
         let replica = group.add(&to_proxy).expect("a replica");
         group.master(0).wait_for_replicas(1).expect("it is online");
@@ -187,7 +187,7 @@ async fn a_read_with_master_consistency_is_sent_to_the_master() {
 async fn a_write_reports_how_many_replicas_confirmed_it() {
     let group = redis(1, 3);
     let service = Service::start(&redis_section(&group));
-    settled(&group).await;
+    until_replicated(&group).await;
     let caller = service.caller().await;
     for replicas in 1..=3 {
         let mut command = write("durable", &json!(replicas));
@@ -237,7 +237,7 @@ async fn a_write_that_too_few_replicas_confirmed_is_unconfirmed() {
 #[tokio::test]
 async fn a_write_that_requires_more_replicas_than_exist_is_unconfirmed_at_once() {
     let group = redis(1, 1);
-    settled(&group).await;
+    until_replicated(&group).await;
     let service = Service::start_with("REQUEST_DEADLINE_MS=20000", &redis_section(&group));
     let caller = service.caller().await;
     let start = std::time::Instant::now();
@@ -269,18 +269,18 @@ async fn a_waiting_write_goes_to_the_current_master() {
     let caller = service.caller().await;
     let durable = |value: u64| json!({"command": "WRITE", "key": "k", "value": value.to_string(), "replicas": 1});
     assert_eq!(caller.run(durable(1)).await["status"], "SUCCESS");
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
     let follow = |node: &RedisProcess, master: &RedisProcess| {
         let command = format!("REPLICAOF {} {}", master.address.host, master.address.port);
         assert_eq!(node.ask(&command).expect("an answer"), "+OK");
     };
-    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
-    follow(other, heir);
-    follow(group.master(0), heir);
+    assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    follow(other, successor);
+    follow(group.master(0), successor);
     // Refused by the demoted one, done by the new one. It may count no replica yet.
     eventually("the new master's replicas have the write", async || {
         (caller.run(durable(2)).await["status"] == "SUCCESS").then_some(())
     })
     .await;
-    assert_eq!(heir.ask("GET k").expect("an answer"), "2");
+    assert_eq!(successor.ask("GET k").expect("an answer"), "2");
 }

@@ -130,19 +130,19 @@ async fn a_lost_master_a_promotion_and_a_returned_node_are_events() {
     let group = redis(1, 1);
     let service = Service::start(&redis_section(&group));
     until(&service, "it is ready", |facts| facts["status"] == "READY").await;
-    let (old, heir) = (group.master(0), &group.replicas(0)[0]);
+    let (old, successor) = (group.master(0), &group.replicas(0)[0]);
     old.kill();
     let facts = until(&service, "the loss is told", |facts| texts(facts, "events", "kind").contains(&"lost")).await;
     assert!(texts(&facts, "events", "text").iter().any(|text| text.contains(&old.address.to_string())));
-    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     let facts =
         until(&service, "the promotion is told", |facts| texts(facts, "events", "kind").contains(&"promotion")).await;
-    let told = format!("shard a: writes go to {} now, no longer to {}", heir.address, old.address);
+    let told = format!("shard a: writes go to {} now, no longer to {}", successor.address, old.address);
     assert!(texts(&facts, "events", "text").contains(&told.as_str()), "{facts}");
     until(&service, "the new master is shown", |facts| {
         let shard = &facts["shards"][0];
         shard["promotions"] == 1
-            && shard["nodes"][0]["address"] == heir.address.to_string()
+            && shard["nodes"][0]["address"] == successor.address.to_string()
             && shard["nodes"][0]["role"] == "master"
             && shard["nodes"][1]["state"] == "down"
             && facts["status"] == "DEGRADED"

@@ -16,7 +16,7 @@ struct Hedged {
 impl Hedged {
     async fn start(setting: &str) -> Self {
         let group = redis(1, 2);
-        let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
+        let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::in_front_of(&replica.address)).collect();
         let replicas: Vec<String> = paths.iter().map(|path| path.address.to_string()).collect();
         let service = Service::plain(&format!(
             "[redis]\nattempt_timeout_ms=900\n{setting}\n[shard:a]\nmaster={}\nreplicas={}\n",

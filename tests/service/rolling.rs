@@ -3,7 +3,7 @@
 use crate::local_redis::{RedisGroup, free_port};
 use crate::{
     faults::signal,
-    harness::{Endpoint, HaProxy, Instance, Load, Tls, Traffic, redis, redis_section, settled},
+    harness::{Endpoint, HaProxy, Instance, Load, Tls, Traffic, redis, redis_section, until_replicated},
 };
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
@@ -21,7 +21,7 @@ fn own_address() -> String {
     format!("127.{}.{high}.{low}", 100 + LAST.fetch_add(1, Relaxed))
 }
 
-pub fn own_place() -> Endpoint {
+pub fn own_endpoint() -> Endpoint {
     let host = own_address();
     let [port, admin_port] = [(); 2].map(|()| free_port(&host).expect("a free port"));
     Endpoint { host, port, admin_port }
@@ -52,16 +52,16 @@ async fn end(instance: Instance, position: usize, proxy: &HaProxy, traffic: &Tra
 }
 
 async fn expect_nothing_failed(traffic: Traffic) {
-    let figures = traffic.finish().await;
-    figures.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
+    let summary = traffic.finish().await;
+    summary.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
 }
 
 /// Replaces one of two instances after the other, each at the place of the one before.
 async fn roll(tls: Tls) {
     let group = redis(1, 1);
-    settled(&group).await;
+    until_replicated(&group).await;
     let mut instances = Vec::new();
-    let places = [own_place(), own_place()];
+    let places = [own_endpoint(), own_endpoint()];
     for place in &places {
         instances.push(start(&group, place).await);
     }
@@ -77,25 +77,25 @@ async fn roll(tls: Tls) {
 
 #[tokio::test]
 async fn a_rolling_update_behind_a_load_balancer_that_passes_tls_through_fails_no_request() {
-    roll(Tls::PassedThrough).await;
+    roll(Tls::Passthrough).await;
 }
 
 #[tokio::test]
 async fn a_rolling_update_behind_a_load_balancer_that_speaks_tls_itself_fails_no_request() {
-    roll(Tls::Anew).await;
+    roll(Tls::Reencrypt).await;
 }
 
 #[tokio::test]
 async fn a_node_that_is_drained_fails_no_request() {
     let group = redis(1, 1);
-    settled(&group).await;
+    until_replicated(&group).await;
     // Two on the node, and two places elsewhere.
-    let places: Vec<_> = (0..4).map(|_| own_place()).collect();
+    let places: Vec<_> = (0..4).map(|_| own_endpoint()).collect();
     let mut instances = Vec::new();
     for place in &places[..2] {
         instances.push(start(&group, place).await);
     }
-    let Some((proxy, traffic)) = under_load(&group, Tls::PassedThrough, &places, 2).await else { return };
+    let Some((proxy, traffic)) = under_load(&group, Tls::Passthrough, &places, 2).await else { return };
     let mut successors = Vec::new();
     for (position, instance) in instances.into_iter().enumerate() {
         // The budget lets one go at a time, and the next one when the successor is ready.

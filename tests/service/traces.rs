@@ -2,7 +2,7 @@
 
 use crate::{
     faults::signal,
-    harness::{API_KEY, Answer, Caller, Collector, Instance, attribute, authority, redis, redis_section, spans_of},
+    harness::{API_KEY, Answer, Caller, Collector, Instance, attribute, authority, redis, redis_section, span_count},
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ async fn a_missing_or_hanging_collector_delays_no_request() {
                     caller.read(&format!("k-{number}-{round}")).await;
                     slowest = slowest.max(start.elapsed());
                     // Now and then, for a look costs more than a request.
-                    if round % 100 == 99 && spans_of(instance, outcome).await > 0.0 {
+                    if round % 100 == 99 && span_count(instance, outcome).await > 0.0 {
                         break;
                     }
                 }
@@ -136,7 +136,7 @@ async fn a_missing_or_hanging_collector_delays_no_request() {
         let slowest = futures_util::future::join_all(asking).await.into_iter().max().expect("callers");
         // What waits for the collector waits for its timeout, 5 s.
         assert!(slowest < Duration::from_secs(4), "{outcome}: {slowest:?}");
-        assert!(spans_of(&instance, "sent").await < 1.0);
+        assert!(span_count(&instance, "sent").await < 1.0);
         let log = instance.log();
         let said = log.lines().filter(|line| line.contains("WARN") && line.contains("spans")).count();
         assert!((1..=2).contains(&said), "{log}");

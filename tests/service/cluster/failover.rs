@@ -47,9 +47,9 @@ async fn reads_of_a_killed_master_go_on_and_its_writes_resume_after_the_failover
     let keys: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
     caller.fill(&keys).await;
     let lost = cluster.owner(&keys[0]);
-    let heir = cluster.replicas(lost).start;
+    let successor = cluster.replicas(lost).start;
     eventually("the values are replicated", async || {
-        (cluster.ask(heir, "DBSIZE") == cluster.ask(lost, "DBSIZE")).then_some(())
+        (cluster.ask(successor, "DBSIZE") == cluster.ask(lost, "DBSIZE")).then_some(())
     })
     .await;
     let is_lost: Vec<bool> = keys.iter().map(|key| cluster.owner(key) == lost).collect();
@@ -77,7 +77,7 @@ async fn reads_of_a_killed_master_go_on_and_its_writes_resume_after_the_failover
     })
     .await;
     assert!(refused > 0, "the failover was over before anything was written");
-    assert_eq!(cluster.role(heir), "master");
+    assert_eq!(cluster.role(successor), "master");
     for key in &keys {
         caller.write(key, &json!("after")).await;
         caller.until_read(key, Some(&json!("after"))).await;
@@ -98,39 +98,39 @@ async fn a_paused_master_is_not_written_to_after_its_replacement() {
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     let (old, key) = (cluster.owner("foo"), "foo");
-    let heir = cluster.replicas(old).start;
+    let successor = cluster.replicas(old).start;
     caller.write(key, &json!("before")).await;
-    let asleep = Asleep::new(cluster.node(old));
-    eventually("the heir is written to", async || {
+    let paused = Paused::new(cluster.node(old));
+    eventually("the successor is written to", async || {
         let answer = caller.send(write(key, &json!("between")).to_string()).await;
-        (answer.status == 200 && cluster.ask(heir, "GET foo") == "between").then_some(())
+        (answer.status == 200 && cluster.ask(successor, "GET foo") == "between").then_some(())
     })
     .await;
-    drop(asleep);
+    drop(paused);
     // It calls itself master until the others have told it.
     for round in 0..200 {
         let value = format!("round {round}");
         caller.write(key, &json!(value)).await;
         assert_eq!(caller.read(key).await, Some(json!(value)));
-        assert_eq!(cluster.ask(heir, "GET foo"), value);
+        assert_eq!(cluster.ask(successor, "GET foo"), value);
     }
     eventually("the old master follows", async || (cluster.role(old) == "slave").then_some(())).await;
     until_ready(&service, "READY").await;
     caller.write(key, &json!("after")).await;
-    assert_eq!(cluster.ask(heir, "GET foo"), "after");
+    assert_eq!(cluster.ask(successor, "GET foo"), "after");
 }
 
 /// A process that does not run until this is dropped.
-struct Asleep<'a>(&'a RedisProcess);
+struct Paused<'a>(&'a RedisProcess);
 
-impl<'a> Asleep<'a> {
+impl<'a> Paused<'a> {
     fn new(node: &'a RedisProcess) -> Self {
         signal("-STOP", node);
         Self(node)
     }
 }
 
-impl Drop for Asleep<'_> {
+impl Drop for Paused<'_> {
     fn drop(&mut self) {
         signal("-CONT", self.0);
     }

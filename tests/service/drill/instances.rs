@@ -4,7 +4,7 @@ use super::Drill;
 use crate::local_redis::free_port;
 use crate::{
     harness::{API_KEY, Caller, Endpoint, Instance, authority, redis, redis_section},
-    rolling::own_place,
+    rolling::own_endpoint,
 };
 use reqwest::Client;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ const PATIENT: &str = "IDLE_TIMEOUT_SECS=900\n";
 const MIB: usize = 1024 * 1024;
 
 pub async fn down(drill: &Drill) {
-    let place = own_place();
+    let place = own_endpoint();
     let mut instance = Instance::start_at(&drill.group, &place, ALONE).await;
     drill.watch(&instance).await;
     instance.kill();
@@ -27,7 +27,7 @@ pub async fn down(drill: &Drill) {
 }
 
 pub async fn restarts(drill: &Drill) {
-    let place = own_place();
+    let place = own_endpoint();
     let mut instance = Instance::start_at(&drill.group, &place, ALONE).await;
     drill.watch(&instance).await;
     let start_secs = format!("process_start_time_seconds{{instance=\"{}\"}}", instance.admin());

@@ -44,7 +44,7 @@ fn read(number: usize) -> Value {
 /// An instance whose only node is behind a proxy.
 async fn behind_proxy(drill: &Drill, options: &str) -> (Instance, Proxy, crate::local_redis::RedisGroup) {
     let group = redis(1, 0);
-    let proxy = Proxy::before(&group.master(0).address);
+    let proxy = Proxy::in_front_of(&group.master(0).address);
     let sections = format!("{options}\n[near_cache]\nenabled=false\n[shard:a]\nmaster={}\n", proxy.address);
     let instance = Instance::start(&drill.group, &sections).await;
     drill.watch(&instance).await;

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// How long an alert may take to fire, or to resolve: the longest window and the longest `for:`, and as much again.
-const PATIENCE: Duration = Duration::from_secs(180);
+const ALERT_TIMEOUT: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A Prometheus with the shortened rules, and what it has seen.
@@ -72,7 +72,7 @@ async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
             load::slow(&drill).await;
         },
     );
-    drill.tell(&names, start.elapsed());
+    drill.print_table(&names, start.elapsed());
 }
 
 impl Drill {
@@ -132,14 +132,14 @@ impl Drill {
     async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let start = Instant::now();
         while !holds().await {
-            assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+            assert!(start.elapsed() < ALERT_TIMEOUT, "waited in vain: {what}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     /// Prints what was seen; every alert there is has to be in it.
     #[expect(clippy::print_stdout, reason = "it is what make drill is for")]
-    fn tell(&self, names: &[String], took: Duration) {
+    fn print_table(&self, names: &[String], took: Duration) {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         println!("\n| alert | fault | fires after | resolves after |\n| --- | --- | --- | --- |");
         for name in names {

@@ -4,23 +4,23 @@ use super::{
     Drill,
     load::{BackgroundCallers, caller},
 };
-use crate::harness::{Instance, redis, redis_section, settled, start};
+use crate::harness::{Instance, redis, redis_section, start, until_replicated};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::json;
 
 async fn before(drill: &Drill, group: &RedisGroup) -> Instance {
     let instance = Instance::start(&drill.group, &redis_section(group)).await;
     drill.watch(&instance).await;
-    settled(group).await;
+    until_replicated(group).await;
     instance
 }
 
-fn tell(node: &RedisProcess, command: &str) {
+fn expect_ok(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
 
 fn follow(node: &RedisProcess, master: &RedisProcess) {
-    tell(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
+    expect_ok(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }
 
 /// First the master of a shard, then what is left of it.
@@ -46,7 +46,7 @@ pub async fn lost(drill: &Drill) {
 pub async fn contested(drill: &Drill) {
     let group = redis(1, 1);
     let instance = before(drill, &group).await;
-    tell(&group.replicas(0)[0], "REPLICAOF NO ONE");
+    expect_ok(&group.replicas(0)[0], "REPLICAOF NO ONE");
     let alerts = ["CachefrontShardContested"];
     drill.fires(&instance, "a replica is promoted while the master goes on", &alerts).await;
     follow(group.master(0), &group.replicas(0)[0]);
@@ -72,11 +72,11 @@ pub async fn replica_behind(drill: &Drill) {
     let busy =
         BackgroundCallers::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
     let replica = &group.replicas(0)[0];
-    tell(replica, "CONFIG SET masterauth another-one");
+    expect_ok(replica, "CONFIG SET masterauth another-one");
     let _killed = replica.ask("CLIENT KILL TYPE master").expect("an answer");
     let alerts = ["CachefrontReplicationLag"];
     drill.fires(&instance, "a replica has a wrong password for its master", &alerts).await;
-    tell(replica, &format!("CONFIG SET masterauth {password}"));
+    expect_ok(replica, &format!("CONFIG SET masterauth {password}"));
     drill.resolves(&instance, &alerts).await;
     drop(busy);
 }
@@ -86,10 +86,10 @@ pub async fn out_of_memory(drill: &Drill) {
     let instance = before(drill, &group).await;
     let busy =
         BackgroundCallers::with(&caller(&instance).await, 1, |_| json!({"command": "WRITE", "key": "k", "value": "v"}));
-    tell(group.master(0), "CONFIG SET maxmemory 1");
+    expect_ok(group.master(0), "CONFIG SET maxmemory 1");
     let alerts = ["CachefrontRedisOutOfMemory"];
     drill.fires(&instance, "maxmemory is reached and nothing may be evicted", &alerts).await;
-    tell(group.master(0), "CONFIG SET maxmemory 0");
+    expect_ok(group.master(0), "CONFIG SET maxmemory 0");
     drill.resolves(&instance, &alerts).await;
     drop(busy);
 }
@@ -102,7 +102,7 @@ pub async fn masters_change(drill: &Drill) {
     for round in 0..5 {
         let before = drill.number(&promotions).await.expect("a count");
         let (new, old) = (nodes[(round + 1) % 2], nodes[round % 2]);
-        tell(new, "REPLICAOF NO ONE");
+        expect_ok(new, "REPLICAOF NO ONE");
         follow(old, new);
         drill
             .until("the promotion is seen", async || drill.number(&promotions).await.is_some_and(|now| now > before))

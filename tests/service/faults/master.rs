@@ -1,7 +1,7 @@
 //! Masters that die or hang.
 
 use super::{pause, resume, until_ready};
-use crate::harness::{Service, eventually, redis, redis_section, settled};
+use crate::harness::{Service, eventually, redis, redis_section, until_replicated};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ async fn without_its_master_a_shard_reads_and_refuses_writes_at_once() {
     let caller = service.caller().await;
     let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
     caller.fill(&keys).await;
-    settled(&group).await;
+    until_replicated(&group).await;
     group.master(0).kill();
     until_ready(&service, "DEGRADED").await;
 

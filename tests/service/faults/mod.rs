@@ -28,19 +28,19 @@ pub fn signal(name: &str, process: u32) {
 }
 
 /// Sends a command to a node, which has to agree.
-fn tell(node: &RedisProcess, command: &str) {
+fn expect_ok(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
 
 fn follow(node: &RedisProcess, master: &RedisProcess) {
-    tell(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
+    expect_ok(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }
 
-/// Makes `heir` the master of the others.
-fn promote(heir: &RedisProcess, others: &[&RedisProcess]) {
-    tell(heir, "REPLICAOF NO ONE");
+/// Makes `successor` the master of the others.
+fn promote(successor: &RedisProcess, others: &[&RedisProcess]) {
+    expect_ok(successor, "REPLICAOF NO ONE");
     for other in others {
-        follow(other, heir);
+        follow(other, successor);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Roles are asked, not believed: the service follows whoever is promoted, by whomever.
 
-use super::{follow, tell, until_ready};
+use super::{expect_ok, follow, until_ready};
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
 use crate::local_redis::RedisGroup;
 use serde_json::json;
@@ -35,12 +35,12 @@ async fn until_written(caller: &Caller, key: &str) {
 async fn writes_go_to_the_replica_that_was_promoted_for_a_dead_master() {
     let group = redis(1, 2);
     let (service, caller) = service(&group).await;
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
     group.master(0).kill();
-    tell(heir, "REPLICAOF NO ONE");
-    follow(other, heir);
+    expect_ok(successor, "REPLICAOF NO ONE");
+    follow(other, successor);
     until_written(&caller, "after").await;
-    assert_eq!(heir.ask("GET after").expect("an answer"), "v");
+    assert_eq!(successor.ask("GET after").expect("an answer"), "v");
     caller.until_read("after", Some(&json!("v"))).await;
     assert_eq!(caller.read("before").await, Some(json!("v")));
 
@@ -52,7 +52,7 @@ async fn writes_go_to_the_replica_that_was_promoted_for_a_dead_master() {
         assert_eq!(caller.read("before").await, Some(json!("v")), "an error was reported as a miss");
     }
     assert_eq!(group.master(0).ask("DBSIZE").expect("an answer"), ":0");
-    follow(group.master(0), heir);
+    follow(group.master(0), successor);
     until_ready(&service, "READY").await;
 }
 
@@ -61,7 +61,7 @@ async fn a_planned_switch_fails_no_write() {
     let group = redis(1, 1);
     let (_service, caller) = service(&group).await;
     let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    tell(new, "REPLICAOF NO ONE");
+    expect_ok(new, "REPLICAOF NO ONE");
     follow(old, new);
     // The first one is refused by the old master, which cannot be written to any more, and goes to the new one.
     for round in 0..20 {
@@ -75,17 +75,17 @@ async fn a_planned_switch_fails_no_write() {
 #[tokio::test]
 async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
     let group = redis(1, 2);
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
     group.master(0).kill();
-    tell(heir, "REPLICAOF NO ONE");
-    follow(other, heir);
+    expect_ok(successor, "REPLICAOF NO ONE");
+    follow(other, successor);
     group.master(0).start_again().expect("it starts");
     let service = Service::plain(&redis_section(&group));
     let caller = service.caller().await;
-    // The old master may be reached first and taken for what the file says, for as long as the heir is unknown.
+    // The old master may be reached first and taken for what the file says, for as long as the successor is unknown.
     eventually("writes reach the promoted node", async || {
         caller.write("k", &json!("v")).await;
-        (heir.ask("GET k").expect("an answer") == "v").then_some(())
+        (successor.ask("GET k").expect("an answer") == "v").then_some(())
     })
     .await;
 }
@@ -94,9 +94,9 @@ async fn an_instance_that_starts_after_the_promotion_finds_the_master() {
 async fn an_instance_that_starts_later_agrees_though_no_replica_follows_the_new_master() {
     let group = redis(1, 1);
     let (_first, first) = service(&group).await;
-    let heir = &group.replicas(0)[0];
+    let successor = &group.replicas(0)[0];
     group.master(0).kill();
-    tell(heir, "REPLICAOF NO ONE");
+    expect_ok(successor, "REPLICAOF NO ONE");
     until_written(&first, "after").await;
     // Empty, alone, and a master by its own account.
     group.master(0).start_again().expect("it starts");
@@ -132,7 +132,7 @@ async fn a_batch_reads_its_own_write_during_a_switch() {
     for round in 0..4 {
         caller.write("k", &json!("old")).await;
         eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
-        tell(new, "REPLICAOF NO ONE");
+        expect_ok(new, "REPLICAOF NO ONE");
         follow(old, new);
         let batch = json!([{"command": "WRITE", "key": "k", "value": round}, {"command": "READ", "key": "k"}]);
         let replies = caller.run(batch).await;
@@ -146,9 +146,9 @@ async fn a_batch_reads_its_own_write_during_a_switch() {
 async fn two_masters_at_once_are_reported_and_writes_go_to_the_promoted_one() {
     let group = redis(1, 1);
     let (service, caller) = service(&group).await;
-    let heir = &group.replicas(0)[0];
+    let successor = &group.replicas(0)[0];
     // The old one goes on calling itself master.
-    tell(heir, "REPLICAOF NO ONE");
+    expect_ok(successor, "REPLICAOF NO ONE");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     eventually("/readyz reports two masters", async || {
         let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
@@ -156,7 +156,7 @@ async fn two_masters_at_once_are_reported_and_writes_go_to_the_promoted_one() {
     })
     .await;
     caller.write("after", &json!("v")).await;
-    assert_eq!(heir.ask("GET after").expect("an answer"), "v");
-    follow(group.master(0), heir);
+    assert_eq!(successor.ask("GET after").expect("an answer"), "v");
+    follow(group.master(0), successor);
     until_ready(&service, "READY").await;
 }

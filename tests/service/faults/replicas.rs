@@ -1,7 +1,7 @@
 //! Replicas that die, hang, or know nothing.
 
 use super::{pause, resume, until_ready};
-use crate::harness::{Service, eventually, redis, redis_section, settled};
+use crate::harness::{Service, eventually, redis, redis_section, until_replicated};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -138,7 +138,7 @@ async fn replicas_serve_reads_without_their_master_until_their_lag_limit() {
     let group = redis(1, 1);
     let service = Service::plain(&format!("[redis]\nreplica_stale_max_ms=1000\n{}", redis_section(&group)));
     let caller = filled(&service, &["k".to_owned()]).await;
-    settled(&group).await;
+    until_replicated(&group).await;
     group.master(0).kill();
     assert_eq!(caller.read("k").await, Some(json!("k")));
     eventually("the replica is out of date", async || {

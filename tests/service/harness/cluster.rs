@@ -1,6 +1,6 @@
 //! A Redis Cluster of real processes.
 
-use super::PATIENCE;
+use super::WAIT_TIMEOUT;
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
 
@@ -41,7 +41,7 @@ impl Cluster {
                 (cluster.ask(replica, &format!("CLUSTER REPLICATE {master}")) == "+OK").then_some(())
             });
         }
-        cluster.until_whole();
+        cluster.until_complete();
         cluster
     }
 
@@ -206,7 +206,7 @@ impl Cluster {
     }
 
     /// Waits until every node knows every other one, and that all replicas can be read.
-    fn until_whole(&self) {
+    fn until_complete(&self) {
         for number in 0..self.groups.len() {
             until("the cluster is whole", || {
                 let replicas = self.masters * self.replicas_each;
@@ -223,7 +223,7 @@ impl Cluster {
 
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE * 2 {
+    while start.elapsed() < WAIT_TIMEOUT * 2 {
         if let Some(found) = look() {
             return found;
         }

@@ -21,24 +21,24 @@ use tonic::{
 
 pub struct Collector {
     pub endpoint: String,
-    taken: Arc<Mutex<Taken>>,
+    received: Arc<Mutex<Received>>,
     server: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct Received {
     spans: Vec<Span>,
     /// Of who sent them.
     services: Vec<String>,
 }
 
-struct Taker {
-    taken: Arc<Mutex<Taken>>,
+struct TraceReceiver {
+    received: Arc<Mutex<Received>>,
     answers: bool,
 }
 
 #[tonic::async_trait]
-impl TraceService for Taker {
+impl TraceService for TraceReceiver {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
@@ -46,12 +46,12 @@ impl TraceService for Taker {
         if !self.answers {
             std::future::pending::<()>().await;
         }
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         for resource in request.into_inner().resource_spans {
             let of_resource = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
             let name = of_resource.iter().find(|attribute| attribute.key == "service.name");
-            taken.services.extend(name.map(|attribute| text(attribute.value.as_ref())));
-            taken.spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
+            received.services.extend(name.map(|attribute| text(attribute.value.as_ref())));
+            received.spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -79,11 +79,11 @@ impl Collector {
     fn serve(scheme: &str, mut server: Server, answers: bool) -> Self {
         let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let port = incoming.local_addr().expect("an address").port();
-        let taken = Arc::<Mutex<Taken>>::default();
-        let taker = Taker { taken: Arc::clone(&taken), answers };
-        let serving = server.add_service(TraceServiceServer::new(taker)).serve_with_incoming(incoming);
+        let received = Arc::<Mutex<Received>>::default();
+        let receiver = TraceReceiver { received: Arc::clone(&received), answers };
+        let serving = server.add_service(TraceServiceServer::new(receiver)).serve_with_incoming(incoming);
         let server = tokio::spawn(async { serving.await.expect("it serves until it is dropped") });
-        Self { endpoint: format!("{scheme}://localhost:{port}"), taken, server }
+        Self { endpoint: format!("{scheme}://localhost:{port}"), received, server }
     }
 
     /// The settings of an instance that sends its traces here.
@@ -92,12 +92,12 @@ impl Collector {
     }
 
     pub fn spans(&self) -> Vec<Span> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
     }
 
     /// What those who sent spans call themselves.
     pub fn services(&self) -> Vec<String> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).services.clone()
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).services.clone()
     }
 
     /// Waits for a trace with the request that has this id: its spans, with those of the request first.
@@ -177,7 +177,7 @@ fn text(value: Option<&AnyValue>) -> String {
 }
 
 /// What an instance counts of its spans, by what became of them.
-pub async fn spans_of(instance: &Instance, outcome: &str) -> f64 {
+pub async fn span_count(instance: &Instance, outcome: &str) -> f64 {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("http://127.0.0.1:{}/metrics", instance.admin_port);
     let page = http.get(url).send().await.expect("an answer").text().await.expect("a text");

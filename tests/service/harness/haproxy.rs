@@ -16,9 +16,9 @@ const PORT_TRIES: usize = 5;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
     /// The instances: bytes are passed through, as by a Service.
-    PassedThrough,
+    Passthrough,
     /// `HAProxy`, which speaks TLS with the instances as well, as an Ingress does.
-    Anew,
+    Reencrypt,
 }
 
 pub struct HaProxy {
@@ -106,8 +106,8 @@ fn find() -> Option<PathBuf> {
 
 fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], places: &[Endpoint]) -> String {
     let (mode, bind, server) = match tls {
-        Tls::PassedThrough => ("tcp", String::new(), String::new()),
-        Tls::Anew => {
+        Tls::Passthrough => ("tcp", String::new(), String::new()),
+        Tls::Reencrypt => {
             let files = authority().issue(folder, "proxy");
             let read = |path: &Path| std::fs::read_to_string(path).expect("a text");
             let (both, vouching) = (folder.join("both.pem"), folder.join("authority.pem"));

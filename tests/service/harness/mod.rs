@@ -6,10 +6,10 @@ mod cluster;
 mod collector;
 mod haproxy;
 mod instance;
+mod metrics_page;
 mod prometheus;
 mod proxy;
 mod requirements;
-mod scrape;
 mod sentinels;
 mod service;
 mod traffic;
@@ -17,13 +17,13 @@ mod traffic;
 pub use caller::{Answer, Caller};
 pub use certificates::{Authority, authority};
 pub use cluster::Cluster;
-pub use collector::{Collector, attribute, spans_of};
+pub use collector::{Collector, attribute, span_count};
 pub use haproxy::{HaProxy, Tls};
 pub use instance::{Endpoint, Instance};
+pub use metrics_page::MetricsPage;
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
 pub use requirements::{redis_speaks_tls, skip};
-pub use scrape::MetricsPage;
 pub use sentinels::{SentinelOptions, Sentinels};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use traffic::{Load, Traffic};
@@ -35,7 +35,7 @@ use std::{
 };
 
 /// How long a condition may take to come true before a test fails; far more than any should need.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The API key that the services of the tests accept.
 pub const API_KEY: &str = "a-shared-secret-for-the-tests";
@@ -61,14 +61,14 @@ pub fn calls(node: &RedisProcess, command: &str) -> u64 {
 }
 
 /// Waits until what is written to the masters is at their replicas: at first it takes up to a second.
-pub async fn settled(group: &RedisGroup) {
+pub async fn until_replicated(group: &RedisGroup) {
     static TIMES: AtomicU64 = AtomicU64::new(0);
     // Another value each time, so that it is no earlier one that is seen.
     let mark = format!("time-{}", TIMES.fetch_add(1, Relaxed));
     for (shard, _) in group.shards().enumerate() {
-        assert_eq!(group.master(shard).ask(&format!("SET settled {mark}")).expect("an answer"), "+OK");
+        assert_eq!(group.master(shard).ask(&format!("SET replicated {mark}")).expect("an answer"), "+OK");
         for replica in group.replicas(shard) {
-            eventually("a write is replicated", async || (replica.ask("GET settled").ok()? == mark).then_some(()))
+            eventually("a write is replicated", async || (replica.ask("GET replicated").ok()? == mark).then_some(()))
                 .await;
         }
     }
@@ -77,7 +77,7 @@ pub async fn settled(group: &RedisGroup) {
 /// Looks again and again until `look` finds something; `what` was waited for is said when it never does.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < WAIT_TIMEOUT {
         if let Some(found) = look().await {
             return found;
         }

@@ -22,9 +22,9 @@ use tokio::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Pass,
-    /// Accepts, and moves nothing. What was held moves on when it passes again.
+    /// Accepts, and moves nothing. What was delayed moves on when it passes again.
     BlackHole,
-    /// Closes each connection after so many bytes of answers.
+    /// Closes each connection after so many bytes of forward_replies.
     CutAfter(usize),
     /// Accepts no connection, and has closed those that were open.
     Refuse,
@@ -46,15 +46,15 @@ pub struct Proxy {
 #[derive(Clone, Copy)]
 struct State {
     mode: Mode,
-    /// Connections of an earlier age are closed.
-    age: u64,
+    /// Connections of an earlier generation are closed.
+    generation: u64,
 }
 
 impl Proxy {
-    pub fn before(target: &Address) -> Self {
+    pub fn in_front_of(target: &Address) -> Self {
         let port = socket(0).expect("a free port");
         let address = port.local_addr().expect("an address");
-        let (state, watched) = watch::channel(State { mode: Mode::Pass, age: 0 });
+        let (state, watched) = watch::channel(State { mode: Mode::Pass, generation: 0 });
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listener = {
             let _inside = runtime.enter();
@@ -68,13 +68,13 @@ impl Proxy {
     pub fn set(&self, mode: Mode) {
         self.state.send_modify(|state| {
             state.mode = mode;
-            state.age += u64::from(mode == Mode::Refuse);
+            state.generation += u64::from(mode == Mode::Refuse);
         });
     }
 
     /// Closes all connections that are open.
     pub fn cut(&self) {
-        self.state.send_modify(|state| state.age += 1);
+        self.state.send_modify(|state| state.generation += 1);
     }
 }
 
@@ -99,10 +99,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket(address.port())?.listen(1024)
 }
 
-type Watched = watch::Receiver<State>;
+type StateReceiver = watch::Receiver<State>;
 
 /// Accepts connections, except while they are refused.
-async fn serve(listener: TcpListener, address: SocketAddr, target: (String, u16), mut state: Watched) {
+async fn serve(listener: TcpListener, address: SocketAddr, target: (String, u16), mut state: StateReceiver) {
     let mut listener = Some(listener);
     loop {
         if state.borrow_and_update().mode == Mode::Refuse {
@@ -119,15 +119,15 @@ async fn serve(listener: TcpListener, address: SocketAddr, target: (String, u16)
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return },
             accepted = accepted => if let Ok((caller, _)) = accepted {
-                tokio::spawn(carry(caller, target.clone(), state.clone()));
+                tokio::spawn(forward_connection(caller, target.clone(), state.clone()));
             },
         }
     }
 }
 
 /// Carries one connection until it ends or is cut.
-async fn carry(caller: TcpStream, target: (String, u16), mut state: Watched) {
-    let age = state.borrow().age;
+async fn forward_connection(caller: TcpStream, target: (String, u16), mut state: StateReceiver) {
+    let generation = state.borrow().generation;
     let cut = state.clone();
     let both = async {
         // In a black hole the other side hears nothing of it.
@@ -136,25 +136,25 @@ async fn carry(caller: TcpStream, target: (String, u16), mut state: Watched) {
         let _quick = (caller.set_nodelay(true), node.set_nodelay(true));
         let ((caller_reads, caller_writes), (node_reads, node_writes)) = (caller.into_split(), node.into_split());
         tokio::select! {
-            () = questions(caller_reads, node_writes, state.clone()) => {}
-            () = answers(node_reads, caller_writes, state.clone()) => {}
+            () = forward_requests(caller_reads, node_writes, state.clone()) => {}
+            () = forward_replies(node_reads, caller_writes, state.clone()) => {}
         }
     };
     tokio::select! {
         () = both => {}
-        () = until_older(cut, age) => {}
+        () = until_cut(cut, generation) => {}
     }
 }
 
-async fn until_older(mut state: Watched, age: u64) {
-    drop(state.wait_for(|state| state.age > age).await);
+async fn until_cut(mut state: StateReceiver, generation: u64) {
+    drop(state.wait_for(|state| state.generation > generation).await);
 }
 
-async fn until_open(state: &mut Watched) {
+async fn until_open(state: &mut StateReceiver) {
     drop(state.wait_for(|state| state.mode != Mode::BlackHole).await);
 }
 
-async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: Watched) {
+async fn forward_requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: StateReceiver) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
         until_open(&mut state).await;
@@ -165,43 +165,43 @@ async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: W
 }
 
 /// What came and when it may go on.
-type Held = VecDeque<(Instant, Vec<u8>)>;
+type DelayedReplies = VecDeque<(Instant, Vec<u8>)>;
 
-async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: Watched) {
+async fn forward_replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: StateReceiver) {
     /// Enough for what a lagging replica lags by.
-    const HELD_MAX: usize = 100_000;
+    const DELAYED_MAX: usize = 100_000;
     let mut bytes = vec![0; 64 * 1024];
-    let mut held = Held::new();
+    let mut delayed = DelayedReplies::new();
     let mut ended = false;
     let mut passed = 0;
-    while !(ended && held.is_empty()) {
+    while !(ended && delayed.is_empty()) {
         let mode = state.borrow_and_update().mode;
         if !matches!(mode, Mode::CutAfter(_)) {
             passed = 0;
         }
-        let due = held.front().map(|(due, _)| *due).filter(|_| mode != Mode::BlackHole);
+        let due = delayed.front().map(|(due, _)| *due).filter(|_| mode != Mode::BlackHole);
         tokio::select! {
                    changed = state.changed() => {
                        if changed.is_err() {
                            return;
                        }
                        if !matches!(state.borrow().mode, Mode::Delay(_)) {
-                           for (due, _) in &mut held {
+                           for (due, _) in &mut delayed {
         *due = Instant::now();
         }
                        }
                    }
-                   read = from.read(&mut bytes), if !ended && held.len() < HELD_MAX => match read {
+                   read = from.read(&mut bytes), if !ended && delayed.len() < DELAYED_MAX => match read {
                        Ok(length @ 1..) => {
                            let delay = if let Mode::Delay(delay) = mode { delay } else { Duration::ZERO };
-                           held.push_back((Instant::now() + delay, bytes[..length].to_vec()));
+                           delayed.push_back((Instant::now() + delay, bytes[..length].to_vec()));
                        }
                        _ => ended = true,
                    },
                    () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
-                       let Some((_, mut piece)) = held.pop_front() else { continue };
+                       let Some((_, mut piece)) = delayed.pop_front() else { continue };
                        if let Mode::Drip(pause) = mode && piece.len() > 1 {
-                           held.push_front((Instant::now() + pause, piece.split_off(1)));
+                           delayed.push_front((Instant::now() + pause, piece.split_off(1)));
                        }
                        if let Mode::CutAfter(bytes) = mode {
                            piece.truncate(bytes.saturating_sub(passed));

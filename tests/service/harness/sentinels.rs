@@ -1,6 +1,6 @@
 //! Real sentinels that watch a group, and die with this process.
 
-use super::{PATIENCE, eventually};
+use super::{WAIT_TIMEOUT, eventually};
 use crate::local_redis::RedisGroup;
 use cachefront::types::Address;
 use std::{
@@ -243,7 +243,7 @@ impl Drop for Sentinels {
 /// Looks again and again until `look` returns true; `false` when it never does.
 fn until(mut look: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < WAIT_TIMEOUT {
         if look() {
             return true;
         }

@@ -1,6 +1,6 @@
 //! A running service.
 
-use super::{API_KEY, Caller, PATIENCE, authority, redis};
+use super::{API_KEY, Caller, WAIT_TIMEOUT, authority, redis};
 use crate::local_redis::RedisGroup;
 use cachefront::{
     server::{self, ReloadTrigger, Server, Shutdown},
@@ -82,7 +82,7 @@ impl Service {
                 server.run(listeners, stop).await.expect("the service runs until it is stopped");
             });
         });
-        let stop = started.recv_timeout(PATIENCE).expect("the service starts");
+        let stop = started.recv_timeout(WAIT_TIMEOUT).expect("the service starts");
         Self { address, admin, stop, reload, thread: Some(thread), folder }
     }
 

@@ -1,6 +1,6 @@
 //! What `/metrics` says of shards and nodes.
 
-use crate::harness::{MetricsPage, Mode, Proxy, Service, redis, redis_section, settled};
+use crate::harness::{MetricsPage, Mode, Proxy, Service, redis, redis_section, until_replicated};
 use cachefront::types::Address;
 use serde_json::json;
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn a_killed_replica_is_shown_as_down_and_reads_elsewhere_count_as_fallback
     let keys = keys();
     let caller = service.caller().await;
     caller.fill(&keys).await;
-    settled(&group).await;
+    until_replicated(&group).await;
     for replica in group.replicas(0) {
         let up = labels(&shard, &replica.address, ",state=\"up\"");
         MetricsPage::until(&service, STATE, &up, |up| up == 1.0).await;
@@ -59,24 +59,24 @@ async fn a_lagging_replica_and_a_promotion_are_counted() {
     let shard = group.shards().next().expect("a shard").0;
     let caller = service.caller().await;
     caller.fill(&keys()).await;
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
-    let lag = labels(&shard, &heir.address, "");
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
+    let lag = labels(&shard, &successor.address, "");
     MetricsPage::until(&service, "cachefront_node_replication_lag_bytes", &lag, |bytes| bytes == 0.0).await;
     let page = MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &lag, |_| true).await;
     assert!(!page.has("cachefront_node_replication_lag_seconds", &labels(&shard, &group.master(0).address, "")));
 
     // Out of touch with its master it has passed no later moment.
-    assert_eq!(heir.ask("REPLICAOF 127.0.0.1 1").expect("an answer"), "+OK");
+    assert_eq!(successor.ask("REPLICAOF 127.0.0.1 1").expect("an answer"), "+OK");
     MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &lag, |secs| secs > 1.0).await;
 
-    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
-    let follow = format!("REPLICAOF {} {}", heir.address.host, heir.address.port);
+    assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    let follow = format!("REPLICAOF {} {}", successor.address.host, successor.address.port);
     for node in [other, group.master(0)] {
         assert_eq!(node.ask(&follow).expect("an answer"), "+OK");
     }
     let of_shard = format!("shard=\"{shard}\"");
     let page = MetricsPage::until(&service, "cachefront_shard_promotions_total", &of_shard, |count| count == 1.0).await;
-    assert_eq!(page.sum("cachefront_node_role", &labels(&shard, &heir.address, ",role=\"master\"")), 1.0);
+    assert_eq!(page.sum("cachefront_node_role", &labels(&shard, &successor.address, ",role=\"master\"")), 1.0);
     assert_eq!(page.sum("cachefront_shard_writable", &of_shard), 1.0);
 }
 
@@ -98,7 +98,7 @@ async fn the_series_of_a_removed_node_are_removed() {
 #[tokio::test]
 async fn hedges_are_counted() {
     let group = redis(1, 2);
-    let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
+    let paths: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::in_front_of(&replica.address)).collect();
     let replicas: Vec<String> = paths.iter().map(|path| path.address.to_string()).collect();
     let (master, replicas) = (&group.master(0).address, replicas.join(", "));
     let service = Service::start(&format!(
@@ -128,9 +128,9 @@ async fn a_retried_write_is_counted() {
     caller.fill(&keys()).await;
     MetricsPage::until(&service, STATE, "state=\"up\"", |up| up == 3.0).await;
     assert_eq!(MetricsPage::of(&service).await.sum("cachefront_write_retries_total", ""), 0.0);
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
-    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
-    let follow = format!("REPLICAOF {} {}", heir.address.host, heir.address.port);
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
+    assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    let follow = format!("REPLICAOF {} {}", successor.address.host, successor.address.port);
     for node in [group.master(0), other] {
         assert_eq!(node.ask(&follow).expect("an answer"), "+OK");
     }

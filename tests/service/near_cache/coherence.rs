@@ -2,13 +2,13 @@
 //! starts over.
 //!
 //! Versions of a key only grow. Through the instance that acknowledged a version, nobody may read less from then on; and
-//! when the last write of a round has settled, nobody may read less than that through any instance, ever again. Values
+//! when the last write of a round has until_replicated, nobody may read less than that through any instance, ever again. Values
 //! are kept for an hour, so what is out of date stays so. `make soak` runs it for long.
 
 #![allow(clippy::print_stderr, reason = "what was measured is said")]
 
-use super::KEPT;
-use crate::harness::{Caller, Service, eventually, redis, redis_section, settled};
+use super::CACHED_FOR_AN_HOUR;
+use crate::harness::{Caller, Service, eventually, redis, redis_section, until_replicated};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use std::{
 const KEYS: usize = 12;
 const INSTANCES: usize = 2;
 const READERS: usize = 8;
-/// Readings of each key through each instance when a round has settled.
+/// Readings of each key through each instance when a round has until_replicated.
 const LAST_READINGS: usize = 25;
 /// How long the test goes on, in seconds; without it, for some rounds.
 const SOAK: &str = "CACHEFRONT_SOAK_SECS";
@@ -36,7 +36,7 @@ struct Record {
     acknowledged: [AtomicU64; INSTANCES],
 }
 
-struct World {
+struct Workload {
     callers: Vec<Caller>,
     records: Vec<Record>,
     writing: AtomicBool,
@@ -52,7 +52,7 @@ fn version(value: Option<Value>) -> u64 {
     value.map_or(0, |value| value.as_u64().expect("a version"))
 }
 
-impl World {
+impl Workload {
     /// Writes ever higher versions of a key, of every third key through one instance after the other; returns the last
     /// one.
     async fn write(&self, number: usize, first: u64, writes: u64) -> u64 {
@@ -110,8 +110,8 @@ impl World {
     }
 }
 
-/// Does harm while writers write: connections end, and once in a while a replica starts from nothing.
-async fn harm(group: &RedisGroup, round: usize) {
+/// Does inject_faults while writers write: connections end, and once in a while a replica starts from nothing.
+async fn inject_faults(group: &RedisGroup, round: usize) {
     let nodes: Vec<&RedisProcess> = std::iter::once(group.master(0)).chain(group.replicas(0)).collect();
     for step in 0..4 {
         let node = nodes[(round + step) % nodes.len()];
@@ -119,7 +119,7 @@ async fn harm(group: &RedisGroup, round: usize) {
         let kind = if step == 2 { "replica" } else { "normal" };
         // A node that is down has none.
         let _answer = node.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
-        // Spreads the harm over the time that the writers write.
+        // Spreads the inject_faults over the time that the writers write.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     if round % 4 == 3 {
@@ -132,36 +132,36 @@ async fn harm(group: &RedisGroup, round: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_reader_sees_an_older_value_after_writes_have_settled() {
     let group = redis(1, 2);
-    settled(&group).await;
-    let section = format!("{KEPT}{}", redis_section(&group));
+    until_replicated(&group).await;
+    let section = format!("{CACHED_FOR_AN_HOUR}{}", redis_section(&group));
     let services: Vec<Service> = (0..INSTANCES).map(|_| Service::start(&section)).collect();
-    let mut world = World {
+    let mut workload = Workload {
         callers: Vec::new(),
         records: std::iter::repeat_with(Record::default).take(KEYS).collect(),
         writing: AtomicBool::new(false),
         reads: AtomicU64::new(0),
     };
     for service in &services {
-        world.callers.push(service.caller().await);
+        workload.callers.push(service.caller().await);
     }
-    let world = Arc::new(world);
+    let workload = Arc::new(workload);
     let soak = std::env::var(SOAK).ok().map(|secs| Duration::from_secs(secs.parse().expect("a number of seconds")));
     let start = Instant::now();
     let (mut next, mut round) = (1, 0);
     while soak.map_or(round < ROUNDS, |soak| start.elapsed() < soak) {
-        world.writing.store(true, SeqCst);
+        workload.writing.store(true, SeqCst);
         let readers = (0..READERS).map(|reader| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { world.read(reader).await })
+            let workload = Arc::clone(&workload);
+            tokio::spawn(async move { workload.read(reader).await })
         });
         let readers: Vec<_> = readers.collect();
         let writes = 30;
-        let written = join_all((0..KEYS).map(|number| world.write(number, next, writes)));
-        let (versions, ()) = join(written, harm(&group, round)).await;
+        let written = join_all((0..KEYS).map(|number| workload.write(number, next, writes)));
+        let (versions, ()) = join(written, inject_faults(&group, round)).await;
         next += writes;
-        settled(&group).await;
-        world.expect(&versions).await;
-        world.writing.store(false, SeqCst);
+        until_replicated(&group).await;
+        workload.expect(&versions).await;
+        workload.writing.store(false, SeqCst);
         for reader in readers {
             reader.await.expect("no reader saw an older value");
         }
@@ -169,7 +169,7 @@ async fn no_reader_sees_an_older_value_after_writes_have_settled() {
     }
     eprintln!(
         "{round} rounds, {} readings while {} versions of {KEYS} keys were written",
-        world.reads.load(SeqCst),
+        workload.reads.load(SeqCst),
         next - 1
     );
 }
@@ -177,8 +177,8 @@ async fn no_reader_sees_an_older_value_after_writes_have_settled() {
 #[tokio::test]
 async fn a_write_becomes_visible_through_another_instance_soon() {
     let group = redis(1, 2);
-    settled(&group).await;
-    let section = format!("{KEPT}{}", redis_section(&group));
+    until_replicated(&group).await;
+    let section = format!("{CACHED_FOR_AN_HOUR}{}", redis_section(&group));
     let services = [Service::start(&section), Service::start(&section)];
     let [writer, reader] = [services[0].caller().await, services[1].caller().await];
     let mut took = Vec::new();

@@ -2,20 +2,22 @@
 
 mod coherence;
 
-use crate::harness::{Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, settled};
+use crate::harness::{
+    Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated,
+};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Kept for an hour, so that nothing but Redis's word ends it.
-pub const KEPT: &str = "[near_cache]\nenabled=true\nage_max_ms=3600000\n";
+pub const CACHED_FOR_AN_HOUR: &str = "[near_cache]\nenabled=true\nage_max_ms=3600000\n";
 
 /// A service that keeps values, in front of a master and a replica.
-async fn keeping() -> (RedisGroup, Service, Caller) {
+async fn caching_service() -> (RedisGroup, Service, Caller) {
     let group = redis(1, 1);
-    settled(&group).await;
-    let service = Service::start(&format!("{KEPT}{}", redis_section(&group)));
+    until_replicated(&group).await;
+    let service = Service::start(&format!("{CACHED_FOR_AN_HOUR}{}", redis_section(&group)));
     let caller = service.caller().await;
     (group, service, caller)
 }
@@ -29,7 +31,7 @@ fn gets(group: &RedisGroup) -> u64 {
 }
 
 /// Reads a key until its value, as expected, is kept, so that reading it again reaches no node.
-async fn until_kept(caller: &Caller, group: &RedisGroup, key: &str, expected: Option<&Value>) {
+async fn until_cached(caller: &Caller, group: &RedisGroup, key: &str, expected: Option<&Value>) {
     eventually("it is kept", async || {
         let right = caller.read(key).await.as_ref() == expected;
         let before = gets(group);
@@ -40,12 +42,12 @@ async fn until_kept(caller: &Caller, group: &RedisGroup, key: &str, expected: Op
 
 #[tokio::test]
 async fn repeated_reads_of_values_and_misses_reach_no_node() {
-    let (group, _service, caller) = keeping().await;
+    let (group, _service, caller) = caching_service().await;
     // By somebody else: what was changed through the service goes from master to replica after a while.
     assert_eq!(group.master(0).ask("MSET k plain number 7").expect("an answer"), "+OK");
-    until_kept(&caller, &group, "k", Some(&json!("plain"))).await;
-    until_kept(&caller, &group, "number", Some(&json!("7"))).await;
-    until_kept(&caller, &group, "missing", None).await;
+    until_cached(&caller, &group, "k", Some(&json!("plain"))).await;
+    until_cached(&caller, &group, "number", Some(&json!("7"))).await;
+    until_cached(&caller, &group, "missing", None).await;
     let before = gets(&group);
     for _ in 0..50 {
         assert_eq!(caller.read("k").await, Some(json!("plain")));
@@ -61,7 +63,7 @@ async fn repeated_reads_of_values_and_misses_reach_no_node() {
 
 #[tokio::test]
 async fn keys_that_are_read_once_are_not_tracked() {
-    let (group, _service, caller) = keeping().await;
+    let (group, _service, caller) = caching_service().await;
     for number in 0..20 {
         caller.read(&format!("once-{number}")).await;
     }
@@ -71,7 +73,7 @@ async fn keys_that_are_read_once_are_not_tracked() {
 
 #[tokio::test]
 async fn a_batch_fills_the_near_cache_and_reads_its_own_changes() {
-    let (group, _service, caller) = keeping().await;
+    let (group, _service, caller) = caching_service().await;
     caller.write("k", &json!("old")).await;
     let both = json!([read("k"), read("other")]);
     eventually("it is kept", async || {
@@ -93,9 +95,9 @@ async fn a_batch_fills_the_near_cache_and_reads_its_own_changes() {
 #[tokio::test]
 async fn a_change_through_an_instance_is_visible_through_it_at_once() {
     let group = redis(1, 1);
-    settled(&group).await;
+    until_replicated(&group).await;
     // Word of a change comes over another connection than its acknowledgement where callers meet different workers.
-    let service = Service::start_with("WORKERS=8", &format!("{KEPT}{}", redis_section(&group)));
+    let service = Service::start_with("WORKERS=8", &format!("{CACHED_FOR_AN_HOUR}{}", redis_section(&group)));
     let mut callers = Vec::new();
     for _ in 0..8 {
         callers.push(service.caller().await);
@@ -117,10 +119,10 @@ async fn a_change_through_an_instance_is_visible_through_it_at_once() {
 
 #[tokio::test]
 async fn changes_by_other_redis_clients_become_visible() {
-    let (group, _service, caller) = keeping().await;
+    let (group, _service, caller) = caching_service().await;
     let master = group.master(0);
     let change = |command: &str| assert!(!master.ask(command).expect("an answer").starts_with('-'));
-    until_kept(&caller, &group, "k", None).await;
+    until_cached(&caller, &group, "k", None).await;
     let changes: [(&str, Option<Value>); 6] = [
         ("SET k one", Some(json!("one"))),
         ("APPEND k -and-more", Some(json!("one-and-more"))),
@@ -136,31 +138,31 @@ async fn changes_by_other_redis_clients_become_visible() {
         if command.contains("PX") {
             caller.until_read("k", None).await;
         } else {
-            until_kept(&caller, &group, "k", expected.as_ref()).await;
+            until_cached(&caller, &group, "k", expected.as_ref()).await;
         }
     }
 }
 
 /// A service that reads from a replica over a path that can be broken.
-async fn behind_a_path() -> (RedisGroup, Proxy, Service, Caller) {
+async fn service_behind_proxy() -> (RedisGroup, Proxy, Service, Caller) {
     let group = redis(1, 1);
-    settled(&group).await;
-    let path = Proxy::before(&group.replicas(0)[0].address);
+    until_replicated(&group).await;
+    let path = Proxy::in_front_of(&group.replicas(0)[0].address);
     let nodes = format!("[shard:a]\nmaster={}\nreplicas={}\n", group.master(0).address, path.address);
-    let service = Service::start(&format!("{KEPT}{nodes}"));
+    let service = Service::start(&format!("{CACHED_FOR_AN_HOUR}{nodes}"));
     let caller = service.caller().await;
     (group, path, service, caller)
 }
 
 #[tokio::test]
 async fn values_of_a_lost_connection_are_invalidated() {
-    let (group, path, _service, caller) = behind_a_path().await;
+    let (group, path, _service, caller) = service_behind_proxy().await;
     let (master, replica) = (group.master(0), &group.replicas(0)[0]);
     for round in 0..5 {
         let (old, new) = (json!(format!("old-{round}")), json!(format!("new-{round}")));
         // By somebody else, so that nothing speaks against the replica.
         assert_eq!(master.ask(&format!("SET k old-{round}")).expect("an answer"), "+OK");
-        until_kept(&caller, &group, "k", Some(&old)).await;
+        until_cached(&caller, &group, "k", Some(&old)).await;
         // The replica's word of the change does not get through: nobody listens on the path any more.
         path.set(Mode::Refuse);
         until_reads_at(&caller, master).await;
@@ -189,9 +191,9 @@ async fn until_reads_at(caller: &Caller, node: &RedisProcess) {
 
 #[tokio::test]
 async fn values_of_a_hanging_node_are_invalidated_soon() {
-    let (group, path, _service, caller) = behind_a_path().await;
+    let (group, path, _service, caller) = service_behind_proxy().await;
     assert_eq!(group.master(0).ask("SET k old").expect("an answer"), "+OK");
-    until_kept(&caller, &group, "k", Some(&json!("old"))).await;
+    until_cached(&caller, &group, "k", Some(&json!("old"))).await;
     path.set(Mode::BlackHole);
     assert_eq!(group.master(0).ask("SET k new").expect("an answer"), "+OK");
     let start = Instant::now();
@@ -206,9 +208,9 @@ async fn values_of_a_hanging_node_are_invalidated_soon() {
 
 #[tokio::test]
 async fn concurrent_misses_of_a_key_share_one_fetch() {
-    let (group, path, _service, caller) = behind_a_path().await;
+    let (group, path, _service, caller) = service_behind_proxy().await;
     caller.write("k", &json!("v")).await;
-    until_kept(&caller, &group, "k", Some(&json!("v"))).await;
+    until_cached(&caller, &group, "k", Some(&json!("v"))).await;
     assert_eq!(group.master(0).ask("SET k w").expect("an answer"), "+OK");
     caller.until_read("k", Some(&json!("w"))).await;
     let before = gets(&group);
@@ -230,12 +232,12 @@ async fn concurrent_misses_of_a_key_share_one_fetch() {
 #[tokio::test]
 async fn a_node_without_client_tracking_is_read_each_time() {
     let group = redis(1, 1);
-    settled(&group).await;
+    until_replicated(&group).await;
     for node in std::iter::once(group.master(0)).chain(group.replicas(0)) {
         let user = "ACL SETUSER plain on >secret ~* &* +@all -client|tracking";
         assert_eq!(node.ask(user).expect("an answer"), "+OK");
     }
-    let sections = format!("{KEPT}[redis]\nusername=plain\npassword=secret\n{}", redis_section(&group));
+    let sections = format!("{CACHED_FOR_AN_HOUR}[redis]\nusername=plain\npassword=secret\n{}", redis_section(&group));
     let service = Service::start(&sections);
     let caller = service.caller().await;
     caller.write("k", &json!("v")).await;
@@ -249,14 +251,14 @@ async fn a_node_without_client_tracking_is_read_each_time() {
 #[tokio::test]
 async fn cached_sealed_values_are_opened_with_the_current_keys() {
     let group = redis(1, 1);
-    settled(&group).await;
+    until_replicated(&group).await;
     for keep_opened in [false, true] {
         let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeef0";
-        let sections = format!("{KEPT}keep_opened={keep_opened}\n{}", redis_section(&group));
+        let sections = format!("{CACHED_FOR_AN_HOUR}keep_opened={keep_opened}\n{}", redis_section(&group));
         let service = Service::start_with(&format!("ENCRYPTION_KEY={key}"), &sections);
         let caller = service.caller().await;
         caller.run(json!({"command": "WRITE", "key": "k", "value": "secret", "encrypt": true})).await;
-        until_kept(&caller, &group, "k", Some(&json!("secret"))).await;
+        until_cached(&caller, &group, "k", Some(&json!("secret"))).await;
         service.edit(|text| text.replace("00112233", "ffeeddcc"));
         service.reload();
         eventually("it opens no more", async || {
@@ -270,7 +272,7 @@ async fn cached_sealed_values_are_opened_with_the_current_keys() {
 #[tokio::test]
 async fn values_of_a_moved_slot_are_invalidated() {
     let cluster = Cluster::start(2, 0);
-    let service = Service::start(&format!("{KEPT}{}", cluster.section()));
+    let service = Service::start(&format!("{CACHED_FOR_AN_HOUR}{}", cluster.section()));
     let caller = service.caller().await;
     eventually("it serves", async || {
         let reply = caller.send(json!({"command": "WRITE", "key": "k", "value": "old"}).to_string()).await;

@@ -1,6 +1,6 @@
 //! Failovers that sentinels make, and that they do not know of.
 
-use super::{WRITE, node, until_read_from, until_switched, until_written, whole_service, write_everywhere};
+use super::{WRITE, node, ready_service, until_failover, until_read_from, until_written, write_everywhere};
 use crate::{
     faults::until_ready,
     harness::{Sentinels, eventually, redis},
@@ -14,7 +14,7 @@ const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);
 async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
     let group = redis(1, 2);
     let sentinels = Sentinels::start(&group, 2);
-    let (service, caller) = whole_service(&sentinels).await;
+    let (service, caller) = ready_service(&sentinels).await;
     write_everywhere(&caller, &group, "before").await;
     group.master(0).kill();
     let promoted = async {
@@ -32,8 +32,8 @@ async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
     };
     let (promoted, written) = tokio::join!(promoted, written);
     assert!(written.saturating_duration_since(promoted) < FOLLOWED_WITHIN);
-    let heir = node(&group, until_switched(&sentinels, 0, "main-a", group.master(0)).await);
-    assert_eq!(heir.ask("GET again").expect("an answer"), "v");
+    let successor = node(&group, until_failover(&sentinels, 0, "main-a", group.master(0)).await);
+    assert_eq!(successor.ask("GET again").expect("an answer"), "v");
 
     // Empty, and a master by its own account, until the sentinels have told it: here after two seconds.
     sentinels.announce_every(500);
@@ -55,27 +55,27 @@ async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
 async fn a_planned_failover_is_followed() {
     let group = redis(1, 1);
     let sentinels = Sentinels::start(&group, 2);
-    let (service, caller) = whole_service(&sentinels).await;
+    let (service, caller) = ready_service(&sentinels).await;
     write_everywhere(&caller, &group, "before").await;
     eventually("the sentinel agrees", async || {
         (sentinels.ask(0, "SENTINEL FAILOVER main-a").ok()?.trim() == "+OK").then_some(())
     })
     .await;
-    let heir = node(&group, until_switched(&sentinels, 0, "main-a", group.master(0)).await);
+    let successor = node(&group, until_failover(&sentinels, 0, "main-a", group.master(0)).await);
     let switched = Instant::now();
     let mut round = 0;
     eventually("the new master is written to", async || {
         assert_eq!(caller.read("before").await, Some(json!("v")), "an error was reported as a miss");
         round += 1;
         caller.write(&format!("after:{round}"), &json!("v")).await;
-        (heir.ask(&format!("GET after:{round}")).ok()? == "v").then_some(())
+        (successor.ask(&format!("GET after:{round}")).ok()? == "v").then_some(())
     })
     .await;
     assert!(switched.elapsed() < FOLLOWED_WITHIN);
     // From now on all of them: the old master calls itself one for some seconds more, and is not believed.
     for round in 0..50 {
         caller.write(&format!("kept:{round}"), &json!("v")).await;
-        assert_eq!(heir.ask(&format!("GET kept:{round}")).expect("an answer"), "v");
+        assert_eq!(successor.ask(&format!("GET kept:{round}")).expect("an answer"), "v");
     }
     sentinels.announce_every(200);
     until_ready(&service, "READY").await;
@@ -86,18 +86,18 @@ async fn a_planned_failover_is_followed() {
 async fn a_failover_is_followed_while_a_sentinel_is_cut_off() {
     let group = redis(1, 2);
     let sentinels = Sentinels::start(&group, 2);
-    let (_service, caller) = whole_service(&sentinels).await;
+    let (_service, caller) = ready_service(&sentinels).await;
     write_everywhere(&caller, &group, "before").await;
     sentinels.pause(2);
     group.master(0).kill();
-    let heir = node(&group, until_switched(&sentinels, 0, "main-a", group.master(0)).await);
+    let successor = node(&group, until_failover(&sentinels, 0, "main-a", group.master(0)).await);
     until_written(&caller, "before").await;
     // It wakes up with what it knew before, while what was the master is one again by its own account.
     group.master(0).start_again().expect("it starts");
     sentinels.resume(2);
     for round in 0..200 {
         caller.write(&format!("kept:{round}"), &json!("v")).await;
-        assert_eq!(heir.ask(&format!("GET kept:{round}")).expect("an answer"), "v");
+        assert_eq!(successor.ask(&format!("GET kept:{round}")).expect("an answer"), "v");
         assert_eq!(caller.read("before").await, Some(json!("v")), "an error was reported as a miss");
     }
 }
@@ -106,14 +106,14 @@ async fn a_failover_is_followed_while_a_sentinel_is_cut_off() {
 async fn a_stale_sentinel_does_not_bring_the_old_master_back() {
     let group = redis(1, 2);
     let sentinels = Sentinels::start(&group, 2);
-    let (_service, caller) = whole_service(&sentinels).await;
+    let (_service, caller) = ready_service(&sentinels).await;
     write_everywhere(&caller, &group, "before").await;
     // One alone decides nothing, and goes on naming the master that was.
     sentinels.kill(1);
     sentinels.kill(2);
     group.master(0).kill();
-    let heir = &group.replicas(0)[0];
-    assert_eq!(heir.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    let successor = &group.replicas(0)[0];
+    assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     until_written(&caller, "before").await;
     group.master(0).start_again().expect("it starts");
     // Longer than it takes to connect to it and to ask the sentinel once more, shorter than the sentinel waits before
@@ -123,7 +123,7 @@ async fn a_stale_sentinel_does_not_bring_the_old_master_back() {
         caller.write("kept", &json!("v")).await;
         assert_eq!(caller.read("before").await, Some(json!("v")), "an error was reported as a miss");
     }
-    assert_eq!(heir.ask("EXISTS kept").expect("an answer"), ":1");
+    assert_eq!(successor.ask("EXISTS kept").expect("an answer"), ":1");
     let named = sentinels.ask(0, "SENTINEL GET-MASTER-ADDR-BY-NAME main-a").expect("an answer");
     assert!(named.contains(&group.master(0).address.port.to_string()), "{named}");
     assert_eq!(group.master(0).ask("DBSIZE").expect("an answer"), ":0");

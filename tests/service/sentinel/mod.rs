@@ -15,7 +15,7 @@ use std::process::Command;
 
 const WRITE: &str = r#"{"command":"WRITE","key":"again","value":"v"}"#;
 
-async fn whole_service(sentinels: &Sentinels) -> (Service, Caller) {
+async fn ready_service(sentinels: &Sentinels) -> (Service, Caller) {
     let service = Service::start(&sentinels.section());
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
@@ -32,7 +32,7 @@ async fn write_everywhere(caller: &Caller, group: &RedisGroup, key: &str) {
 }
 
 /// Waits until a sentinel names another master than this one, and returns that one's port.
-async fn until_switched(sentinels: &Sentinels, number: usize, master: &str, old: &RedisProcess) -> u16 {
+async fn until_failover(sentinels: &Sentinels, number: usize, master: &str, old: &RedisProcess) -> u16 {
     eventually("a failover is made", async || {
         let answer = sentinels.ask(number, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {master}")).ok()?;
         let port = answer.lines().nth(1)?.parse().ok()?;
@@ -76,7 +76,7 @@ async fn until_read_from(caller: &Caller, node: &RedisProcess) {
 async fn the_master_and_its_replicas_are_found_by_the_sentinels() {
     let group = redis(1, 2);
     let sentinels = Sentinels::start(&group, 2);
-    let (_service, caller) = whole_service(&sentinels).await;
+    let (_service, caller) = ready_service(&sentinels).await;
     for round in 0..50 {
         caller.write(&format!("k{round}"), &json!("v")).await;
         caller.read(&format!("other:{round}")).await;
@@ -89,7 +89,7 @@ async fn the_master_and_its_replicas_are_found_by_the_sentinels() {
 async fn reads_and_writes_go_on_without_sentinels() {
     let group = redis(1, 1);
     let sentinels = Sentinels::start(&group, 2);
-    let (service, caller) = whole_service(&sentinels).await;
+    let (service, caller) = ready_service(&sentinels).await;
     sentinels.kill(0);
     sentinels.kill(1);
     caller.write("k", &json!("two are lost")).await;
@@ -115,7 +115,7 @@ async fn reads_and_writes_go_on_without_sentinels() {
 async fn replicas_that_are_added_and_removed_are_followed() {
     let group = redis(1, 1);
     let sentinels = Sentinels::start(&group, 2);
-    let (service, caller) = whole_service(&sentinels).await;
+    let (service, caller) = ready_service(&sentinels).await;
     let other = redis(1, 0);
     let (newcomer, master) = (other.master(0), &group.master(0).address);
     let follow = format!("REPLICAOF {} {}", master.host, master.port);
@@ -141,14 +141,14 @@ async fn replicas_that_are_added_and_removed_are_followed() {
 async fn reconfigured_sentinels_are_followed() {
     let (group, other) = (redis(1, 1), redis(1, 0));
     let sentinels = Sentinels::start(&group, 2);
-    let (service, caller) = whole_service(&sentinels).await;
+    let (service, caller) = ready_service(&sentinels).await;
     eventually("the sentinel agrees", async || {
         (sentinels.ask(0, "SENTINEL FAILOVER main-a").ok()?.trim() == "+OK").then_some(())
     })
     .await;
     // On all of them, so that each has the epoch of that failover.
     for number in 0..3 {
-        until_switched(&sentinels, number, "main-a", group.master(0)).await;
+        until_failover(&sentinels, number, "main-a", group.master(0)).await;
     }
     caller.write("k", &json!("v")).await;
     let monitor = format!("SENTINEL MONITOR main-a 127.0.0.1 {} 2", other.master(0).address.port);
@@ -176,7 +176,7 @@ async fn sentinels_have_a_password_of_their_own() {
     let password = "of-the-sentinels".to_owned();
     let sentinels =
         Sentinels::start_with(&group, 2, SentinelOptions { password, nodes_password, ..SentinelOptions::default() });
-    let (_service, caller) = whole_service(&sentinels).await;
+    let (_service, caller) = ready_service(&sentinels).await;
     caller.write("k", &json!("v")).await;
     caller.until_read("k", Some(&json!("v"))).await;
 
@@ -201,7 +201,7 @@ async fn sentinels_have_a_password_of_their_own() {
 async fn shards_fail_over_each_on_its_own() {
     let group = start(&Layout { shards: 2, replicas: 1, ..Layout::default() });
     let sentinels = Sentinels::start(&group, 2);
-    let (_service, caller) = whole_service(&sentinels).await;
+    let (_service, caller) = ready_service(&sentinels).await;
     let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
     caller.fill(&keys).await;
     let has =

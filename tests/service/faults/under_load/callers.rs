@@ -48,7 +48,7 @@ async fn thousands_of_disconnecting_callers_mix_up_no_replies() {
         round += 1;
     }
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("callers", "3,000 vanish in the middle of their requests").expect_no_failed_read();
-    figures.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    let summary = traffic.finish().await;
+    summary.report("callers", "3,000 vanish in the middle of their requests").expect_no_failed_read();
+    summary.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }

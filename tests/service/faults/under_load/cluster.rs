@@ -21,10 +21,10 @@ async fn a_planned_failover_of_a_cluster_under_load_fails_no_request() {
     let replica = cluster.replicas(cluster.owner(BUSY_KEY)).start;
     cluster.failover(replica);
     traffic.until_written().await;
-    traffic.goes_on_for(Duration::from_secs(1)).await;
-    let figures = traffic.finish().await;
-    figures.report("a master of a cluster", "CLUSTER FAILOVER").expect_no_failed_read();
-    figures.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    traffic.run_for(Duration::from_secs(1)).await;
+    let summary = traffic.finish().await;
+    summary.report("a master of a cluster", "CLUSTER FAILOVER").expect_no_failed_read();
+    summary.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }
 
 #[tokio::test]
@@ -37,9 +37,9 @@ async fn a_slot_that_moves_under_load_fails_no_request() {
         traffic.until_written().await;
         traffic.until_read().await;
     }
-    let figures = traffic.finish().await;
-    figures.report("a slot of a cluster", "moves to another master and back").expect_no_failed_read();
-    figures.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    let summary = traffic.finish().await;
+    summary.report("a slot of a cluster", "moves to another master and back").expect_no_failed_read();
+    summary.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }
 
 /// As Redis is configured by default, the whole cluster refuses reads, too, while a slot has no master.
@@ -50,8 +50,8 @@ async fn a_master_of_a_cluster_that_is_killed_is_followed_by_its_replica() {
     cluster.kill(owner);
     cluster.until_master(cluster.replicas(owner).start);
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("a master of a cluster", "kill -9, its replica takes over");
-    figures.expect_reads_failed_only_with(&["shard_unavailable", "deadline_passed"]);
-    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(LONG, LONG);
+    let summary = traffic.finish().await;
+    summary.report("a master of a cluster", "kill -9, its replica takes over");
+    summary.expect_reads_failed_only_with(&["shard_unavailable", "deadline_passed"]);
+    summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(LONG, LONG);
 }

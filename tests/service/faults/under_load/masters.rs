@@ -1,6 +1,6 @@
 //! Masters that die or hang while they are written, and what takes their place.
 
-use super::super::{follow, tell};
+use super::super::{expect_ok, follow};
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, pause, promote, resume, under_load, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis};
 use crate::local_redis::{RedisGroup, RedisProcess};
@@ -8,48 +8,48 @@ use crate::local_redis::{RedisGroup, RedisProcess};
 #[tokio::test]
 async fn a_master_that_is_killed_fails_writes_until_a_replica_is_promoted() {
     let (group, service, traffic) = under_load(2).await;
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
     group.master(0).kill();
-    traffic.goes_on_for(FAULT).await;
-    promote(heir, &[other]);
+    traffic.run_for(FAULT).await;
+    promote(successor, &[other]);
     traffic.until_written().await;
     group.master(0).start_again().expect("it starts");
-    follow(group.master(0), heir);
+    follow(group.master(0), successor);
     until_ready(&service, "READY").await;
-    let figures = traffic.finish().await;
-    figures.report("the master", "kill -9, a replica promoted 1.5 s later").expect_no_failed_read();
-    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
+    let summary = traffic.finish().await;
+    summary.report("the master", "kill -9, a replica promoted 1.5 s later").expect_no_failed_read();
+    summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
 }
 
 #[tokio::test]
 async fn a_master_that_hangs_fails_writes_until_a_replica_is_promoted() {
     let (group, service, traffic) = under_load(2).await;
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
     pause(group.master(0));
-    traffic.goes_on_for(FAULT).await;
-    promote(heir, &[other]);
+    traffic.run_for(FAULT).await;
+    promote(successor, &[other]);
     traffic.until_written().await;
     // It comes back sure of itself, with what it was sent before.
     resume(group.master(0));
     traffic.until_written().await;
-    follow(group.master(0), heir);
+    follow(group.master(0), successor);
     until_ready(&service, "READY").await;
-    let figures = traffic.finish().await;
-    figures.report("the master", "SIGSTOP, a replica promoted 1.5 s later").expect_no_failed_read();
-    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
+    let summary = traffic.finish().await;
+    summary.report("the master", "SIGSTOP, a replica promoted 1.5 s later").expect_no_failed_read();
+    summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
 }
 
 #[tokio::test]
 async fn a_planned_switch_fails_no_request() {
     let (group, service, traffic) = under_load(2).await;
-    let [heir, other] = group.replicas(0) else { panic!("two replicas") };
-    promote(heir, &[group.master(0), other]);
+    let [successor, other] = group.replicas(0) else { panic!("two replicas") };
+    promote(successor, &[group.master(0), other]);
     traffic.until_written().await;
     until_ready(&service, "READY").await;
-    traffic.goes_on_for(FAULT).await;
-    let figures = traffic.finish().await;
-    figures.report("the master", "becomes a replica (READONLY), another one is promoted").expect_no_failed_read();
-    figures.expect_no_failed_write().expect_stalls_within(BRIEF, BRIEF);
+    traffic.run_for(FAULT).await;
+    let summary = traffic.finish().await;
+    summary.report("the master", "becomes a replica (READONLY), another one is promoted").expect_no_failed_read();
+    summary.expect_no_failed_write().expect_stalls_within(BRIEF, BRIEF);
 }
 
 /// A master with two replicas that follow it through proxies.
@@ -57,36 +57,37 @@ async fn with_paths_to_replicas() -> (RedisGroup, [(RedisProcess, Proxy); 2]) {
     let group = redis(1, 0);
     let master = group.master(0);
     let replicas = [(); 2].map(|()| {
-        let path = Proxy::before(&master.address);
+        let path = Proxy::in_front_of(&master.address);
         let port = path.address.port.to_string();
         (group.add(&["--replicaof", &path.address.host, &port]).expect("a replica"), path)
     });
     master.wait_for_replicas(2).expect("they are online");
-    tell(master, "SET settled yes");
+    expect_ok(master, "SET replicated yes");
     for (replica, _) in &replicas {
-        eventually("a write is replicated", async || (replica.ask("GET settled").ok()? == "yes").then_some(())).await;
+        eventually("a write is replicated", async || (replica.ask("GET replicated").ok()? == "yes").then_some(()))
+            .await;
     }
     (group, replicas)
 }
 
 #[tokio::test]
 async fn writes_acknowledged_with_a_replica_survive_a_failover() {
-    let (group, [(heir, heirs_path), (other, others_path)]) = with_paths_to_replicas().await;
-    let nodes = format!("master={}\nreplicas={}, {}", group.master(0).address, heir.address, other.address);
+    let (group, [(successor, heirs_path), (other, others_path)]) = with_paths_to_replicas().await;
+    let nodes = format!("master={}\nreplicas={}, {}", group.master(0).address, successor.address, other.address);
     let service = Service::plain(&format!("[shard:a]\n{nodes}\n"));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
-    // First only the heir hears its master, and then nobody does: what it acknowledges now it alone has.
+    // First only the successor hears its master, and then nobody does: what it acknowledges now it alone has.
     others_path.set(Mode::BlackHole);
-    traffic.goes_on_for(FAULT / 2).await;
+    traffic.run_for(FAULT / 2).await;
     heirs_path.set(Mode::BlackHole);
-    traffic.goes_on_for(FAULT / 2).await;
+    traffic.run_for(FAULT / 2).await;
     group.master(0).kill();
     heirs_path.cut();
     others_path.cut();
-    promote(&heir, &[&other]);
+    promote(&successor, &[&other]);
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("the master", "cut off from its replicas, then killed; WRITE with \"replicas\": 1");
-    figures.expect_no_failed_read().expect_nothing_lost();
+    let summary = traffic.finish().await;
+    summary.report("the master", "cut off from its replicas, then killed; WRITE with \"replicas\": 1");
+    summary.expect_no_failed_read().expect_nothing_lost();
 }

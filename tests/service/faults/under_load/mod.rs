@@ -1,4 +1,4 @@
-//! Faults under a continuous load that checks every reply, with the figures of docs/failures.md.
+//! Faults under a continuous load that checks every reply, with the summary of docs/failures.md.
 
 mod callers;
 mod cluster;
@@ -11,7 +11,7 @@ mod sentinels;
 mod states;
 
 use super::{pause, promote, resume, until_ready};
-use crate::harness::{Load, Service, Traffic, redis, redis_section, settled};
+use crate::harness::{Load, Service, Traffic, redis, redis_section, until_replicated};
 use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const WITHOUT_MASTER: [&str; 3] = ["shard_unavailable", "write_unconfirmed", "de
 /// One shard, the service in front of it, and a load.
 async fn under_load(replicas: usize) -> (RedisGroup, Service, Traffic) {
     let group = redis(1, replicas);
-    settled(&group).await;
+    until_replicated(&group).await;
     let service = Service::plain(&redis_section(&group));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load::on(&service)).await;

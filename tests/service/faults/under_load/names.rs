@@ -52,8 +52,8 @@ impl Named {
         let port = old.address.port;
         let new = node(&group, NEW, Some(port), &["--replicaof", OLD, &port.to_string()]);
         old.wait_for_replicas(1).expect("it is online");
-        assert_eq!(old.ask("SET settled yes").expect("an answer"), "+OK");
-        eventually("a write is replicated", async || (new.ask("GET settled").ok()? == "yes").then_some(())).await;
+        assert_eq!(old.ask("SET replicated yes").expect("an answer"), "+OK");
+        eventually("a write is replicated", async || (new.ask("GET replicated").ok()? == "yes").then_some(())).await;
         let starter = ["unshare", "-rm", "sh", "-c", WITH_HOSTS, path];
         let instance = Instance::start_by(&group, &format!("[redis]\nhost={NAME}\nport={port}\n"), &starter).await;
         until_ready_at(instance.admin_port, "READY").await;
@@ -75,11 +75,11 @@ async fn a_dns_name_that_moves_to_a_new_address_is_followed() {
     point_to(&group, NEW);
     traffic.until_written().await;
     traffic.until_read().await;
-    let figures = traffic.finish().await;
-    figures.report("a DNS name", "moves to a new address, where its replica was promoted");
-    figures.expect_stalls_within(super::LONG, super::LONG);
-    figures.expect_reads_failed_only_with(&["shard_unavailable", "deadline_passed"]);
-    figures.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
+    let summary = traffic.finish().await;
+    summary.report("a DNS name", "moves to a new address, where its replica was promoted");
+    summary.expect_stalls_within(super::LONG, super::LONG);
+    summary.expect_reads_failed_only_with(&["shard_unavailable", "deadline_passed"]);
+    summary.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
 }
 
 #[tokio::test]
@@ -89,8 +89,8 @@ async fn a_dns_name_that_moves_is_followed_though_the_old_node_lives_on() {
     promote(&new, &[&old]);
     point_to(&group, NEW);
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("a DNS name", "moves to a new address; the old node follows the new one");
-    figures.expect_no_failed_read().expect_stalls_within(super::LONG, super::LONG);
-    figures.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
+    let summary = traffic.finish().await;
+    summary.report("a DNS name", "moves to a new address; the old node follows the new one");
+    summary.expect_no_failed_read().expect_stalls_within(super::LONG, super::LONG);
+    summary.expect_writes_failed_only_with(&super::WITHOUT_MASTER);
 }

@@ -1,7 +1,7 @@
 //! Network paths to nodes that swallow, cut, refuse or delay.
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
-use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, settled};
+use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, until_replicated};
 use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ struct Paths {
 
 async fn paths() -> Paths {
     let group = redis(1, 2);
-    settled(&group).await;
-    let master = Proxy::before(&group.master(0).address);
-    let replicas: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::before(&replica.address)).collect();
+    until_replicated(&group).await;
+    let master = Proxy::in_front_of(&group.master(0).address);
+    let replicas: Vec<Proxy> = group.replicas(0).iter().map(|replica| Proxy::in_front_of(&replica.address)).collect();
     let addresses = format!("{}, {}", replicas[0].address, replicas[1].address);
     let service = Service::plain(&format!("[shard:a]\nmaster={}\nreplicas={addresses}\n", master.address));
     until_ready(&service, "READY").await;
@@ -35,26 +35,26 @@ async fn paths() -> Paths {
 async fn replica_path(mode: Mode, fault: &str) {
     let Paths { replicas, service, traffic, master: _master, _group } = paths().await;
     replicas[0].set(mode);
-    traffic.goes_on_for(FAULT).await;
+    traffic.run_for(FAULT).await;
     replicas[0].set(Mode::Pass);
     until_ready(&service, "READY").await;
     traffic.until_read().await;
-    let figures = traffic.finish().await;
-    figures.report("the path to a replica", fault).expect_no_failed_read().expect_no_failed_write();
-    figures.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    let summary = traffic.finish().await;
+    summary.report("the path to a replica", fault).expect_no_failed_read().expect_no_failed_write();
+    summary.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }
 
 /// The master's path is broken for a while.
 async fn master_path(mode: Mode, fault: &str) {
     let Paths { master, service, traffic, replicas: _replicas, _group } = paths().await;
     master.set(mode);
-    traffic.goes_on_for(FAULT).await;
+    traffic.run_for(FAULT).await;
     master.set(Mode::Pass);
     until_ready(&service, "READY").await;
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("the path to the master", fault).expect_no_failed_read().expect_nothing_lost();
-    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
+    let summary = traffic.finish().await;
+    summary.report("the path to the master", fault).expect_no_failed_read().expect_nothing_lost();
+    summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
 }
 
 #[tokio::test]
@@ -103,11 +103,11 @@ async fn connections_that_are_cut_at_once_are_reopened() {
     for _ in 0..3 {
         master.cut();
         replicas.iter().for_each(Proxy::cut);
-        traffic.goes_on_for(FAULT / 3).await;
+        traffic.run_for(FAULT / 3).await;
     }
     until_ready(&service, "READY").await;
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("the paths to all nodes", "cut at once, three times").expect_nothing_lost();
-    figures.expect_no_failed_read().expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, BRIEF);
+    let summary = traffic.finish().await;
+    summary.report("the paths to all nodes", "cut at once, three times").expect_nothing_lost();
+    summary.expect_no_failed_read().expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, BRIEF);
 }

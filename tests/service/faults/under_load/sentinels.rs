@@ -1,14 +1,14 @@
 //! Failovers by real Sentinels, and Sentinels that fail themselves.
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
-use crate::harness::{Load, Sentinels, Service, Traffic, redis, redis_section, settled};
+use crate::harness::{Load, Sentinels, Service, Traffic, redis, redis_section, until_replicated};
 use crate::local_redis::RedisGroup;
 
 const ALL: [usize; 3] = [0, 1, 2];
 
 async fn watched() -> (RedisGroup, Sentinels) {
     let group = redis(1, 2);
-    settled(&group).await;
+    until_replicated(&group).await;
     let sentinels = Sentinels::start(&group, 2);
     (group, sentinels)
 }
@@ -29,9 +29,9 @@ async fn failover(group: &RedisGroup, sentinels: &Sentinels, asked: &[usize], se
     assert!(group.replicas(0).iter().any(|replica| replica.address == new), "{new} is no replica");
     traffic.until_written().await;
     until_ready(&service, "DEGRADED").await;
-    let figures = traffic.finish().await;
-    figures.report("the master", fault).expect_no_failed_read();
-    figures.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
+    let summary = traffic.finish().await;
+    summary.report("the master", fault).expect_no_failed_read();
+    summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
 }
 
 #[tokio::test]
@@ -66,13 +66,13 @@ async fn a_sentinel_that_dies_or_hangs_fails_no_request() {
     let (_group, sentinels) = watched().await;
     let (_service, traffic) = traffic(&sentinels.section()).await;
     sentinels.kill(0);
-    traffic.goes_on_for(FAULT).await;
+    traffic.run_for(FAULT).await;
     sentinels.pause(1);
-    traffic.goes_on_for(FAULT).await;
+    traffic.run_for(FAULT).await;
     sentinels.resume(1);
     sentinels.start_again(0);
     traffic.until_written().await;
-    let figures = traffic.finish().await;
-    figures.report("Sentinels", "kill -9 of one, then SIGSTOP of another").expect_no_failed_read();
-    figures.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    let summary = traffic.finish().await;
+    summary.report("Sentinels", "kill -9 of one, then SIGSTOP of another").expect_no_failed_read();
+    summary.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }

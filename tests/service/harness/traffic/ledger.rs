@@ -99,7 +99,7 @@ impl Ledger {
             None => Some("is no reply to a READ"),
         };
         if let Some(problem) = problem {
-            inner.complain(format!("READ {key} {problem} (acknowledged {floor:?}, sent {sent}): {reply}"));
+            inner.add_violation(format!("READ {key} {problem} (acknowledged {floor:?}, sent {sent}): {reply}"));
         }
         ReadCheck::Fine
     }
@@ -107,12 +107,12 @@ impl Ledger {
     /// Checks the reply to a successful WRITE, which repeats what was written.
     pub fn check_write(&self, value: &str, reply: &Value) {
         if reply["command"] != "WRITE" || reply["value"] != value {
-            self.inner().complain(format!("WRITE {value} was answered {reply}"));
+            self.inner().add_violation(format!("WRITE {value} was answered {reply}"));
         }
     }
 
-    pub fn complain(&self, violation: String) {
-        self.inner().complain(violation);
+    pub fn add_violation(&self, violation: String) {
+        self.inner().add_violation(violation);
     }
 
     pub fn violations(&self) -> Vec<String> {
@@ -144,7 +144,7 @@ impl Ledger {
 }
 
 impl Inner {
-    fn complain(&mut self, violation: String) {
+    fn add_violation(&mut self, violation: String) {
         if self.violations.len() < VIOLATIONS_MAX {
             self.violations.push(violation);
         }

@@ -5,13 +5,13 @@
 //! was lost are all seen. A key whose write had an unknown outcome is written no more: a late write could otherwise
 //! pass for a loss.
 
-mod figures;
 mod ledger;
+mod summary;
 mod worker;
 
-pub use figures::Figures;
+pub use summary::LoadSummary;
 
-use super::{API_KEY, Caller, PATIENCE, Service, eventually};
+use super::{API_KEY, Caller, Service, WAIT_TIMEOUT, eventually};
 use ledger::Ledger;
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use worker::{Line, Shared};
+use worker::{Operation, Shared};
 
 /// What a load is like.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub struct Load {
     /// Ask that so many replicas have a write before it is acknowledged.
     pub replicas: Option<u32>,
     /// How long a caller waits for an answer.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// A reader that sees less than what was acknowledged before it asked fails the test.
     pub reads_own_writes: bool,
 }
@@ -57,7 +57,7 @@ impl Load {
             pause: Duration::from_millis(10),
             padding_bytes: 0,
             replicas: None,
-            patience: Duration::from_secs(3),
+            timeout: Duration::from_secs(3),
             reads_own_writes: false,
         }
     }
@@ -68,7 +68,7 @@ pub struct Traffic {
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
     /// A runtime of its own, so that a test that waits for a process does not hold up the load.
-    thread: Option<JoinHandle<Figures>>,
+    thread: Option<JoinHandle<LoadSummary>>,
 }
 
 impl Traffic {
@@ -84,22 +84,22 @@ impl Traffic {
             }
         });
         let traffic = Self { shared, stop, thread: Some(thread) };
-        traffic.until_all_succeed(&[Line::Read, Line::Write]).await;
+        traffic.until_all_succeed(&[Operation::Read, Operation::Write]).await;
         traffic
     }
 
     /// Waits until every reader has had answers to a few requests that it sent from now on.
     pub async fn until_read(&self) -> Duration {
-        self.until_all_succeed(&[Line::Read]).await
+        self.until_all_succeed(&[Operation::Read]).await
     }
 
     /// Waits until every writer has had a few writes acknowledged that it sent from now on.
     pub async fn until_written(&self) -> Duration {
-        self.until_all_succeed(&[Line::Write]).await
+        self.until_all_succeed(&[Operation::Write]).await
     }
 
     /// Lets the load run on: a fault has to last for a while.
-    pub async fn goes_on_for(&self, time: Duration) {
+    pub async fn run_for(&self, time: Duration) {
         // The behaviour under test is that of a fault that lasts: time itself is the condition.
         tokio::time::sleep(time).await;
         self.shared.ledger.expect_no_violation();
@@ -113,29 +113,29 @@ impl Traffic {
 
     /// Ends the load, reads everything that was written and counts what is lost. To be called when what was broken
     /// is whole again.
-    pub async fn finish(mut self) -> Figures {
+    pub async fn finish(mut self) -> LoadSummary {
         self.stop.store(true, Relaxed);
         let thread = self.thread.take().expect("it runs");
         let joined = tokio::task::spawn_blocking(move || thread.join()).await.expect("it ends");
-        let mut figures = joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut summary = joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         self.shared.ledger.expect_no_violation();
-        figures.acknowledged = self.shared.ledger.acknowledged();
-        figures.lost = self.lost().await;
+        summary.acknowledged = self.shared.ledger.acknowledged();
+        summary.lost = self.lost().await;
         self.shared.ledger.expect_no_violation();
-        assert!(figures.acknowledged > 0, "nothing was written: {figures:?}");
-        figures
+        assert!(summary.acknowledged > 0, "nothing was written: {summary:?}");
+        summary
     }
 
-    async fn until_all_succeed(&self, lines: &[Line]) -> Duration {
+    async fn until_all_succeed(&self, operations: &[Operation]) -> Duration {
         // The one that is under way now was sent before.
         const ANSWERS: u64 = 3;
         let start = Instant::now();
-        for line in lines {
-            let before = self.shared.successes(*line);
-            eventually(&format!("every caller's {line:?} succeeds again"), async || {
+        for operation in operations {
+            let before = self.shared.successes(*operation);
+            eventually(&format!("every caller's {operation:?} succeeds again"), async || {
                 assert!(self.thread.as_ref().is_some_and(|thread| !thread.is_finished()), "the load has ended");
                 self.shared.ledger.expect_no_violation();
-                let now = self.shared.successes(*line);
+                let now = self.shared.successes(*operation);
                 before.iter().zip(now).all(|(before, now)| now >= before + ANSWERS).then_some(())
             })
             .await;
@@ -170,7 +170,7 @@ impl Traffic {
             if answered {
                 all_answered.get_or_insert_with(Instant::now);
             }
-            assert!(start.elapsed() < PATIENCE, "the written values cannot be read: {missed:?}");
+            assert!(start.elapsed() < WAIT_TIMEOUT, "the written values cannot be read: {missed:?}");
             if !keys.is_empty() {
                 // Until the next look: replicas get what they lack meanwhile.
                 tokio::time::sleep(Duration::from_millis(50)).await;

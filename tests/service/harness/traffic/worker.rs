@@ -2,8 +2,8 @@
 
 use super::{
     Load,
-    figures::Figures,
     ledger::{Ledger, ReadCheck, value},
+    summary::LoadSummary,
 };
 use crate::harness::{API_KEY, Caller};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -23,7 +23,7 @@ const REFUSALS: [&str; 4] = ["shard_unavailable", "overloaded", "out_of_memory",
 const BATCH_EVERY: u64 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum Operation {
     Read,
     Write,
 }
@@ -63,8 +63,8 @@ impl Shared {
         }
     }
 
-    pub fn successes(&self, line: Line) -> Vec<u64> {
-        let all = if line == Line::Read { &self.reads } else { &self.writes };
+    pub fn successes(&self, operation: Operation) -> Vec<u64> {
+        let all = if operation == Operation::Read { &self.reads } else { &self.writes };
         all.iter().map(|count| count.load(Relaxed)).collect()
     }
 
@@ -85,14 +85,14 @@ impl Shared {
 }
 
 /// Runs the load until it is stopped.
-pub async fn run(shared: &Shared, stop: &AtomicBool) -> Figures {
+pub async fn run(shared: &Shared, stop: &AtomicBool) -> LoadSummary {
     let token = Caller::log_in_at(&shared.load.instances[0], API_KEY, None).await.token;
     let mut clients: Vec<Client> =
         (0..shared.load.pairs * 2).map(|number| Client::new(shared, &token, number)).collect();
     // Every key is there before anybody reads it.
     for slot in 0..shared.keys.len() {
         let written = clients[0].write(slot).await;
-        assert!(written, "the load cannot begin: {:?}", clients[0].figures);
+        assert!(written, "the load cannot begin: {:?}", clients[0].summary);
     }
     let tasks = clients.into_iter().map(async |mut client| {
         client.last_success = Instant::now();
@@ -101,14 +101,14 @@ pub async fn run(shared: &Shared, stop: &AtomicBool) -> Figures {
             // The pace of the load.
             tokio::time::sleep(shared.load.pause).await;
         }
-        client.note_stall();
-        client.figures
+        client.record_stall();
+        client.summary
     });
-    let mut figures = Figures::default();
+    let mut summary = LoadSummary::default();
     for one in futures_util::future::join_all(tasks).await {
-        figures.merge(one);
+        summary.merge(one);
     }
-    figures
+    summary
 }
 
 /// Why there is no reply.
@@ -124,31 +124,31 @@ struct Client<'a> {
     shared: &'a Shared,
     http: reqwest::Client,
     token: &'a str,
-    line: Line,
+    operation: Operation,
     /// Which of the readers, or of the writers, it is.
     number: usize,
     /// Position of the instance that it asks.
     instance: usize,
     turns: u64,
     last_success: Instant,
-    figures: Figures,
+    summary: LoadSummary,
 }
 
 impl<'a> Client<'a> {
     fn new(shared: &'a Shared, token: &'a str, number: usize) -> Self {
-        let builder = Caller::http().timeout(shared.load.patience);
+        let builder = Caller::http().timeout(shared.load.timeout);
         // Both protocols have their own ways to mix up replies.
         let builder = if number % 4 < 2 { builder } else { builder.http1_only() };
         Self {
             shared,
             http: builder.build().expect("a client"),
             token,
-            line: if number.is_multiple_of(2) { Line::Read } else { Line::Write },
+            operation: if number.is_multiple_of(2) { Operation::Read } else { Operation::Write },
             number: number / 2,
             instance: number / 2 % shared.load.instances.len(),
             turns: 0,
             last_success: Instant::now(),
-            figures: Figures::default(),
+            summary: LoadSummary::default(),
         }
     }
 
@@ -156,25 +156,25 @@ impl<'a> Client<'a> {
         self.turns += 1;
         let turn = usize::try_from(self.turns).unwrap_or(0);
         let own = self.number * self.shared.load.keys + turn % self.shared.load.keys;
-        let succeeded = match self.line {
+        let succeeded = match self.operation {
             // A different way through all keys than the writers', so that no two go in step.
-            Line::Read => self.read(turn * 7 + self.number).await,
-            Line::Write if self.turns.is_multiple_of(BATCH_EVERY) => self.batch(own, own + turn).await,
-            Line::Write if self.turns % 2 == 1 => self.write_once().await,
-            Line::Write => self.write(own).await,
+            Operation::Read => self.read(turn * 7 + self.number).await,
+            Operation::Write if self.turns.is_multiple_of(BATCH_EVERY) => self.batch(own, own + turn).await,
+            Operation::Write if self.turns % 2 == 1 => self.write_once().await,
+            Operation::Write => self.write(own).await,
         };
         if succeeded {
-            self.note_stall();
-            let count = if self.line == Line::Read { &self.shared.reads } else { &self.shared.writes };
+            self.record_stall();
+            let count = if self.operation == Operation::Read { &self.shared.reads } else { &self.shared.writes };
             count[self.number].fetch_add(1, Relaxed);
         }
     }
 
-    fn note_stall(&mut self) {
+    fn record_stall(&mut self) {
         let stall = self.last_success.elapsed();
-        let longest = match self.line {
-            Line::Read => &mut self.figures.read_stall,
-            Line::Write => &mut self.figures.write_stall,
+        let longest = match self.operation {
+            Operation::Read => &mut self.summary.read_stall,
+            Operation::Write => &mut self.summary.write_stall,
         };
         *longest = stall.max(*longest);
         self.last_success = Instant::now();
@@ -183,14 +183,14 @@ impl<'a> Client<'a> {
     async fn read(&mut self, slot: usize) -> bool {
         let key = self.shared.key(slot);
         let floor = self.shared.ledger.last_acknowledged(&key.name);
-        self.figures.requests += 1;
+        self.summary.requests += 1;
         let answer = self.ask(&json!({"command": "READ", "key": key.name}), true).await;
         match answer {
             Ok(reply) => {
                 self.check_read(&key, floor, &reply);
                 true
             }
-            Err(failed) => self.fail(Line::Read, failed),
+            Err(failed) => self.fail(Operation::Read, failed),
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a> Client<'a> {
 
     async fn write_key(&mut self, slot: Option<usize>, key: &str) -> bool {
         let (version, value, command) = self.next_write(key);
-        self.figures.requests += 1;
+        self.summary.requests += 1;
         let answer = self.ask(&command, false).await;
         self.settle_write(slot, key, version, &value, answer)
     }
@@ -219,13 +219,13 @@ impl<'a> Client<'a> {
         let (version, value, command) = self.next_write(&own.name);
         let floor = self.shared.ledger.last_acknowledged(&other.name);
         let read = |key: &Key| json!({"command": "READ", "key": key.name});
-        self.figures.requests += 3;
+        self.summary.requests += 3;
         let mut replies = match self.ask(&json!([command, read(&own), read(&other)]), false).await {
             Ok(replies) => replies,
             Err(failed) => return self.settle_write(Some(slot), &own.name, version, &value, Err(failed)),
         };
         if replies.as_array().map(Vec::len) != Some(3) {
-            self.shared.ledger.complain(format!("a batch of three was answered {replies}"));
+            self.shared.ledger.add_violation(format!("a batch of three was answered {replies}"));
             return false;
         }
         let mut take = |position: usize| checked(replies[position].take());
@@ -238,12 +238,14 @@ impl<'a> Client<'a> {
                 Ok(reply) if key.name == other.name => self.check_read(key, floor, &reply),
                 Ok(reply) => {
                     if matches!(self.shared.ledger.check_read(&key.name, floor, &reply), ReadCheck::Stale) {
-                        self.shared.ledger.complain(format!("a batch did not see its own write {version}: {reply}"));
+                        self.shared
+                            .ledger
+                            .add_violation(format!("a batch did not see its own write {version}: {reply}"));
                     }
                 }
                 // What the batch changes is read where it is changed.
                 Err(failed) => {
-                    self.fail(if key.name == own.name { Line::Write } else { Line::Read }, failed);
+                    self.fail(if key.name == own.name { Operation::Write } else { Operation::Read }, failed);
                 }
             }
         }
@@ -286,35 +288,35 @@ impl<'a> Client<'a> {
                 }
             }
         }
-        self.fail(Line::Write, failed)
+        self.fail(Operation::Write, failed)
     }
 
     fn check_read(&mut self, key: &Key, floor: Option<u64>, reply: &Value) {
         // A key that replaced another one may not have reached the replica yet.
         if key.generation > 0 && reply["status"] == "NOT_FOUND" && !self.shared.load.reads_own_writes {
-            self.figures.stale += u64::from(floor.is_some());
+            self.summary.stale += u64::from(floor.is_some());
             return;
         }
         if matches!(self.shared.ledger.check_read(&key.name, floor, reply), ReadCheck::Stale) {
-            self.figures.stale += 1;
+            self.summary.stale += 1;
             if self.shared.load.reads_own_writes {
                 let version = floor.unwrap_or(0);
-                self.shared.ledger.complain(format!("version {version} was acknowledged, then came {reply}"));
+                self.shared.ledger.add_violation(format!("version {version} was acknowledged, then came {reply}"));
             }
         }
     }
 
     /// Notes a failure; `false`, for it is no success.
-    fn fail(&mut self, line: Line, failed: Failed) -> bool {
+    fn fail(&mut self, operation: Operation, failed: Failed) -> bool {
         let code = match failed {
             Failed::Code(code) => code,
             Failed::NoConnection => "no_connection".to_owned(),
             Failed::NoAnswer => "no_answer".to_owned(),
         };
         locked(&self.shared.codes).insert(code.clone());
-        let failed = match line {
-            Line::Read => &mut self.figures.reads_failed,
-            Line::Write => &mut self.figures.writes_failed,
+        let failed = match operation {
+            Operation::Read => &mut self.summary.reads_failed,
+            Operation::Write => &mut self.summary.writes_failed,
         };
         *failed.entry(code).or_default() += 1;
         false
@@ -330,7 +332,7 @@ impl<'a> Client<'a> {
                 Err(Failed::NoAnswer) if may_be_repeated => {}
                 answer => return answer,
             }
-            self.figures.moved += 1;
+            self.summary.moved += 1;
             answer = self.ask_one(body).await;
         }
         answer

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs::OpenOptions, io::Write, time::Duration};
 const REPORT: &str = "CACHEFRONT_FAULT_REPORT";
 
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct LoadSummary {
     /// Commands, those of batches included.
     pub requests: u64,
     /// How many failed, by their codes.
@@ -25,7 +25,7 @@ pub struct Figures {
     pub lost: Vec<String>,
 }
 
-impl Figures {
+impl LoadSummary {
     pub fn merge(&mut self, other: Self) {
         self.requests += other.requests;
         for (all, one) in [(&mut self.reads_failed, other.reads_failed), (&mut self.writes_failed, other.writes_failed)]
