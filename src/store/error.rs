@@ -216,16 +216,6 @@ impl StoreError {
     }
 }
 
-/// The error of a node that was asked for a write, which may have run.
-pub struct WriteFailure(pub NodeError);
-
-impl WriteFailure {
-    /// Returns the error of the write.
-    pub fn of(self, shard: Arc<str>) -> StoreError {
-        StoreError::new(Access::Write, shard, self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

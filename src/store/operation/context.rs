@@ -8,7 +8,7 @@ use crate::{
             connection_class::{ConnectionClass, LargeKeys},
         },
         protocol::operation::OperationKind,
-        shard::{Attempts, Shard},
+        shard::selection::PreferredNode,
         shard_map::{MapHandle, Route},
         topology::cluster::Cluster,
     },
@@ -72,14 +72,8 @@ impl OperationContext {
     }
 
     /// Counts a read that another node answered than the preferred one.
-    pub fn record_fallback(
-        &self,
-        shard: &Shard,
-        requirement: &ReadRequirement,
-        attempts: &Attempts,
-        answered_by: &Node,
-    ) {
-        if let Some(cause) = shard.fallback_cause(requirement, attempts, answered_by) {
+    pub fn record_fallback(&self, preferred: Option<PreferredNode>, answered_by: &Node) {
+        if let Some(cause) = preferred.and_then(|preferred| preferred.fallback(answered_by.id)) {
             self.metrics.fallbacks.count(cause);
         }
     }

@@ -1,4 +1,4 @@
-//! A look at what is stored, for operators: read only, bounded, and beside the ways that requests go.
+//! The inspection of stored keys, for operators: read only, bounded, and apart from the operations of requests.
 
 use crate::{
     store::{
@@ -18,30 +18,32 @@ use redis::{Cmd, Pipeline, Value};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Keys that are asked about in one message.
+/// Keys that one message asks about.
 const KEYS_AT_ONCE: usize = 100;
-/// Commands that [`ask_about`] sends for each.
+/// Commands that [`ask_about`] sends for each key.
 const COMMANDS: usize = 4;
-/// Wait before a node that is not connected yet is looked for again.
+/// Wait before a node that is not connected yet is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What is stored under a key.
+/// The facts about the value of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InspectedKey {
+    /// The kind of the value.
     pub kind: StoredKind,
-    /// Of the value as it lies in Redis; `None` where it is no string.
+    /// The length of the value as Redis has it; `None` where it is no string.
     pub bytes: Option<u64>,
-    /// The time it has left; `None` if it never expires.
+    /// The time that the key has left to live; `None` if it never expires.
     pub ttl: Option<Duration>,
 }
 
-/// Some keys of a shard, drawn at random.
+/// A random sample of a shard's keys.
 #[derive(Debug)]
 pub struct KeySample {
-    /// Who was asked.
+    /// The address of the node that was asked.
     pub node: Address,
-    /// All keys there are on it.
+    /// The number of all keys on the node.
     pub keys: u64,
+    /// The keys that were drawn, with the facts about each.
     pub drawn: Vec<(Vec<u8>, InspectedKey)>,
 }
 
@@ -76,6 +78,7 @@ pub async fn sample(
     draw(&node, count, deadline).await.map(Some).map_err(|error| shard.read_failure(error))
 }
 
+/// Returns the master of a shard, once it is connected.
 async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
     loop {
         match shard.writer(&Attempts::default(), deadline).await {
@@ -85,21 +88,23 @@ async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreErr
     }
 }
 
+/// Returns a node to read from, once one is connected.
 async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
-    let wish = ReadRequirement { hash: 0, since: LogicalTime::ZERO, strict: false, master_only: false };
+    let requirement = ReadRequirement { hash: 0, since: LogicalTime::ZERO, strict: false, master_only: false };
     loop {
-        match shard.reader(&wish, &Attempts::default(), deadline).await {
+        match shard.reader(&requirement, &Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
-            found => return found,
+            found => return found.map(|choice| choice.node),
         }
     }
 }
 
+/// Draws up to `count` keys of a node at random and inspects each.
 async fn draw(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample, NodeError> {
-    let patience = CallTimeout { deadline, abandon: Abandon::WhenHung };
+    let call_timeout = CallTimeout { deadline, abandon: Abandon::WhenHung };
     let mut size = Cmd::new();
     size.arg("DBSIZE");
-    let keys = match node.call(&size, ConnectionClass::Default, patience).await? {
+    let keys = match node.call(&size, ConnectionClass::Default, call_timeout).await? {
         Value::Int(keys) => u64::try_from(keys).unwrap_or_default(),
         other => return Err(unexpected(&other)),
     };
@@ -110,10 +115,10 @@ async fn draw(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample
         for _ in 0..left.min(KEYS_AT_ONCE) {
             draw.cmd("RANDOMKEY");
         }
-        for drawn in node.call_all(&draw, ConnectionClass::Default, patience).await? {
+        for drawn in node.call_all(&draw, ConnectionClass::Default, call_timeout).await? {
             match drawn {
                 Value::BulkString(name) => drop(names.insert(name)),
-                // Empty by now.
+                // The node has no keys any more.
                 Value::Nil => {}
                 other => return Err(unexpected(&other)),
             }
@@ -130,20 +135,20 @@ async fn draw(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample
     Ok(KeySample { node: node.address.clone(), keys, drawn })
 }
 
-/// What a node has under each of these keys.
+/// Asks a node about keys. Returns the facts about each; `None` for a key that does not exist.
 async fn ask_about(node: &Node, keys: &[&[u8]], deadline: Deadline) -> Result<Vec<Option<InspectedKey>>, NodeError> {
     let mut pipeline = Pipeline::with_capacity(keys.len() * COMMANDS);
     for key in keys {
         pipeline.cmd("PTTL").arg(*key).cmd("TYPE").arg(*key).cmd("STRLEN").arg(*key);
         pipeline.cmd("GETRANGE").arg(*key).arg(0).arg(StoredKind::HEAD_BYTES - 1);
     }
-    let patience = CallTimeout { deadline, abandon: Abandon::WhenHung };
-    let answers = node.call_all(&pipeline, ConnectionClass::Default, patience).await?;
-    answers.chunks_exact(COMMANDS).map(stored).collect()
+    let call_timeout = CallTimeout { deadline, abandon: Abandon::WhenHung };
+    let answers = node.call_all(&pipeline, ConnectionClass::Default, call_timeout).await?;
+    answers.chunks_exact(COMMANDS).map(inspected_key).collect()
 }
 
-/// The four answers about one key.
-fn stored(answers: &[Value]) -> Result<Option<InspectedKey>, NodeError> {
+/// Parses the four answers about one key.
+fn inspected_key(answers: &[Value]) -> Result<Option<InspectedKey>, NodeError> {
     let [ttl, kind, bytes, head] = answers else { return Err(NodeError::Unexpected) };
     let ttl = match ttl {
         Value::Int(-2) => return Ok(None),
@@ -155,7 +160,7 @@ fn stored(answers: &[Value]) -> Result<Option<InspectedKey>, NodeError> {
         other => return Err(unexpected(other)),
     };
     match (kind, bytes, head) {
-        // It expired between the questions.
+        // The key expired between the questions.
         ("none", _, _) => Ok(None),
         ("string", Value::Int(bytes), Value::BulkString(head)) => {
             Ok(Some(InspectedKey { kind: StoredKind::of(head), bytes: u64::try_from(*bytes).ok(), ttl }))
@@ -165,6 +170,7 @@ fn stored(answers: &[Value]) -> Result<Option<InspectedKey>, NodeError> {
     }
 }
 
+/// Returns the error for an answer that the command never gives.
 fn unexpected(answer: &Value) -> NodeError {
     if let Value::ServerError(error) = answer { NodeError::from(error) } else { NodeError::Unexpected }
 }

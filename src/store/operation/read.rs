@@ -1,10 +1,15 @@
-//! GET: from a replica that is fresh enough, then from whoever is left.
+//! GET: from a replica that is fresh enough, then from the nodes that are left.
 
 use crate::{
     store::{
         consistency::{Freshness, ReadRequirement},
         error::{Advice, NodeError, StoreError},
-        node::{Node, connection_class::ConnectionClass, tracking::TrackedSource},
+        node::{
+            Node,
+            connection::{Abandon, CallTimeout},
+            connection_class::ConnectionClass,
+            tracking::TrackedSource,
+        },
         operation::{
             context::OperationContext,
             redirect::{self, RedirectedOperation, Rejection},
@@ -14,8 +19,7 @@ use crate::{
             operation::OperationKind,
             reply::{parse_get, parse_time_left},
         },
-        shard::{Attempts, Shard, hedge::Hedge},
-        shard_map::Route,
+        shard::{Attempts, Shard, hedge::Hedge, selection::Choice},
     },
     telemetry::{metrics::Outcome, traces},
     types::{Deadline, FullKey},
@@ -25,7 +29,23 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-/// The bytes under `key`, from a replica where there is one that is fresh enough.
+/// A value that may be cached for as long as its origin says that it is current.
+pub struct TrackedValue {
+    /// The value; `None` if the key does not exist.
+    pub bytes: Option<Vec<u8>>,
+    /// The origin; `None` if no node would report a change of the key.
+    pub origin: Option<TrackedOrigin>,
+}
+
+/// The origin of an answer, and the time for which the answer holds.
+pub struct TrackedOrigin {
+    /// The connection that reports changes of the key.
+    pub source: TrackedSource,
+    /// The time that the key had left to live when it was read; [`Duration::MAX`] if it never expires.
+    pub left: Duration,
+}
+
+/// Reads the bytes under `key`, from a replica where one is fresh enough.
 pub async fn get(
     context: &OperationContext,
     key: &FullKey<'_>,
@@ -33,11 +53,10 @@ pub async fn get(
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     context.wait_until_known(deadline).await;
-    let route = context.route(key);
-    read(context, &route, key, freshness, None, deadline).await.map(|read| read.bytes)
+    read(context, key, freshness, None, deadline).await.map(|read| read.bytes)
 }
 
-/// As [`get`]; where the node says when keys change, with the origin of the answer.
+/// Reads as [`get`] does; where the node reports changes of the key, the origin of the answer comes with it.
 pub async fn get_tracked(
     context: &OperationContext,
     key: &FullKey<'_>,
@@ -45,16 +64,16 @@ pub async fn get_tracked(
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
     context.wait_until_known(deadline).await;
-    let route = context.route(key);
-    let mut found = read(context, &route, key, freshness, Some(tracked_get(key)), deadline).await?;
-    // Of what it does not have, a node of a cluster says nothing when its slot goes elsewhere.
+    let mut found = read(context, key, freshness, Some(tracked_get(key)), deadline).await?;
+    // A node of a cluster does not report that it lost the slot of a key that it does not have.
     if found.bytes.is_none() && context.cluster.is_some() {
         found.origin = None;
     }
     Ok(found)
 }
 
-/// True if a read would now go where an earlier answer came from, and that answer would still be the same.
+/// Returns true if a read would now be sent to the node that an earlier answer came from, and that answer would still
+/// be the same.
 pub fn may_serve_cached(
     context: &OperationContext,
     source: &TrackedSource,
@@ -66,153 +85,156 @@ pub fn may_serve_cached(
     }
     let map = context.map.load();
     let (shard, hash) = map.locate(key);
-    let wish = context.requirement(hash, freshness);
-    let covered = !wish.master_only && (!wish.strict || source.covers >= wish.since);
-    covered && map.shard(shard).would_read(&wish, source.node)
+    let requirement = context.requirement(hash, freshness);
+    let is_covered = !requirement.master_only && (!requirement.strict || source.covers >= requirement.since);
+    is_covered && map.shard(shard).would_read(&requirement, source.node)
 }
 
 async fn read(
     context: &OperationContext,
-    Route { shard, hash }: &Route,
     key: &FullKey<'_>,
     freshness: Freshness,
-    tracked: Option<Pipeline>,
+    tracked_command: Option<Pipeline>,
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
+    let route = context.route(key);
+    let (shard, hash) = (&*route.shard, route.hash);
     let kind = OperationKind::Get(freshness);
-    let lane = context.connection_class(*hash, &kind);
-    let wish = context.requirement(*hash, freshness);
-    let read =
-        ReadOperation { context, shard, key, kind: &kind, wish, command: command(key, &kind), tracked, lane, deadline };
-    let mut reading = pin!(read.run().instrument(traces::shard(|| shard.name(), "read", 1)));
-    let answer = reading.as_mut().await;
-    traces::end_with(reading.span(), answer.as_ref().map_or_else(StoreError::outcome, outcome));
+    let connection_class = context.connection_class(hash, &kind);
+    let operation = ReadOperation {
+        context,
+        shard,
+        key,
+        kind: &kind,
+        requirement: context.requirement(hash, freshness),
+        command: command(key, &kind),
+        tracked_command,
+        connection_class,
+        deadline,
+    };
+    let mut read = pin!(operation.run().instrument(traces::shard(|| shard.name(), "read", 1)));
+    let answer = read.as_mut().await;
+    traces::end_with(read.span(), answer.as_ref().map_or_else(StoreError::outcome, TrackedValue::outcome));
     if let Ok(TrackedValue { bytes: Some(bytes), .. }) = &answer {
-        context.large_keys.record(*hash, lane, bytes.len());
+        context.large_keys.record(hash, connection_class, bytes.len());
     }
     answer
 }
 
-fn outcome(answer: &TrackedValue) -> Outcome {
-    if answer.bytes.is_some() { Outcome::Success } else { Outcome::NotFound }
-}
-
-/// One read.
+/// One read of one key.
 struct ReadOperation<'a> {
     context: &'a OperationContext,
+    shard: &'a Shard,
     key: &'a FullKey<'a>,
     kind: &'a OperationKind<'a>,
-    shard: &'a Shard,
-    wish: ReadRequirement,
+    requirement: ReadRequirement,
     command: Cmd,
-    /// In place of the command, where the node says when the key changes.
-    tracked: Option<Pipeline>,
-    lane: ConnectionClass,
+    /// The commands that take the place of `command` where the node reports changes of the key.
+    tracked_command: Option<Pipeline>,
+    connection_class: ConnectionClass,
     deadline: Deadline,
 }
 
 impl ReadOperation<'_> {
     async fn run(&self) -> Result<TrackedValue, StoreError> {
-        let mut tried = Attempts::default();
+        let mut attempts = Attempts::default();
         loop {
-            let node = match self.shard.reader(&self.wish, &tried, self.deadline).await {
-                Ok(node) => node,
-                Err(error) => return self.shard.miss_or(&tried, error).map(TrackedValue::untracked),
+            let choice = match self.shard.reader(&self.requirement, &attempts, self.deadline).await {
+                Ok(choice) => choice,
+                Err(error) => return self.shard.miss_or(&attempts, error).map(TrackedValue::untracked),
             };
-            let NodeAnswer { node, connection, answer, said } = match &self.shard.hedge {
-                None => self.ask(node, &tried).await,
-                Some(hedge) => Box::pin(self.ask_hedged(hedge, node, &tried)).await,
+            let preferred = choice.fallback;
+            let NodeAnswer { node, connection, answer, tracking } = match &self.shard.hedge {
+                None => {
+                    let call_timeout = choice.call_timeout(self.deadline);
+                    self.ask(choice.node, call_timeout).await
+                }
+                Some(hedge) => Box::pin(self.ask_hedged(hedge, choice)).await,
             };
             if let Ok(value) = &answer {
-                self.shard.record_value_bytes(value);
+                self.shard.value_size.record(value);
             }
             match answer.and_then(|value| Ok(parse_get(value)?)) {
                 Err(error) if redirect::applies_to(self.context, &error, self.shard, &node) => {
-                    let Self { key, kind, command, lane, deadline, .. } = self;
-                    let redirected =
-                        RedirectedOperation { key, command, kind, connection_class: *lane, deadline: *deadline };
-                    let rejection = Some(Rejection { node, error });
-                    let answer = redirect::run(self.context, &redirected, rejection, |value, _| Ok(parse_get(value)?));
+                    let answer = self.redirect(Rejection { node, error });
                     return Box::pin(answer).await.map(TrackedValue::untracked);
                 }
-                Ok(None) if redirect::must_confirm_miss(self.context, self.shard, &node) => tried.record_miss(),
-                Err(error) if error.advice() == Advice::RetryElsewhere => tried.record(&node, connection, error),
+                Ok(None) if redirect::must_confirm_miss(self.context, self.shard, &node) => attempts.record_miss(),
+                Err(error) if error.advice() == Advice::RetryElsewhere => attempts.record(&node, connection, error),
                 Err(error) => return Err(self.shard.read_failure(error)),
                 Ok(bytes) => {
-                    self.context.record_fallback(self.shard, &self.wish, &tried, &node);
-                    return Ok(TrackedValue::new(bytes, said));
+                    self.context.record_fallback(preferred, &node);
+                    return Ok(TrackedValue::new(bytes, tracking));
                 }
             }
         }
     }
 
-    /// Asks a node; comes back with it, and the count of its connections before.
-    async fn ask(&self, node: Arc<Node>, tried: &Attempts) -> NodeAnswer {
-        let patience = self.shard.call_timeout(&self.wish, tried, &node, self.deadline);
+    /// Asks one node.
+    async fn ask(&self, node: Arc<Node>, call_timeout: CallTimeout) -> NodeAnswer {
         let connection = node.connections_opened();
-        let answer = match &self.tracked {
-            None => node.call(&self.command, self.lane, patience).await.map(|value| (value, None)),
-            Some(tracked) => node.call_tracked(&self.command, tracked, self.lane, patience).await,
+        let answer = match &self.tracked_command {
+            None => node.call(&self.command, self.connection_class, call_timeout).await.map(|value| (value, None)),
+            Some(tracked) => node.call_tracked(&self.command, tracked, self.connection_class, call_timeout).await,
         };
-        let (answer, said) = match answer {
-            Ok((value, said)) => (Ok(value), said),
+        let (answer, tracking) = match answer {
+            Ok((value, tracking)) => (Ok(value), tracking),
             Err(error) => (Err(error), None),
         };
-        NodeAnswer { node, connection, answer, said }
+        NodeAnswer { node, connection, answer, tracking }
     }
 
-    /// Asks a second node as well when the first one takes long; the first good answer wins.
-    async fn ask_hedged(&self, hedge: &Hedge, node: Arc<Node>, tried: &Attempts) -> NodeAnswer {
+    /// Asks the alternative node as well when the first one is slow; the first good answer wins.
+    async fn ask_hedged(&self, hedge: &Hedge, choice: Choice) -> NodeAnswer {
         let start = Instant::now();
-        let other = || self.shard.second(&self.wish, tried, &node);
-        let mut first = pin!(self.ask(Arc::clone(&node), tried));
+        let call_timeout = choice.call_timeout(self.deadline);
+        let Choice { node, alternative, .. } = choice;
+        let first_node = node.id;
+        let mut first = pin!(self.ask(node, call_timeout));
         let answer = match timeout(hedge.delay(), &mut first).await {
             Ok(answer) => answer,
-            Err(_) => match other().filter(|_| hedge.try_spend()) {
+            Err(_) => match alternative.filter(|other| other.is_up() && hedge.try_spend()) {
                 None => first.await,
                 Some(other) => {
                     self.context.metrics.hedges.count();
-                    let mut second = pin!(self.ask(other, tried));
-                    let asked = tokio::select! {
-                        asked = &mut first => if asked.answer.is_ok() { asked } else { second.await },
-                        asked = &mut second => if asked.answer.is_ok() { asked } else { first.await },
+                    let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::WhenUnresponsive };
+                    let mut second = pin!(self.ask(other, call_timeout));
+                    let answer = tokio::select! {
+                        answer = &mut first => if answer.answer.is_ok() { answer } else { second.await },
+                        answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
                     };
-                    if asked.node.id != node.id && asked.answer.is_ok() {
+                    if answer.node.id != first_node && answer.answer.is_ok() {
                         self.context.metrics.hedges_won.count();
                     }
-                    asked
+                    answer
                 }
             },
         };
         hedge.record_duration(start.elapsed());
         answer
     }
+
+    /// Runs the read where the node's refusal leads.
+    async fn redirect(&self, rejection: Rejection) -> Result<Option<Vec<u8>>, StoreError> {
+        let redirected = RedirectedOperation {
+            key: self.key,
+            command: &self.command,
+            kind: self.kind,
+            connection_class: self.connection_class,
+            deadline: self.deadline,
+        };
+        redirect::run(self.context, &redirected, Some(rejection), |value, _| Ok(parse_get(value)?)).await
+    }
 }
 
-/// What came of asking a node.
+/// The answer of one node to a read.
 struct NodeAnswer {
     node: Arc<Node>,
-    /// The count of its connections before.
+    /// The number of connections that the node had had when it was asked.
     connection: u64,
     answer: Result<Value, NodeError>,
-    /// Where the answer came from, and what was said of the time that the key has left.
-    said: Option<(TrackedSource, Value)>,
-}
-
-/// A value that may be cached for as long as its origin says that it is current.
-pub struct TrackedValue {
-    /// The value; `None` if the key does not exist.
-    pub bytes: Option<Vec<u8>>,
-    /// The origin; `None` if no node would report a change of the key.
-    pub origin: Option<TrackedOrigin>,
-}
-
-/// The origin of an answer, and the time for which it holds.
-pub struct TrackedOrigin {
-    /// The connection that reports changes of the key.
-    pub source: TrackedSource,
-    /// The time that the key had left to live when it was read; [`Duration::MAX`] if it never expires.
-    pub left: Duration,
+    /// The connection that reports changes of the key, and the answer about the time that the key has left.
+    tracking: Option<(TrackedSource, Value)>,
 }
 
 impl TrackedValue {
@@ -220,10 +242,14 @@ impl TrackedValue {
         Self { bytes, origin: None }
     }
 
-    fn new(bytes: Option<Vec<u8>>, said: Option<(TrackedSource, Value)>) -> Self {
-        let origin = said.and_then(|(source, answer)| {
+    fn new(bytes: Option<Vec<u8>>, tracking: Option<(TrackedSource, Value)>) -> Self {
+        let origin = tracking.and_then(|(source, answer)| {
             parse_time_left(bytes.is_some(), &answer).map(|left| TrackedOrigin { source, left })
         });
         Self { bytes, origin }
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.bytes.is_some() { Outcome::Success } else { Outcome::NotFound }
     }
 }

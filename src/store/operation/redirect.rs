@@ -4,7 +4,7 @@
 
 use crate::{
     store::{
-        error::{NodeError, StoreError, WriteFailure},
+        error::{NodeError, StoreError},
         node::{
             Node, NodeId,
             connection::{Abandon, CallTimeout},
@@ -213,6 +213,6 @@ impl RedirectedOperation<'_> {
     }
 
     fn failure(&self, shard: &Shard, error: NodeError) -> StoreError {
-        if self.is_change() { shard.write_failure(WriteFailure(error)) } else { shard.read_failure(error) }
+        if self.is_change() { shard.write_failure(error) } else { shard.read_failure(error) }
     }
 }

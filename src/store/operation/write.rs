@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        error::{StoreError, WriteFailure},
+        error::StoreError,
         node::connection::{Abandon, CallTimeout},
         operation::{
             context::OperationContext,
@@ -78,7 +78,7 @@ async fn run(
                 context.metrics.write_retries.count();
                 attempts.record(&node, node.connections_opened(), error);
             }
-            answer => return answer.map_err(|error| shard.write_failure(WriteFailure(error))),
+            answer => return answer.map_err(|error| shard.write_failure(error)),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A second replica for reads that take long.
+//! Hedged reads: a second node is asked when the first one is slow.
 //!
-//! A read that has waited longer than nineteen of twenty do is sent to a second node as well, and the first answer
-//! wins. What that costs is bounded: at most one read in twenty is sent twice, with a little saved up.
+//! A read that has waited longer than nineteen of twenty reads do is sent to a second node as well, and the first answer
+//! wins. The cost is bounded: at most one read in twenty is sent twice, with a small reserve for bad moments.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
@@ -10,46 +10,47 @@ use std::{
 
 /// One read in so many may be sent twice.
 const READS_PER_HEDGE: i64 = 20;
-/// Second reads that can be saved up for a bad moment.
+/// Hedged reads that can be saved up for a bad moment.
 const SAVED_MAX: i64 = 10;
-/// The timer's grain; a wait below it would be rounded up anyhow.
-const WAIT_MIN: Duration = Duration::from_millis(1);
-/// Before reads have shown how long they take.
-const WAIT_AT_FIRST: Duration = Duration::from_millis(20);
+/// The resolution of the timer, to which a shorter delay would be rounded up.
+const DELAY_MIN: Duration = Duration::from_millis(1);
+/// The delay before any read was measured.
+const INITIAL_DELAY: Duration = Duration::from_millis(20);
 
-/// How long reads of a shard take, and how many may be sent twice.
+/// The delay and the budget of a shard's hedged reads.
 pub struct Hedge {
-    /// The time that nineteen of twenty reads stay below, in microseconds: an estimate that every read moves a little.
-    wait_us: AtomicU64,
-    /// In twentieths of a second read.
+    /// The 95th percentile of the durations of reads, in microseconds: an estimate that every read moves a little.
+    delay_us: AtomicU64,
+    /// The hedged reads that are left, in twentieths of one.
     saved: AtomicI64,
 }
 
 impl Default for Hedge {
     fn default() -> Self {
-        Self { wait_us: AtomicU64::new(micros(WAIT_AT_FIRST)), saved: AtomicI64::new(0) }
+        Self { delay_us: AtomicU64::new(micros(INITIAL_DELAY)), saved: AtomicI64::new(0) }
     }
 }
 
 impl Hedge {
-    /// How long a read waits before a second one is sent.
+    /// Returns the time that a read waits before it is sent to a second node.
     pub fn delay(&self) -> Duration {
-        Duration::from_micros(self.wait_us.load(Relaxed)).max(WAIT_MIN)
+        Duration::from_micros(self.delay_us.load(Relaxed)).max(DELAY_MIN)
     }
 
-    /// Notes how long a read took. An update that is lost to another one costs nothing.
-    pub fn record_duration(&self, took: Duration) {
-        let wait = self.wait_us.load(Relaxed);
-        let step = wait / 64 + 1;
-        // In balance when one of twenty reads is above.
-        let moved = if micros(took) > wait { wait + step } else { wait.saturating_sub(step.div_ceil(19)).max(1) };
-        self.wait_us.store(moved, Relaxed);
+    /// Records the duration of a read. An update that is lost to another one costs nothing.
+    pub fn record_duration(&self, duration: Duration) {
+        let delay = self.delay_us.load(Relaxed);
+        let step = delay / 64 + 1;
+        // The estimate stays where it is when one of twenty reads is slower.
+        let moved =
+            if micros(duration) > delay { delay + step } else { delay.saturating_sub(step.div_ceil(19)).max(1) };
+        self.delay_us.store(moved, Relaxed);
         if self.saved.load(Relaxed) < SAVED_MAX * READS_PER_HEDGE {
             self.saved.fetch_add(1, Relaxed);
         }
     }
 
-    /// Takes leave to send a second read, if there is any left.
+    /// Takes one hedged read from the budget. Returns false if none is left.
     pub fn try_spend(&self) -> bool {
         let enough = self.saved.fetch_sub(READS_PER_HEDGE, Relaxed) >= READS_PER_HEDGE;
         if !enough {
@@ -68,26 +69,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_settles_above_nineteen_of_twenty_reads() {
+    fn the_delay_settles_at_the_95th_percentile() {
         let hedge = Hedge::default();
-        // 1 to 100 ms, in an order that is far from sorted.
+        // Durations of 1 to 100 ms, in an order that is far from sorted.
         for number in 0..200_000_u64 {
             hedge.record_duration(Duration::from_millis(1 + number * 37 % 100));
         }
-        let wait = hedge.delay().as_millis();
-        assert!((88..=100).contains(&wait), "{wait} ms");
+        let delay = hedge.delay().as_millis();
+        assert!((88..=100).contains(&delay), "{delay} ms");
     }
 
     #[test]
-    fn one_read_in_twenty_may_be_sent_twice() {
+    fn one_read_in_twenty_may_be_hedged() {
         let hedge = Hedge::default();
         assert!(!hedge.try_spend());
-        let mut taken = 0;
+        let mut hedged = 0;
         for _ in 0..10_000 {
             hedge.record_duration(Duration::from_millis(1));
-            taken += usize::from(hedge.try_spend());
+            hedged += usize::from(hedge.try_spend());
         }
-        assert_eq!(taken, 500);
+        assert_eq!(hedged, 500);
         for _ in 0..10_000 {
             hedge.record_duration(Duration::from_millis(1));
         }

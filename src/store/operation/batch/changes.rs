@@ -1,0 +1,87 @@
+//! The operations of a batch that run on the master, in order: changes, and reads of changed keys.
+
+use super::{Batch, BatchAnswer, is_change};
+use crate::store::{
+    error::NodeError,
+    node::connection::{Abandon, CallTimeout},
+    operation::{context::ChangeGuard, redirect},
+    protocol::operation::Answer,
+    shard::{Attempts, Shard},
+};
+use std::collections::HashSet;
+
+impl Batch<'_> {
+    /// Runs operations on the master, in order. Operations that a node refused without running them are sent to the next
+    /// master.
+    pub(super) async fn run_on_master(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<BatchAnswer> {
+        let mut answered = Vec::with_capacity(positions.len());
+        let changes = positions.iter().filter(|position| is_change(&self.operations[**position]));
+        let _changes: Vec<ChangeGuard<'_>> =
+            changes.map(|position| self.context.change_guard(self.hashes[*position])).collect();
+        let mut attempts = Attempts::default();
+        let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::AtDeadline };
+        while !positions.is_empty() {
+            let node = match shard.writer(&attempts, self.deadline).await {
+                Ok(node) => node,
+                Err(error) => {
+                    answered.extend(positions.into_iter().map(|position| (position, Err(error.clone()))));
+                    break;
+                }
+            };
+            let answers = self.send(shard, &node, &positions, call_timeout).await;
+            let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
+            let is_redirected = refusal.is_some_and(|error| redirect::applies_to(self.context, error, shard, &node));
+            if let Some(refusal) = refusal {
+                redirect::record(self.context, &node, answers.iter().filter_map(|answer| answer.as_ref().err()));
+                node.request_probe();
+                attempts.record(&node, node.connections_opened(), refusal.clone());
+            }
+            positions = self.settle_changes(shard, positions, answers, &mut answered);
+            if is_redirected {
+                answered.extend(self.redirect_all(std::mem::take(&mut positions)).await);
+            }
+            self.context.metrics.write_retries.add(positions.len() as u64);
+        }
+        answered
+    }
+
+    /// Takes the answers that are final. Returns the positions of the operations that are to be sent again: those that
+    /// were refused, and reads of the same key after them, which were answered too early.
+    fn settle_changes(
+        &self,
+        shard: &Shard,
+        positions: Vec<usize>,
+        answers: Vec<Result<Answer, NodeError>>,
+        answered: &mut Vec<BatchAnswer>,
+    ) -> Vec<usize> {
+        let mut again: Vec<usize> = Vec::new();
+        let mut refused: HashSet<&[u8]> = HashSet::new();
+        for (position, answer) in positions.into_iter().zip(answers) {
+            let operation = &self.operations[position];
+            let key = operation.key.as_bytes();
+            let is_read = !is_change(operation);
+            match answer {
+                Err(error) if error.did_not_run() => {
+                    refused.insert(key);
+                    again.push(position);
+                }
+                Ok(_) if is_read && refused.contains(key) => again.push(position),
+                Err(error) if is_read => answered.push((position, Err(shard.read_failure(error)))),
+                answer => {
+                    // A change after a refused one did run, so the refused one must not run any more.
+                    if refused.remove(key) {
+                        let (late, rest): (Vec<usize>, _) =
+                            again.iter().partition(|late| self.operations[**late].key.as_bytes() == key);
+                        again = rest;
+                        for position in late {
+                            let error = shard.write_failure(NodeError::NotConnected);
+                            answered.push((position, Err(error)));
+                        }
+                    }
+                    answered.push((position, answer.map_err(|error| shard.write_failure(error))));
+                }
+            }
+        }
+        again
+    }
+}

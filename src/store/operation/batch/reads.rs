@@ -1,0 +1,161 @@
+//! The reads of a batch that replicas may answer.
+
+use super::{Batch, BatchAnswer};
+use crate::store::{
+    consistency::{Freshness, ReadRequirement},
+    error::{Advice, NodeError, StoreError},
+    node::{Node, NodeId, connection::CallTimeout},
+    operation::redirect,
+    protocol::operation::{Answer, OperationKind},
+    shard::{Attempts, Shard, selection::PreferredNode},
+};
+use futures_util::future::join_all;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Bytes of values that one message is expected to be answered with. All messages are sent at once; an answer in pieces
+/// shows that the node is alive while it sends large values, and bounds the memory for a reply that is too large.
+const MESSAGE_BYTES: usize = 1024 * 1024;
+/// Fewest reads in one message.
+const READS_MIN: usize = 1;
+/// Most reads in one message.
+const READS_MAX: usize = 128;
+
+/// A read that has no answer yet.
+struct PendingRead {
+    position: usize,
+    requirement: ReadRequirement,
+    attempts: Attempts,
+}
+
+/// A read with the choice of its node.
+struct ChosenRead {
+    read: PendingRead,
+    call_timeout: CallTimeout,
+    preferred: Option<PreferredNode>,
+}
+
+/// The reads that go to one node.
+struct NodeReads {
+    node: Arc<Node>,
+    /// The number of connections that the node had had when it was chosen.
+    connection: u64,
+    reads: Vec<ChosenRead>,
+}
+
+/// The reads that go out in one round, by node.
+type Groups = BTreeMap<NodeId, NodeReads>;
+
+/// The reads of one shard, as far as they have come.
+#[derive(Default)]
+struct ReadProgress {
+    /// The reads that are sent in the next round.
+    open: Vec<PendingRead>,
+    /// The positions of reads that a node of a Redis Cluster redirected.
+    redirected: Vec<usize>,
+    answered: Vec<BatchAnswer>,
+}
+
+impl Batch<'_> {
+    /// Reads from replicas; a read that one node does not answer is sent to another.
+    pub(super) async fn read(&self, shard: &Shard, positions: Vec<usize>) -> Vec<BatchAnswer> {
+        let open = positions.into_iter().map(|position| self.pending_read(position)).collect();
+        let mut progress = ReadProgress { open, ..ReadProgress::default() };
+        while !progress.open.is_empty() {
+            let groups = self.choose_nodes(shard, &mut progress).await;
+            let size = (MESSAGE_BYTES / shard.value_size.bytes().max(1)).clamp(READS_MIN, READS_MAX);
+            let messages = groups.values().flat_map(|group| group.reads.chunks(size).map(move |reads| (group, reads)));
+            let answers = join_all(messages.map(|(group, reads)| self.send_reads(shard, &group.node, reads))).await;
+            // In the order of the groups, message after message, so that each read meets its own answer.
+            let mut answers = answers.into_iter().flatten();
+            for NodeReads { node, connection, reads } in groups.into_values() {
+                for (chosen, answer) in reads.into_iter().zip(&mut answers) {
+                    self.settle(shard, &node, connection, chosen, answer, &mut progress);
+                }
+            }
+        }
+        progress.answered.extend(self.redirect_all(progress.redirected).await);
+        progress.answered
+    }
+
+    fn pending_read(&self, position: usize) -> PendingRead {
+        let freshness = match self.operations[position].kind {
+            OperationKind::Get(freshness) => freshness,
+            _ => Freshness::ReadYourWrites,
+        };
+        let requirement = self.context.requirement(self.hashes[position], freshness);
+        PendingRead { position, requirement, attempts: Attempts::default() }
+    }
+
+    /// Groups the open reads by the node that each is sent to. Waits at most once for a node to become readable; a read
+    /// that has none then has failed.
+    async fn choose_nodes(&self, shard: &Shard, progress: &mut ReadProgress) -> Groups {
+        let mut groups = Groups::new();
+        let waiting = self.group_by_node(shard, std::mem::take(&mut progress.open), &mut groups);
+        if let Some(first) = waiting.first() {
+            let unreachable = shard.reader(&first.requirement, &first.attempts, self.deadline).await.err();
+            for read in self.group_by_node(shard, waiting, &mut groups) {
+                let error = unreachable.clone().unwrap_or_else(|| shard.no_reader_error(&read.attempts, self.deadline));
+                progress.answered.push((read.position, shard.miss_or(&read.attempts, error).map(Answer::Got)));
+            }
+        }
+        groups
+    }
+
+    /// Adds each read to the group of its node. Returns the reads that no node may answer now.
+    fn group_by_node(&self, shard: &Shard, reads: Vec<PendingRead>, groups: &mut Groups) -> Vec<PendingRead> {
+        let members = shard.members();
+        let mut waiting = Vec::new();
+        for read in reads {
+            let Some(choice) = members.choose(&read.requirement, &read.attempts) else {
+                waiting.push(read);
+                continue;
+            };
+            let (call_timeout, preferred) = (choice.call_timeout(self.deadline), choice.fallback);
+            let group = groups.entry(choice.node.id).or_insert_with(|| NodeReads {
+                connection: choice.node.connections_opened(),
+                node: Arc::clone(choice.node),
+                reads: Vec::new(),
+            });
+            group.reads.push(ChosenRead { read, call_timeout, preferred });
+        }
+        waiting
+    }
+
+    /// Sends some reads to one node as one message.
+    async fn send_reads(&self, shard: &Shard, node: &Node, reads: &[ChosenRead]) -> Vec<Result<Answer, NodeError>> {
+        let positions: Vec<usize> = reads.iter().map(|chosen| chosen.read.position).collect();
+        self.send(shard, node, &positions, reads[0].call_timeout).await
+    }
+
+    /// Takes the answer to a read, or opens the read again.
+    fn settle(
+        &self,
+        shard: &Shard,
+        node: &Node,
+        connection: u64,
+        chosen: ChosenRead,
+        answer: Result<Answer, NodeError>,
+        progress: &mut ReadProgress,
+    ) {
+        let ChosenRead { mut read, preferred, .. } = chosen;
+        match answer {
+            Err(error) if redirect::applies_to(self.context, &error, shard, node) => {
+                redirect::record(self.context, node, std::iter::once(&error));
+                progress.redirected.push(read.position);
+            }
+            Ok(Answer::Got(None)) if redirect::must_confirm_miss(self.context, shard, node) => {
+                read.attempts.record_miss();
+                progress.open.push(read);
+            }
+            Err(error) if error.advice() == Advice::RetryElsewhere => {
+                read.attempts.record(node, connection, error);
+                progress.open.push(read);
+            }
+            Err(error) => progress.answered.push((read.position, Err(shard.read_failure(error)))),
+            Ok(answer) => {
+                self.context.record_fallback(preferred, node);
+                progress.answered.push((read.position, Ok::<_, StoreError>(answer)));
+            }
+        }
+    }
+}

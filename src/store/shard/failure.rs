@@ -1,0 +1,40 @@
+//! The meaning of a node's failure for the operation on its shard.
+
+use super::{Attempts, Shard};
+use crate::{
+    store::error::{Access, NodeError, StoreError},
+    types::Deadline,
+};
+
+impl Shard {
+    /// Returns the error of a read whose last attempt failed with `cause`.
+    pub fn read_failure(&self, cause: NodeError) -> StoreError {
+        StoreError::new(Access::Read, self.name(), cause)
+    }
+
+    /// Returns the error of a write that failed with `cause`.
+    pub fn write_failure(&self, cause: NodeError) -> StoreError {
+        StoreError::new(Access::Write, self.name(), cause)
+    }
+
+    /// Returns the error of a read for which no node is left.
+    pub fn no_reader_error(&self, attempts: &Attempts, deadline: Deadline) -> StoreError {
+        let cause = attempts.last().cloned().unwrap_or(NodeError::NotConnected);
+        if deadline.has_passed() {
+            StoreError::DeadlinePassed { shard: self.name(), cause }
+        } else {
+            self.read_failure(cause)
+        }
+    }
+
+    /// Returns the result of a read for which no node is left: a replica's answer that the key does not exist counts
+    /// while its master is known to be lost.
+    pub fn miss_or<T>(&self, attempts: &Attempts, error: StoreError) -> Result<Option<T>, StoreError> {
+        let members = self.members.load();
+        let is_master_lost = members.master().is_some_and(|master| {
+            let state = master.state();
+            !state.is_up() && !state.is_connecting()
+        });
+        if attempts.has_missed() && is_master_lost { Ok(None) } else { Err(error) }
+    }
+}

@@ -1,0 +1,57 @@
+//! The health of a shard, as far as it is known without asking.
+
+use super::{Members, Shard};
+use crate::store::node::{
+    replication::{ReplicationInfo, ReplicationRole},
+    state::NodeState,
+};
+
+/// The health of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardHealth {
+    /// The name of the shard.
+    pub name: String,
+    /// True if the nodes of the shard are known.
+    pub known: bool,
+    /// True if the master is connected and has not been demoted.
+    pub master_up: bool,
+    /// The number of replicas that may be read.
+    pub replicas_up: usize,
+    /// The number of replicas.
+    pub replicas: usize,
+    /// True if two nodes call themselves master at the same time.
+    pub split_brain: bool,
+    /// The reason why the shard has no nodes at all; `None` if it may have some.
+    pub unavailable_reason: Option<&'static str>,
+}
+
+impl ShardHealth {
+    /// Returns true if a replica or the master serves reads.
+    pub fn can_read(&self) -> bool {
+        self.master_up || self.replicas_up > 0
+    }
+}
+
+impl Shard {
+    /// Returns the health of the shard.
+    pub fn health(&self) -> ShardHealth {
+        let members: &Members = &self.members.load();
+        ShardHealth {
+            name: self.name().to_string(),
+            known: !members.nodes().is_empty(),
+            master_up: members.master().is_some_and(|master| {
+                let state = master.state();
+                state.is_up() && !is_demoted(&state)
+            }),
+            replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
+            replicas: members.replicas().count(),
+            split_brain: self.lock_election().split_brain(),
+            unavailable_reason: self.unavailable_reason,
+        }
+    }
+}
+
+/// Returns true if a node says that it is a replica, though it is taken for the master.
+fn is_demoted(master: &NodeState) -> bool {
+    matches!(master.replication_info(), Some(ReplicationInfo { role: ReplicationRole::Replica { .. }, .. }))
+}
