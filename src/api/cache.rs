@@ -200,7 +200,7 @@ impl RequestContext<'_> {
     /// Parses a command, checks that the caller may run it now, and samples its key.
     fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
         let command = command::parse(text)?;
-        self.caller.permit(command.scope()).map_err(|refusal| Problem::from(refusal).with_command(command.name()))?;
+        self.caller.permit(command.scope()).map_err(|error| Problem::from(error).with_command(command.name()))?;
         self.state.key_sampler.sample(command.key(), self.caller.namespace());
         Ok(command)
     }

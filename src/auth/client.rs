@@ -1,7 +1,7 @@
-//! A client, and a caller who has shown its token.
+//! A client, and a caller that has shown a token of its client.
 
 use crate::{
-    settings::{self, ApiKeyHash},
+    settings::{ApiKeyHash, ClientConfig},
     types::{Namespace, Scope, Scopes},
 };
 use governor::{
@@ -10,24 +10,24 @@ use governor::{
 };
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-/// A client as configured, with its rate limiter.
+/// A configured client with its rate limiter.
 pub struct Client {
     id: String,
     any_client_id: bool,
     api_key_hashes: Vec<ApiKeyHash>,
     scopes: Scopes,
     namespace: Option<Namespace>,
-    limiter: Option<Limiter>,
+    limiter: Option<RateLimiter>,
 }
 
-/// What counts a client's commands, together with the limit that it was made for.
+/// The rate limiter of a client, and the limit that it was created for.
 #[derive(Clone)]
-struct Limiter {
+struct RateLimiter {
     commands_per_second: NonZeroU32,
     state: Arc<DefaultDirectRateLimiter>,
 }
 
-impl Limiter {
+impl RateLimiter {
     fn new(commands_per_second: NonZeroU32) -> Self {
         let state = Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(commands_per_second)));
         Self { commands_per_second, state }
@@ -35,68 +35,82 @@ impl Limiter {
 }
 
 impl Client {
-    /// A client; where it was there before with the same rate limit, what it has sent goes on to count.
-    pub fn new(client: &settings::ClientConfig, before: Option<&Self>) -> Self {
-        let limiter = client.commands_per_second.map(|limit| {
-            let before = before.and_then(|before| before.limiter.clone());
-            before.filter(|before| before.commands_per_second == limit).unwrap_or_else(|| Limiter::new(limit))
+    /// Creates a client. It takes over the rate limiter of `before`, if that has the same limit.
+    pub fn new(config: &ClientConfig, before: Option<&Self>) -> Self {
+        let limiter = config.commands_per_second.map(|limit| {
+            before
+                .and_then(|before| before.limiter.clone())
+                .filter(|before| before.commands_per_second == limit)
+                .unwrap_or_else(|| RateLimiter::new(limit))
         });
         Self {
-            id: client.id.clone(),
-            any_client_id: client.any_client_id,
-            api_key_hashes: client.api_key_hashes.clone(),
-            scopes: client.scopes,
-            namespace: client.namespace.clone(),
+            id: config.id.clone(),
+            any_client_id: config.any_client_id,
+            api_key_hashes: config.api_key_hashes.clone(),
+            scopes: config.scopes,
+            namespace: config.namespace.clone(),
             limiter,
         }
     }
 
+    /// Returns the id, which is the subject of the client's tokens.
     pub fn id(&self) -> &str {
         &self.id
     }
 
+    /// Returns the scopes that are configured for the client.
     pub fn scopes(&self) -> Scopes {
         self.scopes
     }
 
+    /// True if a login with the client's key may send any `client_id`.
     pub fn any_client_id(&self) -> bool {
         self.any_client_id
     }
 
+    /// Returns the hashes of the client's API keys.
     pub fn api_key_hashes(&self) -> &[ApiKeyHash] {
         &self.api_key_hashes
     }
 }
 
-/// Why a caller may not run a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+/// The reason why a caller may not run a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PermissionError {
+    /// The token lacks the scope of the command.
+    #[error("the token lacks the scope {}", .0.name())]
     MissingScope(Scope),
-    /// It may again after so long.
+    /// The client has reached its rate limit. The next command is permitted after this time.
+    #[error("the client has reached its rate limit; the next command is permitted in {} ms", .0.as_millis())]
     RateLimited(Duration),
 }
 
-/// Whoever a valid token came with.
+/// The sender of a request with a valid token.
 pub struct Caller {
     client: Arc<Client>,
     scopes: Scopes,
 }
 
 impl Caller {
+    /// Creates a caller of a client, with the scopes of its token.
     pub fn new(client: Arc<Client>, scopes: Scopes) -> Self {
         Self { client, scopes }
     }
 
+    /// Returns the namespace of the caller's keys.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.client.namespace.as_ref()
     }
 
-    /// Lets one command that needs `scope` pass, and counts it against the rate limit.
-    pub fn permit(&self, scope: Scope) -> Result<(), Refusal> {
+    /// Permits one command that needs `scope`, and counts it against the rate limit.
+    pub fn permit(&self, scope: Scope) -> Result<(), PermissionError> {
         if !self.scopes.allows(scope) {
-            return Err(Refusal::MissingScope(scope));
+            return Err(PermissionError::MissingScope(scope));
         }
         let Some(limiter) = &self.client.limiter else { return Ok(()) };
-        limiter.state.check().map_err(|until| Refusal::RateLimited(until.wait_time_from(DefaultClock::default().now())))
+        limiter
+            .state
+            .check()
+            .map_err(|until| PermissionError::RateLimited(until.wait_time_from(DefaultClock::default().now())))
     }
 }

@@ -1,16 +1,16 @@
-//! From an API key to its client.
+//! The search for the client of an API key.
 
 use super::Client;
 use crate::settings::digest_api_key;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use std::sync::Arc;
 
-/// The key is nobody's, or not that client's. Which of the two is not said.
+/// The API key belongs to no client, or not to the client that was named. The error does not tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the API key is not valid")]
 pub struct LoginError;
 
-/// Finds the client of a key. Every hash is compared, in constant time, so that the time taken tells nothing.
+/// Finds the client of a key. Every hash is compared, in constant time, so that the duration reveals nothing.
 pub fn find<'c>(clients: &'c [Arc<Client>], client_id: Option<&str>, api_key: &str) -> Result<&'c Client, LoginError> {
     let digest = digest_api_key(api_key);
     let mut found = None;
@@ -22,11 +22,11 @@ pub fn find<'c>(clients: &'c [Arc<Client>], client_id: Option<&str>, api_key: &s
         }
     }
     let client = found.ok_or(LoginError)?;
-    let fits = match client_id {
+    let is_id_allowed = match client_id {
         None => true,
         Some(id) if id == client.id() => true,
-        // Whoever has the shared secret may call itself as it likes, but not like a client with its own key.
+        // A caller with the shared secret may use any id but that of a client with its own key.
         Some(id) => client.any_client_id() && clients.iter().all(|other| other.id() != id),
     };
-    if fits { Ok(client) } else { Err(LoginError) }
+    if is_id_allowed { Ok(client) } else { Err(LoginError) }
 }

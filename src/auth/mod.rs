@@ -1,50 +1,52 @@
-//! Who may do what: login with an API key, tokens, permissions, rate limits.
+//! Authentication and permission: login with an API key, tokens, scopes and rate limits.
 
 mod client;
 mod login;
 mod token;
-mod verified;
+mod token_cache;
 
-pub use client::{Caller, Client, Refusal};
+pub use client::{Caller, Client, PermissionError};
 pub use login::LoginError;
 pub use token::{IssuedToken, TokenError};
 
 use crate::{
-    settings,
+    settings::AuthConfig,
     telemetry::metrics::{Lookup, Metrics},
 };
 use std::sync::Arc;
-use token::Tokens;
-use verified::{Fingerprint, KnownToken, VerifiedTokens};
+use token::TokenIssuer;
+use token_cache::{CachedToken, Fingerprint, TokenCache};
 
-/// All clients, and the tokens that name them.
+/// All clients, and the tokens that stand for them.
 pub struct Auth {
     clients: Vec<Arc<Client>>,
-    tokens: Tokens,
-    verified: VerifiedTokens,
+    tokens: TokenIssuer,
+    verified: TokenCache,
     metrics: Arc<Metrics>,
 }
 
 impl Auth {
-    /// What the settings say; the clients of `before` that are still there keep count of what they sent.
-    pub fn new(settings: &settings::AuthConfig, before: Option<&Self>, metrics: Arc<Metrics>) -> Self {
-        let known = |id: &str| before?.clients.iter().find(|client| client.id() == id).map(Arc::as_ref);
-        let client = |client: &settings::ClientConfig| Arc::new(Client::new(client, known(&client.id)));
+    /// Creates the clients of the settings. Clients of `before` that still exist keep the count of their commands.
+    pub fn new(config: &AuthConfig, before: Option<&Self>, metrics: Arc<Metrics>) -> Self {
+        let clients = config.clients.iter().map(|client| {
+            let before = before.and_then(|before| before.client(&client.id));
+            Arc::new(Client::new(client, before.map(Arc::as_ref)))
+        });
         Self {
-            clients: settings.clients.iter().map(client).collect(),
-            tokens: Tokens::new(&settings.jwt_secret, settings.token_life),
-            verified: VerifiedTokens::default(),
+            clients: clients.collect(),
+            tokens: TokenIssuer::new(&config.jwt_secret, config.token_life),
+            verified: TokenCache::default(),
             metrics,
         }
     }
 
-    /// A token for whoever knows one of the API keys. A `client_id` that is sent must be that of the key's client.
+    /// Issues a token to the client that an API key belongs to. `client_id` must be that client's id, if it is given.
     pub fn log_in(&self, client_id: Option<&str>, api_key: &str) -> Result<IssuedToken, LoginError> {
         let client = login::find(&self.clients, client_id, api_key)?;
         Ok(self.tokens.issue(client))
     }
 
-    /// The caller that a token stands for.
+    /// Verifies a token, and returns the caller that it stands for.
     pub fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         self.verify_at(token, token::now_secs())
     }
@@ -54,18 +56,22 @@ impl Auth {
             return Err(TokenError::Invalid);
         }
         let fingerprint = Fingerprint::of(token);
-        if let Some(KnownToken { client, scopes, .. }) = self.verified.find(&fingerprint, now_secs) {
+        if let Some(CachedToken { client, scopes, .. }) = self.verified.get(&fingerprint, now_secs) {
             self.metrics.tokens.count(Lookup::Hit);
             return Ok(Caller::new(client, scopes));
         }
         self.metrics.tokens.count(Lookup::Miss);
         let claims = self.tokens.verify(token)?;
-        let client = self.clients.iter().find(|client| client.id() == claims.subject).ok_or(TokenError::Invalid)?;
-        // What was taken from a client since its token was issued counts at once.
+        let client = self.client(&claims.subject).ok_or(TokenError::Invalid)?;
+        // A scope that was taken from the client after its token was issued is lost at once.
         let scopes = claims.scopes.and(client.scopes());
-        let known = KnownToken { client: Arc::clone(client), scopes, times: claims.times };
-        self.verified.insert(fingerprint, known);
+        let cached = CachedToken { client: Arc::clone(client), scopes, valid_secs: claims.valid_secs };
+        self.verified.insert(fingerprint, cached);
         Ok(Caller::new(Arc::clone(client), scopes))
+    }
+
+    fn client(&self, id: &str) -> Option<&Arc<Client>> {
+        self.clients.iter().find(|client| client.id() == id)
     }
 }
 

@@ -12,30 +12,33 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Issuer and audience of every token: a token made for another service with the same secret is not ours.
+/// Issuer and audience of every token, so that a token of another service with the same secret is refused.
 const ISSUER: &str = "cachefront";
-/// How far the clocks of two instances may differ, in seconds.
+/// Seconds by which the clocks of two instances may differ.
 const LEEWAY_SECS: u64 = 5;
-/// No token of ours comes near; longer ones are not worth decoding.
+/// Most bytes of a token. No token of this service is as long.
 pub const BYTES_MAX: usize = 4096;
 
-/// What a login gives.
+/// A token that a login returns.
 pub struct IssuedToken {
+    /// The encoded token.
     pub text: String,
-    /// How long it is valid.
+    /// The time for which the token is valid.
     pub life: Duration,
 }
 
-/// Why a token is not accepted.
+/// The reason why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
+    /// The token was valid.
     #[error("the token has expired")]
     Expired,
+    /// The token was never valid, or its client no longer exists.
     #[error("the token is not valid")]
     Invalid,
 }
 
-/// RFC 7519 §4.1 and, for `scope`, RFC 8693 §4.2.
+/// The claims of a token (RFC 7519 §4.1 and, for `scope`, RFC 8693 §4.2).
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: String,
@@ -48,15 +51,18 @@ struct Claims {
     scope: String,
 }
 
-/// What a valid token says.
-pub struct Verified {
+/// The content of a valid token.
+pub struct VerifiedClaims {
+    /// The id of the client.
     pub subject: String,
+    /// The scopes that the client had when the token was issued.
     pub scopes: Scopes,
-    /// When it counts, in seconds since 1970, as far as clocks may differ.
-    pub times: RangeInclusive<u64>,
+    /// The time in which the token is valid, in seconds since 1970, widened by the leeway for clocks.
+    pub valid_secs: RangeInclusive<u64>,
 }
 
-pub struct Tokens {
+/// Issues tokens and verifies its own.
+pub struct TokenIssuer {
     signing: EncodingKey,
     verifying: DecodingKey,
     header: Header,
@@ -64,7 +70,8 @@ pub struct Tokens {
     life: Duration,
 }
 
-impl Tokens {
+impl TokenIssuer {
+    /// Creates an issuer that signs with `secret`.
     pub fn new(secret: &SecretString, life: Duration) -> Self {
         let secret = secret.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
@@ -82,10 +89,10 @@ impl Tokens {
         }
     }
 
-    /// A fresh token for a client.
+    /// Issues a token to a client.
     pub fn issue(&self, client: &Client) -> IssuedToken {
         let mut id = [0; 16];
-        rand::fill(&mut id).expect("the system gives random bytes");
+        rand::fill(&mut id).expect("the system has random bytes");
         let now = now_secs();
         let claims = Claims {
             sub: client.id().to_owned(),
@@ -102,8 +109,8 @@ impl Tokens {
         IssuedToken { text, life: self.life }
     }
 
-    /// What a token of at most [`BYTES_MAX`] bytes says, if it is ours and its time is now.
-    pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
+    /// Verifies a token of at most [`BYTES_MAX`] bytes.
+    pub fn verify(&self, token: &str) -> Result<VerifiedClaims, TokenError> {
         let decoded =
             decode::<Claims>(token, &self.verifying, &self.validation).map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
@@ -111,11 +118,15 @@ impl Tokens {
             })?;
         let scopes = Scopes::parse(&decoded.claims.scope).map_err(|_| TokenError::Invalid)?;
         let Claims { sub: subject, nbf, exp, .. } = decoded.claims;
-        Ok(Verified { subject, scopes, times: nbf.saturating_sub(LEEWAY_SECS)..=exp.saturating_add(LEEWAY_SECS) })
+        Ok(VerifiedClaims {
+            subject,
+            scopes,
+            valid_secs: nbf.saturating_sub(LEEWAY_SECS)..=exp.saturating_add(LEEWAY_SECS),
+        })
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub fn now_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

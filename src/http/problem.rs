@@ -3,7 +3,7 @@
 
 use super::{error_code::ErrorCode, failure_log::FailureLog, json, request_id::RequestId};
 use crate::{
-    auth::{LoginError, Refusal, TokenError},
+    auth::{LoginError, PermissionError, TokenError},
     cache::CacheError,
     store::{Advice, StoreError},
     telemetry::metrics::Outcome,
@@ -216,13 +216,13 @@ impl From<TokenError> for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::MissingScope(scope) => {
+impl From<PermissionError> for Problem {
+    fn from(error: PermissionError) -> Self {
+        match error {
+            PermissionError::MissingScope(scope) => {
                 Self::new(ErrorCode::ScopeMissing, format!("This token has no permission to {}", scope.name()))
             }
-            Refusal::RateLimited(wait) => {
+            PermissionError::RateLimited(wait) => {
                 // Rounded up, so that a caller that waits this long is admitted.
                 let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 Self::new(ErrorCode::RateLimited, "This client has sent more commands than it may")
