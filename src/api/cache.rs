@@ -3,13 +3,15 @@
 //! A request is admitted (caller, media type), its body is read, a slot is reserved, and each command is parsed,
 //! permitted, run and answered. The store is not asked before the body is there.
 
+mod batch;
+
 use super::{
     command::{self, CommandBody},
     reply, schemas,
 };
 use crate::{
     auth::Caller,
-    cache::{Cache, CacheError, Command, Reply},
+    cache::{Cache, CacheError, Command},
     http::{
         AppState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture, SyncTokenHeader, authorization,
         body::{self, MediaType},
@@ -28,7 +30,6 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// The path of this endpoint.
@@ -166,61 +167,12 @@ impl RequestContext<'_> {
         Ok(json::response(out))
     }
 
-    /// Runs a batch. Every item has its own reply, in order; a failed item does not fail its neighbours.
-    async fn run_batch(&self, sync_token: &mut SyncTokenHeader, items: &[&RawValue]) -> Response {
-        let mut commands = Vec::with_capacity(items.len());
-        let mut refusals = Vec::with_capacity(items.len());
-        for item in items {
-            refusals.push(self.parse_permitted(item.get()).map(|command| commands.push(command)).err());
-        }
-        if commands.iter().any(Command::is_change) {
-            sync_token.mark_changes();
-        }
-        let results = self.cache.batch(&commands, self.caller.namespace(), self.freshness, self.deadline).await;
-
-        let mut results = commands.iter().zip(results);
-        let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
-        for refusal in refusals {
-            out.push(if out.is_empty() { b'[' } else { b',' });
-            match refusal {
-                Some(problem) => self.write_problem(&problem, &mut out),
-                None => {
-                    let (command, result) = results.next().expect("each permitted command has a result");
-                    self.write_result(command, result, &mut out);
-                }
-            }
-        }
-        if out.is_empty() {
-            out.push(b'[');
-        }
-        out.push(b']');
-        json::response(out)
-    }
-
     /// Parses a command, checks that the caller may run it now, and samples its key.
     fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
         let command = command::parse(text)?;
         self.caller.permit(command.scope()).map_err(|error| Problem::from(error).with_command(command.name()))?;
         self.state.key_sampler.sample(command.key(), self.caller.namespace());
         Ok(command)
-    }
-
-    /// Writes and counts the reply to one command of a batch.
-    fn write_result(&self, command: &Command<'_>, result: Result<Reply, CacheError>, out: &mut Vec<u8>) {
-        match result {
-            Ok(reply) => {
-                let outcome = request_metrics::outcome(command, &reply);
-                self.state.metrics.requests.count_in_batch(command.name().into(), outcome);
-                reply::write(out, command, &reply);
-            }
-            Err(error) => self.write_problem(&self.problem(error, command), out),
-        }
-    }
-
-    fn write_problem(&self, problem: &Problem, out: &mut Vec<u8>) {
-        self.state.metrics.requests.count_in_batch(request_metrics::kind(problem), problem.outcome());
-        problem.log(&self.state.failures, self.id, "POST /cache");
-        problem.write(out);
     }
 
     /// Returns the problem of a command that failed in the cache.

@@ -1,0 +1,103 @@
+//! The errors of the floors below → [`Problem`], decided here and nowhere else.
+
+use super::{Problem, RETRY_AFTER_SECS};
+use crate::{
+    auth::{LoginError, PermissionError, TokenError},
+    cache::CacheError,
+    http::ErrorCode,
+    store::{Advice, StoreError},
+};
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        let problem = Self::new(ErrorCode::InvalidApiKey, "Invalid secret");
+        // Logged, because many of them are an attack.
+        problem.challenge("Basic realm=\"cachefront\"").caused_by(&error)
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::new(ErrorCode::TokenExpired, "The token has expired: log in again").challenge(
+                "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token has expired\"",
+            ),
+            TokenError::Invalid => Self::new(ErrorCode::TokenInvalid, "The token is not valid: log in again").challenge(
+                "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token is not valid\"",
+            ),
+        }
+    }
+}
+
+impl From<PermissionError> for Problem {
+    fn from(error: PermissionError) -> Self {
+        match error {
+            PermissionError::MissingScope(scope) => {
+                Self::new(ErrorCode::ScopeMissing, format!("This token has no permission to {}", scope.name()))
+            }
+            PermissionError::RateLimited(wait) => {
+                // Rounded up, so that a caller that waits this long is admitted.
+                let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self::new(ErrorCode::RateLimited, "This client has sent more commands than it may")
+                    .retry_after(secs.max(1))
+            }
+        }
+    }
+}
+
+impl From<CacheError> for Problem {
+    fn from(error: CacheError) -> Self {
+        let problem = match &error {
+            CacheError::Store(error) => Self::from_store(error),
+            CacheError::DoesNotOpen(_) => {
+                Self::new(ErrorCode::DecryptionFailed, "The stored value is encrypted and cannot be decrypted here")
+            }
+            CacheError::NoSealingKey => Self::new(
+                ErrorCode::EncryptionNotConfigured,
+                "`encrypt` cannot be used: this service has no ENCRYPTION_KEY",
+            ),
+            CacheError::ValueTooLarge { bytes, bytes_max } => Self::new(
+                ErrorCode::ValueTooLarge,
+                format!("`value` has {bytes} bytes; at most {bytes_max} are allowed"),
+            ),
+        };
+        let problem = if problem.0.code.status().is_server_error() { problem.caused_by(&error) } else { problem };
+        match error.advice() {
+            Advice::RetryLater | Advice::RetryElsewhere => problem.retry_after(RETRY_AFTER_SECS),
+            Advice::GiveUp => problem,
+        }
+    }
+}
+
+impl Problem {
+    fn from_store(error: &StoreError) -> Self {
+        let (code, message) = match error {
+            StoreError::Unavailable { .. } => {
+                (ErrorCode::ShardUnavailable, "The shard of this key is unavailable; nothing was changed")
+            }
+            StoreError::Unconfirmed { .. } => (
+                ErrorCode::WriteUnconfirmed,
+                "The connection to the shard of this key was lost; the change may or may not have been made",
+            ),
+            StoreError::DeadlinePassed { .. } => (
+                ErrorCode::DeadlinePassed,
+                "The shard of this key did not answer in time; a change may or may not have been made",
+            ),
+            StoreError::Overloaded { .. } => {
+                (ErrorCode::Overloaded, "Too many requests wait for the shard of this key; nothing was changed")
+            }
+            StoreError::OutOfMemory { .. } => {
+                (ErrorCode::OutOfMemory, "The shard of this key has no memory left; nothing was changed")
+            }
+            StoreError::ReplyTooLarge => (
+                ErrorCode::ReplyTooLarge,
+                "The values of this batch are too large together: ask for fewer keys at once",
+            ),
+            StoreError::WrongType => (
+                ErrorCode::WrongType,
+                "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+            ),
+        };
+        Self::new(code, message)
+    }
+}
