@@ -1,6 +1,6 @@
 //! Failures that keep the server from being built, from running, or from taking changed settings.
 
-use crate::store::RedisCertificateError;
+use crate::{settings::SettingsProblems, store::RedisCertificateError};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -14,6 +14,20 @@ pub enum Error {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The store cannot be built.
+    #[error(transparent)]
+    Store(#[from] RedisCertificateError),
+}
+
+/// The reason why changed settings are not used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The settings are invalid.
+    #[error(transparent)]
+    Settings(#[from] SettingsProblems),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The store does not accept the topology.
     #[error(transparent)]
     Store(#[from] RedisCertificateError),
 }

@@ -1,10 +1,11 @@
-//! Builds everything from [`Settings`] and runs it until it is told to stop.
+//! Builds all parts from [`Settings`] and runs them until a shutdown is requested.
 
 mod accept;
 mod balance;
 mod error;
 mod listen;
 mod reload;
+mod running;
 mod serve;
 mod shutdown;
 mod store_config;
@@ -12,7 +13,7 @@ mod tasks;
 mod tls;
 mod workers;
 
-pub use error::{BindError, Error, TlsError};
+pub use error::{BindError, Error, ReloadError, TlsError};
 pub use listen::{Listeners, bind, bind_on};
 pub use reload::ReloadTrigger;
 pub use shutdown::{Shutdown, on_signals};
@@ -28,19 +29,19 @@ use crate::{
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
 use reload::{DrainConfig, LoadSettings, ReloadTargets, Reloader};
-use std::{io, sync::Arc, time::Duration};
+use running::RunningServer;
+use std::{io, sync::Arc};
 use tasks::Tasks;
 use tls::Tls;
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 use workers::Workers;
 
-/// Chooses the one cryptography provider of the process. To be called before anything speaks TLS; a second call
-/// changes nothing.
+/// Installs the cryptography provider of the process, before anything uses TLS. A second call changes nothing.
 pub fn install_crypto() {
     let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// Everything that is needed to serve, checked.
+/// A server whose parts are built and checked. It does not run yet.
 pub struct Server {
     settings: Settings,
     store: Store,
@@ -65,38 +66,44 @@ impl Server {
         Ok(Self { settings, store, near, tls, metrics, traces, load: None, reload: ReloadTrigger::default() })
     }
 
-    /// Lets the service follow changes of its settings, which `load` reads anew.
+    /// Makes the service follow changes of its settings, which `load` reads again.
     #[must_use]
     pub fn reloading(mut self, load: impl Fn() -> Result<Settings, SettingsProblems> + Send + Sync + 'static) -> Self {
         self.load = Some(Arc::new(load));
         self
     }
 
-    /// Lets requests be traced.
+    /// Makes the service export traces of requests.
     #[must_use]
     pub fn tracing(self, traces: Traces) -> Self {
         Self { traces, ..self }
     }
 
+    /// Returns the settings of the service itself.
     pub fn service_settings(&self) -> &crate::settings::ServiceConfig {
         &self.settings.service
     }
 
-    /// A handle on the store that the server will use.
+    /// Returns a handle on the store that the server uses.
     pub fn store(&self) -> Store {
         self.store.clone()
     }
 
-    /// Asks for a reload, as SIGHUP does.
+    /// Returns the trigger of reloads.
     pub fn reload(&self) -> ReloadTrigger {
         self.reload.clone()
     }
 
-    /// Serves until `stop` says so, then lets requests in flight finish.
-    pub async fn run(self, listeners: Listeners, stop: Shutdown) -> io::Result<()> {
+    /// Serves until a shutdown is requested, then lets requests in flight finish.
+    pub async fn run(self, listeners: Listeners, shutdown: Shutdown) -> io::Result<()> {
+        self.start(listeners)?.wait(&shutdown).await
+    }
+
+    /// Starts workers, servers and background tasks.
+    fn start(self, listeners: Listeners) -> io::Result<RunningServer> {
         let Self { settings, store, near, tls, metrics, traces, load, reload } = self;
-        for notice in &settings.warnings {
-            tracing::warn!("{notice}");
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
         }
         let (key_sampler, sampled_keys) = KeySampler::new(settings.service.key_patterns);
         let services = Services { store: store.clone(), near, metrics, traces: traces.clone(), key_sampler };
@@ -104,74 +111,32 @@ impl Server {
             reload::reloadable_state(&settings, &services.store, services.near.as_ref(), &services.metrics, None);
         let app = Arc::new(AppState::new(services, reloadable));
         let console = Arc::new(Console::new(Arc::clone(&app), settings.service.key_patterns, sampled_keys));
-        let api = api::service(Arc::clone(&app));
         let workers = Workers::start(listeners.service.len())?;
-        let places = workers.handles();
-        // They are set once: a service runs once.
-        let _first = app.metrics.workers.set(places.clone());
-        let service = serve::service(&settings.service, listeners.service, tls.current(), &api, &app.metrics);
+        let runtimes = workers.handles();
+        // The handles are set only here, because a server runs only once.
+        let _first = app.metrics.workers.set(runtimes.clone());
+        let api = api::service(Arc::clone(&app));
+        let servers = serve::service(&settings.service, listeners.service, tls.current(), &api, &app.metrics);
         let admin = admin::service(Arc::clone(&app), Arc::clone(&console));
-        let admin = serve::admin(&settings.service, listeners.admin, admin, &app.metrics);
-        let drain = watch::Sender::new(DrainConfig::new(&settings.service));
-        let asked_drain = drain.subscribe();
+        let admin_server = serve::admin(&settings.service, listeners.admin, admin, &app.metrics);
+        let (drain_sender, drain) = watch::channel(DrainConfig::new(&settings.service));
 
         let mut tasks = Tasks::default();
-        tasks.background("store", store.clone().run(places.clone()));
-        let handles: Vec<_> = service.iter().map(|serving| serving.handle.clone()).collect();
-        for (serving, place) in service.into_iter().zip(&places) {
-            tasks.serving("service", place, serving.run);
+        tasks.background("store", store.clone().run(runtimes.clone()));
+        let handles = servers.iter().map(|server| server.handle.clone()).collect();
+        for (server, runtime) in servers.into_iter().zip(&runtimes) {
+            tasks.serving("service", runtime, server.run);
         }
         tasks.background("console", console.run());
-        tasks.background("admin", async { drop(admin.run.await) });
+        tasks.background("admin", async { drop(admin_server.run.await) });
         tasks.background("traces", traces.clone().export());
         if let Some(load) = load {
-            let followers = ReloadTargets { app: Arc::clone(&app), store, tls, drain };
-            tasks.background("reload", Reloader::new(load, reload, settings, followers)?.run());
+            let targets = ReloadTargets { app: Arc::clone(&app), store, tls, drain: drain_sender };
+            tasks.background("reload", Reloader::new(load, reload, settings, targets)?.run());
         }
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %listeners.service_address, admin = %listeners.admin_address, "serving");
-        app.metrics.events.record(EventKind::Started, format!("version {} serves", env!("CARGO_PKG_VERSION")));
-
-        let outcome = tokio::select! {
-            () = stop.requested() => Ok(()),
-            ended = tasks.first_to_end() => Err(ended),
-        };
-        app.start_draining();
-        app.metrics
-            .events
-            .record(EventKind::Draining, "told to stop: requests in flight finish, new ones should go elsewhere");
-        let drain = *asked_drain.borrow();
-        let outcome = match outcome {
-            Ok(()) => serve_on(drain.wait, &stop, &mut tasks).await,
-            failed => failed,
-        };
-        tracing::info!("stopping: requests in flight may finish");
-        // The admin port stays, so that whoever looks sees why no new connection is taken.
-        for handle in &handles {
-            handle.graceful_shutdown(Some(drain.limit));
-        }
-        tokio::select! {
-            () = async {
-                tasks.wait_for_serving().await;
-                traces.flush().await;
-            } => tracing::info!("stopped"),
-            () = stop.forced() => tracing::warn!("stopped at once"),
-        }
-        // Connections to Redis end only here, with the store's task: what was in flight needed them.
-        tasks.abort();
-        drop(workers);
-        outcome
-    }
-}
-
-/// Gives those who send requests here time to see that this instance is going.
-async fn serve_on(wait: Duration, stop: &Shutdown, tasks: &mut Tasks) -> io::Result<()> {
-    if wait.is_zero() {
-        return Ok(());
-    }
-    tracing::info!(wait_secs = wait.as_secs(), "stopping: not ready any more, but serving until others know");
-    tokio::select! {
-        () = sleep(wait) => Ok(()),
-        () = stop.forced() => Ok(()),
-        ended = tasks.first_to_end() => Err(ended),
+        let (version, address, admin) = (env!("CARGO_PKG_VERSION"), listeners.service_address, listeners.admin_address);
+        tracing::info!(version, %address, %admin, "serving HTTPS on {address}, and the admin port on {admin}");
+        app.metrics.events.record(EventKind::Started, format!("version {version} serves"));
+        Ok(RunningServer { app, drain, handles, tasks, workers, traces })
     }
 }

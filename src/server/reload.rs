@@ -1,9 +1,11 @@
-//! Settings that changed take effect while the service runs: on SIGHUP, when asked, or when one of their files changed.
+//! Reloading: changed settings take effect while the service runs. A reload happens on SIGHUP, on request, or when a
+//! file of the settings changed.
 //!
-//! Files are compared by what they hold, again and again. Notifications of the file system would tell earlier, but
-//! not on network file systems, and not reliably where links are swapped, as Kubernetes does.
+//! The contents of the files are compared at intervals. Notifications of the file system would be faster, but they do
+//! not work on network file systems, and not reliably where links are swapped, as Kubernetes does.
 
 use super::{
+    error::ReloadError,
     store_config::store_config,
     tls::{PreparedTls, Tls},
 };
@@ -24,125 +26,122 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// A change counts once nothing more has changed for so long: a file that is half written may look sound.
-const SETTLE: Duration = Duration::from_millis(200);
-/// So often at most, lest a file that never rests put a reload off for ever.
-const SETTLE_LOOKS_MAX: usize = 50;
-/// Reading a few small files takes longer only where the file system hangs.
+/// Time without further changes before a reload: a file that is half written may seem valid.
+const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// Limit of the waits for further changes, so that a file that always changes cannot prevent reloads.
+const SETTLE_WAITS_MAX: usize = 50;
+/// Time after which reading is reported as slow. It is exceeded only where the file system hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Asks for a reload. A clone is a handle on the same service.
+/// The request to reload. Clones share it.
 #[derive(Clone, Default)]
 pub struct ReloadTrigger(Arc<Notify>);
 
 impl ReloadTrigger {
+    /// Requests a reload, as SIGHUP does.
     pub fn request(&self) {
         self.0.notify_one();
     }
 }
 
-/// Reads the settings anew, from where they came the first time.
+/// Loads the settings again from their original sources.
 pub type LoadSettings = Arc<dyn Fn() -> Result<Settings, SettingsProblems> + Send + Sync>;
 
-/// How to stop.
+/// The times of a graceful shutdown.
 #[derive(Clone, Copy)]
 pub struct DrainConfig {
+    /// Time between the request and the end of accepting, for load balancers to notice.
     pub wait: Duration,
+    /// Time for requests in flight to finish after that.
     pub limit: Duration,
 }
 
 impl DrainConfig {
+    /// Takes the times from the settings.
     pub fn new(service: &ServiceConfig) -> Self {
         Self { wait: service.drain_wait, limit: service.drain }
     }
 }
 
-/// What follows the settings.
+/// The parts of the service that a reload changes.
 pub struct ReloadTargets {
+    /// The state of the handlers.
     pub app: Arc<AppState>,
+    /// The shards.
     pub store: Store,
+    /// The certificate.
     pub tls: Tls,
+    /// The times of a graceful shutdown.
     pub drain: watch::Sender<DrainConfig>,
 }
 
+/// The background task that reloads the settings.
 pub struct Reloader {
     load: LoadSettings,
-    asked: ReloadTrigger,
+    trigger: ReloadTrigger,
     hangups: Signal,
     targets: ReloadTargets,
-    /// What the service goes by; of what cannot change live, as it was at the start.
+    /// The current settings. Options that cannot change live have their values from the start.
     settings: Settings,
-    /// At the start.
-    first: EffectiveSettings,
-    /// The files as they were when they were last loaded.
-    seen: WatchedFiles,
-    /// What waits for the next start, as was said last.
+    /// The effective values at the start.
+    initial: EffectiveSettings,
+    /// The files with their content at the last load.
+    files: WatchedFiles,
+    /// The changes that wait for the next start, as they were last logged.
     waiting: Vec<String>,
 }
 
 impl Reloader {
-    /// `settings` are those that the service started with.
+    /// Starts with the settings that the service was built from.
     pub fn new(
         load: LoadSettings,
-        asked: ReloadTrigger,
+        trigger: ReloadTrigger,
         settings: Settings,
-        followers: ReloadTargets,
+        targets: ReloadTargets,
     ) -> io::Result<Self> {
-        let (first, seen) = (settings.effective.clone(), settings.files.clone());
+        let (initial, files) = (settings.effective.clone(), settings.files.clone());
         let hangups = signal(SignalKind::hangup())?;
-        Ok(Self { load, asked, hangups, targets: followers, settings, first, seen, waiting: Vec::new() })
+        Ok(Self { load, trigger, hangups, targets, settings, initial, files, waiting: Vec::new() })
     }
 
-    /// Follows changes until it is dropped.
+    /// Reloads on each request and each change, for ever.
     pub async fn run(mut self) {
         loop {
-            let every = self.settings.service.reload_every;
-            let asked = tokio::select! {
-                () = self.asked.0.notified() => true,
+            let interval = self.settings.service.reload_every;
+            let requested = tokio::select! {
+                () = self.trigger.0.notified() => true,
                 Some(()) = self.hangups.recv() => true,
-                () = sleep(every), if !every.is_zero() => false,
+                () = sleep(interval), if !interval.is_zero() => false,
             };
-            if asked || self.have_files_changed().await.unwrap_or(false) {
+            if requested || self.have_files_changed().await.unwrap_or(false) {
                 self.reload().await;
             }
         }
     }
 
-    /// Whether a file changed since the last loading; returns when they rest. `None`: nobody can tell.
+    /// Returns true if a file changed since the last load, once no file changes any more. `None` means that reading
+    /// failed.
     async fn have_files_changed(&self) -> Option<bool> {
-        let look = |files: WatchedFiles| run_blocking(move || files.reread());
-        let mut now = look(self.seen.clone()).await?;
-        if now == self.seen {
+        let mut now = reread(self.files.clone()).await?;
+        if now == self.files {
             return Some(false);
         }
-        for _ in 0..SETTLE_LOOKS_MAX {
-            sleep(SETTLE).await;
-            let next = look(now.clone()).await?;
+        for _ in 0..SETTLE_WAITS_MAX {
+            sleep(SETTLE_TIME).await;
+            let next = reread(now.clone()).await?;
             if next == now {
                 break;
             }
             now = next;
         }
-        Some(now != self.seen)
+        Some(now != self.files)
     }
 
-    /// Loads and checks everything. All of it takes effect, or, with a word in the log, nothing.
+    /// Loads and checks the settings. Either all changes take effect, or the log says why none does.
     async fn reload(&mut self) {
-        let (load, tls, seen) = (Arc::clone(&self.load), self.targets.tls.clone(), self.seen.clone());
-        let loaded = run_blocking(move || {
-            // Files that only the settings before this one named are watched on: this one may be a mistake.
-            let before = seen.reread();
-            match load() {
-                Ok(settings) => {
-                    let prepared = tls.prepare(&settings.service);
-                    let files = settings.files.clone();
-                    (files, prepared.map(|prepared| (settings, prepared)).map_err(|error| error_chain(&error)))
-                }
-                Err(problems) => (problems.files.clone().and(before), Err(problems.to_string())),
-            }
-        });
-        let Some((files, loaded)) = loaded.await else { return };
-        self.seen = files;
+        let (load, tls, files) = (Arc::clone(&self.load), self.targets.tls.clone(), self.files.clone());
+        let Some((files, loaded)) = run_blocking(move || load_and_prepare(&load, &tls, &files)).await else { return };
+        self.files = files;
         let applied = loaded.and_then(|(settings, tls)| self.apply(settings, tls));
         let counted = &self.targets.app.metrics.settings;
         counted.record_reload(if applied.is_ok() {
@@ -150,21 +149,26 @@ impl Reloader {
         } else {
             metrics::ReloadOutcome::Refused
         });
-        if let Err(problem) = applied {
-            tracing::warn!(problem, "the changed settings are not used; the service goes on with those it has");
-            let text = "changed settings are not used, for there is something wrong with them; the log says what";
+        if let Err(error) = applied {
+            let problem = error_chain(&error);
+            tracing::warn!(
+                problem,
+                "the changed settings are invalid and are not used; the service keeps its settings"
+            );
+            let text = "changed settings are invalid and not used; the log has the problems";
             self.targets.app.metrics.events.record(EventKind::ReloadRefused, text);
         }
     }
 
-    fn apply(&mut self, mut settings: Settings, tls: PreparedTls) -> Result<(), String> {
-        // How to reach Redis stays as it was at the start, so that old and new nodes are reached alike.
+    /// Applies checked settings to all parts.
+    fn apply(&mut self, mut settings: Settings, tls: PreparedTls) -> Result<(), ReloadError> {
+        // The connection settings of Redis stay those of the start, so that they are the same for old and new nodes.
         std::mem::swap(&mut self.settings.redis, &mut settings.redis);
         if let Err(error) = self.targets.store.apply(store_config(&settings)) {
             std::mem::swap(&mut self.settings.redis, &mut settings.redis);
-            return Err(error_chain(&error));
+            return Err(error.into());
         }
-        // Nothing can fail any more. What callers see first comes last.
+        // Nothing can fail from here on. The parts that callers notice first come last.
         self.targets.drain.send_replace(DrainConfig::new(&settings.service));
         self.targets.tls.exchange(tls);
         let app = &self.targets.app;
@@ -177,28 +181,54 @@ impl Reloader {
         Ok(())
     }
 
-    /// Says what changed, by name; values may be secrets.
+    /// Logs the names of the changed options; their values may be secrets.
     fn log_changes(&mut self, before: &Settings) {
-        let places = |changes: Vec<OptionChange>, live: bool| -> Vec<String> {
-            changes.into_iter().filter(|change| change.live == live).map(|change| change.location).collect()
-        };
-        let changed = places(before.effective.changes(&self.settings.effective), true);
+        let changed = locations(before.effective.changes(&self.settings.effective), true);
         if changed.is_empty() {
-            tracing::info!("settings read again: nothing changed that takes effect now");
+            tracing::info!("the settings were read again; nothing changed that takes effect now");
         } else {
-            tracing::info!(changed = changed.join(", "), "settings reloaded");
-            let text = format!("settings took effect: {}", changed.join(", "));
+            let changed = changed.join(", ");
+            tracing::info!(changed, "settings reloaded: {changed}");
+            let text = format!("settings took effect: {changed}");
             self.targets.app.metrics.events.record(EventKind::ReloadApplied, text);
         }
-        let waiting = places(self.first.changes(&self.settings.effective), false);
+        let waiting = locations(self.initial.changes(&self.settings.effective), false);
         if !waiting.is_empty() && waiting != self.waiting {
-            tracing::warn!(changed = waiting.join(", "), "takes effect at the next start");
+            let changed = waiting.join(", ");
+            tracing::warn!(changed, "the change of {changed} takes effect at the next start");
         }
         self.waiting = waiting;
-        for notice in self.settings.warnings.iter().filter(|notice| !before.warnings.contains(notice)) {
-            tracing::warn!("{notice}");
+        for warning in self.settings.warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+            tracing::warn!("{warning}");
         }
     }
+}
+
+/// Returns the locations of the changes that are live, or of those that are not.
+fn locations(changes: Vec<OptionChange>, live: bool) -> Vec<String> {
+    changes.into_iter().filter(|change| change.live == live).map(|change| change.location).collect()
+}
+
+/// Loads the settings and prepares their certificate; returns the files to watch, too.
+fn load_and_prepare(
+    load: &LoadSettings,
+    tls: &Tls,
+    files: &WatchedFiles,
+) -> (WatchedFiles, Result<(Settings, PreparedTls), ReloadError>) {
+    // After a failure the files of the earlier settings stay watched: the change that removed them may be a mistake.
+    let before = files.reread();
+    match load() {
+        Ok(settings) => {
+            let files = settings.files.clone();
+            let prepared = tls.prepare(&settings.service);
+            (files, prepared.map(|prepared| (settings, prepared)).map_err(ReloadError::from))
+        }
+        Err(problems) => (problems.files.clone().and(before), Err(problems.into())),
+    }
+}
+
+async fn reread(files: WatchedFiles) -> Option<WatchedFiles> {
+    run_blocking(move || files.reread()).await
 }
 
 /// Builds the state that a reload replaces. Clients of `before` that still exist keep the count of their commands.
@@ -216,15 +246,16 @@ pub fn reloadable_state(
     }
 }
 
-/// Runs what may block where it may. A hanging file system is waited for: a second attempt would only hang, too.
-/// `None` if it hit a defect, which does not end a service that runs well on the settings that it has.
+/// Runs work that may block on a thread for blocking work. There is no second attempt where a file system hangs: it
+/// would hang, too. `None` means that the work panicked; the service goes on with its settings.
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let mut work = spawn_blocking(work);
-    let done = if let Ok(done) = timeout(READ_TIMEOUT, &mut work).await {
-        done
+    let finished = if let Ok(finished) = timeout(READ_TIMEOUT, &mut work).await {
+        finished
     } else {
-        tracing::warn!("reading the settings takes long; changes of them wait for it");
+        let secs = READ_TIMEOUT.as_secs();
+        tracing::warn!(secs, "reading the settings takes more than {secs} s; changes wait until it ends");
         work.await
     };
-    done.inspect_err(|error| tracing::error!(%error, "reading the settings failed")).ok()
+    finished.inspect_err(|error| tracing::error!(%error, "reading the settings failed: {error}")).ok()
 }

@@ -30,7 +30,7 @@ fn serve_with(setup: &Setup, environment: &[(&str, &str)]) -> Serving {
     let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file")).spawn().expect("it starts");
     let (address, admin) = eventually("it serves", || {
         let text = std::fs::read_to_string(&log).ok()?;
-        let line = text.lines().find(|line| line.contains("\"serving\""))?;
+        let line = text.lines().find(|line| line.contains("\"serving HTTPS on "))?;
         let entry: serde_json::Value = serde_json::from_str(line).ok()?;
         let address = |name: &str| entry[name].as_str().map(str::to_owned);
         address("address").zip(address("admin"))
@@ -59,7 +59,7 @@ fn serve_runs_until_sigterm_and_healthcheck_reports_both() {
     let status = eventually("it stops", || serving.child.try_wait().expect("a status"));
     assert_eq!(status.code(), Some(0));
     let log = std::fs::read_to_string(&serving.log).expect("a log");
-    assert!(log.contains("\"stopped\""), "{log}");
+    assert!(log.contains("\"the service has stopped\""), "{log}");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
     let (status, _, err) = healthcheck();
     assert_eq!(status, 1, "{err}");

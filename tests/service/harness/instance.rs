@@ -74,7 +74,7 @@ impl Instance {
         let process = group.spawn(&mut command).expect("it starts");
         let (port, admin_port) = eventually("the instance serves", async || {
             let text = std::fs::read_to_string(&log).ok()?;
-            let line = text.lines().find(|line| line.contains("\"serving\""))?;
+            let line = text.lines().find(|line| line.contains("\"serving HTTPS on "))?;
             let entry: serde_json::Value = serde_json::from_str(line).ok()?;
             let port = |name: &str| entry[name].as_str()?.rsplit(':').next()?.parse().ok();
             Some((port("address")?, port("admin")?))
