@@ -1,4 +1,4 @@
-//! Subcommands that read settings and end.
+//! Subcommands that read settings.
 
 use crate::{Setup, is_file, run, run_with_input};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `cachefront dev`: what it prints works when pasted, and nothing of it stays.
+//! `cachefront dev`: its printed lines work, and it leaves nothing behind.
 
 use crate::{WAIT_TIMEOUT, cachefront, eventually, signal};
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A running `dev` and what it printed.
+/// A running `dev` and its output.
 struct Dev {
     child: Child,
     banner: String,
@@ -72,7 +72,7 @@ fn the_printed_lines_work_when_pasted() {
     let (_, pasted) = dev.banner.split_once("15 minutes:\n").expect("lines to paste");
     let (login, rest) = pasted.split_once("Write, read, delete:\n").expect("lines to paste");
     let (commands, _) = rest.split_once("Ctrl-C").expect("an end");
-    // A replica may be a moment behind: the read is pasted again until it finds what was written.
+    // A replica may lag a little: the read is repeated until it finds the value.
     let read = commands.split("\n\n").find(|part| part.contains("READ")).expect("a READ");
     let patient = format!("until ({read}) | grep -q SUCCESS; do :; done\n{read}");
     let script = format!("{login}{}", commands.replace(read, &patient));

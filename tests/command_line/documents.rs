@@ -1,4 +1,4 @@
-//! What the program says of itself: completions and manual pages.
+//! Shell completions and manual pages.
 
 use crate::{cachefront, run};
 use std::process::Stdio;
@@ -11,7 +11,7 @@ fn completions_cover_the_commands_and_options() {
         for word in ["bench", "check-config", "sample", "accept-any-certificate"] {
             assert!(out.contains(word), "{shell} does not complete {word}");
         }
-        // The one of alias options is for those who know it.
+        // An alias of an option is not completed.
         assert!(!out.contains("--insecure"), "{shell}");
     }
     assert_eq!(run(&["completions", "csh"]).0, 64);

@@ -1,6 +1,6 @@
 //! The help of every command, as snapshots.
 //!
-//! Where a help text changes on purpose, accept it with `INSTA_UPDATE=always cargo test --test command_line help::` and
+//! Accept an intended change with `INSTA_UPDATE=always cargo test --test command_line help::` and
 //! look at the difference. With `CI=true` a difference always fails.
 
 use crate::{cachefront, result};

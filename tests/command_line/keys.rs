@@ -1,4 +1,4 @@
-//! `cachefront keys`: what it says of real keys in real Redis.
+//! `cachefront keys`, with real keys in real Redis.
 
 use crate::local_redis::{Layout, RedisGroup};
 use crate::{Setup, result, run, serving::serve};
@@ -112,7 +112,7 @@ fn a_replica_answers_for_a_lost_master_and_a_lost_shard_is_not_a_miss() {
     let other = 1 - number;
     redis.master(other).kill();
     redis.replicas(other)[0].kill();
-    // At the same time, for each waits for its own deadline.
+    // Concurrently, because each waits for its own deadline.
     let (ttl, sample) = std::thread::scope(|scope| {
         let ttl = scope.spawn(|| keys(&setup, &["ttl", "k"]));
         let sample = keys(&setup, &["sample"]);

@@ -1,4 +1,4 @@
-//! The program as people run it: real processes, their words and exit statuses.
+//! Tests of the program: real processes, their output and exit status.
 
 mod bench;
 mod configured;
@@ -21,7 +21,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How long a condition may take to come true before a test fails.
+/// Time after which a condition that is not met fails the test.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn cachefront(arguments: &[&str]) -> Command {
@@ -30,7 +30,7 @@ fn cachefront(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs to the end: exit status, standard output, standard error.
+/// Runs the program and returns its exit status, standard output and standard error.
 fn run(arguments: &[&str]) -> (i32, String, String) {
     result(&cachefront(arguments).output().expect("the program runs"))
 }
@@ -48,14 +48,14 @@ fn result(output: &Output) -> (i32, String, String) {
     (output.status.code().expect("an exit status"), text(&output.stdout), text(&output.stderr))
 }
 
-/// A folder with a sound setup.config, and certificate and key.
+/// A folder with a valid setup.config, a certificate and its key.
 struct Setup {
     folder: TempDir,
     config: PathBuf,
 }
 
 impl Setup {
-    /// `sections` come after a `[service]` section that has all that is needed.
+    /// Writes the files; `sections` follow a complete `[service]` section.
     fn new(sections: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
@@ -79,7 +79,7 @@ impl Setup {
     }
 }
 
-/// Looks again and again until `look` finds something.
+/// Calls `look` repeatedly until it returns a value. Panics with `what` if it never does.
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     while start.elapsed() < WAIT_TIMEOUT {

@@ -1,9 +1,9 @@
-//! Settings that change while `cachefront serve` runs, and what its log says of them.
+//! Settings that change while `cachefront serve` runs, and the log of their reloads.
 
 use crate::{Setup, eventually, serving::Serving, serving::serve, signal};
 use serde_json::Value;
 
-/// The lines of the log with this message.
+/// Returns the lines of the log with this message.
 fn lines(serving: &Serving, message: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(&serving.log).expect("a log");
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -20,7 +20,7 @@ fn edit(setup: &Setup, old: &str, new: &str) {
     std::fs::write(&setup.config, text.replace(old, new)).expect("the settings are written");
 }
 
-/// Status of a login over TLS with an API key.
+/// Returns the status of a login over TLS with an API key.
 fn log_in(setup: &Setup, serving: &Serving, api_key: &str) -> u16 {
     let pem = std::fs::read(setup.file("cert.pem")).expect("a certificate");
     let certificate = reqwest::Certificate::from_pem(&pem).expect("a certificate");
@@ -67,7 +67,7 @@ fn a_certificate_and_a_key_that_do_not_match_are_not_used() {
     let warning = first(&serving, "are not used");
     assert!(warning["problem"].as_str().is_some_and(|text| text.contains("is not the key of the certificate")));
     assert_eq!(log_in(&setup, &serving, OLD_KEY), 200);
-    // Back to what it was, and on: nothing is left over from the mistake.
+    // After the old key is restored, further changes are applied: the failed reload left nothing behind.
     std::fs::write(setup.file("key.pem"), good).expect("it is written");
     edit(&setup, OLD_KEY, NEW_KEY);
     assert_eq!(first(&serving, "settings reloaded")["changed"], "[service] SRVC_SHARED_SECRET");

@@ -89,7 +89,7 @@ fn systemd_is_notified_of_the_start_and_of_the_stop() {
         let status = eventually("it stops", || serving.child.try_wait().expect("a status"));
         assert_eq!(status.code(), Some(0));
     }
-    // Where nobody listens, it serves all the same.
+    // Without a listener the service starts nevertheless.
     drop(serve_with(&setup, &[("NOTIFY_SOCKET", "/nonexistent")]));
 }
 

@@ -26,7 +26,7 @@ fn status_shows_a_ready_and_a_degraded_service() {
     let facts: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((status, &facts["status"]), (0, &Value::from("READY")));
 
-    // The settings say where the admin port is, as long as nobody else does.
+    // Without --admin the settings name the admin port.
     let port = serving.admin.rsplit(':').next().expect("a port");
     let mut command = cachefront(&["status", "--config", setup.path()]);
     let by_settings = command.env("CACHEFRONT__SERVICE__ADMIN_PORT", port).output().expect("it runs");

@@ -1,9 +1,9 @@
-//! Input that is wrong in every way that comes to mind. Each gets its one clear answer, and the service lives on.
+//! Invalid input of all kinds, each with one clear error.
 
 use crate::harness::{Answer, Caller, NO_REDIS, Service, shared};
 use serde_json::json;
 
-/// Bodies that are no command: each with the code of its error and a part of the message.
+/// Returns bodies that are no valid command, each with the code of its error and a part of the message.
 pub fn malformed_bodies() -> Vec<(String, &'static str, &'static str)> {
     let long_key = json!({"command": "READ", "key": "k".repeat(513)}).to_string();
     let deep = "[".repeat(100_000);

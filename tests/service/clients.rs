@@ -1,4 +1,4 @@
-//! Clients with keys of their own: who may do what, where, and how often.
+//! Named clients: their API keys, scopes, namespaces and rate limits.
 
 use crate::harness::{API_KEY, Answer, Caller, NO_REDIS, Service, redis, redis_section};
 use cachefront::settings::hash_api_key;

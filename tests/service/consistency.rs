@@ -1,4 +1,4 @@
-//! How old a READ may be, and how safe a WRITE is: for callers of one instance, of several, and for those who ask.
+//! Freshness of READs and safety of WRITEs: through one instance, through several, and with stronger requirements.
 
 use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated};
 use crate::local_redis::{RedisGroup, RedisProcess};

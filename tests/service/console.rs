@@ -1,4 +1,4 @@
-//! `/console`: what people see of an instance, on the admin port and nowhere else.
+//! `/console`, the page about an instance on its admin port.
 //!
 //! The page as a whole is a snapshot: where it changes on purpose, accept it with
 //! `INSTA_UPDATE=always cargo test --test service console::` and look at the difference. With `CI=true` a difference
@@ -25,12 +25,12 @@ fn texts<'f>(facts: &'f Value, list: &str, field: &str) -> Vec<&'f str> {
     facts[list].as_array().into_iter().flatten().filter_map(|entry| entry[field].as_str()).collect()
 }
 
-/// Waits until something is so, and says how everything is then.
+/// Waits until the facts meet a condition, and returns them.
 async fn until(service: &Service, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually(what, async || Some(facts(service).await).filter(&is_so)).await
 }
 
-/// The shares of all shards together.
+/// Returns the sum of the shares of all shards.
 fn shares(facts: &Value) -> f64 {
     facts["shards"].as_array().into_iter().flatten().filter_map(|shard| shard["share"].as_f64()).sum()
 }

@@ -1,4 +1,4 @@
-//! The protocol's table, row by row.
+//! The table of the command protocol, row by row.
 
 use crate::harness::{Service, shared};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! Errors as callers get them: status, headers and body of each, as snapshots.
+//! Snapshots of errors: status, headers and body of each.
 //!
-//! Where an error changes on purpose, accept it with `INSTA_UPDATE=always cargo test --test service error_bodies::` and
+//! Accept an intended change with `INSTA_UPDATE=always cargo test --test service error_bodies::` and
 //! look at the difference. With `CI=true` a difference always fails.
 
 use crate::{

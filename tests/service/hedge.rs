@@ -1,4 +1,4 @@
-//! Reads that take long are sent to a second node, and only so many of them.
+//! Hedges: slow reads are sent to a second node, within a budget.
 
 use crate::harness::{Caller, Mode, Proxy, Service, calls, eventually, redis};
 use crate::local_redis::RedisGroup;
@@ -36,7 +36,7 @@ impl Hedged {
         hedged
     }
 
-    /// Reads `count` times a key that is drawn to a replica whose path is slow; how often the other one was asked.
+    /// Reads a key of a replica behind a slow path `count` times; returns the number of reads at the other replica.
     async fn read_slow(&self, count: usize) -> u64 {
         let [first, second] = self.group.replicas(0) else { panic!("two replicas") };
         let before = calls(first, "get");

@@ -1,4 +1,4 @@
-//! Large values travel on a connection of their own.
+//! The connection for large values.
 
 use crate::harness::{Caller, Service, eventually, redis, redis_section};
 use crate::local_redis::RedisProcess;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Connections of the service to a node, each as Redis describes it.
 fn connections(node: &RedisProcess) -> Vec<String> {
     let list = node.ask("CLIENT LIST").expect("an answer");
-    // Whoever asks is on the list, too.
+    // The connection of this question is on the list, too.
     list.lines().filter(|line| !line.contains(" cmd=client|list ")).map(str::to_owned).collect()
 }
 
@@ -29,7 +29,7 @@ async fn large_values_are_sent_over_their_own_connection() {
     write_and_read(&caller, "small", &small).await;
     assert_eq!(connections(group.master(0)).len(), 1);
     let large = json!("l".repeat(100_000));
-    // The first ones go the usual way, until the connection is there.
+    // The first ones use the default connection until the other one is open.
     eventually("there is a second connection", async || {
         write_and_read(&caller, "large", &large).await;
         (connections(group.master(0)).len() == 2).then_some(())
@@ -47,9 +47,9 @@ async fn large_values_are_sent_over_their_own_connection() {
         (buffers.iter().filter(|bytes| **bytes >= 100_000).count() == 1).then_some(())
     })
     .await;
-    // A value that shrank goes the usual way again.
+    // A value that has become small uses the default connection again.
     write_and_read(&caller, "large", &small).await;
-    // Losing it costs nothing.
+    // A lost connection is replaced.
     group.master(0).ask("CLIENT KILL TYPE normal SKIPME yes").expect("an answer");
     eventually("it works on", async || {
         let reply = caller.send(json!({"command": "WRITE", "key": "large", "value": large}).to_string()).await;

@@ -1,4 +1,4 @@
-//! The service as its callers meet it: over TLS, in front of real Redis processes.
+//! Tests of the service through TLS and in front of real Redis processes.
 
 mod harness;
 #[path = "../support/local_redis/mod.rs"]

@@ -1,4 +1,4 @@
-//! The description of the interface, and its page.
+//! The OpenAPI document and the documentation page.
 //!
 //! The description as a whole is a snapshot: where it changes on purpose, accept it with
 //! `INSTA_UPDATE=always cargo test --test service openapi::` and look at the difference. With `CI=true` a difference

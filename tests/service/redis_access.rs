@@ -1,4 +1,4 @@
-//! How the service logs in to Redis: passwords, ACL users, databases, TLS.
+//! Access to Redis: passwords, ACL users, databases, TLS.
 
 use crate::harness::{Authority, Service, authority, redis_section, redis_speaks_tls, start};
 use crate::local_redis::{Layout, RedisGroup};
@@ -44,7 +44,7 @@ async fn another_database_is_another_key_space() {
     assert!(group.master(0).ask("INFO keyspace").expect("an answer").contains("db3:keys=1"));
 }
 
-/// A Redis that speaks only TLS and wants to see a certificate of its callers. It answers the harness on its plain
+/// Starts a Redis that requires TLS and a client certificate on one port. It answers the harness on its plain
 /// port, too.
 fn tls_redis(folder: &Path, port: u16) -> RedisGroup {
     let files = authority().issue(folder, "redis");

@@ -5,9 +5,9 @@ use cachefront::settings::hash_api_key;
 use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
 
-/// Changes are found by looking at the files.
+/// Setting under which the service looks for changed files.
 const LOOKING: &str = "RELOAD_EVERY_SECS=1";
-/// Changes are taken over only when somebody asks.
+/// Setting under which changes are applied only on request.
 const ASKED: &str = "RELOAD_EVERY_SECS=0";
 
 async fn log_in(service: &Service, api_key: &str) -> u16 {
@@ -65,7 +65,7 @@ async fn a_reload_changes_secrets_limits_and_defaults_together() {
         (log_in(&service, "another-shared-secret").await == 200).then_some(())
     })
     .await;
-    // All at once: whoever sees one change sees every other.
+    // All at once: a caller that sees one change sees every other.
     assert_eq!(log_in(&service, API_KEY).await, 401);
     caller.send(long.clone()).await.expect_error(401, "token_invalid");
     let caller = Caller::log_in(&service, "another-shared-secret", None).await;

@@ -1,4 +1,4 @@
-//! A rolling update, and a node that is drained: behind a real load balancer, not one request fails.
+//! Rolling updates and drained nodes behind a real load balancer, without a failed request.
 
 use crate::local_redis::{RedisGroup, free_port};
 use crate::{
@@ -13,7 +13,7 @@ use std::{
 /// `HAProxy` has seen that an instance is not ready after 0.4 s; on a busy machine after some more.
 const DRAIN_WAIT: &str = "DRAIN_WAIT_SECS=4\n";
 
-/// A loopback address that nobody else uses, so that what is free there remains free, also while an instance is
+/// Returns a loopback address that nobody else uses, so that its ports stay free while an instance is
 /// replaced.
 fn own_address() -> String {
     static LAST: AtomicU8 = AtomicU8::new(0);
@@ -31,10 +31,10 @@ async fn start(group: &RedisGroup, place: &Endpoint) -> Instance {
     Instance::start_at(group, place, &format!("{DRAIN_WAIT}{}", redis_section(group))).await
 }
 
-/// Load on instances behind a load balancer which knows `places`, of which the first ones have an instance.
+/// Starts a load on instances behind a load balancer that knows `places`; the first ones have an instance.
 async fn under_load(group: &RedisGroup, tls: Tls, places: &[Endpoint], instances: usize) -> Option<(HaProxy, Traffic)> {
     let proxy = HaProxy::start(group, tls, places).await?;
-    // At first it takes all of them for ready.
+    // At first the load balancer considers all of them ready.
     for position in 0..places.len() {
         proxy.until_used(position, position < instances).await;
     }

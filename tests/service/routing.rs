@@ -1,4 +1,4 @@
-//! Where commands go, as Redis itself counts them.
+//! Routing of commands, as the nodes count them.
 
 use crate::harness::{Service, calls, eventually, redis, redis_section};
 use crate::local_redis::{RedisGroup, RedisProcess};
@@ -20,7 +20,7 @@ async fn writes_go_to_the_master_and_reads_to_replicas() {
     let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
     for key in &keys {
         caller.run(write(key)).await;
-        // Of another key: this one was changed just now.
+        // Of another key, because this one was changed just now.
         caller.read(&format!("other:{key}")).await;
     }
     caller.run(json!({"command": "DELETE", "key": "k0"})).await;

@@ -1,4 +1,4 @@
-//! Tokens that are not ours, not any more, or not tokens.
+//! Tokens that are valid, expired, foreign, or malformed.
 
 use crate::harness::{Answer, Caller, shared};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -1,4 +1,4 @@
-//! Traces: what a collector gets of a request, and that none costs a request anything.
+//! Traces in a collector, and collectors that fail.
 
 use crate::{
     faults::signal,
@@ -83,7 +83,7 @@ async fn the_sampling_decision_of_the_caller_overrides_the_ratio() {
     let trace = collector.trace("sampled").await;
     assert_eq!((hex(&trace.root.trace_id), hex(&trace.root.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
     assert_eq!(trace.root.trace_state, "shop=42");
-    // It came last, so whatever else there were would be here.
+    // This span was sent last, so that any other would have arrived.
     let others: Vec<_> = collector.spans().into_iter().filter(|span| hex(&span.trace_id) != TRACE).collect();
     assert!(others.is_empty(), "{others:?}");
 }
@@ -125,7 +125,7 @@ async fn a_missing_or_hanging_collector_delays_no_request() {
                     let start = Instant::now();
                     caller.read(&format!("k-{number}-{round}")).await;
                     slowest = slowest.max(start.elapsed());
-                    // Now and then, for a look costs more than a request.
+                    // Only now and then, because a look costs more than a request.
                     if round % 100 == 99 && span_count(instance, outcome).await > 0.0 {
                         break;
                     }
@@ -134,13 +134,13 @@ async fn a_missing_or_hanging_collector_delays_no_request() {
             }
         });
         let slowest = futures_util::future::join_all(asking).await.into_iter().max().expect("callers");
-        // What waits for the collector waits for its timeout, 5 s.
+        // A request that waited for the collector would wait for its timeout of 5 s.
         assert!(slowest < Duration::from_secs(4), "{outcome}: {slowest:?}");
         assert!(span_count(&instance, "sent").await < 1.0);
         let log = instance.log();
         let said = log.lines().filter(|line| line.contains("WARN") && line.contains("spans")).count();
         assert!((1..=2).contains(&said), "{log}");
-        // The end does not wait for it either.
+        // The shutdown does not wait for the collector either.
         let start = Instant::now();
         signal("-TERM", instance.process_id());
         assert!(instance.ended().await);

@@ -48,7 +48,7 @@ async fn plain_http_on_the_https_port_gets_no_response() {
     let mut stream = TcpStream::connect(service.address).await.expect("a connection");
     stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is sent");
     let mut bytes = Vec::new();
-    // A reset is as good as an end.
+    // A reset is as acceptable as an end.
     let _read = stream.read_to_end(&mut bytes).await;
     assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
     assert_eq!(service.caller().await.read("transport:k").await, None);
@@ -114,7 +114,7 @@ async fn a_client_that_is_still_sending_receives_the_refusal() {
     }
 }
 
-/// A request whose body is what is sent to it, until that is dropped.
+/// Sends a request with a body of the pieces that are sent to the returned channel, until it is dropped.
 fn unfinished(caller: &Caller) -> (UnboundedSender<Vec<u8>>, JoinHandle<Answer>) {
     let (sender, receiver) = unbounded_channel::<Vec<u8>>();
     let pieces = futures_util::stream::unfold(receiver, async |mut receiver| {

@@ -1,4 +1,4 @@
-//! What goes in comes out, and what other programs see of it.
+//! Values of every kind: their round trip, and their form in Redis.
 
 use crate::harness::{Service, redis, redis_section};
 use proptest::{
@@ -69,7 +69,7 @@ fn any_key_and_any_value_round_trip() {
     let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     let key = "[^\\p{Cc}]{1,40}";
     let outcome = runner.run(&(key, any_json()), |(key, value)| {
-        // In one batch, so that the read is of this write, whatever replicas have.
+        // In one batch, so that the read does not depend on replication.
         let batch = json!([{"command": "WRITE", "key": key, "value": value}, {"command": "READ", "key": key}]);
         let replies = runtime.block_on(caller.run(batch));
         prop_assert_eq!(&replies[0]["value"], &value);

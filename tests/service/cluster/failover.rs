@@ -1,4 +1,4 @@
-//! Masters that are replaced, by plan and by death.
+//! Masters that are replaced by a planned failover or after their death.
 
 use super::{connections, load, read, serve, serve_within, until_ready, write};
 use crate::harness::{Cluster, eventually};
@@ -82,7 +82,7 @@ async fn reads_of_a_killed_master_go_on_and_its_writes_resume_after_the_failover
         caller.write(key, &json!("after")).await;
         caller.until_read(key, Some(&json!("after"))).await;
     }
-    // It comes back, and follows.
+    // The old master returns as a replica.
     cluster.node(lost).start_again().expect("it starts");
     eventually("the old master follows", async || (cluster.role(lost) == "slave").then_some(())).await;
     until_ready(&service, "READY").await;
@@ -107,7 +107,7 @@ async fn a_paused_master_is_not_written_to_after_its_replacement() {
     })
     .await;
     drop(paused);
-    // It calls itself master until the others have told it.
+    // It reports to be a master until the other nodes announce its successor.
     for round in 0..200 {
         let value = format!("round {round}");
         caller.write(key, &json!(value)).await;
@@ -120,7 +120,7 @@ async fn a_paused_master_is_not_written_to_after_its_replacement() {
     assert_eq!(cluster.ask(successor, "GET foo"), "after");
 }
 
-/// A process that does not run until this is dropped.
+/// A process that is paused until this is dropped.
 struct Paused<'a>(&'a RedisProcess);
 
 impl<'a> Paused<'a> {

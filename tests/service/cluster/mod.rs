@@ -1,4 +1,4 @@
-//! In front of a Redis Cluster: where commands go, and what callers notice when slots and masters move.
+//! Redis Cluster: routing, and moves of slots and masters.
 
 mod failover;
 mod slots;
@@ -7,12 +7,12 @@ mod start;
 use crate::harness::{Answer, Caller, Cluster, Service, eventually};
 use serde_json::{Value, json};
 
-/// With time enough for a busy machine; nothing here is about deadlines.
+/// Starts a service with a long deadline, because these tests are not about deadlines.
 fn serve(cluster: &Cluster) -> Service {
     serve_within(cluster, 10_000)
 }
 
-/// As [`serve`], with a deadline for requests that is met in vain.
+/// Starts a service with a deadline for requests that some of them exceed.
 fn serve_within(cluster: &Cluster, deadline_ms: u32) -> Service {
     Service::plain_with(
         &format!("REQUEST_DEADLINE_MS={deadline_ms}"),
@@ -28,7 +28,7 @@ fn read(key: &str) -> Value {
     json!({"command": "READ", "key": key})
 }
 
-/// How often a node has run a command.
+/// Returns the number of times that a node has run a command.
 fn calls(cluster: &Cluster, node: usize, command: &str) -> u64 {
     let statistics = cluster.ask(node, "INFO commandstats");
     let prefix = format!("cmdstat_{command}:calls=");
@@ -40,7 +40,7 @@ fn keys_in(cluster: &Cluster, node: usize) -> usize {
     cluster.ask(node, "DBSIZE")[1..].parse().expect("a number")
 }
 
-/// The service's connections to all nodes: nobody else here speaks RESP3.
+/// Returns the connections of the service to all nodes; only they speak RESP3.
 fn connections(cluster: &Cluster, nodes: usize) -> Vec<String> {
     let of = |node: usize| {
         let clients = cluster.ask(node, "CLIENT LIST TYPE normal");
@@ -50,7 +50,7 @@ fn connections(cluster: &Cluster, nodes: usize) -> Vec<String> {
     (0..nodes).flat_map(of).collect()
 }
 
-/// What `/readyz` says.
+/// Returns the body of `/readyz`.
 async fn readiness(service: &Service) -> Answer {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     Answer::of(http.get(format!("http://{}/readyz", service.admin))).await
@@ -63,7 +63,7 @@ async fn until_ready(service: &Service, status: &str) {
     .await;
 }
 
-/// Writes and reads keys, singly and in batches, until it is told to stop; none may fail or read a wrong value.
+/// Writes and reads keys, singly and in batches, until `stopped`; none may fail or read a wrong value.
 async fn load(caller: &Caller, keys: &[String], mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
     let mut round = 0;
     while stop.try_recv().is_err() {

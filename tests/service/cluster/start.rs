@@ -1,4 +1,4 @@
-//! Where keys are, and what is said of it.
+//! The start in front of a cluster, and the location of keys.
 
 use super::{calls, keys_in, read, readiness, serve, until_ready, write};
 use crate::harness::{Cluster, Service, authority, eventually, redis_speaks_tls};

@@ -1,4 +1,4 @@
-//! Faults of an instance: it is gone, comes again and again, is set wrongly, or takes too much.
+//! Faults of an instance: it is down, restarts, has wrong settings, or uses too many resources.
 
 use super::Drill;
 use crate::local_redis::free_port;
@@ -9,9 +9,9 @@ use crate::{
 use reqwest::Client;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A service that needs no Redis for what is done to it.
+/// Settings of an instance whose fault needs no Redis.
 const ALONE: &str = "RELOAD_EVERY_SECS=1\n[redis]\nport=1\n";
-/// It closes no connection for being idle.
+/// Setting that keeps idle connections open.
 const PATIENT: &str = "IDLE_TIMEOUT_SECS=900\n";
 const MIB: usize = 1024 * 1024;
 
@@ -54,7 +54,7 @@ pub async fn reload_refused(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
-/// Year, month and day, so many days from now.
+/// Returns year, month and day of the date this number of days from now.
 fn day(days: u64) -> (i32, u8, u8) {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs() / 86_400 + days;
     let mut left = i64::try_from(since_1970).expect("days");
@@ -115,7 +115,7 @@ pub async fn memory(drill: &Drill) {
     drill.resolves(&again, &alerts).await;
 }
 
-/// Connections that are open and do nothing.
+/// Opens idle connections.
 async fn connect(instance: &Instance, count: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for _ in 0..count {
@@ -133,7 +133,7 @@ pub async fn files(drill: &Drill) {
     let instance = Instance::start_by(&drill.group, &format!("{PATIENT}{ALONE}"), &limited).await;
     drill.watch(&instance).await;
     let open = format!("process_open_fds{{instance=\"{}\"}}", instance.admin());
-    // A place is left for the next scrape: what takes the last one cannot be seen.
+    // One file is left for the next scrape, which could not be made otherwise.
     let mut clients = Vec::new();
     while let Some(count) = drill.number(&open).await.filter(|count| *count < 111.0) {
         clients.extend(connect(&instance, if count < 95.0 { 10 } else { 2 }).await);

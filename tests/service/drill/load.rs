@@ -1,4 +1,4 @@
-//! Faults that callers make or feel: too much at once, slow answers, wrong keys.
+//! Faults that callers cause or notice: overload, slow answers, wrong keys.
 
 use super::{Drill, instances};
 use crate::harness::{API_KEY, Caller, Instance, Mode, NO_REDIS, Proxy, redis, redis_section};
@@ -12,7 +12,7 @@ pub async fn caller(instance: &Instance) -> Caller {
     Caller::log_in_at(&instance.url(), API_KEY, None).await
 }
 
-/// Callers that send one request after the other until this is dropped, whatever comes back.
+/// Callers that send one request after another until this is dropped, whatever the answers are.
 pub struct BackgroundCallers(Vec<JoinHandle<()>>);
 
 impl BackgroundCallers {
@@ -41,7 +41,7 @@ fn read(number: usize) -> Value {
     json!({"command": "READ", "key": format!("k-{number}")})
 }
 
-/// An instance whose only node is behind a proxy.
+/// Starts an instance whose only node is behind a proxy.
 async fn behind_proxy(drill: &Drill, options: &str) -> (Instance, Proxy, crate::local_redis::RedisGroup) {
     let group = redis(1, 0);
     let proxy = Proxy::in_front_of(&group.master(0).address);

@@ -1,7 +1,7 @@
-//! The alerts, each of them fired by a real fault and resolved by its repair: `make drill`.
+//! The drill of all alerts, each fired by a real fault and resolved by its repair: `make drill`.
 //!
-//! The rules are those of deploy/monitoring/alerts.yaml with every duration (`for:` and windows) a sixtieth of what it
-//! is there: minutes become seconds. Thresholds stay as they are.
+//! The rules are those of deploy/monitoring/alerts.yaml, with every duration (`for:` and windows) divided by sixty:
+//! minutes become seconds. Thresholds are unchanged.
 
 mod instances;
 mod load;
@@ -17,16 +17,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an alert may take to fire, or to resolve: the longest window and the longest `for:`, and as much again.
+/// Time for an alert to fire or to resolve: twice the longest window and the longest `for:`.
 const ALERT_TIMEOUT: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// A Prometheus with the shortened rules, and what it has seen.
+/// A Prometheus with the shortened rules, and the alerts that have fired.
 pub struct Drill {
     prometheus: Prometheus,
     targets: Mutex<Vec<String>>,
     rows: Mutex<BTreeMap<String, Row>>,
-    /// Ends what is left over.
+    /// Its end ends the remaining processes.
     group: RedisGroup,
 }
 
@@ -46,7 +46,7 @@ async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
     let Some(prometheus) = Prometheus::start_empty(&group, &path, Duration::from_millis(500)) else { return };
     let drill = Drill { prometheus, targets: Mutex::default(), rows: Mutex::default(), group };
     let start = Instant::now();
-    // What takes long side by side with all others, which come one after another, so that they do not disturb each other.
+    // The long faults run concurrently with three sequences of short ones, which do not disturb each other.
     tokio::join!(
         instances::certificates(&drill),
         nodes::masters_change(&drill),
@@ -76,7 +76,7 @@ async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
 }
 
 impl Drill {
-    /// Has an instance scraped, and waits until it was.
+    /// Adds an instance to the targets and waits until it is scraped.
     async fn watch(&self, instance: &Instance) {
         let targets = {
             let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +99,7 @@ impl Drill {
         join_all(wait).await;
     }
 
-    /// Waits until they do not any more.
+    /// Waits until these alerts of an instance are resolved.
     async fn resolves(&self, instance: &Instance, alerts: &[&str]) {
         let start = Instant::now();
         let wait = alerts.iter().map(async |alert| {
@@ -110,7 +110,7 @@ impl Drill {
         join_all(wait).await;
     }
 
-    /// An instance that is not scraped would resolve everything, so that is asked as well.
+    /// Returns whether an alert fires. Asserts that the instance is scraped, because otherwise nothing would fire.
     async fn is_firing(&self, instance: &Instance, alert: &str) -> bool {
         let query =
             format!("ALERTS{{alertname=\"{alert}\", alertstate=\"firing\", instance=\"{}\"}}", instance.admin());
@@ -124,7 +124,7 @@ impl Drill {
         self.prometheus.try_query(query).await.unwrap_or_default()
     }
 
-    /// The one number that a query gives of an instance.
+    /// Returns the single number of a query.
     async fn number(&self, query: &str) -> Option<f64> {
         self.ask(query).await.first()?["value"][1].as_str()?.parse().ok()
     }
@@ -137,7 +137,7 @@ impl Drill {
         }
     }
 
-    /// Prints what was seen; every alert there is has to be in it.
+    /// Prints the table of the alerts; asserts that every alert is in it.
     #[expect(clippy::print_stdout, reason = "it is what make drill is for")]
     fn print_table(&self, names: &[String], took: Duration) {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);

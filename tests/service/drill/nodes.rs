@@ -1,4 +1,4 @@
-//! Faults of Redis: nodes that are lost, behind, in doubt, or full.
+//! Faults of Redis: nodes that are lost, lag, disagree, or are full.
 
 use super::{
     Drill,
@@ -23,7 +23,7 @@ fn follow(node: &RedisProcess, master: &RedisProcess) {
     expect_ok(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }
 
-/// First the master of a shard, then what is left of it.
+/// Kills the master of a shard, then its replica.
 pub async fn lost(drill: &Drill) {
     let group = redis(1, 1);
     let instance = before(drill, &group).await;

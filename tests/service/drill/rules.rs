@@ -1,8 +1,8 @@
-//! The alert rules in a sixtieth of their time.
+//! The alert rules with shortened durations.
 
 use std::{fmt::Write, fs, path::Path};
 
-/// The rules with every duration a sixtieth of itself, and the names of the alerts.
+/// Returns the rules with every duration divided by sixty, and the names of the alerts.
 pub fn shortened() -> (String, Vec<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring/alerts.yaml");
     let text = fs::read_to_string(path).expect("the alerts");

@@ -1,4 +1,4 @@
-//! Told to stop: not ready, then closed, then gone, and at any time gone at once.
+//! The shutdown of a service: the drain wait, the drain, and a forced end.
 
 use super::until_ready;
 use crate::harness::{Answer, Caller, NO_REDIS, Service, eventually, redis, redis_section};
@@ -7,7 +7,7 @@ use cachefront::settings::hash_api_key;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Longer than any test takes: who waits so long was not told to stop at once.
+/// Longer than any test takes, so that a test that waits for it fails.
 const AN_HOUR: &str = "3600";
 
 const NEW_KEY: &str = "the-key-of-a-new-client";
@@ -25,7 +25,7 @@ async fn until_closed(service: &Service) {
     eventually("nobody listens any more", async || tokio::net::TcpStream::connect(service.address).await.err()).await;
 }
 
-/// Waits until a write is in Redis, which holds its answer back.
+/// Waits until Redis has received a write and delays its reply.
 async fn until_in_flight(group: &RedisGroup) {
     eventually("the command waits in Redis", async || {
         group.master(0).ask("CLIENT LIST").expect("an answer").contains(" cmd=set ").then_some(())

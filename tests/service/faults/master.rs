@@ -65,7 +65,7 @@ async fn a_hanging_master_is_abandoned_within_the_deadline_and_used_again_afterw
     caller.until_read("k", Some(&json!(1))).await;
     pause(group.master(0));
     let write = json!({"command": "WRITE", "key": "k", "value": 2}).to_string();
-    // At first nobody can know; after a few that got no answer, all are refused at once.
+    // The first writes time out; after a few of them all writes are refused at once.
     let start = Instant::now();
     caller.send(write.clone()).await.expect_error(504, "deadline_passed");
     assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
@@ -84,7 +84,7 @@ async fn a_hanging_master_is_abandoned_within_the_deadline_and_used_again_afterw
 #[tokio::test]
 async fn an_unresponsive_shard_delays_no_other_shard_of_a_batch() {
     let group = redis(1, 0);
-    // Accepts connections, as the kernel does for it, and never answers.
+    // The kernel accepts connections for it, and it never answers.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = mute.local_addr().expect("an address");
     let sections =

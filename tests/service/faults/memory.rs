@@ -1,4 +1,4 @@
-//! A Redis that has no memory left, or none to write to.
+//! A Redis without memory, and a shard without a writable master.
 
 use crate::harness::{Service, redis, redis_section};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What callers see when Redis fails. All processes are real, and so are their ends.
+//! Failures of Redis and of the service, with real processes that really end.
 
 mod drain;
 mod master;
@@ -13,7 +13,7 @@ use crate::harness::{Answer, Service, eventually};
 use crate::local_redis::RedisProcess;
 use std::process::Command;
 
-/// Stops a process from running, without ending it.
+/// Pauses a process.
 pub fn pause(node: &RedisProcess) {
     signal("-STOP", node.process_id());
 }
@@ -27,7 +27,7 @@ pub fn signal(name: &str, process: u32) {
     assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
 }
 
-/// Sends a command to a node, which has to agree.
+/// Sends a command to a node, which has to answer OK.
 fn expect_ok(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
@@ -44,7 +44,7 @@ fn promote(successor: &RedisProcess, others: &[&RedisProcess]) {
     }
 }
 
-/// Waits until `/readyz` says this.
+/// Waits until `/readyz` reports this status.
 pub async fn until_ready(service: &Service, status: &str) {
     until_ready_at(service.admin.port(), status).await;
 }

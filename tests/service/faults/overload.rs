@@ -11,14 +11,14 @@ const REQUESTS_MAX: usize = 4;
 async fn excess_requests_are_shed_at_once_and_accepted_ones_are_answered() {
     let group = redis(1, 0);
     let options = format!("REQUESTS_MAX={REQUESTS_MAX}\nREQUEST_DEADLINE_MS=20000");
-    // The node is not taken for hanging while it is paused, so nothing else than the limit refuses anything.
+    // The paused node is not considered hanging, so that only the limit refuses requests.
     let service =
         Service::plain_with(&options, &format!("[redis]\nattempt_timeout_ms=15000\n{}", redis_section(&group)));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     pause(group.master(0));
     let write = |number: usize| json!({"command": "WRITE", "key": format!("k{number}"), "value": number});
-    // Every second one is a batch, which counts as one.
+    // Every second request is a batch, which counts as one request.
     let body =
         |number: usize| if number.is_multiple_of(2) { write(number) } else { Value::from(vec![write(number); 9]) };
     let mut answers: FuturesUnordered<_> = (0..12).map(|number| caller.send(body(number).to_string())).collect();
@@ -31,7 +31,7 @@ async fn excess_requests_are_shed_at_once_and_accepted_ones_are_answered() {
         let accepted = answers.next().await.expect("an answer");
         assert!(accepted.status.as_u16() == 200 && !accepted.text.contains("ERROR"), "{accepted:?}");
     }
-    // All places are free again.
+    // All permits are returned.
     let together = (0..REQUESTS_MAX).map(|number| caller.send(write(number).to_string()));
     for answer in futures_util::future::join_all(together).await {
         assert_eq!(answer.status.as_u16(), 200, "{answer:?}");

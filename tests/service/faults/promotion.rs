@@ -1,4 +1,4 @@
-//! Roles are asked, not believed: the service follows whoever is promoted, by whomever.
+//! Promotions: the service follows the roles that nodes report, whoever promoted them.
 
 use super::{expect_ok, follow, until_ready};
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
@@ -10,7 +10,7 @@ async fn service(group: &RedisGroup) -> (Service, Caller) {
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
     caller.write("before", &json!("v")).await;
-    // On every replica, whichever is to be promoted.
+    // On every replica, because any of them may be promoted.
     for replica in group.replicas(0) {
         eventually("the value is replicated", async || (replica.ask("GET before").ok()? == "v").then_some(())).await;
     }
@@ -22,7 +22,7 @@ async fn until_written(caller: &Caller, key: &str) {
     eventually("the new master is written to", async || {
         let answer = caller.send(write.clone()).await;
         if answer.status.as_u16() != 200 {
-            // The first may have been on its way when the master died.
+            // The first write may have been in flight when the master died.
             assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"), "{answer:?}");
             return None;
         }
@@ -44,7 +44,7 @@ async fn writes_go_to_the_replica_that_was_promoted_for_a_dead_master() {
     caller.until_read("after", Some(&json!("v"))).await;
     assert_eq!(caller.read("before").await, Some(json!("v")));
 
-    // The old master comes back, empty and sure of itself: nobody asks it, until it is a replica.
+    // The old master returns empty and reports to be a master: it is not used until it is a replica.
     group.master(0).start_again().expect("it starts");
     for round in 0..20 {
         caller.write(&format!("later:{round}"), &json!("v")).await;
@@ -98,7 +98,7 @@ async fn an_instance_that_starts_later_agrees_though_no_replica_follows_the_new_
     group.master(0).kill();
     expect_ok(successor, "REPLICAOF NO ONE");
     until_written(&first, "after").await;
-    // Empty, alone, and a master by its own account.
+    // Empty and without replicas, it reports to be a master.
     group.master(0).start_again().expect("it starts");
     let second = Service::plain(&redis_section(&group));
     until_ready(&second, "DEGRADED").await;
@@ -147,7 +147,7 @@ async fn two_masters_at_once_are_reported_and_writes_go_to_the_promoted_one() {
     let group = redis(1, 1);
     let (service, caller) = service(&group).await;
     let successor = &group.replicas(0)[0];
-    // The old one goes on calling itself master.
+    // The old master still reports to be a master.
     expect_ok(successor, "REPLICAOF NO ONE");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     eventually("/readyz reports two masters", async || {

@@ -1,4 +1,4 @@
-//! Replicas that die, hang, or know nothing.
+//! Replicas that die, hang, or have no data.
 
 use super::{pause, resume, until_ready};
 use crate::harness::{Service, eventually, redis, redis_section, until_replicated};

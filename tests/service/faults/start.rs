@@ -41,7 +41,7 @@ async fn a_stopped_service_finishes_its_requests() {
         })
         .await;
         service.stop();
-        // Whoever looks is told, on the port that is still open.
+        // The port that is still open reports it.
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         eventually("/readyz says that it is shutting down", async || {
             let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;

@@ -14,7 +14,7 @@ pub struct Caller {
     pub token: String,
 }
 
-/// What came back.
+/// A response of the service.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -30,7 +30,7 @@ impl Answer {
         Self { status, headers, text }
     }
 
-    /// The body, which has to be JSON and to say so.
+    /// Returns the body; asserts that it is JSON with the media type of JSON.
     pub fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), "application/json", "{self:?}");
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
@@ -40,7 +40,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))
     }
 
-    /// Asserts that it is an error of the one shape that errors have.
+    /// Asserts that the response is an error in the common shape.
     #[track_caller]
     pub fn expect_error(&self, status: u16, code: &str) -> &Self {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
@@ -53,7 +53,7 @@ impl Answer {
 }
 
 impl Caller {
-    /// A client that trusts the tests' authority and nobody else.
+    /// Returns the builder of a client that trusts only the tests' authority.
     pub fn http() -> ClientBuilder {
         let certificate = Certificate::from_pem(authority().pem().as_bytes()).expect("a certificate");
         Client::builder().tls_certs_only([certificate]).no_proxy()
@@ -63,7 +63,7 @@ impl Caller {
         Self::log_in_at(&service.url(""), api_key, client_id).await
     }
 
-    /// Logs in where only the beginning of the URLs is known.
+    /// Logs in at a base URL.
     pub async fn log_in_at(base: &str, api_key: &str, client_id: Option<&str>) -> Self {
         let http = Self::http().build().expect("a client");
         let request = http.post(format!("{base}/login")).json(&json!({"api_key": api_key, "client_id": client_id}));
@@ -73,7 +73,7 @@ impl Caller {
         Self { http, url: format!("{base}/cache"), token }
     }
 
-    /// Sends this text as the body of a command.
+    /// Sends a body to `/cache`.
     pub async fn send(&self, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.http.post(&self.url).header(AUTHORIZATION, format!("Bearer {}", self.token));
         Answer::of(request.header(CONTENT_TYPE, "application/json").body(body)).await
@@ -95,13 +95,13 @@ impl Caller {
         assert_eq!(reply["status"], "SUCCESS", "{reply}");
     }
 
-    /// The value under a key; `None` where there is none.
+    /// Returns the value of a key; `None` if there is none.
     pub async fn read(&self, key: &str) -> Option<Value> {
         let mut reply = self.run(json!({"command": "READ", "key": key})).await;
         (reply["status"] == "SUCCESS").then(|| reply["value"].take())
     }
 
-    /// Writes each key with itself as the value, and waits until all replicas that matter have them.
+    /// Writes each key with itself as the value, and waits until reads return it.
     pub async fn fill(&self, keys: &[String]) {
         let write = |key: &String| json!({"command": "WRITE", "key": key, "value": key});
         let replies = self.run(keys.iter().map(write).collect()).await;
@@ -112,7 +112,7 @@ impl Caller {
         }
     }
 
-    /// Waits until a key reads as expected: replicas are a moment behind.
+    /// Waits until a read returns the expected value, because replicas lag a little.
     pub async fn until_read(&self, key: &str, expected: Option<&Value>) {
         super::eventually(&format!("{key} reads as {expected:?}"), async || {
             (self.read(key).await.as_ref() == expected).then_some(())

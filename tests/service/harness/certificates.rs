@@ -1,4 +1,4 @@
-//! An authority, and certificates that it vouches for.
+//! A certificate authority and the certificates that it issues.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// Where PEM files were put.
+/// Paths of the PEM files of a certificate and its key.
 pub struct Files {
     pub certificate: PathBuf,
     pub key: PathBuf,
@@ -34,17 +34,17 @@ impl Authority {
         self.0.pem()
     }
 
-    /// Puts a certificate for `localhost` and 127.0.0.1 and its key into `folder`.
+    /// Writes a certificate for `localhost` and 127.0.0.1 and its key to `folder`.
     pub fn issue(&self, folder: &Path, name: &str) -> Files {
         self.issue_until(folder, name, 4000)
     }
 
-    /// As [`Authority::issue`], valid until that year begins.
+    /// Issues a certificate that is valid until the beginning of a year.
     pub fn issue_until(&self, folder: &Path, name: &str, year: i32) -> Files {
         self.issue_until_day(folder, name, (year, 1, 1))
     }
 
-    /// As [`Authority::issue`], valid until that day begins: year, month, day.
+    /// Issues a certificate that is valid until the beginning of a day: year, month, day.
     pub fn issue_until_day(&self, folder: &Path, name: &str, (year, month, day): (i32, u8, u8)) -> Files {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("valid names");

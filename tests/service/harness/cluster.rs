@@ -4,7 +4,7 @@ use super::WAIT_TIMEOUT;
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
 
-/// Dropped, it is gone.
+/// A Redis Cluster whose processes end on drop.
 pub struct Cluster {
     /// Masters first, then their replicas, then those that were added.
     groups: Vec<RedisGroup>,
@@ -15,12 +15,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Masters with equal parts of the slots.
+    /// Starts masters with equal shares of the slots.
     pub fn start(masters: usize, replicas_each: usize) -> Self {
         Self::start_with(masters, replicas_each, "", &[])
     }
 
-    /// With further arguments, as redis-server takes them.
+    /// Starts nodes with a password and further arguments of redis-server.
     pub fn start_with(masters: usize, replicas_each: usize, password: &str, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
         let mut cluster = Self { groups: Vec::new(), masters, replicas_each, password: password.to_owned(), arguments };
@@ -45,7 +45,7 @@ impl Cluster {
         cluster
     }
 
-    /// The settings of a service in front of it; options of `[redis]` may follow.
+    /// Returns the settings of a service in front of the cluster; options of `[redis]` may follow.
     pub fn section(&self) -> String {
         let nodes: Vec<String> = (0..2).map(|number| self.node(number).address.to_string()).collect();
         format!("[redis]\ncluster={}\npassword={}\n", nodes.join(", "), self.password)
@@ -55,7 +55,7 @@ impl Cluster {
         self.groups[number].master(0)
     }
 
-    /// Numbers of the replicas that a master has at first.
+    /// Returns the numbers of the replicas that a master has at first.
     pub fn replicas(&self, master: usize) -> std::ops::Range<usize> {
         let first = self.masters + master * self.replicas_each;
         first..first + self.replicas_each
@@ -77,13 +77,13 @@ impl Cluster {
         self.ask(0, &format!("CLUSTER KEYSLOT {key}"))[1..].parse().expect("a slot")
     }
 
-    /// The number of the master that has a key at first.
+    /// Returns the number of the master that has a key at first.
     pub fn owner(&self, key: &str) -> usize {
         let slot = self.slot(key);
         (0..self.masters).find(|master| slot < (master + 1) * 16_384 / self.masters).expect("a master")
     }
 
-    /// Has a replica take over from its master, and waits until it has.
+    /// Makes a replica take over from its master, and waits until it has.
     pub fn failover(&self, replica: usize) {
         self.ok(replica, "CLUSTER FAILOVER");
         until("the replica takes over", || (self.role(replica) == "master").then_some(()));
@@ -97,7 +97,7 @@ impl Cluster {
         self.node(number).kill();
     }
 
-    /// Has a node without slots join; returns its number.
+    /// Adds a node without slots and returns its number.
     pub fn add(&mut self) -> usize {
         let group = self.start_node();
         self.groups.push(group);
@@ -111,13 +111,13 @@ impl Cluster {
         number
     }
 
-    /// First step of moving a slot: from now on keys go one by one.
+    /// Opens a slot for moving: its keys are moved one by one from now on.
     pub fn open_slot(&self, slot: usize, from: usize, to: usize) {
         self.ok(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {}", self.id(from)));
         self.ok(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {}", self.id(to)));
     }
 
-    /// Second step, for each key.
+    /// Moves one key of an open slot.
     pub fn move_key(&self, key: &str, from: usize, to: usize) {
         let auth = if self.password.is_empty() { String::new() } else { format!(" AUTH {}", self.password) };
         let port = self.node(to).address.port;
@@ -125,7 +125,8 @@ impl Cluster {
         assert!(answer == "+OK" || answer == "+NOKEY", "{answer}");
     }
 
-    /// Last step. All nodes have heard of it afterwards: the next move would be made under too low an epoch else.
+    /// Assigns an open slot to its new owner, and waits until all nodes know it: otherwise the epoch of the next move
+    /// would be too low.
     pub fn close_slot(&self, slot: usize, from: usize, to: usize) {
         let id = self.id(to);
         self.ok(to, &format!("CLUSTER SETSLOT {slot} NODE {id}"));
@@ -136,7 +137,7 @@ impl Cluster {
         });
     }
 
-    /// All three steps, with all keys of the slot.
+    /// Moves a slot with all of its keys.
     pub fn move_slot(&self, slot: usize, from: usize, to: usize) {
         self.open_slot(slot, from, to);
         loop {
@@ -154,7 +155,7 @@ impl Cluster {
         until("the replica has taken over", || (self.role(number) == "master").then_some(()));
     }
 
-    /// What a node takes for the configuration epoch of another one.
+    /// Returns the configuration epoch that a node knows of another one.
     fn epoch(&self, asked: usize, id: &str) -> Option<String> {
         let nodes = self.ask(asked, "CLUSTER NODES");
         let line = nodes.lines().find(|line| line.starts_with(id))?;
@@ -173,7 +174,7 @@ impl Cluster {
         }
     }
 
-    /// What `CONFIG GET` says.
+    /// Returns the value of a setting, by `CONFIG GET`.
     pub fn setting(&self, number: usize, name: &str) -> String {
         let mut connection = self.connection(number);
         let (_, value): (String, String) =
@@ -198,14 +199,14 @@ impl Cluster {
         let (bus, tls) = (port().port().to_string(), port().port().to_string());
         let speaks_tls = self.arguments.iter().any(|argument| argument == "--tls-cluster");
         let tls = if speaks_tls { vec!["--tls-port", &tls] } else { Vec::new() };
-        // The offset of a replica tells the others that it can be read; pings make one.
+        // The cluster lists a replica as readable once it has an offset, which grows with pings.
         let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
         let own = own.into_iter().chain(tls).chain(["--repl-ping-replica-period", "1"]).map(str::to_owned);
         let arguments = own.chain(self.arguments.iter().cloned()).collect();
         RedisGroup::start(&Layout { shards: 1, replicas: 0, password: self.password.clone(), arguments })
     }
 
-    /// Waits until every node knows every other one, and that all replicas can be read.
+    /// Waits until every node knows every other node and lists all replicas as readable.
     fn until_complete(&self) {
         for number in 0..self.groups.len() {
             until("the cluster is whole", || {

@@ -1,4 +1,4 @@
-//! A collector of traces, as OpenTelemetry's would be: it takes spans over OTLP/gRPC and keeps them.
+//! A collector of traces that stores the spans that it receives over OTLP/gRPC.
 
 use super::{Instance, authority, eventually};
 use opentelemetry_proto::tonic::{
@@ -28,7 +28,7 @@ pub struct Collector {
 #[derive(Default)]
 struct Received {
     spans: Vec<Span>,
-    /// Of who sent them.
+    /// The `service.name` of each sender.
     services: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Collector {
         Self::serve("http", Server::builder(), true)
     }
 
-    /// With a certificate of the tests' authority.
+    /// Starts a collector with TLS and a certificate of the tests' authority.
     pub fn with_tls() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = authority().issue(folder.path(), "collector");
@@ -71,7 +71,7 @@ impl Collector {
         Self::serve("https", Server::builder().tls_config(tls).expect("a sound certificate"), true)
     }
 
-    /// It accepts connections and spans, and never answers.
+    /// Starts a collector that accepts connections and spans, and never answers.
     pub fn hanging() -> Self {
         Self::serve("http", Server::builder(), false)
     }
@@ -86,7 +86,7 @@ impl Collector {
         Self { endpoint: format!("{scheme}://localhost:{port}"), received, server }
     }
 
-    /// The settings of an instance that sends its traces here.
+    /// Returns the settings of an instance that sends its traces here.
     pub fn section(&self, options: &str) -> String {
         format!("\n[telemetry]\notlp_endpoint={}\n{options}\n", self.endpoint)
     }
@@ -95,12 +95,12 @@ impl Collector {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
     }
 
-    /// What those who sent spans call themselves.
+    /// Returns the `service.name` of each sender.
     pub fn services(&self) -> Vec<String> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).services.clone()
     }
 
-    /// Waits for a trace with the request that has this id: its spans, with those of the request first.
+    /// Waits for the trace of the request with this id.
     pub async fn trace(&self, request_id: &str) -> Trace {
         eventually(&format!("the trace of request {request_id} is here"), async || {
             let spans = self.spans();
@@ -127,7 +127,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The spans as a tree, children in brackets, in the order of their beginnings.
+    /// Returns the spans as a tree: children in brackets, in the order of their start.
     pub fn shape(&self) -> String {
         let mut text = String::new();
         self.write(&self.root, &mut text);
@@ -161,7 +161,7 @@ impl Trace {
     }
 }
 
-/// An attribute's value, as a text; empty where there is none.
+/// Returns the value of an attribute as text; it is empty where there is none.
 pub fn attribute(span: &Span, name: &str) -> String {
     let found = span.attributes.iter().find(|attribute| attribute.key == name);
     text(found.and_then(|attribute| attribute.value.as_ref()))
@@ -176,7 +176,7 @@ fn text(value: Option<&AnyValue>) -> String {
     }
 }
 
-/// What an instance counts of its spans, by what became of them.
+/// Returns the number of spans of an instance with this outcome.
 pub async fn span_count(instance: &Instance, outcome: &str) -> f64 {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("http://127.0.0.1:{}/metrics", instance.admin_port);

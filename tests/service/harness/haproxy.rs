@@ -1,4 +1,4 @@
-//! A real `HAProxy` in front of instances, which asks their `/readyz` as a Service or an Ingress of Kubernetes does.
+//! A real `HAProxy` in front of instances. It checks `/readyz`, as a Service or an Ingress of Kubernetes does.
 
 use super::{Caller, Endpoint, authority, eventually, skip};
 use crate::local_redis::{RedisGroup, free_port};
@@ -12,12 +12,12 @@ use tempfile::TempDir;
 /// Another program may take a port between the moment it is found free and `HAProxy`'s start.
 const PORT_TRIES: usize = 5;
 
-/// Who speaks TLS with the callers.
+/// The side that terminates the TLS of the callers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// The instances: bytes are passed through, as by a Service.
+    /// The instances terminate TLS; `HAProxy` passes bytes through, as a Service does.
     Passthrough,
-    /// `HAProxy`, which speaks TLS with the instances as well, as an Ingress does.
+    /// `HAProxy` terminates TLS and opens TLS connections to the instances, as an Ingress does.
     Reencrypt,
 }
 
@@ -29,7 +29,7 @@ pub struct HaProxy {
 }
 
 impl HaProxy {
-    /// Starts it; `None` where there is no `HAProxy`, for which the test is skipped.
+    /// Starts `HAProxy`. Returns `None` if it is not installed; the test is skipped then.
     pub async fn start(group: &RedisGroup, tls: Tls, places: &[Endpoint]) -> Option<Self> {
         let Some(program) = find() else {
             skip("haproxy is missing, which `make test` installs where there is apt-get");
@@ -54,7 +54,7 @@ impl HaProxy {
         panic!("HAProxy does not start");
     }
 
-    /// Waits until it answers (`true`) or has ended.
+    /// Waits until `HAProxy` answers (`true`) or has ended (`false`).
     async fn runs(&mut self) -> bool {
         eventually("HAProxy starts or fails", async || {
             if self.process.try_wait().expect("a child").is_some() {
@@ -69,7 +69,7 @@ impl HaProxy {
         format!("https://localhost:{}", self.port)
     }
 
-    /// Waits until it sends requests to the instance with this position, or no more.
+    /// Waits until `HAProxy` uses the instance at this position, or no longer uses it.
     pub async fn until_used(&self, position: usize, is_used: bool) {
         let wanted = if is_used { "UP" } else { "DOWN" };
         let line = format!("instances,{position},");
@@ -91,7 +91,7 @@ impl HaProxy {
 
 impl Drop for HaProxy {
     fn drop(&mut self) {
-        // It may be gone already, which is what is wanted.
+        // The process may have ended already.
         let _killed = self.process.kill();
         let _reaped = self.process.wait();
     }
@@ -99,7 +99,7 @@ impl Drop for HaProxy {
 
 fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Where Debian puts it, which is not in everybody's PATH.
+    // Debian installs it here, which is not in the PATH of every user.
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     folders.map(|folder| folder.join("haproxy")).find(|program| program.is_file())
 }
@@ -123,7 +123,7 @@ fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], pla
     };
     let servers = places.iter().enumerate().fold(String::new(), |mut text, (position, place)| {
         let Endpoint { host, port, admin_port } = place;
-        // Its checks go to the plain admin port, whatever the server speaks.
+        // The checks go to the admin port, which speaks plain HTTP.
         let check = format!("check port {admin_port} inter 200 rise 1 fall 2");
         let _ = writeln!(text, "    server {position} {host}:{port}{server} {check}");
         text

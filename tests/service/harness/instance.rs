@@ -10,7 +10,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Where an instance listens; ports of 0 are any free ones.
+/// Host and ports on which an instance listens; port 0 stands for any free port.
 #[derive(Clone)]
 pub struct Endpoint {
     pub host: String,
@@ -33,23 +33,23 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Starts the program; it ends with `group` at the latest.
+    /// Starts the program. It ends together with `group` at the latest.
     pub async fn start(group: &RedisGroup, sections: &str) -> Self {
         Self::start_by(group, sections, &[]).await
     }
 
-    /// As [`Instance::start`], by a program that is given the command line of the service after its own arguments
-    /// and becomes it.
+    /// Starts the program through `starter`, a command that gets the command line of the service as its last arguments
+    /// and executes it.
     pub async fn start_by(group: &RedisGroup, sections: &str, starter: &[&str]) -> Self {
         Self::launch(group, &Endpoint::default(), sections, starter).await
     }
 
-    /// Where its admin port is, as Prometheus names it.
+    /// Returns the address of the admin port, as Prometheus names it.
     pub fn admin(&self) -> String {
         format!("{}:{}", self.host, self.admin_port)
     }
 
-    /// As [`Instance::start`], at a place of one's choice.
+    /// Starts the program with the given host and ports.
     pub async fn start_at(group: &RedisGroup, place: &Endpoint, sections: &str) -> Self {
         Self::launch(group, place, sections, &[]).await
     }
@@ -87,12 +87,12 @@ impl Instance {
         format!("https://localhost:{}", self.port)
     }
 
-    /// Where its settings and its certificate, `service.pem`, are.
+    /// Returns the folder of the settings and of the certificate, `service.pem`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Changes the text of its settings, as an editor does: by another file in their place.
+    /// Replaces the settings file by one with a changed text, as an editor does.
     pub fn edit(&self, change: impl FnOnce(String) -> String) {
         let [path, next] = ["setup.config", "setup.config.next"].map(|name| self.folder().join(name));
         let text = std::fs::read_to_string(&path).expect("the settings are read");
@@ -100,12 +100,12 @@ impl Instance {
         std::fs::rename(next, path).expect("the settings are exchanged");
     }
 
-    /// What it has logged.
+    /// Returns the log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).expect("a log")
     }
 
-    /// Waits until the process has ended, and says whether it ended well.
+    /// Waits until the process has ended, and returns whether it succeeded.
     pub async fn ended(mut self) -> bool {
         eventually("the instance ends", async || self.process.try_wait().expect("a child")).await.success()
     }
@@ -116,7 +116,7 @@ impl Instance {
 
     /// Ends the process at once, as `kill -9` does.
     pub fn kill(&mut self) {
-        // It may be gone already, which is what is wanted.
+        // The process may have ended already.
         let _killed = self.process.kill();
         let _reaped = self.process.wait();
     }

@@ -1,8 +1,8 @@
-//! What `/metrics` of a service says.
+//! The metrics page of a service.
 
 use super::{Answer, Service, eventually};
 
-/// The page at one time.
+/// The text of the metrics page at one time.
 pub struct MetricsPage(pub String);
 
 impl MetricsPage {
@@ -12,7 +12,7 @@ impl MetricsPage {
         Self(answer.text)
     }
 
-    /// In the format that somebody asks for who accepts this.
+    /// Requests the page in the format of an `Accept` header.
     pub async fn in_format(service: &Service, accept: &str) -> Answer {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let answer = Answer::of(http.get(format!("http://{}/metrics", service.admin)).header("accept", accept)).await;
@@ -20,7 +20,7 @@ impl MetricsPage {
         answer
     }
 
-    /// Waits until there are values of a name whose labels are these, together as expected.
+    /// Waits until the sum of the values of a name with these labels is as expected.
     pub async fn until(service: &Service, name: &str, labels: &str, expected: impl Fn(f64) -> bool) -> Self {
         eventually(&format!("{name}{{{labels}}} is as expected"), async || {
             let page = Self::of(service).await;
@@ -29,7 +29,7 @@ impl MetricsPage {
         .await
     }
 
-    /// The sum of all values of a name that have these labels, written `a="b",c="d"`, among others.
+    /// Returns the sum of all values of a name whose labels include these, written `a="b",c="d"`.
     pub fn sum(&self, name: &str, labels: &str) -> f64 {
         self.lines(name, labels).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }

@@ -1,4 +1,4 @@
-//! Starts services and Redis, and talks to them.
+//! The harness: starts services and Redis processes, and sends requests to them.
 
 mod caller;
 mod certificates;
@@ -34,16 +34,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a condition may take to come true before a test fails; far more than any should need.
+/// Time after which a condition that is not met fails the test; far more than any condition needs.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The API key that the services of the tests accept.
 pub const API_KEY: &str = "a-shared-secret-for-the-tests";
 
-/// The settings of a service that needs no Redis for what a test does with it: nothing listens on this port.
+/// Settings of a service whose test needs no Redis: nothing listens on this port.
 pub const NO_REDIS: &str = "[redis]\nport=1\n";
 
-/// A group of Redis processes of one's own.
+/// Starts a group of Redis processes that no other test uses.
 pub fn redis(shards: usize, replicas: usize) -> RedisGroup {
     start(&Layout { shards, replicas, ..Layout::default() })
 }
@@ -52,7 +52,7 @@ pub fn start(layout: &Layout) -> RedisGroup {
     RedisGroup::start(layout).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// How often a node has run a command.
+/// Returns the number of times that a node has run a command.
 pub fn calls(node: &RedisProcess, command: &str) -> u64 {
     let statistics = node.ask("INFO commandstats").expect("an answer");
     let prefix = format!("cmdstat_{command}:calls=");
@@ -60,10 +60,10 @@ pub fn calls(node: &RedisProcess, command: &str) -> u64 {
     line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
 }
 
-/// Waits until what is written to the masters is at their replicas: at first it takes up to a second.
+/// Waits until a write to each master has reached its replicas, which at first takes up to a second.
 pub async fn until_replicated(group: &RedisGroup) {
     static TIMES: AtomicU64 = AtomicU64::new(0);
-    // Another value each time, so that it is no earlier one that is seen.
+    // Another value each time, so that no earlier one is found.
     let mark = format!("time-{}", TIMES.fetch_add(1, Relaxed));
     for (shard, _) in group.shards().enumerate() {
         assert_eq!(group.master(shard).ask(&format!("SET replicated {mark}")).expect("an answer"), "+OK");
@@ -74,7 +74,7 @@ pub async fn until_replicated(group: &RedisGroup) {
     }
 }
 
-/// Looks again and again until `look` finds something; `what` was waited for is said when it never does.
+/// Calls `look` repeatedly until it returns a value. Panics with `what` if it never does.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     while start.elapsed() < WAIT_TIMEOUT {

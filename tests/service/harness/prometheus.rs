@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes services, and dies with this process.
+//! A real Prometheus that scrapes services and ends with this process.
 
 use super::{eventually, skip};
 use crate::local_redis::RedisGroup;
@@ -13,7 +13,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Where it finds what to scrape.
+/// Name of the file with the targets to scrape.
 const TARGETS: &str = "targets.json";
 
 pub struct Prometheus {
@@ -23,7 +23,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it, with these rules; it ends with `group` at the latest. `None` where it is not installed.
+    /// Starts Prometheus with these rules; it ends with `group` at the latest. Returns `None` if it is not installed.
     pub async fn start(group: &RedisGroup, target: SocketAddr, rules: &Path) -> Option<Self> {
         let started = Self::start_empty(group, rules, Duration::from_millis(250))?;
         started.watch(&[target.to_string()]);
@@ -35,7 +35,7 @@ impl Prometheus {
         Some(started)
     }
 
-    /// As [`Prometheus::start`], without anything to scrape, which it is to do so often.
+    /// Starts Prometheus without targets, with this period between two scrapes.
     pub fn start_empty(group: &RedisGroup, rules: &Path, every: Duration) -> Option<Self> {
         if !is_installed("prometheus") {
             return None;
@@ -64,19 +64,19 @@ impl Prometheus {
         Some(Self { url: format!("http://127.0.0.1:{port}/api/v1/"), process, folder })
     }
 
-    /// Has it scrape these addresses, and no others any more.
+    /// Replaces the targets to scrape.
     pub fn watch(&self, targets: &[String]) {
         let [path, next] = [TARGETS, "next"].map(|name| self.folder.path().join(name));
         std::fs::write(&next, json!([{"targets": targets}]).to_string()).expect("the targets are written");
         std::fs::rename(next, path).expect("the targets are exchanged");
     }
 
-    /// What a query gives: for each series its labels and its value.
+    /// Returns the labels and the value of each series of a query.
     pub async fn query(&self, query: &str) -> Vec<Value> {
         self.try_query(query).await.unwrap_or_else(|problem| panic!("{query}: {problem}"))
     }
 
-    /// The alerts that it evaluates.
+    /// Returns the alerts that Prometheus evaluates.
     pub async fn rules(&self) -> Vec<Value> {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let sent = http.get(format!("{}rules", self.url)).send().await.expect("an answer");
@@ -95,7 +95,7 @@ impl Prometheus {
         result.as_array().cloned().ok_or_else(|| format!("{text}\n{}", log()))
     }
 
-    /// The one number that a query gives.
+    /// Returns the single number of a query.
     pub async fn number(&self, query: &str) -> Option<f64> {
         let result = self.query(query).await;
         result.first()?["value"][1].as_str()?.parse().ok()
@@ -104,13 +104,13 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // It may be gone already, which is what is wanted.
+        // The process may have ended already.
         let _killed = self.process.kill();
         let _reaped = self.process.wait();
     }
 }
 
-/// Returns whether a program is installed; the test is skipped where it is not.
+/// Returns whether a program is installed; if it is not, the test is skipped.
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let installed = found.is_ok_and(|status| status.success());
@@ -120,7 +120,7 @@ fn is_installed(program: &str) -> bool {
     installed
 }
 
-/// Runs `promtool` on an input; its output, and whether it is content. `None` where it is not installed.
+/// Runs `promtool` on an input and returns whether it succeeded, and its output; `None` if it is not installed.
 pub fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     if !is_installed("promtool") {
         return None;

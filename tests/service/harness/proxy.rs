@@ -18,23 +18,23 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// What the path does. A change counts at once, for the connections that are open, too.
+/// Behaviour of the path. A change takes effect at once, also for open connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Pass,
-    /// Accepts, and moves nothing. What was delayed moves on when it passes again.
+    /// Accepts connections and forwards nothing. Delayed data is forwarded after the next change.
     BlackHole,
-    /// Closes each connection after so many bytes of forward_replies.
+    /// Closes each connection after this number of bytes of replies.
     CutAfter(usize),
-    /// Accepts no connection, and has closed those that were open.
+    /// Accepts no connection and closes the open ones.
     Refuse,
-    /// Answers come so much later.
+    /// Delays replies by this time.
     Delay(Duration),
-    /// Answers come byte by byte, with so much time between two.
+    /// Forwards replies byte by byte, with this pause between two bytes.
     Drip(Duration),
 }
 
-/// Ends with its value.
+/// A TCP proxy, which ends on drop.
 pub struct Proxy {
     pub address: Address,
     state: watch::Sender<State>,
@@ -86,7 +86,7 @@ impl Drop for Proxy {
     }
 }
 
-/// A socket with this port, which others of ours may have as well.
+/// Opens a socket with this port, which other sockets of this process may share.
 fn socket(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -125,12 +125,12 @@ async fn serve(listener: TcpListener, address: SocketAddr, target: (String, u16)
     }
 }
 
-/// Carries one connection until it ends or is cut.
+/// Forwards one connection until it ends or is cut.
 async fn forward_connection(caller: TcpStream, target: (String, u16), mut state: StateReceiver) {
     let generation = state.borrow().generation;
     let cut = state.clone();
     let both = async {
-        // In a black hole the other side hears nothing of it.
+        // In a black hole not even a connection to the node is opened.
         until_open(&mut state).await;
         let Ok(node) = TcpStream::connect(target).await else { return };
         let _quick = (caller.set_nodelay(true), node.set_nodelay(true));
@@ -164,11 +164,11 @@ async fn forward_requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut s
     }
 }
 
-/// What came and when it may go on.
+/// Received data, each piece with the time at which it is forwarded.
 type DelayedReplies = VecDeque<(Instant, Vec<u8>)>;
 
 async fn forward_replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: StateReceiver) {
-    /// Enough for what a lagging replica lags by.
+    /// Enough for the data that a lagging replica lacks.
     const DELAYED_MAX: usize = 100_000;
     let mut bytes = vec![0; 64 * 1024];
     let mut delayed = DelayedReplies::new();

@@ -1,6 +1,6 @@
 //! Programs and rights that some tests require of the machine.
 //!
-//! Where one is missing, the test is skipped and says so; where the environment variable `CI` is `true`, it fails.
+//! A test that lacks one is skipped and says so; if the environment variable `CI` is `true`, it fails.
 
 use crate::local_redis::{Layout, RedisGroup};
 use std::path::Path;
@@ -13,7 +13,7 @@ pub fn skip(reason: &str) {
     report(reason);
 }
 
-/// Returns whether the Redis server speaks TLS; the calling test is skipped where it does not.
+/// Returns whether the Redis server speaks TLS; if it does not, the calling test is skipped.
 ///
 /// One case is allowed in CI, too: the Valkey server that `scripts/install_redis.sh` unpacks where it may not install
 /// a package was built without TLS, and no other build of it can be had without privileges.

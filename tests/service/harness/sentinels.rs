@@ -1,4 +1,4 @@
-//! Real sentinels that watch a group, and die with this process.
+//! Real sentinels that monitor a group and end with this process.
 
 use super::{WAIT_TIMEOUT, eventually};
 use crate::local_redis::RedisGroup;
@@ -16,18 +16,18 @@ use tempfile::TempDir;
 
 const HOST: &str = "127.0.0.1";
 const COUNT: usize = 3;
-/// Ends its process group, all sentinels, when the pipe ends whose other end this process holds.
+/// Script that ends its process group, all sentinels, when the pipe from this process ends.
 const KEEPER: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
-/// A sentinel takes a node for down after so long.
+/// Time without an answer after which a sentinel considers a node down.
 const DOWN_AFTER_MS: u32 = 1000;
-/// A sentinel asks nodes for their role and replicas so often; Redis's default is 10 s.
+/// Period in which a sentinel asks nodes for their role and replicas; the default of Redis is 10 s.
 const INFO_PERIOD_MS: u32 = 500;
-/// A sentinel announces itself and its masters so often while the sentinels get to know each other.
+/// Period of a sentinel's announcements while the sentinels discover each other.
 const FIRST_ANNOUNCE_PERIOD_MS: u32 = 100;
-/// A sentinel announces itself and its masters so often afterwards, which is Redis's default.
+/// Period of a sentinel's announcements afterwards, which is the default of Redis.
 const ANNOUNCE_PERIOD_MS: u32 = 2000;
 
-/// What differs from the usual.
+/// Options that differ from the default.
 #[derive(Clone, Default)]
 pub struct SentinelOptions {
     /// Password of the sentinels; empty for none.
@@ -38,10 +38,10 @@ pub struct SentinelOptions {
     pub lines: String,
 }
 
-/// Three sentinels; dropped, they are gone.
+/// Three sentinels, which end on drop.
 pub struct Sentinels {
     all: Vec<Sentinel>,
-    /// Name and what the sentinels call its master, of each shard.
+    /// Name of each shard, and the name of its master among the sentinels.
     shards: Vec<(String, String)>,
     unusual: SentinelOptions,
     keeper: Child,
@@ -55,7 +55,7 @@ struct Sentinel {
 }
 
 impl Sentinels {
-    /// Starts them and waits until they know each other and all replicas.
+    /// Starts the sentinels and waits until they know each other and all replicas.
     pub fn start(group: &RedisGroup, quorum: usize) -> Self {
         Self::start_with(group, quorum, SentinelOptions::default())
     }
@@ -102,8 +102,8 @@ impl Sentinels {
         started
     }
 
-    /// Sets the period of the sentinels' announcements. A node that wrongly calls itself a master is made a replica
-    /// after four of them.
+    /// Sets the period of the sentinels' announcements. A node that wrongly reports to be a master is made a replica
+    /// after four such periods.
     pub fn announce_every(&self, period_ms: u32) {
         (0..COUNT).for_each(|number| self.set_periods(number, period_ms));
     }
@@ -141,7 +141,7 @@ impl Sentinels {
         addresses.join(", ")
     }
 
-    /// The settings of a service that asks these sentinels.
+    /// Returns the settings of a service that asks these sentinels.
     pub fn section(&self) -> String {
         let SentinelOptions { password, nodes_password, .. } = &self.unusual;
         let sentinels = self.addresses();
@@ -153,7 +153,7 @@ impl Sentinels {
         text
     }
 
-    /// Sends a command; every part of the answer stands on a line of its own.
+    /// Sends a command and returns its reply with each element on a line.
     pub fn ask(&self, number: usize, command: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect((HOST, self.all[number].address.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -172,7 +172,7 @@ impl Sentinels {
         Ok(text)
     }
 
-    /// Where a sentinel says that the master of a shard is.
+    /// Returns the address that a sentinel announces for the master of a shard.
     pub fn master(&self, number: usize, shard: usize) -> Option<Address> {
         let (_, name) = &self.shards[shard];
         let answer = self.ask(number, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {name}")).ok()?;
@@ -180,7 +180,7 @@ impl Sentinels {
         format!("{}:{}", lines.next()?, lines.next()?).parse().ok()
     }
 
-    /// Waits until all sentinels that `asked` names agree that another node than `old` is the master.
+    /// Waits until all sentinels in `asked` agree on a master other than `old`, and returns its address.
     pub async fn until_failed_over(&self, asked: &[usize], shard: usize, old: &Address) -> Address {
         eventually("the sentinels promote a replica", async || {
             let mut masters = asked.iter().map(|number| self.master(*number, shard));
@@ -190,21 +190,21 @@ impl Sentinels {
         .await
     }
 
-    /// As `kill -9` does.
+    /// Ends a sentinel at once, as `kill -9` does.
     pub fn kill(&self, number: usize) {
         let mut process = self.all[number].process.lock().expect("nobody panicked");
         let _gone_already = process.kill();
         let _reaped = process.wait();
     }
 
-    /// Starts it again after [`Sentinels::kill`].
+    /// Starts a sentinel again after [`Sentinels::kill`].
     pub fn start_again(&self, number: usize) {
         let sentinel = &self.all[number];
         let process = sentinel.command.lock().expect("nobody panicked").spawn().expect("redis-server starts");
         *sentinel.process.lock().expect("nobody panicked") = process;
     }
 
-    /// Stops it from running, without ending it.
+    /// Pauses the process of a sentinel.
     pub fn pause(&self, number: usize) {
         self.signal(number, "-STOP");
     }
@@ -218,7 +218,7 @@ impl Sentinels {
         assert!(Command::new("kill").args([name, &id]).status().is_ok_and(|status| status.success()));
     }
 
-    /// Waits until all sentinels know so many replicas of a shard.
+    /// Waits until all sentinels know this number of replicas of a shard.
     pub fn until_replicas(&self, shard: usize, count: usize) {
         (0..COUNT).for_each(|number| self.until_field(number, &self.shards[shard].1, "num-slaves", &count.to_string()));
     }
@@ -240,7 +240,7 @@ impl Drop for Sentinels {
     }
 }
 
-/// Looks again and again until `look` returns true; `false` when it never does.
+/// Calls `look` repeatedly until it returns true; returns false if it never does.
 fn until(mut look: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while start.elapsed() < WAIT_TIMEOUT {
@@ -252,7 +252,7 @@ fn until(mut look: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// Reads one RESP2 answer, however deep.
+/// Reads one RESP2 reply of any depth.
 fn read_answer(reader: &mut impl BufRead, text: &mut String) -> io::Result<()> {
     let mut line = String::new();
     reader.read_line(&mut line)?;

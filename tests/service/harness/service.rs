@@ -24,15 +24,15 @@ pub struct Service {
     folder: TempDir,
 }
 
-/// A service in front of one master and its replica, for tests that write no key and break nothing: its Redis stays
-/// empty. It ends with the process.
+/// Returns a service in front of one master and its replica, for tests that write no key and break nothing: its Redis
+/// stays empty. The service ends with the process.
 pub fn shared() -> &'static Service {
     static SHARED: OnceLock<(RedisGroup, Service)> = OnceLock::new();
     let (_, service) = SHARED.get_or_init(Service::with_own_redis);
     service
 }
 
-/// The `[shard:…]` sections of a group.
+/// Returns the `[shard:…]` sections of a group.
 pub fn redis_section(group: &RedisGroup) -> String {
     group.shards().fold(String::new(), |mut text, (name, master, replicas)| {
         let replicas: Vec<String> = replicas.iter().map(ToString::to_string).collect();
@@ -49,12 +49,12 @@ impl Service {
         (group, service)
     }
 
-    /// Starts a service; `sections` come on top of what every test needs.
+    /// Starts a service; `sections` are added to the settings that every test needs.
     pub fn start(sections: &str) -> Self {
         Self::start_with("", sections)
     }
 
-    /// As [`Service::start`], with more options of the `[service]` section.
+    /// Starts a service with more options of the `[service]` section.
     pub fn start_with(options: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = authority().issue(folder.path(), "service");
@@ -72,7 +72,7 @@ impl Service {
         let server = Server::new(settings).expect("a sound configuration");
         let server = server.reloading(move || settings::load_with(&path, []));
         let reload = server.reload();
-        // A runtime of its own, so that it outlives the test that happened to start it.
+        // A runtime of its own, so that a shared service outlives the test that started it.
         let (ready, started) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -86,17 +86,17 @@ impl Service {
         Self { address, admin, stop, reload, thread: Some(thread), folder }
     }
 
-    /// As [`Service::start`], without a near cache: each READ reaches a node.
+    /// Starts a service without a near cache: each READ reaches a node.
     pub fn plain(sections: &str) -> Self {
         Self::plain_with("", sections)
     }
 
-    /// As [`Service::start_with`], without a near cache.
+    /// Starts a service with more options of the `[service]` section and without a near cache.
     pub fn plain_with(options: &str, sections: &str) -> Self {
         Self::start_with(options, &format!("{sections}\n[near_cache]\nenabled=false\n"))
     }
 
-    /// A caller with a token of the shared secret.
+    /// Returns a caller with a token for the shared secret.
     pub async fn caller(&self) -> Caller {
         Caller::log_in(self, API_KEY, None).await
     }
@@ -105,7 +105,7 @@ impl Service {
         format!("https://localhost:{}{path}", self.address.port())
     }
 
-    /// Changes the text of the settings file, as an editor does: by another file in its place.
+    /// Replaces the settings file by one with a changed text, as an editor does.
     pub fn edit(&self, change: impl FnOnce(String) -> String) {
         let (path, next) = (self.folder().join("setup.config"), self.folder().join("setup.config.next"));
         let text = std::fs::read_to_string(&path).expect("the settings are read");
@@ -113,22 +113,22 @@ impl Service {
         std::fs::rename(next, path).expect("the settings are exchanged");
     }
 
-    /// Where the settings and the certificate, `service.pem`, are.
+    /// Returns the folder of the settings and of the certificate, `service.pem`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Asks for a reload, as SIGHUP does.
+    /// Requests a reload, as SIGHUP does.
     pub fn reload(&self) {
         self.reload.request();
     }
 
-    /// Asks to stop, as SIGTERM does.
+    /// Requests a shutdown, as SIGTERM does.
     pub fn stop(&self) {
         self.stop.request();
     }
 
-    /// Waits until it has stopped.
+    /// Waits until the service has stopped.
     pub fn wait(mut self) {
         self.join();
     }

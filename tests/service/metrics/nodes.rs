@@ -1,4 +1,4 @@
-//! What `/metrics` says of shards and nodes.
+//! Metrics of shards and nodes.
 
 use crate::harness::{MetricsPage, Mode, Proxy, Service, redis, redis_section, until_replicated};
 use cachefront::types::Address;
@@ -19,7 +19,7 @@ fn keys() -> Vec<String> {
 #[tokio::test]
 async fn a_killed_replica_is_shown_as_down_and_reads_elsewhere_count_as_fallbacks() {
     let group = redis(1, 2);
-    // Each read is to go to a node.
+    // Each read has to reach a node.
     let service = Service::start(&format!("[near_cache]\nenabled=false\n{}", redis_section(&group)));
     let shard = group.shards().next().expect("a shard").0;
     let keys = keys();
@@ -65,7 +65,7 @@ async fn a_lagging_replica_and_a_promotion_are_counted() {
     let page = MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &lag, |_| true).await;
     assert!(!page.has("cachefront_node_replication_lag_seconds", &labels(&shard, &group.master(0).address, "")));
 
-    // Out of touch with its master it has passed no later moment.
+    // Without its master the replica does not advance.
     assert_eq!(successor.ask("REPLICAOF 127.0.0.1 1").expect("an answer"), "+OK");
     MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &lag, |secs| secs > 1.0).await;
 
@@ -122,7 +122,7 @@ async fn hedges_are_counted() {
 #[tokio::test]
 async fn a_retried_write_is_counted() {
     let group = redis(1, 2);
-    // So rarely that the promotion is found out by the write.
+    // Probes are so rare that the write discovers the promotion.
     let service = Service::start(&format!("[redis]\nprobe_every_ms=5000\n{}", redis_section(&group)));
     let caller = service.caller().await;
     caller.fill(&keys()).await;

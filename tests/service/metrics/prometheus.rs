@@ -1,4 +1,4 @@
-//! What a real Prometheus makes of it: the dashboard's queries and the alerts' expressions, on a service under load.
+//! Queries of the dashboard and expressions of the alerts, evaluated by a real Prometheus on a service under load.
 
 use crate::harness::{Prometheus, Service, eventually, redis, redis_section};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring").join(name)
 }
 
-/// All texts under this name, however deep.
+/// Collects all texts under a name at any depth.
 fn texts(value: &Value, name: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -23,7 +23,7 @@ fn texts(value: &Value, name: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The queries of the dashboard, its variables replaced.
+/// Returns the queries of the dashboard with their variables replaced.
 fn dashboard_queries() -> Vec<String> {
     let text = fs::read_to_string(file("dashboard.json")).expect("the dashboard");
     let dashboard: Value = serde_json::from_str(&text).expect("JSON");

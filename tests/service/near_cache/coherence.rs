@@ -1,9 +1,9 @@
-//! Many writers and readers through several instances that keep what they read, while connections are cut and a replica
-//! starts over.
+//! Many writers and readers through several instances with near caches, while connections are cut and a replica
+//! restarts.
 //!
-//! Versions of a key only grow. Through the instance that acknowledged a version, nobody may read less from then on; and
-//! when the last write of a round has until_replicated, nobody may read less than that through any instance, ever again. Values
-//! are kept for an hour, so what is out of date stays so. `make soak` runs it for long.
+//! Versions of a key only grow. Through the instance that acknowledged a version, no reader may read an older one; and
+//! after the last write of a round is replicated, no reader may read an older one through any instance. Values
+//! are cached for an hour, so that a stale one stays. `make soak` runs the test for long.
 
 #![allow(clippy::print_stderr, reason = "what was measured is said")]
 
@@ -23,16 +23,16 @@ use std::{
 const KEYS: usize = 12;
 const INSTANCES: usize = 2;
 const READERS: usize = 8;
-/// Readings of each key through each instance when a round has until_replicated.
+/// Number of reads of each key through each instance at the end of a round.
 const LAST_READINGS: usize = 25;
-/// How long the test goes on, in seconds; without it, for some rounds.
+/// Environment variable with the duration of the test in seconds; without it, the test runs for some rounds.
 const SOAK: &str = "CACHEFRONT_SOAK_SECS";
 const ROUNDS: usize = 8;
 
-/// One key: what its only writer knows of it.
+/// The acknowledged versions of one key.
 #[derive(Default)]
 struct Record {
-    /// The last version that was acknowledged, by the instance that did it.
+    /// The last version that each instance has acknowledged.
     acknowledged: [AtomicU64; INSTANCES],
 }
 
@@ -47,20 +47,20 @@ fn key(number: usize) -> String {
     format!("key-{number}")
 }
 
-/// The version that a value stands for; none is less than the first.
+/// Returns the version of a value; a missing value is older than the first version.
 fn version(value: Option<Value>) -> u64 {
     value.map_or(0, |value| value.as_u64().expect("a version"))
 }
 
 impl Workload {
-    /// Writes ever higher versions of a key, of every third key through one instance after the other; returns the last
+    /// Writes ascending versions of a key, those of every third key through alternating instances; returns the last
     /// one.
     async fn write(&self, number: usize, first: u64, writes: u64) -> u64 {
         for version in first..first + writes {
             let turn = usize::try_from(version).expect("a small number");
             let instance = if number.is_multiple_of(3) { turn } else { number } % INSTANCES;
             let write = json!({"command": "WRITE", "key": key(number), "value": version}).to_string();
-            // Whose connection was cut does not know whether it was done, and does it again.
+            // After a cut connection the outcome is unknown, so that the write is repeated.
             eventually("a write succeeds", async || {
                 (self.callers[instance].send(write.clone()).await.status.as_u16() == 200).then_some(())
             })
@@ -70,7 +70,7 @@ impl Workload {
         first + writes - 1
     }
 
-    /// Reads keys as long as there are writers.
+    /// Reads keys while writers write.
     async fn read(&self, reader: usize) {
         let mut turn = reader;
         while self.writing.load(SeqCst) {
@@ -79,7 +79,7 @@ impl Workload {
             let least = self.records[number].acknowledged[instance].load(SeqCst);
             let read = json!({"command": "READ", "key": key(number)}).to_string();
             let answer = self.callers[instance].send(read).await;
-            // While nodes come and go it may fail, but not tell what was.
+            // While nodes come and go a read may fail, but not return an older value.
             if answer.status.as_u16() != 200 {
                 continue;
             }
@@ -89,7 +89,7 @@ impl Workload {
         }
     }
 
-    /// Waits until each instance reads these versions; from then on nothing else may be read.
+    /// Waits until each instance reads these versions; afterwards no other version may be read.
     async fn expect(&self, versions: &[u64]) {
         for (instance, caller) in self.callers.iter().enumerate() {
             for (number, last) in versions.iter().enumerate() {
@@ -110,16 +110,16 @@ impl Workload {
     }
 }
 
-/// Does inject_faults while writers write: connections end, and once in a while a replica starts from nothing.
+/// Injects faults while writers write: connections are killed, and sometimes a replica restarts empty.
 async fn inject_faults(group: &RedisGroup, round: usize) {
     let nodes: Vec<&RedisProcess> = std::iter::once(group.master(0)).chain(group.replicas(0)).collect();
     for step in 0..4 {
         let node = nodes[(round + step) % nodes.len()];
-        // Of the service, or between master and replica.
+        // Connections of the service, or between master and replica.
         let kind = if step == 2 { "replica" } else { "normal" };
-        // A node that is down has none.
+        // A node that is down has no connections.
         let _answer = node.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
-        // Spreads the inject_faults over the time that the writers write.
+        // Spreads the faults over the time in which the writers write.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     if round % 4 == 3 {
@@ -185,12 +185,12 @@ async fn a_write_becomes_visible_through_another_instance_soon() {
     for round in 0..100 {
         writer.write("k", &json!(round)).await;
         let start = Instant::now();
-        // Without a pause: it is the service that is measured.
+        // Without a pause, because the service is measured.
         while reader.read("k").await != Some(json!(round)) {
             assert!(start.elapsed() < Duration::from_secs(10), "the write is not seen");
         }
         took.push(start.elapsed());
-        // Kept again, so that the next write has something to make out of date.
+        // Cached again, so that the next write has a value to invalidate.
         for _ in 0..2 {
             assert_eq!(reader.read("k").await, Some(json!(round)));
         }

@@ -1,4 +1,4 @@
-//! What the process keeps itself: that it spares Redis, and that it is never out of date for long.
+//! The near cache: the reads that it saves, and its invalidation.
 
 mod coherence;
 
@@ -10,10 +10,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Kept for an hour, so that nothing but Redis's word ends it.
+/// Values are cached for an hour, so that only invalidations end it.
 pub const CACHED_FOR_AN_HOUR: &str = "[near_cache]\nenabled=true\nage_max_ms=3600000\n";
 
-/// A service that keeps values, in front of a master and a replica.
+/// Starts a service with a near cache in front of a master and a replica.
 async fn caching_service() -> (RedisGroup, Service, Caller) {
     let group = redis(1, 1);
     until_replicated(&group).await;
@@ -30,7 +30,7 @@ fn gets(group: &RedisGroup) -> u64 {
     std::iter::once(group.master(0)).chain(group.replicas(0)).map(|node| calls(node, "get")).sum()
 }
 
-/// Reads a key until its value, as expected, is kept, so that reading it again reaches no node.
+/// Reads a key until its expected value is cached, so that another read reaches no node.
 async fn until_cached(caller: &Caller, group: &RedisGroup, key: &str, expected: Option<&Value>) {
     eventually("it is kept", async || {
         let right = caller.read(key).await.as_ref() == expected;
@@ -43,7 +43,7 @@ async fn until_cached(caller: &Caller, group: &RedisGroup, key: &str, expected: 
 #[tokio::test]
 async fn repeated_reads_of_values_and_misses_reach_no_node() {
     let (group, _service, caller) = caching_service().await;
-    // By somebody else: what was changed through the service goes from master to replica after a while.
+    // By another client, because changes through the service exclude replicas for a while.
     assert_eq!(group.master(0).ask("MSET k plain number 7").expect("an answer"), "+OK");
     until_cached(&caller, &group, "k", Some(&json!("plain"))).await;
     until_cached(&caller, &group, "number", Some(&json!("7"))).await;
@@ -56,7 +56,7 @@ async fn repeated_reads_of_values_and_misses_reach_no_node() {
         assert_eq!(statuses, ["NOT_FOUND", "SUCCESS", "SUCCESS", "SUCCESS"]);
     }
     assert_eq!(gets(&group), before);
-    // Who asks for the master gets it.
+    // A read with master consistency reaches the master.
     let answer = caller.run(json!({"command": "READ", "key": "k", "consistency": "master"})).await;
     assert_eq!((&answer["value"], gets(&group)), (&json!("plain"), before + 1));
 }
@@ -96,7 +96,7 @@ async fn a_batch_fills_the_near_cache_and_reads_its_own_changes() {
 async fn a_change_through_an_instance_is_visible_through_it_at_once() {
     let group = redis(1, 1);
     until_replicated(&group).await;
-    // Word of a change comes over another connection than its acknowledgement where callers meet different workers.
+    // The invalidation and the acknowledgement use different connections if callers meet different workers.
     let service = Service::start_with("WORKERS=8", &format!("{CACHED_FOR_AN_HOUR}{}", redis_section(&group)));
     let mut callers = Vec::new();
     for _ in 0..8 {
@@ -129,7 +129,7 @@ async fn changes_by_other_redis_clients_become_visible() {
         ("UNLINK k", None),
         ("SET k two", Some(json!("two"))),
         ("FLUSHALL", None),
-        // It ends by itself.
+        // This value expires.
         ("SET k three PX 400", Some(json!("three"))),
     ];
     for (command, expected) in changes {
@@ -143,7 +143,7 @@ async fn changes_by_other_redis_clients_become_visible() {
     }
 }
 
-/// A service that reads from a replica over a path that can be broken.
+/// Starts a service that reads from a replica through a proxy.
 async fn service_behind_proxy() -> (RedisGroup, Proxy, Service, Caller) {
     let group = redis(1, 1);
     until_replicated(&group).await;
@@ -160,10 +160,10 @@ async fn values_of_a_lost_connection_are_invalidated() {
     let (master, replica) = (group.master(0), &group.replicas(0)[0]);
     for round in 0..5 {
         let (old, new) = (json!(format!("old-{round}")), json!(format!("new-{round}")));
-        // By somebody else, so that nothing speaks against the replica.
+        // By another client, so that the service may read from the replica.
         assert_eq!(master.ask(&format!("SET k old-{round}")).expect("an answer"), "+OK");
         until_cached(&caller, &group, "k", Some(&old)).await;
-        // The replica's word of the change does not get through: nobody listens on the path any more.
+        // The invalidation of the replica does not arrive: the path is closed.
         path.set(Mode::Refuse);
         until_reads_at(&caller, master).await;
         assert_eq!(master.ask(&format!("SET k new-{round}")).expect("an answer"), "+OK");

@@ -1,4 +1,4 @@
-//! Failovers that sentinels make, and that they do not know of.
+//! Failovers by Sentinels, and promotions that they do not know.
 
 use super::{WRITE, node, ready_service, until_failover, until_read_from, until_written, write_everywhere};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Far more than the second that following a promotion should take, on a busy machine.
+/// Far more than the second that following a promotion takes, for a busy machine.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);
 #[tokio::test]
 async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
@@ -25,7 +25,7 @@ async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
         Instant::now()
     };
     let written = async {
-        // The first one fails at once or when its connection ends.
+        // The first write fails at once or when its connection ends.
         eventually("the loss is noticed", async || (caller.send(WRITE).await.status != 200).then_some(())).await;
         until_written(&caller, "before").await;
         Instant::now()
@@ -35,7 +35,7 @@ async fn a_failover_is_followed_and_the_old_master_comes_back_as_a_replica() {
     let successor = node(&group, until_failover(&sentinels, 0, "main-a", group.master(0)).await);
     assert_eq!(successor.ask("GET again").expect("an answer"), "v");
 
-    // Empty, and a master by its own account, until the sentinels have told it: here after two seconds.
+    // Empty, it reports to be a master until the sentinels make it a replica, here after two seconds.
     sentinels.announce_every(500);
     group.master(0).start_again().expect("it starts");
     eventually("the old master is a replica", async || {

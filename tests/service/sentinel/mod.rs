@@ -1,4 +1,4 @@
-//! Sentinels know the nodes, decide over failovers, and may be lost without loss.
+//! A topology that Sentinels announce: discovery, failovers, and the loss of Sentinels.
 
 mod failover;
 
@@ -22,7 +22,7 @@ async fn ready_service(sentinels: &Sentinels) -> (Service, Caller) {
     (service, caller)
 }
 
-/// Writes a key and waits until every replica has it, so that it has to be read whatever happens next.
+/// Writes a key and waits until every replica has it.
 async fn write_everywhere(caller: &Caller, group: &RedisGroup, key: &str) {
     caller.write(key, &json!("v")).await;
     for replica in group.replicas(0) {
@@ -31,7 +31,7 @@ async fn write_everywhere(caller: &Caller, group: &RedisGroup, key: &str) {
     }
 }
 
-/// Waits until a sentinel names another master than this one, and returns that one's port.
+/// Waits until a sentinel announces another master than `old`, and returns its port.
 async fn until_failover(sentinels: &Sentinels, number: usize, master: &str, old: &RedisProcess) -> u16 {
     eventually("a failover is made", async || {
         let answer = sentinels.ask(number, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {master}")).ok()?;
@@ -41,7 +41,7 @@ async fn until_failover(sentinels: &Sentinels, number: usize, master: &str, old:
     .await
 }
 
-/// Writes until it works again; meanwhile what was there is read at every moment.
+/// Writes until writes succeed again; meanwhile the key `kept` has to be readable.
 async fn until_written(caller: &Caller, kept: &str) {
     eventually("writes work again", async || {
         assert_eq!(caller.read(kept).await, Some(json!("v")), "an error was reported as a miss");
@@ -103,7 +103,7 @@ async fn reads_and_writes_go_on_without_sentinels() {
     sentinels.start_again(1);
     until_ready(&service, "READY").await;
 
-    // Without them it is roles that count.
+    // Without sentinels the roles decide.
     sentinels.kill(1);
     write_everywhere(&caller, &group, "before").await;
     group.master(0).kill();
@@ -122,7 +122,7 @@ async fn replicas_that_are_added_and_removed_are_followed() {
     assert_eq!(newcomer.ask(&follow).expect("an answer"), "+OK");
     until_read_from(&caller, newcomer).await;
     until_ready(&service, "READY").await;
-    // The sentinels remember it for ever, as one that is down: all that learnt of it while it was there.
+    // The sentinels that discovered it keep it on their lists as down.
     sentinels.until_replicas(0, 2);
     newcomer.kill();
     until_ready(&service, "DEGRADED").await;
@@ -154,7 +154,7 @@ async fn reconfigured_sentinels_are_followed() {
     let monitor = format!("SENTINEL MONITOR main-a 127.0.0.1 {} 2", other.master(0).address.port);
     let ask_all =
         |command: &str| (0..3).all(|number| sentinels.ask(number, command).expect("an answer").trim() == "+OK");
-    // First on all of them, or one that remembers would tell the others.
+    // First on all of them, because one that remembers the master would announce it to the others.
     assert!(ask_all("SENTINEL REMOVE main-a"));
     let expected = json!("shard \"a\": the sentinels know no master \"main-a\"");
     eventually("that is said", async || (problems(&service).await[0] == expected).then_some(())).await;
@@ -180,7 +180,7 @@ async fn sentinels_have_a_password_of_their_own() {
     caller.write("k", &json!("v")).await;
     caller.until_read("k", Some(&json!("v"))).await;
 
-    // A user who may do what the documentation says, and no more.
+    // A user with exactly the documented permissions.
     let rule = "ACL SETUSER cachefront on >users allchannels -@all +subscribe +sentinel|master \
                 +sentinel|get-master-addr-by-name +sentinel|replicas";
     assert!((0..3).all(|number| sentinels.ask(number, rule).expect("an answer").trim() == "+OK"));

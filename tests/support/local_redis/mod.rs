@@ -116,7 +116,7 @@ impl RedisGroup {
     }
 
     /// Starts a redis-server on an address of this machine with exactly the arguments that are returned for its port.
-    /// Where no port is given, a free one is chosen.
+    /// A free port is chosen if none is given.
     pub fn start_node(
         &self,
         place: (&str, Option<u16>),

@@ -1,4 +1,4 @@
-//! Callers that go away in the middle, by the thousand: nobody else may get what was meant for them.
+//! Thousands of callers that disconnect during their requests: no other caller may receive their replies.
 
 use super::{BRIEF, under_load};
 use crate::harness::{Caller, Service};
@@ -11,12 +11,12 @@ use std::{
 use tokio::time::timeout;
 
 const VANISHED: usize = 3000;
-/// Requests of one connection that are given up together with it.
+/// Number of requests that are abandoned together with their connection.
 const AT_ONCE: usize = 50;
 
-/// Opens a connection, asks for keys of its own over it, and leaves at any moment of the requests.
+/// Opens a connection, reads its own keys over it, and disconnects at any moment of the requests.
 async fn come_and_go(service: &Service, token: &str, round: usize, vanished: &AtomicUsize) {
-    // An HTTP/1.1 connection has one request; of those there are as many connections.
+    // An HTTP/1.1 connection has one request at a time, so that each request gets a connection.
     let builder = if round.is_multiple_of(2) { Caller::http() } else { Caller::http().http1_only() };
     let http = builder.build().expect("a client");
     let requests = (0..AT_ONCE).map(async |number| {
@@ -24,7 +24,7 @@ async fn come_and_go(service: &Service, token: &str, round: usize, vanished: &At
         let commands = json!([{"command": "WRITE", "key": key, "value": key}, {"command": "READ", "key": key}]);
         let request = http.post(service.url("/cache")).header(AUTHORIZATION, format!("Bearer {token}"));
         let request = request.header(CONTENT_TYPE, "application/json").body(commands.to_string());
-        // The first ones leave before they are connected, the last ones after they were answered.
+        // The first ones disconnect before they are connected, the last ones after their answer.
         let patience = Duration::from_micros(u64::try_from(number * round % 40 * 1000).expect("a number"));
         let answer = async { request.send().await?.json::<serde_json::Value>().await };
         match timeout(patience, answer).await {

@@ -1,10 +1,10 @@
-//! A real Redis Cluster that fails over and moves slots under a load.
+//! Failovers and slot moves of a real Redis Cluster under a load.
 
 use super::{BRIEF, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Cluster, Load, Service, Traffic};
 use std::time::Duration;
 
-/// The key of the load that its readers and writers use all the time.
+/// A key that the readers and writers of the load use all the time.
 const BUSY_KEY: &str = "load:0:0";
 
 async fn under_load() -> (Cluster, Service, Traffic) {
@@ -42,7 +42,7 @@ async fn a_slot_that_moves_under_load_fails_no_request() {
     summary.expect_no_failed_write().expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }
 
-/// As Redis is configured by default, the whole cluster refuses reads, too, while a slot has no master.
+/// By default the whole cluster refuses even reads while a slot has no master.
 #[tokio::test]
 async fn a_master_of_a_cluster_that_is_killed_is_followed_by_its_replica() {
     let (cluster, _service, traffic) = under_load().await;

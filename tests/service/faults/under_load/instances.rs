@@ -1,4 +1,4 @@
-//! Instances of the service that die or hang: callers go to another one.
+//! Instances of the service that die or hang, while their callers use another one.
 
 use super::super::{signal, until_ready_at};
 use super::{BRIEF, FAULT};
@@ -6,7 +6,7 @@ use crate::harness::{Instance, Load, Traffic, redis, redis_section, until_replic
 use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
-/// Longer than the service's deadline.
+/// Time that a caller waits for an answer, which is longer than the deadline of the service.
 const CALL_TIMEOUT: Duration = Duration::from_millis(1500);
 const LONGEST: Duration = Duration::from_secs(6);
 
@@ -31,7 +31,7 @@ async fn callers_of_an_instance_that_is_killed_go_to_the_other_one() {
     traffic.until_written().await;
     let summary = traffic.finish().await;
     summary.report("one of two instances", "kill -9").expect_no_failed_read().expect_nothing_lost();
-    // Those that were under way; nobody meets it twice.
+    // Only the requests in flight fail; no caller fails twice.
     summary.expect_writes_failed_only_with(&["no_answer", "no_connection"]).expect_stalls_within(BRIEF, BRIEF);
     assert!(summary.moved > 0 && summary.writes_failed.values().sum::<u64>() <= 2, "{summary:?}");
     drop(first);
@@ -42,7 +42,7 @@ async fn callers_of_an_instance_that_hangs_go_to_the_other_one() {
     let (_group, [first, second], traffic) = two_instances().await;
     signal("-STOP", second.process_id());
     traffic.run_for(CALL_TIMEOUT + FAULT).await;
-    // What it was asked before it was stopped, it may still do.
+    // The instance may still do what was sent before it was stopped.
     signal("-CONT", second.process_id());
     until_ready_at(second.admin_port, "READY").await;
     traffic.until_written().await;

@@ -1,4 +1,4 @@
-//! Masters that die or hang while they are written, and what takes their place.
+//! Masters that die or hang under writes, and their successors.
 
 use super::super::{expect_ok, follow};
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, pause, promote, resume, under_load, until_ready};
@@ -29,7 +29,7 @@ async fn a_master_that_hangs_fails_writes_until_a_replica_is_promoted() {
     traffic.run_for(FAULT).await;
     promote(successor, &[other]);
     traffic.until_written().await;
-    // It comes back sure of itself, with what it was sent before.
+    // The old master resumes, reports to be a master, and has received earlier commands.
     resume(group.master(0));
     traffic.until_written().await;
     follow(group.master(0), successor);

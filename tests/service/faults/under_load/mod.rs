@@ -15,17 +15,17 @@ use crate::harness::{Load, Service, Traffic, redis, redis_section, until_replica
 use crate::local_redis::RedisGroup;
 use std::time::Duration;
 
-/// How long a fault lasts.
+/// Time that a fault lasts.
 const FAULT: Duration = Duration::from_millis(1500);
 /// One attempt, and what a busy machine adds; a read that has another node to go to takes no longer.
 const BRIEF: Duration = Duration::from_secs(3);
-/// Far more than any fault lasts, with all that follows.
+/// Far more than any fault and its consequences last.
 const LONG: Duration = Duration::from_secs(15);
 
-/// What writes may fail with while there is no master.
+/// Codes with which writes may fail while there is no master.
 const WITHOUT_MASTER: [&str; 3] = ["shard_unavailable", "write_unconfirmed", "deadline_passed"];
 
-/// One shard, the service in front of it, and a load.
+/// Starts one shard, a service in front of it, and a load.
 async fn under_load(replicas: usize) -> (RedisGroup, Service, Traffic) {
     let group = redis(1, replicas);
     until_replicated(&group).await;

@@ -9,10 +9,10 @@ const NAME: &str = "redis.cachefront.test";
 const OLD: &str = "127.0.0.2";
 const NEW: &str = "127.0.0.3";
 
-/// Becomes a program that sees `$0` as its /etc/hosts.
+/// Script that executes a program with `$0` as its /etc/hosts.
 const WITH_HOSTS: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
 
-/// True where a process may have name resolution of its own, and all of 127/8 is this machine.
+/// Returns whether a process may have its own name resolution and 127/8 belongs to this machine.
 fn is_possible(hosts: &str) -> bool {
     let tried = Command::new("unshare").args(["-rm", "sh", "-c", WITH_HOSTS, hosts, "true"]).output();
     tried.is_ok_and(|output| output.status.success()) && std::net::TcpListener::bind((NEW, 0)).is_ok()
@@ -38,7 +38,7 @@ struct Named {
 }
 
 impl Named {
-    /// Starts them; `None` where this is not possible, for which the test is skipped.
+    /// Starts the processes. Returns `None` if the machine does not allow it; the test is skipped then.
     async fn start() -> Option<Self> {
         let group = start(&Layout { shards: 0, ..Layout::default() });
         point_to(&group, OLD);

@@ -1,4 +1,4 @@
-//! Network paths to nodes that swallow, cut, refuse or delay.
+//! Network paths to nodes that lose, cut, refuse or delay data.
 
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, until_replicated};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Long enough that a cut falls into the middle of a value.
 const PADDING_BYTES: usize = 300;
-/// Room for what is said when a connection is opened, and a few values.
+/// Room for the handshake of a connection and a few values.
 const CUT_AFTER_BYTES: usize = 4000;
 
 /// A master and two replicas, each behind a proxy, and a load.
@@ -31,7 +31,7 @@ async fn paths() -> Paths {
     Paths { master, replicas, service, traffic, _group: group }
 }
 
-/// One replica's path is broken for a while.
+/// Breaks the path to one replica for a while.
 async fn replica_path(mode: Mode, fault: &str) {
     let Paths { replicas, service, traffic, master: _master, _group } = paths().await;
     replicas[0].set(mode);
@@ -44,7 +44,7 @@ async fn replica_path(mode: Mode, fault: &str) {
     summary.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
 }
 
-/// The master's path is broken for a while.
+/// Breaks the path to the master for a while.
 async fn master_path(mode: Mode, fault: &str) {
     let Paths { master, service, traffic, replicas: _replicas, _group } = paths().await;
     master.set(mode);

@@ -1,4 +1,4 @@
-//! Nodes that are alive and will not do what they are asked: they load, lag, have no memory, or hang up.
+//! Nodes that run but refuse or delay commands: they load, lag, lack memory, or close connections.
 
 use super::super::expect_ok;
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, under_load, until_ready};
@@ -6,7 +6,7 @@ use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis, red
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::time::Duration;
 
-/// Nodes that take their time to load their file, and look up from it for questions.
+/// Arguments of nodes that load their file slowly and answer commands meanwhile.
 const SLOW_TO_LOAD: [&str; 6] =
     ["--key-load-delay", "700", "--loading-process-events-interval-bytes", "1024", "--enable-debug-command", "yes"];
 
@@ -22,7 +22,7 @@ async fn slow_to_load(replicas: usize) -> (RedisGroup, Service, Traffic) {
 
 /// Kills a node that has saved its data, starts it again, and waits until it has loaded it.
 async fn load_again(node: &RedisProcess) {
-    // Two seconds' worth of keys.
+    // Keys that take two seconds to load.
     expect_ok(node, "DEBUG POPULATE 3000 filler 200");
     expect_ok(node, "SAVE");
     node.kill();
@@ -49,7 +49,7 @@ async fn a_master_that_is_loading_fails_no_read() {
     until_ready(&service, "READY").await;
     traffic.until_written().await;
     let summary = traffic.finish().await;
-    // What it had acknowledged after it saved is gone with it: that is what the replicas are for.
+    // Writes that it acknowledged after the save are lost, because no replica was promoted.
     summary.report("the master", "started again from its file, LOADING for 2 s").expect_no_failed_read();
     summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
 }

@@ -1,4 +1,4 @@
-//! What was written, as far as its writers know, and whether a reply agrees with it.
+//! A ledger of all writes, against which replies are checked.
 
 use serde_json::Value;
 use std::{
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// As many as help to understand what went wrong.
+/// Number of violations that are kept for the message.
 const VIOLATIONS_MAX: usize = 20;
 
 #[derive(Default)]
@@ -19,25 +19,25 @@ struct Inner {
     acknowledged: u64,
 }
 
-/// One key.
+/// The writes of one key.
 #[derive(Default)]
 struct Record {
     /// The last version whose write was acknowledged.
     acknowledged: Option<u64>,
     /// The last version that was sent.
     sent: u64,
-    /// Versions of which was said that nothing was changed.
+    /// Versions whose write was refused without any change.
     refused: BTreeSet<u64>,
 }
 
-/// What a reply to a READ came to.
+/// Result of checking the reply to a READ.
 pub enum ReadCheck {
     Fine,
     /// Older than what was acknowledged before the READ was sent.
     Stale,
 }
 
-/// The value of a version of a key.
+/// Returns the value that stands for a version of a key.
 pub fn value(key: &str, version: u64, padding_bytes: usize) -> String {
     format!("{key}#{version}#{}", "x".repeat(padding_bytes))
 }
@@ -52,7 +52,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next version of a key, which is about to be sent.
+    /// Returns the next version of a key, which is about to be sent.
     pub fn send(&self, key: &str) -> u64 {
         let mut inner = self.inner();
         let record = inner.records.entry(key.to_owned()).or_default();
@@ -66,7 +66,7 @@ impl Ledger {
         inner.records.entry(key.to_owned()).or_default().acknowledged = Some(version);
     }
 
-    /// The service said that the write was not done.
+    /// Records that the service refused a write without any change.
     pub fn refuse(&self, key: &str, version: u64) {
         self.inner().records.entry(key.to_owned()).or_default().refused.insert(version);
     }
@@ -75,7 +75,7 @@ impl Ledger {
         self.inner().records.get(key)?.acknowledged
     }
 
-    /// Checks what a READ of `key` gave, which was sent when `floor` was acknowledged.
+    /// Checks the reply to a READ of `key` that was sent after `floor` was acknowledged.
     pub fn check_read(&self, key: &str, floor: Option<u64>, reply: &Value) -> ReadCheck {
         let mut inner = self.inner();
         let record = inner.records.get(key);
@@ -119,7 +119,7 @@ impl Ledger {
         self.inner().violations.clone()
     }
 
-    /// How many writes were acknowledged.
+    /// Returns the number of acknowledged writes.
     pub fn acknowledged(&self) -> u64 {
         self.inner().acknowledged
     }
@@ -130,7 +130,7 @@ impl Ledger {
         acknowledged.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Why a reply, after all is over, does not show the acknowledged write of a key.
+    /// Returns the reason why a final reply does not show the acknowledged write of a key.
     pub fn final_problem(&self, key: &str, reply: &Value) -> Option<String> {
         let floor = self.last_acknowledged(key)?;
         if reply["status"] == "NOT_FOUND" || reply["status"] == "ERROR" {

@@ -1,9 +1,9 @@
-//! A continuous load that checks everything it is told, for as long as a fault lasts.
+//! A continuous load that checks every reply while a fault lasts.
 //!
-//! Writers change keys of their own, readers read everybody's. Each value carries its key and a version, so that a
-//! reply that reached the wrong caller, a write that was refused and done all the same, and an acknowledged write that
-//! was lost are all seen. A key whose write had an unknown outcome is written no more: a late write could otherwise
-//! pass for a loss.
+//! Writers write their own keys, readers read all keys. Each value contains its key and a version. This reveals a
+//! reply that reached the wrong caller, a write that was refused and done nevertheless, and an acknowledged write that
+//! was lost. A key whose write had an unknown outcome is not written any more: a late write could otherwise be
+//! mistaken for a loss.
 
 mod ledger;
 mod summary;
@@ -23,24 +23,24 @@ use std::{
 };
 use worker::{Operation, Shared};
 
-/// What a load is like.
+/// Parameters of a load.
 #[derive(Clone)]
 pub struct Load {
-    /// Base URLs of the instances. Callers are spread over them, and go to the next one when theirs does not answer.
+    /// Base URLs of the instances. Callers are spread over them, and use the next one if theirs does not answer.
     pub instances: Vec<String>,
-    /// So many readers, and as many writers.
+    /// Number of readers, and of writers.
     pub pairs: usize,
-    /// Keys of each writer.
+    /// Number of keys of each writer.
     pub keys: usize,
-    /// Between two requests of a reader or writer, so that the machine is not what is measured.
+    /// Pause between two requests of a reader or writer, so that the machine is not the bottleneck.
     pub pause: Duration,
-    /// Added to each value.
+    /// Number of bytes that are added to each value.
     pub padding_bytes: usize,
-    /// Ask that so many replicas have a write before it is acknowledged.
+    /// Number of replicas that have to confirm a write before it is acknowledged.
     pub replicas: Option<u32>,
-    /// How long a caller waits for an answer.
+    /// Time that a caller waits for an answer.
     pub timeout: Duration,
-    /// A reader that sees less than what was acknowledged before it asked fails the test.
+    /// Fail the test if a read returns an older version than one acknowledged before.
     pub reads_own_writes: bool,
 }
 
@@ -98,9 +98,9 @@ impl Traffic {
         self.until_all_succeed(&[Operation::Write]).await
     }
 
-    /// Lets the load run on: a fault has to last for a while.
+    /// Lets the load run on while a fault lasts.
     pub async fn run_for(&self, time: Duration) {
-        // The behaviour under test is that of a fault that lasts: time itself is the condition.
+        // Real time has to pass: the test is about a fault that lasts.
         tokio::time::sleep(time).await;
         self.shared.ledger.expect_no_violation();
     }
@@ -111,8 +111,8 @@ impl Traffic {
             .await;
     }
 
-    /// Ends the load, reads everything that was written and counts what is lost. To be called when what was broken
-    /// is whole again.
+    /// Ends the load, reads everything that was written and counts the losses. Call it after the broken part
+    /// is repaired.
     pub async fn finish(mut self) -> LoadSummary {
         self.stop.store(true, Relaxed);
         let thread = self.thread.take().expect("it runs");
@@ -127,7 +127,7 @@ impl Traffic {
     }
 
     async fn until_all_succeed(&self, operations: &[Operation]) -> Duration {
-        // The one that is under way now was sent before.
+        // The request in flight was sent before.
         const ANSWERS: u64 = 3;
         let start = Instant::now();
         for operation in operations {
@@ -143,9 +143,9 @@ impl Traffic {
         start.elapsed()
     }
 
-    /// Acknowledged writes that are gone, with what is there instead.
+    /// Returns acknowledged writes that are lost, with the values found instead.
     async fn lost(&self) -> Vec<String> {
-        /// Replicas may be a moment behind even when nothing is broken any more.
+        /// Replicas may lag a little even when nothing is broken any more.
         const LAG_MAX: Duration = Duration::from_secs(3);
         let ledger = &self.shared.ledger;
         let caller = Caller::log_in_at(&self.shared.load.instances[0], API_KEY, None).await;
@@ -172,7 +172,7 @@ impl Traffic {
             }
             assert!(start.elapsed() < WAIT_TIMEOUT, "the written values cannot be read: {missed:?}");
             if !keys.is_empty() {
-                // Until the next look: replicas get what they lack meanwhile.
+                // Pause before the next look, while replicas catch up.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -188,7 +188,7 @@ impl Drop for Traffic {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A test that failed is told about that failure, not about this one.
+            // A failed test reports its own failure and not this one.
             let _ended = thread.join();
         }
     }

@@ -1,27 +1,27 @@
-//! What a load went through, and the line that it leaves for docs/failures.md.
+//! The summary of a load, and its line for docs/failures.md.
 
 use serde_json::json;
 use std::{collections::BTreeMap, fs::OpenOptions, io::Write, time::Duration};
 
-/// Names the file that the lines are appended to; scripts/failures.py makes the table from it.
+/// Environment variable with the file that the lines are appended to; scripts/failures.py makes the table from it.
 const REPORT: &str = "CACHEFRONT_FAULT_REPORT";
 
 #[derive(Debug, Default)]
 pub struct LoadSummary {
-    /// Commands, those of batches included.
+    /// Number of commands, including those of batches.
     pub requests: u64,
-    /// How many failed, by their codes.
+    /// Number of failed reads by code.
     pub reads_failed: BTreeMap<String, u64>,
     pub writes_failed: BTreeMap<String, u64>,
     /// Longest time that one caller had no success.
     pub read_stall: Duration,
     pub write_stall: Duration,
-    /// Requests that another instance had to be asked for.
+    /// Number of requests that were repeated at another instance.
     pub moved: u64,
-    /// Reads that gave less than what had been acknowledged before.
+    /// Number of reads that returned an older version than one acknowledged before.
     pub stale: u64,
     pub acknowledged: u64,
-    /// Acknowledged writes that are gone.
+    /// Acknowledged writes that were lost.
     pub lost: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl LoadSummary {
         self.lost.extend(other.lost);
     }
 
-    /// Leaves a line for the documentation, where one is asked for. `what` is what is broken, `fault` how.
+    /// Appends a line for the documentation, if a file is given. `what` is the broken part, `fault` its fault.
     pub fn report(&self, what: &str, fault: &str) -> &Self {
         let Some(path) = std::env::var_os(REPORT) else { return self };
         let line = json!({
@@ -75,7 +75,7 @@ impl LoadSummary {
         self
     }
 
-    /// Writes failed, if at all, with these codes.
+    /// Asserts that writes failed with no other code than these.
     #[track_caller]
     pub fn expect_writes_failed_only_with(&self, codes: &[&str]) -> &Self {
         assert!(self.writes_failed.keys().all(|code| codes.contains(&code.as_str())), "{self:?}");
@@ -94,7 +94,7 @@ impl LoadSummary {
         self
     }
 
-    /// No caller was without success for longer; far more than it takes.
+    /// Asserts that no caller was without a success for longer.
     #[track_caller]
     pub fn expect_stalls_within(&self, reads: Duration, writes: Duration) -> &Self {
         assert!(self.read_stall <= reads && self.write_stall <= writes, "too long without success: {self:?}");

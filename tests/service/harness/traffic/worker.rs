@@ -17,9 +17,9 @@ use std::{
     time::Instant,
 };
 
-/// Codes with which the service says that nothing was changed. After any other a write may have been done.
+/// Codes of refusals without any change. After any other code a write may have been done.
 const REFUSALS: [&str; 4] = ["shard_unavailable", "overloaded", "out_of_memory", "no_connection"];
-/// Every so many turns a writer sends a batch.
+/// Number of turns after which a writer sends a batch.
 const BATCH_EVERY: u64 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +31,11 @@ pub enum Operation {
 pub struct Shared {
     pub load: Load,
     pub ledger: Ledger,
-    /// Successes so far, of each reader and of each writer.
+    /// Number of successful reads of each reader.
     reads: Vec<AtomicU64>,
+    /// Number of successful writes of each writer.
     writes: Vec<AtomicU64>,
-    /// By slot; a key is replaced when it can be written no more.
+    /// The key of each slot; it is replaced when it must not be written any more.
     keys: Vec<Mutex<Key>>,
     codes: Mutex<HashSet<String>>,
 }
@@ -76,7 +77,7 @@ impl Shared {
         locked(&self.keys[slot % self.keys.len()]).clone()
     }
 
-    /// Nobody knows whether the last write of this slot's key will still be done.
+    /// Replaces the key of a slot, because its last write may still be done.
     fn retire(&self, slot: usize) {
         let mut key = locked(&self.keys[slot % self.keys.len()]);
         key.generation += 1;
@@ -89,7 +90,7 @@ pub async fn run(shared: &Shared, stop: &AtomicBool) -> LoadSummary {
     let token = Caller::log_in_at(&shared.load.instances[0], API_KEY, None).await.token;
     let mut clients: Vec<Client> =
         (0..shared.load.pairs * 2).map(|number| Client::new(shared, &token, number)).collect();
-    // Every key is there before anybody reads it.
+    // Every key exists before it is read.
     for slot in 0..shared.keys.len() {
         let written = clients[0].write(slot).await;
         assert!(written, "the load cannot begin: {:?}", clients[0].summary);
@@ -111,11 +112,11 @@ pub async fn run(shared: &Shared, stop: &AtomicBool) -> LoadSummary {
     summary
 }
 
-/// Why there is no reply.
+/// Reasons for the lack of a reply.
 enum Failed {
-    /// What the service said.
+    /// The service answered with this error code.
     Code(String),
-    /// It did not even take the request.
+    /// The service did not accept the request.
     NoConnection,
     NoAnswer,
 }
@@ -125,9 +126,9 @@ struct Client<'a> {
     http: reqwest::Client,
     token: &'a str,
     operation: Operation,
-    /// Which of the readers, or of the writers, it is.
+    /// Number of this client among the readers or among the writers.
     number: usize,
-    /// Position of the instance that it asks.
+    /// Position of the instance to which requests are sent.
     instance: usize,
     turns: u64,
     last_success: Instant,
@@ -137,7 +138,7 @@ struct Client<'a> {
 impl<'a> Client<'a> {
     fn new(shared: &'a Shared, token: &'a str, number: usize) -> Self {
         let builder = Caller::http().timeout(shared.load.timeout);
-        // Both protocols have their own ways to mix up replies.
+        // Replies could be mixed up over both protocols.
         let builder = if number % 4 < 2 { builder } else { builder.http1_only() };
         Self {
             shared,
@@ -157,7 +158,7 @@ impl<'a> Client<'a> {
         let turn = usize::try_from(self.turns).unwrap_or(0);
         let own = self.number * self.shared.load.keys + turn % self.shared.load.keys;
         let succeeded = match self.operation {
-            // A different way through all keys than the writers', so that no two go in step.
+            // Another order of keys than that of the writers, so that they do not go in step.
             Operation::Read => self.read(turn * 7 + self.number).await,
             Operation::Write if self.turns.is_multiple_of(BATCH_EVERY) => self.batch(own, own + turn).await,
             Operation::Write if self.turns % 2 == 1 => self.write_once().await,
@@ -213,7 +214,7 @@ impl<'a> Client<'a> {
         self.settle_write(slot, key, version, &value, answer)
     }
 
-    /// Changes a key and reads it, and another one, in one request.
+    /// Writes a key and reads it and another one in one request.
     async fn batch(&mut self, slot: usize, other: usize) -> bool {
         let (own, other) = (self.shared.key(slot), self.shared.key(other));
         let (version, value, command) = self.next_write(&own.name);
@@ -243,7 +244,7 @@ impl<'a> Client<'a> {
                             .add_violation(format!("a batch did not see its own write {version}: {reply}"));
                     }
                 }
-                // What the batch changes is read where it is changed.
+                // The key that the batch writes is read from the master.
                 Err(failed) => {
                     self.fail(if key.name == own.name { Operation::Write } else { Operation::Read }, failed);
                 }
@@ -252,7 +253,7 @@ impl<'a> Client<'a> {
         succeeded
     }
 
-    /// Version, value and command of a key's next write.
+    /// Returns version, value and command of the next write of a key.
     fn next_write(&self, key: &str) -> (u64, String, Value) {
         let version = self.shared.ledger.send(key);
         let value = value(key, version, self.shared.load.padding_bytes);
@@ -292,7 +293,7 @@ impl<'a> Client<'a> {
     }
 
     fn check_read(&mut self, key: &Key, floor: Option<u64>, reply: &Value) {
-        // A key that replaced another one may not have reached the replica yet.
+        // A key that replaced another one may not be on the replica yet.
         if key.generation > 0 && reply["status"] == "NOT_FOUND" && !self.shared.load.reads_own_writes {
             self.summary.stale += u64::from(floor.is_some());
             return;
@@ -306,7 +307,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Notes a failure; `false`, for it is no success.
+    /// Records a failure; returns false, for it is no success.
     fn fail(&mut self, operation: Operation, failed: Failed) -> bool {
         let code = match failed {
             Failed::Code(code) => code,
@@ -322,7 +323,7 @@ impl<'a> Client<'a> {
         false
     }
 
-    /// Sends a body to this caller's instance, and to the next one if that one does not take it, or, where it
+    /// Sends a body to the instance of this caller, and to the next one if the first does not accept it, or, if it
     /// `may_be_repeated`, does not answer.
     async fn ask(&mut self, body: &Value, may_be_repeated: bool) -> Result<Value, Failed> {
         let mut answer = self.ask_one(body).await;
@@ -338,7 +339,7 @@ impl<'a> Client<'a> {
         answer
     }
 
-    /// Sends a body to this caller's instance. One that does not answer is left for the next one.
+    /// Sends a body to the instance of this caller. After an instance without an answer the next one is used.
     async fn ask_one(&mut self, body: &Value) -> Result<Value, Failed> {
         let url = format!("{}/cache", self.shared.load.instances[self.instance]);
         let request = self.http.post(url).header(AUTHORIZATION, format!("Bearer {}", self.token));
@@ -354,7 +355,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A reply, unless it is an error.
+/// Returns the reply, unless it is an error.
 fn checked(reply: Value) -> Result<Value, Failed> {
     if reply["status"] == "ERROR" {
         Err(Failed::Code(reply["code"].as_str().unwrap_or("no code").to_owned()))
