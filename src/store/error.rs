@@ -1,10 +1,10 @@
 //! The errors of nodes and of the store, and what a caller can do about them.
 
-use crate::{
-    store::protocol::{refusal::ServerRefusal, reply::ReplyError},
-    telemetry::metrics::{NodeFailure, Outcome},
-};
-use redis::{RedisError, ServerError};
+mod node;
+
+pub use node::NodeError;
+
+use crate::{store::protocol::refusal::ServerRefusal, telemetry::metrics::Outcome};
 use std::sync::Arc;
 
 /// The best reaction to an error.
@@ -16,102 +16,6 @@ pub enum Advice {
     RetryLater,
     /// The same request will fail again.
     GiveUp,
-}
-
-/// The reason why one node did not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum NodeError {
-    /// No connection to the node is open.
-    #[error("not connected")]
-    NotConnected,
-    /// The command was sent, and the connection ended before the answer came.
-    #[error("the connection was lost before the answer came")]
-    Lost,
-    /// The node did not answer before the timeout.
-    #[error("no answer in time")]
-    TimedOut,
-    /// The limit on commands in flight is reached, or that on changes that wait for replicas.
-    #[error("too many commands wait for its answers")]
-    Busy,
-    /// The node refused the command.
-    #[error("it answered {refusal}: {detail}")]
-    Refused {
-        /// The reason that Redis gives.
-        refusal: ServerRefusal,
-        /// Redis's text, for the log.
-        detail: String,
-    },
-    /// The node sent a reply that the command never has.
-    #[error("it sent a reply that the command never has")]
-    Unexpected,
-    /// The node answered, but the reply to the batch has no room left for the value.
-    #[error("the reply is too large")]
-    NoRoom,
-}
-
-impl NodeError {
-    /// Returns the label under which the error is counted.
-    pub fn kind(&self) -> NodeFailure {
-        match self {
-            Self::NotConnected => NodeFailure::NotConnected,
-            Self::Lost => NodeFailure::Lost,
-            Self::TimedOut => NodeFailure::TimedOut,
-            Self::Busy => NodeFailure::Busy,
-            Self::Refused { .. } => NodeFailure::Answered,
-            Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
-        }
-    }
-
-    /// Returns the best reaction of whoever reads from the node.
-    pub fn advice(&self) -> Advice {
-        match self {
-            Self::Refused { refusal: ServerRefusal::WrongType, .. } | Self::NoRoom => Advice::GiveUp,
-            _ => Advice::RetryElsewhere,
-        }
-    }
-
-    /// Returns the reason that Redis gave; `None` if the node did not refuse the command.
-    pub fn refusal(&self) -> Option<&ServerRefusal> {
-        if let Self::Refused { refusal, .. } = self { Some(refusal) } else { None }
-    }
-
-    /// Returns true if the node certainly did not run the command, so that another node may run it.
-    pub fn did_not_run(&self) -> bool {
-        matches!(self, Self::NotConnected) || self.refusal().is_some_and(ServerRefusal::did_not_run)
-    }
-
-    /// Returns true if a node of a Redis Cluster refused because another node has the slot, or no node has it now.
-    pub fn is_redirection(&self) -> bool {
-        self.refusal().is_some_and(ServerRefusal::is_redirection)
-    }
-
-    /// Returns true if a node of a Redis Cluster refused because another node is to be asked.
-    pub fn names_a_node(&self) -> bool {
-        self.refusal().is_some_and(ServerRefusal::names_a_node)
-    }
-}
-
-impl From<ReplyError> for NodeError {
-    fn from(error: ReplyError) -> Self {
-        match error {
-            ReplyError::Refused { refusal, detail } => Self::Refused { refusal, detail },
-            ReplyError::Unexpected => Self::Unexpected,
-        }
-    }
-}
-
-impl From<&ServerError> for NodeError {
-    fn from(error: &ServerError) -> Self {
-        Self::from(ReplyError::from(error))
-    }
-}
-
-impl From<RedisError> for NodeError {
-    fn from(error: RedisError) -> Self {
-        let Some(code) = error.code() else { return Self::Lost };
-        let detail = error.detail().unwrap_or_default();
-        Self::Refused { refusal: ServerRefusal::parse(code, detail), detail: detail.to_owned() }
-    }
 }
 
 /// The kind of access that an operation makes to a node.

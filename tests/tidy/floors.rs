@@ -30,8 +30,9 @@ const HOUSES: &[House] = &[
     House {
         folder: "store",
         floors: &[
-            &["protocol", "consistency"],
-            &["error"],
+            &["consistency"],
+            &["protocol"],
+            &["config", "error"],
             &["node"],
             &["shard"],
             &["shard_map"],

@@ -1,14 +1,14 @@
 //! The state of a node: one immutable value that is replaced whole, so that nobody reads facts of two moments.
 
+mod cell;
+
+pub use cell::StateCell;
+
 use crate::store::{
     consistency::{LogicalTime, ReplicationProgress},
     node::replication::{ReplicationInfo, ReplicationRole},
 };
-use arc_swap::{ArcSwap, Guard};
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// The connections of a node taken together. The connection for large values does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,37 +218,6 @@ impl NodeState {
 
     fn lacks_data(&self) -> bool {
         self.is_loading() || matches!(self.role(), Some(ReplicationRole::Replica { synced: false, .. }))
-    }
-}
-
-/// The place where a node's state is published.
-pub struct StateCell {
-    published: ArcSwap<NodeState>,
-    /// Held while a new state is made from the last one.
-    writer: Mutex<()>,
-}
-
-impl StateCell {
-    /// Publishes the first state.
-    pub fn new(state: NodeState) -> Self {
-        Self { published: ArcSwap::from_pointee(state), writer: Mutex::default() }
-    }
-
-    /// Returns the state that was published last.
-    pub fn load(&self) -> Guard<Arc<NodeState>> {
-        self.published.load()
-    }
-
-    /// Publishes the state that `change` makes of the last one. Changes run one after the other.
-    pub fn update<T>(&self, change: impl FnOnce(&mut NodeState) -> T) -> T {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.published.load_full();
-        let mut state = NodeState::clone(&before);
-        let result = change(&mut state);
-        if state != *before {
-            self.published.store(Arc::new(state));
-        }
-        result
     }
 }
 

@@ -1,3 +1,5 @@
+//! Tests of the state of a node.
+
 use super::*;
 
 const MASTER: ReplicationRole = ReplicationRole::Master;
