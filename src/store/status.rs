@@ -94,8 +94,8 @@ impl From<NodeReading> for NodeStatus {
     fn from(reading: NodeReading) -> Self {
         let node = &reading.node;
         let readable = match reading.role {
-            NodeRole::Master => node.is_readable_master(),
-            NodeRole::Replica => node.is_usable_replica(),
+            NodeRole::Master => node.state().is_readable_master(),
+            NodeRole::Replica => node.state().is_usable_replica(),
         };
         Self {
             id: node.id.number(),

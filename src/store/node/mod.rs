@@ -146,31 +146,6 @@ impl Node {
         self.state.load().replication_info().cloned()
     }
 
-    /// Returns true if the node may answer reads as a replica; see [`NodeState::is_readable_replica`].
-    pub fn is_readable_replica(&self) -> bool {
-        self.state.load().is_readable_replica()
-    }
-
-    /// Returns true if the node may answer reads while its master is lost; see [`NodeState::is_usable_replica`].
-    pub fn is_usable_replica(&self) -> bool {
-        self.state.load().is_usable_replica()
-    }
-
-    /// Returns true if the node may answer reads as the master of its shard.
-    pub fn is_readable_master(&self) -> bool {
-        self.state.load().is_readable_master()
-    }
-
-    /// Returns true if the node is not known to be a replica.
-    pub fn may_be_master(&self) -> bool {
-        self.state.load().may_be_master()
-    }
-
-    /// Returns true if the node has all changes that were acknowledged until `time`.
-    pub fn has_replicated_up_to(&self, time: LogicalTime) -> bool {
-        self.state.load().has_replicated_up_to(time)
-    }
-
     /// Returns the time for which changes may be missing; `None` if that is not known.
     pub fn lag(&self) -> Option<Duration> {
         self.state.load().lag(self.now())

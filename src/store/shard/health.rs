@@ -43,7 +43,7 @@ impl Shard {
                 let state = master.state();
                 state.is_up() && !is_demoted(&state)
             }),
-            replicas_up: members.replicas().filter(|node| node.is_usable_replica()).count(),
+            replicas_up: members.replicas().filter(|node| node.state().is_usable_replica()).count(),
             replicas: members.replicas().count(),
             split_brain: self.lock_election().split_brain(),
             unavailable_reason: self.unavailable_reason,
