@@ -81,9 +81,9 @@ pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &BodyLimits<'b>) 
         Box::pin(discard(headers, body)).await;
         return Err(too_large(limits.bytes_max));
     }
-    timeout(READ_TIMEOUT, buffer(body, limits))
-        .await
-        .unwrap_or_else(|_| Err(Problem::new(ErrorCode::BodyTimeout, "The body did not arrive in time")))
+    timeout(READ_TIMEOUT, buffer(body, limits)).await.unwrap_or_else(|_| {
+        Err(Problem::new(ErrorCode::BodyTimeout, "The body did not arrive within 30 s: send the request again"))
+    })
 }
 
 async fn buffer<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
@@ -91,8 +91,9 @@ async fn buffer<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedB
     let mut all = BytesMut::new();
     let mut memory = limits.memory.permit();
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Problem::new(ErrorCode::BodyUnreadable, "The body could not be read to its end"))?;
+        let frame = frame.map_err(|_| {
+            Problem::new(ErrorCode::BodyUnreadable, "The body could not be read to its end: send the request again")
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         let length = first.len() + all.len() + data.len();
         let refused = if length > limits.bytes_max {

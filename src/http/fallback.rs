@@ -6,7 +6,7 @@ use axum::extract::Request;
 /// Answers a request to a path that does not exist.
 pub async fn not_found(request: Request) -> Problem {
     discard(request).await;
-    Problem::new(ErrorCode::UnknownPath, "There is nothing at this path; /docs shows what there is")
+    Problem::new(ErrorCode::UnknownPath, "This path does not exist: see /docs for the paths that do")
 }
 
 /// Answers a request with a method that its path does not take. `methods` are those that it takes.

@@ -90,7 +90,7 @@ impl Problem {
 
     /// The path takes only the methods `allow`.
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        let mut problem = Self::new(ErrorCode::MethodNotAllowed, format!("This path takes {allow}"));
+        let mut problem = Self::new(ErrorCode::MethodNotAllowed, format!("This path takes only {allow}"));
         problem.0.allow = Some(allow);
         problem
     }
@@ -206,9 +206,6 @@ fn chain(error: &dyn Error) -> String {
 /// Returns the response to a request whose handler panicked. The panic hook has logged the panic itself.
 pub fn from_panic(id: &RequestId) -> Response {
     tracing::error!(request_id = id.as_str(), "request {} failed: its handler panicked", id.as_str());
-    Problem::new(
-        ErrorCode::InternalError,
-        "Something went wrong in the service; the request may or may not have been carried out",
-    )
-    .into_response()
+    Problem::new(ErrorCode::InternalError, "The service has a defect; the request may or may not have been carried out")
+        .into_response()
 }

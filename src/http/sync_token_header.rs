@@ -20,7 +20,7 @@ impl SyncTokenHeader {
         let token = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
             Problem::new(
                 ErrorCode::InvalidSyncToken,
-                "The header `cache-sync-token` is not one that this service gave: send it as it came, or not at all",
+                "The header `cache-sync-token` does not hold a token of this service: send a token unchanged, or send none",
             )
         })?;
         self.received = Some((value.clone(), token));

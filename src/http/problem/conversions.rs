@@ -38,7 +38,7 @@ impl From<PermissionError> for Problem {
             PermissionError::RateLimited(wait) => {
                 // Rounded up, so that a caller that waits this long is admitted.
                 let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(ErrorCode::RateLimited, "This client has sent more commands than it may")
+                Self::new(ErrorCode::RateLimited, "This client has sent more commands than its rate limit allows")
                     .retry_after(secs.max(1))
             }
         }
