@@ -1,7 +1,7 @@
 //! Access to Redis: passwords, ACL users, databases, TLS.
 
 use crate::harness::{Authority, Service, authority, redis_section, redis_speaks_tls, start};
-use crate::local_redis::{Layout, RedisGroup};
+use crate::local_redis::{Layout, RedisGroup, free_port};
 use serde_json::json;
 use std::path::Path;
 
@@ -71,7 +71,7 @@ async fn tls_to_redis_verifies_the_server_and_presents_a_client_certificate() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port("127.0.0.1").expect("a free port");
     let group = tls_redis(folder.path(), port);
     let client = authority().issue(folder.path(), "client");
     let ca = folder.path().join("ca.pem");

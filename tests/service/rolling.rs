@@ -1,10 +1,7 @@
 //! Rolling updates and drained nodes behind a real load balancer, without a failed request.
 
+use crate::harness::{Endpoint, HaProxy, Instance, Load, Tls, Traffic, redis, redis_section, signal, until_replicated};
 use crate::local_redis::{RedisGroup, free_port};
-use crate::{
-    faults::signal,
-    harness::{Endpoint, HaProxy, Instance, Load, Tls, Traffic, redis, redis_section, until_replicated},
-};
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
     time::Duration,

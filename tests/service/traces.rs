@@ -1,8 +1,7 @@
 //! Traces in a collector, and collectors that fail.
 
-use crate::{
-    faults::signal,
-    harness::{API_KEY, Answer, Caller, Collector, Instance, attribute, authority, redis, redis_section, span_count},
+use crate::harness::{
+    API_KEY, Answer, Caller, Collector, Instance, attribute, authority, redis, redis_section, signal, span_count,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};

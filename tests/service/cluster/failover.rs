@@ -1,10 +1,9 @@
 //! Masters that are replaced by a planned failover or after their death.
 
 use super::{connections, load, read, serve, serve_within, until_ready, write};
-use crate::harness::{Cluster, eventually};
+use crate::harness::{Cluster, eventually, signal};
 use crate::local_redis::RedisProcess;
 use serde_json::json;
-use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_planned_cluster_failover_fails_no_request() {
@@ -125,20 +124,15 @@ struct Paused<'a>(&'a RedisProcess);
 
 impl<'a> Paused<'a> {
     fn new(node: &'a RedisProcess) -> Self {
-        signal("-STOP", node);
+        signal("-STOP", node.process_id());
         Self(node)
     }
 }
 
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
-        signal("-CONT", self.0);
+        signal("-CONT", self.0.process_id());
     }
-}
-
-fn signal(name: &str, node: &RedisProcess) {
-    let status = Command::new("kill").args([name, &node.process_id().to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
 }
 
 #[tokio::test]

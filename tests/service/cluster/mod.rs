@@ -4,7 +4,7 @@ mod failover;
 mod slots;
 mod start;
 
-use crate::harness::{Answer, Caller, Cluster, Service, eventually};
+use crate::harness::{self, Answer, Caller, Cluster, Service, eventually};
 use serde_json::{Value, json};
 
 /// Starts a service with a long deadline, because these tests are not about deadlines.
@@ -30,10 +30,7 @@ fn read(key: &str) -> Value {
 
 /// Returns the number of times that a node has run a command.
 fn calls(cluster: &Cluster, node: usize, command: &str) -> u64 {
-    let statistics = cluster.ask(node, "INFO commandstats");
-    let prefix = format!("cmdstat_{command}:calls=");
-    let line = statistics.lines().find_map(|line| line.strip_prefix(&prefix));
-    line.map_or(0, |line| line.split(',').next().and_then(|calls| calls.parse().ok()).expect("a number"))
+    harness::calls(cluster.node(node), command)
 }
 
 fn keys_in(cluster: &Cluster, node: usize) -> usize {

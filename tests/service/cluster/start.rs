@@ -2,6 +2,7 @@
 
 use super::{calls, keys_in, read, readiness, serve, until_ready, write};
 use crate::harness::{Cluster, Service, authority, eventually, redis_speaks_tls};
+use crate::local_redis::free_port;
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -155,7 +156,7 @@ async fn an_acl_user_of_a_cluster_needs_only_the_documented_permissions() {
 
 #[tokio::test]
 async fn an_unreachable_cluster_is_not_ready_and_answers_no_miss() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port("127.0.0.1").expect("a free port");
     let service = Service::plain(&format!("[redis]\ncluster=127.0.0.1:{port}\n"));
     let readiness = readiness(&service).await;
     assert_eq!((readiness.status.as_u16(), &readiness.json()["status"]), (503, &json!("NOT_READY")));

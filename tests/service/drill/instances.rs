@@ -7,7 +7,7 @@ use crate::{
     rolling::own_endpoint,
 };
 use reqwest::Client;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Settings of an instance whose fault needs no Redis.
 const ALONE: &str = "RELOAD_EVERY_SECS=1\n[redis]\nport=1\n";
@@ -54,35 +54,18 @@ pub async fn reload_refused(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
-/// Returns year, month and day of the date this number of days from now.
-fn day(days: u64) -> (i32, u8, u8) {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs() / 86_400 + days;
-    let mut left = i64::try_from(since_1970).expect("days");
-    let is_leap = |year: i32| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let mut year = 1970;
-    while left >= 365 + i64::from(is_leap(year)) {
-        left -= 365 + i64::from(is_leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for length in lengths {
-        if left < length {
-            break;
-        }
-        left -= length;
-        month += 1;
-    }
-    (year, month, u8::try_from(left + 1).expect("a day"))
+/// Returns the time this number of days from now.
+fn in_days(days: u64) -> SystemTime {
+    SystemTime::now() + Duration::from_secs(days * 86_400)
 }
 
 pub async fn certificates(drill: &Drill) {
     let instance = Instance::start(&drill.group, ALONE).await;
     drill.watch(&instance).await;
-    authority().issue_until_day(instance.folder(), "service", day(10));
+    authority().issue_until(instance.folder(), "service", in_days(10));
     let soon = ["CachefrontCertificateExpiresSoon"];
     drill.fires(&instance, "its certificate ends in ten days", &soon).await;
-    authority().issue_until_day(instance.folder(), "service", day(1));
+    authority().issue_until(instance.folder(), "service", in_days(1));
     let expired = ["CachefrontCertificateExpired"];
     drill.fires(&instance, "its certificate ends tonight", &expired).await;
     authority().issue(instance.folder(), "service");

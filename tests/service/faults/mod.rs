@@ -9,9 +9,8 @@ mod replicas;
 mod start;
 mod under_load;
 
-use crate::harness::{Answer, Service, eventually};
+use crate::harness::{Answer, Service, eventually, signal};
 use crate::local_redis::RedisProcess;
-use std::process::Command;
 
 /// Pauses a process.
 pub fn pause(node: &RedisProcess) {
@@ -20,11 +19,6 @@ pub fn pause(node: &RedisProcess) {
 
 pub fn resume(node: &RedisProcess) {
     signal("-CONT", node.process_id());
-}
-
-pub fn signal(name: &str, process: u32) {
-    let status = Command::new("kill").args([name, &process.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill {name} failed");
 }
 
 /// Sends a command to a node, which has to answer OK.

@@ -4,6 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -36,19 +37,15 @@ impl Authority {
 
     /// Writes a certificate for `localhost` and 127.0.0.1 and its key to `folder`.
     pub fn issue(&self, folder: &Path, name: &str) -> Files {
-        self.issue_until(folder, name, 4000)
+        // The year 4000.
+        self.issue_until(folder, name, UNIX_EPOCH + Duration::from_secs(64_060_588_800))
     }
 
-    /// Issues a certificate that is valid until the beginning of a year.
-    pub fn issue_until(&self, folder: &Path, name: &str, year: i32) -> Files {
-        self.issue_until_day(folder, name, (year, 1, 1))
-    }
-
-    /// Issues a certificate that is valid until the beginning of a day: year, month, day.
-    pub fn issue_until_day(&self, folder: &Path, name: &str, (year, month, day): (i32, u8, u8)) -> Files {
+    /// Issues a certificate that is valid until this time.
+    pub fn issue_until(&self, folder: &Path, name: &str, end: SystemTime) -> Files {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("valid names");
-        params.not_after = rcgen::date_time_ymd(year, month, day);
+        params.not_after = end.into();
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         let files =

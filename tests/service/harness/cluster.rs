@@ -1,8 +1,7 @@
 //! A Redis Cluster of real processes.
 
-use super::WAIT_TIMEOUT;
-use crate::local_redis::{Layout, RedisGroup, RedisProcess};
-use std::{net::TcpListener, thread::sleep, time::Duration, time::Instant};
+use super::until;
+use crate::local_redis::{Layout, RedisGroup, RedisProcess, free_port};
 
 /// A Redis Cluster whose processes end on drop.
 pub struct Cluster {
@@ -195,8 +194,7 @@ impl Cluster {
     }
 
     fn try_to_start_node(&self) -> Result<RedisGroup, String> {
-        let port = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let (bus, tls) = (port().port().to_string(), port().port().to_string());
+        let [bus, tls] = [(); 2].map(|()| free_port("127.0.0.1").expect("a free port").to_string());
         let speaks_tls = self.arguments.iter().any(|argument| argument == "--tls-cluster");
         let tls = if speaks_tls { vec!["--tls-port", &tls] } else { Vec::new() };
         // The cluster lists a replica as readable once it has an offset, which grows with pings.
@@ -220,15 +218,4 @@ impl Cluster {
             });
         }
     }
-}
-
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    while start.elapsed() < WAIT_TIMEOUT * 2 {
-        if let Some(found) = look() {
-            return found;
-        }
-        sleep(Duration::from_millis(20));
-    }
-    panic!("waited in vain: {what}");
 }

@@ -1,6 +1,6 @@
 //! A running instance of the real program, as a process that can be killed.
 
-use super::{API_KEY, authority, eventually};
+use super::{API_KEY, authority, edit_settings, eventually};
 use crate::harness::service::JWT_SECRET;
 use crate::local_redis::RedisGroup;
 use std::{
@@ -94,10 +94,7 @@ impl Instance {
 
     /// Replaces the settings file by one with a changed text, as an editor does.
     pub fn edit(&self, change: impl FnOnce(String) -> String) {
-        let [path, next] = ["setup.config", "setup.config.next"].map(|name| self.folder().join(name));
-        let text = std::fs::read_to_string(&path).expect("the settings are read");
-        std::fs::write(&next, change(text)).expect("the settings are written");
-        std::fs::rename(next, path).expect("the settings are exchanged");
+        edit_settings(self.folder(), change);
     }
 
     /// Returns the log.

@@ -30,6 +30,8 @@ pub use traffic::{Load, Traffic};
 
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{
+    path::Path,
+    process::Command,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -72,6 +74,33 @@ pub async fn until_replicated(group: &RedisGroup) {
                 .await;
         }
     }
+}
+
+/// Sends a signal to a process.
+pub fn signal(name: &str, process: u32) {
+    let status = Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {name} {process} failed");
+}
+
+/// Replaces the settings file in `folder` by one with a changed text, as an editor does.
+fn edit_settings(folder: &Path, change: impl FnOnce(String) -> String) {
+    let [path, next] = ["setup.config", "setup.config.next"].map(|name| folder.join(name));
+    let text = std::fs::read_to_string(&path).expect("the settings are read");
+    std::fs::write(&next, change(text)).expect("the settings are written");
+    std::fs::rename(next, path).expect("the settings are exchanged");
+}
+
+/// Calls `look` repeatedly until it returns a value, and blocks the thread meanwhile. Panics with `what` if it never
+/// does.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < 2 * WAIT_TIMEOUT {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited in vain: {what}");
 }
 
 /// Calls `look` repeatedly until it returns a value. Panics with `what` if it never does.

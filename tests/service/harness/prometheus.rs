@@ -1,12 +1,12 @@
 //! A real Prometheus that scrapes services and ends with this process.
 
 use super::{eventually, skip};
-use crate::local_redis::RedisGroup;
+use crate::local_redis::{RedisGroup, free_port};
 use serde_json::{Value, json};
 use std::{
     fs::File,
     io::Write,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -41,8 +41,7 @@ impl Prometheus {
             return None;
         }
         let folder = tempfile::tempdir_in(group.folder()).expect("a temporary folder");
-        let port =
-            TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port = free_port("127.0.0.1").expect("a free port");
         let config = format!(
             "global:\n  scrape_interval: {0}ms\n  scrape_timeout: {0}ms\n  evaluation_interval: 250ms\n\
              rule_files: ['{1}']\nscrape_configs:\n  - job_name: cachefront\n    file_sd_configs:\n      - files: ['{2}']\n        refresh_interval: 1s\n",

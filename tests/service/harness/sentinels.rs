@@ -1,23 +1,18 @@
 //! Real sentinels that monitor a group and end with this process.
 
-use super::{WAIT_TIMEOUT, eventually};
-use crate::local_redis::RedisGroup;
+use super::{eventually, signal, until};
+use crate::local_redis::{RedisGroup, ask, free_port};
 use cachefront::types::Address;
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt,
+    io,
     process::{Child, Command, Stdio},
     sync::Mutex,
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
 const HOST: &str = "127.0.0.1";
 const COUNT: usize = 3;
-/// Script that ends its process group, all sentinels, when the pipe from this process ends.
-const KEEPER: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
 /// Time without an answer after which a sentinel considers a node down.
 const DOWN_AFTER_MS: u32 = 1000;
 /// Period in which a sentinel asks nodes for their role and replicas; the default of Redis is 10 s.
@@ -43,8 +38,7 @@ pub struct Sentinels {
     all: Vec<Sentinel>,
     /// Name of each shard, and the name of its master among the sentinels.
     shards: Vec<(String, String)>,
-    unusual: SentinelOptions,
-    keeper: Child,
+    options: SentinelOptions,
     folder: TempDir,
 }
 
@@ -60,18 +54,9 @@ impl Sentinels {
         Self::start_with(group, quorum, SentinelOptions::default())
     }
 
-    pub fn start_with(group: &RedisGroup, quorum: usize, unusual: SentinelOptions) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut keeper = Command::new("/bin/sh");
-        keeper
-            .args(["-c", KEEPER, "sh"])
-            .arg(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let keeper = keeper.process_group(0).spawn().expect("a shell");
-        let group_id = i32::try_from(keeper.id()).expect("a process id");
-        let mut started = Self { all: Vec::new(), shards: Vec::new(), unusual, keeper, folder };
+    pub fn start_with(group: &RedisGroup, quorum: usize, options: SentinelOptions) -> Self {
+        let folder = tempfile::tempdir_in(group.folder()).expect("a temporary folder");
+        let mut started = Self { all: Vec::new(), shards: Vec::new(), options, folder };
         let mut watch = String::new();
         for (shard, master, _) in group.shards() {
             let name = format!("main-{shard}");
@@ -81,13 +66,13 @@ impl Sentinels {
                  sentinel failover-timeout {name} 3000\nsentinel parallel-syncs {name} 8",
                 master.port
             );
-            if !started.unusual.nodes_password.is_empty() {
-                let _ = writeln!(watch, "sentinel auth-pass {name} {}", started.unusual.nodes_password);
+            if !started.options.nodes_password.is_empty() {
+                let _ = writeln!(watch, "sentinel auth-pass {name} {}", started.options.nodes_password);
             }
             started.shards.push((shard, name));
         }
         for number in 0..COUNT {
-            let sentinel = started.start_one(number, group_id, &watch);
+            let sentinel = started.start_one(number, group, &watch);
             started.all.push(sentinel);
         }
         (0..COUNT).for_each(|number| started.set_periods(number, FIRST_ANNOUNCE_PERIOD_MS));
@@ -110,28 +95,30 @@ impl Sentinels {
 
     fn set_periods(&self, number: usize, announce_period_ms: u32) {
         let command = format!("SENTINEL DEBUG INFO-PERIOD {INFO_PERIOD_MS} PUBLISH-PERIOD {announce_period_ms}");
-        let is_set = until(|| self.ask(number, &command).is_ok_and(|answer| answer.trim() == "+OK"));
-        assert!(is_set, "sentinel {number} never took {command}");
+        until(&format!("sentinel {number} takes {command}"), || {
+            let is_set = self.ask(number, &command).is_ok_and(|answer| answer.trim() == "+OK");
+            is_set.then_some(())
+        });
     }
 
-    fn start_one(&self, number: usize, group_id: i32, watch: &str) -> Sentinel {
-        let port = TcpListener::bind((HOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+    fn start_one(&self, number: usize, group: &RedisGroup, watch: &str) -> Sentinel {
+        let port = free_port(HOST).expect("a free port");
         let folder = self.folder.path().join(number.to_string());
         std::fs::create_dir(&folder).expect("a folder");
         let mut text = format!("port {port}\nbind {HOST}\nprotected-mode no\ndir {}\n{watch}", folder.display());
         if number == 0 {
-            text.push_str(&self.unusual.lines);
+            text.push_str(&self.options.lines);
         }
-        if !self.unusual.password.is_empty() {
-            let password = &self.unusual.password;
+        if !self.options.password.is_empty() {
+            let password = &self.options.password;
             let _ = writeln!(text, "requirepass {password}\nsentinel sentinel-pass {password}");
         }
         let config = folder.join("sentinel.conf");
         std::fs::write(&config, text).expect("the configuration is written");
         let mut command = Command::new("redis-server");
-        command.arg(config).arg("--sentinel").process_group(group_id);
+        command.arg(config).arg("--sentinel");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().expect("redis-server starts");
+        let process = group.spawn(&mut command).expect("redis-server starts");
         let address = Address { host: HOST.to_owned(), port };
         Sentinel { address, command: Mutex::new(command), process: Mutex::new(process) }
     }
@@ -143,7 +130,7 @@ impl Sentinels {
 
     /// Returns the settings of a service that asks these sentinels.
     pub fn section(&self) -> String {
-        let SentinelOptions { password, nodes_password, .. } = &self.unusual;
+        let SentinelOptions { password, nodes_password, .. } = &self.options;
         let sentinels = self.addresses();
         let mut text =
             format!("[redis]\nsentinels={sentinels}\nsentinel_password={password}\npassword={nodes_password}\n");
@@ -155,21 +142,7 @@ impl Sentinels {
 
     /// Sends a command and returns its reply with each element on a line.
     pub fn ask(&self, number: usize, command: &str) -> io::Result<String> {
-        let mut stream = TcpStream::connect((HOST, self.all[number].address.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let password = &self.unusual.password;
-        if !password.is_empty() {
-            stream.write_all(format!("AUTH {password}\r\n").as_bytes())?;
-        }
-        stream.write_all(format!("{command}\r\n").as_bytes())?;
-        let mut reader = BufReader::new(stream);
-        let mut text = String::new();
-        if !password.is_empty() {
-            read_answer(&mut reader, &mut text)?;
-            text.clear();
-        }
-        read_answer(&mut reader, &mut text)?;
-        Ok(text)
+        ask(&self.all[number].address, &self.options.password, command)
     }
 
     /// Returns the address that a sentinel announces for the master of a shard.
@@ -214,8 +187,8 @@ impl Sentinels {
     }
 
     fn signal(&self, number: usize, name: &str) {
-        let id = self.all[number].process.lock().expect("nobody panicked").id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().is_ok_and(|status| status.success()));
+        let id = self.all[number].process.lock().expect("nobody panicked").id();
+        signal(name, id);
     }
 
     /// Waits until all sentinels know this number of replicas of a shard.
@@ -224,51 +197,16 @@ impl Sentinels {
     }
 
     fn until_field(&self, number: usize, master: &str, field: &str, expected: &str) {
-        let is_so = until(|| {
+        until(&format!("sentinel {number} has {field} {expected} for {master}"), || {
             let answer = self.ask(number, &format!("SENTINEL MASTER {master}")).unwrap_or_default();
-            answer.lines().skip_while(|line| *line != field).nth(1) == Some(expected)
+            let value = answer.lines().skip_while(|line| *line != field).nth(1);
+            (value == Some(expected)).then_some(())
         });
-        assert!(is_so, "sentinel {number} never had {field} {expected} for {master}");
     }
 }
 
 impl Drop for Sentinels {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _reaped = self.keeper.wait();
         (0..self.all.len()).for_each(|number| self.kill(number));
     }
-}
-
-/// Calls `look` repeatedly until it returns true; returns false if it never does.
-fn until(mut look: impl FnMut() -> bool) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < WAIT_TIMEOUT {
-        if look() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    false
-}
-
-/// Reads one RESP2 reply of any depth.
-fn read_answer(reader: &mut impl BufRead, text: &mut String) -> io::Result<()> {
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let line = line.trim_end();
-    let count = || line.get(1..).and_then(|count| count.parse::<i64>().ok()).unwrap_or_default();
-    match line.as_bytes().first() {
-        None => return Err(io::ErrorKind::UnexpectedEof.into()),
-        Some(b'*') => (0..count()).try_for_each(|_| read_answer(reader, text))?,
-        Some(b'$') if count() >= 0 => {
-            let mut bytes = vec![0; usize::try_from(count() + 2).unwrap_or_default()];
-            reader.read_exact(&mut bytes)?;
-            let _ = writeln!(text, "{}", String::from_utf8_lossy(&bytes).trim_end());
-        }
-        Some(_) => {
-            let _ = writeln!(text, "{line}");
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! A running service.
 
-use super::{API_KEY, Caller, WAIT_TIMEOUT, authority, redis};
+use super::{API_KEY, Caller, WAIT_TIMEOUT, authority, edit_settings, redis};
 use crate::local_redis::RedisGroup;
 use cachefront::{
     server::{self, ReloadTrigger, Server, Shutdown},
@@ -107,10 +107,7 @@ impl Service {
 
     /// Replaces the settings file by one with a changed text, as an editor does.
     pub fn edit(&self, change: impl FnOnce(String) -> String) {
-        let (path, next) = (self.folder().join("setup.config"), self.folder().join("setup.config.next"));
-        let text = std::fs::read_to_string(&path).expect("the settings are read");
-        std::fs::write(&next, change(text)).expect("the settings are written");
-        std::fs::rename(next, path).expect("the settings are exchanged");
+        edit_settings(self.folder(), change);
     }
 
     /// Returns the folder of the settings and of the certificate, `service.pem`.

@@ -9,6 +9,7 @@ use crate::harness::{
 };
 use cachefront::{settings::hash_api_key, telemetry::metrics::names};
 use serde_json::{Value, json};
+use std::time::{Duration, UNIX_EPOCH};
 
 const REQUESTS: &str = "cachefront_request_duration_seconds_count";
 const COMMANDS: &str = "cachefront_commands_total";
@@ -144,13 +145,15 @@ async fn reloads_and_the_expiry_of_the_certificate_are_shown() {
     let page = MetricsPage::until(&service, "cachefront_settings_reloads_total", refused, |count| count == 1.0).await;
     assert_eq!(page.sum("cachefront_settings_last_reload_successful", ""), 0.0);
 
-    Authority::new("another authority").issue_until(service.folder(), "service", 2040);
+    // 2040-01-01.
+    let end_secs = 2_208_988_800;
+    let end = UNIX_EPOCH + Duration::from_secs(end_secs);
+    Authority::new("another authority").issue_until(service.folder(), "service", end);
     service.edit(|text| text.replace("\nNONSENSE=1", ""));
     service.reload();
     let applied = r#"outcome="applied""#;
     let page = MetricsPage::until(&service, "cachefront_settings_reloads_total", applied, |count| count == 1.0).await;
     assert_eq!(page.sum("cachefront_settings_last_reload_successful", ""), 1.0);
-    // 2040-01-01.
     assert_eq!(page.sum("cachefront_certificate_expiry_timestamp_seconds", ""), 2_208_988_800.0);
     assert_ne!(expiry, 2_208_988_800.0);
     // The old client does not trust the new authority, and says so in the handshake.

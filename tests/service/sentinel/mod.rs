@@ -2,7 +2,7 @@
 
 mod failover;
 
-use crate::local_redis::{Layout, RedisGroup, RedisProcess};
+use crate::local_redis::{Layout, RedisGroup, RedisProcess, free_port};
 use crate::{
     faults::until_ready,
     harness::{
@@ -280,7 +280,7 @@ async fn sentinels_speak_tls_though_the_nodes_do_not() {
     let (files, client) = (authority().issue(folder.path(), "sentinel"), authority().issue(folder.path(), "client"));
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority().pem()).expect("the authority is written");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port("127.0.0.1").expect("a free port");
     let lines = format!(
         "tls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients yes\n",
         files.certificate.display(),

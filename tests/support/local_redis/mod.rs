@@ -8,7 +8,7 @@
 mod keeper;
 mod node;
 
-pub use node::{RedisProcess, free_port};
+pub use node::{RedisProcess, ask, free_port};
 
 use cachefront::types::Address;
 use keeper::Keeper;

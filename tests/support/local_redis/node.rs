@@ -75,17 +75,7 @@ impl RedisProcess {
 
     /// Sends a command and returns its answer as text.
     pub fn ask(&self, command: &str) -> io::Result<String> {
-        let mut stream = TcpStream::connect((self.address.host.as_str(), self.address.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        if !self.password.is_empty() {
-            stream.write_all(format!("AUTH {}\r\n", self.password).as_bytes())?;
-        }
-        stream.write_all(format!("{command}\r\n").as_bytes())?;
-        let mut reader = BufReader::new(stream);
-        if !self.password.is_empty() {
-            answer(&mut reader)?;
-        }
-        answer(&mut reader)
+        ask(&self.address, &self.password, command)
     }
 
     /// Returns the value of a field of `INFO`.
@@ -172,6 +162,21 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
 /// Returns a port on which nobody listens now.
 pub fn free_port(host: &str) -> io::Result<u16> {
     Ok(TcpListener::bind((host, 0))?.local_addr()?.port())
+}
+
+/// Sends a command to an address, after the password unless it is empty, and returns the answer as text.
+pub fn ask(address: &Address, password: &str, command: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect((address.host.as_str(), address.port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    if !password.is_empty() {
+        stream.write_all(format!("AUTH {password}\r\n").as_bytes())?;
+    }
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut reader = BufReader::new(stream);
+    if !password.is_empty() {
+        answer(&mut reader)?;
+    }
+    answer(&mut reader)
 }
 
 /// Reads one RESP2 answer: a line, a bulk string, or an array of them as lines.
