@@ -106,7 +106,7 @@ impl RedisEndpoint {
         tracking: Option<Arc<Tracking>>,
     ) -> Result<MultiplexedConnection, ConnectError> {
         let lost = Arc::clone(lost);
-        let on_push = move |push: PushInfo| match (push.kind, &tracking) {
+        self.open(addresses, move |push: PushInfo| match (push.kind, &tracking) {
             (PushKind::Invalidate, Some(tracking)) => tracking.on_invalidation(&push.data),
             (PushKind::Disconnection, tracking) => {
                 if let Some(tracking) = tracking {
@@ -115,8 +115,8 @@ impl RedisEndpoint {
                 lost.notify_one();
             }
             _ => {}
-        };
-        self.open(addresses, on_push).await
+        })
+        .await
     }
 
     /// Opens a connection. `on_push` receives the messages that answer no command; it must not block.

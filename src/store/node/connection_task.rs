@@ -119,8 +119,8 @@ async fn probe_regularly(node: &Node, connection: &OpenConnection) {
         node.probes.next().await;
         node.wait_connections.close_idle(node.pool.opened());
         // The connection itself notices a node that hangs; until then the probe waits.
-        let patience = node.config.connect_timeout.max(connection.hung_after() * 2);
-        let _answered = probe(node, connection, Deadline::within(patience)).await;
+        let timeout = node.config.connect_timeout.max(connection.hung_after() * 2);
+        let _answered = probe(node, connection, Deadline::within(timeout)).await;
     }
 }
 

@@ -48,7 +48,7 @@ impl ShardContext {
         self.changed.send_replace(());
     }
 
-    /// Asks for another look at the layout of the Redis Cluster, if there is one.
+    /// Asks for a refresh of the layout of the Redis Cluster, if there is one.
     pub fn notify_topology_changed(&self) {
         if let Some(topology_changed) = &self.topology_changed {
             topology_changed.notify_one();

@@ -125,3 +125,28 @@ impl ConnectionPool {
         self.reconnect_requested.notified().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_for_large_values_does_not_count() {
+        let pool = ConnectionPool::new(2);
+        assert_eq!((pool.len(), pool.connectivity()), (3, Connectivity { up: false, connecting: true }));
+        pool.set_state(0, ConnectionState::Down);
+        assert!(pool.connectivity().connecting);
+        pool.set_state(1, ConnectionState::Down);
+        assert_eq!(pool.connectivity(), Connectivity::default());
+        pool.set_state(2, ConnectionState::Connecting);
+        assert_eq!(pool.connectivity(), Connectivity::default());
+    }
+
+    #[tokio::test]
+    async fn the_connection_for_large_values_is_wanted_from_the_first_large_value_on() {
+        let pool = ConnectionPool::new(1);
+        pool.wait_until_wanted(0).await;
+        assert!(matches!(pool.open_connection(ConnectionClass::LargeValue), Err(NodeError::NotConnected)));
+        pool.wait_until_wanted(1).await;
+    }
+}

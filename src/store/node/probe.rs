@@ -70,3 +70,18 @@ fn log_role(node: &Node) {
     let shard = node.shard_context().name.get();
     tracing::info!(node = %node.address, %shard, role, "node {} of shard \"{shard}\" is a {role}", node.address);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn a_requested_probe_is_due_at_once() {
+        let schedule = ProbeSchedule::new(Duration::from_secs(5));
+        assert!(schedule.next().now_or_never().is_none());
+        schedule.request();
+        assert!(schedule.next().now_or_never().is_some());
+        assert!(schedule.next().now_or_never().is_none());
+    }
+}
