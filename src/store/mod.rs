@@ -33,7 +33,7 @@ pub use status::{NodeStatus, ShardStatus, StoreStatus};
 use crate::{
     ring::Ring,
     telemetry::metrics::{Metrics, MetricsWriter},
-    types::{Address, Deadline, FullKey},
+    types::{Address, Deadline, FullKey, error_chain},
 };
 use consistency::{Clock, RecentChanges, SyncTokens};
 use node::{
@@ -234,7 +234,8 @@ impl Store {
     pub async fn discover(&self, key: &FullKey<'_>, within: Duration) -> Result<(), String> {
         if let Some(cluster) = self.0.topology.cluster() {
             let discovered = cluster.discover(within).await;
-            return discovered.map_err(|error| format!("the nodes of the cluster cannot be asked: {error}"));
+            return discovered
+                .map_err(|error| format!("the nodes of the cluster cannot be asked: {}", error_chain(&error)));
         }
         tokio::select! {
             () = self.clone().run(Vec::new()) => {}

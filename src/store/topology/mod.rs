@@ -1,6 +1,7 @@
 //! The sources of the shard map: shards that the settings list, Sentinels, or a Redis Cluster.
 
 pub mod cluster;
+mod error;
 pub mod sentinel;
 mod static_shards;
 pub mod supervisor;
@@ -14,8 +15,12 @@ use sentinel::Sentinels;
 use static_shards::StaticShards;
 use std::sync::Arc;
 
-const SHARDS_WAIT: &str = "[shard:NAME]: shards that sentinels know change only at the next start";
-const TOPOLOGY_WAITS: &str = "[redis]: listed shards, sentinels and cluster are exchanged only at the next start";
+/// The warning about changed shards of a topology with sentinels.
+const SHARDS_NOT_RELOADED: &str =
+    "[shard:NAME]: the shards have changed; with sentinels this takes effect at the next start";
+/// The warning about a change from one kind of topology to another.
+const TOPOLOGY_NOT_RELOADED: &str =
+    "[redis]: a change between listed shards, sentinels and cluster takes effect at the next start";
 
 /// The source that decides which shards and nodes there are.
 pub enum TopologySource {
@@ -64,10 +69,10 @@ impl TopologySource {
             (Self::Sentinel(_), Topology::Sentinel(sentinels)) => {
                 let watched = sentinels.shards.iter().map(|shard| (shard.name.as_str(), shard.weight));
                 if !map.load_full().has_same_ring(watched) {
-                    tracing::warn!("{SHARDS_WAIT}");
+                    tracing::warn!("{SHARDS_NOT_RELOADED}");
                 }
             }
-            _ => tracing::warn!("{TOPOLOGY_WAITS}"),
+            _ => tracing::warn!("{TOPOLOGY_NOT_RELOADED}"),
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 /// The shards that the settings list.
 pub struct StaticShards {
     node_context: NodeContext,
+    /// The map that this source publishes.
     map: Arc<MapHandle>,
 }
 

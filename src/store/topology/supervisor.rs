@@ -1,8 +1,8 @@
-//! The background tasks of the store: a connection is kept for every node that there is, roles are watched in every
-//! shard that there is.
+//! The background tasks of the store: one for each connection to a node, and one that follows each shard's master.
 
 use crate::store::{
     node::{NodeId, connection_task},
+    shard::Shard,
     shard_map::MapHandle,
     topology::TopologySource,
 };
@@ -13,73 +13,95 @@ use std::{
 };
 use tokio::{
     runtime::Handle,
-    task::{AbortHandle, JoinError, JoinSet},
+    task::{AbortHandle, JoinSet},
 };
 
-/// What runs for whom.
-struct ConnectionTasks {
-    /// Event loops that connections are spread over.
+/// The running tasks of all shards and nodes.
+struct BackgroundTasks {
+    /// The event loops over which connections are spread.
     workers: Vec<Handle>,
+    /// All running tasks.
     running: JoinSet<()>,
-    of_nodes: HashMap<NodeId, Vec<AbortHandle>>,
-    /// By the shard's address in memory, which the task holds.
-    of_shards: HashMap<usize, AbortHandle>,
+    /// The connection tasks of each node.
+    by_node: HashMap<NodeId, Vec<AbortHandle>>,
+    /// The task of each shard. The key is the shard's address in memory, which the task keeps alive.
+    by_shard: HashMap<usize, AbortHandle>,
 }
 
-/// Keeps all connections open and follows promotions until it is dropped.
+/// Keeps all connections open and follows changes of masters and of the topology until the future is dropped.
+///
+/// It returns only if a background task has panicked. The caller ends the process then, which cannot serve without the
+/// task.
 pub async fn run(map: &MapHandle, source: &TopologySource, workers: Vec<Handle>) {
-    let workers = if workers.is_empty() { vec![Handle::current()] } else { workers };
-    let mut tasks =
-        ConnectionTasks { workers, running: JoinSet::new(), of_nodes: HashMap::new(), of_shards: HashMap::new() };
+    let mut tasks = BackgroundTasks::new(workers);
     let mut layout = map.subscribe();
     let mut topology = pin!(source.run());
     loop {
-        // Seen before the look, so that a change during it is looked at again.
+        // A change is marked as seen before the map is read, so that a change in between starts another round.
         layout.borrow_and_update();
         tasks.reconcile(map);
         tokio::select! {
             () = &mut topology => return,
             changed = layout.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
-                return report(&error);
+                tracing::error!(%error, "a background task of the store failed: {error}");
+                return;
             },
         }
     }
 }
 
-/// None of the tasks ends by itself; the defect that ended one ends the process, for it can't be served without.
-fn report(error: &JoinError) {
-    tracing::error!(%error, "a background task failed");
-}
+impl BackgroundTasks {
+    /// Prepares the tasks; without workers all of them run on the current event loop.
+    fn new(workers: Vec<Handle>) -> Self {
+        let workers = if workers.is_empty() { vec![Handle::current()] } else { workers };
+        Self { workers, running: JoinSet::new(), by_node: HashMap::new(), by_shard: HashMap::new() }
+    }
 
-impl ConnectionTasks {
-    /// Starts what is missing and ends what nobody needs any more.
+    /// Starts the tasks of new shards and nodes, and aborts those of removed ones.
     fn reconcile(&mut self, map: &MapHandle) {
         let map = map.load_full();
         let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
         for shard in map.connected_shards() {
             let identity = Arc::as_ptr(shard) as usize;
             shards.insert(identity);
-            self.of_shards.entry(identity).or_insert_with(|| {
+            self.by_shard.entry(identity).or_insert_with(|| {
                 let shard = Arc::clone(shard);
                 self.running.spawn(async move { shard.run().await })
             });
-            for node in shard.members().nodes() {
-                nodes.insert(node.id);
-                let (running, workers) = (&mut self.running, &self.workers);
-                // Connection by connection: each worker uses the one that is kept where it runs itself.
-                let keep = |number: usize| {
-                    running.spawn_on(connection_task::run(Arc::clone(node), number), &workers[number % workers.len()])
-                };
-                self.of_nodes.entry(node.id).or_insert_with(|| (0..node.connection_count()).map(keep).collect());
-            }
+            nodes.extend(self.start_connections(shard));
         }
-        self.of_nodes.retain(|node, tasks| nodes.contains(node) || end(tasks));
-        self.of_shards.retain(|shard, task| shards.contains(shard) || end(std::slice::from_ref(task)));
+        self.by_node.retain(|node, tasks| {
+            let is_present = nodes.contains(node);
+            if !is_present {
+                tasks.iter().for_each(AbortHandle::abort);
+            }
+            is_present
+        });
+        self.by_shard.retain(|shard, task| {
+            let is_present = shards.contains(shard);
+            if !is_present {
+                task.abort();
+            }
+            is_present
+        });
     }
-}
 
-fn end(tasks: &[AbortHandle]) -> bool {
-    tasks.iter().for_each(AbortHandle::abort);
-    false
+    /// Starts the connection tasks of the shard's new nodes. Returns the ids of all its nodes.
+    fn start_connections(&mut self, shard: &Shard) -> Vec<NodeId> {
+        let mut ids = Vec::new();
+        for node in shard.members().nodes() {
+            ids.push(node.id);
+            self.by_node.entry(node.id).or_insert_with(|| {
+                let mut tasks = Vec::new();
+                for number in 0..node.connection_count() {
+                    // A worker uses the connections whose tasks run on its own event loop.
+                    let worker = &self.workers[number % self.workers.len()];
+                    tasks.push(self.running.spawn_on(connection_task::run(Arc::clone(node), number), worker));
+                }
+                tasks
+            });
+        }
+        ids
+    }
 }

@@ -1,6 +1,6 @@
-//! From what the nodes say to the map: shards and nodes that stay are kept, with their connections.
+//! The shard map of a Redis Cluster. Shards and nodes that stay keep their connections.
 
-use super::{Cluster, ClusterState, view::ClusterShard};
+use super::{Cluster, ClusterState, unassigned::KnownNodes, view::ClusterShard};
 use crate::{
     store::{
         node::{Node, connect::RedisCertificateError},
@@ -14,191 +14,151 @@ use crate::{
     types::Address,
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
 };
-use tokio::time::Instant;
 
-/// Nodes that are kept connected to though they have no slots.
-const UNASSIGNED_MAX: usize = 64;
-/// A guest that has not got slots, or a master that has some, by then goes.
-const UNASSIGNED_TTL: Duration = Duration::from_secs(60);
+/// The reason for the unavailability of slots that no node has.
 const UNCOVERED: &str = "no node of the Redis Cluster has these slots";
 
-/// A node that another one named and that has no slots yet; or one that had some, and may be on its way to another
-/// shard.
-pub struct UnassignedNode {
-    since: Instant,
-    address: Address,
-    shard: Arc<Shard>,
-}
-
 impl Cluster {
-    /// True if the map is made after this already.
-    pub(super) fn has_agreed(&self, groups: &[ClusterShard]) -> bool {
-        self.state().agreed == groups
+    /// Returns true if the map already has this layout.
+    pub(super) fn is_agreed(&self, layout: &[ClusterShard]) -> bool {
+        self.state().agreed == layout
     }
 
-    /// Makes the map after what the nodes agreed on. The error says what is wrong with the certificates for Redis.
-    pub(super) fn apply(&self, groups: Vec<ClusterShard>) -> Result<(), RedisCertificateError> {
+    /// Publishes a map of the layout that the nodes agreed on. The error says what is wrong with the certificates for
+    /// Redis.
+    pub(super) fn apply(&self, layout: Vec<ClusterShard>) -> Result<(), RedisCertificateError> {
         let mut state = self.state();
-        if state.agreed == groups {
+        if state.agreed == layout {
             return Ok(());
         }
         let map = self.map.load_full();
         let nodes = map.connected_shards().flat_map(|shard| shard.members().nodes().to_vec());
-        let known: HashMap<Address, Arc<Node>> = nodes.map(|node| (node.address.clone(), node)).collect();
-        let mut shards = self.shards_for(&map, &groups);
-        let mut slots = SlotTable::all_at(groups.len());
-        for (position, (shard, group)) in shards.iter().zip(&groups).enumerate() {
-            group.slots.iter().for_each(|range| slots.assign(range.clone(), position));
-            shard.rename(&slots::name_ranges(&group.slots));
-            let (before, now) = (shard.members(), group.addresses());
-            let same = before.nodes().len() == now.len() && now.iter().all(|address| before.find(address).is_some());
-            if !same {
-                shard.set_nodes_from(&now, &self.redis, |address| known.get(address).cloned())?;
-            }
-            shard.set_announced_master(&group.master);
+        let known: KnownNodes = nodes.map(|node| (node.address.clone(), node)).collect();
+        let mut shards = self.shards_for(&map, &layout);
+        let mut slots = SlotTable::all_at(layout.len());
+        for (position, (shard, agreed)) in shards.iter().zip(&layout).enumerate() {
+            agreed.slots.iter().for_each(|range| slots.assign(range.clone(), position));
+            self.update_shard(shard, agreed, &known)?;
         }
-        let uncovered = slots.ranges(groups.len());
+        let uncovered = slots.ranges(layout.len());
         if !uncovered.is_empty() {
-            shards.push(Arc::new(self.shard(&slots::name_ranges(&uncovered)).without_nodes(UNCOVERED)));
+            shards.push(Arc::new(self.new_shard(&slots::name_ranges(&uncovered)).without_nodes(UNCOVERED)));
         }
-        let guests = state.unassigned.len();
-        let owners: HashSet<Address> = groups.iter().flat_map(ClusterShard::addresses).collect();
-        state.unassigned.retain(|guest| !owners.contains(&guest.address));
-        for address in known.keys().filter(|address| !owners.contains(*address)) {
-            self.ensure_unassigned(&mut state, address, |address| known.get(address).cloned());
-        }
-        let is_new = !self.is_known() || state.unassigned.len() != guests || !is_same(&map, &slots, &shards);
-        if is_new {
+        let assigned: HashSet<Address> = layout.iter().flat_map(ClusterShard::addresses).collect();
+        let unassigned_changed = self.update_unassigned(&mut state, &assigned, &known);
+        if !self.is_known() || unassigned_changed || !has_layout(&map, &slots, &shards) {
             let uncovered: usize = uncovered.iter().map(ExactSizeIterator::len).sum();
-            tracing::info!(shards = groups.len(), nodes = owners.len(), uncovered, "the layout of the Redis Cluster");
-            let gap = if uncovered > 0 { format!("; nobody has {uncovered} slots") } else { String::new() };
-            let text = format!("the Redis Cluster has {} shards on {} nodes{gap}", groups.len(), owners.len());
-            self.node_context.events.record(EventKind::Topology, text);
+            self.record_layout(layout.len(), assigned.len(), uncovered);
             state.publish(&self.map, slots, shards);
         }
-        state.agreed = groups;
+        state.agreed = layout;
         self.known.store(true, Relaxed);
-        // Also where only the nodes of a shard are others.
+        // Sent also if only the nodes of a shard have changed, which needs no new map.
         self.map.notify_layout_changed();
         Ok(())
     }
 
-    /// Notes that `by` says that a slot is now at another node. Returns the shard of that one.
-    pub fn on_moved(&self, slot: u16, to: &Address, by: &Node) -> Option<Arc<Shard>> {
+    /// Gives a shard its name, its nodes and its announced master.
+    fn update_shard(
+        &self,
+        shard: &Shard,
+        agreed: &ClusterShard,
+        known: &KnownNodes,
+    ) -> Result<(), RedisCertificateError> {
+        shard.rename(&slots::name_ranges(&agreed.slots));
+        let (before, now) = (shard.members(), agreed.addresses());
+        let is_same = before.nodes().len() == now.len() && now.iter().all(|address| before.find(address).is_some());
+        if !is_same {
+            shard.set_nodes_from(&now, &self.redis, |address| known.get(address).cloned())?;
+        }
+        shard.set_announced_master(&agreed.master);
+        Ok(())
+    }
+
+    /// Logs a new layout and adds an event about it.
+    fn record_layout(&self, shards: usize, nodes: usize, uncovered: usize) {
+        let gap = if uncovered > 0 { format!("; no node has {uncovered} slots") } else { String::new() };
+        let text = format!("the Redis Cluster has {shards} shards on {nodes} nodes{gap}");
+        tracing::info!(shards, nodes, uncovered, "{text}");
+        self.node_context.events.record(EventKind::Topology, text);
+    }
+
+    /// Applies a `MOVED` redirection: `reporter` says that the node at `target` has the slot now. Returns the shard of
+    /// that node.
+    pub fn on_moved(&self, slot: u16, target: &Address, reporter: &Node) -> Option<Arc<Shard>> {
         self.request_refresh();
         let mut state = self.state();
         let map = self.map.load_full();
         let Routing::Slots(slots) = map.routing() else { return None };
-        let has = |shard: &&Arc<Shard>| shard.members().find(to).is_some();
-        let Some(position) = map.shards().iter().position(|shard| has(&shard)) else {
+        let Some(position) = map.shards().iter().position(|shard| has_node(shard, target)) else {
             state.agreed.clear();
-            return self.add_unassigned(&mut state, to);
+            return self.add_unassigned(&mut state, target);
         };
         let (shard, owner) = (map.shard(position), map.shard(slots.owner(slot)));
-        // Only the owner gives a slot away; a replica may have heard it late, and would take it back.
-        if owner.members().master().is_none_or(|master| master.id == by.id) {
+        // Only the owner's word moves a slot: a replica may report an older move, which would move the slot back.
+        if owner.members().master().is_none_or(|master| master.id == reporter.id) {
             if !Arc::ptr_eq(shard, owner) {
                 let mut slots = slots.clone();
                 slots.assign(slot..=slot, position);
                 state.publish(&self.map, slots, map.shards().to_vec());
             }
-            shard.set_announced_master(to);
+            shard.set_announced_master(target);
             state.agreed.clear();
         }
-        if let Some(node) = shard.members().find(to) {
+        if let Some(node) = shard.members().find(target) {
             node.request_probe();
         }
         Some(Arc::clone(shard))
     }
 
-    /// The shard that has the node with this address. A node that is new here is taken in as a guest.
+    /// Returns the shard that has the node with this address. A new node is added as an unassigned one.
     pub fn shard_of(&self, address: &Address) -> Option<Arc<Shard>> {
         let map = self.map.load_full();
-        let has = |shard: &&Arc<Shard>| shard.members().find(address).is_some();
-        match map.connected_shards().find(has) {
+        match map.connected_shards().find(|shard| has_node(shard, address)) {
             Some(shard) => Some(Arc::clone(shard)),
             None => self.add_unassigned(&mut self.state(), address),
         }
     }
 
-    /// Ends the stay of guests that have not become owners of slots.
-    pub(super) fn expire_unassigned(&self) {
-        let mut state = self.state();
-        let before = state.unassigned.len();
-        state.unassigned.retain(|guest| guest.since.elapsed() < UNASSIGNED_TTL);
-        if state.unassigned.len() < before {
-            self.replace_unassigned(&state);
-        }
-    }
-
-    fn add_unassigned(&self, state: &mut ClusterState, address: &Address) -> Option<Arc<Shard>> {
-        let shard = self.ensure_unassigned(state, address, |_| None);
-        self.replace_unassigned(state);
-        shard
-    }
-
-    /// Makes a node a guest if it is none yet.
-    fn ensure_unassigned(
-        &self,
-        state: &mut ClusterState,
-        address: &Address,
-        known: impl Fn(&Address) -> Option<Arc<Node>>,
-    ) -> Option<Arc<Shard>> {
-        if let Some(guest) = state.unassigned.iter().find(|guest| guest.address == *address) {
-            return Some(Arc::clone(&guest.shard));
-        }
-        let shard = Arc::new(self.shard(&address.to_string()));
-        shard.set_nodes_from(std::slice::from_ref(address), &self.redis, known).ok()?;
-        if state.unassigned.len() >= UNASSIGNED_MAX {
-            state.unassigned.remove(0);
-        }
-        let (since, address) = (Instant::now(), address.clone());
-        state.unassigned.push(UnassignedNode { since, address, shard: Arc::clone(&shard) });
-        Some(shard)
-    }
-
-    fn replace_unassigned(&self, state: &ClusterState) {
-        let map = self.map.load_full();
-        let Routing::Slots(slots) = map.routing() else { return };
-        state.publish(&self.map, slots.clone(), map.shards().to_vec());
-        self.map.notify_layout_changed();
-    }
-
-    /// A shard for each group: the one that had its master, as master if there is such a one, else a new one.
-    fn shards_for(&self, map: &ShardMap, groups: &[ClusterShard]) -> Vec<Arc<Shard>> {
+    /// Returns a shard for each one of the layout: the current shard of its master, preferably the one in which that
+    /// node is the master, or a new shard.
+    fn shards_for(&self, map: &ShardMap, layout: &[ClusterShard]) -> Vec<Arc<Shard>> {
         let mut free: Vec<&Arc<Shard>> = map.shards().iter().filter(|shard| !shard.has_no_nodes_ever()).collect();
-        let mut found: Vec<Option<Arc<Shard>>> = vec![None; groups.len()];
-        // In the second round no longer as its master.
+        let mut found: Vec<Option<Arc<Shard>>> = vec![None; layout.len()];
+        // The second round also accepts shards in which the node is not the master.
         for as_master in [true, false] {
-            for (place, group) in found.iter_mut().zip(groups).filter(|(place, _)| place.is_none()) {
-                let had = |shard: &Arc<Shard>| {
+            for (chosen, agreed) in found.iter_mut().zip(layout).filter(|(chosen, _)| chosen.is_none()) {
+                let position = free.iter().position(|shard| {
                     let members = shard.members();
-                    members.find(&group.master).is_some_and(|node| !as_master || shard.is_master(node))
-                };
-                if let Some(position) = free.iter().position(|shard| had(shard)) {
-                    *place = Some(Arc::clone(free.swap_remove(position)));
+                    members.find(&agreed.master).is_some_and(|node| !as_master || shard.is_master(node))
+                });
+                if let Some(position) = position {
+                    *chosen = Some(Arc::clone(free.swap_remove(position)));
                 }
             }
         }
-        found.into_iter().map(|place| place.unwrap_or_else(|| Arc::new(self.shard("")))).collect()
+        found.into_iter().map(|shard| shard.unwrap_or_else(|| Arc::new(self.new_shard("")))).collect()
     }
 }
 
 impl ClusterState {
-    /// Sets another map.
-    fn publish(&self, map: &MapHandle, slots: SlotTable, shards: Vec<Arc<Shard>>) {
-        let guests = self.unassigned.iter().map(|guest| Arc::clone(&guest.shard)).collect();
-        map.publish(ShardMap::new(Routing::Slots(slots), shards).with_unassigned(guests));
+    /// Publishes a map with these slots and shards, and with the unassigned nodes.
+    pub(super) fn publish(&self, map: &MapHandle, slots: SlotTable, shards: Vec<Arc<Shard>>) {
+        let unassigned = self.unassigned.iter().map(|node| Arc::clone(&node.shard)).collect();
+        map.publish(ShardMap::new(Routing::Slots(slots), shards).with_unassigned(unassigned));
     }
 }
 
-/// True if the map has these shards and slots already.
-fn is_same(map: &ShardMap, slots: &SlotTable, shards: &[Arc<Shard>]) -> bool {
-    let same_shards = map.shards().len() == shards.len()
+fn has_node(shard: &Shard, address: &Address) -> bool {
+    shard.members().find(address).is_some()
+}
+
+/// Returns true if the map has exactly these shards and slots.
+fn has_layout(map: &ShardMap, slots: &SlotTable, shards: &[Arc<Shard>]) -> bool {
+    let has_shards = map.shards().len() == shards.len()
         && map.shards().iter().zip(shards).all(|(before, now)| Arc::ptr_eq(before, now));
-    same_shards && matches!(map.routing(), Routing::Slots(before) if before == slots)
+    has_shards && matches!(map.routing(), Routing::Slots(before) if before == slots)
 }

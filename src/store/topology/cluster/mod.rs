@@ -1,12 +1,14 @@
-//! A Redis Cluster: its slots take the place of the ring, and it decides over failovers itself.
+//! A Redis Cluster: its slots replace the ring, and the cluster itself decides about failovers.
 //!
-//! A background future asks nodes which there are and who has which slots, and makes the map after their answers. A
-//! node that is asked for what it has not says who has it: that is followed at once.
+//! A background task asks nodes for the slots and publishes a map after their answers. In between, an operation that
+//! gets a redirection (`MOVED`) changes the map at once.
 
 pub mod layout;
 mod refresh;
+mod unassigned;
 mod view;
 
+use super::error::TopologyError;
 use crate::{
     settings,
     store::{
@@ -19,7 +21,6 @@ use crate::{
     },
     types::{Address, Deadline},
 };
-use layout::UnassignedNode;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -31,12 +32,15 @@ use tokio::{
     sync::Notify,
     time::{timeout, timeout_at},
 };
+use unassigned::UnassignedNode;
 use view::ClusterShard;
 
+/// The reason for the unavailability of all slots until a node has answered.
 const NOT_REACHED: &str = "no node of the Redis Cluster has answered yet";
 
+/// A Redis Cluster and the map of its slots.
 pub struct Cluster {
-    /// The nodes of the settings, asked when no other one answers.
+    /// The nodes that the settings list. They are asked if no connected node answers.
     seeds: Vec<Address>,
     redis: Arc<settings::RedisConfig>,
     node_context: NodeContext,
@@ -44,31 +48,32 @@ pub struct Cluster {
     map: Arc<MapHandle>,
     /// A notification makes the next refresh start before its time.
     refresh_requested: Arc<Notify>,
-    /// The slots have been learned once.
+    /// True once the slots have been learned.
     known: AtomicBool,
     state: Mutex<ClusterState>,
 }
 
-/// What the map was made after. Who holds it may change the map.
+/// The state from which the map is made. A change of the map requires its lock.
 #[derive(Default)]
 struct ClusterState {
-    /// What the nodes agreed on; empty if the map has been changed since.
+    /// The layout that the nodes agreed on; empty if a redirection has changed the map since.
     agreed: Vec<ClusterShard>,
+    /// Connected nodes without slots.
     unassigned: Vec<UnassignedNode>,
 }
 
 impl Cluster {
-    /// The error says what is wrong with the certificates for Redis.
+    /// Prepares a cluster whose slots are not known. The error says what is wrong with the certificates for Redis.
     pub fn new(
         seeds: &[Address],
         redis: &Arc<settings::RedisConfig>,
-        around: &NodeContext,
+        node_context: &NodeContext,
         map: &Arc<MapHandle>,
     ) -> Result<Self, RedisCertificateError> {
         let cluster = Self {
             seeds: seeds.to_vec(),
             redis: Arc::clone(redis),
-            node_context: around.clone(),
+            node_context: node_context.clone(),
             map: Arc::clone(map),
             refresh_requested: Arc::new(Notify::new()),
             known: AtomicBool::new(false),
@@ -82,13 +87,13 @@ impl Cluster {
         RedisEndpoint::new(node, &ConnectOptions::for_nodes(&self.redis), self.redis.connect_timeout)
     }
 
-    /// The map as long as nothing is known.
+    /// Returns the map that applies until the slots are known: one shard without nodes has all slots.
     pub fn empty_map(&self) -> ShardMap {
-        let nobody = self.shard("cluster").without_nodes(NOT_REACHED);
-        ShardMap::new(Routing::Slots(SlotTable::all_at(0)), vec![Arc::new(nobody)])
+        let unavailable = self.new_shard("cluster").without_nodes(NOT_REACHED);
+        ShardMap::new(Routing::Slots(SlotTable::all_at(0)), vec![Arc::new(unavailable)])
     }
 
-    /// Waits, no longer than one attempt, until the slots are known.
+    /// Waits until the slots are known, but no longer than one attempt of an operation.
     pub async fn wait_until_known(&self, deadline: Deadline) {
         if self.is_known() {
             return;
@@ -98,15 +103,13 @@ impl Cluster {
         while !self.is_known() && matches!(timeout_at(until, layout.changed()).await, Ok(Ok(()))) {}
     }
 
-    /// Learns the slots, without connections that stay.
-    pub async fn discover(&self, within: Duration) -> Result<(), String> {
-        match timeout(within, self.refresh(0)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err("no node of the Redis Cluster answered in time".to_owned()),
-        }
+    /// Learns the slots once, over connections that are closed afterwards.
+    pub async fn discover(&self, within: Duration) -> Result<(), TopologyError> {
+        timeout(within, self.refresh(0)).await.unwrap_or(Err(TopologyError::NoAnswer))
     }
 
-    fn shard(&self, name: &str) -> Shard {
+    /// Creates a shard of this cluster, without nodes.
+    fn new_shard(&self, name: &str) -> Shard {
         Shard::new(name, &self.redis, &self.node_context, self.map.layout_changed()).in_cluster(&self.refresh_requested)
     }
 

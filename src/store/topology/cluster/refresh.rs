@@ -1,4 +1,4 @@
-//! Asks the nodes of the cluster which there are, again and again.
+//! The periodic refresh of the slots: it asks nodes of the cluster for their view.
 
 use super::{
     Cluster,
@@ -6,11 +6,12 @@ use super::{
 };
 use crate::{
     store::{
-        node::{Node, NodeId},
         node::{
+            Node, NodeId,
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
+        topology::error::TopologyError,
     },
     types::{Address, Deadline, error_chain},
 };
@@ -22,62 +23,64 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// One node, each time another one, is asked so often; all of them, when it says something new.
-const EVERY: Duration = Duration::from_secs(1);
-/// As long as nothing is known.
-const EVERY_AT_FIRST: Duration = Duration::from_millis(200);
-/// Not more often than that, whatever happens.
-const GAP: Duration = Duration::from_millis(20);
-/// Nodes that are asked at once.
+/// The interval of refreshes. Each asks one node, in turn; all nodes are asked if that node reports a change.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The interval of refreshes until the slots are known.
+const INTERVAL_UNTIL_KNOWN: Duration = Duration::from_millis(200);
+/// The minimum time between two refreshes, even if one is requested.
+const INTERVAL_MIN: Duration = Duration::from_millis(20);
+/// Maximum number of nodes that are asked at once.
 const ASKED_MAX: usize = 256;
 
 impl Cluster {
-    /// Keeps the map as the cluster is, for ever.
+    /// Keeps the map up to date. Never returns.
     pub async fn run(&self) {
-        let mut complained = false;
+        let mut failure_logged = false;
         let mut turn: usize = 0;
         loop {
             match self.refresh(turn).await {
-                Ok(()) => complained = false,
-                // Said once until there is an answer.
-                Err(problem) if !complained => {
-                    tracing::warn!(problem, "the Redis Cluster cannot be asked for its slots; trying on");
-                    complained = true;
+                Ok(()) => failure_logged = false,
+                // The first failure is logged; repetitions are not, until a refresh succeeds.
+                Err(error) if !failure_logged => {
+                    let error = error_chain(&error);
+                    tracing::warn!(error, "the refresh of the Redis Cluster's slots failed: {error}; it is repeated");
+                    failure_logged = true;
                 }
                 Err(_) => {}
             }
             self.expire_unassigned();
             turn = turn.wrapping_add(1);
-            sleep(GAP).await;
-            let pause = if self.is_known() { EVERY } else { EVERY_AT_FIRST };
-            // Whether it was asked for or is due is the same.
-            let _due = timeout(pause, self.refresh_requested.notified()).await;
+            sleep(INTERVAL_MIN).await;
+            let interval = if self.is_known() { INTERVAL } else { INTERVAL_UNTIL_KNOWN };
+            // The next refresh follows on request or after the interval.
+            let _due = timeout(interval, self.refresh_requested.notified()).await;
         }
     }
 
-    /// Asks one node, and all of them if that one has something new to say or nothing.
-    pub(super) async fn refresh(&self, turn: usize) -> Result<(), String> {
+    /// Asks one connected node, and all of them if that node reports a change or does not answer. Asks the nodes of the
+    /// settings if no connected node answers.
+    pub(super) async fn refresh(&self, turn: usize) -> Result<(), TopologyError> {
         let mut nodes = self.connected_nodes();
         if !nodes.is_empty() {
             let first = turn % nodes.len();
             nodes.rotate_left(first);
             nodes.truncate(ASKED_MAX);
             if let Some(claims) = self.ask(&nodes[0]).await
-                && self.has_agreed(&view::agree(&[claims]))
+                && self.is_agreed(&view::agree(&[claims]))
             {
                 return Ok(());
             }
         }
-        let views = join_all(nodes.iter().map(|node| self.ask(node))).await;
-        let mut views: Vec<Vec<Claim>> = views.into_iter().flatten().collect();
+        let answers = join_all(nodes.iter().map(|node| self.ask(node))).await;
+        let mut views: Vec<Vec<Claim>> = answers.into_iter().flatten().collect();
         if views.iter().all(Vec::is_empty) {
             views = self.ask_seeds().await?;
         }
-        let groups = view::agree(&views);
-        if groups.is_empty() {
-            return Err("no node has slots".to_owned());
+        let agreed = view::agree(&views);
+        if agreed.is_empty() {
+            return Err(TopologyError::NoSlots);
         }
-        self.apply(groups).map_err(|error| error_chain(&error))
+        Ok(self.apply(agreed)?)
     }
 
     /// Returns all nodes that are connected.
@@ -88,55 +91,55 @@ impl Cluster {
         up.into_values().collect()
     }
 
-    /// What a node says that there is a connection to.
+    /// Asks a connected node for its view.
     async fn ask(&self, node: &Node) -> Option<Vec<Claim>> {
         let deadline = Deadline::within(self.redis.attempt_timeout);
-        let patience = CallTimeout { deadline, abandon: Abandon::AtDeadline };
-        let answers = node.call_all(&topology_commands(), ConnectionClass::Default, patience).await.ok()?;
-        read(&answers, &node.address).ok()
+        let call_timeout = CallTimeout { deadline, abandon: Abandon::AtDeadline };
+        let answers = node.call_all(&topology_commands(), ConnectionClass::Default, call_timeout).await.ok()?;
+        parse(&answers, &node.address).ok()
     }
 
-    /// What the nodes of the settings say.
-    async fn ask_seeds(&self) -> Result<Vec<Vec<Claim>>, String> {
+    /// Asks the nodes of the settings for their views. The error is that of the last node, if none answered.
+    async fn ask_seeds(&self) -> Result<Vec<Vec<Claim>>, TopologyError> {
         let answers = join_all(self.seeds.iter().take(ASKED_MAX).map(|seed| self.ask_seed(seed))).await;
-        let mut problem = String::new();
+        let mut last_error = TopologyError::NoSlots;
         let mut views = Vec::new();
         for (seed, answer) in self.seeds.iter().zip(answers) {
             match answer {
                 Ok(view) => views.push(view),
-                Err(error) => problem = format!("{seed}: {error}"),
+                Err(cause) => {
+                    last_error = TopologyError::Seed { address: seed.clone(), cause: Box::new(cause) };
+                }
             }
         }
-        if views.is_empty() { Err(problem) } else { Ok(views) }
+        if views.is_empty() { Err(last_error) } else { Ok(views) }
     }
 
-    /// Over a connection that is closed afterwards.
-    async fn ask_seed(&self, seed: &Address) -> Result<Vec<Claim>, String> {
-        let questions = topology_commands();
-        let connection = self.endpoint(seed).map_err(|error| error_chain(&error))?;
-        let connected = connection.connect(&Arc::new(Notify::new())).await;
-        let mut connection = connected.map_err(|error| error_chain(&error))?;
-        let asked = connection.req_packed_commands(&questions, 0, questions.len());
-        match timeout(self.redis.connect_timeout, asked).await {
-            Ok(Ok(answers)) => read(&answers, seed),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("it did not answer in time".to_owned()),
-        }
+    /// Asks a node of the settings for its view, over a connection that is closed afterwards.
+    async fn ask_seed(&self, seed: &Address) -> Result<Vec<Claim>, TopologyError> {
+        let commands = topology_commands();
+        let mut connection = self.endpoint(seed)?.connect(&Arc::new(Notify::new())).await?;
+        let call = connection.req_packed_commands(&commands, 0, commands.len());
+        let answers = timeout(self.redis.connect_timeout, call).await.map_err(|_| TopologyError::TimedOut)??;
+        parse(&answers, seed)
     }
 }
 
+/// Returns the commands that ask a node for its view.
 fn topology_commands() -> Pipeline {
-    let mut questions = Pipeline::with_capacity(2);
-    questions.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
-    questions
+    let mut commands = Pipeline::with_capacity(2);
+    commands.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
+    commands
 }
 
-fn read(answers: &[Value], asked: &Address) -> Result<Vec<Claim>, String> {
-    let [slots, nodes] = answers else { return Err("it answered something else".to_owned()) };
+/// Parses the answers to [`topology_commands`] of the node at `asked`.
+fn parse(answers: &[Value], asked: &Address) -> Result<Vec<Claim>, TopologyError> {
+    let [slots, nodes] = answers else { return Err(TopologyError::Unreadable { command: "CLUSTER" }) };
     if let Value::ServerError(error) = slots {
-        return Err(error.to_string());
+        return Err(TopologyError::Refused(error.clone()));
     }
-    let mut claims = view::read_slots(slots, asked).ok_or("its answer to CLUSTER SLOTS cannot be read")?;
+    let claims = view::parse_slots(slots, asked);
+    let mut claims = claims.ok_or(TopologyError::Unreadable { command: "CLUSTER SLOTS" })?;
     view::add_cluster_nodes(&mut claims, nodes, asked);
     Ok(claims)
 }

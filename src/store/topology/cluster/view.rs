@@ -1,7 +1,7 @@
-//! What the nodes of a Redis Cluster say of it, and what is true where they disagree.
+//! The views of several nodes on their Redis Cluster, and the layout that follows from them.
 //!
-//! `CLUSTER SLOTS` has the addresses that clients are meant to use, `CLUSTER NODES` the epochs: of two claims to one
-//! slot the one of the higher configuration epoch is the newer. That is how the nodes themselves come to agree.
+//! `CLUSTER SLOTS` has the addresses that clients are meant to use, `CLUSTER NODES` has the epochs. Of two claims to one
+//! slot, the claim with the higher configuration epoch is newer. The nodes themselves use the same rule.
 
 use crate::{
     store::shard_map::slots::{self, SLOTS, SlotRange},
@@ -13,74 +13,84 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
-/// That a master has some slots.
+/// A node's statement that a master has a range of slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     slots: SlotRange,
     master: Address,
-    /// Sorted.
+    /// The replicas of the master, sorted.
     replicas: Vec<Address>,
-    /// What the cluster calls the master.
+    /// The id of the master in the cluster.
     master_id: String,
-    /// Configuration epoch of the master; 0 where it is not known.
+    /// The configuration epoch of the master; 0 if it is not known.
     epoch: u64,
-    /// The master says so itself.
-    own: bool,
+    /// True if the master itself made the claim.
+    from_master: bool,
 }
 
 impl Claim {
-    /// Of two claims to a slot the one with more of it holds; two that differ never have the same.
+    /// Returns the order of claims: of two claims to one slot, the greater one wins. Two different claims never have equal
+    /// strength.
     fn strength(&self) -> impl Ord + use<> {
-        let master = (self.epoch, self.own, Reverse(self.master.clone()));
+        let master = (self.epoch, self.from_master, Reverse(self.master.clone()));
         (master, self.replicas.len(), self.replicas.clone())
     }
 }
 
-/// A master, its replicas, and the slots that it has.
+/// A shard of a Redis Cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterShard {
+    /// The address of the master.
     pub master: Address,
-    /// Sorted.
+    /// The addresses of the replicas, sorted.
     pub replicas: Vec<Address>,
+    /// The slots of the shard.
     pub slots: Vec<SlotRange>,
 }
 
 impl ClusterShard {
+    /// Returns the addresses of all nodes, the master first.
     pub fn addresses(&self) -> Vec<Address> {
         std::iter::once(&self.master).chain(&self.replicas).cloned().collect()
     }
 }
 
-/// Reads the answer to `CLUSTER SLOTS` of the node at `asked`. `None` if it is no such answer.
-pub fn read_slots(answer: &Value, asked: &Address) -> Option<Vec<Claim>> {
+/// Parses the answer of the node at `asked` to `CLUSTER SLOTS`; `None` if it has another form.
+pub fn parse_slots(answer: &Value, asked: &Address) -> Option<Vec<Claim>> {
     let Value::Array(entries) = answer else { return None };
-    let claim = |entry: &Value| {
-        let Value::Array(parts) = entry else { return None };
-        let [Value::Int(start), Value::Int(end), master, replicas @ ..] = &parts[..] else { return None };
-        let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
-        let (master, master_id) = read_node(master, asked)?;
-        let mut replicas: Vec<Address> =
-            replicas.iter().filter_map(|node| read_node(node, asked)).map(|(address, _)| address).collect();
-        replicas.sort_unstable();
-        replicas.dedup();
-        let slots = (start <= end && end < SLOTS).then_some(start..=end)?;
-        Some(Claim { slots, master, replicas, master_id, epoch: 0, own: false })
-    };
-    entries.iter().map(claim).collect()
+    entries.iter().map(|entry| parse_claim(entry, asked)).collect()
 }
 
-/// Address and id of a node. What it does not know of its own address is that at which it was asked.
-fn read_node(node: &Value, asked: &Address) -> Option<(Address, String)> {
+fn parse_claim(entry: &Value, asked: &Address) -> Option<Claim> {
+    let Value::Array(parts) = entry else { return None };
+    let [Value::Int(start), Value::Int(end), master, replicas @ ..] = &parts[..] else { return None };
+    let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
+    let (master, master_id) = parse_node(master, asked)?;
+    let mut replicas: Vec<Address> =
+        replicas.iter().filter_map(|node| parse_node(node, asked)).map(|(address, _)| address).collect();
+    replicas.sort_unstable();
+    replicas.dedup();
+    let slots = (start <= end && end < SLOTS).then_some(start..=end)?;
+    Some(Claim { slots, master, replicas, master_id, epoch: 0, from_master: false })
+}
+
+/// Parses the address and the id of a node. The host is that of `asked` if the node does not know its own.
+fn parse_node(node: &Value, asked: &Address) -> Option<(Address, String)> {
     let Value::Array(parts) = node else { return None };
     let [host, Value::Int(port), rest @ ..] = &parts[..] else { return None };
     let id = rest.first().and_then(text).unwrap_or_default().to_owned();
-    let known = |host: &&str| !host.is_empty() && *host != "?";
-    let announced = text(host).filter(known).or_else(|| rest.get(1).and_then(announced_ip).filter(known));
+    let preferred = text(host).filter(|host| is_known(host));
+    let announced = preferred.or_else(|| rest.get(1).and_then(announced_ip).filter(|ip| is_known(ip)));
     let host = announced.unwrap_or(&asked.host).to_owned();
     Some((Address { host, port: u16::try_from(*port).ok().filter(|port| *port > 0)? }, id))
 }
 
-/// The IP address among a node's metadata, which is there if it should be called by a name but has none.
+/// Returns false for the placeholders that a node sends if it does not know a host.
+fn is_known(host: &str) -> bool {
+    !host.is_empty() && host != "?"
+}
+
+/// Returns the IP address in a node's metadata, which a node sends if it prefers a host name but has none.
 fn announced_ip(metadata: &Value) -> Option<&str> {
     match metadata {
         Value::Map(pairs) => pairs.iter().find(|(name, _)| text(name) == Some("ip")).and_then(|(_, ip)| text(ip)),
@@ -99,12 +109,12 @@ fn text(value: &Value) -> Option<&str> {
     }
 }
 
-/// One line of the answer to `CLUSTER NODES`.
+/// A line of the answer to `CLUSTER NODES`.
 struct ClusterNodesLine<'a> {
     id: &'a str,
     ip: &'a str,
     port: u16,
-    /// Empty where there is none.
+    /// The host name; empty if the node has none.
     hostname: &'a str,
     flags: &'a str,
     master_id: &'a str,
@@ -112,37 +122,37 @@ struct ClusterNodesLine<'a> {
 }
 
 impl<'a> ClusterNodesLine<'a> {
-    fn read(line: &'a str) -> Option<Self> {
+    fn parse(line: &'a str) -> Option<Self> {
         let words: Vec<&str> = line.split(' ').collect();
-        let [id, place, flags, master_id, _, _, epoch, ..] = words[..] else { return None };
-        let (place, names) = place.split_once(',').unwrap_or((place, ""));
-        let (ip, port) = place.split('@').next()?.rsplit_once(':')?;
+        let [id, address, flags, master_id, _, _, epoch, ..] = words[..] else { return None };
+        let (address, names) = address.split_once(',').unwrap_or((address, ""));
+        let (ip, port) = address.split('@').next()?.rsplit_once(':')?;
         let hostname = names.split(',').next().unwrap_or_default();
         let (port, epoch) = (port.parse().ok()?, epoch.parse().ok()?);
         Some(Self { id, ip, port, hostname, flags, master_id, epoch })
     }
 
-    fn is(&self, flag: &str) -> bool {
+    fn has_flag(&self, flag: &str) -> bool {
         self.flags.split(',').any(|own| own == flag)
     }
 
     fn is_replica_of(&self, master_id: &str) -> bool {
-        self.master_id == master_id && self.is("slave") && !self.is("noaddr") && !self.is("handshake")
+        self.master_id == master_id && self.has_flag("slave") && !self.has_flag("noaddr") && !self.has_flag("handshake")
     }
 }
 
-/// Adds to claims what the answer to `CLUSTER NODES` of the same node says of their masters: the epochs, and the
-/// replicas that are not listed while they cannot be read, so that they are missed. Who may not ask gets neither; then
-/// each master's own word counts.
+/// Adds the epochs of the masters from the same node's answer to `CLUSTER NODES`, and the replicas that `CLUSTER SLOTS`
+/// omits while they are unreadable. Without permission for `CLUSTER NODES` both are missing; the strongest claims are
+/// then those of the masters themselves.
 pub fn add_cluster_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) {
     let lines: Vec<ClusterNodesLine<'_>> =
-        text(answer).unwrap_or_default().lines().filter_map(ClusterNodesLine::read).collect();
+        text(answer).unwrap_or_default().lines().filter_map(ClusterNodesLine::parse).collect();
     let by_id: HashMap<&str, &ClusterNodesLine<'_>> = lines.iter().map(|line| (line.id, line)).collect();
     for claim in claims {
         let Some(master) = by_id.get(&*claim.master_id) else { continue };
-        (claim.epoch, claim.own) = (master.epoch, master.is("myself"));
+        (claim.epoch, claim.from_master) = (master.epoch, master.has_flag("myself"));
         for line in lines.iter().filter(|line| line.is_replica_of(&claim.master_id)) {
-            // What the master is called tells what clients are meant to call nodes.
+            // The form of the master's host is the form in which clients are meant to address nodes.
             let host = match &*claim.master.host {
                 host if host == master.ip => line.ip,
                 host if host == master.hostname => line.hostname,
@@ -158,10 +168,10 @@ pub fn add_cluster_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) 
     }
 }
 
-/// What is true, given what several nodes claim. It depends on nothing else, so it is stable.
+/// Returns the layout that follows from the claims of several nodes. The order of the views does not matter.
 pub fn agree(views: &[Vec<Claim>]) -> Vec<ClusterShard> {
     let mut claims: Vec<&Claim> = views.iter().flatten().collect();
-    // The strongest first, so that no other one takes its place.
+    // Claims are in descending order of strength, so the first claim to a slot wins.
     claims.sort_by_cached_key(|claim| Reverse(claim.strength()));
     let mut owners: Vec<Option<usize>> = vec![None; usize::from(SLOTS)];
     for (rank, claim) in claims.iter().enumerate() {
@@ -169,27 +179,27 @@ pub fn agree(views: &[Vec<Claim>]) -> Vec<ClusterShard> {
             owners[usize::from(slot)].get_or_insert(rank);
         }
     }
-    // By master: its slots and the rank of its strongest claim.
-    let mut groups: BTreeMap<&Address, (Vec<u16>, usize)> = BTreeMap::new();
+    // The slots of each master, and the rank of its strongest claim.
+    let mut by_master: BTreeMap<&Address, (Vec<u16>, usize)> = BTreeMap::new();
     for (slot, owner) in (0..SLOTS).zip(owners) {
         let Some(rank) = owner else { continue };
-        let (slots, strongest) = groups.entry(&claims[rank].master).or_insert((Vec::new(), rank));
+        let (slots, strongest) = by_master.entry(&claims[rank].master).or_insert((Vec::new(), rank));
         slots.push(slot);
         *strongest = rank.min(*strongest);
     }
-    let masters: HashSet<&Address> = groups.keys().copied().collect();
-    let group = |(master, (slots, strongest)): (&&Address, &(Vec<u16>, usize))| {
-        // Whoever has slots follows nobody, whatever another node has not heard yet.
-        let replicas = claims[*strongest].replicas.iter().filter(|replica| !masters.contains(replica)).cloned();
-        ClusterShard {
-            master: (*master).clone(),
+    let masters: HashSet<&Address> = by_master.keys().copied().collect();
+    let mut layout = Vec::with_capacity(by_master.len());
+    for (master, (slots, strongest)) in by_master {
+        // A node with slots is no replica, even if another node's view is older.
+        let replicas = claims[strongest].replicas.iter().filter(|replica| !masters.contains(replica)).cloned();
+        layout.push(ClusterShard {
+            master: master.clone(),
             replicas: replicas.collect(),
-            slots: slots::ranges(slots.iter().copied()),
-        }
-    };
-    let mut agreed: Vec<ClusterShard> = groups.iter().map(group).collect();
-    agreed.sort_unstable_by_key(|group| group.slots.first().map(|range| *range.start()));
-    agreed
+            slots: slots::ranges(slots.into_iter()),
+        });
+    }
+    layout.sort_unstable_by_key(|shard| shard.slots.first().map(|range| *range.start()));
+    layout
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! Sentinels: they say which nodes each shard has, and decide which one is its master.
+//! Sentinels: they name the nodes of each shard and decide which one is its master.
 //!
-//! All of them are heard at the same time. What they say together is a [`council::Council`]'s business; it is
-//! brought to the shard whenever one of them has spoken or fallen silent.
+//! All sentinels are polled at the same time. [`quorum::SentinelQuorum`] combines their replies; the result is applied
+//! to the shard after each reply and each loss of a connection.
 
-mod answers;
-mod attend;
-mod council;
+mod monitor;
+mod poll;
+mod quorum;
+mod replies;
 
 use crate::{
     ring::Ring,
@@ -19,50 +20,37 @@ use crate::{
         shard_map::{MapHandle, Routing, ShardMap},
     },
     telemetry::events::EventKind,
-    types::{Address, error_chain},
+    types::Address,
 };
-use answers::MasterReply;
-use council::{Consensus, SentinelQuorum};
 use futures_util::future::join_all;
+use monitor::MonitoredShard;
+use replies::MasterReply;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::time::Instant;
 
-/// The sentinels, and the shards that they watch.
+/// The sentinels and the shards that they monitor.
 pub struct Sentinels {
-    all: Vec<Sentinel>,
-    watched: Vec<MonitoredShard>,
+    sentinels: Vec<Sentinel>,
+    shards: Vec<MonitoredShard>,
     redis: Arc<settings::RedisConfig>,
-    contact: Mutex<Contact>,
+    reachability: Mutex<Reachability>,
 }
 
+/// One sentinel.
 struct Sentinel {
     address: Address,
-    target: RedisEndpoint,
+    endpoint: RedisEndpoint,
 }
 
-/// A shard, and what is said of it.
-struct MonitoredShard {
-    shard: Arc<Shard>,
-    /// What the sentinels call its master.
-    master_name: String,
-    hearing: Mutex<Hearing>,
-}
-
-struct Hearing {
-    council: SentinelQuorum,
-    /// What is wrong with what the sentinels say.
-    problem: Option<String>,
-    /// The nodes that the shard was last given.
-    given: Vec<Address>,
-}
-
-/// Which sentinels answer.
-struct Contact {
-    answers: Vec<bool>,
-    /// Each has been tried at least once.
+/// The sentinels that answer.
+struct Reachability {
+    /// True for each sentinel that answers.
+    answering: Vec<bool>,
+    /// True for each sentinel to which a connection was tried at least once.
     tried: Vec<bool>,
-    ever: bool,
-    complained: bool,
+    /// True once any sentinel has answered.
+    ever_answered: bool,
+    /// True while the log has said that no sentinel answers.
+    outage_logged: bool,
 }
 
 impl Sentinels {
@@ -74,156 +62,105 @@ impl Sentinels {
         node_context: &NodeContext,
         map: &MapHandle,
     ) -> Result<Self, RedisCertificateError> {
-        let monitored = settings.shards.iter();
-        let shards: Vec<Arc<Shard>> = monitored
-            .map(|shard| Arc::new(Shard::new(&shard.name, redis, node_context, map.layout_changed())))
+        let options = ConnectOptions::for_sentinels(settings);
+        let mut sentinels = Vec::with_capacity(settings.addresses.len());
+        for address in &settings.addresses {
+            let endpoint = RedisEndpoint::new(address, &options, redis.connect_timeout)?;
+            sentinels.push(Sentinel { address: address.clone(), endpoint });
+        }
+        let count = sentinels.len();
+        let shards: Vec<MonitoredShard> = settings
+            .shards
+            .iter()
+            .map(|config| {
+                let shard = Shard::new(&config.name, redis, node_context, map.layout_changed());
+                MonitoredShard::new(shard, &config.master_name, count)
+            })
             .collect();
         let ring = Ring::new(settings.shards.iter().map(|shard| (shard.name.as_str(), shard.weight)));
-        let login = ConnectOptions::for_sentinels(settings);
-        let sentinel = |address: &Address| {
-            let target = RedisEndpoint::new(address, &login, redis.connect_timeout)?;
-            Ok(Sentinel { address: address.clone(), target })
-        };
-        let all = settings.addresses.iter().map(sentinel).collect::<Result<Vec<_>, RedisCertificateError>>()?;
-        let count = all.len();
-        let watched = |(shard, watched): (&Arc<Shard>, &settings::SentinelShardConfig)| MonitoredShard {
-            shard: Arc::clone(shard),
-            master_name: watched.master_name.clone(),
-            hearing: Mutex::new(Hearing { council: SentinelQuorum::new(count), problem: None, given: Vec::new() }),
-        };
-        let watched = shards.iter().zip(&settings.shards).map(watched).collect();
-        let contact =
-            Contact { answers: vec![false; count], tried: vec![false; count], ever: false, complained: false };
-        map.publish(ShardMap::new(Routing::Ring(ring), shards));
-        Ok(Self { all, watched, redis: Arc::clone(redis), contact: Mutex::new(contact) })
+        let published = shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
+        map.publish(ShardMap::new(Routing::Ring(ring), published));
+        let reachability = Mutex::new(Reachability::new(count));
+        Ok(Self { sentinels, shards, redis: Arc::clone(redis), reachability })
     }
 
-    /// Hears all sentinels and tells the shards, for ever.
+    /// Polls all sentinels and applies their consensus to the shards. Never returns.
     pub async fn run(&self) {
-        join_all((0..self.all.len()).map(|number| self.poll(number))).await;
+        join_all((0..self.sentinels.len()).map(|number| self.poll(number))).await;
     }
 
-    /// What is wrong with the sentinels, or with what they say.
+    /// Returns the problems with the sentinels or with their replies, one sentence each.
     pub fn problems(&self) -> Vec<String> {
-        let contact = self.contact();
-        let silence = match (contact.any_answers(), contact.ever) {
-            (true, _) => None,
-            (false, true) => Some("no sentinel answers; the nodes that they named last are used".to_owned()),
-            (false, false) => Some("no sentinel has answered yet".to_owned()),
-        };
-        drop(contact);
-        let of_shard = |watched: &MonitoredShard| {
-            let problem = watched.hearing().problem.clone()?;
-            Some(format!("shard \"{}\": {problem}", watched.shard.name()))
-        };
-        silence.into_iter().chain(self.watched.iter().filter_map(of_shard)).collect()
+        let outage = self.reachability().problem();
+        let of_shards = self.shards.iter().filter_map(MonitoredShard::problem);
+        outage.map(str::to_owned).into_iter().chain(of_shards).collect()
     }
 
-    /// `replies` are about the masters in the order of the shards.
+    /// Records the replies of a sentinel, one for each shard.
     fn record_replies(&self, sentinel: usize, replies: Vec<MasterReply>) {
-        self.record_contact(sentinel, true);
-        for (watched, reply) in self.watched.iter().zip(replies) {
-            watched.on_report(&self.redis, |council| council.record(sentinel, reply));
+        self.record_reachability(sentinel, true);
+        for (monitored, reply) in self.shards.iter().zip(replies) {
+            monitored.update(&self.redis, |quorum| quorum.record(sentinel, reply));
         }
     }
 
-    fn record_silence(&self, sentinel: usize) {
-        self.record_contact(sentinel, false);
-        for watched in &self.watched {
-            watched.on_report(&self.redis, |council| council.record_silence(sentinel));
+    /// Records that a sentinel does not answer.
+    fn record_unreachable(&self, sentinel: usize) {
+        self.record_reachability(sentinel, false);
+        for monitored in &self.shards {
+            monitored.update(&self.redis, |quorum| quorum.record_unreachable(sentinel));
         }
     }
 
-    /// Says once that none answers.
-    fn record_contact(&self, sentinel: usize, answers: bool) {
-        let mut contact = self.contact();
-        contact.answers[sentinel] = answers;
-        contact.tried[sentinel] = true;
-        contact.ever |= answers;
-        if contact.any_answers() {
-            if contact.complained
-                && let Some(watched) = self.watched.first()
-            {
-                watched.shard.events().record(EventKind::Topology, "sentinels answer again");
+    /// Records whether a sentinel answers; logs once when none of them does.
+    fn record_reachability(&self, sentinel: usize, answers: bool) {
+        let mut reachability = self.reachability();
+        reachability.answering[sentinel] = answers;
+        reachability.tried[sentinel] = true;
+        reachability.ever_answered |= answers;
+        if reachability.any_answers() {
+            if reachability.outage_logged {
+                tracing::info!("the sentinels answer again");
+                self.record_event("the sentinels answer again");
             }
-            contact.complained = false;
-        } else if contact.tried.iter().all(|tried| *tried) && !contact.complained {
-            contact.complained = true;
-            let silence = "no sentinel answers; going on with the nodes that are known";
-            tracing::error!("{silence}");
-            if let Some(watched) = self.watched.first() {
-                watched.shard.events().record(EventKind::Topology, silence);
-            }
+            reachability.outage_logged = false;
+        } else if reachability.tried.iter().all(|tried| *tried) && !reachability.outage_logged {
+            reachability.outage_logged = true;
+            let outage = "no sentinel answers; the last known nodes stay in use";
+            tracing::error!(sentinels = self.sentinels.len(), "{outage}");
+            self.record_event(outage);
         }
     }
 
-    fn contact(&self) -> MutexGuard<'_, Contact> {
-        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Adds an event that concerns all shards.
+    fn record_event(&self, text: &str) {
+        // All shards share the events of the service.
+        if let Some(monitored) = self.shards.first() {
+            monitored.shard.events().record(EventKind::Topology, text);
+        }
+    }
+
+    fn reachability(&self) -> MutexGuard<'_, Reachability> {
+        self.reachability.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Contact {
+impl Reachability {
+    fn new(sentinels: usize) -> Self {
+        let none = vec![false; sentinels];
+        Self { answering: none.clone(), tried: none, ever_answered: false, outage_logged: false }
+    }
+
     fn any_answers(&self) -> bool {
-        self.answers.contains(&true)
+        self.answering.contains(&true)
     }
-}
 
-impl MonitoredShard {
-    /// Takes note of something and brings what follows from it to the shard.
-    fn on_report(&self, redis: &settings::RedisConfig, note: impl FnOnce(&mut SentinelQuorum)) {
-        let mut hearing = self.hearing();
-        note(&mut hearing.council);
-        self.record_problem(&mut hearing);
-        let members = self.shard.members();
-        let is_up = |address: &Address| members.find(address).is_some_and(|node| node.is_up());
-        let Some(Consensus { master, nodes }) = hearing.council.consensus(Instant::now(), is_up) else { return };
-        if let Some(nodes) = nodes.filter(|nodes| !is_same(nodes, &hearing.given)) {
-            let list: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-            tracing::info!(
-                shard = &*self.shard.name(),
-                nodes = list.join(", "),
-                "the sentinels tell which nodes there are"
-            );
-            let text = format!("shard {}: the sentinels name {}", self.shard.name(), list.join(", "));
-            self.shard.events().record(EventKind::Topology, text);
-            match self.shard.set_nodes(&nodes, redis) {
-                Ok(()) => hearing.given = nodes,
-                // The certificates were sound when the first node was made, and are the same.
-                Err(error) => tracing::error!(
-                    shard = &*self.shard.name(),
-                    error = error_chain(&error),
-                    "the nodes cannot be used"
-                ),
-            }
-        }
-        match master {
-            Some(master) => self.shard.set_announced_master(&master),
-            None => self.shard.clear_announced_master(),
+    /// Returns a sentence if no sentinel answers.
+    fn problem(&self) -> Option<&'static str> {
+        match (self.any_answers(), self.ever_answered) {
+            (true, _) => None,
+            (false, true) => Some("no sentinel answers; the nodes that they named last are used"),
+            (false, false) => Some("no sentinel has answered yet"),
         }
     }
-
-    /// Says once what is wrong.
-    fn record_problem(&self, hearing: &mut Hearing) {
-        let cause = hearing.council.refusal();
-        let problem = if hearing.council.name_is_unknown() {
-            Some(format!("the sentinels know no master \"{}\"", self.master_name))
-        } else {
-            cause.map(|_| "the sentinels do not tell its nodes".to_owned())
-        };
-        if problem != hearing.problem {
-            if let Some(problem) = &problem {
-                tracing::error!(shard = &*self.shard.name(), cause, "{problem}");
-            }
-            hearing.problem = problem;
-        }
-    }
-
-    fn hearing(&self) -> MutexGuard<'_, Hearing> {
-        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// True if these are the same nodes; which one is the master is the election's business.
-fn is_same(nodes: &[Address], others: &[Address]) -> bool {
-    nodes.len() == others.len() && nodes.iter().all(|node| others.contains(node))
 }

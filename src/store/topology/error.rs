@@ -1,0 +1,51 @@
+//! Errors of reading and applying the topology.
+
+use crate::{
+    store::node::connect::{ConnectError, RedisCertificateError},
+    types::Address,
+};
+use redis::{RedisError, ServerError};
+
+/// A reason why the topology could not be read or applied.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// The certificates for connections to Redis cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] RedisCertificateError),
+    /// No connection could be opened.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection failed, or the server refused the command.
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    /// The server answered one of several commands with an error.
+    #[error("{0}")]
+    Refused(ServerError),
+    /// A sentinel or a node did not answer within the connect timeout.
+    #[error("it did not answer in time")]
+    TimedOut,
+    /// The connection ended between two commands.
+    #[error("the connection was lost")]
+    Lost,
+    /// The answer does not have the form that the command's documentation describes.
+    #[error("its answer to {command} cannot be read")]
+    Unreadable {
+        /// The command that was sent.
+        command: &'static str,
+    },
+    /// A node of the settings could not be asked.
+    #[error("{address}")]
+    Seed {
+        /// The address of the node.
+        address: Address,
+        /// The reason.
+        #[source]
+        cause: Box<TopologyError>,
+    },
+    /// The nodes of a Redis Cluster answered, and none of them has slots.
+    #[error("no node has slots")]
+    NoSlots,
+    /// The time for learning the slots of a Redis Cluster has passed.
+    #[error("no node of the Redis Cluster answered in time")]
+    NoAnswer,
+}
