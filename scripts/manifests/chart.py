@@ -24,7 +24,8 @@ ELSEWHERE = {
 }
 
 
-def check(deploy):
+def check(deploy, parts=None):
+    """Yields the problems that the given parts find, or all of `PARTS`."""
     folder = deploy / "helm/cachefront"
     import helm_python
 
@@ -35,15 +36,19 @@ def check(deploy):
         yield f"chart: {error}"
         return
     with chart:
-        yield from schema_problems(folder)
-        for title, values in variants().items():
-            for problem in variant_problems(chart, values):
-                yield f"chart with {title}: {problem}"
-        for expected, values in REFUSED:
-            yield from refusal_problems(chart, expected, values)
-        yield from alert_problems(chart)
-        yield from restart_problems(chart)
-        yield from chart.lint_problems(combined(ALL_ON, CERTIFICATES["a Secret"], SECRETS["values"]))
+        for part in parts or PARTS:
+            yield from part(chart)
+
+
+def all_variant_problems(chart):
+    for title, values in variants().items():
+        for problem in variant_problems(chart, values):
+            yield f"chart with {title}: {problem}"
+
+
+def all_refusal_problems(chart):
+    for expected, values in REFUSED:
+        yield from refusal_problems(chart, expected, values)
 
 
 def variants():
@@ -101,11 +106,13 @@ class Chart:
         texts = [text for path, text in texts.items() if not path.endswith("NOTES.txt")]
         return [d for text in texts for d in yaml.load_all(text, yaml.CSafeLoader) if d]
 
-    def lint_problems(self, values):
-        for message in self.helm.lint(self.path, values, strict=True, quiet=True)["messages"]:
-            # Helm recommends an icon, at a lower severity.
-            if message["severity"] > 1:
-                yield f"chart: helm lint: {message['path']}: {message['error']}"
+
+def lint_problems(chart):
+    values = combined(ALL_ON, CERTIFICATES["a Secret"], SECRETS["values"])
+    for message in chart.helm.lint(chart.path, values, strict=True, quiet=True)["messages"]:
+        # Helm recommends an icon, at a lower severity.
+        if message["severity"] > 1:
+            yield f"chart: helm lint: {message['path']}: {message['error']}"
 
 
 def variant_problems(chart, values):
@@ -165,10 +172,10 @@ def alert_problems(chart):
         yield from refusal_problems(chart, "comes without alerts.yaml", values)
 
 
-def schema_problems(folder):
+def schema_problems(chart):
     """Checks that values.yaml and values.schema.json have the same names, and that no map accepts unknown names."""
-    schema = json.loads((folder / "values.schema.json").read_text())
-    values = yaml.safe_load((folder / "values.yaml").read_text())
+    schema = json.loads((chart.path / "values.schema.json").read_text())
+    values = yaml.safe_load((chart.path / "values.yaml").read_text())
 
     def compare(here, schema, values):
         known = schema.get("properties")
@@ -203,7 +210,10 @@ def restart_problems(chart):
         return pods["metadata"]["annotations"]["checksum/start"]
 
     before = checksum()
-    for section, option, is_live, is_secret in documented_options():
+    options = list(documented_options())
+    if not any(is_live for _, _, is_live, _ in options):
+        yield "chart: docs/configuration.md has no option with *Live.*, so the options that restart pods are unknown"
+    for section, option, is_live, is_secret in options:
         changed = checksum({"settings": {section: {option: "7"}}})
         is_refused = len(changed) != len(before)
         if is_secret and not is_refused:
@@ -236,3 +246,7 @@ def documented_options():
             section = match[1]
         if (match := re.match(r"\| `(\w+)` \|", line)) and section in ("redis", "service", "near_cache", "telemetry"):
             yield section, match[1], "*Live.*" in line, "*Secret.*" in line
+
+
+# The checks of the chart, in their order.
+PARTS = (schema_problems, all_variant_problems, all_refusal_problems, alert_problems, restart_problems, lint_problems)
