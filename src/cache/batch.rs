@@ -1,6 +1,6 @@
-//! Many commands in one request.
+//! Batches: many commands in one request.
 
-use super::{Cache, CacheError, Command, Reply};
+use super::{Cache, CacheError, Command, Reply, read::CachedReply};
 use crate::{
     store::{Answer, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, StoreError},
     types::{Deadline, FullKey, Namespace},
@@ -8,26 +8,30 @@ use crate::{
 use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 
-/// Keys of one batch that are fetched to be kept; more of them, and large values, are only read.
+/// Keys of one batch that are fetched for the near cache; further keys, and large values, are only read.
 const FETCHES_MAX: usize = 64;
 const ONCE: &str = "each answer is taken once";
 
-/// Where the reply to a command comes from: it is known, or stands at a place among the fetches or the operations.
+/// The source of the reply to a command.
 enum ReplySource {
+    /// The reply is known already.
     Known(Result<Reply, CacheError>),
+    /// The fetch at this position brings the reply.
     Fetched(usize),
+    /// The operation at this position brings the reply.
     Asked(usize),
 }
 
-/// The reply, as long as there is room for its value.
-fn fitting(reply: Reply, room: &mut usize) -> Result<Reply, CacheError> {
+/// Returns the reply if its value fits into the bytes that are left, which it takes.
+fn take_bytes(reply: Reply, bytes_left: &mut usize) -> Result<Reply, CacheError> {
     let bytes = if let Reply::Found(value) = &reply { value.stored_bytes() } else { 0 };
-    *room = room.checked_sub(bytes).ok_or(StoreError::ReplyTooLarge)?;
+    *bytes_left = bytes_left.checked_sub(bytes).ok_or(StoreError::ReplyTooLarge)?;
     Ok(reply)
 }
 
 impl Cache {
-    /// Runs all commands; replies in their order. Reads are at least as fresh as that. One that fails does not fail its neighbours.
+    /// Runs all commands. Returns the replies in the order of the commands. Reads have at least the given freshness. A
+    /// command that fails does not fail the others.
     pub async fn batch(
         &self,
         commands: &[Command<'_>],
@@ -36,51 +40,58 @@ impl Cache {
         deadline: Deadline,
     ) -> Vec<Result<Reply, CacheError>> {
         let keys: Vec<FullKey<'_>> = commands.iter().map(|command| command.key().within(namespace)).collect();
-        let commands = || commands.iter().zip(&keys);
-        let changed: Vec<_> = commands().filter(|(command, _)| command.is_change()).map(|(_, key)| key).collect();
-        let _changing = self.invalidation_guard(&changed);
-        let reads = keys.len() - changed.len();
+        let changes = commands.iter().zip(&keys).filter(|(command, _)| command.is_change());
+        let changed: Vec<&FullKey<'_>> = changes.map(|(_, key)| key).collect();
+        let _invalidation = self.invalidation_guard(&changed);
+        let span = self.lookup_span(keys.len() - changed.len());
         let changed: HashSet<&[u8]> = changed.iter().map(|key| key.as_bytes()).collect();
-        let (mut operations, mut fetches, mut room) = (Vec::with_capacity(keys.len()), Vec::new(), REPLY_BYTES_MAX);
-        let (span, mut hits) = (self.span_of_near(reads), 0_usize);
-        let places: Vec<ReplySource> = commands()
-            .map(|(command, key)| {
-                if let Command::Read(read) = command
-                    && !changed.contains(key.as_bytes())
-                {
-                    let freshness = read.freshness(freshness);
-                    if let Some(kept) = self.cached(key, freshness) {
+        let (mut operations, mut fetches, mut hits) = (Vec::with_capacity(keys.len()), Vec::new(), 0_usize);
+        let mut bytes_left = REPLY_BYTES_MAX;
+        let mut sources = Vec::with_capacity(keys.len());
+        for (command, key) in commands.iter().zip(&keys) {
+            if let Command::Read(read) = command
+                && !changed.contains(key.as_bytes())
+            {
+                let freshness = read.freshness(freshness);
+                match self.lookup(key, freshness, || fetches.len() < FETCHES_MAX && !self.store.is_large(key)) {
+                    CachedReply::Hit(reply) => {
                         hits += 1;
-                        return ReplySource::Known(kept.and_then(|reply| fitting(reply, &mut room)));
+                        let reply = reply.and_then(|reply| take_bytes(reply, &mut bytes_left));
+                        sources.push(ReplySource::Known(reply));
+                        continue;
                     }
-                    if fetches.len() < FETCHES_MAX && !self.store.is_large(key) && self.is_worth_keeping(key, freshness)
-                    {
+                    CachedReply::Miss { admit: true } => {
                         fetches.push(self.fetch_or_read(key, freshness, deadline));
-                        return ReplySource::Fetched(fetches.len() - 1);
+                        sources.push(ReplySource::Fetched(fetches.len() - 1));
+                        continue;
                     }
+                    CachedReply::Miss { admit: false } => {}
                 }
-                match self.operation(command, key, freshness) {
-                    Ok(kind) => operations.push(Operation { key, kind }),
-                    // What can't even be sent has its error already.
-                    Err(error) => return ReplySource::Known(Err(error)),
+            }
+            sources.push(match self.operation(command, key, freshness) {
+                Ok(kind) => {
+                    operations.push(Operation { key, kind });
+                    ReplySource::Asked(operations.len() - 1)
                 }
-                ReplySource::Asked(operations.len() - 1)
-            })
-            .collect();
+                // A command that cannot be sent has its error already.
+                Err(error) => ReplySource::Known(Err(error)),
+            });
+        }
         span.record("hits", hits);
         drop(span);
-        let asked = self.store.batch(&operations, room, deadline);
+        let asked = self.store.batch(&operations, bytes_left, deadline);
         let (asked, fetched) = join(asked, join_all(fetches)).await;
         let mut asked: Vec<_> = asked.into_iter().map(Some).collect();
         let mut fetched: Vec<_> = fetched.into_iter().map(Some).collect();
-        let reply = |place| match place {
+        let replies = sources.into_iter().map(|source| match source {
             ReplySource::Known(reply) => reply,
-            ReplySource::Fetched(at) => fetched[at].take().expect(ONCE).and_then(|reply| fitting(reply, &mut room)),
+            ReplySource::Fetched(at) => take_bytes(fetched[at].take().expect(ONCE)?, &mut bytes_left),
             ReplySource::Asked(at) => self.reply(operations[at].key, asked[at].take().expect(ONCE)?),
-        };
-        places.into_iter().map(reply).collect()
+        });
+        replies.collect()
     }
 
+    /// Fetches a value for the near cache, or reads it if the fetch of another request failed.
     async fn fetch_or_read(
         &self,
         key: &FullKey<'_>,

@@ -1,36 +1,48 @@
-//! Commands and what they come to.
+//! Commands and their replies.
 
 use crate::types::{CommandName, Key, Scope, Ttl, Value};
 use std::sync::Arc;
 
-/// What a caller asks for.
+/// A command of a caller.
 #[derive(Debug)]
 pub enum Command<'a> {
+    /// Reads a value.
     Read(Read<'a>),
+    /// Stores a value.
     Write(Write<'a>),
-    Delete { key: Key<'a> },
+    /// Deletes a value.
+    Delete {
+        /// The key.
+        key: Key<'a>,
+    },
 }
 
+/// A READ.
 #[derive(Debug)]
 pub struct Read<'a> {
+    /// The key.
     pub key: Key<'a>,
-    /// Read from the master, whatever replicas have.
+    /// Read from the master, though replicas may have the value.
     pub from_master: bool,
 }
 
+/// A WRITE.
 #[derive(Debug)]
 pub struct Write<'a> {
+    /// The key.
     pub key: Key<'a>,
+    /// The value.
     pub value: Value<'a>,
-    /// `None`: the configured default.
+    /// The time to live; `None` for the configured default.
     pub ttl: Option<Ttl>,
-    /// Seal the value even where that is not done for all.
+    /// Seal the value, even where the settings do not seal all values.
     pub seal: bool,
-    /// Wait until so many replicas have it.
+    /// The number of replicas that have to have the value before the reply.
     pub replicas: u32,
 }
 
 impl<'a> Command<'a> {
+    /// Returns the key.
     pub fn key(&self) -> &Key<'a> {
         match self {
             Self::Read(Read { key, .. }) | Self::Delete { key } | Self::Write(Write { key, .. }) => key,
@@ -51,7 +63,7 @@ impl<'a> Command<'a> {
         !matches!(self, Self::Read(_))
     }
 
-    /// The permission that the command needs.
+    /// Returns the scope that the command needs.
     pub fn scope(&self) -> Scope {
         match self {
             Self::Read(_) => Scope::Read,
@@ -61,14 +73,18 @@ impl<'a> Command<'a> {
     }
 }
 
-/// What a command came to.
+/// The reply to a command.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
+    /// A READ found the value.
     Found(Arc<Value<'static>>),
-    /// How many replicas had it, where the WRITE asked that some have it.
+    /// A WRITE stored the value.
     Written {
+        /// The number of replicas that had the value, if the WRITE waited for some.
         replicas: u32,
     },
+    /// A DELETE deleted the value.
     Deleted,
+    /// The key does not exist.
     NotFound,
 }

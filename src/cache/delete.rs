@@ -1,4 +1,4 @@
-//! DELETE.
+//! DELETE: on the master, with invalidation of the near cache.
 
 use super::{Cache, CacheError, Reply};
 use crate::types::{Deadline, FullKey};
@@ -6,7 +6,7 @@ use crate::types::{Deadline, FullKey};
 impl Cache {
     pub(super) async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
         let keys = [key];
-        let _changing = self.invalidation_guard(&keys);
+        let _invalidation = self.invalidation_guard(&keys);
         let deleted = self.store.delete(key, deadline).await?;
         Ok(if deleted { Reply::Deleted } else { Reply::NotFound })
     }

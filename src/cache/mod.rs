@@ -1,8 +1,10 @@
-//! What the service does with commands: free of HTTP, and free of Redis's words.
+//! The commands of the service, free of HTTP and of Redis's words.
 
 mod batch;
+mod cached_read;
 mod command;
 mod delete;
+mod invalidation;
 mod near;
 mod read;
 mod write;
@@ -12,7 +14,7 @@ pub use near::NearValues;
 
 use crate::{
     sealing::{Keyring, OpenError},
-    settings::Settings,
+    settings::SealingConfig,
     store::{Advice, Freshness, Store, StoreError},
     telemetry::metrics::Metrics,
     types::{Deadline, Namespace, Ttl},
@@ -22,11 +24,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
+/// The settings of a cache.
+pub struct Config<'a> {
+    /// The encryption of values.
+    pub sealing: &'a SealingConfig,
+    /// The time to live of a value whose WRITE states none.
+    pub default_ttl: Ttl,
+    /// The largest value that may be stored.
+    pub value_bytes_max: usize,
+}
+
 /// Runs commands for callers.
 pub struct Cache {
     store: Store,
     near: Option<NearValues>,
-    /// No other one of the process has it.
+    /// The number of this cache, which no other one of the process has.
     number: u64,
     keyring: Option<Keyring>,
     seal_always: bool,
@@ -35,44 +47,54 @@ pub struct Cache {
     metrics: Arc<Metrics>,
 }
 
-/// Why a command could not be done.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the stored value does not open")]
-    DoesNotOpen(#[source] OpenError),
+    /// The stored value is sealed and cannot be opened.
+    #[error("the stored value cannot be decrypted")]
+    DecryptionFailed(#[source] OpenError),
+    /// A WRITE asks to seal its value, and no key is configured.
     #[error("sealing was asked for but no key is configured")]
     NoSealingKey,
-    #[error("the value has {bytes} bytes of {bytes_max}")]
-    ValueTooLarge { bytes: usize, bytes_max: usize },
+    /// The value is larger than the settings allow.
+    #[error("the value has {bytes} bytes; at most {bytes_max} are allowed")]
+    ValueTooLarge {
+        /// The size of the value.
+        bytes: usize,
+        /// The limit of the settings.
+        bytes_max: usize,
+    },
 }
 
 impl CacheError {
-    /// What the caller can do about it.
+    /// Returns the best reaction of the caller.
     pub fn advice(&self) -> Advice {
         match self {
             Self::Store(error) => error.advice(),
-            Self::DoesNotOpen(_) | Self::NoSealingKey | Self::ValueTooLarge { .. } => Advice::GiveUp,
+            Self::DecryptionFailed(_) | Self::NoSealingKey | Self::ValueTooLarge { .. } => Advice::GiveUp,
         }
     }
 }
 
 impl Cache {
-    pub fn new(settings: &Settings, store: Store, near: Option<NearValues>, metrics: Arc<Metrics>) -> Self {
+    /// Creates a cache of the values of `store`, behind the near cache if there is one.
+    pub fn new(config: &Config<'_>, store: Store, near: Option<NearValues>, metrics: Arc<Metrics>) -> Self {
         Self {
             store,
             near,
             number: NUMBERS.fetch_add(1, Relaxed),
-            keyring: Keyring::new(&settings.sealing.keys),
-            seal_always: settings.sealing.always,
-            default_ttl: settings.default_ttl,
-            value_bytes_max: settings.service.value_bytes_max,
+            keyring: Keyring::new(&config.sealing.keys),
+            seal_always: config.sealing.always,
+            default_ttl: config.default_ttl,
+            value_bytes_max: config.value_bytes_max,
             metrics,
         }
     }
 
-    /// Runs one command, on the keys of `namespace` where there is one. Reads are at least as fresh as that.
+    /// Runs one command, on the keys of `namespace` where there is one. A read has at least the given freshness.
     pub async fn run(
         &self,
         command: &Command<'_>,

@@ -1,20 +1,32 @@
-//! READ.
+//! READ: from the near cache, else from the store.
 
 use super::{Cache, CacheError, Read, Reply};
 use crate::{
+    near_cache::{FetchResult, NearLookup},
     sealing::{self, OpenError},
-    store::Freshness,
+    store::{Freshness, StoreError},
     telemetry::{metrics::OpenOutcome, traces},
     types::{Deadline, FullKey, Value},
 };
 use std::sync::Arc;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 impl Read<'_> {
-    /// How fresh it has to be, in a request that wants `at_least`.
+    /// Returns the freshness of the read in a request that asks for `at_least`.
     pub(super) fn freshness(&self, at_least: Freshness) -> Freshness {
         if self.from_master { Freshness::Master } else { at_least }
     }
+}
+
+/// The answer of the near cache to a read.
+pub(super) enum CachedReply {
+    /// The near cache has the reply.
+    Hit(Result<Reply, CacheError>),
+    /// The store has to be asked.
+    Miss {
+        /// True if the answer is to be fetched for the near cache.
+        admit: bool,
+    },
 }
 
 impl Cache {
@@ -24,17 +36,21 @@ impl Cache {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
-        let span = self.span_of_near(1);
-        if let Some(kept) = self.cached(key, freshness) {
-            traces::end(&span, "hit", false);
-            return kept;
-        }
-        // Boxed, so that what is not kept does not carry its size.
-        if self.is_worth_keeping(key, freshness)
-            && let Some(fetched) = Box::pin(self.fetch(key, freshness, deadline)).instrument(span.clone()).await
-        {
-            traces::end(&span, "fetched", fetched.is_err());
-            return fetched;
+        let span = self.lookup_span(1);
+        match self.lookup(key, freshness, || true) {
+            CachedReply::Hit(reply) => {
+                traces::end(&span, "hit", false);
+                return reply;
+            }
+            CachedReply::Miss { admit: true } => {
+                // Boxed, so that a read that is not cached does not carry the size of the fetch.
+                let fetch = Box::pin(self.fetch(key, freshness, deadline)).instrument(span.clone());
+                if let Some(reply) = fetch.await {
+                    traces::end(&span, "fetched", reply.is_err());
+                    return reply;
+                }
+            }
+            CachedReply::Miss { admit: false } => {}
         }
         traces::end(&span, "miss", false);
         drop(span);
@@ -42,13 +58,53 @@ impl Cache {
         self.found(key, stored)
     }
 
-    /// What the bytes under a key are to the caller. A value that does not open is an error, never a miss.
+    /// Asks the near cache for the reply to a read. A miss is admitted if `may_admit` allows it and the key was read
+    /// before.
+    pub(super) fn lookup(
+        &self,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        may_admit: impl FnOnce() -> bool,
+    ) -> CachedReply {
+        let Some(near) = self.near.as_ref().filter(|_| freshness != Freshness::Master) else {
+            return CachedReply::Miss { admit: false };
+        };
+        match near.lookup(&self.store, key, freshness, may_admit) {
+            NearLookup::Hit(cached) => CachedReply::Hit(self.cached_reply(key, &cached.value, near.keep_opened)),
+            NearLookup::Miss { admit } => CachedReply::Miss { admit },
+        }
+    }
+
+    /// Returns the span of so many lookups, where the request is traced.
+    pub(super) fn lookup_span(&self, lookups: usize) -> Span {
+        if self.near.is_some() { traces::near_cache(lookups) } else { Span::none() }
+    }
+
+    /// Reads from the store and fills the near cache. Returns `None` if the fetch of another request failed for a reason
+    /// that does not concern this one.
+    pub(super) async fn fetch(
+        &self,
+        key: &FullKey<'_>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Option<Result<Reply, CacheError>> {
+        let near = self.near.as_ref()?;
+        let FetchResult { joined, outcome } = near.fetch(&self.store, key, freshness, deadline).await;
+        match outcome? {
+            Ok(cached) => Some(self.cached_reply(key, &cached.value, near.keep_opened)),
+            // The request that started the fetch may have had an earlier deadline.
+            Err(error) if joined && !matches!(error, StoreError::WrongType) => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// Returns the reply for the bytes under a key. A value that cannot be opened is an error, never a miss.
     pub(super) fn found(&self, key: &FullKey<'_>, stored: Option<Vec<u8>>) -> Result<Reply, CacheError> {
         let Some(stored) = stored else { return Ok(Reply::NotFound) };
         Ok(Reply::Found(Arc::new(Value::decode(self.open(key, stored)?))))
     }
 
-    /// Opens what is under a key, if it is sealed, and counts that.
+    /// Opens a value, if it is sealed, and counts that.
     pub(super) fn open(&self, key: &FullKey<'_>, stored: Vec<u8>) -> Result<Vec<u8>, CacheError> {
         let is_sealed = sealing::is_sealed(&stored);
         let opened = sealing::open(self.keyring.as_ref(), key, stored);
@@ -59,6 +115,6 @@ impl Cache {
                 Err(OpenError::NotAuthentic) => OpenOutcome::NotAuthentic,
             });
         }
-        opened.map_err(CacheError::DoesNotOpen)
+        opened.map_err(CacheError::DecryptionFailed)
     }
 }

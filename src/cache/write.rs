@@ -1,4 +1,4 @@
-//! WRITE.
+//! WRITE: on the master, with invalidation of the near cache.
 
 use super::{Cache, CacheError, Reply, Write};
 use crate::{
@@ -15,17 +15,18 @@ impl Cache {
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         let keys = [key];
-        let _changing = self.invalidation_guard(&keys);
+        let _invalidation = self.invalidation_guard(&keys);
         let replicas = self.store.set(key, &self.set(write, key)?, deadline).await?;
         Ok(Reply::Written { replicas })
     }
 
+    /// Returns the store's operation for a WRITE.
     pub(super) fn set<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<OperationKind<'w>, CacheError> {
         let ttl = write.ttl.unwrap_or(self.default_ttl);
         Ok(OperationKind::Set { bytes: self.stored_form(write, key)?, ttl, replicas: write.replicas })
     }
 
-    /// The bytes that Redis is to hold: the value's own, or sealed.
+    /// Returns the bytes to store: those of the value, or its sealed form.
     fn stored_form<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<Cow<'w, [u8]>, CacheError> {
         let (bytes, bytes_max) = (write.value.stored_bytes(), self.value_bytes_max);
         if bytes > bytes_max {

@@ -1,17 +1,18 @@
-//! Recent values in this process, bounded in bytes and in age.
+//! Recently read values in this process, bounded in bytes and in age.
 //!
-//! A value is kept from the second time on that its key is read, until it is forgotten, too old, or pushed out by
-//! others. Those who miss the same key at once share one fetch (`fetches`). What makes a value out of date is for others
-//! to say, by [`NearCache::forget`]; what is being fetched then is handed to those who wait for it, and not kept.
+//! A value is cached from the second read of its key on, until it is invalidated, too old, or evicted by others. Those
+//! who miss the same key at the same time share one fetch ([`single_flight`]). The owner of the cache invalidates the
+//! keys that change, with [`NearCache::invalidate`]; a value that is being fetched then goes to those who wait for it,
+//! and is not cached.
 
-mod fetches;
-mod seen;
+mod admission;
+mod single_flight;
 
-pub use fetches::FetchOutcome;
+pub use single_flight::FetchOutcome;
 
-use fetches::SingleFlight;
+use admission::AdmissionFilter;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache, sync::DefaultLifecycle};
-use seen::AdmissionFilter;
+use single_flight::SingleFlight;
 use std::{
     hash::BuildHasher,
     sync::{
@@ -22,14 +23,14 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// What an entry takes besides key and value, in bytes.
+/// Bytes of an entry besides its key and value.
 const ENTRY_BYTES: usize = 200;
-/// No value may take more than this share of the room: what is kept must be many.
+/// No value may take more than this share of the cache, so that there are many.
 const ENTRY_SHARE: usize = 32;
-/// How many entries are expected; an estimation that the library wants.
+/// An estimate of the size of values, from which the library derives the number of entries.
 const VALUE_BYTES_EXPECTED: usize = 1024;
 
-/// Values of type `V` by key.
+/// Values of type `V` by key, fetched with errors of type `E`.
 pub struct NearCache<V, E> {
     values: Cache<Box<[u8]>, Arc<CachedValue<V>>, EntryWeight, DefaultHashBuilder>,
     single_flight: SingleFlight<V, E>,
@@ -37,43 +38,57 @@ pub struct NearCache<V, E> {
     hasher: DefaultHashBuilder,
     age_max: Duration,
     bytes_max: usize,
+    /// The events so far.
     pub counters: NearCacheCounters,
 }
 
-/// A value, and what it takes to keep it.
+/// A value with its size and its expiry.
 pub struct CachedValue<V> {
+    /// The value.
     pub value: V,
     bytes: usize,
-    /// From then on it does not count.
-    until: Instant,
+    expires_at: Instant,
 }
 
-/// What was fetched.
+/// A value that was fetched.
 pub struct Fetched<V> {
+    /// The value.
     pub value: V,
-    /// Its length.
+    /// The size of the value.
     pub bytes: usize,
-    /// How long it may be kept, from the start of the fetch; `None` for not at all.
-    pub keep: Option<Duration>,
+    /// The time for which the value may be cached, from the start of the fetch; `None` if it must not be cached.
+    pub ttl: Option<Duration>,
 }
 
-/// What a fetch came to.
+/// The result of a lookup.
+pub enum NearLookup<V> {
+    /// The cache has a value that may answer the read.
+    Hit(Arc<CachedValue<V>>),
+    /// The cache has no such value.
+    Miss {
+        /// True if the value is to be fetched for the cache: the key was read before.
+        admit: bool,
+    },
+}
+
+/// The result of a fetch.
 pub struct FetchResult<V, E> {
-    /// Somebody else had begun it.
+    /// True if another caller had started the fetch.
     pub joined: bool,
-    /// `None` if it was ended before.
+    /// The outcome; `None` if the fetch ended without one.
     pub outcome: Option<FetchOutcome<V, E>>,
 }
 
-/// What happened so far.
+/// The numbers of events so far.
 #[derive(Default)]
 pub struct NearCacheCounters {
+    /// Lookups that found a value.
     pub hits: AtomicU64,
-    /// Reads that were not answered from here.
+    /// Lookups that found none.
     pub misses: AtomicU64,
-    /// Values that came to be kept.
+    /// Values that were cached.
     pub inserted: AtomicU64,
-    /// Keys that changed while something was kept of them, or being fetched.
+    /// Keys that were invalidated while their value was cached or being fetched.
     pub invalidated: AtomicU64,
 }
 
@@ -81,73 +96,88 @@ pub struct NearCacheCounters {
 struct EntryWeight;
 
 impl<V> Weighter<Box<[u8]>, Arc<CachedValue<V>>> for EntryWeight {
-    fn weight(&self, key: &Box<[u8]>, kept: &Arc<CachedValue<V>>) -> u64 {
-        u64::try_from(key.len() + kept.bytes + ENTRY_BYTES).unwrap_or(u64::MAX)
+    fn weight(&self, key: &Box<[u8]>, value: &Arc<CachedValue<V>>) -> u64 {
+        u64::try_from(key.len() + value.bytes + ENTRY_BYTES).unwrap_or(u64::MAX)
     }
 }
 
 impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E> {
+    /// Creates an empty cache with a limit on its bytes, and on the age of its values.
     pub fn new(bytes_max: usize, age_max: Duration) -> Self {
         let options = OptionsBuilder::new()
             .weight_capacity(u64::try_from(bytes_max).unwrap_or(u64::MAX))
             .estimated_items_capacity(bytes_max / VALUE_BYTES_EXPECTED)
-            // Each has its part of the room, and the largest value has to fit into it.
+            // Each of the library's shards has its part of the bytes, and the largest value has to fit into one.
             .shards(ENTRY_SHARE / 2)
             .build()
             .expect("both capacities are set");
         let hasher = DefaultHashBuilder::default();
-        let kept = Cache::with_options(options, EntryWeight, hasher.clone(), DefaultLifecycle::default());
-        let (fetches, seen, counts) =
-            (SingleFlight::default(), AdmissionFilter::default(), NearCacheCounters::default());
-        Self { values: kept, single_flight: fetches, admission: seen, hasher, age_max, bytes_max, counters: counts }
+        Self {
+            values: Cache::with_options(options, EntryWeight, hasher.clone(), DefaultLifecycle::default()),
+            single_flight: SingleFlight::default(),
+            admission: AdmissionFilter::default(),
+            hasher,
+            age_max,
+            bytes_max,
+            counters: NearCacheCounters::default(),
+        }
     }
 
-    /// What is kept under `key` and not too old.
-    pub fn get(&self, key: &[u8], now: Instant) -> Option<Arc<CachedValue<V>>> {
-        self.values.get(key).filter(|kept| now < kept.until)
+    /// Looks a key up. A value that is too old, or that is not `current`, is a miss. A miss is admitted if `may_admit`
+    /// allows it and the key was read before.
+    pub fn lookup(
+        &self,
+        key: &[u8],
+        now: Instant,
+        is_current: impl FnOnce(&V) -> bool,
+        may_admit: impl FnOnce() -> bool,
+    ) -> NearLookup<V> {
+        let cached = self.values.get(key).filter(|cached| now < cached.expires_at);
+        if let Some(cached) = cached.filter(|cached| is_current(&cached.value)) {
+            self.counters.hits.fetch_add(1, Relaxed);
+            return NearLookup::Hit(cached);
+        }
+        self.counters.misses.fetch_add(1, Relaxed);
+        NearLookup::Miss { admit: may_admit() && self.admission.admits(self.hash(key)) }
     }
 
-    /// True if it is worth keeping what is under `key`: this is not the first time that somebody asks.
-    pub fn should_admit(&self, key: &[u8]) -> bool {
-        self.admission.admits(self.hash(key))
-    }
-
-    /// What `fetch` brings, or what is being fetched already if that may be `shared`. A fetch goes on for as long as
-    /// anybody waits for it, whoever began it.
+    /// Runs `fetch`, or joins a fetch of the key that runs already if that may be `shared`. A fetch goes on for as long
+    /// as anybody waits for it, whoever started it.
     pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> FetchResult<V, E>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,
     {
         let hash = self.hash(key);
-        if shared && let Some(under_way) = self.single_flight.join(hash, key) {
-            return FetchResult { joined: true, outcome: under_way.outcome().await };
+        if shared && let Some(in_flight) = self.single_flight.join(hash, key) {
+            return FetchResult { joined: true, outcome: in_flight.outcome().await };
         }
         let id = self.single_flight.next_id();
-        let entry = PendingEntry { near: Arc::clone(self), hash, key: key.into(), fetch: id };
+        let entry = PendingEntry { near: Arc::clone(self), hash, key: key.into(), id };
         let fetch = self.single_flight.start(hash, key, id, entry.fill(fetch()));
         FetchResult { joined: false, outcome: fetch.outcome().await }
     }
 
-    /// Drops what is kept under `key`, and keeps nothing of what is being fetched.
+    /// Removes the value of a key. A value that is being fetched now is not cached.
     pub fn invalidate(&self, key: &[u8]) {
-        // In this order: a fetch that ends in between keeps nothing any more.
-        let fetched = self.single_flight.invalidate(self.hash(key), key);
-        if self.values.remove(key).is_some() || fetched {
+        // In this order: a fetch that ends in between is not cached any more.
+        let was_in_flight = self.single_flight.invalidate(self.hash(key), key);
+        if self.values.remove(key).is_some() || was_in_flight {
             self.counters.invalidated.fetch_add(1, Relaxed);
         }
     }
 
-    /// Drops everything.
+    /// Removes all values.
     pub fn clear(&self) {
         self.single_flight.invalidate_all();
         self.values.clear();
     }
 
+    /// Returns the limit on the bytes of all entries.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// Entries, and the bytes that they take together.
+    /// Returns the number of entries, and the bytes of all of them.
     pub fn size(&self) -> (usize, u64) {
         (self.values.len(), self.values.weight())
     }
@@ -157,34 +187,35 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
     }
 }
 
-/// An entry that is being fetched.
+/// An entry whose value is being fetched.
 struct PendingEntry<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> {
     near: Arc<NearCache<V, E>>,
     hash: u64,
     key: Box<[u8]>,
-    fetch: u64,
+    /// The id of the fetch.
+    id: u64,
 }
 
 impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> PendingEntry<V, E> {
     async fn fill(self, fetch: impl Future<Output = Result<Fetched<V>, E>>) -> FetchOutcome<V, E> {
         let start = Instant::now();
-        let Fetched { value, bytes, keep } = fetch.await?;
-        let Self { near, hash, key, fetch } = &self;
-        let left = keep.map(|left| left.min(near.age_max));
-        let kept = Arc::new(CachedValue { value, bytes, until: start + left.unwrap_or_default() });
-        if left.is_some() && (key.len() + bytes + ENTRY_BYTES) * ENTRY_SHARE <= near.bytes_max {
-            near.single_flight.unless_invalidated(*hash, key, *fetch, || {
+        let Fetched { value, bytes, ttl } = fetch.await?;
+        let Self { near, hash, key, id } = &self;
+        let ttl = ttl.map(|ttl| ttl.min(near.age_max));
+        let cached = Arc::new(CachedValue { value, bytes, expires_at: start + ttl.unwrap_or_default() });
+        if ttl.is_some() && (key.len() + bytes + ENTRY_BYTES) * ENTRY_SHARE <= near.bytes_max {
+            near.single_flight.unless_invalidated(*hash, key, *id, || {
                 near.counters.inserted.fetch_add(1, Relaxed);
-                near.values.insert(key.clone(), Arc::clone(&kept));
+                near.values.insert(key.clone(), Arc::clone(&cached));
             });
         }
-        Ok(kept)
+        Ok(cached)
     }
 }
 
 impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Drop for PendingEntry<V, E> {
     fn drop(&mut self) {
-        self.near.single_flight.finish(self.hash, &self.key, self.fetch);
+        self.near.single_flight.finish(self.hash, &self.key, self.id);
     }
 }
 

@@ -13,68 +13,71 @@ fn near() -> Near {
 }
 
 fn fetched(value: u32) -> Fetched<u32> {
-    Fetched { value, bytes: 4, keep: Some(Duration::MAX) }
+    Fetched { value, bytes: 4, ttl: Some(Duration::MAX) }
 }
 
 impl FetchResult<u32, &'static str> {
     fn expect_value(self) -> u32 {
-        self.outcome.expect("it ended").expect("it was fetched").value
+        self.outcome.expect("the fetch ends").expect("the fetch succeeds").value
     }
 }
 
-/// What a fetch of that value brings.
-async fn bring(near: &Near, key: &[u8], value: u32) -> u32 {
+/// Fetches a value under a key, unless a fetch of the key runs already. Returns the value of the fetch.
+async fn fetch(near: &Near, key: &[u8], value: u32) -> u32 {
     near.fetch(key, true, || ready(Ok(fetched(value)))).await.expect_value()
 }
 
-fn kept(near: &Near, key: &[u8]) -> Option<u32> {
-    kept_in(near, key, Duration::ZERO)
+fn cached(near: &Near, key: &[u8]) -> Option<u32> {
+    cached_after(near, key, Duration::ZERO)
 }
 
-/// What will be kept after some time.
-fn kept_in(near: &Near, key: &[u8], time: Duration) -> Option<u32> {
-    near.get(key, Instant::now() + time).map(|kept| kept.value)
+/// Returns the value that the cache will have after some time.
+fn cached_after(near: &Near, key: &[u8], time: Duration) -> Option<u32> {
+    match near.lookup(key, Instant::now() + time, |_| true, || false) {
+        NearLookup::Hit(cached) => Some(cached.value),
+        NearLookup::Miss { .. } => None,
+    }
 }
 
 #[tokio::test]
-async fn what_was_fetched_is_kept_until_it_is_forgotten_or_too_old() {
+async fn a_fetched_value_is_cached_until_it_is_invalidated_or_too_old() {
     let near = near();
-    assert_eq!(kept(&near, b"k"), None);
-    assert_eq!(bring(&near, b"k", 1).await, 1);
-    assert_eq!(kept(&near, b"k"), Some(1));
+    assert_eq!(cached(&near, b"k"), None);
+    assert_eq!(fetch(&near, b"k", 1).await, 1);
+    assert_eq!(cached(&near, b"k"), Some(1));
     near.invalidate(b"other");
-    assert_eq!(kept(&near, b"k"), Some(1));
+    assert_eq!(cached(&near, b"k"), Some(1));
     near.invalidate(b"k");
-    assert_eq!(kept(&near, b"k"), None);
+    assert_eq!(cached(&near, b"k"), None);
     assert_eq!(near.counters.invalidated.load(Relaxed), 1);
 
-    bring(&near, b"k", 2).await;
-    assert_eq!(kept_in(&near, b"k", AGE_MAX / 2), Some(2));
-    assert_eq!(kept_in(&near, b"k", AGE_MAX), None);
+    fetch(&near, b"k", 2).await;
+    assert_eq!(cached_after(&near, b"k", AGE_MAX / 2), Some(2));
+    assert_eq!(cached_after(&near, b"k", AGE_MAX), None);
 }
 
 #[tokio::test]
-async fn nothing_outlives_its_time_nor_is_kept_that_may_not_be() {
+async fn a_value_is_cached_no_longer_than_its_ttl_and_only_if_that_is_allowed() {
     let near = near();
-    let brief = Fetched { value: 1, bytes: 4, keep: Some(Duration::from_millis(50)) };
+    let brief = Fetched { value: 1, bytes: 4, ttl: Some(Duration::from_millis(50)) };
     near.fetch(b"brief", true, || ready(Ok(brief))).await.expect_value();
     assert_eq!(near.size().0, 1);
-    assert_eq!(kept_in(&near, b"brief", Duration::from_millis(50)), None);
+    assert_eq!(cached_after(&near, b"brief", Duration::from_millis(50)), None);
 
-    let never = Fetched { value: 1, bytes: 4, keep: None };
+    let never = Fetched { value: 1, bytes: 4, ttl: None };
     assert_eq!(near.fetch(b"never", true, || ready(Ok(never))).await.expect_value(), 1);
-    let huge = Fetched { value: 1, bytes: 1 << 16, keep: Some(Duration::MAX) };
+    let huge = Fetched { value: 1, bytes: 1 << 16, ttl: Some(Duration::MAX) };
     near.fetch(b"huge", true, || ready(Ok(huge))).await.expect_value();
-    assert_eq!((kept(&near, b"never"), kept(&near, b"huge"), near.size().0), (None, None, 1));
+    assert_eq!((cached(&near, b"never"), cached(&near, b"huge"), near.size().0), (None, None, 1));
     assert_eq!(near.fetch(b"failed", true, || ready(Err("no"))).await.outcome.and_then(Result::err), Some("no"));
-    assert_eq!(kept(&near, b"failed"), None);
+    assert_eq!(cached(&near, b"failed"), None);
 }
 
 #[tokio::test]
-async fn its_size_is_bounded() {
+async fn the_size_of_the_cache_is_bounded() {
     let near = near();
     for number in 0..20_000_u32 {
-        bring(&near, &number.to_be_bytes(), number).await;
+        fetch(&near, &number.to_be_bytes(), number).await;
     }
     let (entries, bytes) = near.size();
     assert!(entries > 1000 && bytes <= 1 << 20, "{entries} entries, {bytes} bytes");
@@ -82,62 +85,61 @@ async fn its_size_is_bounded() {
     assert_eq!(near.size(), (0, 0));
 }
 
-/// A fetch that ends when it is told to.
-fn held(near: &Near, shared: bool) -> (oneshot::Sender<u32>, tokio::task::JoinHandle<u32>) {
-    let (end, ended) = oneshot::channel();
+/// Starts a fetch that ends when its sender sends a value.
+fn held_fetch(near: &Near, shared: bool) -> (oneshot::Sender<u32>, tokio::task::JoinHandle<u32>) {
+    let (sender, value) = oneshot::channel();
     let near = Arc::clone(near);
     let task = tokio::spawn(async move {
-        let fetch = || async { Ok(fetched(ended.await.expect("it is told"))) };
-        near.fetch(b"k", shared, fetch).await.expect_value()
+        near.fetch(b"k", shared, || async { Ok(fetched(value.await.expect("the value is sent"))) }).await.expect_value()
     });
-    (end, task)
+    (sender, task)
 }
 
 #[tokio::test]
-async fn those_who_miss_at_once_share_a_fetch_which_survives_the_one_who_began_it() {
+async fn callers_who_miss_at_once_share_a_fetch_which_survives_the_caller_who_started_it() {
     let near = near();
-    let (end, first) = held(&near, true);
+    let (sender, first) = held_fetch(&near, true);
     tokio::task::yield_now().await;
     let follower = tokio::spawn({
         let near = Arc::clone(&near);
-        async move { bring(&near, b"k", 999).await }
+        async move { fetch(&near, b"k", 999).await }
     });
     tokio::task::yield_now().await;
     first.abort();
     assert!(first.await.is_err());
-    end.send(7).expect("somebody waits yet");
-    assert_eq!(follower.await.expect("it ends"), 7);
-    assert_eq!(kept(&near, b"k"), Some(7));
+    sender.send(7).expect("a caller waits");
+    assert_eq!(follower.await.expect("the task ends"), 7);
+    assert_eq!(cached(&near, b"k"), Some(7));
 }
 
 #[tokio::test]
-async fn a_fetch_that_nobody_waits_for_is_given_up() {
+async fn a_fetch_that_nobody_waits_for_is_aborted() {
     let near = near();
-    let (end, only) = held(&near, true);
+    let (sender, only) = held_fetch(&near, true);
     tokio::task::yield_now().await;
     only.abort();
     assert!(only.await.is_err());
-    assert!(end.is_closed());
-    assert_eq!(bring(&near, b"k", 8).await, 8);
+    assert!(sender.is_closed());
+    assert_eq!(fetch(&near, b"k", 8).await, 8);
 }
 
 #[tokio::test]
-async fn what_was_forgotten_while_it_was_fetched_is_not_kept_nor_shared_further() {
+async fn a_key_that_is_invalidated_during_its_fetch_is_neither_cached_nor_joined() {
     let near = near();
-    for forget in [|near: &Near| near.invalidate(b"k"), |near: &Near| near.clear()] {
-        let (end, first) = held(&near, true);
+    for invalidate in [|near: &Near| near.invalidate(b"k"), |near: &Near| near.clear()] {
+        let (sender, first) = held_fetch(&near, true);
         tokio::task::yield_now().await;
-        forget(&near);
-        assert_eq!(bring(&near, b"k", 2).await, 2, "a new fetch begins");
-        end.send(1).expect("somebody waits yet");
-        assert_eq!(first.await.expect("it ends"), 1);
-        assert_eq!(kept(&near, b"k"), Some(2));
+        invalidate(&near);
+        assert_eq!(fetch(&near, b"k", 2).await, 2, "a new fetch starts");
+        sender.send(1).expect("a caller waits");
+        assert_eq!(first.await.expect("the task ends"), 1);
+        assert_eq!(cached(&near, b"k"), Some(2));
         near.invalidate(b"k");
     }
 }
 
 #[tokio::test]
-async fn whoever_wants_it_fresher_shares_nothing() {
+async fn a_fetch_that_is_not_shared_joins_no_other_fetch() {
     let near = near();
     let waits = tokio::spawn({
         let near = Arc::clone(&near);
@@ -145,12 +147,14 @@ async fn whoever_wants_it_fresher_shares_nothing() {
     });
     tokio::task::yield_now().await;
     let fresh = near.fetch(b"k", false, || ready(Ok(fetched(3)))).await.expect_value();
-    assert_eq!((fresh, kept(&near, b"k")), (3, Some(3)));
+    assert_eq!((fresh, cached(&near, b"k")), (3, Some(3)));
     waits.abort();
 }
 
 #[test]
-fn a_key_is_wanted_from_its_second_reading_on() {
+fn a_key_is_admitted_from_its_second_read_on() {
     let near = near();
-    assert_eq!([near.should_admit(b"k"), near.should_admit(b"k")], [false, true]);
+    let reads = [(); 3].map(|()| near.lookup(b"k", Instant::now(), |_| true, || true));
+    assert_eq!(reads.map(|read| matches!(read, NearLookup::Miss { admit: true })), [false, true, true]);
+    assert_eq!(near.counters.misses.load(Relaxed), 3);
 }

@@ -59,7 +59,7 @@ impl Server {
         install_crypto();
         let metrics = Arc::<Metrics>::default();
         let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
-        let near = NearValues::new(&settings);
+        let near = NearValues::new(&settings.near_cache);
         let on_invalidation = near.as_ref().map(NearValues::invalidation_handler);
         let store = Store::new(store_config(&settings), on_invalidation, Arc::clone(&metrics))?;
         let traces = Traces::default();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    cache::{Cache, NearValues},
+    cache::{self, Cache, NearValues},
     http::{self, AppState, ReloadableState},
     settings::{EffectiveSettings, OptionChange, ServiceConfig, Settings, SettingsProblems, WatchedFiles},
     store::Store,
@@ -241,8 +241,16 @@ pub fn reloadable_state(
 ) -> ReloadableState {
     ReloadableState {
         auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
-        cache: Cache::new(settings, store.clone(), near.cloned(), Arc::clone(metrics)),
+        cache: Cache::new(&cache_config(settings), store.clone(), near.cloned(), Arc::clone(metrics)),
         config: http::Config::from(&settings.service),
+    }
+}
+
+fn cache_config(settings: &Settings) -> cache::Config<'_> {
+    cache::Config {
+        sealing: &settings.sealing,
+        default_ttl: settings.default_ttl,
+        value_bytes_max: settings.service.value_bytes_max,
     }
 }
 

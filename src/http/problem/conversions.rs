@@ -49,7 +49,7 @@ impl From<CacheError> for Problem {
     fn from(error: CacheError) -> Self {
         let problem = match &error {
             CacheError::Store(error) => Self::from_store(error),
-            CacheError::DoesNotOpen(_) => {
+            CacheError::DecryptionFailed(_) => {
                 Self::new(ErrorCode::DecryptionFailed, "The stored value is encrypted and cannot be decrypted here")
             }
             CacheError::NoSealingKey => Self::new(

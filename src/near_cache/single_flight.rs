@@ -1,7 +1,7 @@
-//! What is being fetched: at most once for each key, and given up when nobody waits for it any more.
+//! Single flight: at most one fetch runs for each key, and it is aborted when nobody waits for it any more.
 //!
-//! A fetch is a task of its own on the event loop where it was asked for first, so that those who wait for it on other
-//! threads neither run it nor hold up each other.
+//! A fetch is a task of its own on the event loop where it was first asked for, so that those who wait for it on other
+//! threads neither run it nor delay each other.
 
 use super::CachedValue;
 use std::{
@@ -16,10 +16,12 @@ use tokio::{sync::watch, task::AbortHandle};
 /// Locks that keys are spread over; a power of two.
 const TABLES: usize = 64;
 
+/// The outcome of a fetch.
 pub type FetchOutcome<V, E> = Result<Arc<CachedValue<V>>, E>;
 type OutcomeReceiver<V, E> = watch::Receiver<Option<FetchOutcome<V, E>>>;
 type FlightTable<V, E> = HashMap<Box<[u8]>, InFlightFetch<V, E>>;
 
+/// The fetches that run now, by key.
 pub struct SingleFlight<V, E> {
     tables: Box<[Mutex<FlightTable<V, E>>]>,
     ids: AtomicU64,
@@ -31,7 +33,7 @@ struct InFlightFetch<V, E> {
     outcome: OutcomeReceiver<V, E>,
 }
 
-/// One who waits for a fetch; with the last of them it ends.
+/// The share of one waiter in a fetch, which ends with its last waiter.
 pub struct FetchHandle<V, E> {
     outcome: OutcomeReceiver<V, E>,
     _task: Arc<FetchTask>,
@@ -49,7 +51,7 @@ impl Drop for FetchTask {
 }
 
 impl<V, E: Clone> FetchHandle<V, E> {
-    /// What was fetched; `None` if the fetch was ended before.
+    /// Waits for the outcome. Returns `None` if the fetch ended without one.
     pub async fn outcome(mut self) -> Option<FetchOutcome<V, E>> {
         self.outcome.wait_for(Option::is_some).await.ok()?.clone()
     }
@@ -62,18 +64,19 @@ impl<V, E> Default for SingleFlight<V, E> {
 }
 
 impl<V: Send + Sync + 'static, E: Send + Sync + 'static> SingleFlight<V, E> {
-    /// What is being fetched for `key`; `hash` is the key's.
+    /// Joins the fetch for `key`, if one runs; `hash` is the hash of the key.
     pub fn join(&self, hash: u64, key: &[u8]) -> Option<FetchHandle<V, E>> {
-        let place = self.table(hash);
-        let InFlightFetch { task, outcome, .. } = place.get(key)?;
+        let table = self.table(hash);
+        let InFlightFetch { task, outcome, .. } = table.get(key)?;
         Some(FetchHandle { _task: task.upgrade()?, outcome: outcome.clone() })
     }
 
+    /// Returns an id for a new fetch.
     pub fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Relaxed)
     }
 
-    /// Begins a fetch. It takes the place of another one, which then keeps nothing.
+    /// Starts a fetch. It replaces another fetch of the key, whose value is then not cached.
     pub fn start(
         &self,
         hash: u64,
@@ -81,43 +84,44 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> SingleFlight<V, E> {
         id: u64,
         fetch: impl Future<Output = FetchOutcome<V, E>> + Send + 'static,
     ) -> FetchHandle<V, E> {
-        let (tell, outcome) = watch::channel(None);
+        let (sender, outcome) = watch::channel(None);
         let task = Arc::new(FetchTask::default());
-        // Noted before it runs, or it might be over before.
-        let under_way = InFlightFetch { id, task: Arc::downgrade(&task), outcome: outcome.clone() };
-        self.table(hash).insert(key.into(), under_way);
+        // Inserted before the task starts, because the fetch may be over at once.
+        let in_flight = InFlightFetch { id, task: Arc::downgrade(&task), outcome: outcome.clone() };
+        self.table(hash).insert(key.into(), in_flight);
         let running = tokio::spawn(async move {
-            tell.send_replace(Some(fetch.await));
+            sender.send_replace(Some(fetch.await));
         });
-        // It is set here alone.
+        // Nobody else sets the handle.
         let _first = task.0.set(running.abort_handle());
         FetchHandle { outcome, _task: task }
     }
 
-    /// Runs `keep` unless the key was forgotten since the fetch began. Whoever forgets it now waits until that is over.
-    pub fn unless_invalidated(&self, hash: u64, key: &[u8], id: u64, keep: impl FnOnce()) {
-        let place = self.table(hash);
-        if place.get(key).is_some_and(|under_way| under_way.id == id) {
-            keep();
+    /// Runs `insert` unless the key was invalidated since the fetch began. An invalidation waits until that is over.
+    pub fn unless_invalidated(&self, hash: u64, key: &[u8], id: u64, insert: impl FnOnce()) {
+        let table = self.table(hash);
+        if table.get(key).is_some_and(|in_flight| in_flight.id == id) {
+            insert();
         }
     }
 
-    /// Notes that a fetch is over.
+    /// Removes a fetch that is over.
     pub fn finish(&self, hash: u64, key: &[u8], id: u64) {
-        let mut place = self.table(hash);
-        if place.get(key).is_some_and(|under_way| under_way.id == id) {
-            place.remove(key);
+        let mut table = self.table(hash);
+        if table.get(key).is_some_and(|in_flight| in_flight.id == id) {
+            table.remove(key);
         }
     }
 
-    /// Nothing is kept of what is being fetched now, and nobody joins it any more. True if there is anything.
+    /// Prevents that the fetch of a key is cached or joined any more. Returns true if one runs.
     pub fn invalidate(&self, hash: u64, key: &[u8]) -> bool {
         self.table(hash).remove(key).is_some()
     }
 
+    /// Prevents that any fetch that runs now is cached or joined any more.
     pub fn invalidate_all(&self) {
-        for place in &self.tables {
-            place.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for table in &self.tables {
+            table.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
