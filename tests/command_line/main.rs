@@ -24,6 +24,7 @@ use tempfile::TempDir;
 /// Time after which a condition that is not met fails the test.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Returns the command that runs the program with these arguments.
 fn cachefront(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cachefront"));
     command.args(arguments).stdin(Stdio::null());
@@ -35,6 +36,7 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
     result(&cachefront(arguments).output().expect("the program runs"))
 }
 
+/// Runs the program with an input and returns its exit status, standard output and standard error.
 fn run_with_input(arguments: &[&str], input: &str) -> (i32, String, String) {
     let mut command = cachefront(arguments);
     let mut child =
@@ -43,6 +45,7 @@ fn run_with_input(arguments: &[&str], input: &str) -> (i32, String, String) {
     result(&child.wait_with_output().expect("the program ends"))
 }
 
+/// Returns exit status, standard output and standard error of a finished process.
 fn result(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("a text");
     (output.status.code().expect("an exit status"), text(&output.stdout), text(&output.stderr))
@@ -91,6 +94,7 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("waited in vain: {what}");
 }
 
+/// Sends a signal to a process.
 fn signal(name: &str, process: u32) {
     let status = Command::new("kill").args([name, &process.to_string()]).status().expect("kill runs");
     assert!(status.success(), "kill {name} {process} failed");

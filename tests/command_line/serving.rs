@@ -13,12 +13,17 @@ use std::{
 
 /// A running `serve`, and the addresses that it logged.
 pub struct Serving {
+    /// The process.
     pub child: Child,
+    /// Address of the HTTPS port.
     pub address: String,
+    /// Address of the admin port.
     pub admin: String,
+    /// Path of the log.
     pub log: std::path::PathBuf,
 }
 
+/// Starts `serve` and waits until it listens.
 pub fn serve(setup: &Setup) -> Serving {
     serve_with(setup, &[])
 }

@@ -18,6 +18,7 @@ fn own_address() -> String {
     format!("127.{}.{high}.{low}", 100 + LAST.fetch_add(1, Relaxed))
 }
 
+/// Returns an address that nobody else uses, with two free ports.
 pub fn own_endpoint() -> Endpoint {
     let host = own_address();
     let [port, admin_port] = [(); 2].map(|()| free_port(&host).expect("a free port"));

@@ -13,8 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const ALONE: &str = "RELOAD_EVERY_SECS=1\n[redis]\nport=1\n";
 /// Setting that keeps idle connections open.
 const PATIENT: &str = "IDLE_TIMEOUT_SECS=900\n";
+/// Bytes of a mebibyte.
 const MIB: usize = 1024 * 1024;
 
+/// Kills an instance.
 pub async fn down(drill: &Drill) {
     let place = own_endpoint();
     let mut instance = Instance::start_at(&drill.group, &place, ALONE).await;
@@ -26,6 +28,7 @@ pub async fn down(drill: &Drill) {
     drill.resolves(&again, &alerts).await;
 }
 
+/// Restarts an instance several times.
 pub async fn restarts(drill: &Drill) {
     let place = own_endpoint();
     let mut instance = Instance::start_at(&drill.group, &place, ALONE).await;
@@ -44,6 +47,7 @@ pub async fn restarts(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
+/// Breaks the settings of an instance.
 pub async fn reload_refused(drill: &Drill) {
     let instance = Instance::start(&drill.group, ALONE).await;
     drill.watch(&instance).await;
@@ -59,6 +63,7 @@ fn in_days(days: u64) -> SystemTime {
     SystemTime::now() + Duration::from_secs(days * 86_400)
 }
 
+/// Lets the certificate of an instance expire.
 pub async fn certificates(drill: &Drill) {
     let instance = Instance::start(&drill.group, ALONE).await;
     drill.watch(&instance).await;
@@ -72,6 +77,7 @@ pub async fn certificates(drill: &Drill) {
     drill.resolves(&instance, &[soon[0], expired[0]]).await;
 }
 
+/// Lets the near cache of an instance grow.
 pub async fn memory(drill: &Drill) {
     let [port, admin_port] = [(); 2].map(|()| free_port("127.0.0.1").expect("a free port"));
     let (place, group) = (Endpoint { port, admin_port, ..Endpoint::default() }, redis(1, 0));
@@ -111,6 +117,7 @@ async fn connect(instance: &Instance, count: usize) -> Vec<Client> {
     clients
 }
 
+/// Uses up the file descriptors of an instance.
 pub async fn files(drill: &Drill) {
     let limited = ["sh", "-c", "ulimit -n 120; exec \"$@\"", "sh"];
     let instance = Instance::start_by(&drill.group, &format!("{PATIENT}{ALONE}"), &limited).await;
@@ -132,6 +139,7 @@ pub async fn files(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
+/// Uses up the connections of an instance.
 pub async fn connections(drill: &Drill) {
     let instance = Instance::start(&drill.group, &format!("CONNECTIONS_MAX=20\n{PATIENT}{ALONE}")).await;
     drill.watch(&instance).await;

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 pub use instances::connections;
 
+/// Logs in at an instance.
 pub async fn caller(instance: &Instance) -> Caller {
     Caller::log_in_at(&instance.url(), API_KEY, None).await
 }
@@ -16,6 +17,7 @@ pub async fn caller(instance: &Instance) -> Caller {
 pub struct BackgroundCallers(Vec<JoinHandle<()>>);
 
 impl BackgroundCallers {
+    /// Starts callers that send the commands of a function.
     pub fn with(caller: &Caller, count: usize, command: fn(usize) -> Value) -> Self {
         let one = |number: usize| {
             let caller = caller.clone();
@@ -51,6 +53,7 @@ async fn behind_proxy(drill: &Drill, options: &str) -> (Instance, Proxy, crate::
     (instance, proxy, group)
 }
 
+/// Delays the replies of a node.
 pub async fn slow(drill: &Drill) {
     let (instance, proxy, _group) = behind_proxy(drill, "REQUEST_DEADLINE_MS=5000\n").await;
     let busy = BackgroundCallers::with(&caller(&instance).await, 8, read);
@@ -62,6 +65,7 @@ pub async fn slow(drill: &Drill) {
     drop(busy);
 }
 
+/// Sends more requests than an instance accepts.
 pub async fn shed(drill: &Drill) {
     let (instance, proxy, _group) = behind_proxy(drill, "REQUESTS_MAX=2\nREQUEST_DEADLINE_MS=5000\n").await;
     let busy = BackgroundCallers::with(&caller(&instance).await, 16, read);
@@ -72,6 +76,7 @@ pub async fn shed(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
+/// Replaces the key of sealed values.
 pub async fn values_do_not_open(drill: &Drill) {
     let group = redis(1, 0);
     let [first, second] = ["11", "22"].map(|digits| format!("0{digits}").repeat(22)[..64].to_owned());
@@ -89,6 +94,7 @@ pub async fn values_do_not_open(drill: &Drill) {
     drop(busy);
 }
 
+/// Sends logins with wrong API keys.
 pub async fn logins_refused(drill: &Drill) {
     let instance = Instance::start(&drill.group, NO_REDIS).await;
     drill.watch(&instance).await;

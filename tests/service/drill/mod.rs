@@ -19,6 +19,7 @@ use std::{
 
 /// Time for an alert to fire or to resolve: twice the longest window and the longest `for:`.
 const ALERT_TIMEOUT: Duration = Duration::from_secs(180);
+/// Pause between two looks at the alerts.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A Prometheus with the shortened rules, and the alerts that have fired.
@@ -30,6 +31,7 @@ pub struct Drill {
     group: RedisGroup,
 }
 
+/// An alert that has fired.
 struct Row {
     fault: String,
     fired: Duration,

@@ -8,6 +8,7 @@ use crate::harness::{Instance, redis, redis_section, start, until_replicated};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::json;
 
+/// Starts an instance in front of a group.
 async fn before(drill: &Drill, group: &RedisGroup) -> Instance {
     let instance = Instance::start(&drill.group, &redis_section(group)).await;
     drill.watch(&instance).await;
@@ -15,10 +16,12 @@ async fn before(drill: &Drill, group: &RedisGroup) -> Instance {
     instance
 }
 
+/// Sends a command to a node, which has to answer OK.
 fn expect_ok(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
 
+/// Makes a node a replica of another one.
 fn follow(node: &RedisProcess, master: &RedisProcess) {
     expect_ok(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }
@@ -43,6 +46,7 @@ pub async fn lost(drill: &Drill) {
     drop(busy);
 }
 
+/// Lets two nodes report to be masters of a shard.
 pub async fn contested(drill: &Drill) {
     let group = redis(1, 1);
     let instance = before(drill, &group).await;
@@ -53,6 +57,7 @@ pub async fn contested(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
+/// Kills a replica.
 pub async fn replica_lost(drill: &Drill) {
     let group = redis(1, 2);
     let instance = before(drill, &group).await;
@@ -63,6 +68,7 @@ pub async fn replica_lost(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
+/// Delays the replication stream of a replica.
 pub async fn replica_behind(drill: &Drill) {
     let password = "the-password-of-the-drill";
     let group = start(&Layout { replicas: 1, password: password.to_owned(), ..Layout::default() });
@@ -81,6 +87,7 @@ pub async fn replica_behind(drill: &Drill) {
     drop(busy);
 }
 
+/// Takes the memory of a master away.
 pub async fn out_of_memory(drill: &Drill) {
     let group = redis(1, 0);
     let instance = before(drill, &group).await;
@@ -94,6 +101,7 @@ pub async fn out_of_memory(drill: &Drill) {
     drop(busy);
 }
 
+/// Switches the master of a shard repeatedly.
 pub async fn masters_change(drill: &Drill) {
     let group = redis(1, 1);
     let instance = before(drill, &group).await;

@@ -17,6 +17,7 @@ pub fn pause(node: &RedisProcess) {
     signal("-STOP", node.process_id());
 }
 
+/// Resumes a paused process.
 pub fn resume(node: &RedisProcess) {
     signal("-CONT", node.process_id());
 }
@@ -26,6 +27,7 @@ fn expect_ok(node: &RedisProcess, command: &str) {
     assert_eq!(node.ask(command).expect("an answer"), "+OK", "{command}");
 }
 
+/// Makes a node a replica of another one.
 fn follow(node: &RedisProcess, master: &RedisProcess) {
     expect_ok(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
 }

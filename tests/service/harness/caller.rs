@@ -7,22 +7,30 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
+/// A caller of the service that is logged in.
 #[derive(Clone)]
 pub struct Caller {
+    /// The HTTP client.
     pub http: Client,
+    /// URL of the command protocol.
     pub url: String,
+    /// The bearer token.
     pub token: String,
 }
 
 /// A response of the service.
 #[derive(Debug)]
 pub struct Answer {
+    /// Status of the response.
     pub status: StatusCode,
+    /// Headers of the response.
     pub headers: HeaderMap,
+    /// Body of the response.
     pub text: String,
 }
 
 impl Answer {
+    /// Sends a request and reads the whole response.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"));
         let (status, headers) = (response.status(), response.headers().clone());
@@ -36,6 +44,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
+    /// Returns the value of a header; it is empty if the header is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a text"))
     }
@@ -59,6 +68,7 @@ impl Caller {
         Client::builder().tls_certs_only([certificate]).no_proxy()
     }
 
+    /// Logs in at a service.
     pub async fn log_in(service: &Service, api_key: &str, client_id: Option<&str>) -> Self {
         Self::log_in_at(&service.url(""), api_key, client_id).await
     }
@@ -90,6 +100,7 @@ impl Caller {
         }
     }
 
+    /// Writes a value and asserts that the write succeeds.
     pub async fn write(&self, key: &str, value: &Value) {
         let reply = self.run(json!({"command": "WRITE", "key": key, "value": value})).await;
         assert_eq!(reply["status"], "SUCCESS", "{reply}");

@@ -7,11 +7,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+/// A certificate authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// Paths of the PEM files of a certificate and its key.
 pub struct Files {
+    /// Path of the certificate.
     pub certificate: PathBuf,
+    /// Path of the private key.
     pub key: PathBuf,
 }
 
@@ -22,6 +25,7 @@ pub fn authority() -> &'static Authority {
 }
 
 impl Authority {
+    /// Creates an authority with this common name.
     pub fn new(name: &str) -> Self {
         cachefront::server::install_crypto();
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -31,6 +35,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
     }
 
+    /// Returns the certificate of the authority in PEM form.
     pub fn pem(&self) -> String {
         self.0.pem()
     }

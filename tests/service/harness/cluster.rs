@@ -50,6 +50,7 @@ impl Cluster {
         format!("[redis]\ncluster={}\npassword={}\n", nodes.join(", "), self.password)
     }
 
+    /// Returns a node by its number.
     pub fn node(&self, number: usize) -> &RedisProcess {
         self.groups[number].master(0)
     }
@@ -60,18 +61,22 @@ impl Cluster {
         first..first + self.replicas_each
     }
 
+    /// Sends a command to a node and returns its reply.
     pub fn ask(&self, number: usize, command: &str) -> String {
         self.node(number).ask(command).expect("an answer")
     }
 
+    /// Sends a command to a node, which has to answer OK.
     pub fn ok(&self, number: usize, command: &str) {
         assert_eq!(self.ask(number, command), "+OK", "{command}");
     }
 
+    /// Returns the cluster id of a node.
     pub fn id(&self, number: usize) -> String {
         self.ask(number, "CLUSTER MYID")
     }
 
+    /// Returns the slot of a key.
     pub fn slot(&self, key: &str) -> usize {
         self.ask(0, &format!("CLUSTER KEYSLOT {key}"))[1..].parse().expect("a slot")
     }
@@ -88,10 +93,12 @@ impl Cluster {
         until("the replica takes over", || (self.role(replica) == "master").then_some(()));
     }
 
+    /// Returns the role that a node reports.
     pub fn role(&self, number: usize) -> String {
         self.node(number).info("role").expect("a role")
     }
 
+    /// Ends a node at once, as `kill -9` does.
     pub fn kill(&self, number: usize) {
         self.node(number).kill();
     }
@@ -161,6 +168,7 @@ impl Cluster {
         line.split(' ').nth(6).map(str::to_owned)
     }
 
+    /// Returns whether a node reports this state of the cluster.
     pub fn has_state(&self, number: usize, state: &str) -> bool {
         self.ask(number, "CLUSTER INFO").contains(&format!("cluster_state:{state}"))
     }

@@ -19,12 +19,15 @@ use tonic::{
     transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
 
+/// A running collector; it ends on drop.
 pub struct Collector {
+    /// URL for `otlp_endpoint`.
     pub endpoint: String,
     received: Arc<Mutex<Received>>,
     server: JoinHandle<()>,
 }
 
+/// The spans that have arrived.
 #[derive(Default)]
 struct Received {
     spans: Vec<Span>,
@@ -32,6 +35,7 @@ struct Received {
     services: Vec<String>,
 }
 
+/// The gRPC service that receives spans.
 struct TraceReceiver {
     received: Arc<Mutex<Received>>,
     answers: bool,
@@ -58,6 +62,7 @@ impl TraceService for TraceReceiver {
 }
 
 impl Collector {
+    /// Starts a collector without TLS.
     pub fn start() -> Self {
         Self::serve("http", Server::builder(), true)
     }
@@ -91,6 +96,7 @@ impl Collector {
         format!("\n[telemetry]\notlp_endpoint={}\n{options}\n", self.endpoint)
     }
 
+    /// Returns all spans that have arrived.
     pub fn spans(&self) -> Vec<Span> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
     }
@@ -122,7 +128,9 @@ impl Drop for Collector {
 /// The spans of one request.
 #[derive(Debug)]
 pub struct Trace {
+    /// The span of the request.
     pub root: Span,
+    /// All other spans of the trace.
     pub others: Vec<Span>,
 }
 
@@ -156,6 +164,7 @@ impl Trace {
         }
     }
 
+    /// Returns the span with a name; panics if there is none.
     pub fn find(&self, name: &str) -> &Span {
         self.others.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
     }
@@ -167,6 +176,7 @@ pub fn attribute(span: &Span, name: &str) -> String {
     text(found.and_then(|attribute| attribute.value.as_ref()))
 }
 
+/// Returns an attribute value as text.
 fn text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),

@@ -21,6 +21,7 @@ pub enum Tls {
     Reencrypt,
 }
 
+/// A running `HAProxy`, which ends on drop.
 pub struct HaProxy {
     port: u16,
     statistics_port: u16,
@@ -65,6 +66,7 @@ impl HaProxy {
         .await
     }
 
+    /// Returns the URL for callers.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
@@ -97,6 +99,7 @@ impl Drop for HaProxy {
     }
 }
 
+/// Returns the path of the `haproxy` program.
 fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian installs it here, which is not in the PATH of every user.
@@ -104,6 +107,7 @@ fn find() -> Option<PathBuf> {
     folders.map(|folder| folder.join("haproxy")).find(|program| program.is_file())
 }
 
+/// Returns the settings of `HAProxy`.
 fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], places: &[Endpoint]) -> String {
     let (mode, bind, server) = match tls {
         Tls::Passthrough => ("tcp", String::new(), String::new()),

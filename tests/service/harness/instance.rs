@@ -13,7 +13,9 @@ use tempfile::TempDir;
 /// Host and ports on which an instance listens; port 0 stands for any free port.
 #[derive(Clone)]
 pub struct Endpoint {
+    /// The address to listen on.
     pub host: String,
+    /// The port of the service.
     pub port: u16,
     pub admin_port: u16,
 }
@@ -24,6 +26,7 @@ impl Default for Endpoint {
     }
 }
 
+/// A running instance, which is killed on drop.
 pub struct Instance {
     host: String,
     port: u16,
@@ -83,6 +86,7 @@ impl Instance {
         Self { host: host.clone(), port, admin_port, process, folder }
     }
 
+    /// Returns the base URL of the service.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
@@ -107,6 +111,7 @@ impl Instance {
         eventually("the instance ends", async || self.process.try_wait().expect("a child")).await.success()
     }
 
+    /// Returns the number of the process.
     pub fn process_id(&self) -> u32 {
         self.process.id()
     }

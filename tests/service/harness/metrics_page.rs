@@ -6,6 +6,7 @@ use super::{Answer, Service, eventually};
 pub struct MetricsPage(pub String);
 
 impl MetricsPage {
+    /// Requests the page in the OpenMetrics format.
     pub async fn of(service: &Service) -> Self {
         let answer = Self::in_format(service, "application/openmetrics-text").await;
         assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -34,6 +35,7 @@ impl MetricsPage {
         self.lines(name, labels).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
+    /// Returns whether there is a value of a name with these labels.
     pub fn has(&self, name: &str, labels: &str) -> bool {
         self.lines(name, labels).next().is_some()
     }

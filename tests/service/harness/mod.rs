@@ -50,6 +50,7 @@ pub fn redis(shards: usize, replicas: usize) -> RedisGroup {
     start(&Layout { shards, replicas, ..Layout::default() })
 }
 
+/// Starts a group of Redis processes with this layout.
 pub fn start(layout: &Layout) -> RedisGroup {
     RedisGroup::start(layout).unwrap_or_else(|problem| panic!("{problem}"))
 }

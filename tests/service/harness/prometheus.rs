@@ -16,6 +16,7 @@ use tempfile::TempDir;
 /// Name of the file with the targets to scrape.
 const TARGETS: &str = "targets.json";
 
+/// A running Prometheus, which ends on drop.
 pub struct Prometheus {
     url: String,
     process: Child,
@@ -84,6 +85,7 @@ impl Prometheus {
         groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect()
     }
 
+    /// Returns the labels and the value of each series of a query, or the reason why there are none.
     pub async fn try_query(&self, query: &str) -> Result<Vec<Value>, String> {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let sent = http.post(format!("{}query", self.url)).form(&[("query", query)]).send().await;

@@ -36,6 +36,7 @@ pub enum Mode {
 
 /// A TCP proxy, which ends on drop.
 pub struct Proxy {
+    /// Address of the proxy.
     pub address: Address,
     state: watch::Sender<State>,
     runtime: Option<Runtime>,
@@ -43,6 +44,7 @@ pub struct Proxy {
     _port: TcpSocket,
 }
 
+/// The state that all connections follow.
 #[derive(Clone, Copy)]
 struct State {
     mode: Mode,
@@ -51,6 +53,7 @@ struct State {
 }
 
 impl Proxy {
+    /// Starts a proxy in front of a node.
     pub fn in_front_of(target: &Address) -> Self {
         let port = socket(0).expect("a free port");
         let address = port.local_addr().expect("an address");
@@ -65,6 +68,7 @@ impl Proxy {
         Self { address, state, runtime: Some(runtime), _port: port }
     }
 
+    /// Changes the behaviour of the path.
     pub fn set(&self, mode: Mode) {
         self.state.send_modify(|state| {
             state.mode = mode;
@@ -95,6 +99,7 @@ fn socket(port: u16) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// Listens on the reserved port.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket(address.port())?.listen(1024)
 }
@@ -146,14 +151,17 @@ async fn forward_connection(caller: TcpStream, target: (String, u16), mut state:
     }
 }
 
+/// Waits until the connections of a generation are cut.
 async fn until_cut(mut state: StateReceiver, generation: u64) {
     drop(state.wait_for(|state| state.generation > generation).await);
 }
 
+/// Waits until the path is no black hole.
 async fn until_open(state: &mut StateReceiver) {
     drop(state.wait_for(|state| state.mode != Mode::BlackHole).await);
 }
 
+/// Forwards data from the caller to the node.
 async fn forward_requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: StateReceiver) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
@@ -167,6 +175,7 @@ async fn forward_requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut s
 /// Received data, each piece with the time at which it is forwarded.
 type DelayedReplies = VecDeque<(Instant, Vec<u8>)>;
 
+/// Forwards data from the node to the caller, as the mode requires.
 async fn forward_replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: StateReceiver) {
     /// Enough for the data that a lagging replica lacks.
     const DELAYED_MAX: usize = 100_000;

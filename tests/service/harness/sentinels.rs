@@ -11,7 +11,9 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Address of all sentinels.
 const HOST: &str = "127.0.0.1";
+/// Number of sentinels.
 const COUNT: usize = 3;
 /// Time without an answer after which a sentinel considers a node down.
 const DOWN_AFTER_MS: u32 = 1000;
@@ -42,6 +44,7 @@ pub struct Sentinels {
     folder: TempDir,
 }
 
+/// One sentinel process.
 struct Sentinel {
     address: Address,
     command: Mutex<Command>,
@@ -54,6 +57,7 @@ impl Sentinels {
         Self::start_with(group, quorum, SentinelOptions::default())
     }
 
+    /// Starts sentinels with options that differ from the default.
     pub fn start_with(group: &RedisGroup, quorum: usize, options: SentinelOptions) -> Self {
         let folder = tempfile::tempdir_in(group.folder()).expect("a temporary folder");
         let mut started = Self { all: Vec::new(), shards: Vec::new(), options, folder };
@@ -123,6 +127,7 @@ impl Sentinels {
         Sentinel { address, command: Mutex::new(command), process: Mutex::new(process) }
     }
 
+    /// Returns the addresses of all sentinels, separated by commas.
     pub fn addresses(&self) -> String {
         let addresses: Vec<String> = self.all.iter().map(|sentinel| sentinel.address.to_string()).collect();
         addresses.join(", ")
@@ -182,6 +187,7 @@ impl Sentinels {
         self.signal(number, "-STOP");
     }
 
+    /// Resumes the process of a sentinel.
     pub fn resume(&self, number: usize) {
         self.signal(number, "-CONT");
     }

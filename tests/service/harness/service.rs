@@ -15,8 +15,11 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// A service that runs in this process; it is shut down on drop.
 pub struct Service {
+    /// Address of the HTTPS port.
     pub address: SocketAddr,
+    /// Address of the admin port.
     pub admin: SocketAddr,
     stop: Shutdown,
     reload: ReloadTrigger,
@@ -101,6 +104,7 @@ impl Service {
         Caller::log_in(self, API_KEY, None).await
     }
 
+    /// Returns the HTTPS URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.address.port())
     }
@@ -138,6 +142,7 @@ impl Service {
     }
 }
 
+/// The secret that signs the tokens of the tests.
 pub const JWT_SECRET: &str = "a-jwt-secret-for-the-tests-0123456789";
 
 impl Drop for Service {

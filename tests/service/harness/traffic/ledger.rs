@@ -9,9 +9,11 @@ use std::{
 /// Number of violations that are kept for the message.
 const VIOLATIONS_MAX: usize = 20;
 
+/// All writes of a load, by key.
 #[derive(Default)]
 pub struct Ledger(Mutex<Inner>);
 
+/// The state behind the lock of a ledger.
 #[derive(Default)]
 struct Inner {
     records: HashMap<String, Record>,
@@ -42,6 +44,7 @@ pub fn value(key: &str, version: u64, padding_bytes: usize) -> String {
     format!("{key}#{version}#{}", "x".repeat(padding_bytes))
 }
 
+/// Splits a value into its key and its version.
 fn parse(value: &str) -> Option<(&str, u64)> {
     let mut parts = value.splitn(3, '#');
     Some((parts.next()?, parts.next()?.parse().ok()?))
@@ -60,6 +63,7 @@ impl Ledger {
         record.sent
     }
 
+    /// Records that the service acknowledged a write.
     pub fn acknowledge(&self, key: &str, version: u64) {
         let mut inner = self.inner();
         inner.acknowledged += 1;
@@ -71,6 +75,7 @@ impl Ledger {
         self.inner().records.entry(key.to_owned()).or_default().refused.insert(version);
     }
 
+    /// Returns the last acknowledged version of a key.
     pub fn last_acknowledged(&self, key: &str) -> Option<u64> {
         self.inner().records.get(key)?.acknowledged
     }
@@ -111,10 +116,12 @@ impl Ledger {
         }
     }
 
+    /// Records a reply that contradicts the ledger.
     pub fn add_violation(&self, violation: String) {
         self.inner().add_violation(violation);
     }
 
+    /// Returns the first violations.
     pub fn violations(&self) -> Vec<String> {
         self.inner().violations.clone()
     }
@@ -124,6 +131,7 @@ impl Ledger {
         self.inner().acknowledged
     }
 
+    /// Returns all keys with an acknowledged write.
     pub fn acknowledged_keys(&self) -> Vec<String> {
         let inner = self.inner();
         let acknowledged = inner.records.iter().filter(|(_, record)| record.acknowledged.is_some());

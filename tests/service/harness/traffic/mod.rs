@@ -45,10 +45,12 @@ pub struct Load {
 }
 
 impl Load {
+    /// Returns the default load on one service.
     pub fn on(service: &Service) -> Self {
         Self::on_all([service.url("")])
     }
 
+    /// Returns the default load on several instances.
     pub fn on_all(instances: impl IntoIterator<Item = String>) -> Self {
         Self {
             instances: instances.into_iter().collect(),

@@ -6,26 +6,31 @@ use std::{collections::BTreeMap, fs::OpenOptions, io::Write, time::Duration};
 /// Environment variable with the file that the lines are appended to; scripts/failures.py makes the table from it.
 const REPORT: &str = "CACHEFRONT_FAULT_REPORT";
 
+/// Counts, failures and stalls of a load.
 #[derive(Debug, Default)]
 pub struct LoadSummary {
     /// Number of commands, including those of batches.
     pub requests: u64,
     /// Number of failed reads by code.
     pub reads_failed: BTreeMap<String, u64>,
+    /// Number of failed writes by code.
     pub writes_failed: BTreeMap<String, u64>,
-    /// Longest time that one caller had no success.
+    /// Longest time that one reader had no success.
     pub read_stall: Duration,
+    /// Longest time that one writer had no success.
     pub write_stall: Duration,
     /// Number of requests that were repeated at another instance.
     pub moved: u64,
     /// Number of reads that returned an older version than one acknowledged before.
     pub stale: u64,
+    /// Number of acknowledged writes.
     pub acknowledged: u64,
     /// Acknowledged writes that were lost.
     pub lost: Vec<String>,
 }
 
 impl LoadSummary {
+    /// Adds the summary of another client.
     pub fn merge(&mut self, other: Self) {
         self.requests += other.requests;
         for (all, one) in [(&mut self.reads_failed, other.reads_failed), (&mut self.writes_failed, other.writes_failed)]
@@ -63,12 +68,14 @@ impl LoadSummary {
         self
     }
 
+    /// Asserts that no read failed.
     #[track_caller]
     pub fn expect_no_failed_read(&self) -> &Self {
         assert!(self.reads_failed.is_empty(), "reads failed: {self:?}");
         self
     }
 
+    /// Asserts that no write failed.
     #[track_caller]
     pub fn expect_no_failed_write(&self) -> &Self {
         assert!(self.writes_failed.is_empty(), "writes failed: {self:?}");
@@ -82,12 +89,14 @@ impl LoadSummary {
         self
     }
 
+    /// Asserts that reads failed with no other code than these.
     #[track_caller]
     pub fn expect_reads_failed_only_with(&self, codes: &[&str]) -> &Self {
         assert!(self.reads_failed.keys().all(|code| codes.contains(&code.as_str())), "{self:?}");
         self
     }
 
+    /// Asserts that no acknowledged write was lost.
     #[track_caller]
     pub fn expect_nothing_lost(&self) -> &Self {
         assert!(self.lost.is_empty(), "acknowledged writes were lost: {self:?}");

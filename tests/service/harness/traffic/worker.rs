@@ -22,14 +22,18 @@ const REFUSALS: [&str; 4] = ["shard_unavailable", "overloaded", "out_of_memory",
 /// Number of turns after which a writer sends a batch.
 const BATCH_EVERY: u64 = 4;
 
+/// The kind of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Read,
     Write,
 }
 
+/// The state that all clients of a load share.
 pub struct Shared {
+    /// The parameters of the load.
     pub load: Load,
+    /// The ledger of all writes.
     pub ledger: Ledger,
     /// Number of successful reads of each reader.
     reads: Vec<AtomicU64>,
@@ -40,17 +44,20 @@ pub struct Shared {
     codes: Mutex<HashSet<String>>,
 }
 
+/// The current key of a slot.
 #[derive(Clone, Default)]
 struct Key {
     name: String,
     generation: u64,
 }
 
+/// Locks a mutex, even after a panic of another thread.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
+    /// Returns the state of a load that has not begun.
     pub fn new(load: Load) -> Self {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
         let first = |slot| Mutex::new(Key { name: format!("load:{slot}:0"), generation: 0 });
@@ -64,11 +71,13 @@ impl Shared {
         }
     }
 
+    /// Returns the number of successes of each reader or of each writer.
     pub fn successes(&self, operation: Operation) -> Vec<u64> {
         let all = if operation == Operation::Read { &self.reads } else { &self.writes };
         all.iter().map(|count| count.load(Relaxed)).collect()
     }
 
+    /// Returns whether a command has failed with this code.
     pub fn has_failed_with(&self, code: &str) -> bool {
         locked(&self.codes).contains(code)
     }
@@ -121,6 +130,7 @@ enum Failed {
     NoAnswer,
 }
 
+/// One reader or writer.
 struct Client<'a> {
     shared: &'a Shared,
     http: reqwest::Client,
