@@ -28,7 +28,7 @@ pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply) {
             write_value(out, "SUCCESS", &write.value);
         }
         (Reply::Written { replicas }, Command::Write(write)) => {
-            let status = if *replicas >= write.replicas { "SUCCESS" } else { "UNCONFIRMED" };
+            let status = if write.is_confirmed_by(*replicas) { "SUCCESS" } else { "UNCONFIRMED" };
             write_value(out, status, &write.value);
             out.pop();
             out.extend_from_slice(format!(",\"replicas\":{replicas}}}").as_bytes());

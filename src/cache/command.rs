@@ -41,6 +41,13 @@ pub struct Write<'a> {
     pub replicas: u32,
 }
 
+impl Write<'_> {
+    /// True if so many replicas are as many as the WRITE asked for.
+    pub fn is_confirmed_by(&self, replicas: u32) -> bool {
+        replicas >= self.replicas
+    }
+}
+
 impl<'a> Command<'a> {
     /// Returns the key.
     pub fn key(&self) -> &Key<'a> {

@@ -15,7 +15,9 @@ pub fn kind(problem: &Problem) -> Kind {
 pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {
     match (reply, command) {
         (Reply::NotFound, _) => Outcome::NotFound,
-        (Reply::Written { replicas }, Command::Write(write)) if *replicas < write.replicas => Outcome::TooFewReplicas,
+        (Reply::Written { replicas }, Command::Write(write)) if !write.is_confirmed_by(*replicas) => {
+            Outcome::TooFewReplicas
+        }
         _ => Outcome::Success,
     }
 }

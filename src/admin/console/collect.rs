@@ -1,8 +1,9 @@
 //! The console's own state, the task that samples the counters, and the snapshot made of both.
 
 use super::{
-    history::{History, HistorySample, NodeCounts, STEP},
+    history::{History, STEP},
     patterns::PatternCounter,
+    sample::{HistorySample, NodeCounts},
     snapshot::{ConsoleSnapshot, NearCacheView, NodeRoleView, NodeStateView, NodeView, ShardView, rounded},
 };
 use crate::{

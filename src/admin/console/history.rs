@@ -1,18 +1,17 @@
 //! The recent past: samples of all counters, one every two seconds, and the rates between them.
 
-use super::snapshot::{Point, Rate, Rates, rounded};
-use crate::{
-    store::NodeStatus,
-    telemetry::{
-        events::{EventKind, Events, now_ms},
-        metrics::{Buckets, Tally, quantile_us},
-    },
+use super::{
+    sample::{HistorySample, NodeCounts},
+    snapshot::{Point, Rate, Rates, rounded},
+};
+use crate::telemetry::{
+    events::{EventKind, Events},
+    metrics::{Buckets, quantile_us},
 };
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
 };
-use tokio::time::Instant;
 
 /// Time between two samples.
 pub const STEP: Duration = Duration::from_secs(2);
@@ -26,39 +25,6 @@ const SAMPLES_WITH_NODES_MAX: usize = 8;
 const SPAN_MIN: Duration = Duration::from_millis(100);
 /// Steps without a refused request after which an overload has ended.
 const QUIET_STEPS: u32 = 5;
-
-/// All counters at one moment.
-#[derive(Clone)]
-pub struct HistorySample {
-    /// The moment of the sample.
-    pub at: Instant,
-    /// The moment of the sample, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// The requests to `/cache` so far.
-    pub tally: Tally,
-    /// The lookups in the near cache that found a value, so far.
-    pub near_hits: u64,
-    /// The lookups in the near cache that found none, so far.
-    pub near_misses: u64,
-    /// The requests that were refused because of a limit, so far.
-    pub sheds: u64,
-    /// By [`NodeSurvey::id`].
-    pub nodes: HashMap<u64, NodeCounts>,
-}
-
-/// The counters of one node at one moment.
-#[derive(Clone, Copy)]
-pub struct NodeCounts {
-    durations: Buckets,
-    failures: u64,
-}
-
-impl NodeCounts {
-    /// Returns the counters of a node.
-    pub fn of(node: &NodeStatus) -> Self {
-        Self { durations: node.durations, failures: node.failures }
-    }
-}
 
 /// The rates of a node over a span of time.
 #[derive(Default)]
@@ -191,22 +157,11 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| rounded(part as f64 / whole as f64))
 }
 
-impl HistorySample {
-    /// Creates a sample of this moment. `near` are the lookups in the near cache, hits first.
-    pub fn new(tally: Tally, near: (u64, u64), sheds: u64, nodes: HashMap<u64, NodeCounts>) -> Self {
-        let (near_hits, near_misses) = near;
-        Self { at: Instant::now(), at_ms: now_ms(), tally, near_hits, near_misses, sheds, nodes }
-    }
-
-    /// Returns the age of an earlier sample at the moment of this one.
-    fn age(&self, earlier: &Self) -> Duration {
-        self.at.saturating_duration_since(earlier.at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::Tally;
+    use tokio::time::Instant;
 
     fn sample(start: Instant, secs: u64, requests: u64, sheds: u64) -> HistorySample {
         let tally = Tally { requests, commands: requests, ..Tally::default() };

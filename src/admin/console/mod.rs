@@ -9,6 +9,7 @@ mod history;
 mod html;
 mod page;
 mod patterns;
+mod sample;
 mod snapshot;
 
 pub use collect::Console;
