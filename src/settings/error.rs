@@ -22,6 +22,23 @@ pub enum VariableError {
     },
 }
 
+/// The reason why an entry of `ENCRYPTION_KEY` is not a key. No message has the text, which may be a mistyped key.
+#[derive(Debug, Error)]
+pub enum SealingKeyError {
+    /// The text is not a key, and no file has this name.
+    #[error("is neither a key nor the name of an existing file")]
+    NotFound,
+    /// The file cannot be read. The message leaves the cause out, because it could show the path.
+    #[error("names a file that cannot be read")]
+    ReadFile(#[source] io::Error),
+    /// The file has another content.
+    #[error("names a file that holds no key")]
+    NoKeyInFile,
+    /// The key is the same byte 32 times.
+    #[error("is a placeholder, one byte 32 times")]
+    Placeholder,
+}
+
 /// The reason why a text is not a log filter.
 #[derive(Debug, Error)]
 pub enum LogFilterError {

@@ -123,37 +123,45 @@ const LINES: &[&str] = &[
 
 /// Generates texts of up to twelve of the lines; the texts are the same each time.
 fn generated(count: usize) -> Vec<String> {
-    let mut state: u64 = 7;
-    let mut below = |limit: usize| {
-        // Knuth's MMIX generator; its high bits are the good ones.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).expect("31 bits") % limit
-    };
-    let mut text = || {
+    let mut random = Random(7);
+    let mut texts = Vec::new();
+    for _ in 0..count {
         let mut text = "[first]\n".to_owned();
-        for _ in 0..=below(12) {
-            let _ = writeln!(text, "{}", LINES[below(LINES.len())]);
+        for _ in 0..=random.below(12) {
+            let _ = writeln!(text, "{}", LINES[random.below(LINES.len())]);
         }
-        text
-    };
-    (0..count).map(|_| text()).collect()
+        texts.push(text);
+    }
+    texts
+}
+
+/// Knuth's MMIX generator of pseudo-random numbers.
+struct Random(u64);
+
+impl Random {
+    /// Returns a number below `limit`, from the high bits, which are the good ones.
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
 }
 
 fn our_outcome(text: &str) -> Outcome {
     let mut problems = Vec::new();
     let document = IniDocument::parse(text, &mut problems);
-    let options = |title: &str| {
-        let own = document.options.iter().filter(|option| option.section == title);
-        own.map(|option| (option.option.to_lowercase(), option.value.clone())).collect::<BTreeMap<_, _>>()
-    };
-    let defaults = options(ini::DEFAULTS);
+    let defaults = options_of(&document, ini::DEFAULTS);
     let mut sections: BTreeMap<_, _> = document
         .titles
         .iter()
-        .map(|title| (title.clone(), defaults.clone().into_iter().chain(options(title)).collect()))
+        .map(|title| (title.clone(), defaults.clone().into_iter().chain(options_of(&document, title)).collect()))
         .collect();
     sections.insert(ini::DEFAULTS.to_owned(), defaults);
     problems.is_empty().then_some(sections)
+}
+
+fn options_of(document: &IniDocument, title: &str) -> BTreeMap<String, String> {
+    let options = document.options.iter().filter(|option| option.section == title);
+    options.map(|option| (option.option.to_lowercase(), option.value.clone())).collect()
 }
 
 fn python_outcomes(texts: &[String]) -> Vec<Outcome> {

@@ -189,10 +189,10 @@ fn a_bench_that_cannot_run_says_why_in_one_sentence() {
     std::fs::write(&secret, "").expect("it is written");
     let long = ["--keys", "1000000", "--value-bytes", "8000000"];
     for (arguments, key, expected, says) in [
-        (&["http://localhost:1"][..], API_KEY, 64, "it has to begin with https://"),
-        (&["https://me:pw@localhost:1"], API_KEY, 64, "no names and passwords"),
-        (&[&url], "", 64, "it needs an API key"),
-        (&[&url, "--api-key-file", &secret], "", 64, "has to hold a key or token"),
+        (&["http://localhost:1"][..], API_KEY, 64, "does not begin with https://"),
+        (&["https://me:pw@localhost:1"], API_KEY, 64, "a name or a password"),
+        (&[&url], "", 64, "needs an API key"),
+        (&[&url, "--api-key-file", &secret], "", 64, "must have one key or token"),
         (&[&url], API_KEY, 1, "see --ca-cert"),
         (&[&url, "--insecure"], "wrong-wrong-wrong", 1, "/login answered 401 invalid_api_key"),
         (&["https://localhost:1"], API_KEY, 1, "cannot connect"),

@@ -1,31 +1,33 @@
-//! What a load test has seen, as a table and as JSON.
+//! The results of a load test, as a table and as JSON.
 
 use crate::cli::table::{Column, Side, table};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-/// Kinds of failures that are told apart.
+/// Most kinds of failures that are counted separately.
 const FAILURES_MAX: usize = 50;
 
-/// Latencies in microseconds, within a thousandth.
+/// A histogram of latencies in microseconds, with three significant digits.
 pub struct Latencies(Histogram<u64>);
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self(Histogram::new(3).expect("3 is a precision"))
+        Self(Histogram::new(3).expect("3 is a valid precision"))
     }
 }
 
 impl Latencies {
-    pub fn note(&mut self, took: Duration) {
-        // It grows by itself: no value is too large for it.
+    /// Records one latency.
+    pub fn record(&mut self, took: Duration) {
+        // The histogram grows by itself: no value is too large for it.
         self.0 += u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
     }
 
+    /// Returns four percentiles and the maximum, in microseconds.
     fn values(&self) -> [u64; 5] {
-        let at = |quantile: f64| self.0.value_at_quantile(quantile);
-        [at(0.5), at(0.9), at(0.99), at(0.999), self.0.max()]
+        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|quantile| self.0.value_at_quantile(quantile));
+        [p50, p90, p99, p999, self.0.max()]
     }
 
     fn document(&self, took: Duration) -> Value {
@@ -38,34 +40,40 @@ impl Latencies {
     }
 }
 
+/// All results.
 #[derive(Default)]
 pub struct Figures {
+    /// Latencies of successful READs.
     pub reads: Latencies,
+    /// Latencies of successful WRITEs.
     pub writes: Latencies,
     failures: Latencies,
-    /// How often each failure was seen.
+    /// Number of failures of each kind.
     codes: BTreeMap<String, u64>,
-    /// READs that found nothing.
+    /// READs of keys that did not exist.
     pub misses: u64,
-    /// Were due, but their connection still waited for an answer when the time was over.
+    /// Requests that were due and not sent, because their connection still waited for an answer at the end.
     pub not_sent: u64,
-    /// Were due while their connection rested.
+    /// Requests that were due while their connection rested.
     pub held_back: u64,
-    /// How long connections rested after failures, all together.
+    /// Total time for which connections rested after failures.
     pub rested: Duration,
 }
 
 impl Figures {
-    pub fn note_failure(&mut self, code: String, took: Duration) {
-        self.failures.note(took);
+    /// Records a failed request.
+    pub fn record_failure(&mut self, code: String, took: Duration) {
+        self.failures.record(took);
         self.count(code, 1);
     }
 
+    /// Counts failures of one kind; surplus kinds are counted together.
     fn count(&mut self, code: String, times: u64) {
         let known = self.codes.len() < FAILURES_MAX || self.codes.contains_key(&code);
         *self.codes.entry(if known { code } else { "others".to_owned() }).or_default() += times;
     }
 
+    /// Adds the results of another connection.
     pub fn add(&mut self, other: Self) {
         for (own, other) in
             [(&mut self.reads, other.reads), (&mut self.writes, other.writes), (&mut self.failures, other.failures)]
@@ -81,11 +89,12 @@ impl Figures {
         self.rested += other.rested;
     }
 
-    /// Requests that were answered as they should be.
+    /// Returns the number of successful requests.
     pub fn answered(&self) -> u64 {
         self.reads.0.len() + self.writes.0.len()
     }
 
+    /// Formats the results for people.
     pub fn text(&self, took: Duration) -> String {
         let columns = [
             Column("", Side::Left),
@@ -120,20 +129,20 @@ impl Figures {
     fn remarks(&self) -> String {
         let mut text = String::new();
         if self.misses > 0 {
-            let _ = writeln!(text, "{} READs found nothing.", self.misses);
+            let _ = writeln!(text, "{} READs found no value.", self.misses);
         }
         if self.not_sent > 0 {
             let _ = writeln!(
                 text,
-                "{} requests were due and never sent, for their connections still waited for answers: the service, or this machine, \
-                 can't keep that rate with so many connections.",
+                "{} requests were due and never sent, because their connections still waited for answers: the service or this \
+                 machine cannot keep that rate with this number of connections.",
                 self.not_sent
             );
         }
         if !self.rested.is_zero() {
             let _ = writeln!(
                 text,
-                "After failures the connections rested for {:.1} s, all together; {} requests that were due meanwhile were left out.",
+                "After failures the connections rested for {:.1} s in total; {} requests that were due meanwhile were left out.",
                 self.rested.as_secs_f64(),
                 self.held_back
             );
@@ -141,6 +150,7 @@ impl Figures {
         if text.is_empty() { text } else { format!("\n{text}") }
     }
 
+    /// Returns the results as JSON.
     pub fn document(&self, took: Duration) -> Value {
         let commands: Map<String, Value> = [("READ", &self.reads), ("WRITE", &self.writes)]
             .into_iter()
@@ -168,8 +178,8 @@ fn row(name: &str, latencies: &Latencies, took: Duration) -> Vec<String> {
     [vec![name.to_owned()], figures.to_vec(), times.to_vec()].concat()
 }
 
-/// Per second.
-#[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
+/// Returns a rate per second.
+#[expect(clippy::cast_precision_loss, reason = "a rate is not exact anyway")]
 fn rate(count: u64, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64().max(1e-9)
 }
@@ -179,12 +189,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_of_connections_add_up() {
+    fn results_of_connections_are_added() {
         let mut all = Figures::default();
         for ms in [1, 3] {
             let mut one = Figures { misses: 1, ..Figures::default() };
-            (0..50).for_each(|_| one.reads.note(Duration::from_millis(ms)));
-            one.note_failure("503 shard_unavailable".to_owned(), Duration::from_secs(70));
+            (0..50).for_each(|_| one.reads.record(Duration::from_millis(ms)));
+            one.record_failure("503 shard_unavailable".to_owned(), Duration::from_secs(70));
             all.add(one);
         }
         let document = all.document(Duration::from_secs(10));
@@ -193,13 +203,13 @@ mod tests {
         let [p50, p90, _, _, max] = all.reads.values();
         assert!(p50.abs_diff(1000) <= 1 && p90.abs_diff(3000) <= 3 && max.abs_diff(3000) <= 3, "{p50} {p90} {max}");
         let text = all.text(Duration::from_secs(10));
-        assert!(text.contains("2 × 503 shard_unavailable") && text.contains("2 READs found nothing."), "{text}");
+        assert!(text.contains("2 × 503 shard_unavailable") && text.contains("2 READs found no value."), "{text}");
     }
 
     #[test]
-    fn kinds_of_failures_have_a_limit() {
+    fn the_number_of_failure_kinds_is_limited() {
         let mut figures = Figures::default();
-        (0..1000).for_each(|number| figures.note_failure(format!("{number}"), Duration::ZERO));
+        (0..1000).for_each(|number| figures.record_failure(format!("{number}"), Duration::ZERO));
         assert_eq!(figures.codes.len(), FAILURES_MAX + 1);
         assert_eq!(figures.codes.values().sum::<u64>(), 1000);
     }

@@ -1,15 +1,16 @@
-//! The load itself: one task per connection, each with one request at a time.
+//! The load: one task for each connection, with one request at a time.
 //!
-//! Without a rate a connection asks again as soon as it has its answer. With one, each request has a time at which it
-//! is due, whatever became of those before: its latency counts from there, so that a service that stalls is seen to.
+//! Without a rate, a connection sends the next request when it has an answer. With a rate, each request is due at a
+//! fixed time, and its latency counts from there, so that the latencies show when the service stalls.
 
 use super::{
     account::Account,
+    error::RequestError,
     figures::Figures,
     keys::{Keys, contains},
     target::{Connection, HttpAnswer, ServiceUrl},
 };
-use crate::server::Shutdown;
+use crate::{server::Shutdown, types::error_chain};
 use bytes::Bytes;
 use std::{
     sync::{
@@ -23,40 +24,47 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// After a failure a connection rests for so long, unless the answer says how long.
+/// Time for which a connection rests after a failure, unless the answer has a `Retry-After`.
 const REST: Duration = Duration::from_millis(100);
 
-/// What is to be done.
+/// The parameters of a load test.
 #[derive(Clone)]
 pub struct LoadTest {
+    /// The tested service.
     pub target: ServiceUrl,
+    /// The source of tokens.
     pub account: Arc<Account>,
+    /// The keys that are read and written.
     pub keys: Arc<Keys>,
+    /// Number of connections.
     pub connections: u32,
+    /// Time of the test.
     pub duration: Duration,
-    /// Requests per second of all connections together.
+    /// Requests per second of all connections together; `None` for as many as are answered.
     pub rate: Option<f64>,
-    /// Of 100 requests.
+    /// Number of WRITEs among 100 requests.
     pub writes_percent: u64,
+    /// Counters for the display of progress.
     pub live: Arc<LiveFigures>,
 }
 
-/// How far it has come.
+/// Counters of a load test that runs.
 #[derive(Default)]
 pub struct LiveFigures {
+    /// Successful requests.
     pub answered: AtomicU64,
+    /// Failed requests.
     pub failed: AtomicU64,
 }
 
 impl LoadTest {
-    /// Runs to the end, or until `stop` is asked. Returns how long that took, and all that was seen.
-    pub async fn run(&self, stop: &Shutdown) -> (Duration, Figures) {
+    /// Runs to the end or until a shutdown is requested. Returns the elapsed time and the results.
+    pub async fn run(&self, shutdown: &Shutdown) -> (Duration, Figures) {
         let mut tasks = JoinSet::new();
         let start = Instant::now();
         for number in 0..self.connections {
             let worker = LoadWorker::new(self.clone(), number, start);
-            let stop = stop.clone();
-            tasks.spawn(worker.run(stop));
+            tasks.spawn(worker.run(shutdown.clone()));
         }
         let mut all = Figures::default();
         while let Some(figures) = tasks.join_next().await {
@@ -66,13 +74,14 @@ impl LoadTest {
     }
 }
 
+/// One connection of the load test.
 struct LoadWorker {
     load: LoadTest,
     end: Instant,
-    /// The next request is due then, where there is a rate.
+    /// Time at which the next request is due, if there is a rate.
     due: Instant,
-    /// From one that is due to the next.
-    step: Option<Duration>,
+    /// Time between two due requests.
+    interval: Option<Duration>,
     random: u64,
     connection: Option<Connection>,
     figures: Figures,
@@ -80,12 +89,12 @@ struct LoadWorker {
 
 impl LoadWorker {
     fn new(load: LoadTest, number: u32, start: Instant) -> Self {
-        let step = load.rate.map(|rate| Duration::from_secs_f64(f64::from(load.connections) / rate));
-        let offset = step.unwrap_or_default().mul_f64(f64::from(number) / f64::from(load.connections));
+        let interval = load.rate.map(|rate| Duration::from_secs_f64(f64::from(load.connections) / rate));
+        let offset = interval.unwrap_or_default().mul_f64(f64::from(number) / f64::from(load.connections));
         Self {
             end: start + load.duration,
             due: start + offset,
-            step,
+            interval,
             random: u64::from(number) << 32,
             connection: None,
             figures: Figures::default(),
@@ -93,112 +102,114 @@ impl LoadWorker {
         }
     }
 
-    async fn run(mut self, stop: Shutdown) -> Figures {
+    async fn run(mut self, shutdown: Shutdown) -> Figures {
         let end = self.end;
         tokio::select! {
             biased;
-            // What is on its way is not counted.
-            () = stop.requested() => {}
+            // A request in flight is not counted.
+            () = shutdown.requested() => {}
             () = self.work() => {
-                // What was due by then, and would have been late, was not sent.
-                while self.step.is_some_and(|_| self.due < end) {
+                // Requests that were due before the end and not sent are counted, too.
+                while self.interval.is_some_and(|_| self.due < end) {
                     self.figures.not_sent += 1;
-                    self.next();
+                    self.schedule_next();
                 }
             }
         }
         self.figures
     }
 
+    /// Sends requests until the end.
     async fn work(&mut self) {
         loop {
-            if self.step.is_some() {
+            if self.interval.is_some() {
                 sleep_until(self.due.min(self.end)).await;
             }
-            if Instant::now() >= self.end || (self.step.is_some() && self.due >= self.end) {
+            if Instant::now() >= self.end || (self.interval.is_some() && self.due >= self.end) {
                 return;
             }
-            let rest = self.one().await;
-            self.next();
+            let rest = self.send_one().await;
+            self.schedule_next();
             if let Some(rest) = rest {
                 self.rest(rest).await;
             }
         }
     }
 
-    fn next(&mut self) {
-        self.due += self.step.unwrap_or_default();
+    fn schedule_next(&mut self) {
+        self.due += self.interval.unwrap_or_default();
     }
 
-    /// Sends nothing for so long. What would have been due is left out: it was not the service that stalled.
+    /// Sends nothing for some time. Requests that would have been due are left out: the service did not stall.
     async fn rest(&mut self, time: Duration) {
         let until = (Instant::now() + time).min(self.end);
         self.figures.rested += until.saturating_duration_since(Instant::now());
         sleep_until(until).await;
-        while self.step.is_some() && self.due < until {
+        while self.interval.is_some() && self.due < until {
             self.figures.held_back += 1;
-            self.next();
+            self.schedule_next();
         }
     }
 
-    /// One request; returns how long to rest after it.
-    async fn one(&mut self) -> Option<Duration> {
+    /// Sends one request; returns the time to rest after it.
+    async fn send_one(&mut self) -> Option<Duration> {
         let random = self.random();
         let number = usize::try_from((random >> 8) % self.load.keys.count as u64).unwrap_or_default();
         let is_write = random % 100 < self.load.writes_percent;
         let keys = &self.load.keys;
         let command = if is_write { keys.write(number) } else { keys.read(number) };
-        let mut from = if self.step.is_some() { self.due } else { Instant::now() };
+        let mut from = if self.interval.is_some() { self.due } else { Instant::now() };
         let answer = match self.connected().await {
             Err(error) => Err(error),
             Ok(mut connection) => {
-                if self.step.is_none() {
-                    // Connecting is no part of a request where nothing is due.
+                if self.interval.is_none() {
+                    // Without a rate, the latency does not include the time for connecting.
                     from = Instant::now();
                 }
-                let answer = self.ask(&mut connection, command).await;
+                let answer = self.send(&mut connection, command).await;
                 self.connection = answer.is_ok().then_some(connection);
                 answer
             }
         };
-        self.note(is_write, from.elapsed(), answer)
+        self.record(is_write, from.elapsed(), answer)
     }
 
-    async fn ask(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, String> {
+    async fn send(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, RequestError> {
         let token = self.load.account.token();
         let request = self.load.target.request("/cache", Some(&token), Bytes::from(command))?;
-        connection.ask(request).await.map_err(str::to_owned)
+        connection.send(request).await
     }
 
-    /// The connection, which is given back if it is of use any longer.
-    async fn connected(&mut self) -> Result<Connection, String> {
+    /// Takes the open connection, or opens a new one. The caller puts it back if it is still usable.
+    async fn connected(&mut self) -> Result<Connection, RequestError> {
         if let Some(mut connection) = self.connection.take()
             && connection.is_ready().await
         {
             return Ok(connection);
         }
-        self.load.target.connect().await.map_err(|error| format!("cannot connect: {error}"))
+        self.load.target.connect().await
     }
 
-    fn note(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, String>) -> Option<Duration> {
+    /// Counts a request; returns the time to rest after a failure.
+    fn record(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, RequestError>) -> Option<Duration> {
         let (code, rest) = match answer {
             Ok(answer) if answer.status == 200 => {
                 let command = if is_write { &mut self.figures.writes } else { &mut self.figures.reads };
-                command.note(took);
+                command.record(took);
                 let missed = !is_write && contains(&answer.body, br#""status":"NOT_FOUND""#);
                 self.figures.misses += u64::from(missed);
                 self.load.live.answered.fetch_add(1, Relaxed);
                 return None;
             }
             Ok(answer) => (answer.code(), answer.retry_after),
-            Err(error) => (error, None),
+            Err(error) => (error_chain(&error), None),
         };
-        self.figures.note_failure(code, took);
+        self.figures.record_failure(code, took);
         self.load.live.failed.fetch_add(1, Relaxed);
         Some(rest.unwrap_or(REST))
     }
 
-    /// The next of a sequence that looks random (`SplitMix64`, Steele et al. 2014).
+    /// Returns the next pseudo-random number (`SplitMix64`, Steele et al. 2014).
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;

@@ -1,4 +1,4 @@
-//! A bar on the terminal while the load test runs.
+//! The progress bar of a load test.
 
 use super::load::LiveFigures;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,16 +10,16 @@ use std::{
 use tokio::time::{Instant, interval};
 
 const STEP: Duration = Duration::from_millis(250);
-/// The rate that is shown is that of so many last steps.
+/// Number of the last steps whose rate is shown.
 const STEPS: usize = 4;
 
-/// Shows how far it has come, for ever; only where standard error is a terminal.
+/// Shows the progress for ever, if standard error is a terminal.
 pub async fn show(live: &LiveFigures, duration: Duration) {
     if !io::stderr().is_terminal() {
         return std::future::pending().await;
     }
     let length = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let bar = Cleared(ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()));
+    let bar = ClearedBar(ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()));
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}") {
         bar.0.set_style(style);
     }
@@ -43,10 +43,10 @@ pub async fn show(live: &LiveFigures, duration: Duration) {
     }
 }
 
-/// Leaves no bar behind, however it ends.
-struct Cleared(ProgressBar);
+/// A progress bar that is cleared on drop.
+struct ClearedBar(ProgressBar);
 
-impl Drop for Cleared {
+impl Drop for ClearedBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

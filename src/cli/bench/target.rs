@@ -1,6 +1,9 @@
-//! The endpoint: its URL, how its certificate is checked, and one HTTP/1.1 connection to it.
+//! The tested service: its URL, and one HTTP/1.1 connection to it.
 
-use super::trust::{self, Trust};
+use super::{
+    error::{ConnectError, RequestError},
+    trust::{self, Trust},
+};
 use crate::cli::{Failure, table::escaped};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -11,39 +14,43 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsConnector;
 
 const HTTPS_PORT: u16 = 443;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A request that has no answer by then has failed.
+/// Time for an answer, after which the request has failed.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest answer: a value may have 8 MiB, and more when it is written as JSON.
+/// Longest answer: a value can have 8 MiB, and its JSON is longer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// The longest wait that an answer may ask for.
+/// Longest wait for a `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
+/// The URL of the service, with the parameters of TLS.
 #[derive(Clone)]
 pub struct ServiceUrl {
     host: String,
     port: u16,
-    /// What stands before `/login` and `/cache`.
+    /// Path before `/login` and `/cache`.
     path: String,
     authority: String,
     name: ServerName<'static>,
     tls: TlsConnector,
 }
 
-/// What came back.
+/// An answer of the service.
 pub struct HttpAnswer {
+    /// Status code.
     pub status: u16,
+    /// Wait that the service asks for.
     pub retry_after: Option<Duration>,
+    /// The whole body.
     pub body: Bytes,
 }
 
 impl HttpAnswer {
-    /// The code of an error, as `503 shard_unavailable`.
+    /// Returns status and error code, such as `503 shard_unavailable`.
     pub fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = body["code"].as_str().filter(|code| code.len() <= 64).unwrap_or("without a code");
@@ -52,21 +59,21 @@ impl HttpAnswer {
 }
 
 impl ServiceUrl {
+    /// Parses the URL and reads the trusted certificates.
     pub fn new(url: &str, trust: &Trust) -> Result<Self, Failure> {
-        let wrong = |why: &str| Failure::usage(format!("{url} is no URL to test: {why}"));
-        let uri: Uri = url.parse().map_err(|error| wrong(&format!("{error}")))?;
+        let uri: Uri = url.parse().map_err(|error| invalid(url, error))?;
         if uri.scheme_str() != Some("https") {
-            return Err(wrong("it has to begin with https://, so that no token is sent in the clear"));
+            return Err(invalid(url, "it does not begin with https://, and a token must not be sent in clear"));
         }
-        let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
+        let authority = uri.authority().ok_or_else(|| invalid(url, "it names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(wrong("there are no names and passwords in it, see --api-key-file"));
+            return Err(invalid(url, "it has a name or a password; use --api-key-file"));
         }
         if uri.query().is_some() {
-            return Err(wrong("it has no query"));
+            return Err(invalid(url, "it has a query"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host.clone()).map_err(|error| wrong(&error.to_string()))?;
+        let name = ServerName::try_from(host.clone()).map_err(|error| invalid(url, error))?;
         Ok(Self {
             port: authority.port_u16().unwrap_or(HTTPS_PORT),
             path: uri.path().trim_end_matches('/').to_owned(),
@@ -77,31 +84,35 @@ impl ServiceUrl {
         })
     }
 
-    /// Opens a connection. The error is a sentence without its subject.
-    pub async fn connect(&self) -> Result<Connection, String> {
-        let connect = async {
-            let stream =
-                TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| error.to_string())?;
-            stream.set_nodelay(true).map_err(|error| error.to_string())?;
-            let stream =
-                self.tls.connect(self.name.clone(), stream).await.map_err(|error| trust::said(&error.to_string()))?;
-            let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-            let task = tokio::spawn(async move { drop(connection.await) });
-            Ok(Connection { sender, task })
-        };
-        timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| Err("it took too long".to_owned()))
+    /// Opens a connection.
+    pub async fn connect(&self) -> Result<Connection, RequestError> {
+        let connected = timeout(CONNECT_TIMEOUT, self.open()).await.unwrap_or(Err(ConnectError::TimedOut));
+        connected.map_err(RequestError::Connect)
     }
 
-    /// A request with a JSON body; `path` is `/login` or `/cache`.
-    pub fn request(&self, path: &str, token: Option<&str>, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
+    async fn open(&self) -> Result<Connection, ConnectError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        let stream = self.tls.connect(self.name.clone(), stream).await.map_err(|error| ConnectError::Tls { error })?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        let task = tokio::spawn(async move { drop(connection.await) });
+        Ok(Connection { sender, task })
+    }
+
+    /// Builds a request with a JSON body; `path` is `/login` or `/cache`.
+    pub fn request(&self, path: &str, token: Option<&str>, body: Bytes) -> Result<Request<Full<Bytes>>, RequestError> {
         let mut request = Request::post(format!("{}{path}", self.path))
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json");
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        request.body(Full::new(body)).map_err(|error| error.to_string())
+        Ok(request.body(Full::new(body))?)
     }
+}
+
+fn invalid(url: &str, reason: impl Display) -> Failure {
+    Failure::usage(format!("{url} cannot be tested: {reason}"))
 }
 
 /// An open connection, for one request at a time.
@@ -111,14 +122,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Whether another request can be sent; the service may have closed it.
+    /// Returns true if another request can be sent; the service may have closed the connection.
     pub async fn is_ready(&mut self) -> bool {
         self.sender.ready().await.is_ok()
     }
 
-    /// Sends a request and reads the whole answer. After an error the connection is of no more use.
-    pub async fn ask(&mut self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, &'static str> {
-        let ask = async {
+    /// Sends a request and reads the whole answer. After an error the connection must not be used again.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, RequestError> {
+        let answer = async {
             let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
             let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             Some(HttpAnswer {
@@ -127,10 +138,10 @@ impl Connection {
                 body: Limited::new(body, ANSWER_BYTES_MAX).collect().await.ok()?.to_bytes(),
             })
         };
-        match timeout(ANSWER_TIMEOUT, ask).await {
+        match timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err("connection lost"),
-            Err(_) => Err("no answer in 10 s"),
+            Ok(None) => Err(RequestError::ConnectionLost),
+            Err(_) => Err(RequestError::TimedOut),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which certificates of the endpoint are accepted.
+//! The certificates that are trusted to identify the tested service.
 
 use crate::{cli::Failure, server};
 use clap::Args;
@@ -19,17 +19,19 @@ use std::{
     sync::Arc,
 };
 
+/// The arguments that choose the trusted certificates.
 #[derive(Args)]
 pub struct Trust {
-    /// PEM file with the certificates to trust, such as certs/cert.pem of `cachefront dev`; without it, the public
+    /// Trust the certificates in this PEM file, such as certs/cert.pem of `cachefront dev`; without it, the public
     /// authorities
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
-    /// Trust whoever answers. The API key can then be stolen on the way: only for services on this machine
+    /// Accept any certificate. The API key can then be stolen in transit: only for services on this machine
     #[arg(long, alias = "insecure", conflicts_with = "ca_cert")]
     accept_any_certificate: bool,
 }
 
+/// Builds the parameters of TLS.
 pub fn client(trust: &Trust) -> Result<ClientConfig, Failure> {
     server::install_crypto();
     let builder = ClientConfig::builder();
@@ -38,43 +40,43 @@ pub fn client(trust: &Trust) -> Result<ClientConfig, Failure> {
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());
     }
     let provider = Arc::clone(builder.crypto_provider());
-    let listed = trust.ca_cert.as_deref().map(listed).transpose()?;
-    let verifier = Arc::new(Verifier { provider, listed });
+    let trusted = trust.ca_cert.as_deref().map(read_trusted).transpose()?;
+    let verifier = Arc::new(Verifier { provider, trusted });
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-fn listed(path: &Path) -> Result<Listed, Failure> {
-    let wrong = |error: &dyn Display| Failure::usage(format!("{}: {error}", path.display()));
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| wrong(&error))?;
+fn read_trusted(path: &Path) -> Result<TrustedCertificates, Failure> {
+    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = certificates.map_err(|error| invalid(path, error))?;
     if certificates.is_empty() {
-        return Err(wrong(&"it holds no certificate in PEM form"));
+        return Err(invalid(path, "there is no certificate in PEM form"));
     }
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
-        roots.add(certificate.clone()).map_err(|error| wrong(&error))?;
+        roots.add(certificate.clone()).map_err(|error| invalid(path, error))?;
     }
-    let issued = WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|error| wrong(&error))?;
-    Ok(Listed { certificates, issued })
+    let issued = WebPkiServerVerifier::builder(Arc::new(roots)).build().map_err(|error| invalid(path, error))?;
+    Ok(TrustedCertificates { certificates, issued })
 }
 
-/// What a failed handshake says, with what to do about the likeliest cause.
-pub fn said(error: &str) -> String {
-    let hint = if error.contains("UnknownIssuer") { "; see --ca-cert" } else { "" };
-    format!("{error}{hint}")
+fn invalid(path: &Path, problem: impl Display) -> Failure {
+    Failure::usage(format!("{}: {problem}", path.display()))
 }
 
-/// Takes every certificate, or those that are listed or were issued by one that is. In any case the handshake has to
-/// be signed with its key.
+/// Accepts every certificate, or the trusted ones and those that they issued. In any case the handshake must be signed
+/// with the key of the certificate.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    listed: Option<Listed>,
+    /// `None` accepts every certificate.
+    trusted: Option<TrustedCertificates>,
 }
 
+/// The certificates of the `--ca-cert` file.
 #[derive(Debug)]
-struct Listed {
+struct TrustedCertificates {
     certificates: Vec<CertificateDer<'static>>,
+    /// Verifies certificates that one of them issued.
     issued: Arc<WebPkiServerVerifier>,
 }
 
@@ -87,14 +89,14 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match &self.listed {
+        match &self.trusted {
             None => Ok(ServerCertVerified::assertion()),
-            // Those that `openssl req -x509` makes call themselves authorities, which the usual check refuses.
-            Some(listed) if listed.certificates.iter().any(|listed| listed == certificate) => {
+            // `openssl req -x509` makes certificates of authorities, which the usual check refuses for servers.
+            Some(trusted) if trusted.certificates.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            Some(listed) => listed.issued.verify_server_cert(certificate, intermediates, name, ocsp_response, now),
+            Some(trusted) => trusted.issued.verify_server_cert(certificate, intermediates, name, ocsp_response, now),
         }
     }
 

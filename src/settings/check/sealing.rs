@@ -1,6 +1,6 @@
 //! The keys that seal values.
 
-use crate::settings::{SealingConfig, secrets, section_reader::SectionReader};
+use crate::settings::{SealingConfig, error::SealingKeyError, secrets, section_reader::SectionReader};
 use secrecy::{ExposeSecret, SecretBox};
 use std::io;
 
@@ -40,19 +40,19 @@ fn sealing_key(service: &SectionReader<'_>, number: usize, text: &str) -> Option
 
 /// Returns the key that `text` is, or the one in the file that it names. The error never shows the text, which may be
 /// a mistyped key.
-fn read_key(service: &SectionReader<'_>, text: &str) -> Result<SecretBox<[u8; 32]>, &'static str> {
+fn read_key(service: &SectionReader<'_>, text: &str) -> Result<SecretBox<[u8; 32]>, SealingKeyError> {
     let key = match secrets::parse_sealing_key(text) {
         Some(key) => key,
         None => match std::fs::read_to_string(service.resolve("ENCRYPTION_KEY", text)) {
-            Ok(content) => secrets::parse_sealing_key(&content).ok_or("names a file that holds no key")?,
+            Ok(content) => secrets::parse_sealing_key(&content).ok_or(SealingKeyError::NoKeyInFile)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err("is neither a key nor the name of an existing file");
+                return Err(SealingKeyError::NotFound);
             }
-            Err(_) => return Err("names a file that cannot be read"),
+            Err(source) => return Err(SealingKeyError::ReadFile(source)),
         },
     };
     if secrets::is_placeholder_key(key.expose_secret()) {
-        return Err("is a placeholder, one byte 32 times");
+        return Err(SealingKeyError::Placeholder);
     }
     Ok(key)
 }

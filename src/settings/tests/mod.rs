@@ -1,5 +1,8 @@
 //! Tests of settings in whole files.
 
+mod problems;
+mod topologies;
+
 use super::*;
 use crate::types::Address;
 use secrecy::ExposeSecret;
@@ -128,166 +131,6 @@ fn the_environment_overrides_the_file_and_finds_its_sections() {
 }
 
 #[test]
-fn all_problems_are_reported_at_once_with_their_locations() {
-    let text = "[redis]
-hots=localhost
-port=70000
-tls=maybe
-[servce]
-PORT=1
-[service]
-HOST=localhost
-JWT_SECRET_KEY=...
-SRVC_SHARED_SECRET=
-ENCRYPTION_KEY=missing.key
-ENCRYPT_VALUES=sometimes
-[client:x]
-api_key_hash=abc
-scopes=read,admin
-";
-    let found = problems(text, &[("CACHEFRONT__SERVICE__ADMIN_PORT", "many"), ("CACHEFRONT__NONSENSE", "1")]);
-    for expected in [
-        "[redis] hots: unknown option; did you mean host?",
-        "[redis] port: \"70000\" is not a whole number from 1 to 65535",
-        "[redis] tls: \"maybe\" is neither true nor false",
-        "[servce]: unknown section; did you mean [service]?",
-        "[service] HOST: \"localhost\" is not an IP address",
-        "[service] JWT_SECRET_KEY: is a placeholder",
-        "[service] SRVC_SHARED_SECRET: is empty",
-        "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of an existing file",
-        "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always",
-        "[client:x] api_key_hash: is not a hash",
-        "[client:x] scopes: \"admin\" is none of",
-        "CACHEFRONT__SERVICE__ADMIN_PORT: \"many\" is not a whole number",
-        "CACHEFRONT__NONSENSE: names no option",
-    ] {
-        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
-    }
-    assert_eq!(found.len(), 13, "{found:#?}");
-}
-
-#[test]
-fn contradictory_settings_are_refused() {
-    for (text, expected) in [
-        ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host: is not allowed beside [shard:NAME]"),
-        (
-            "[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n",
-            "[redis] replicas: b:1 is in shard \"a\" and in shard \"b\"",
-        ),
-        ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
-        ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master: is missing"),
-        ("[client:z]\n[redis]\n", "[client:z] api_key_hash: is missing"),
-        ("[shard:]\n", "[shard:]: unknown section; did you mean [shard:NAME]?"),
-        ("[servce]\n", "[servce]: unknown section; did you mean [service]?"),
-        ("[redis]\nca_cert=x\n", "[redis] ca_cert: has no effect without tls=true"),
-        ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY: is missing"),
-        ("[service]\nPORT=9091\n", "[service] ADMIN_PORT: 9091 is the port of the service itself"),
-        ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY: has 8 bytes"),
-        ("[redis]\nusername=u\n", "[redis] password: is needed by the username"),
-        ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
-        ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
-        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request or always"),
-        (
-            "[client:x]\nscopes=\n",
-            "[client:x] scopes: is empty: list the operations that the client may use, of read, write, delete",
-        ),
-        ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list the operations"),
-        ("[client:x]\nnamespace=\n", "[client:x] namespace: is empty: give the client one of its own"),
-        ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that exists"),
-        (
-            "[service]\nREQUEST_DEADLINE_MS=250\n",
-            "[service] REQUEST_DEADLINE_MS: 250 is not more than attempt_timeout_ms",
-        ),
-        (
-            "[redis]\nattempt_timeout_ms=1000\n",
-            "[service] REQUEST_DEADLINE_MS: 1000 is not more than attempt_timeout_ms",
-        ),
-        ("[redis]\nhost=a b\n", "[redis] host: \"a b\" is not a host: write its name or IP address"),
-        ("[redis]\nhost=a:1\n", "[redis] host: \"a:1\" is not a host: write its name or IP address"),
-        ("[client:a b]\napi_key_hash=x\n", "[client:a b] api_key_hash: \"a b\" is not a name"),
-    ] {
-        let found = problems(text, &[]);
-        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
-    }
-}
-
-#[test]
-fn an_api_key_belongs_to_one_client() {
-    let digest = hash_api_key("a-shared-secret-of-some-length");
-    let client = |name: &str, hash: &str| format!("[client:{name}]\napi_key_hash={hash}\n");
-    let text = [PYTHON, &client("a", &digest)].concat();
-    assert_eq!(
-        problems(&text, &[]),
-        ["[client:a] api_key_hash: is that of SRVC_SHARED_SECRET, too: `cachefront hash-key` makes another key"]
-    );
-    let hash = hash_api_key("another-key");
-    let text = [PYTHON, &client("b", &format!("{hash}, {hash}")), &client("a", &hash)].concat();
-    let expected = "[client:b] api_key_hash: is that of [client:a], too: `cachefront hash-key` makes another key";
-    assert_eq!(problems(&text, &[]), [expected]);
-}
-
-#[test]
-fn the_identity_matters_only_with_a_shared_secret() {
-    let named = SHARDED.replace("client:billing", "client:cachefront");
-    let settings = check(&named, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(settings.auth.clients[0].id, "cachefront");
-    let found = problems(&named, &[("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", "a-shared-secret-of-some-length")]);
-    assert!(found[0].starts_with("[service] IDENTITY: \"cachefront\" is also the name"), "{found:#?}");
-}
-
-#[test]
-fn a_sealing_key_of_one_byte_is_a_placeholder() {
-    for key in ["0".repeat(64), "//////////////////////////////////////////8=".to_owned()] {
-        let found = problems(&PYTHON.replace("text_encryption.key", &format!("{KEY}, {key}")), &[]);
-        assert_eq!(found.len(), 1, "{found:#?}");
-        assert!(found[0].starts_with("[service] ENCRYPTION_KEY: entry 2 is a placeholder"), "{found:#?}");
-    }
-}
-
-const REDIS: &str = "[service]
-JWT_SECRET_KEY=jFh8s0d8fh2lq9kdjKJH7gYt5Rr4uuuu
-SRVC_SHARED_SECRET=dkfj3094jfdlkj2340fj
-[redis]
-";
-
-#[test]
-fn a_sentinel_topology_needs_no_nodes() {
-    let text = format!(
-        "{REDIS}sentinels=10.0.0.1:26379, 10.0.0.2:26379\nsentinel_password=s\n[shard:a]\nsentinel_master=mymaster\nweight=2\n"
-    );
-    let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(settings.to_string().contains("the sentinels' master mymaster"), "{settings}");
-    let Topology::Sentinel(sentinels) = settings.topology else { panic!("{:?}", settings.topology) };
-    assert_eq!(sentinels.addresses.len(), 2);
-    let shard = SentinelShardConfig { name: "a".to_owned(), weight: 2, master_name: "mymaster".to_owned() };
-    assert_eq!(sentinels.shards, [shard]);
-}
-
-#[test]
-fn topologies_cannot_be_mixed() {
-    let found = |text: &str| problems(&format!("{REDIS}{text}"), &[]);
-    let expect = |text: &str, place: &str| {
-        let found = found(text);
-        assert!(found.len() == 1 && found[0].starts_with(place), "{text}: {found:#?}");
-    };
-    expect("sentinels=h:1\n", "[redis] sentinels:");
-    expect("sentinels=h:1\nhost=h\n[shard:a]\nsentinel_master=m\n", "[redis] host:");
-    expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\nmaster=h:2\n", "[shard:a] master:");
-    expect("sentinels=h:1\n[shard:a]\nweight=1\n", "[shard:a] sentinel_master:");
-    expect("sentinels=h:1\ncluster=h:2\n[shard:a]\nsentinel_master=m\n", "[redis] cluster:");
-    expect("sentinels=,\n[shard:a]\nsentinel_master=m\n", "[redis] sentinels: names no address");
-    expect("cluster= , \n", "[redis] cluster: names no address");
-    expect("cluster=h:1, h:1\n", "[redis] cluster: h:1 is listed twice");
-    expect("sentinels=h:1\n[shard:a]\nsentinel_master=m\n[shard:b]\nsentinel_master=m\n", "[redis] sentinels: \"m\"");
-    expect("sentinels=h:1\nsentinel_username=u\n[shard:a]\nsentinel_master=m\n", "[redis] sentinel_password:");
-    expect("cluster=h:1\ndb=1\n", "[redis] db:");
-    expect("cluster=h:1\n[shard:a]\nmaster=h:2\n", "[redis] cluster:");
-    expect("cluster=h:1\nreplicas=h:2\n", "[redis] replicas:");
-    expect("sentinel_password=s\n", "[redis] sentinel_password:");
-    expect("[shard:a]\nmaster=h:2\nsentinel_master=m\n", "[shard:a] sentinel_master:");
-}
-
-#[test]
 fn an_ipv6_host_needs_no_brackets() {
     for host in ["::1", "[::1]"] {
         let settings = check(&PYTHON.replace("127.0.0.1", host), &[]).unwrap_or_else(|problems| panic!("{problems}"));
@@ -317,8 +160,8 @@ fn a_variable_that_is_not_text_is_refused() {
     use std::os::unix::ffi::OsStringExt;
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(file.path(), SHARDED).expect("the file is written");
-    let not_text = || OsString::from_vec(b"caf\xe9".to_vec());
-    let environment = [("CACHEFRONT__REDIS__PASSWORD".into(), not_text()), ("HOME".into(), not_text())];
+    let not_text = OsString::from_vec(b"caf\xe9".to_vec());
+    let environment = [("CACHEFRONT__REDIS__PASSWORD".into(), not_text.clone()), ("HOME".into(), not_text)];
     let problems = load_from(file.path(), environment).expect_err("a password was lost");
     assert_eq!(problems.problems.len(), 1, "{problems}");
     assert!(problems.to_string().ends_with("CACHEFRONT__REDIS__PASSWORD: is not UTF-8 text"), "{problems}");
@@ -360,7 +203,7 @@ fn defaults_of_all_options_pass_the_checks() {
 
 #[test]
 fn the_commented_example_and_the_list_of_options_agree() {
-    let example = include_str!("../../config/setup.config.example");
+    let example = include_str!("../../../config/setup.config.example");
     let mut title = String::new();
     let mut shown = Vec::new();
     for line in example.lines() {

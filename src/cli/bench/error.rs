@@ -1,0 +1,52 @@
+//! Failures of the load test's requests.
+
+use std::io;
+use thiserror::Error;
+
+/// The reason why a request has no answer, or not the expected one.
+#[derive(Debug, Error)]
+pub enum RequestError {
+    /// No connection could be opened.
+    #[error("cannot connect")]
+    Connect(#[source] ConnectError),
+    /// The connection broke before the answer was complete.
+    #[error("connection lost")]
+    ConnectionLost,
+    /// The answer did not arrive in time.
+    #[error("no answer in {} s", super::target::ANSWER_TIMEOUT.as_secs())]
+    TimedOut,
+    /// The URL or the token cannot be part of a request.
+    #[error("the request is invalid")]
+    InvalidRequest(#[from] hyper::http::Error),
+    /// The login was refused.
+    #[error("/login answered {0}")]
+    LoginRefused(String),
+    /// The answer to the login is not that of Cachefront.
+    #[error("/login answered without a token: is this Cachefront?")]
+    NoToken(#[source] serde_json::Error),
+}
+
+/// The reason why no connection could be opened.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The port does not accept a connection.
+    #[error(transparent)]
+    Tcp(#[from] io::Error),
+    /// The TLS handshake failed.
+    #[error("{error}{}", tls_hint(error))]
+    Tls {
+        /// The complaint of the TLS library.
+        error: io::Error,
+    },
+    /// The service does not speak HTTP.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    /// The connection was not open in time.
+    #[error("it took too long")]
+    TimedOut,
+}
+
+/// Returns the remedy for the most likely cause of a failed handshake.
+fn tls_hint(error: &io::Error) -> &'static str {
+    if error.to_string().contains("UnknownIssuer") { "; see --ca-cert" } else { "" }
+}

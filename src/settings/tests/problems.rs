@@ -1,0 +1,124 @@
+//! Tests of the problems that are reported.
+
+use super::{KEY, PYTHON, SHARDED, check, problems};
+use crate::settings::hash_api_key;
+
+#[test]
+fn all_problems_are_reported_at_once_with_their_locations() {
+    let text = "[redis]
+hots=localhost
+port=70000
+tls=maybe
+[servce]
+PORT=1
+[service]
+HOST=localhost
+JWT_SECRET_KEY=...
+SRVC_SHARED_SECRET=
+ENCRYPTION_KEY=missing.key
+ENCRYPT_VALUES=sometimes
+[client:x]
+api_key_hash=abc
+scopes=read,admin
+";
+    let found = problems(text, &[("CACHEFRONT__SERVICE__ADMIN_PORT", "many"), ("CACHEFRONT__NONSENSE", "1")]);
+    for expected in [
+        "[redis] hots: unknown option; did you mean host?",
+        "[redis] port: \"70000\" is not a whole number from 1 to 65535",
+        "[redis] tls: \"maybe\" is neither true nor false",
+        "[servce]: unknown section; did you mean [service]?",
+        "[service] HOST: \"localhost\" is not an IP address",
+        "[service] JWT_SECRET_KEY: is a placeholder",
+        "[service] SRVC_SHARED_SECRET: is empty",
+        "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of an existing file",
+        "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always",
+        "[client:x] api_key_hash: is not a hash",
+        "[client:x] scopes: \"admin\" is none of",
+        "CACHEFRONT__SERVICE__ADMIN_PORT: \"many\" is not a whole number",
+        "CACHEFRONT__NONSENSE: names no option",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
+    }
+    assert_eq!(found.len(), 13, "{found:#?}");
+}
+
+#[test]
+fn contradictory_settings_are_refused() {
+    for (text, expected) in [
+        ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host: is not allowed beside [shard:NAME]"),
+        (
+            "[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n",
+            "[redis] replicas: b:1 is in shard \"a\" and in shard \"b\"",
+        ),
+        ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
+        ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master: is missing"),
+        ("[client:z]\n[redis]\n", "[client:z] api_key_hash: is missing"),
+        ("[shard:]\n", "[shard:]: unknown section; did you mean [shard:NAME]?"),
+        ("[servce]\n", "[servce]: unknown section; did you mean [service]?"),
+        ("[redis]\nca_cert=x\n", "[redis] ca_cert: has no effect without tls=true"),
+        ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY: is missing"),
+        ("[service]\nPORT=9091\n", "[service] ADMIN_PORT: 9091 is the port of the service itself"),
+        ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY: has 8 bytes"),
+        ("[redis]\nusername=u\n", "[redis] password: is needed by the username"),
+        ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
+        ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
+        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request or always"),
+        (
+            "[client:x]\nscopes=\n",
+            "[client:x] scopes: is empty: list the operations that the client may use, of read, write, delete",
+        ),
+        ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list the operations"),
+        ("[client:x]\nnamespace=\n", "[client:x] namespace: is empty: give the client one of its own"),
+        ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that exists"),
+        (
+            "[service]\nREQUEST_DEADLINE_MS=250\n",
+            "[service] REQUEST_DEADLINE_MS: 250 is not more than attempt_timeout_ms",
+        ),
+        (
+            "[redis]\nattempt_timeout_ms=1000\n",
+            "[service] REQUEST_DEADLINE_MS: 1000 is not more than attempt_timeout_ms",
+        ),
+        ("[redis]\nhost=a b\n", "[redis] host: \"a b\" is not a host: write its name or IP address"),
+        ("[redis]\nhost=a:1\n", "[redis] host: \"a:1\" is not a host: write its name or IP address"),
+        ("[client:a b]\napi_key_hash=x\n", "[client:a b] api_key_hash: \"a b\" is not a name"),
+    ] {
+        let found = problems(text, &[]);
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
+    }
+}
+
+fn client_section(name: &str, hash: &str) -> String {
+    format!("[client:{name}]\napi_key_hash={hash}\n")
+}
+
+#[test]
+fn an_api_key_belongs_to_one_client() {
+    let digest = hash_api_key("a-shared-secret-of-some-length");
+    let text = [PYTHON, &client_section("a", &digest)].concat();
+    assert_eq!(
+        problems(&text, &[]),
+        ["[client:a] api_key_hash: is that of SRVC_SHARED_SECRET, too: `cachefront hash-key` makes another key"]
+    );
+    let hash = hash_api_key("another-key");
+    let text = [PYTHON, &client_section("b", &format!("{hash}, {hash}")), &client_section("a", &hash)].concat();
+    let expected = "[client:b] api_key_hash: is that of [client:a], too: `cachefront hash-key` makes another key";
+    assert_eq!(problems(&text, &[]), [expected]);
+}
+
+#[test]
+fn the_identity_matters_only_with_a_shared_secret() {
+    let named = SHARDED.replace("client:billing", "client:cachefront");
+    let settings = check(&named, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.auth.clients[0].id, "cachefront");
+    let found = problems(&named, &[("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", "a-shared-secret-of-some-length")]);
+    assert!(found[0].starts_with("[service] IDENTITY: \"cachefront\" is also the name"), "{found:#?}");
+}
+
+#[test]
+fn a_sealing_key_of_one_byte_is_a_placeholder() {
+    for key in ["0".repeat(64), "//////////////////////////////////////////8=".to_owned()] {
+        let found = problems(&PYTHON.replace("text_encryption.key", &format!("{KEY}, {key}")), &[]);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].starts_with("[service] ENCRYPTION_KEY: entry 2 is a placeholder"), "{found:#?}");
+    }
+}
