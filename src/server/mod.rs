@@ -3,6 +3,7 @@
 mod accept;
 mod balance;
 mod error;
+mod idle_timeout;
 mod listen;
 mod reload;
 mod running;
