@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const TOKEN: &str = "cache-sync-token";
 
-/// A master, and a replica that hears it over a path that can be held up.
+/// A master, and a replica whose replication stream passes a proxy.
 struct Lagging {
     group: RedisGroup,
     replica: RedisProcess,
@@ -29,7 +29,7 @@ impl Lagging {
         format!("[shard:a]\nmaster={}\nreplicas={}\n", self.group.master(0).address, self.replica.address)
     }
 
-    /// Repeats a check until the replica was asked many times how far it has come, so that a wrong conclusion from its
+    /// Repeats a check until the replica was asked many times for its progress, so that a wrong conclusion from its
     /// answers would be seen.
     async fn while_asked(&self, mut check: impl AsyncFnMut()) {
         const QUESTIONS: u64 = 10;
@@ -38,13 +38,13 @@ impl Lagging {
         eventually("the replica was asked how far it has come", async || {
             check().await;
             own += 1;
-            // Each look at this count is such a question itself.
+            // Each look at this count is such a question, too.
             (calls(&self.replica, "info") >= before + own + QUESTIONS).then_some(())
         })
         .await;
     }
 
-    /// Waits until the replica has what was written, and the service that reads it knows.
+    /// Waits until the service reads the written value from the replica.
     async fn until_passed(&self, caller: &Caller, key: &str, value: &Value) {
         let before = calls(&self.replica, "get");
         eventually("the replica answers for the key", async || {
@@ -54,7 +54,8 @@ impl Lagging {
     }
 }
 
-/// Two instances in front of a replica that has the old value of `k` and lags from now on. A caller of each.
+/// Starts two instances in front of a replica that has the old value of `k` and lags from now on, with a caller of
+/// each.
 async fn two_instances() -> (Lagging, [Service; 2], [Caller; 2]) {
     let lagging = Lagging::start();
     let services = [Service::start(&lagging.section()), Service::start(&lagging.section())];
@@ -65,7 +66,7 @@ async fn two_instances() -> (Lagging, [Service; 2], [Caller; 2]) {
     (lagging, services, callers)
 }
 
-/// Sends a command with a token, and returns the value in the reply, and the token that came with it.
+/// Sends a command with a sync token, and returns the response and its sync token.
 async fn with_token(caller: &Caller, command: Value, token: &str) -> (Answer, String) {
     let request = caller.http.post(&caller.url).header(AUTHORIZATION, format!("Bearer {}", caller.token));
     let request = request.header(CONTENT_TYPE, "application/json").header(TOKEN, token);
@@ -115,7 +116,7 @@ async fn a_sync_token_makes_other_instances_read_the_writes_of_its_bearer() {
     answer.expect_error(400, "invalid_sync_token");
     assert!(!token.is_empty(), "every answer has a token");
     let token = first.send(write("k", &json!("new")).to_string()).await.header(TOKEN).to_owned();
-    // Without the token, the second instance knows nothing of it.
+    // Without the token, the second instance does not know the write.
     assert_eq!(second.read("k").await, Some(json!("old")));
     lagging
         .while_asked(async || {
@@ -125,12 +126,12 @@ async fn a_sync_token_makes_other_instances_read_the_writes_of_its_bearer() {
             assert_eq!(answer.json()[0]["value"], json!("new"));
         })
         .await;
-    // What the second one writes for the bearer covers what the first one wrote.
+    // The token of a write through the second instance covers the write through the first one.
     let (_, later) = with_token(&second, write("k2", &json!(2)), &token).await;
     let (answer, _) = with_token(&first, json!([read("k"), read("k2")]), &later).await;
     assert_eq!((&answer.json()[0]["value"], &answer.json()[1]["value"]), (&json!("new"), &json!(2)));
     lagging.stream.set(Mode::Pass);
-    // Once the replica has it, it answers for the bearer again.
+    // Once the replica has the write, it answers the bearer again.
     eventually("the replica is read with the token", async || {
         let before = calls(&lagging.replica, "get");
         let (answer, _) = with_token(&second, read("k"), &token).await;
@@ -151,7 +152,7 @@ async fn a_read_with_a_sync_token_is_fresh_or_refused() {
         Some(())
     })
     .await;
-    // Who asks for nothing gets what there is.
+    // A read without a requirement is answered.
     assert_eq!(second.read("k").await, Some(json!("old")));
     let answer = second.send(json!({"command": "READ", "key": "k", "consistency": "master"}).to_string()).await;
     answer.expect_error(503, "shard_unavailable");
@@ -216,7 +217,7 @@ async fn a_write_that_too_few_replicas_confirmed_is_unconfirmed() {
     let reply = caller.run(durable("a")).await;
     assert_eq!((&reply["status"], &reply["replicas"]), (&json!("SUCCESS"), &json!(1)));
     lagging.stream.set(Mode::BlackHole);
-    // Many at once, each on its own connection.
+    // Many writes at once, each on its own connection.
     let replies =
         futures_util::future::join_all((0..20).map(|number| caller.run(durable(&format!("k{number}"))))).await;
     for reply in replies {
@@ -225,7 +226,7 @@ async fn a_write_that_too_few_replicas_confirmed_is_unconfirmed() {
     let replies = caller.run(json!([durable("b"), write("c", &json!("v")), read("b")])).await;
     assert_eq!((&replies[0]["status"], &replies[0]["replicas"]), (&json!("UNCONFIRMED"), &json!(0)), "{replies}");
     assert_eq!((&replies[1]["status"], &replies[2]["value"]), (&json!("SUCCESS"), &json!("v")), "{replies}");
-    // It is on the master all the same, and others were not held up.
+    // The write is on the master nevertheless, and other commands were not delayed.
     assert_eq!(lagging.group.master(0).ask("GET k7").expect("an answer"), "v");
     lagging.stream.set(Mode::Pass);
     eventually("the replica is heard again", async || {
@@ -243,7 +244,7 @@ async fn a_write_that_requires_more_replicas_than_exist_is_unconfirmed_at_once()
     let start = std::time::Instant::now();
     let reply = caller.run(json!({"command": "WRITE", "key": "k", "value": "v", "replicas": 3})).await;
     assert_eq!((&reply["status"], &reply["replicas"]), (&json!("UNCONFIRMED"), &json!(1)), "{reply}");
-    // Else all of the deadline would have passed.
+    // Otherwise the whole deadline would have passed.
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
@@ -277,7 +278,7 @@ async fn a_waiting_write_goes_to_the_current_master() {
     assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     follow(other, successor);
     follow(group.master(0), successor);
-    // Refused by the demoted one, done by the new one. It may count no replica yet.
+    // The demoted master refuses the write and the new one does it, possibly without a replica yet.
     eventually("the new master's replicas have the write", async || {
         (caller.run(durable(2)).await["status"] == "SUCCESS").then_some(())
     })

@@ -72,7 +72,7 @@ async fn a_planned_failover_is_followed() {
     })
     .await;
     assert!(switched.elapsed() < FOLLOWED_WITHIN);
-    // From now on all of them: the old master calls itself one for some seconds more, and is not believed.
+    // From now on every write goes to the successor, although the old master still reports to be a master.
     for round in 0..50 {
         caller.write(&format!("kept:{round}"), &json!("v")).await;
         assert_eq!(successor.ask(&format!("GET kept:{round}")).expect("an answer"), "v");
@@ -92,7 +92,7 @@ async fn a_failover_is_followed_while_a_sentinel_is_cut_off() {
     group.master(0).kill();
     let successor = node(&group, until_failover(&sentinels, 0, "main-a", group.master(0)).await);
     until_written(&caller, "before").await;
-    // It wakes up with what it knew before, while what was the master is one again by its own account.
+    // The sentinel resumes with its old state, while the old master reports to be a master again.
     group.master(0).start_again().expect("it starts");
     sentinels.resume(2);
     for round in 0..200 {
@@ -108,7 +108,7 @@ async fn a_stale_sentinel_does_not_bring_the_old_master_back() {
     let sentinels = Sentinels::start(&group, 2);
     let (_service, caller) = ready_service(&sentinels).await;
     write_everywhere(&caller, &group, "before").await;
-    // One alone decides nothing, and goes on naming the master that was.
+    // A single sentinel cannot decide, and still announces the old master.
     sentinels.kill(1);
     sentinels.kill(2);
     group.master(0).kill();
@@ -116,8 +116,9 @@ async fn a_stale_sentinel_does_not_bring_the_old_master_back() {
     assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     until_written(&caller, "before").await;
     group.master(0).start_again().expect("it starts");
-    // Longer than it takes to connect to it and to ask the sentinel once more, shorter than the sentinel waits before
-    // it makes replicas of what it takes for such.
+    // Real time has to pass: longer than it takes to connect to the old master and to ask the sentinel again, shorter
+    // than
+    // the sentinel waits before it makes replicas of other nodes.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
         caller.write("kept", &json!("v")).await;
