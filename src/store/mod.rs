@@ -23,17 +23,18 @@ pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
     batch::REPLY_BYTES_MAX,
     inspect::{InspectedKey, KeySample},
-    read::{TrackedOrigin, TrackedValue},
+    tracked_value::{TrackedOrigin, TrackedValue},
 };
 pub use protocol::operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
 pub use shard_map::Location;
 pub use status::{NodeStatus, ShardStatus, StoreStatus};
+pub use topology::DiscoveryError;
 
 use crate::{
     ring::Ring,
     telemetry::metrics::{Metrics, MetricsWriter},
-    types::{Address, Deadline, FullKey, error_chain},
+    types::{Address, Deadline, FullKey},
 };
 use consistency::{Clock, RecentChanges, SyncTokens};
 use node::{
@@ -230,22 +231,20 @@ impl Store {
         inspect::sample(&self.0.map, shard, count, deadline).await
     }
 
-    /// Learns the place of a key once, without [`Store::run`]. The error says why that was not possible.
-    pub async fn discover(&self, key: &FullKey<'_>, within: Duration) -> Result<(), String> {
+    /// Learns the place of a key once, without [`Store::run`].
+    pub async fn discover(&self, key: &FullKey<'_>, within: Duration) -> Result<(), DiscoveryError> {
         if let Some(cluster) = self.0.topology.cluster() {
-            let discovered = cluster.discover(within).await;
-            return discovered
-                .map_err(|error| format!("the nodes of the cluster cannot be asked: {}", error_chain(&error)));
+            return cluster.discover(within).await.map_err(DiscoveryError::Cluster);
         }
         tokio::select! {
             () = self.clone().run(Vec::new()) => {}
             // The check below reports a timeout.
             _ = timeout(within, self.wait_until_known(key)) => {}
         }
-        if self.locate(key).master.is_some() {
+        let location = self.locate(key);
+        if location.master.is_some() {
             return Ok(());
         }
-        let (shard, problems) = (self.locate(key).shard, self.topology_problems().join("; "));
-        Err(format!("who knows the nodes of shard \"{shard}\" did not name them in time: {problems}"))
+        Err(DiscoveryError::Sentinels { shard: location.shard, problems: self.topology_problems().join("; ") })
     }
 }

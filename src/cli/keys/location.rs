@@ -5,7 +5,7 @@ use crate::{
     server::store_config,
     settings::Settings,
     store::{Location, Store},
-    types::{Address, FullKey},
+    types::{Address, FullKey, error_chain},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -53,7 +53,10 @@ impl KeyLocator {
     pub fn locate(&self, key: &FullKey<'_>) -> KeyLocation {
         let problem = match self.store.locate(key).master {
             Some(_) => None,
-            None => self.runtime.block_on(self.store.discover(key, DISCOVERY_TIMEOUT)).err(),
+            None => {
+                let discovered = self.runtime.block_on(self.store.discover(key, DISCOVERY_TIMEOUT));
+                discovered.err().map(|error| error_chain(&error))
+            }
         };
         KeyLocation { location: self.store.locate(key), problem }
     }

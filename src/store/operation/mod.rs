@@ -1,8 +1,9 @@
-//! The operations on keys: one file for each way that an operation takes.
+//! The operations on keys: reads, writes, batches, their redirections, and inspections for operators.
 
 pub mod batch;
 pub mod context;
 pub mod inspect;
 pub mod read;
 pub mod redirect;
+pub mod tracked_value;
 pub mod write;

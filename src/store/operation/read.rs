@@ -13,37 +13,22 @@ use crate::{
         operation::{
             context::OperationContext,
             redirect::{self, RedirectedOperation, Rejection},
+            tracked_value::TrackedValue,
         },
         protocol::{
             command::{command, tracked_get},
             operation::OperationKind,
-            reply::{parse_get, parse_time_left},
+            reply::parse_get,
         },
         shard::{Attempts, Shard, hedge::Hedge, selection::Choice},
     },
-    telemetry::{metrics::Outcome, traces},
+    telemetry::traces,
     types::{Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
-
-/// A value that may be cached for as long as its origin says that it is current.
-pub struct TrackedValue {
-    /// The value; `None` if the key does not exist.
-    pub bytes: Option<Vec<u8>>,
-    /// The origin; `None` if no node would report a change of the key.
-    pub origin: Option<TrackedOrigin>,
-}
-
-/// The origin of an answer, and the time for which the answer holds.
-pub struct TrackedOrigin {
-    /// The connection that reports changes of the key.
-    pub source: TrackedSource,
-    /// The time that the key had left to live when it was read; [`Duration::MAX`] if it never expires.
-    pub left: Duration,
-}
 
 /// Reads the bytes under `key`, from a replica where one is fresh enough.
 pub async fn get(
@@ -235,21 +220,4 @@ struct NodeAnswer {
     answer: Result<Value, NodeError>,
     /// The connection that reports changes of the key, and the answer about the time that the key has left.
     tracking: Option<(TrackedSource, Value)>,
-}
-
-impl TrackedValue {
-    fn untracked(bytes: Option<Vec<u8>>) -> Self {
-        Self { bytes, origin: None }
-    }
-
-    fn new(bytes: Option<Vec<u8>>, tracking: Option<(TrackedSource, Value)>) -> Self {
-        let origin = tracking.and_then(|(source, answer)| {
-            parse_time_left(bytes.is_some(), &answer).map(|left| TrackedOrigin { source, left })
-        });
-        Self { bytes, origin }
-    }
-
-    fn outcome(&self) -> Outcome {
-        if self.bytes.is_some() { Outcome::Success } else { Outcome::NotFound }
-    }
 }

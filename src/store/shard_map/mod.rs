@@ -1,4 +1,4 @@
-//! Which shards there are, and which one a key is on.
+//! The shard map: all shards, and the shard of each key.
 
 mod handle;
 pub mod slots;
@@ -13,39 +13,41 @@ use crate::{
 use slots::{SLOTS, SlotTable, slot_of};
 use std::sync::{Arc, OnceLock};
 
-/// All shards at one time. It never changes; a change makes another one.
+/// All shards at one time. The map never changes; a change makes another map.
 pub struct ShardMap {
     routing: Routing,
-    /// In the order that the routing counts in.
+    /// The shards, in the order of the positions that the routing returns.
     shards: Vec<Arc<Shard>>,
-    /// Single nodes that a key may be asked of though no slot is theirs yet.
+    /// Single nodes that redirections may lead to though they have no slots yet.
     unassigned: Vec<Arc<Shard>>,
     shares: OnceLock<Vec<ShardShare>>,
 }
 
-/// What a shard has of all keys.
+/// The share of all keys that a shard has.
 #[derive(Clone, Debug)]
 pub struct ShardShare {
-    /// Of the hash space or of the slots; all together have 1.
+    /// The part of the hash space or of the slots; the parts of all shards add up to 1.
     pub share: f64,
-    /// Of the ring.
+    /// The weight on the ring; `None` in a Redis Cluster.
     pub weight: Option<u32>,
-    /// Of a Redis Cluster.
+    /// The number of slots; `None` without a Redis Cluster.
     pub slots: Option<usize>,
 }
 
-/// From a key to the position of its shard.
+/// The rule that leads from a key to the position of its shard.
 #[derive(Clone)]
 pub enum Routing {
+    /// The consistent-hash ring.
     Ring(Ring),
-    /// Of a Redis Cluster.
+    /// The slots of a Redis Cluster.
     Slots(SlotTable),
 }
 
-/// A key's way.
+/// The route of a key.
 pub struct Route {
+    /// The shard that has the key.
     pub shard: Arc<Shard>,
-    /// Of the key: draws it to one of the replicas.
+    /// The hash of the key, which decides which replica is preferred.
     pub hash: u64,
 }
 
@@ -62,20 +64,31 @@ pub struct Location {
     pub replica: Option<Address>,
 }
 
+impl ShardShare {
+    fn of_slots(count: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "there are 16,384")]
+        let share = count as f64 / f64::from(SLOTS);
+        Self { share, weight: None, slots: Some(count) }
+    }
+}
+
 impl ShardMap {
+    /// Creates a map.
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
         Self { routing, shards, unassigned: Vec::new(), shares: OnceLock::new() }
     }
 
-    pub fn with_unassigned(self, guests: Vec<Arc<Shard>>) -> Self {
-        Self { unassigned: guests, ..self }
+    /// Adds single nodes that have no slots yet.
+    pub fn with_unassigned(self, unassigned: Vec<Arc<Shard>>) -> Self {
+        Self { unassigned, ..self }
     }
 
+    /// Returns the rule that leads from a key to its shard.
     pub fn routing(&self) -> &Routing {
         &self.routing
     }
 
-    /// True if these are the shards that its ring was made of.
+    /// Returns true if the ring has exactly these shards with these weights, in this order.
     pub fn has_same_ring<'a>(&self, shards: impl IntoIterator<Item = (&'a str, u32)>) -> bool {
         let Routing::Ring(ring) = &self.routing else { return false };
         let shards: Vec<_> = shards.into_iter().collect();
@@ -84,39 +97,33 @@ impl ShardMap {
         same && *ring == Ring::new(shards)
     }
 
-    /// What each of the shards has; worked out once.
+    /// Returns the share of each shard; it is computed once.
     pub fn shares(&self) -> &[ShardShare] {
         self.shares.get_or_init(|| match &self.routing {
             Routing::Ring(ring) => {
-                let weights = ring.weights(self.shards.len());
-                let part = |(share, weight)| ShardShare { share, weight: Some(weight), slots: None };
-                ring.shares(self.shards.len()).into_iter().zip(weights).map(part).collect()
+                let shares = ring.shares(self.shards.len()).into_iter().zip(ring.weights(self.shards.len()));
+                shares.map(|(share, weight)| ShardShare { share, weight: Some(weight), slots: None }).collect()
             }
-            Routing::Slots(slots) => {
-                let part = |count: usize| {
-                    #[expect(clippy::cast_precision_loss, reason = "there are 16,384")]
-                    let share = count as f64 / f64::from(SLOTS);
-                    ShardShare { share, weight: None, slots: Some(count) }
-                };
-                slots.counts(self.shards.len()).into_iter().map(part).collect()
-            }
+            Routing::Slots(slots) => slots.counts(self.shards.len()).into_iter().map(ShardShare::of_slots).collect(),
         })
     }
 
+    /// Returns all shards that have keys.
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
     }
 
-    /// All whose nodes are connected to.
+    /// Returns all shards whose nodes are connected, the unassigned nodes included.
     pub fn connected_shards(&self) -> impl Iterator<Item = &Arc<Shard>> {
         self.shards.iter().chain(&self.unassigned)
     }
 
+    /// Returns the shard at a position.
     pub fn shard(&self, position: usize) -> &Arc<Shard> {
         &self.shards[position]
     }
 
-    /// Position of the key's shard, and the key's hash.
+    /// Returns the position of the key's shard, and the hash of the key.
     pub fn locate(&self, key: &FullKey<'_>) -> (usize, u64) {
         let hash = key_hash(key.as_bytes());
         match &self.routing {
@@ -143,7 +150,7 @@ impl ShardMap {
         }
     }
 
-    /// The key's way.
+    /// Returns the route of a key.
     pub fn route(&self, key: &FullKey<'_>) -> Route {
         let (position, hash) = self.locate(key);
         Route { shard: Arc::clone(&self.shards[position]), hash }

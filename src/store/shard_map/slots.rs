@@ -1,4 +1,4 @@
-//! The 16,384 slots of a Redis Cluster: from a key to its slot, from a slot to its shard.
+//! The 16,384 slots of a Redis Cluster: the slot of each key, and the shard of each slot.
 
 pub use crate::store::protocol::SLOTS;
 
@@ -6,24 +6,25 @@ use crate::ring::hash_tag;
 use crc::{CRC_16_XMODEM, Crc};
 use std::ops::RangeInclusive;
 
-/// Ranges that a name spells out.
+/// Ranges that a shard's name lists.
 const NAMED_RANGES_MAX: usize = 3;
 
 const CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
+/// A range of slots.
 pub type SlotRange = RangeInclusive<u16>;
 
-/// Slot of a full key, as the Redis Cluster specification has it.
+/// Returns the slot of a full key, by the Redis Cluster specification.
 pub fn slot_of(key: &[u8]) -> u16 {
     CRC16.checksum(hash_tag(key)) % SLOTS
 }
 
-/// Which shard has each slot. Shards are positions in the list of a map.
+/// The shard of each slot, as a position in the list of a map.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SlotTable(Box<[u16]>);
 
 impl SlotTable {
-    /// All slots with the shard at `position`.
+    /// Creates a table in which the shard at `position` has all slots.
     ///
     /// # Panics
     /// With a position over 65,535; there are fewer slots than that.
@@ -31,16 +32,17 @@ impl SlotTable {
         Self(vec![narrow(position); usize::from(SLOTS)].into())
     }
 
-    /// Invariant: `slot` is one of [`SLOTS`].
+    /// Returns the position of the slot's shard. Invariant: `slot` is below [`SLOTS`].
     pub fn owner(&self, slot: u16) -> usize {
         usize::from(self.0[usize::from(slot)])
     }
 
+    /// Assigns a range of slots to the shard at `position`.
     pub fn assign(&mut self, range: SlotRange, position: usize) {
         self.0[usize::from(*range.start())..=usize::from(*range.end())].fill(narrow(position));
     }
 
-    /// How many slots each of `shards` has.
+    /// Returns the number of slots of each of `shards` shards.
     pub fn counts(&self, shards: usize) -> Vec<usize> {
         let mut counts = vec![0; shards];
         for owner in &self.0 {
@@ -49,7 +51,7 @@ impl SlotTable {
         counts
     }
 
-    /// The slots of the shard at `position`, as ranges.
+    /// Returns the slots of the shard at `position`, as ranges.
     pub fn ranges(&self, position: usize) -> Vec<SlotRange> {
         ranges((0..SLOTS).filter(|slot| self.owner(*slot) == position))
     }
@@ -59,7 +61,7 @@ fn narrow(position: usize) -> u16 {
     u16::try_from(position).expect("fewer shards than slots")
 }
 
-/// Ascending slots as ranges.
+/// Groups ascending slots into ranges.
 pub fn ranges(slots: impl Iterator<Item = u16>) -> Vec<SlotRange> {
     let mut found: Vec<SlotRange> = Vec::new();
     for slot in slots {
@@ -71,13 +73,13 @@ pub fn ranges(slots: impl Iterator<Item = u16>) -> Vec<SlotRange> {
     found
 }
 
-/// How people call a shard with these slots: `0-5460`.
+/// Returns the name of a shard with these slots, such as `0-5460`.
 pub fn name_ranges(ranges: &[SlotRange]) -> String {
-    let one = |range: &SlotRange| match (range.start(), range.end()) {
+    let first = ranges.iter().take(NAMED_RANGES_MAX).map(|range| match (range.start(), range.end()) {
         (start, end) if start == end => start.to_string(),
         (start, end) => format!("{start}-{end}"),
-    };
-    let mut named: Vec<String> = ranges.iter().take(NAMED_RANGES_MAX).map(one).collect();
+    });
+    let mut named: Vec<String> = first.collect();
     if ranges.len() > NAMED_RANGES_MAX {
         named.push(format!("and {} more", ranges.len() - NAMED_RANGES_MAX));
     }
@@ -89,8 +91,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_those_of_redis() {
-        // As `CLUSTER KEYSLOT` of Redis 7.0 answers.
+    fn the_slot_of_a_key_is_that_of_redis() {
+        // The answers of `CLUSTER KEYSLOT` of Redis 7.0.
         for (key, slot) in [("", 0), ("123456789", 12_739), ("foo", 12_182), ("{user1000}.following", 3_443)] {
             assert_eq!(slot_of(key.as_bytes()), slot, "{key}");
         }
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_named_by_their_ranges() {
+    fn a_shard_is_named_by_the_ranges_of_its_slots() {
         let mut slots = SlotTable::all_at(1);
         slots.assign(0..=5460, 0);
         slots.assign(16_383..=16_383, 0);

@@ -49,3 +49,19 @@ pub enum TopologyError {
     #[error("no node of the Redis Cluster answered in time")]
     NoAnswer,
 }
+
+/// A reason why the place of a key could not be learned.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// No node of the Redis Cluster named the slots.
+    #[error("the nodes of the cluster cannot be asked")]
+    Cluster(#[source] TopologyError),
+    /// No sentinel named the nodes of the shard.
+    #[error("no sentinel named the nodes of shard \"{shard}\" in time: {problems}")]
+    Sentinels {
+        /// The name of the shard.
+        shard: String,
+        /// The problems of the sentinels, separated by semicolons.
+        problems: String,
+    },
+}

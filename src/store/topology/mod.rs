@@ -6,6 +6,8 @@ pub mod sentinel;
 mod static_shards;
 pub mod supervisor;
 
+pub use error::DiscoveryError;
+
 use crate::{
     settings::{self, Topology},
     store::{node::NodeContext, node::connect::RedisCertificateError, shard_map::MapHandle},
