@@ -1,4 +1,4 @@
-//! What the parts of a request cost each: `cargo bench`. docs/benchmarks.md says what the whole costs.
+//! Benchmarks of the parts of a request: `cargo bench`. docs/benchmarks.md has the cost of whole requests.
 
 use cachefront::{
     api::{parse_command, write_reply},
@@ -25,16 +25,17 @@ fn main() {
     divan::main();
 }
 
+/// Parses a command.
 fn command(text: &str) -> Command<'_> {
     parse_command(text).unwrap_or_else(|_| panic!("{text} is a command"))
 }
 
-/// From a key to the position of its shard.
+/// Finds the shard of a key.
 #[divan::bench(args = [1, 16, 1000])]
 fn ring_lookup(bencher: Bencher<'_, '_>, shards: usize) {
     let names: Vec<_> = (0..shards).map(|number| format!("shard{number}")).collect();
     let ring = Ring::new(names.iter().map(|name| (name.as_str(), 1)));
-    // Different ones, so that no path through the ring is learned by heart.
+    // The keys differ, so that branch prediction does not learn one path through the ring.
     let keys: Vec<_> = (0..4096).map(|number| format!("user:{number}:profile")).collect();
     let mut next = 0;
     bencher.bench_local(|| {
@@ -43,12 +44,13 @@ fn ring_lookup(bencher: Bencher<'_, '_>, shards: usize) {
     });
 }
 
+/// Parses the body of a command.
 #[divan::bench(args = [READ, WRITE])]
 fn command_parse(text: &str) -> Command<'_> {
     command(black_box(text))
 }
 
-/// The JSON of an answer; the argument is the length of the value.
+/// Writes the JSON of a reply. The argument is the length of the value.
 #[divan::bench(args = [16, 1024, 65_536])]
 fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
     let command = command(READ);
@@ -60,10 +62,12 @@ fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
     });
 }
 
+/// Creates a keyring with one key.
 fn keyring() -> Keyring {
     Keyring::new(&[SecretBox::new(Box::new([7; 32]))]).expect("a key")
 }
 
+/// Seals a value of this length.
 #[divan::bench(args = [16, 1024, 65_536])]
 fn seal(bencher: Bencher<'_, '_>, bytes: usize) {
     let (keyring, plain) = (keyring(), vec![7; bytes]);
@@ -72,6 +76,7 @@ fn seal(bencher: Bencher<'_, '_>, bytes: usize) {
     bencher.counter(BytesCount::new(bytes)).bench(|| keyring.seal(&key, &plain));
 }
 
+/// Opens a sealed value of this length.
 #[divan::bench(args = [16, 1024, 65_536])]
 fn open(bencher: Bencher<'_, '_>, bytes: usize) {
     let keyring = keyring();
@@ -84,7 +89,7 @@ fn open(bencher: Bencher<'_, '_>, bytes: usize) {
         .bench_values(|sealed| sealing::open(Some(&keyring), &key, sealed));
 }
 
-/// `false`: a token that was not seen before.
+/// Verifies a token. The argument is true for a token in the cache of verified tokens, and false for a new one.
 #[divan::bench(args = [true, false])]
 fn token_check(bencher: Bencher<'_, '_>, known: bool) {
     let client = settings::ClientConfig {
@@ -101,24 +106,28 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
         clients: vec![client],
     };
     let auth = Auth::new(&settings, None, Arc::default());
-    let fresh = || auth.log_in(None, "key").expect("the key is right").text;
     if known {
-        let token = fresh();
+        let token = log_in(&auth);
         bencher.bench(|| auth.verify(&token).is_ok());
     } else {
-        bencher.with_inputs(fresh).bench_refs(|token| auth.verify(token).is_ok());
+        bencher.with_inputs(|| log_in(&auth)).bench_refs(|token| auth.verify(token).is_ok());
     }
 }
 
-/// What a READ pays for being counted: itself, its token, its way to a node and back.
+/// Logs in and returns the token.
+fn log_in(auth: &Auth) -> String {
+    auth.log_in(None, "key").expect("the key is right").text
+}
+
+/// Records the metrics of a READ: the request, its token and its call to a node.
 #[divan::bench(threads = [1, 2])]
 fn counted_read(bencher: Bencher<'_, '_>) {
     let (metrics, node) = (Metrics::default(), Histogram::default());
     bencher.bench(|| {
-        let mut measured = metrics.requests.start(Kind::Unparsed);
+        let mut timer = metrics.requests.start(Kind::Unparsed);
         metrics.tokens.count(Lookup::Hit);
         let start = Instant::now();
         node.observe(start.elapsed());
-        (measured.kind, measured.outcome) = (Kind::Read, Outcome::Success);
+        (timer.kind, timer.outcome) = (Kind::Read, Outcome::Success);
     });
 }

@@ -1,4 +1,4 @@
-//! The limit of what `make bench` measures: the same TLS and HTTP stack with a handler that answers a constant.
+//! The upper bound of `make bench`: the same TLS and HTTP stack with a handler that returns a constant.
 //!
 //! Usage: bare PORT CERTIFICATE KEY
 
@@ -14,9 +14,10 @@ use rustls::{
 };
 use std::{env, error::Error, net::SocketAddr, sync::Arc};
 
-/// As long as the answer to a READ of 16 bytes.
+/// A response of the same length as that to a READ of 16 bytes.
 const ANSWER: &str = "{\"command\":\"READ\",\"status\":\"SUCCESS\",\"value\":\"0123456789abcdef\"}\n";
 
+/// Returns the TLS configuration.
 fn config(certificate: &str, key: &str) -> Result<ServerConfig, Box<dyn Error>> {
     let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
     let key = PrivateKeyDer::from_pem_file(key)?;
@@ -34,10 +35,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     cachefront::server::install_crypto();
     let tls = RustlsConfig::from_config(Arc::new(config(certificate, key)?));
-    let answer = || async { ([(CONTENT_TYPE, "application/json")], ANSWER) };
-    let router = Router::new().route("/cache", post(answer));
+    let router = Router::new().route("/cache", post(async || ([(CONTENT_TYPE, "application/json")], ANSWER)));
     let address = SocketAddr::from(([127, 0, 0, 1], port.parse()?));
-    // As the service does: without it answers wait for acknowledgements.
+    // The service sets TCP_NODELAY, too. Without it, responses wait for acknowledgements.
     let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
     axum_server::bind(address).acceptor(acceptor).serve(router.into_make_service()).await?;
     Ok(())

@@ -1,10 +1,12 @@
-//! The load that `make bench` needs and no packaged tool makes: requests at a fixed rate, handshakes, idle connections.
+//! A load generator for `make bench`: requests at a fixed rate, handshakes, and idle connections.
 //!
-//! Usage: drive open PORT CERTIFICATE REQUEST CONNECTIONS SECONDS RATE · drive handshakes PORT CERTIFICATE REQUEST
-//! THREADS SECONDS full|resumed · drive idle PORT CERTIFICATE REQUEST CONNECTIONS, which holds them until its input ends.
+//! Usage:
+//! - `drive open PORT CERTIFICATE REQUEST CONNECTIONS SECONDS RATE`
+//! - `drive handshakes PORT CERTIFICATE REQUEST THREADS SECONDS full|resumed`
+//! - `drive idle PORT CERTIFICATE REQUEST CONNECTIONS`: keeps the connections open until its standard input ends
 //!
-//! REQUEST is a file with one HTTP/1.1 request as it goes over the wire. Threads that block keep better time than
-//! timers of a runtime, whose step is a millisecond.
+//! REQUEST is a file with the bytes of one HTTP/1.1 request. The load comes from blocking threads, which keep time more
+//! precisely than the timers of an async runtime, whose resolution is a millisecond.
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -21,18 +23,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Any error.
 type Failure = Box<dyn Error + Send + Sync>;
+/// A TLS connection.
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A service, and what to ask it.
+/// A service and the request to send to it.
 #[derive(Clone)]
 struct Target {
     port: u16,
     tls: Arc<ClientConfig>,
+    /// The bytes of the request.
     request: Arc<[u8]>,
 }
 
 impl Target {
+    /// Reads the certificate and the request. With `resumes`, later connections resume TLS sessions.
     fn new(port: &str, certificate: &str, request: &str, resumes: bool) -> Result<Self, Failure> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(certificate)?)?;
@@ -43,6 +49,7 @@ impl Target {
         Ok(Self { port: port.parse()?, tls: Arc::new(tls), request: std::fs::read(request)?.into() })
     }
 
+    /// Opens a connection; the handshake follows with the first request.
     fn connect(&self) -> Result<Stream, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_nodelay(true)?;
@@ -50,33 +57,33 @@ impl Target {
         Ok(StreamOwned::new(session, stream))
     }
 
-    /// Sends the request and reads the whole answer.
-    fn ask(&self, stream: &mut Stream) -> Result<(), Failure> {
+    /// Sends the request and reads the whole response.
+    fn send(&self, stream: &mut Stream) -> Result<(), Failure> {
         stream.write_all(&self.request)?;
-        let mut answer = Vec::with_capacity(1024);
+        let mut response = Vec::with_capacity(1024);
         let mut piece = [0; 16 * 1024];
-        let mut whole = None;
-        while whole.is_none_or(|length| answer.len() < length) {
+        let mut expected = None;
+        while expected.is_none_or(|length| response.len() < length) {
             let read = stream.read(&mut piece)?;
             if read == 0 {
-                return Err("the connection ended within an answer".into());
+                return Err("the connection ended within a response".into());
             }
-            answer.extend_from_slice(&piece[..read]);
-            whole = whole.or_else(|| length(&answer));
+            response.extend_from_slice(&piece[..read]);
+            expected = expected.or_else(|| response_bytes(&response));
         }
-        if answer.starts_with(b"HTTP/1.1 200") { Ok(()) } else { Err(String::from_utf8_lossy(&answer).into()) }
+        if response.starts_with(b"HTTP/1.1 200") { Ok(()) } else { Err(String::from_utf8_lossy(&response).into()) }
     }
 }
 
-/// Length of a whole answer, once its head is there.
-fn length(answer: &[u8]) -> Option<usize> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&answer[..end]).ok()?.to_ascii_lowercase();
+/// Returns the length of a whole response; `None` until its head is complete.
+fn response_bytes(response: &[u8]) -> Option<usize> {
+    let end = response.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = std::str::from_utf8(&response[..end]).ok()?.to_ascii_lowercase();
     let (_, rest) = head.split_once("content-length:")?;
     Some(end + rest.lines().next()?.trim().parse::<usize>().ok()?)
 }
 
-/// Runs `work` in so many threads and puts together what they return.
+/// Runs `work` in this number of threads and returns all their results.
 fn in_threads<T: Send + 'static>(
     count: u32,
     work: impl Fn(u32) -> Result<Vec<T>, Failure> + Clone + Send + 'static,
@@ -89,23 +96,23 @@ fn in_threads<T: Send + 'static>(
         .collect();
     let mut all = Vec::new();
     for thread in threads {
-        all.extend(thread.join().map_err(|_| "a thread hit a defect")??);
+        all.extend(thread.join().map_err(|_| "a thread panicked")??);
     }
     Ok(all)
 }
 
-/// Asks at a fixed rate, whatever the answers do. What was due while its connection still waited for an answer counts
-/// from when it was due.
+/// Sends requests at a fixed rate, independently of the responses (open loop). The latency of a request counts from the
+/// time at which it was due, even if its connection still waited for the previous response.
 fn open(target: &Target, connections: u32, limit: Duration, rate: f64) -> Result<(), Failure> {
     let pause = Duration::from_secs_f64(f64::from(connections) / rate);
-    // Connected before the first is due.
+    // All connections are open before the first request is due.
     let start = Instant::now() + Duration::from_secs(1);
     let target = target.clone();
-    let mut waits = in_threads(connections, move |number| {
+    let mut latencies = in_threads(connections, move |number| {
         let mut stream = target.connect()?;
-        target.ask(&mut stream)?;
+        target.send(&mut stream)?;
         let mut due = start + pause.mul_f64(f64::from(number) / f64::from(connections));
-        let mut waits = Vec::new();
+        let mut latencies = Vec::new();
         while due < start + limit && Instant::now() < start + limit {
             let now = Instant::now();
             let from = if now < due {
@@ -114,53 +121,58 @@ fn open(target: &Target, connections: u32, limit: Duration, rate: f64) -> Result
             } else {
                 due
             };
-            target.ask(&mut stream)?;
-            waits.push(from.elapsed());
+            target.send(&mut stream)?;
+            latencies.push(from.elapsed());
             due += pause;
         }
-        Ok(waits)
+        Ok(latencies)
     })?;
     let took = start.elapsed().as_secs_f64();
-    waits.sort_unstable();
-    let at = |thousandth: usize| waits[(waits.len() * thousandth / 1000).min(waits.len() - 1)].as_secs_f64() * 1e6;
-    say(&format!(
+    latencies.sort_unstable();
+    print_line(&format!(
         "{{\"requests\":{},\"took_secs\":{took},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1}}}",
-        waits.len(),
-        at(500),
-        at(990),
-        at(999)
+        latencies.len(),
+        quantile_us(&latencies, 500),
+        quantile_us(&latencies, 990),
+        quantile_us(&latencies, 999)
     ))
 }
 
-/// Connects, asks once and closes, again and again.
+/// Returns a quantile of sorted latencies in microseconds.
+fn quantile_us(sorted: &[Duration], thousandth: usize) -> f64 {
+    sorted[(sorted.len() * thousandth / 1000).min(sorted.len() - 1)].as_secs_f64() * 1e6
+}
+
+/// Opens a connection for each request and closes it after the response.
 fn handshakes(target: &Target, threads: u32, limit: Duration) -> Result<(), Failure> {
     let end = Instant::now() + limit;
     let target = target.clone();
     let made = in_threads(threads, move |_| {
         let mut made = Vec::new();
         while Instant::now() < end {
-            target.ask(&mut target.connect()?)?;
+            target.send(&mut target.connect()?)?;
             made.push(());
         }
         Ok(made)
     })?;
-    say(&format!("{{\"requests\":{}}}", made.len()))
+    print_line(&format!("{{\"requests\":{}}}", made.len()))
 }
 
-/// Holds connections that have asked once.
+/// Keeps connections open after one request on each.
 fn idle(target: &Target, connections: u32) -> Result<(), Failure> {
-    let mut held = Vec::new();
+    let mut open = Vec::new();
     for _ in 0..connections {
         let mut stream = target.connect()?;
-        target.ask(&mut stream)?;
-        held.push(stream);
+        target.send(&mut stream)?;
+        open.push(stream);
     }
-    say(&format!("{{\"open\":{}}}", held.len()))?;
+    print_line(&format!("{{\"open\":{}}}", open.len()))?;
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }
 
-fn say(line: &str) -> Result<(), Failure> {
+/// Writes a line to standard output and flushes it.
+fn print_line(line: &str) -> Result<(), Failure> {
     let mut out = io::stdout();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
@@ -182,6 +194,6 @@ fn main() -> Result<(), Failure> {
         ["idle", port, certificate, request, connections] => {
             idle(&Target::new(port, certificate, request, true)?, connections.parse()?)
         }
-        _ => Err("usage: see the head of examples/drive.rs".into()),
+        _ => Err("usage: see the documentation at the head of examples/drive.rs".into()),
     }
 }

@@ -1,4 +1,4 @@
-//! The frozen mapping, and what the ring promises of balance and stability.
+//! The frozen mapping, and the balance and stability of the ring.
 
 use super::*;
 use proptest::prelude::*;
@@ -60,10 +60,13 @@ fn the_fullest_of_sixteen_equal_shards_holds_at_most_a_tenth_more_than_the_mean(
 }
 
 #[test]
-fn a_weight_of_three_holds_three_times_as_much() {
+fn a_shard_of_weight_three_holds_three_times_as_many_keys() {
     let ring = Ring::new([("small", 1), ("large", 3)]);
     let large = (0..100_000).filter(|number| ring.owner(key_hash(format!("{number}").as_bytes())) == 1).count();
-    assert!((72_000..78_000).contains(&large), "{large} of 100000 keys are on three quarters of the weight");
+    assert!(
+        (72_000..78_000).contains(&large),
+        "the shard with three quarters of the weight has {large} of 100000 keys"
+    );
 }
 
 #[test]

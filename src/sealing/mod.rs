@@ -1,7 +1,7 @@
-//! Value bytes ↔ sealed bytes.
+//! The encryption of values.
 //!
-//! A sealed value is an envelope: header (3 bytes), key id (8), nonce (24), ciphertext and tag (16). Header, key
-//! id and the full Redis key are associated data, so a ciphertext that is copied to another key does not open.
+//! A sealed value is an envelope: header (3 bytes), key id (8), nonce (24), ciphertext and tag (16). The header, the key id
+//! and the full Redis key are associated data, so a ciphertext that is copied to another key does not open.
 
 mod xaes;
 
@@ -10,27 +10,30 @@ use aws_lc_rs::{digest, rand};
 use secrecy::{ExposeSecret, SecretBox};
 use xaes::{NONCE_BYTES, Xaes256Gcm};
 
+/// The length of a key id, in bytes.
 const KEY_ID_BYTES: usize = 8;
-/// How much longer a sealed value is than what it seals, in bytes.
+/// The difference in length between a sealed value and its plaintext, in bytes.
 pub const OVERHEAD_BYTES: usize = Envelope::SEALED_HEADER.len() + KEY_ID_BYTES + NONCE_BYTES + xaes::TAG_BYTES;
 
-/// Why a stored value does not open.
+/// The reason why a stored value cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
+    /// No configured key has the id in the value.
     #[error("it was sealed with a key that is not configured here")]
     UnknownKey,
+    /// The tag does not match the value and its key.
     #[error("it was changed, moved to another key, or cut short")]
     NotAuthentic,
 }
 
-/// The keys that seal and open.
+/// The keys that seal and open values.
 pub struct Keyring {
-    /// Invariant: not empty; the first seals.
+    /// The keys with their ids. Invariant: there is at least one key; the first one seals.
     keys: Vec<([u8; KEY_ID_BYTES], Xaes256Gcm)>,
 }
 
 impl Keyring {
-    /// A keyring of these keys; `None` without any.
+    /// Creates a keyring of these keys; `None` if there are none.
     pub fn new(keys: &[SecretBox<[u8; 32]>]) -> Option<Self> {
         let keys: Vec<_> =
             keys.iter().map(|key| (key_id(key.expose_secret()), Xaes256Gcm::new(key.expose_secret()))).collect();
@@ -41,7 +44,7 @@ impl Keyring {
     pub fn seal(&self, key: &FullKey<'_>, plain: &[u8]) -> Vec<u8> {
         let (id, cipher) = &self.keys[0];
         let mut nonce = [0; NONCE_BYTES];
-        rand::fill(&mut nonce).expect("the system gives random bytes");
+        rand::fill(&mut nonce).expect("the system has random bytes");
         let mut sealed = Vec::with_capacity(plain.len() + OVERHEAD_BYTES);
         sealed.extend_from_slice(&Envelope::SEALED_HEADER);
         sealed.extend_from_slice(id);
@@ -65,7 +68,8 @@ impl Keyring {
     }
 }
 
-/// The bytes that were stored under `key`, opened if they are sealed. `keyring` is `None` where sealing is not set up.
+/// Returns the plaintext of the bytes that are stored under `key`, or the bytes themselves if they are not sealed.
+/// `keyring` is `None` if no sealing key is configured.
 pub fn open(keyring: Option<&Keyring>, key: &FullKey<'_>, stored: Vec<u8>) -> Result<Vec<u8>, OpenError> {
     match envelope(&stored) {
         Envelope::Open => Ok(stored),
@@ -73,12 +77,12 @@ pub fn open(keyring: Option<&Keyring>, key: &FullKey<'_>, stored: Vec<u8>) -> Re
     }
 }
 
-/// True if these bytes are a sealed value.
+/// Returns true if these bytes are a sealed value.
 pub fn is_sealed(stored: &[u8]) -> bool {
     matches!(envelope(stored), Envelope::Sealed { .. })
 }
 
-/// Names a key without telling anything of it: the beginning of a hash over a label and the key.
+/// Returns the id of a key: the first bytes of a hash over a label and the key. It does not reveal the key.
 fn key_id(key: &[u8; 32]) -> [u8; KEY_ID_BYTES] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"cachefront sealing key id");
@@ -110,14 +114,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens_again_and_only_as_it_was(plain in prop::collection::vec(any::<u8>(), 0..200), flip in any::<prop::sample::Index>()) {
+        fn a_sealed_value_opens_unless_a_bit_has_changed(plain in prop::collection::vec(any::<u8>(), 0..200), flip in any::<prop::sample::Index>()) {
             let keyring = ring(&[1]);
             with_key("k", |key| {
                 let sealed = keyring.seal(key, &plain);
                 prop_assert_eq!(sealed.len(), plain.len() + OVERHEAD_BYTES);
                 prop_assert_eq!(open(Some(&keyring), key, sealed.clone()), Ok(plain.clone()));
                 let mut changed = sealed;
-                // The first three bytes make it an envelope at all.
+                // Without the first three bytes it is no envelope.
                 let at = 3 + flip.index(changed.len() - 3);
                 changed[at] ^= 1;
                 prop_assert!(open(Some(&keyring), key, changed).is_err());
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_open_under_another_name() {
+    fn a_value_does_not_open_under_another_key() {
         let keyring = ring(&[1]);
         let sealed = with_key("a", |key| keyring.seal(key, b"secret"));
         assert_eq!(with_key("b", |key| open(Some(&keyring), key, sealed)), Err(OpenError::NotAuthentic));

@@ -1,19 +1,27 @@
-//! Keys: what a caller names a value, and what Redis holds it under.
+//! The keys of callers and the keys in Redis.
 
 use std::borrow::Cow;
 
-/// The longest key a caller may use, in bytes of UTF-8.
+/// The maximum length of a caller's key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 512;
 
-/// Why a text is not a key.
+/// The reason for the refusal of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// The key is empty.
     #[error("`key` must not be empty")]
     Empty,
+    /// The key has this number of bytes, which is more than [`KEY_BYTES_MAX`].
     #[error("`key` has {0} bytes; at most {KEY_BYTES_MAX} are allowed")]
     TooLong(usize),
+    /// The key has a control character.
     #[error("`key` has a control character (U+{code:04X}) at byte {at}")]
-    ControlCharacter { code: u32, at: usize },
+    ControlCharacter {
+        /// The code point of the character.
+        code: u32,
+        /// The position of the character, in bytes.
+        at: usize,
+    },
 }
 
 /// A caller's key.
@@ -23,6 +31,7 @@ pub enum KeyError {
 pub struct Key<'a>(Cow<'a, str>);
 
 impl<'a> Key<'a> {
+    /// Checks a key.
     pub fn new(text: Cow<'a, str>) -> Result<Self, KeyError> {
         if text.is_empty() {
             return Err(KeyError::Empty);
@@ -36,11 +45,12 @@ impl<'a> Key<'a> {
         Ok(Self(text))
     }
 
+    /// Returns the key as a text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The key under which Redis holds the value of this key for a client with that namespace.
+    /// Returns the key in Redis for a client with this namespace.
     pub fn within(&self, namespace: Option<&Namespace>) -> FullKey<'_> {
         match namespace {
             None => FullKey(Cow::Borrowed(&self.0)),
@@ -49,39 +59,43 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The key as Redis holds it: the caller's key behind the namespace of the client, if it has one.
+/// A key in Redis: the client's namespace, if it has one, followed by the caller's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FullKey<'a>(Cow<'a, str>);
 
 impl FullKey<'_> {
+    /// Returns the key as a text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// Returns the bytes of the key.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// The same key, which borrows from nobody.
+    /// Returns a copy that borrows nothing.
     pub fn to_owned(&self) -> FullKey<'static> {
         FullKey(Cow::Owned(self.0.clone().into_owned()))
     }
 }
 
-/// The part of the key space that belongs to one client: every key of it starts with `name:`.
+/// The part of the key space that belongs to one client: all its keys start with `name:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(String);
 
 impl Namespace {
-    /// Up to 64 letters, digits, `.`, `_` or `-`. Braces and colons stay out, so that a namespace neither
-    /// changes the `{tag}` of a key nor reaches into another client's namespace.
+    /// Checks the name of a namespace; `None` if it is invalid.
+    ///
+    /// A name has 1 to 64 letters, digits, `.`, `_` or `-`. Braces and colons are excluded, so that a namespace neither
+    /// changes the hash tag of a key nor overlaps with the namespace of another client.
     pub fn new(name: &str) -> Option<Self> {
-        let valid =
+        let is_valid =
             (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        valid.then(|| Self(format!("{name}:")))
+        is_valid.then(|| Self(format!("{name}:")))
     }
 
-    /// The name without the colon.
+    /// Returns the name without the colon.
     pub fn name(&self) -> &str {
         self.0.trim_end_matches(':')
     }
@@ -96,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_a_key_are_exact() {
+    fn keys_are_refused_beyond_exact_limits() {
         assert_eq!(key(""), Err(KeyError::Empty));
         assert!(key("k").is_ok());
         assert!(key(&"é".repeat(256)).is_ok());
@@ -106,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_stands_before_the_key() {
+    fn a_namespace_precedes_the_key() {
         let namespace = Namespace::new("billing").expect("a valid name");
         let key = key("k").expect("a valid key");
         assert_eq!(key.within(Some(&namespace)).as_str(), "billing:k");

@@ -1,4 +1,4 @@
-//! Values that every floor above shares. Each is checked where it is made, so that inner code can rely on it.
+//! The types that all other modules share. A value is checked where it is created, so that other code can rely on it.
 
 mod address;
 mod command_name;
@@ -11,12 +11,12 @@ mod ttl;
 mod value;
 pub mod worker;
 
-pub use address::Address;
+pub use address::{Address, AddressError};
 pub use command_name::CommandName;
 pub use deadline::Deadline;
 pub use error_chain::error_chain;
 pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
 pub use pattern::{PatternPart, pattern, pattern_parts};
-pub use scopes::{Scope, Scopes};
+pub use scopes::{Scope, Scopes, UnknownScope};
 pub use ttl::{TTL_SECS_MAX, Ttl};
 pub use value::{Envelope, StoredKind, Value, envelope};

@@ -1,22 +1,23 @@
-//! Key → pattern: the parts that differ from key to key are folded into placeholders.
+//! The patterns of keys: variable parts of a key are replaced by placeholders.
 
-/// Letters and digits of that many places are taken for hexadecimal if they could be and have a digit.
+/// The minimum length of a hexadecimal number. It must contain both digits and letters.
 const HEX_CHARS_MIN: usize = 8;
-/// Groups of a UUID, in characters.
+/// The lengths of a UUID's groups, in characters.
 const UUID: [usize; 5] = [8, 4, 4, 4, 12];
 
 /// A part of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternPart<'k> {
-    /// As it is in the key: letters without digits.
+    /// Letters of the key, unchanged.
     Word(&'k str),
-    /// In place of what differs from key to key: `<n>`, `<hex>` or `<uuid>`.
+    /// A placeholder for a variable part: `<n>`, `<hex>` or `<uuid>`.
     Placeholder(&'static str),
-    /// As it is in the key: what is neither letter nor digit.
+    /// Characters of the key that are neither letters nor digits, unchanged.
     Between(&'k str),
 }
 
-/// `user:42:avatar` → `user:<n>:avatar`, a UUID → `<uuid>`, hexadecimal of eight places or more → `<hex>`.
+/// Returns the pattern of a key: `user:42:avatar` has the pattern `user:<n>:avatar`. A UUID becomes `<uuid>`, a
+/// hexadecimal number of at least eight characters becomes `<hex>`.
 pub fn pattern(key: &str) -> String {
     let mut folded = String::new();
     pattern_parts(key, |part| {
@@ -26,7 +27,7 @@ pub fn pattern(key: &str) -> String {
     folded
 }
 
-/// As [`pattern`], part by part.
+/// Calls `take` with each part of a key's pattern.
 pub fn pattern_parts<'k>(key: &'k str, mut take: impl FnMut(PatternPart<'k>)) {
     let mut rest = key;
     while !rest.is_empty() {
@@ -46,7 +47,7 @@ pub fn pattern_parts<'k>(key: &'k str, mut take: impl FnMut(PatternPart<'k>)) {
     }
 }
 
-/// What comes after the UUID that the text begins with.
+/// Returns the rest of a text after the UUID that it begins with.
 fn after_uuid(text: &str) -> Option<&str> {
     let mut rest = text;
     for (number, length) in UUID.into_iter().enumerate() {
@@ -62,6 +63,7 @@ fn after_uuid(text: &str) -> Option<&str> {
     (!rest.starts_with(char::is_alphanumeric)).then_some(rest)
 }
 
+/// Splits a word of letters and digits into parts.
 fn fold<'k>(word: &'k str, take: &mut impl FnMut(PatternPart<'k>)) {
     let is_hex = word.len() >= HEX_CHARS_MIN
         && word.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_from_key_to_key_is_folded() {
+    fn variable_parts_become_placeholders() {
         for (key, folded) in [
             ("greeting", "greeting"),
             ("user:42:avatar", "user:<n>:avatar"),

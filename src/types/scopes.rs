@@ -1,18 +1,23 @@
-//! What a client may do.
+//! The permissions of a client.
 
 use std::fmt;
 
 /// One permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
+    /// READ is allowed.
     Read = 1,
+    /// WRITE is allowed.
     Write = 2,
+    /// DELETE is allowed.
     Delete = 4,
 }
 
 impl Scope {
+    /// All permissions.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
 
+    /// Returns the name in tokens and settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -27,35 +32,43 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
+    /// The set of all permissions.
     pub const ALL: Self = Self(7);
 
+    /// Returns true if the set has the permission.
     pub fn allows(self, scope: Scope) -> bool {
         self.0 & scope as u8 != 0
     }
 
+    /// Returns true if the set has no permission.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The permissions that both sets hold.
+    /// Returns the permissions that both sets have.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Reads names separated by commas or spaces; the error is the first name that is none.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Parses names separated by commas or spaces. The error has the first unknown name.
+    pub fn parse(text: &str) -> Result<Self, UnknownScope> {
         let mut bits = 0;
         for name in text.split([',', ' ']).filter(|name| !name.is_empty()) {
             let scope = Scope::ALL.into_iter().find(|scope| scope.name() == name);
-            bits |= scope.ok_or_else(|| name.to_owned())? as u8;
+            bits |= scope.ok_or_else(|| UnknownScope(name.to_owned()))? as u8;
         }
         Ok(Self(bits))
     }
 }
 
+/// A name that is not that of a permission.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is none of: read, write, delete")]
+pub struct UnknownScope(pub String);
+
 impl fmt::Display for Scopes {
-    /// Names separated by spaces, as the `scope` claim of a token has them (RFC 8693 §4.2).
+    /// Writes the names separated by spaces, the form of a token's `scope` claim (RFC 8693 §4.2).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = Scope::ALL.into_iter().filter(|scope| self.allows(*scope));
         for (position, scope) in held.enumerate() {
@@ -75,6 +88,6 @@ mod tests {
         for text in ["", "read", "read delete", "read write delete"] {
             assert_eq!(Scopes::parse(text).map(|scopes| scopes.to_string()), Ok(text.to_owned()));
         }
-        assert_eq!(Scopes::parse("read, admin"), Err("admin".to_owned()));
+        assert_eq!(Scopes::parse("read, admin"), Err(UnknownScope("admin".to_owned())));
     }
 }

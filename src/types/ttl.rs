@@ -1,21 +1,22 @@
-//! How long a value lives.
+//! The time to live of a value.
 
 use std::num::NonZeroU64;
 
-/// The longest life that can be asked for: 100 years, in seconds.
+/// The maximum time to live in seconds: 100 years.
 pub const TTL_SECS_MAX: u64 = 3_155_760_000;
 
-/// Time to live of a value.
+/// The time to live of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
-    /// The value stays until it is deleted.
+    /// The value does not expire.
     Never,
-    /// Invariant: at most [`TTL_SECS_MAX`].
+    /// The value expires after this number of seconds. Invariant: at most [`TTL_SECS_MAX`].
     Secs(NonZeroU64),
 }
 
 impl Ttl {
-    /// Zero and negative numbers mean "never expires", as in the Python service; `None` is out of range.
+    /// Returns the time to live for a number of seconds; `None` if it exceeds the maximum. Zero and negative numbers mean
+    /// that the value does not expire, the same as in the Python service.
     pub fn from_secs(secs: i64) -> Option<Self> {
         match u64::try_from(secs).ok().and_then(NonZeroU64::new) {
             None => Some(Self::Never),

@@ -1,34 +1,36 @@
-//! Values, and the bytes that stand for them in Redis.
+//! Values, and their encoding in Redis.
 //!
-//! A text is stored as its own UTF-8 bytes, so that other Redis clients can read it and what they wrote can be
-//! read here. Everything else is an envelope: [`MARK`], [`FORMAT`], a kind, the payload. No UTF-8 text contains
-//! the byte 0xC1, so an envelope is never taken for a text.
+//! A text is stored as its UTF-8 bytes, so that other Redis clients can read it, and texts of other clients can be read
+//! here. All other values are envelopes: [`MARK`], [`FORMAT`], a kind, and the payload. No UTF-8 text contains the byte
+//! 0xC1, so an envelope is never mistaken for a text.
 
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// First byte of every envelope.
+/// The first byte of an envelope.
 const MARK: u8 = 0xC1;
-/// Version of the envelope's layout.
+/// The version of the envelope's format.
 const FORMAT: u8 = 1;
+/// The kind of an envelope with JSON.
 const JSON: u8 = 1;
+/// The kind of an envelope with encrypted bytes.
 const SEALED: u8 = 3;
 
-/// What a caller stores and gets back.
+/// A value that a caller stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// A JSON string, decoded.
+    /// The text of a JSON string.
     Text(Cow<'a, str>),
-    /// Any other JSON value, exactly as it was written.
+    /// The source text of any other JSON value, unchanged.
     Json(Cow<'a, str>),
-    /// Bytes that are no text: another program wrote them.
+    /// Bytes that are not UTF-8; another program wrote them.
     Bytes(Cow<'a, [u8]>),
 }
 
 impl<'a> Value<'a> {
-    /// Takes a value as it stands in a request.
+    /// Returns the value of JSON in a request.
     pub fn from_json(raw: &'a RawValue) -> Self {
-        // A string with a lone surrogate (`"\ud800"`) is JSON but no Unicode text: it is kept as it was written.
+        // A string with a lone surrogate (`"\ud800"`) is valid JSON but no Unicode text: its source text is kept.
         let text = raw.get();
         let decoded = text.starts_with('"').then(|| serde_json::from_str::<Unescaped<'_>>(text));
         match decoded {
@@ -37,7 +39,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Length in Redis without sealing, in bytes.
+    /// Returns the length in Redis without sealing, in bytes.
     pub fn stored_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -46,7 +48,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The bytes for Redis.
+    /// Returns the bytes for Redis.
     pub fn encode(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
@@ -55,7 +57,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value that these bytes from Redis stand for. Bytes that only look like one of our envelopes are bytes.
+    /// Returns the value of bytes from Redis. An envelope with an invalid payload is a value of bytes.
     pub fn decode(bytes: Vec<u8>) -> Value<'static> {
         if let [MARK, FORMAT, JSON, payload @ ..] = bytes.as_slice()
             && let Ok(raw) = serde_json::from_slice::<&RawValue>(payload)
@@ -64,30 +66,35 @@ impl<'a> Value<'a> {
         }
         match String::from_utf8(bytes) {
             Ok(text) => Value::Text(Cow::Owned(text)),
-            Err(no_text) => Value::Bytes(Cow::Owned(no_text.into_bytes())),
+            Err(error) => Value::Bytes(Cow::Owned(error.into_bytes())),
         }
     }
 }
 
-/// Borrows where the string has no escapes; serde's own `Cow` always copies.
+/// A JSON string, borrowed if it has no escapes. serde's implementation for `Cow` always copies.
 #[derive(serde::Deserialize)]
 struct Unescaped<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// What the first bytes of a stored value say about the rest.
+/// A stored value, by its first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Envelope<'a> {
-    /// Header of the envelope (bound to the ciphertext) and what follows it.
-    Sealed { header: [u8; 3], payload: &'a [u8] },
-    /// Not sealed: [`Value::decode`] reads it.
+    /// A sealed value.
+    Sealed {
+        /// The header of the envelope, which is associated data of the ciphertext.
+        header: [u8; 3],
+        /// The bytes after the header.
+        payload: &'a [u8],
+    },
+    /// A value that is not sealed; [`Value::decode`] decodes it.
     Open,
 }
 
 impl Envelope<'_> {
-    /// The header that a sealed value starts with.
+    /// The header of a sealed value.
     pub const SEALED_HEADER: [u8; 3] = [MARK, FORMAT, SEALED];
 }
 
-/// Tells sealed bytes from others.
+/// Distinguishes sealed values from others.
 pub fn envelope(bytes: &[u8]) -> Envelope<'_> {
     match bytes {
         [MARK, FORMAT, SEALED, payload @ ..] => Envelope::Sealed { header: Envelope::SEALED_HEADER, payload },
@@ -95,36 +102,39 @@ pub fn envelope(bytes: &[u8]) -> Envelope<'_> {
     }
 }
 
-/// What a stored value is, as far as its beginning tells.
+/// The kind of a stored value, as far as its first bytes show it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StoredKind {
+    /// A UTF-8 text.
     Text,
     /// JSON other than a string.
     Envelope,
+    /// An encrypted value.
     Sealed,
-    /// No text, and none of ours.
+    /// Bytes that are neither a text nor an envelope.
     Bytes,
-    /// Redis's own name for what is no string, such as `hash`.
+    /// Not a string. The name is the type in Redis, such as `hash`.
     Other(String),
 }
 
 impl StoredKind {
-    /// So many bytes of the value are enough to tell.
+    /// The number of first bytes that show the kind.
     pub const HEAD_BYTES: usize = 3;
 
-    /// The kind of a string that begins like this.
+    /// Returns the kind of a string with these first bytes.
     pub fn of(head: &[u8]) -> Self {
         match head {
             [MARK, FORMAT, JSON, ..] => Self::Envelope,
             [MARK, FORMAT, SEALED, ..] => Self::Sealed,
             head => match std::str::from_utf8(head) {
-                // A character may be cut in two.
+                // The last character may be incomplete.
                 Err(error) if error.error_len().is_some() => Self::Bytes,
                 _ => Self::Text,
             },
         }
     }
 
+    /// Returns the name for people.
     pub fn name(&self) -> &str {
         match self {
             Self::Text => "text",
@@ -142,11 +152,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn round_trip(json: &str) -> String {
-        let raw: &RawValue = serde_json::from_str(json).expect("test input is JSON");
+        let raw: &RawValue = serde_json::from_str(json).expect("the test input is JSON");
         match Value::decode(Value::from_json(raw).encode().into_owned()) {
             Value::Text(text) => serde_json::to_string(&text).expect("a text is JSON"),
             Value::Json(raw) => raw.into_owned(),
-            Value::Bytes(bytes) => panic!("{json} became bytes {bytes:?}"),
+            Value::Bytes(bytes) => panic!("{json} was decoded as bytes {bytes:?}"),
         }
     }
 
@@ -167,15 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn foreign_bytes_stay_what_they_are() {
+    fn bytes_of_other_programs_are_unchanged() {
         assert_eq!(Value::decode(vec![0xff, 0x00]), Value::Bytes(Cow::Owned(vec![0xff, 0x00])));
-        let looks_like_ours = vec![MARK, FORMAT, JSON, b'{'];
-        assert_eq!(Value::decode(looks_like_ours.clone()), Value::Bytes(Cow::Owned(looks_like_ours)));
+        let invalid_envelope = vec![MARK, FORMAT, JSON, b'{'];
+        assert_eq!(Value::decode(invalid_envelope.clone()), Value::Bytes(Cow::Owned(invalid_envelope)));
         assert_eq!(Value::decode(b"5".to_vec()), Value::Text(Cow::Borrowed("5")));
     }
 
     #[test]
-    fn a_beginning_tells_what_a_value_is() {
+    fn the_first_bytes_show_the_kind_of_a_value() {
         for (head, kind) in [
             (&b""[..], StoredKind::Text),
             (b"abc", StoredKind::Text),

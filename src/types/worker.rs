@@ -1,5 +1,7 @@
-//! The threads that serve requests. Each has an event loop of its own, and connections to Redis of its own, so that a
-//! request stays where it arrived.
+//! The number of the current worker thread.
+//!
+//! Each worker has its own event loop and its own connections to Redis, so that a request stays on the thread on which it
+//! arrived.
 
 use std::cell::Cell;
 
@@ -7,12 +9,12 @@ thread_local! {
     static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Says which of them the calling thread is.
+/// Sets the number of the calling thread.
 pub fn enter(number: usize) {
     NUMBER.set(number);
 }
 
-/// Which of them the calling thread is, counted from 0; others count as the first.
+/// Returns the number of the calling thread, counted from 0. Threads that are no workers have the number 0.
 pub fn current() -> usize {
     NUMBER.get()
 }

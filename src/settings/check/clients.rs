@@ -34,10 +34,11 @@ fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
         section.error("api_key_hash", "is missing: `cachefront hash-key` makes a key and its hash");
     }
     section.refuse_empty("scopes", "list the operations that the client may use, of read, write, delete");
-    let scopes = Scopes::parse(&section.text("scopes").unwrap_or_default().replace('\n', " ")).unwrap_or_else(|word| {
-        section.error("scopes", format!("\"{word}\" is none of: read, write, delete"));
-        Scopes::ALL
-    });
+    let scopes =
+        Scopes::parse(&section.text("scopes").unwrap_or_default().replace('\n', " ")).unwrap_or_else(|error| {
+            section.error("scopes", error.to_string());
+            Scopes::ALL
+        });
     if scopes.is_empty() {
         section.error("scopes", "grants nothing: list the operations that the client may use, of read, write, delete");
     }
