@@ -15,14 +15,14 @@ pub fn service(state: Arc<AppState>) -> HttpService {
         .route(cache::PATH, post(cache::cache))
         .merge(probes::routes())
         .merge(openapi::routes());
-    let direct = DirectRoute { method: Method::POST, path: cache::PATH, handler: cache::direct };
+    let direct = DirectRoute { method: Method::POST, path: cache::PATH, span: "POST /cache", handler: cache::direct };
     HttpService::new(Port { routes, endpoint, direct: Some(direct), closes_when_draining: true }, state)
 }
 
 /// Returns the endpoint that a path belongs to.
 fn endpoint(path: &str) -> Endpoint {
     match path {
-        cache::PATH => Endpoint { kind: Kind::Unparsed, span: Some("POST /cache"), methods: "POST" },
+        cache::PATH => Endpoint { kind: Kind::Unparsed, span: None, methods: "POST" },
         login::PATH => Endpoint { kind: Kind::Login, span: Some("POST /login"), methods: "POST" },
         path if openapi::is_path(path) => Endpoint::page(Kind::Docs),
         path => Endpoint::page(probes::kind(path).unwrap_or(Kind::Other)),

@@ -66,6 +66,8 @@ pub struct DirectRoute {
     pub method: Method,
     /// The path of the route, compared as a whole.
     pub path: &'static str,
+    /// The name of the span of its requests.
+    pub span: &'static str,
     /// Answers a request through [`Exchange::respond`].
     pub handler: fn(Exchange, Request) -> ResponseFuture,
 }
@@ -128,17 +130,20 @@ where
         let request = request.map(Body::new);
         let id = RequestId::of(request.headers());
         let endpoint = (self.endpoint)(request.uri().path());
+        let direct = self
+            .direct
+            .as_ref()
+            .filter(|direct| direct.path == request.uri().path() && direct.method == request.method());
+        let span_name = direct.map(|direct| direct.span).or(endpoint.span);
         let exchange = Exchange {
-            span: span(&self.state, endpoint.span, &id, request.headers()),
+            span: span(&self.state, span_name, &id, request.headers()),
             id,
             is_last: self.closes_when_draining && self.state.is_draining() && request.version() < Version::HTTP_2,
             state: Arc::clone(&self.state),
         };
-        match &self.direct {
-            Some(direct) if direct.path == request.uri().path() && direct.method == request.method() => {
-                (direct.handler)(exchange, request)
-            }
-            _ => self.route(exchange, request, endpoint.kind),
+        match direct {
+            Some(direct) => (direct.handler)(exchange, request),
+            None => self.route(exchange, request, endpoint.kind),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct HistorySample {
     pub near_misses: u64,
     /// The requests that were refused because of a limit, so far.
     pub sheds: u64,
-    /// By [`NodeStatus::id`].
+    /// The counters of the nodes, by [`NodeStatus::id`].
     pub nodes: HashMap<u64, NodeCounts>,
 }
 
