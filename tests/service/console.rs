@@ -132,13 +132,14 @@ async fn a_lost_master_a_promotion_and_a_returned_node_are_events() {
     until(&service, "it is ready", |facts| facts["status"] == "READY").await;
     let (old, successor) = (group.master(0), &group.replicas(0)[0]);
     old.kill();
-    let facts = until(&service, "the loss is told", |facts| texts(facts, "events", "kind").contains(&"lost")).await;
+    let facts = until(&service, "the loss is an event", |facts| texts(facts, "events", "kind").contains(&"lost")).await;
     assert!(texts(&facts, "events", "text").iter().any(|text| text.contains(&old.address.to_string())));
     assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
     let facts =
-        until(&service, "the promotion is told", |facts| texts(facts, "events", "kind").contains(&"promotion")).await;
-    let told = format!("shard a: writes go to {} now, no longer to {}", successor.address, old.address);
-    assert!(texts(&facts, "events", "text").contains(&told.as_str()), "{facts}");
+        until(&service, "the promotion is an event", |facts| texts(facts, "events", "kind").contains(&"promotion"))
+            .await;
+    let expected = format!("shard a: writes go to {} now, no longer to {}", successor.address, old.address);
+    assert!(texts(&facts, "events", "text").contains(&expected.as_str()), "{facts}");
     until(&service, "the new master is shown", |facts| {
         let shard = &facts["shards"][0];
         shard["promotions"] == 1
@@ -150,7 +151,7 @@ async fn a_lost_master_a_promotion_and_a_returned_node_are_events() {
     .await;
     assert!(get(&service, "/console").await.text.contains("failover"));
     old.start_again().expect("it starts");
-    until(&service, "its return is told", |facts| texts(facts, "events", "kind").contains(&"back")).await;
+    until(&service, "its return is an event", |facts| texts(facts, "events", "kind").contains(&"back")).await;
 }
 
 #[tokio::test]
@@ -160,13 +161,14 @@ async fn a_reload_is_an_event_that_names_options_and_no_values() {
     service.edit(|text| text.replace("REQUESTS_MAX=100", "REQUESTS_MAX=77"));
     service.reload();
     let facts =
-        until(&service, "the reload is told", |facts| texts(facts, "events", "kind").contains(&"reload_applied")).await;
+        until(&service, "the reload is an event", |facts| texts(facts, "events", "kind").contains(&"reload_applied"))
+            .await;
     assert!(texts(&facts, "events", "text").contains(&"settings took effect: [service] REQUESTS_MAX"), "{facts}");
     assert_eq!(facts["in_progress_max"], 77);
     service.edit(|text| text.replace(JWT_SECRET, "short-secret"));
     service.reload();
     let facts =
-        until(&service, "the refusal is told", |facts| texts(facts, "events", "kind").contains(&"reload_refused"))
+        until(&service, "the refusal is an event", |facts| texts(facts, "events", "kind").contains(&"reload_refused"))
             .await;
     assert!(!facts.to_string().contains("short-secret"));
 }

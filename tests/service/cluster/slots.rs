@@ -143,7 +143,7 @@ async fn a_node_that_joins_is_used_as_soon_as_it_gets_a_key() {
     })
     .await;
     cluster.kill(new);
-    eventually("the loss of the new shard is told by its slot", async || {
+    eventually("readiness names the lost shard by its slots", async || {
         let text = super::readiness(&service).await.text;
         text.contains(&format!("shard \\\"{slot}\\\": the master is not reachable")).then_some(())
     })

@@ -134,7 +134,7 @@ impl Drill {
     async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let start = Instant::now();
         while !holds().await {
-            assert!(start.elapsed() < ALERT_TIMEOUT, "waited in vain: {what}");
+            assert!(start.elapsed() < ALERT_TIMEOUT, "timed out: {what}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

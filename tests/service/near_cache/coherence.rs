@@ -5,7 +5,7 @@
 //! after the last write of a round is replicated, no reader may read an older one through any instance. Values
 //! are cached for an hour, so that a stale one stays. `make soak` runs the test for long.
 
-#![allow(clippy::print_stderr, reason = "what was measured is said")]
+#![allow(clippy::print_stderr, reason = "it prints what it measured")]
 
 use super::CACHED_FOR_AN_HOUR;
 use crate::harness::{Caller, Service, eventually, redis, redis_section, until_replicated};

@@ -157,7 +157,7 @@ async fn reconfigured_sentinels_are_followed() {
     // First on all of them, because one that remembers the master would announce it to the others.
     assert!(ask_all("SENTINEL REMOVE main-a"));
     let expected = json!("shard \"a\": the sentinels know no master \"main-a\"");
-    eventually("that is said", async || (problems(&service).await[0] == expected).then_some(())).await;
+    eventually("the unknown name is reported", async || (problems(&service).await[0] == expected).then_some(())).await;
     caller.write("k", &json!("v")).await;
     // Their epoch starts lower than the one before.
     assert!(ask_all(&monitor));
@@ -226,7 +226,7 @@ async fn an_unknown_master_name_is_reported() {
     let service = Service::start(&sentinels.section().replace("main-b", "main-x"));
     let expected =
         json!(["shard \"b\": the sentinels know no master \"main-x\"", "shard \"b\": its nodes are not known yet"]);
-    eventually("the problem is said", async || (problems(&service).await == expected).then_some(())).await;
+    eventually("the problem is reported", async || (problems(&service).await == expected).then_some(())).await;
     until_ready(&service, "NOT_READY").await;
     let (caller, mut seen) = (service.caller().await, Vec::new());
     for number in 0..20 {
