@@ -2,6 +2,7 @@
 
 mod accept;
 mod balance;
+mod config;
 mod error;
 mod idle_timeout;
 mod listen;
@@ -9,16 +10,15 @@ mod reload;
 mod running;
 mod serve;
 mod shutdown;
-mod store_config;
 mod tasks;
 mod tls;
 mod workers;
 
+pub use config::store_config;
 pub use error::{BindError, Error, ReloadError, TlsError};
 pub use listen::{Listeners, bind, bind_on};
 pub use reload::ReloadTrigger;
 pub use shutdown::{Shutdown, on_signals};
-pub use store_config::store_config;
 
 use crate::{
     admin::{self, console::Console},
@@ -29,7 +29,8 @@ use crate::{
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
-use reload::{DrainConfig, LoadSettings, ReloadTargets, Reloader};
+use config::{DrainConfig, reloadable_state};
+use reload::{LoadSettings, ReloadTargets, Reloader};
 use running::RunningServer;
 use std::{io, sync::Arc};
 use tasks::Tasks;
@@ -108,8 +109,7 @@ impl Server {
         }
         let (key_sampler, sampled_keys) = KeySampler::new(settings.service.key_patterns);
         let services = Services { store: store.clone(), near, metrics, traces: traces.clone(), key_sampler };
-        let reloadable =
-            reload::reloadable_state(&settings, &services.store, services.near.as_ref(), &services.metrics, None);
+        let reloadable = reloadable_state(&settings, &services.store, services.near.as_ref(), &services.metrics, None);
         let app = Arc::new(AppState::new(services, reloadable));
         let console = Arc::new(Console::new(Arc::clone(&app), settings.service.key_patterns, sampled_keys));
         let workers = Workers::start(listeners.service.len())?;

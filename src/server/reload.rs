@@ -5,15 +5,13 @@
 //! not work on network file systems, and not reliably where links are swapped, as Kubernetes does.
 
 use super::{
+    config::{DrainConfig, reloadable_state, store_config},
     error::ReloadError,
-    store_config::store_config,
     tls::{PreparedTls, Tls},
 };
 use crate::{
-    auth::Auth,
-    cache::{self, Cache, NearValues},
-    http::{self, AppState, ReloadableState},
-    settings::{EffectiveSettings, OptionChange, ServiceConfig, Settings, SettingsProblems, WatchedFiles},
+    http::AppState,
+    settings::{EffectiveSettings, OptionChange, Settings, SettingsProblems, WatchedFiles},
     store::Store,
     telemetry::{self, events::EventKind, metrics},
     types::error_chain,
@@ -46,22 +44,6 @@ impl ReloadTrigger {
 
 /// Loads the settings again from their original sources.
 pub type LoadSettings = Arc<dyn Fn() -> Result<Settings, SettingsProblems> + Send + Sync>;
-
-/// The times of a graceful shutdown.
-#[derive(Clone, Copy)]
-pub struct DrainConfig {
-    /// Time between the request and the end of accepting, for load balancers to notice.
-    pub wait: Duration,
-    /// Time for requests in flight to finish after that.
-    pub limit: Duration,
-}
-
-impl DrainConfig {
-    /// Takes the times from the settings.
-    pub fn new(service: &ServiceConfig) -> Self {
-        Self { wait: service.drain_wait, limit: service.drain }
-    }
-}
 
 /// The parts of the service that a reload changes.
 pub struct ReloadTargets {
@@ -229,29 +211,6 @@ fn load_and_prepare(
 
 async fn reread(files: WatchedFiles) -> Option<WatchedFiles> {
     run_blocking(move || files.reread()).await
-}
-
-/// Builds the state that a reload replaces. Clients of `before` that still exist keep the count of their commands.
-pub fn reloadable_state(
-    settings: &Settings,
-    store: &Store,
-    near: Option<&NearValues>,
-    metrics: &Arc<metrics::Metrics>,
-    before: Option<&ReloadableState>,
-) -> ReloadableState {
-    ReloadableState {
-        auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
-        cache: Cache::new(&cache_config(settings), store.clone(), near.cloned(), Arc::clone(metrics)),
-        config: http::Config::from(&settings.service),
-    }
-}
-
-fn cache_config(settings: &Settings) -> cache::Config<'_> {
-    cache::Config {
-        sealing: &settings.sealing,
-        default_ttl: settings.default_ttl,
-        value_bytes_max: settings.service.value_bytes_max,
-    }
 }
 
 /// Runs work that may block on a thread for blocking work. There is no second attempt where a file system hangs: it
