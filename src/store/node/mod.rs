@@ -126,6 +126,12 @@ impl Node {
         });
     }
 
+    /// Replaces everything that is known of the node.
+    #[cfg(test)]
+    pub fn set_state(&self, state: &NodeState) {
+        self.state.update(|current| current.clone_from(state));
+    }
+
     /// Records if the node's data is that of its shard's master.
     pub fn set_same_lineage(&self, same_lineage: bool) {
         self.state.update(|state| state.set_same_lineage(same_lineage));

@@ -211,3 +211,6 @@ impl<'m> BestTwo<'m> {
         (self.best.map(|(_, node)| node), self.second.map(|(_, node)| node))
     }
 }
+
+#[cfg(test)]
+mod tests;
