@@ -2,7 +2,7 @@
 
 use super::{
     Node, connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
-    resolver::ResolvedAddresses,
+    replication::ReplicationRole, resolver::ResolvedAddresses,
 };
 use crate::{
     telemetry::events::EventKind,
@@ -159,7 +159,13 @@ fn log_failure(node: &Node, error: &ConnectError, wait: Duration, failed_before:
 /// Records an event, once for all connections of the node.
 fn record_event(node: &Node, number: usize, kind: EventKind, event: &str) {
     if number == 0 {
-        node.node_context.events.record(kind, format!("{} {event}", node.address));
+        let role = match node.state().role() {
+            Some(ReplicationRole::Master) => "master",
+            Some(ReplicationRole::Replica { .. }) => "replica",
+            None => "node",
+        };
+        let (shard, address) = (node.shard_context().name.get(), &node.address);
+        node.node_context.events.record(kind, format!("shard {shard}: {role} {address} {event}"));
     }
 }
 

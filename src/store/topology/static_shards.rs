@@ -36,9 +36,8 @@ impl StaticShards {
             shard.set_nodes(&addresses(config), redis)?;
             shards.push(shard);
         }
-        let names_and_weights = || listed.iter().map(|config| (config.name.as_str(), config.weight));
-        if !before.has_same_ring(names_and_weights()) {
-            self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights())), shards));
+        if !before.has_same_ring(names_and_weights(listed)) {
+            self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights(listed))), shards));
             self.map.notify_layout_changed();
         }
         Ok(())
@@ -52,4 +51,9 @@ impl StaticShards {
 /// Returns the addresses of a listed shard's nodes, the master first.
 fn addresses(shard: &settings::ShardConfig) -> Vec<Address> {
     std::iter::once(&shard.master).chain(&shard.replicas).cloned().collect()
+}
+
+/// Returns the name and the weight of each listed shard.
+fn names_and_weights(listed: &[settings::ShardConfig]) -> impl Iterator<Item = (&str, u32)> {
+    listed.iter().map(|config| (config.name.as_str(), config.weight))
 }

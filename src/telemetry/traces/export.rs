@@ -1,62 +1,30 @@
-//! The export of spans to the collector: a bounded queue and a task that sends its contents.
-//!
-//! A request puts its spans into the queue or, if the queue is full, drops them. A collector that is slow, refuses spans
-//! or is unreachable delays the task only, never a request.
+//! The background task that exports spans to the collector. A collector that is slow, refuses spans or is unreachable
+//! delays this task only, never a request.
 
+use super::queue::{QueueItem, SpanQueue};
 use crate::{
     settings::CollectorConfig,
     telemetry::metrics::{Counters, SpanOutcome},
 };
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::KeyValue;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithTonicConfig, tonic_types::transport};
 use opentelemetry_sdk::{
     Resource,
-    error::{OTelSdkError, OTelSdkResult},
-    trace::{Span, SpanData, SpanExporter as _, SpanProcessor},
+    error::OTelSdkError,
+    trace::{SpanData, SpanExporter as _},
 };
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout, timeout_at},
 };
 
-/// Maximum number of spans in the queue; each takes about a kilobyte.
-const QUEUE_SPANS_MAX: usize = 8192;
 /// Maximum number of spans in one export.
 const BATCH_SPANS_MAX: usize = 512;
 /// Maximum time that a span waits for others to be exported with it.
 const BATCH_WAIT: Duration = Duration::from_millis(500);
 /// Maximum duration of one export.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time for which the end of the process waits for the export of the last spans.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The sending end of the queue, which requests put their spans into.
-#[derive(Clone)]
-pub struct SpanQueue {
-    /// The sending end of the channel.
-    spans: mpsc::Sender<QueueItem>,
-    /// Spans by outcome.
-    counts: Arc<Counters<SpanOutcome>>,
-    /// True once the log has said that spans are dropped.
-    drop_logged: Arc<AtomicBool>,
-}
-
-/// An item in the queue.
-enum QueueItem {
-    /// A span that has ended.
-    Span(Box<SpanData>),
-    /// A request to export all spans before it and then to reply.
-    Flush(oneshot::Sender<()>),
-}
-
 /// A reason why spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
 enum ExportError {
@@ -92,7 +60,7 @@ pub struct Export {
 
 /// Creates the queue to a collector and the task that exports from it.
 pub fn queue(collector: &CollectorConfig, counts: &Arc<Counters<SpanOutcome>>) -> (SpanQueue, Export) {
-    let (sender, spans) = mpsc::channel(QUEUE_SPANS_MAX);
+    let (queue, spans) = SpanQueue::new(counts);
     let resource = Resource::builder_empty()
         .with_service_name(collector.service_name.clone())
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -106,55 +74,13 @@ pub fn queue(collector: &CollectorConfig, counts: &Arc<Counters<SpanOutcome>>) -
         resource,
         failing: false,
     };
-    (SpanQueue { spans: sender, counts: Arc::clone(counts), drop_logged: Arc::default() }, export)
+    (queue, export)
 }
 
 /// Returns the id of this instance: the host name, which is the name of the pod in Kubernetes, and the process id.
 fn instance() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}:{}", host.trim(), std::process::id())
-}
-
-impl fmt::Debug for SpanQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SpanQueue")
-    }
-}
-
-impl SpanProcessor for SpanQueue {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        if self.spans.try_send(QueueItem::Span(Box::new(span))).is_err() {
-            self.counts.count(SpanOutcome::Dropped);
-            if !self.drop_logged.swap(true, Relaxed) {
-                let queue_spans_max = QUEUE_SPANS_MAX;
-                tracing::warn!(queue_spans_max, "spans of traces are dropped: the queue to the collector is full");
-            }
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-impl SpanQueue {
-    /// Waits until all spans in the queue are exported, at most for [`FLUSH_TIMEOUT`].
-    pub async fn flush(&self) {
-        let (done, is_done) = oneshot::channel();
-        let flushed = async {
-            let sent = self.spans.send(QueueItem::Flush(done)).await;
-            sent.is_ok() && is_done.await.is_ok()
-        };
-        if !timeout(FLUSH_TIMEOUT, flushed).await.unwrap_or(false) {
-            tracing::warn!("the last spans of traces were not exported within {} s", FLUSH_TIMEOUT.as_secs());
-        }
-    }
 }
 
 impl Export {

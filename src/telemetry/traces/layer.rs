@@ -1,6 +1,6 @@
 //! The layer that converts `tracing` spans into spans of OpenTelemetry.
 
-use super::export::SpanQueue;
+use super::queue::SpanQueue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::{
     Resource,
