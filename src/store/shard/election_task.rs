@@ -11,7 +11,7 @@ use std::sync::{MutexGuard, PoisonError};
 impl Shard {
     /// Follows every promotion. Never returns while the shard lives.
     pub async fn run(&self) {
-        let mut changes = self.subscribe();
+        let mut changes = self.members.subscribe();
         loop {
             self.run_election();
             if changes.changed().await.is_err() {
@@ -59,7 +59,7 @@ impl Shard {
         if elected != before {
             self.report_promotion(&members.nodes()[before].address, &members.nodes()[elected].address);
             self.promotions.count();
-            self.replace_members(Members::new(members.nodes().to_vec(), Some(elected)));
+            self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)));
         }
     }
 

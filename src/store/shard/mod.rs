@@ -7,6 +7,7 @@ mod failure;
 mod health;
 pub mod hedge;
 mod master_election;
+mod member_cell;
 pub mod members;
 pub mod reading;
 pub mod selection;
@@ -21,12 +22,14 @@ use crate::{
     store::{
         consistency::ReadRequirement,
         node::{Node, NodeContext, NodeId, ShardContext, ShardName, connect::RedisCertificateError},
-        shard::{hedge::Hedge, master_election::MasterElection, members::Members, value_size::ValueSizeEstimate},
+        shard::{
+            hedge::Hedge, master_election::MasterElection, member_cell::MemberCell, members::Members,
+            value_size::ValueSizeEstimate,
+        },
     },
     telemetry::{events::Events, metrics::Counter},
     types::Address,
 };
-use arc_swap::ArcSwap;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -37,7 +40,7 @@ use tokio::sync::{Notify, watch};
 pub struct Shard {
     /// The reason why the shard has no nodes and never will; `None` for a shard that may have some.
     unavailable_reason: Option<&'static str>,
-    members: ArcSwap<Members>,
+    members: MemberCell,
     election: Mutex<MasterElection>,
     /// The size of the values that were read lately.
     pub value_size: ValueSizeEstimate,
@@ -60,19 +63,17 @@ impl Shard {
         node_context: &NodeContext,
         layout_changed: &watch::Sender<()>,
     ) -> Self {
+        let context =
+            ShardContext { name: ShardName::new(name), node_context: node_context.clone(), ..ShardContext::default() };
         Self {
             unavailable_reason: None,
-            members: ArcSwap::default(),
+            members: MemberCell::new(&context.changed),
             election: Mutex::default(),
             value_size: ValueSizeEstimate::default(),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
-            context: ShardContext {
-                name: ShardName::new(name),
-                node_context: node_context.clone(),
-                ..ShardContext::default()
-            },
+            context,
             layout_changed: layout_changed.clone(),
         }
     }
@@ -153,18 +154,7 @@ impl Shard {
             });
         }
         let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
-        self.replace_members(Members::new(nodes, master.or(Some(0))));
+        self.members.publish(Members::new(nodes, master.or(Some(0))));
         Ok(())
-    }
-
-    /// Replaces the members. Invariant: the caller holds the lock of the election.
-    fn replace_members(&self, members: Members) {
-        self.members.store(Arc::new(members));
-        self.context.changed.send_replace(());
-    }
-
-    /// Returns a receiver that is notified of every change of a node.
-    fn subscribe(&self) -> watch::Receiver<()> {
-        self.context.changed.subscribe()
     }
 }

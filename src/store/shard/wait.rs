@@ -1,6 +1,6 @@
 //! Waits for a node of a shard: to read from, to write to, or one with a certain address.
 
-use super::{Attempts, Shard, selection::Choice};
+use super::{Attempts, Shard, members::Members, selection::Choice};
 use crate::{
     store::{
         consistency::ReadRequirement,
@@ -10,11 +10,10 @@ use crate::{
     types::{Address, Deadline},
 };
 use std::sync::Arc;
-use tokio::time::timeout_at;
 
 impl Shard {
-    /// Chooses the node to read from, see [`super::members::Members::choose`]. While there is none but a connection is
-    /// being made, that is waited for.
+    /// Chooses the node to read from, see [`Members::choose`]. While there is none but a connection is being made, that
+    /// is waited for.
     pub async fn reader(
         &self,
         requirement: &ReadRequirement,
@@ -23,11 +22,11 @@ impl Shard {
     ) -> Result<Choice, StoreError> {
         let found = self.wait_until(
             deadline,
-            || Some(self.members.load().choose(requirement, attempts)?.cloned()),
-            || self.may_become_readable(attempts),
+            |members| Some(members.choose(requirement, attempts)?.cloned()),
+            |members| members.may_become_readable(attempts),
         );
         found.await.ok_or_else(|| {
-            self.request_reconnects();
+            self.members.load().request_reconnects();
             self.no_reader_error(attempts, deadline)
         })
     }
@@ -37,11 +36,11 @@ impl Shard {
     pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
         let found = self.wait_until(
             deadline,
-            || self.members.load().master().filter(|node| node.is_up() && !attempts.has_tried(node)).cloned(),
-            || attempts.last().is_some() || self.members.load().master().is_none_or(|master| master.is_connecting()),
+            |members| members.master().filter(|node| node.is_up() && !attempts.has_tried(node)).cloned(),
+            |members| attempts.last().is_some() || members.master().is_none_or(|master| master.is_connecting()),
         );
         found.await.ok_or_else(|| {
-            self.request_reconnects();
+            self.members.load().request_reconnects();
             self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))
         })
     }
@@ -50,49 +49,38 @@ impl Shard {
     pub async fn node(&self, address: &Address, deadline: Deadline) -> Result<Arc<Node>, NodeError> {
         let found = self.wait_until(
             deadline,
-            || self.members.load().find(address).filter(|node| node.is_up()).cloned(),
-            || self.members.load().find(address).is_some_and(|node| node.is_connecting()),
+            |members| members.find(address).filter(|node| node.is_up()).cloned(),
+            |members| members.find(address).is_some_and(|node| node.is_connecting()),
         );
         found.await.ok_or(NodeError::NotConnected)
     }
 
+    /// Waits for the members, but no longer than one attempt, and not at all if the shard never has nodes.
+    async fn wait_until<T>(
+        &self,
+        deadline: Deadline,
+        find: impl Fn(&Members) -> Option<T>,
+        may_succeed: impl Fn(&Members) -> bool,
+    ) -> Option<T> {
+        let until = deadline.attempt(self.attempt_timeout).instant();
+        self.members.wait_until(until, find, |members| !self.has_no_nodes_ever() && may_succeed(members)).await
+    }
+}
+
+impl Members {
     /// Returns true if a node may become readable that is not readable now. A node that is connected counts, too: its
     /// role may just be changing.
     fn may_become_readable(&self, attempts: &Attempts) -> bool {
-        let members = self.members.load();
         let was_busy = matches!(attempts.last(), Some(NodeError::Busy));
-        members.nodes().is_empty()
-            || members.nodes().iter().any(|node| {
+        self.nodes().is_empty()
+            || self.nodes().iter().any(|node| {
                 let state = node.state();
                 !attempts.is_excluded(node) && (state.is_connecting() || (state.is_up() && !was_busy))
             })
     }
 
-    /// Makes all lost connections of the shard reconnect soon.
+    /// Makes all lost connections reconnect soon.
     fn request_reconnects(&self) {
-        self.members.load().nodes().iter().for_each(|node| node.request_reconnect());
-    }
-
-    /// Waits, no longer than one attempt, until `find` returns something or `may_succeed` returns false.
-    async fn wait_until<T>(
-        &self,
-        deadline: Deadline,
-        find: impl Fn() -> Option<T>,
-        may_succeed: impl Fn() -> bool,
-    ) -> Option<T> {
-        let until = deadline.attempt(self.attempt_timeout).instant();
-        if let Some(found) = find() {
-            return Some(found);
-        }
-        // Subscribed before the next look, so that no change falls between the look and the wait.
-        let mut changes = self.subscribe();
-        loop {
-            if let Some(found) = find() {
-                return Some(found);
-            }
-            if self.has_no_nodes_ever() || !may_succeed() || timeout_at(until, changes.changed()).await.is_err() {
-                return find();
-            }
-        }
+        self.nodes().iter().for_each(|node| node.request_reconnect());
     }
 }
