@@ -43,7 +43,7 @@ shell_scripts() {
 }
 
 lint "licenses and sources" cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
-lint "dependencies that are unused" cargo-machete .
+lint "dependencies that are unused" cargo-machete --skip-target-dir .
 # One argument for each file.
 # shellcheck disable=SC2046
 lint "shell scripts" shellcheck $(shell_scripts)
