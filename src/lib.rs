@@ -2,7 +2,7 @@
 //!
 //! The modules stand on floors and import only from floors below; ARCHITECTURE.md shows them.
 
-// Whether a request's future may move between threads is asked through all the futures that are in it.
+// The compiler proves through all nested futures that a request can move between threads.
 #![recursion_limit = "256"]
 
 pub mod admin;

@@ -35,7 +35,7 @@ const EX_CONFIG: u8 = 78;
 #[command(name = "cachefront", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     #[command(flatten)]
     serve: ConfigArgs,
 }
@@ -44,7 +44,7 @@ const AFTER_HELP: &str = "Without a command, cachefront serves, as `cachefront s
     Exit status: 0 success, 1 failure, 2 degraded or not ready (`status`), 64 wrong usage, 78 invalid configuration.";
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     /// Serve HTTPS with the settings of a file.
     Serve(ConfigArgs),
     /// Start a complete instance for development: Redis with replicas, a certificate and an API key.
@@ -121,18 +121,18 @@ pub fn run() -> ExitCode {
             return if is_help { ExitCode::SUCCESS } else { ExitCode::from(EX_USAGE) };
         }
     };
-    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) => serve::run(&args.config),
-        Command::Dev(args) => dev::run(&args),
-        Command::CheckConfig(args) => check_config::run(&args.config),
-        Command::Keys(args) => keys::run(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::HashKey => hash_key::run(),
-        Command::Healthcheck(args) => healthcheck::run(&args.config),
-        Command::Status(args) => status::run(&args),
-        Command::Openapi => openapi::run(),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+    let outcome = match cli.command.unwrap_or(CliCommand::Serve(cli.serve)) {
+        CliCommand::Serve(args) => serve::run(&args.config),
+        CliCommand::Dev(args) => dev::run(&args),
+        CliCommand::CheckConfig(args) => check_config::run(&args.config),
+        CliCommand::Keys(args) => keys::run(&args),
+        CliCommand::Bench(args) => bench::run(&args),
+        CliCommand::HashKey => hash_key::run(),
+        CliCommand::Healthcheck(args) => healthcheck::run(&args.config),
+        CliCommand::Status(args) => status::run(&args),
+        CliCommand::Openapi => openapi::run(),
+        CliCommand::Completions(args) => completions::run(&args),
+        CliCommand::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

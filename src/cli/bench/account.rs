@@ -1,6 +1,6 @@
 //! The identity of the load test: an API key for logging in, or a given token.
 
-use super::{error::RequestError, target::ServiceUrl};
+use super::{error::BenchError, target::ServiceUrl};
 use crate::cli::Failure;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -96,15 +96,15 @@ impl Account {
 
 impl LoginRequest {
     /// Sends the login.
-    async fn run(&self, target: &ServiceUrl) -> Result<LoginResponse, RequestError> {
+    async fn run(&self, target: &ServiceUrl) -> Result<LoginResponse, BenchError> {
         let body = json!({ "api_key": self.api_key.expose_secret(), "client_id": self.client_id });
         let request = target.request("/login", None, Bytes::from(body.to_string()))?;
         let mut connection = target.connect().await?;
         let answer = connection.send(request).await?;
         if answer.status != 200 {
-            return Err(RequestError::LoginRefused(answer.code()));
+            return Err(BenchError::LoginRefused(answer.code()));
         }
-        serde_json::from_slice(&answer.body).map_err(RequestError::NoToken)
+        serde_json::from_slice(&answer.body).map_err(BenchError::NoToken)
     }
 }
 

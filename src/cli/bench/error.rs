@@ -5,10 +5,10 @@ use thiserror::Error;
 
 /// The reason why a request has no answer, or not the expected one.
 #[derive(Debug, Error)]
-pub enum RequestError {
+pub enum BenchError {
     /// No connection could be opened.
     #[error("cannot connect")]
-    Connect(#[source] ConnectError),
+    Connect(#[source] BenchConnectError),
     /// The connection broke before the answer was complete.
     #[error("connection lost")]
     ConnectionLost,
@@ -28,7 +28,7 @@ pub enum RequestError {
 
 /// The reason why no connection could be opened.
 #[derive(Debug, Error)]
-pub enum ConnectError {
+pub enum BenchConnectError {
     /// The port does not accept a connection.
     #[error(transparent)]
     Tcp(#[from] io::Error),

@@ -2,7 +2,7 @@
 
 use super::{
     account::Account,
-    error::RequestError,
+    error::BenchError,
     target::{Connection, HttpAnswer, ServiceUrl},
 };
 use crate::{cli::table::escaped, types::error_chain};
@@ -56,8 +56,8 @@ pub enum KeysError {
     Failed(String),
 }
 
-impl From<RequestError> for KeysError {
-    fn from(error: RequestError) -> Self {
+impl From<BenchError> for KeysError {
+    fn from(error: BenchError) -> Self {
         Self::Failed(error_chain(&error))
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     account::Account,
-    error::RequestError,
+    error::BenchError,
     figures::Figures,
     keys::{Keys, contains},
     target::{Connection, HttpAnswer, ServiceUrl},
@@ -174,14 +174,14 @@ impl LoadWorker {
         self.record(is_write, from.elapsed(), answer)
     }
 
-    async fn send(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, RequestError> {
+    async fn send(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, BenchError> {
         let token = self.load.account.token();
         let request = self.load.target.request("/cache", Some(&token), Bytes::from(command))?;
         connection.send(request).await
     }
 
     /// Takes the open connection, or opens a new one. The caller puts it back if it is still usable.
-    async fn connected(&mut self) -> Result<Connection, RequestError> {
+    async fn connected(&mut self) -> Result<Connection, BenchError> {
         if let Some(mut connection) = self.connection.take()
             && connection.is_ready().await
         {
@@ -191,7 +191,7 @@ impl LoadWorker {
     }
 
     /// Counts a request; returns the time to rest after a failure.
-    fn record(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, RequestError>) -> Option<Duration> {
+    fn record(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, BenchError>) -> Option<Duration> {
         let (code, rest) = match answer {
             Ok(answer) if answer.status == 200 => {
                 let command = if is_write { &mut self.figures.writes } else { &mut self.figures.reads };

@@ -1,7 +1,7 @@
 //! The tested service: its URL, and one HTTP/1.1 connection to it.
 
 use super::{
-    error::{ConnectError, RequestError},
+    error::{BenchConnectError, BenchError},
     trust::{self, Trust},
 };
 use crate::cli::{Failure, table::escaped};
@@ -85,22 +85,23 @@ impl ServiceUrl {
     }
 
     /// Opens a connection.
-    pub async fn connect(&self) -> Result<Connection, RequestError> {
-        let connected = timeout(CONNECT_TIMEOUT, self.open()).await.unwrap_or(Err(ConnectError::TimedOut));
-        connected.map_err(RequestError::Connect)
+    pub async fn connect(&self) -> Result<Connection, BenchError> {
+        let connected = timeout(CONNECT_TIMEOUT, self.open()).await.unwrap_or(Err(BenchConnectError::TimedOut));
+        connected.map_err(BenchError::Connect)
     }
 
-    async fn open(&self) -> Result<Connection, ConnectError> {
+    async fn open(&self) -> Result<Connection, BenchConnectError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
-        let stream = self.tls.connect(self.name.clone(), stream).await.map_err(|error| ConnectError::Tls { error })?;
+        let stream =
+            self.tls.connect(self.name.clone(), stream).await.map_err(|error| BenchConnectError::Tls { error })?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         let task = tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { sender, task })
     }
 
     /// Builds a request with a JSON body; `path` is `/login` or `/cache`.
-    pub fn request(&self, path: &str, token: Option<&str>, body: Bytes) -> Result<Request<Full<Bytes>>, RequestError> {
+    pub fn request(&self, path: &str, token: Option<&str>, body: Bytes) -> Result<Request<Full<Bytes>>, BenchError> {
         let mut request = Request::post(format!("{}{path}", self.path))
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json");
@@ -128,7 +129,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the whole answer. After an error the connection must not be used again.
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, RequestError> {
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, BenchError> {
         let answer = async {
             let (head, body) = self.sender.send_request(request).await.ok()?.into_parts();
             let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -140,8 +141,8 @@ impl Connection {
         };
         match timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(RequestError::ConnectionLost),
-            Err(_) => Err(RequestError::TimedOut),
+            Ok(None) => Err(BenchError::ConnectionLost),
+            Err(_) => Err(BenchError::TimedOut),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The welcome text of a development session.
 
-use super::{redis::RedisGroup, session::DevSession};
+use super::{local_redis::RedisGroup, session::DevSession};
 use std::{fmt::Write, path::Path};
 
 /// Returns the welcome, with lines that work when they are pasted into a shell.

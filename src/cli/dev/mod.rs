@@ -3,7 +3,7 @@
 mod banner;
 mod certificate;
 mod error;
-mod redis;
+mod local_redis;
 mod session;
 
 use super::Failure;
@@ -14,7 +14,7 @@ use crate::{
 };
 use clap::Args;
 use error::DevError;
-use redis::RedisGroup;
+use local_redis::RedisGroup;
 use session::DevSession;
 use std::{path::PathBuf, time::Duration};
 use tokio::time::{sleep, timeout};

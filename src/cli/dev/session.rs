@@ -1,6 +1,6 @@
 //! The settings of a development session: a `setup.config` with fresh secrets.
 
-use super::{certificate::CertificateFiles, error::DevError, redis::RedisGroup};
+use super::{certificate::CertificateFiles, error::DevError, local_redis::RedisGroup};
 use crate::{
     server::{self, BindError, Listeners},
     settings::{self, Settings, SettingsProblems},

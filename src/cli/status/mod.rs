@@ -7,7 +7,7 @@ use super::{ConfigArgs, Failure, healthcheck, print};
 use crate::{admin::console::ConsoleSnapshot, http::ServiceStatus, settings, types::error_chain};
 use clap::Args;
 use page::{Paint, page};
-use request::{AdminUrl, RequestError, request};
+use request::{AdminUrl, StatusError, request};
 use std::{
     io::{self, IsTerminal},
     time::Duration,
@@ -70,7 +70,7 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
 
 /// Requests and prints the state once.
 async fn show(args: &StatusArgs, url: &AdminUrl) -> Result<(), Failure> {
-    let requested = timeout(TIMEOUT, request(url)).await.unwrap_or(Err(RequestError::TimedOut));
+    let requested = timeout(TIMEOUT, request(url)).await.unwrap_or(Err(StatusError::TimedOut));
     let (text, snapshot) = requested
         .and_then(|text| Ok((text.clone(), serde_json::from_slice::<ConsoleSnapshot>(&text)?)))
         .map_err(|error| Failure::general(format!("{} does not answer: {}", url.text, error_chain(&error))))?;

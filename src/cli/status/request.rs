@@ -24,7 +24,7 @@ pub struct AdminUrl {
 
 /// The reason why there is no state to show.
 #[derive(Debug, Error)]
-pub enum RequestError {
+pub enum StatusError {
     /// The port does not accept a connection.
     #[error(transparent)]
     Connect(#[from] io::Error),
@@ -76,7 +76,7 @@ fn invalid(url: &str, reason: impl std::fmt::Display) -> Failure {
 }
 
 /// Requests the state of the instance; returns the JSON text.
-pub async fn request(url: &AdminUrl) -> Result<Bytes, RequestError> {
+pub async fn request(url: &AdminUrl) -> Result<Bytes, StatusError> {
     let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let task = tokio::spawn(async move { drop(connection.await) });
@@ -84,10 +84,10 @@ pub async fn request(url: &AdminUrl) -> Result<Bytes, RequestError> {
         let request = Request::get(&url.path).header(HOST, &url.authority).body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
         if response.status() != StatusCode::OK {
-            return Err(RequestError::Status { path: url.path.clone(), status: response.status() });
+            return Err(StatusError::Status { path: url.path.clone(), status: response.status() });
         }
         let body = Limited::new(response.into_body(), SNAPSHOT_BYTES_MAX).collect().await;
-        Ok(body.map_err(RequestError::Body)?.to_bytes())
+        Ok(body.map_err(StatusError::Body)?.to_bytes())
     };
     let received = received.await;
     task.abort();

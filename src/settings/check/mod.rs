@@ -2,7 +2,7 @@
 
 mod api_keys;
 mod clients;
-mod redis;
+mod connections;
 mod sealing;
 mod service;
 mod shards;
@@ -56,8 +56,8 @@ fn read(reader: &SettingsReader<'_>, mut warnings: Vec<String>) -> Settings {
         near_cache: near_cache(&reader.section(Section::NearCache)),
         telemetry: telemetry::telemetry(&reader.section(Section::Telemetry)),
         topology: topology::topology(reader, &redis),
-        default_ttl: redis::default_ttl(&redis),
-        redis: Arc::new(redis::redis(&redis, service::workers(&service))),
+        default_ttl: connections::default_ttl(&redis),
+        redis: Arc::new(connections::connections(&redis, service::workers(&service))),
         service: service::service(&service),
         warnings,
         files: WatchedFiles::default(),

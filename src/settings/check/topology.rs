@@ -1,6 +1,6 @@
 //! The topology: a static list of shards, sentinels, or a Redis Cluster.
 
-use super::{check_name, redis::tls, shards};
+use super::{check_name, connections::tls, shards};
 use crate::settings::{
     SentinelShardConfig, SentinelsConfig, Topology,
     options::Section,

@@ -8,7 +8,7 @@ use crate::{
 use secrecy::{SecretBox, SecretString};
 
 /// Reads the section; each of the `workers` uses at most one connection to each node.
-pub fn redis(redis: &SectionReader<'_>, workers: usize) -> RedisConfig {
+pub fn connections(redis: &SectionReader<'_>, workers: usize) -> RedisConfig {
     redis.refuse_empty("tls", "write true or false");
     let (nodes, sentinels) = (redis.flag("tls"), redis.flag("sentinel_tls"));
     for option in ["ca_cert", "client_cert", "client_key"] {
