@@ -2,10 +2,10 @@
 
 mod accept;
 mod balance;
-mod config;
 mod error;
 mod idle_timeout;
 mod listen;
+mod part_config;
 mod reload;
 mod running;
 mod serve;
@@ -14,9 +14,9 @@ mod tasks;
 mod tls;
 mod workers;
 
-pub use config::store_config;
 pub use error::{BindError, Error, ReloadError, TlsError};
 pub use listen::{Listeners, bind, bind_on};
+pub use part_config::store_config;
 pub use reload::ReloadTrigger;
 pub use shutdown::{Shutdown, on_signals};
 
@@ -29,7 +29,7 @@ use crate::{
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
-use config::{DrainConfig, reloadable_state};
+use part_config::{DrainConfig, reloadable_state};
 use reload::{LoadSettings, ReloadTargets, Reloader};
 use running::RunningServer;
 use std::{io, sync::Arc};

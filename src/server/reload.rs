@@ -5,8 +5,8 @@
 //! not work on network file systems, and not reliably where links are swapped, as Kubernetes does.
 
 use super::{
-    config::{DrainConfig, reloadable_state, store_config},
     error::ReloadError,
+    part_config::{DrainConfig, reloadable_state, store_config},
     tls::{PreparedTls, Tls},
 };
 use crate::{

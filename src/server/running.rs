@@ -1,6 +1,6 @@
 //! A server that runs, and the phases of its end.
 
-use super::{balance::Peer, config::DrainConfig, shutdown::Shutdown, tasks::Tasks, workers::Workers};
+use super::{balance::Peer, part_config::DrainConfig, shutdown::Shutdown, tasks::Tasks, workers::Workers};
 use crate::{
     http::AppState,
     telemetry::{events::EventKind, traces::Traces},
