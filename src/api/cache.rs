@@ -19,7 +19,8 @@ use crate::{
     },
     store::Freshness,
     telemetry::{
-        metrics::{Kind, Outcome, RequestTimer, Shed},
+        RequestTimer,
+        metrics::{Kind, Outcome, Shed},
         traces,
     },
     types::Deadline,

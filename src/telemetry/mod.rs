@@ -2,7 +2,10 @@
 
 pub mod events;
 pub mod metrics;
+mod request_timer;
 pub mod traces;
+
+pub use request_timer::RequestTimer;
 
 use crate::settings::{LogFormat, ServiceConfig, Settings};
 use std::{io, sync::OnceLock};

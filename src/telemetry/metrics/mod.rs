@@ -19,7 +19,7 @@ pub use labels::{
     RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
 };
 pub use process::write as write_process;
-pub use requests::{RequestMetrics, RequestTimer, Tally};
+pub use requests::{RequestMetrics, Tally};
 pub use writer::{Exposition, MetricsWriter};
 
 use super::events::Events;
