@@ -44,10 +44,7 @@ use node::{
 use operation::{batch, context::OperationContext, inspect, read, write};
 use shard_map::{MapHandle, Routing, ShardMap};
 use std::{fmt, sync::Arc, time::Duration};
-use tokio::{
-    runtime::Handle,
-    time::{timeout, timeout_at},
-};
+use tokio::{runtime::Handle, time::timeout_at};
 use topology::{TopologySource, supervisor};
 
 /// All shards. A clone is a handle on the same store.
@@ -188,20 +185,13 @@ impl Store {
         self.0.topology.problems()
     }
 
-    /// Waits until the nodes of the key's shard are known. They become known while [`Store::run`] runs.
-    pub async fn wait_until_known(&self, key: &FullKey<'_>) {
-        let mut layout = self.0.map.subscribe();
-        while self.locate(key).master.is_none() {
-            if layout.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
     /// Waits until the nodes of the key's shard, or in a Redis Cluster all nodes, are known or the deadline has passed.
-    pub async fn known(&self, key: &FullKey<'_>, deadline: Deadline) {
-        // An operation on a shard without nodes fails with an error of its own.
-        let _known = timeout_at(deadline.instant(), self.wait_until_known(key)).await;
+    /// They become known while [`Store::run`] runs.
+    pub async fn wait_until_known(&self, key: &FullKey<'_>, deadline: Deadline) {
+        let mut layout = self.0.map.subscribe();
+        while self.locate(key).master.is_none()
+            && matches!(timeout_at(deadline.instant(), layout.changed()).await, Ok(Ok(())))
+        {}
     }
 
     /// Returns the place of a key.
@@ -221,7 +211,7 @@ impl Store {
         key: &FullKey<'_>,
         deadline: Deadline,
     ) -> Result<(Address, Option<InspectedKey>), StoreError> {
-        self.known(key, deadline).await;
+        self.wait_until_known(key, deadline).await;
         inspect::inspect_key(&self.0.map, key, deadline).await
     }
 
@@ -239,7 +229,7 @@ impl Store {
         tokio::select! {
             () = self.clone().run(Vec::new()) => {}
             // The check below reports a timeout.
-            _ = timeout(within, self.wait_until_known(key)) => {}
+            () = self.wait_until_known(key, Deadline::within(within)) => {}
         }
         let location = self.locate(key);
         if location.master.is_some() {

@@ -81,7 +81,7 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
 async fn sample(store: &Store, count: usize) -> ShardSamples {
     // Any key serves: in a Redis Cluster, all slots become known at once.
     if let Ok(key) = Key::new(Cow::Borrowed("any")) {
-        store.known(&key.within(None), Deadline::within(DISCOVERY_TIMEOUT)).await;
+        store.wait_until_known(&key.within(None), Deadline::within(DISCOVERY_TIMEOUT)).await;
     }
     let mut sampled = Vec::new();
     for shard in store.health() {

@@ -49,10 +49,7 @@ impl MemberCell {
         find: impl Fn(&Members) -> Option<T>,
         may_succeed: impl Fn(&Members) -> bool,
     ) -> Option<T> {
-        if let Some(found) = find(&self.load()) {
-            return Some(found);
-        }
-        // Subscribed before the next look, so that no change falls between the look and the wait.
+        // Subscribed before the first look, so that no change falls between the look and the wait.
         let mut changes = self.subscribe();
         loop {
             if let Some(found) = find(&self.load()) {
