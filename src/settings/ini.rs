@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_continuations_are_as_in_python() {
+    fn comments_and_continuations_follow_python() {
         assert_eq!(values("# one\n; two\n[redis]\n# three\nhost=a\n; four\n"), ["a"]);
         assert_eq!(values("[redis]\nreplicas=a:1,\n  b:2\nport=1\n"), ["a:1,\nb:2", "1"]);
         assert_eq!(values("[redis]\nreplicas=a:1,\n  ; not yet\n  b:2\n  host=x\n"), ["a:1,\nb:2\nhost=x"]);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_with_its_line() {
+    fn each_problem_names_its_line() {
         let text = "x=1\ny=2\n[a] ; text\nno value\nx=1\n\n[b]\n=y\n[a]\nX=2\n";
         let mut problems = Vec::new();
         let document = IniDocument::parse(text, &mut problems);
