@@ -4,7 +4,10 @@
 mod conversions;
 
 use super::{error_code::ErrorCode, failure_log::FailureLog, json, request_id::RequestId};
-use crate::{telemetry::metrics::Outcome, types::CommandName};
+use crate::{
+    telemetry::metrics::Outcome,
+    types::{CommandName, error_chain},
+};
 use axum::{
     http::{
         HeaderValue,
@@ -128,7 +131,7 @@ impl Problem {
     }
 
     fn caused_by(mut self, error: &dyn Error) -> Self {
-        self.0.cause = Some(chain(error));
+        self.0.cause = Some(error_chain(error));
         self
     }
 
@@ -189,18 +192,6 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// Returns an error and all its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Returns the response to a request whose handler panicked. The panic hook has logged the panic itself.
