@@ -158,14 +158,14 @@ impl OpenConnection {
                 self.mark_alive();
                 return answer.map_err(NodeError::from);
             }
-            if self.is_abandoned(timeout.abandon) || timeout.deadline.has_passed() {
+            if self.on_attempt_timeout(timeout.abandon) || timeout.deadline.has_passed() {
                 return Err(NodeError::TimedOut);
             }
         }
     }
 
     /// Acts on an attempt that brought no answer. Returns true if the call is to be abandoned.
-    fn is_abandoned(&self, abandon: Abandon) -> bool {
+    fn on_attempt_timeout(&self, abandon: Abandon) -> bool {
         let is_ended = self.is_hung() && self.in_use.load(Relaxed);
         if is_ended {
             self.ended.notify_one();

@@ -76,7 +76,7 @@ impl ConnectionEnd {
     /// Returns what happened to the node, as the rest of a sentence that begins with the node.
     fn text(self) -> &'static str {
         match self {
-            Self::Lost => "closed the connection",
+            Self::Lost => "has lost its connection",
             Self::Hung => "does not answer",
             Self::Moved => "has a name that resolves to other addresses now",
         }

@@ -159,7 +159,7 @@ impl Node {
 
     /// Returns the number of connections that the node is to have, including the one for large values.
     pub fn connection_count(&self) -> usize {
-        self.pool.len()
+        self.pool.size()
     }
 
     /// Returns the number of connections opened so far: another number, another connection.

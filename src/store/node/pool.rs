@@ -70,7 +70,7 @@ impl ConnectionPool {
     }
 
     /// Returns the number of connections, including the one for large values, which has the highest number.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.default_slots.len() + 1
     }
 
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn the_connection_for_large_values_does_not_count() {
         let pool = ConnectionPool::new(2);
-        assert_eq!((pool.len(), pool.connectivity()), (3, Connectivity { up: false, connecting: true }));
+        assert_eq!((pool.size(), pool.connectivity()), (3, Connectivity { up: false, connecting: true }));
         pool.set_state(0, ConnectionState::Down);
         assert!(pool.connectivity().connecting);
         pool.set_state(1, ConnectionState::Down);
