@@ -1,7 +1,7 @@
 //! The mapping of keys to shards and of keys to replicas: pure functions of names and bytes.
 //!
-//! Invariant: the mapping is frozen. All instances of all releases find a key on the same shard; golden rows in the tests
-//! prove it. The hash is XXH3-64, whose specification is frozen, unlike that of `std::hash`.
+//! Invariant: the mapping is frozen. All instances of all releases find a key on the same shard; golden rows in the
+//! tests prove it. The hash is XXH3-64, whose specification is frozen, unlike that of `std::hash`.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -87,8 +87,8 @@ pub fn key_hash(key: &[u8]) -> u64 {
     xxh3_64(hash_tag(key))
 }
 
-/// Returns the part of a key that decides its shard: the text between the first `{` and the next `}` if that is not empty,
-/// else the whole key.
+/// Returns the part of a key that decides its shard: the text between the first `{` and the next `}` if that is not
+/// empty, else the whole key.
 ///
 /// Redis Cluster has the same rule, so that keys with one tag stay together if a user moves to a cluster.
 pub fn hash_tag(key: &[u8]) -> &[u8] {

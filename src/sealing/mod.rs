@@ -1,7 +1,7 @@
 //! The encryption of values.
 //!
-//! A sealed value is an envelope: header (3 bytes), key id (8), nonce (24), ciphertext and tag (16). The header, the key id
-//! and the full Redis key are associated data, so a ciphertext that is copied to another key does not open.
+//! A sealed value is an envelope: header (3 bytes), key id (8), nonce (24), ciphertext and tag (16). The header, the
+//! key id and the full Redis key are associated data, so a ciphertext that is copied to another key does not open.
 
 mod xaes;
 

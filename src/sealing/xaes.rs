@@ -1,8 +1,8 @@
 //! XAES-256-GCM (C2SP, `c2sp.org/XAES-256-GCM`): AES-256-GCM under a key derived for each message.
 //!
-//! Random 96-bit nonces under one AES-GCM key are safe for 2^32 messages, a number that a busy cache reaches in days. XAES
-//! uses 192 random bits for each message: the first 96 derive its key (CMAC in counter mode, NIST SP 800-108), the last 96
-//! are its nonce. 2^80 messages are safe.
+//! Random 96-bit nonces under one AES-GCM key are safe for 2^32 messages, a number that a busy cache reaches in days.
+//! XAES uses 192 random bits for each message: the first 96 derive its key (CMAC in counter mode, NIST SP 800-108), the
+//! last 96 are its nonce. 2^80 messages are safe.
 
 use aes_gcm::{
     Aes256Gcm,

@@ -15,8 +15,8 @@ pub enum Ttl {
 }
 
 impl Ttl {
-    /// Returns the time to live for a number of seconds; `None` if it exceeds the maximum. Zero and negative numbers mean
-    /// that the value does not expire, the same as in the Python service.
+    /// Returns the time to live for a number of seconds; `None` if it exceeds the maximum. Zero and negative numbers
+    /// mean that the value does not expire, the same as in the Python service.
     pub fn from_secs(secs: i64) -> Option<Self> {
         match u64::try_from(secs).ok().and_then(NonZeroU64::new) {
             None => Some(Self::Never),

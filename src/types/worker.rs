@@ -1,7 +1,7 @@
 //! The number of the current worker thread.
 //!
-//! Each worker has its own event loop and its own connections to Redis, so that a request stays on the thread on which it
-//! arrived.
+//! Each worker has its own event loop and its own connections to Redis, so that a request stays on the thread on which
+//! it arrived.
 
 use std::cell::Cell;
 

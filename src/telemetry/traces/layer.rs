@@ -14,8 +14,8 @@ type Inner = tracing_subscriber::layer::Layered<Box<dyn tracing_subscriber::Laye
 /// The layer that converts spans.
 pub type SpanLayer = OpenTelemetryLayer<Inner, SdkTracer>;
 
-/// Creates the layer; it puts each span that ends into `queue`. The sampler is always on, because only requests that are
-/// traced create spans.
+/// Creates the layer; it puts each span that ends into `queue`. The sampler is always on, because only requests that
+/// are traced create spans.
 pub fn layer(queue: SpanQueue) -> SpanLayer {
     let provider = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().build())

@@ -1,7 +1,7 @@
 //! The views of several nodes on their Redis Cluster, and the layout that follows from them.
 //!
-//! `CLUSTER SLOTS` has the addresses that clients are meant to use, `CLUSTER NODES` has the epochs. Of two claims to one
-//! slot, the claim with the higher configuration epoch is newer. The nodes themselves use the same rule.
+//! `CLUSTER SLOTS` has the addresses that clients are meant to use, `CLUSTER NODES` has the epochs. Of two claims to
+//! one slot, the claim with the higher configuration epoch is newer. The nodes themselves use the same rule.
 
 use crate::{
     store::shard_map::slots::{self, SLOTS, SlotRange},
@@ -29,8 +29,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Returns the order of claims: of two claims to one slot, the greater one wins. Two different claims never have equal
-    /// strength.
+    /// Returns the order of claims: of two claims to one slot, the greater one wins. Two different claims never have
+    /// equal strength.
     fn strength(&self) -> impl Ord + use<> {
         let master = (self.epoch, self.from_master, Reverse(self.master.clone()));
         (master, self.replicas.len(), self.replicas.clone())
