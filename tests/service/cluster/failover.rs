@@ -3,6 +3,7 @@
 use super::{connections, load, read, serve, serve_within, until_ready, write};
 use crate::harness::{Cluster, eventually, signal};
 use crate::local_redis::RedisProcess;
+use futures_util::future::join_all;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,10 +148,10 @@ async fn a_cluster_that_is_down_makes_commands_fail_and_answers_no_miss() {
     cluster.kill(2);
     eventually("the cluster is down", async || cluster.has_state(0, "fail").then_some(())).await;
     eventually("the cluster is down", async || cluster.has_state(1, "fail").then_some(())).await;
-    for key in kept.into_iter().take(2) {
-        let answer = caller.send(read(key).to_string()).await;
+    // Concurrently, because each command is retried for a while.
+    let commands = kept.into_iter().take(2).flat_map(|key| [read(key), write(key, &json!("v"))]);
+    for answer in join_all(commands.map(|command| caller.send(command.to_string()))).await {
         answer.expect_error(503, "shard_unavailable");
-        caller.send(write(key, &json!("v")).to_string()).await.expect_error(503, "shard_unavailable");
     }
     let replies = caller.run(keys.iter().take(3).map(|key| read(key)).collect()).await;
     assert!(replies.as_array().expect("replies").iter().all(|reply| reply["code"] == "shard_unavailable"), "{replies}");

@@ -88,8 +88,8 @@ async fn the_series_of_a_removed_node_are_removed() {
     let shards: Vec<(String, Address)> = group.shards().map(|(name, master, _)| (name, master.clone())).collect();
     let (replica, lost) = (group.replicas(0)[0].address.to_string(), &shards[1].0);
     assert!(page.0.contains(&replica) && page.0.contains(&format!("shard=\"{lost}\"")));
-    let next = format!("[redis]\n[shard:{}]\nmaster={}\n", shards[0].0, shards[0].1);
-    service.edit(|text| text[..text.find("[redis]").expect("a section")].to_owned() + &next);
+    let next = format!("[shard:{}]\nmaster={}\n", shards[0].0, shards[0].1);
+    service.edit(|text| text[..text.find("[shard:").expect("a section")].to_owned() + &next);
     service.reload();
     let page = MetricsPage::until(&service, STATE, "", |states| states == 1.0).await;
     assert!(!page.0.contains(&replica) && !page.0.contains(&format!("shard=\"{lost}\"")), "{}", page.0);
