@@ -4,6 +4,7 @@ use super::{Cache, CacheError, Reply};
 use crate::types::{Deadline, FullKey};
 
 impl Cache {
+    /// Runs a DELETE.
     pub(super) async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<Reply, CacheError> {
         let keys = [key];
         let _invalidation = self.invalidation_guard(&keys);

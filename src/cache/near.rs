@@ -112,7 +112,7 @@ impl NearValues {
                 let tracked = store.get_tracked(&key, freshness, deadline).await?;
                 Ok(CachedRead::fetched(tracked, keep_opened))
             };
-            // Part of the trace of the request that started it, whoever waits for it.
+            // The fetch belongs to the trace of the request that started it, though others may wait for it.
             read.instrument(traces::current())
         });
         fetch.await

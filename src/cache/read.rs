@@ -30,6 +30,7 @@ pub(super) enum CachedReply {
 }
 
 impl Cache {
+    /// Runs a READ.
     pub(super) async fn read(
         &self,
         key: &FullKey<'_>,

@@ -8,6 +8,7 @@ use crate::{
 use std::borrow::Cow;
 
 impl Cache {
+    /// Runs a WRITE.
     pub(super) async fn write(
         &self,
         write: &Write<'_>,

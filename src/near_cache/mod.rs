@@ -1,9 +1,9 @@
 //! Recently read values in this process, bounded in bytes and in age.
 //!
-//! A value is cached from the second read of its key on, until it is invalidated, too old, or evicted by others. Those
-//! who miss the same key at the same time share one fetch ([`single_flight`]). The owner of the cache invalidates the
-//! keys that change, with [`NearCache::invalidate`]; a value that is being fetched then goes to those who wait for it,
-//! and is not cached.
+//! A value is cached from the second read of its key on, until it is invalidated, too old, or evicted by others. Callers
+//! that miss the same key at the same time share one fetch ([`single_flight`]). The owner of the cache invalidates the
+//! keys that change, with [`NearCache::invalidate`]; a value that is being fetched at that time is returned to its
+//! waiters and not cached.
 
 mod admission;
 mod single_flight;
@@ -141,8 +141,8 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         NearLookup::Miss { admit: may_admit() && self.admission.admits(self.hash(key)) }
     }
 
-    /// Runs `fetch`, or joins a fetch of the key that runs already if that may be `shared`. A fetch goes on for as long
-    /// as anybody waits for it, whoever started it.
+    /// Runs `fetch`, or joins a fetch of the key that runs already if that may be `shared`. A fetch runs until its last
+    /// waiter is gone, which need not be the caller who started it.
     pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> FetchResult<V, E>
     where
         F: Future<Output = Result<Fetched<V>, E>> + Send + 'static,

@@ -1,7 +1,7 @@
-//! Single flight: at most one fetch runs for each key, and it is aborted when nobody waits for it any more.
+//! Single flight: at most one fetch runs for each key, and it is aborted when its last waiter is gone.
 //!
-//! A fetch is a task of its own on the event loop where it was first asked for, so that those who wait for it on other
-//! threads neither run it nor delay each other.
+//! A fetch is a task of its own on the event loop where it was first asked for, so that waiters on other threads neither
+//! run it nor delay each other.
 
 use super::CachedValue;
 use std::{

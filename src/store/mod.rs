@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections
-    /// live on the event loops of the workers, or, where there are none, on the one that this runs on.
+    /// live on the event loops of the workers; without workers, on the event loop that this runs on.
     pub async fn run(self, workers: Vec<Handle>) {
         supervisor::run(&self.0.map, &self.0.topology, workers).await;
     }
