@@ -63,7 +63,7 @@ impl MasterElection {
             nodes.iter().map(|node| node.replication_info().map(|info| self.with_trusted_promotion(info))).collect();
         let announced = self.announced_master.as_ref();
         let announced = announced.and_then(|address| nodes.iter().position(|node| node.address == *address));
-        let elected = announced.filter(|node| is_master(&infos[*node])).unwrap_or_else(|| {
+        let elected = announced.filter(|node| is_master(infos[*node].as_ref())).unwrap_or_else(|| {
             let state = nodes[before].state();
             let is_down = !state.is_up() && !state.is_connecting();
             elect(Incumbent { node: before, replication_id: &self.replication_id, is_down }, &infos)
@@ -85,12 +85,12 @@ impl MasterElection {
             }
         }
         let had_split_brain = self.split_brain;
-        self.split_brain = infos.iter().filter(|info| is_master(info)).count() > 1;
+        self.split_brain = infos.iter().filter(|info| is_master(info.as_ref())).count() > 1;
         Some(ElectionResult {
             before,
             elected,
             split_brain_began: self.split_brain && !had_split_brain,
-            is_demoted: elected == before && infos[elected].is_some() && !is_master(&infos[elected]),
+            is_demoted: elected == before && infos[elected].is_some() && !is_master(infos[elected].as_ref()),
         })
     }
 
@@ -103,6 +103,6 @@ impl MasterElection {
 }
 
 /// Returns true if a node calls itself master.
-fn is_master(info: &Option<ReplicationInfo>) -> bool {
-    info.as_ref().is_some_and(|info| info.role == ReplicationRole::Master)
+fn is_master(info: Option<&ReplicationInfo>) -> bool {
+    info.is_some_and(|info| info.role == ReplicationRole::Master)
 }
