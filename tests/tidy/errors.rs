@@ -20,7 +20,6 @@ impl<'a> Visit<'a> for TextErrors {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn no_function_returns_its_error_as_a_text() {
     let mut wrong = Vec::new();
     for source in sources("src") {

@@ -144,7 +144,6 @@ fn floor(house: &House, room: &str) -> usize {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn imports_point_down() {
     let sources = sources("src");
     let mut wrong = Vec::new();
@@ -163,7 +162,6 @@ fn imports_point_down() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn nothing_below_a_facade_imports_it() {
     let sources = sources("src");
     let wrong: Vec<String> = arrows(&sources)
@@ -177,7 +175,6 @@ fn nothing_below_a_facade_imports_it() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn no_imports_go_round_in_circles() {
     let sources = sources("src");
     // A folder's face declares what is in it, and what is in it may use the face's types; that is one unit.

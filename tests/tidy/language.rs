@@ -116,7 +116,6 @@ fn first_word(text: &str) -> &str {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn no_doc_comment_begins_with_a_question_word() {
     let mut wrong = Vec::new();
     for source in ["src", "tests"].into_iter().flat_map(sources) {
@@ -130,7 +129,6 @@ fn no_doc_comment_begins_with_a_question_word() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn every_public_item_is_documented() {
     let mut wrong = Vec::new();
     for source in sources("src") {
@@ -142,7 +140,6 @@ fn every_public_item_is_documented() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn a_type_name_is_defined_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in sources("src") {
@@ -155,7 +152,6 @@ fn a_type_name_is_defined_once() {
 }
 
 #[test]
-#[ignore = "not reached yet"]
 fn closures_seldom_have_names() {
     let sources = sources("src");
     let lines: usize = sources.iter().map(|source| source.text.lines().count()).sum();

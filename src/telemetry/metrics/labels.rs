@@ -37,6 +37,7 @@ macro_rules! label {
 label!(
     /// The outcome of a request or of one of its commands.
     Outcome {
+        /// The command or request did what it asked for.
         Success = "success",
         /// A READ or DELETE found no such key.
         NotFound = "not_found",
@@ -44,18 +45,25 @@ label!(
         TooFewReplicas = "too_few_replicas",
         /// The request is malformed or too large, or names a path, method or type that the service does not have.
         ClientError = "client_error",
+        /// The request has no token or none that is valid.
         Unauthorized = "unauthorized",
+        /// The token lacks a scope.
         Forbidden = "forbidden",
+        /// The client exceeded its rate limit.
         RateLimited = "rate_limited",
         /// The service refused the request at once because of its load.
         Overloaded = "overloaded",
+        /// No node of the shard could do it.
         Unavailable = "unavailable",
         /// A change was sent to Redis, and its result is not known.
         WriteUnconfirmed = "write_unconfirmed",
+        /// The shard did not answer within the deadline.
         DeadlinePassed = "deadline_passed",
+        /// The Redis node is out of memory.
         OutOfMemory = "out_of_memory",
         /// A sealed value cannot be decrypted.
         DecryptionFailed = "decryption_failed",
+        /// The service has a defect, or a stored value cannot be read.
         InternalError = "internal_error",
         /// The caller closed the connection or stream before the response.
         Cancelled = "cancelled",
@@ -88,19 +96,31 @@ impl Outcome {
 label!(
     /// The kind of a request: its endpoint and, on `/cache`, its command.
     Kind {
+        /// One READ.
         Read = "read",
+        /// One WRITE.
         Write = "write",
+        /// One DELETE.
         Delete = "delete",
+        /// An array of commands.
         Batch = "batch",
         /// A request to `/cache` that was refused before its body was parsed.
         Unparsed = "none",
+        /// `/login`.
         Login = "login",
+        /// `/version`.
         Version = "version",
+        /// `/healthz`.
         Healthz = "healthz",
+        /// `/readyz`.
         Readyz = "readyz",
+        /// The documentation of the interface.
         Docs = "docs",
+        /// `/metrics`.
         Metrics = "metrics",
+        /// The console.
         Console = "console",
+        /// Any other path.
         Other = "other",
     }
 );
@@ -160,23 +180,42 @@ label!(
 
 label!(
     /// The kind of a redirection by a node of a Redis Cluster.
-    RedirectionKind { Moved = "moved", Ask = "ask", }
+    RedirectionKind {
+        /// The slot belongs to another node.
+        Moved = "moved",
+        /// The slot is moving, and this key is at another node.
+        Ask = "ask",
+    }
 );
 
 label!(
     /// The outcome of opening a sealed value that was read.
-    OpenOutcome { Opened = "opened", UnknownKey = "unknown_key", NotAuthentic = "not_authentic", }
+    OpenOutcome {
+        /// The value was decrypted.
+        Opened = "opened",
+        /// The key that sealed the value is not configured.
+        UnknownKey = "unknown_key",
+        /// The value was changed, or belongs to another key.
+        NotAuthentic = "not_authentic",
+    }
 );
 
 label!(
     /// The outcome of a lookup in a cache of this process: that of verified tokens or the near cache.
-    Lookup { Hit = "hit", Miss = "miss", }
+    Lookup {
+        /// The entry was there.
+        Hit = "hit",
+        /// The entry was not there.
+        Miss = "miss",
+    }
 );
 
 label!(
     /// The outcome of a login.
     LoginOutcome {
+        /// A token was issued.
         Success = "success",
+        /// The API key is not valid.
         Refused = "refused",
         /// The login was malformed, refused under load, or abandoned by its caller.
         Failed = "failed",
@@ -185,12 +224,18 @@ label!(
 
 label!(
     /// The outcome of a reload of the settings.
-    ReloadOutcome { Applied = "applied", Refused = "refused", }
+    ReloadOutcome {
+        /// The settings took effect.
+        Applied = "applied",
+        /// The settings have an error, and nothing changed.
+        Refused = "refused",
+    }
 );
 
 label!(
     /// The outcome of the export of a span.
     SpanOutcome {
+        /// The collector accepted the span.
         Sent = "sent",
         /// The queue of spans was full.
         Dropped = "dropped",
@@ -201,28 +246,50 @@ label!(
 
 label!(
     /// A port that the service listens on.
-    Listener { Service = "service", Admin = "admin", }
+    Listener {
+        /// The HTTPS port.
+        Service = "service",
+        /// The admin port.
+        Admin = "admin",
+    }
 );
 
 label!(
     /// The cause of a node's failure to execute a command.
     NodeFailure {
+        /// There is no connection to the node.
         NotConnected = "not_connected",
+        /// The connection was lost before the reply.
         Lost = "lost",
+        /// The node did not reply in time.
         TimedOut = "timed_out",
+        /// The limit on commands in flight to the node is reached.
         Busy = "busy",
         /// The node answered a command that was sent alone with an error.
         Answered = "answered",
+        /// The node replied with something that the command never returns.
         Unexpected = "unexpected",
     }
 );
 
 label!(
     /// The state of the connection to a node.
-    LinkState { Up = "up", Connecting = "connecting", Down = "down", }
+    LinkState {
+        /// A connection is open.
+        Up = "up",
+        /// The first attempt, or the first one after a loss, is under way.
+        Connecting = "connecting",
+        /// The last attempt failed.
+        Down = "down",
+    }
 );
 
 label!(
     /// The role of a node in its shard.
-    NodeRole { Master = "master", Replica = "replica", }
+    NodeRole {
+        /// The node that writes go to.
+        Master = "master",
+        /// Every other node.
+        Replica = "replica",
+    }
 );
