@@ -131,7 +131,7 @@ mod tests {
         (IdleTimeoutStream::new(ours, (), idle_timeout), theirs)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_client_that_sends_nothing_is_disconnected() {
         let (mut stream, _theirs) = limited_stream(IDLE);
         let start = Instant::now();
@@ -140,7 +140,7 @@ mod tests {
         assert!(start.elapsed() >= IDLE);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn traffic_postpones_the_timeout() {
         let (mut stream, mut theirs) = limited_stream(IDLE);
         let start = Instant::now();
