@@ -21,6 +21,9 @@ impl ShardReading {
     }
 }
 
+/// The value of one gauge.
+type HealthValue = fn(&ShardHealth) -> usize;
+
 /// Writes the state of all shards and nodes of a map.
 pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
     let mut shards: Vec<ShardReading> = Vec::new();
@@ -39,7 +42,7 @@ pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
 }
 
 fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardReading]) -> fmt::Result {
-    let gauges: [(_, fn(&ShardHealth) -> usize); 5] = [
+    let gauges: [(_, HealthValue); 5] = [
         (&names::SHARD_READABLE, |health| usize::from(health.can_read())),
         (&names::SHARD_WRITABLE, |health| usize::from(health.master_up)),
         (&names::SHARD_SPLIT_BRAIN, |health| usize::from(health.split_brain)),
