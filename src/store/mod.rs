@@ -3,7 +3,6 @@
 //! Commands are sent over multiplexed connections that background tasks ([`Store::run`]) keep open; a request never
 //! opens one itself.
 
-mod config;
 mod consistency;
 mod error;
 mod metrics;
@@ -13,9 +12,9 @@ mod protocol;
 mod shard;
 mod shard_map;
 mod status;
+mod store_config;
 mod topology;
 
-pub use config::Config;
 pub use consistency::{Freshness, LogicalTime, SyncToken, SyncTokenKey};
 pub use error::{Advice, StoreError};
 pub use node::connect::RedisCertificateError;
@@ -29,6 +28,7 @@ pub use protocol::operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
 pub use shard_map::Location;
 pub use status::{NodeStatus, ShardStatus, StoreStatus};
+pub use store_config::Config;
 pub use topology::DiscoveryError;
 
 use crate::{

@@ -32,7 +32,7 @@ const HOUSES: &[House] = &[
         floors: &[
             &["consistency"],
             &["protocol"],
-            &["config", "error"],
+            &["error", "store_config"],
             &["node"],
             &["shard"],
             &["shard_map"],

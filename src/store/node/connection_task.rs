@@ -165,7 +165,7 @@ fn record_event(node: &Node, number: usize, kind: EventKind, event: &str) {
             None => "node",
         };
         let (shard, address) = (node.shard_context().name.get(), &node.address);
-        node.node_context.events.record(kind, format!("shard {shard}: {role} {address} {event}"));
+        node.context.events.record(kind, format!("shard {shard}: {role} {address} {event}"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The first steps over a new connection: a connection is used only after the node has said what it is.
 
 use super::{
-    Node,
+    Node, NodeState,
     connect::ConnectError,
     connection::{CallTimeout, OpenConnection},
     probe::probe,
@@ -22,9 +22,9 @@ use tokio::sync::Notify;
 /// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
 /// and the addresses that the node's name had.
 pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), ConnectError> {
-    node.state.update(|state| state.mark_outdated());
+    node.state.update(NodeState::mark_outdated);
     let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
-    let tracking = node.node_context.on_invalidation.as_ref().map(|on_key| Arc::new(Tracking::new(on_key)));
+    let tracking = node.context.on_invalidation.as_ref().map(|on_key| Arc::new(Tracking::new(on_key)));
     let connection = node.endpoint.connect_tracked(&addresses, &ended, tracking.clone()).await?;
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
     let deadline = Deadline::within(node.config.connect_timeout);

@@ -80,7 +80,7 @@ pub struct Node {
     in_flight: InFlightLimit,
     probes: ProbeSchedule,
     state: StateCell,
-    node_context: NodeContext,
+    context: NodeContext,
     /// The things that the nodes of the shard share. It changes only within an update of `state`.
     shard_context: ArcSwap<ShardContext>,
 }
@@ -105,7 +105,7 @@ impl Node {
             probes: ProbeSchedule::new(redis.probe_every),
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
-            node_context: context.node_context.clone(),
+            context: context.node_context.clone(),
             shard_context: ArcSwap::from_pointee(context.clone()),
         })
     }
@@ -183,7 +183,7 @@ impl Node {
     }
 
     fn now(&self) -> LogicalTime {
-        self.node_context.clock.now()
+        self.context.clock.now()
     }
 
     fn shard_context(&self) -> Guard<Arc<ShardContext>> {
