@@ -44,7 +44,6 @@ pub enum CommandsSchema {
 /// A command.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Command)]
-#[expect(clippy::struct_field_names, reason = "the protocol names the field")]
 pub struct CommandSchema {
     /// The name of the command.
     command: CommandNameSchema,

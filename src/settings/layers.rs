@@ -37,7 +37,8 @@ impl RawConfig {
         match merge(defaults, file, environment) {
             Ok(sections) => raw.sections = sections,
             Err(error) => {
-                raw.problems.push(SettingsProblem { location: "settings".to_owned(), message: error.to_string() })
+                let problem = SettingsProblem { location: "settings".to_owned(), message: error.to_string() };
+                raw.problems.push(problem);
             }
         }
         raw

@@ -185,7 +185,7 @@ fn no_imports_go_round_in_circles() {
         }
     }
     let mut circles = Vec::new();
-    for start in 0..sources.len() {
+    for (start, source) in sources.iter().enumerate() {
         let (mut seen, mut open) = (BTreeSet::new(), next.get(&start).cloned().unwrap_or_default());
         while let Some(position) = open.pop() {
             if seen.insert(position) {
@@ -193,7 +193,7 @@ fn no_imports_go_round_in_circles() {
             }
         }
         if seen.contains(&start) {
-            circles.push(sources[start].path.clone());
+            circles.push(source.path.clone());
         }
     }
     assert!(circles.is_empty(), "these files are on a circle of imports: {circles:#?}");

@@ -26,12 +26,11 @@ impl RequestContext<'_> {
         let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
         for refusal in refusals {
             out.push(if out.is_empty() { b'[' } else { b',' });
-            match refusal {
-                Some(problem) => self.write_problem(&problem, &mut out),
-                None => {
-                    let (command, result) = results.next().expect("each permitted command has a result");
-                    self.write_result(command, result, &mut out);
-                }
+            if let Some(problem) = refusal {
+                self.write_problem(&problem, &mut out);
+            } else {
+                let (command, result) = results.next().expect("each permitted command has a result");
+                self.write_result(command, result, &mut out);
             }
         }
         if out.is_empty() {

@@ -51,12 +51,11 @@ impl KeyLocator {
 
     /// Locates a key. Sentinels or cluster nodes are asked where the settings do not name its nodes.
     pub fn locate(&self, key: &FullKey<'_>) -> KeyLocation {
-        let problem = match self.store.locate(key).master {
-            Some(_) => None,
-            None => {
-                let discovered = self.runtime.block_on(self.store.discover(key, DISCOVERY_TIMEOUT));
-                discovered.err().map(|error| error_chain(&error))
-            }
+        let problem = if self.store.locate(key).master.is_some() {
+            None
+        } else {
+            let discovered = self.runtime.block_on(self.store.discover(key, DISCOVERY_TIMEOUT));
+            discovered.err().map(|error| error_chain(&error))
         };
         KeyLocation { location: self.store.locate(key), problem }
     }

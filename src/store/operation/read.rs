@@ -134,7 +134,7 @@ impl ReadOperation<'_> {
                     let call_timeout = choice.call_timeout(self.deadline);
                     self.ask(choice.node, call_timeout).await
                 }
-                Some(hedge) => Box::pin(self.ask_hedged(hedge, choice)).await,
+                Some(hedge) => Box::pin(self.ask_hedged(hedge, choice, &attempts)).await,
             };
             if let Ok(value) = &answer {
                 self.shard.value_size.record(value);
@@ -170,30 +170,31 @@ impl ReadOperation<'_> {
     }
 
     /// Asks the alternative node as well when the first one is slow; the first good answer wins.
-    async fn ask_hedged(&self, hedge: &Hedge, choice: Choice) -> NodeAnswer {
+    async fn ask_hedged(&self, hedge: &Hedge, choice: Choice, attempts: &Attempts) -> NodeAnswer {
         let start = Instant::now();
         let call_timeout = choice.call_timeout(self.deadline);
-        let Choice { node, alternative, .. } = choice;
-        let first_node = node.id;
-        let mut first = pin!(self.ask(node, call_timeout));
+        let first_node = choice.node.id;
+        let mut first = pin!(self.ask(choice.node, call_timeout));
         let answer = match timeout(hedge.delay(), &mut first).await {
             Ok(answer) => answer,
-            Err(_) => match alternative.filter(|other| other.is_up() && hedge.try_spend()) {
-                None => first.await,
-                Some(other) => {
-                    self.context.metrics.hedges.count();
-                    let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::WhenUnresponsive };
-                    let mut second = pin!(self.ask(other, call_timeout));
-                    let answer = tokio::select! {
-                        answer = &mut first => if answer.answer.is_ok() { answer } else { second.await },
-                        answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
-                    };
-                    if answer.node.id != first_node && answer.answer.is_ok() {
-                        self.context.metrics.hedges_won.count();
+            Err(_) => {
+                match self.shard.hedge_target(&self.requirement, attempts, first_node).filter(|_| hedge.try_spend()) {
+                    None => first.await,
+                    Some(other) => {
+                        self.context.metrics.hedges.count();
+                        let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::WhenUnresponsive };
+                        let mut second = pin!(self.ask(other, call_timeout));
+                        let answer = tokio::select! {
+                            answer = &mut first => if answer.answer.is_ok() { answer } else { second.await },
+                            answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
+                        };
+                        if answer.node.id != first_node && answer.answer.is_ok() {
+                            self.context.metrics.hedges_won.count();
+                        }
+                        answer
                     }
-                    answer
                 }
-            },
+            }
         };
         hedge.record_duration(start.elapsed());
         answer

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The sentinels and the shards that they monitor.
 pub struct Sentinels {
-    sentinels: Vec<Sentinel>,
+    processes: Vec<Sentinel>,
     shards: Vec<MonitoredShard>,
     redis: Arc<settings::RedisConfig>,
     reachability: Mutex<Reachability>,
@@ -81,12 +81,12 @@ impl Sentinels {
         let published = shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
         map.publish(ShardMap::new(Routing::Ring(ring), published));
         let reachability = Mutex::new(Reachability::new(count));
-        Ok(Self { sentinels, shards, redis: Arc::clone(redis), reachability })
+        Ok(Self { processes: sentinels, shards, redis: Arc::clone(redis), reachability })
     }
 
     /// Polls all sentinels and applies their consensus to the shards. Never returns.
     pub async fn run(&self) {
-        join_all((0..self.sentinels.len()).map(|number| self.poll(number))).await;
+        join_all((0..self.processes.len()).map(|number| self.poll(number))).await;
     }
 
     /// Returns the problems with the sentinels or with their replies, one sentence each.
@@ -127,7 +127,7 @@ impl Sentinels {
         } else if reachability.tried.iter().all(|tried| *tried) && !reachability.outage_logged {
             reachability.outage_logged = true;
             let outage = "no sentinel answers; the last known nodes stay in use";
-            tracing::error!(sentinels = self.sentinels.len(), "{outage}");
+            tracing::error!(sentinels = self.processes.len(), "{outage}");
             self.record_event(outage);
         }
     }

@@ -36,7 +36,7 @@ struct SentinelConnection {
 impl Sentinels {
     /// Keeps a connection to one sentinel open and polls it. Never returns.
     pub(super) async fn poll(&self, number: usize) {
-        let sentinel = &self.sentinels[number];
+        let sentinel = &self.processes[number];
         let address = &sentinel.address;
         let mut backoff = BACKOFF_MIN;
         let mut failure_logged = false;
@@ -113,7 +113,7 @@ impl Sentinels {
                 Err(_) => return TopologyError::TimedOut,
             };
             if !*answered {
-                let address = &self.sentinels[number].address;
+                let address = &self.processes[number].address;
                 tracing::info!(sentinel = %address, "connected to sentinel {address}");
                 *answered = true;
             }
