@@ -1,7 +1,7 @@
 //! Recently read values in this process, bounded in bytes and in age.
 //!
 //! A value is cached from the second read of its key on, until it is invalidated, too old, or evicted by others. Callers
-//! that miss the same key at the same time share one fetch ([`single_flight`]). The owner of the cache invalidates the
+//! that miss the same key at the same time share one fetch (`single_flight`). The owner of the cache invalidates the
 //! keys that change, with [`NearCache::invalidate`]; a value that is being fetched at that time is returned to its
 //! waiters and not cached.
 

@@ -27,11 +27,11 @@ loads unchanged, unless its `JWT_SECRET_KEY` has fewer than 32 bytes. `config/se
   its exit status is then 78. Unknown sections and options are problems, too.
 
 The ACL user of Redis needs these commands on the keys:
-`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval`.
+`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +client|tracking +client|caching`.
 
 - `INFO` and `PING` tell the role of a node, its freshness, and whether it is loading its data.
 - `WAIT` confirms a WRITE with `\"replicas\"`.
-- `PTTL`, `EXISTS` and `EVAL` are for keys that move to another shard.
+- `CLIENT TRACKING`, `CLIENT CACHING` and `PTTL` are for the near cache.
 - A `db` other than 0 needs `+select`. A Redis Cluster needs `+readonly +asking +cluster|slots +cluster|nodes`.
 - `cachefront keys ttl` needs `+type +strlen +getrange` as well, and `cachefront keys sample` also needs
   `+randomkey +dbsize`. These commands can run as another user (`CACHEFRONT__REDIS__USERNAME`).
