@@ -38,10 +38,10 @@ def goals_table(main, shards, keys, idle, open_loop, at_rest_kib):
         return main[name]["cpu_us"]
 
     rows = [
-        ("READ, kept near ÷ bare reply, CPU", cpu("READ, kept near") / cpu("bare reply"), 1.15),
+        ("READ from the near cache ÷ bare reply, CPU", cpu("READ from the near cache") / cpu("bare reply"), 1.15),
         ("READ, one key ÷ bare reply, CPU", cpu("READ, one key") / cpu("bare reply"), 1.40),
         ("READ, one key ÷ Webdis plain GET, CPU", cpu("READ, one key") / cpu("Webdis GET, plain HTTP, no token"), 0.70),
-        ("READ, kept near ÷ Webdis plain GET, CPU", cpu("READ, kept near") / cpu("Webdis GET, plain HTTP, no token"), 0.55),
+        ("READ from the near cache ÷ Webdis plain GET, CPU", cpu("READ from the near cache") / cpu("Webdis GET, plain HTTP, no token"), 0.55),
         ("READ, one key ÷ nginx TLS + Lua, CPU", cpu("READ, one key") / cpu("nginx TLS + Lua GET, no token"), 0.50),
         ("sealed READ of 1 KiB ÷ plain, CPU", cpu("READ of 1 KiB, sealed") / cpu("READ of 1 KiB"), 1.08),
         ("64 shards ÷ 1 shard, one key, CPU", shards["64, one key"]["cpu_us"] / shards["1, one key"]["cpu_us"], 1.05),

@@ -50,7 +50,7 @@ class Plan:
             Row("Flask + gunicorn READ", services.start_flask(self.stage, self.ports[0], self.files), self.kinds["read"], self.redis),
         ]  # fmt: skip
         ours = [
-            Row("READ, kept near", self.near, self.kinds["read"], self.redis),
+            Row("READ from the near cache", self.near, self.kinds["read"], self.redis),
             self.row("READ"),
             self.row("READ, one key", "one"),
             self.row("WRITE", "write"),

@@ -6,7 +6,7 @@ PLOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "doc
 # Row of the table, label in the plot, and true for Cachefront.
 BARS = [
     ("bare reply", "a constant from the same stack", False),
-    ("READ, kept near", "Cachefront READ, kept near", True),
+    ("READ from the near cache", "Cachefront READ, near cache", True),
     ("READ", "Cachefront READ through Redis", True),
     ("WRITE", "Cachefront WRITE", True),
     ("Webdis GET, plain HTTP, no token", "Webdis GET: no TLS, no token", False),

@@ -34,7 +34,7 @@ async fn a_client_that_trusts_another_authority_refuses_the_service() {
     let stranger = crate::harness::Authority::new("a stranger");
     let certificate = Certificate::from_pem(stranger.pem().as_bytes()).expect("a certificate");
     let client = Client::builder().tls_certs_only([certificate]).no_proxy().build().expect("a client");
-    client.get(shared().url("/version")).send().await.expect_err("the certificate is not vouched for");
+    client.get(shared().url("/version")).send().await.expect_err("the certificate has another authority");
     // The same certificate under a name that it does not have.
     let address = shared().address;
     let client = Caller::http().resolve("other.test", address).build().expect("a client");
@@ -75,17 +75,18 @@ async fn callers_that_disconnect_mix_up_no_replies() {
     caller.fill(&keys).await;
     let caller = &caller;
     for round in 0..10 {
-        let hurried = keys.iter().map(|key| async move {
-            // Short enough to be over at any moment of the request.
-            let patience = Duration::from_micros(200 * (round + 1));
-            if let Ok(value) = tokio::time::timeout(patience, caller.read(key)).await {
+        let disconnecting = keys.iter().map(|key| async move {
+            // Short enough to end at any time during the request.
+            let disconnect_after = Duration::from_micros(200 * (round + 1));
+            if let Ok(value) = tokio::time::timeout(disconnect_after, caller.read(key)).await {
                 assert_eq!(value, Some(json!(key)));
             }
         });
-        let patient = keys.iter().map(|key| async move {
+        let waiting = keys.iter().map(|key| async move {
             assert_eq!(caller.read(key).await, Some(json!(key)));
         });
-        let (_, _) = tokio::join!(futures_util::future::join_all(hurried), futures_util::future::join_all(patient));
+        let (_, _) =
+            tokio::join!(futures_util::future::join_all(disconnecting), futures_util::future::join_all(waiting));
     }
 }
 

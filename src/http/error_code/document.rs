@@ -25,6 +25,11 @@ const HEADERS_TOO_LARGE: (u16, &str) =
 const FOOT: &str = "
 An error is never reported as a miss: `NOT_FOUND` means that the shard of the key was asked and has no such key. A key
 that a change of the ring moved to another shard is missing there until it is written again.
+
+The status `UNCONFIRMED` and the code `write_unconfirmed` differ. `UNCONFIRMED` is a reply: the master has the value, too few
+replicas have it. `write_unconfirmed` is an error: it is not known whether the master has the value.
+
+A wrong API key gets the message `Invalid secret`. That is the text of the Python service, kept for its clients.
 ";
 
 /// The whole page.

@@ -110,7 +110,7 @@ async fn connect(instance: &Instance, count: usize) -> Vec<Client> {
     for _ in 0..count {
         let client = Caller::http().http1_only().pool_idle_timeout(None).build().expect("a client");
         let answer = client.get(format!("{}/version", instance.url())).send().await;
-        // Read to its end, so that the connection is kept.
+        // Read to its end, so that the connection stays open.
         drop(answer.expect("an answer").text().await);
         clients.push(client);
     }

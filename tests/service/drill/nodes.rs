@@ -47,7 +47,7 @@ pub async fn lost(drill: &Drill) {
 }
 
 /// Lets two nodes report to be masters of a shard.
-pub async fn contested(drill: &Drill) {
+pub async fn split_brain(drill: &Drill) {
     let group = redis(1, 1);
     let instance = before(drill, &group).await;
     expect_ok(&group.replicas(0)[0], "REPLICAOF NO ONE");

@@ -1,4 +1,4 @@
-//! Promotions: the service follows the roles that nodes report, whoever promoted them.
+//! Promotions: the service follows the roles that nodes report, no matter who promoted them.
 
 use super::{expect_ok, follow, until_ready};
 use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};

@@ -114,13 +114,13 @@ fn settings_text(tls: Tls, folder: &Path, [port, statistics_port]: [u16; 2], pla
         Tls::Reencrypt => {
             let files = authority().issue(folder, "proxy");
             let read = |path: &Path| std::fs::read_to_string(path).expect("a text");
-            let (both, vouching) = (folder.join("both.pem"), folder.join("authority.pem"));
+            let (both, authority_file) = (folder.join("both.pem"), folder.join("authority.pem"));
             std::fs::write(&both, read(&files.certificate) + &read(&files.key)).expect("the certificate is written");
-            std::fs::write(&vouching, authority().pem()).expect("the authority is written");
+            std::fs::write(&authority_file, authority().pem()).expect("the authority is written");
             let bind = format!(" ssl crt {} alpn h2,http/1.1", both.display());
             let server = format!(
                 " ssl verify required ca-file {} verifyhost localhost sni str(localhost) alpn http/1.1",
-                vouching.display()
+                authority_file.display()
             );
             ("http", bind, server)
         }

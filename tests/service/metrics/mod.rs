@@ -182,7 +182,7 @@ async fn hits_entries_and_invalidations_of_the_near_cache_are_counted() {
     let service = Service::start(&redis_section(&group));
     let caller = service.caller().await;
     caller.write("k", &json!("v")).await;
-    // Kept from the second read on; from then on nobody else is asked.
+    // Cached from the second read on; later reads reach no node.
     for _ in 0..10 {
         assert_eq!(caller.read("k").await, Some(json!("v")));
     }
@@ -207,7 +207,7 @@ async fn both_formats_show_exactly_the_listed_metrics() {
     let service = shared();
     let caller = service.caller().await;
     caller.until_read("metrics:nothing", None).await;
-    let page = eventually("a replica has passed a moment", async || {
+    let page = eventually("the lag of a replica is known", async || {
         let page = MetricsPage::of(service).await;
         page.has("cachefront_node_replication_lag_seconds", "").then_some(page)
     })

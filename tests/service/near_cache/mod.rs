@@ -32,7 +32,7 @@ fn gets(group: &RedisGroup) -> u64 {
 
 /// Reads a key until its expected value is cached, so that another read reaches no node.
 async fn until_cached(caller: &Caller, group: &RedisGroup, key: &str, expected: Option<&Value>) {
-    eventually("it is kept", async || {
+    eventually("it is cached", async || {
         let right = caller.read(key).await.as_ref() == expected;
         let before = gets(group);
         (right && caller.read(key).await.as_ref() == expected && gets(group) == before).then_some(())
@@ -76,7 +76,7 @@ async fn a_batch_fills_the_near_cache_and_reads_its_own_changes() {
     let (group, _service, caller) = caching_service().await;
     caller.write("k", &json!("old")).await;
     let both = json!([read("k"), read("other")]);
-    eventually("it is kept", async || {
+    eventually("it is cached", async || {
         caller.run(both.clone()).await;
         let before = gets(&group);
         let batch = caller.run(both.clone()).await;
@@ -282,7 +282,7 @@ async fn values_of_a_moved_slot_are_invalidated() {
     let from = cluster.owner("k");
     let to = 1 - from;
     let gets = |node: usize| calls(cluster.node(node), "get");
-    eventually("it is kept", async || {
+    eventually("it is cached", async || {
         let before = gets(from);
         let read = caller.read("k").await;
         (read == Some(json!("old")) && gets(from) == before).then_some(())

@@ -14,7 +14,7 @@ const VANISHED: usize = 3000;
 /// Number of requests that are abandoned together with their connection.
 const AT_ONCE: usize = 50;
 
-/// Opens a connection, reads its own keys over it, and disconnects at any moment of the requests.
+/// Opens a connection, reads its own keys over it, and disconnects at any time during the requests.
 async fn come_and_go(service: &Service, token: &str, round: usize, vanished: &AtomicUsize) {
     // An HTTP/1.1 connection has one request at a time, so that each request gets a connection.
     let builder = if round.is_multiple_of(2) { Caller::http() } else { Caller::http().http1_only() };
@@ -25,9 +25,9 @@ async fn come_and_go(service: &Service, token: &str, round: usize, vanished: &At
         let request = http.post(service.url("/cache")).header(AUTHORIZATION, format!("Bearer {token}"));
         let request = request.header(CONTENT_TYPE, "application/json").body(commands.to_string());
         // The first ones disconnect before they are connected, the last ones after their answer.
-        let patience = Duration::from_micros(u64::try_from(number * round % 40 * 1000).expect("a number"));
+        let disconnect_after = Duration::from_micros(u64::try_from(number * round % 40 * 1000).expect("a number"));
         let answer = async { request.send().await?.json::<serde_json::Value>().await };
-        match timeout(patience, answer).await {
+        match timeout(disconnect_after, answer).await {
             Ok(Ok(replies)) => assert_eq!(replies[1]["value"], json!(key), "{replies}"),
             Ok(Err(error)) => panic!("no answer: {error:?}"),
             Err(_) => drop(vanished.fetch_add(1, Relaxed)),

@@ -14,8 +14,8 @@ const WITH_HOSTS: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
 
 /// Returns whether a process may have its own name resolution and 127/8 belongs to this machine.
 fn is_possible(hosts: &str) -> bool {
-    let tried = Command::new("unshare").args(["-rm", "sh", "-c", WITH_HOSTS, hosts, "true"]).output();
-    tried.is_ok_and(|output| output.status.success()) && std::net::TcpListener::bind((NEW, 0)).is_ok()
+    let trial = Command::new("unshare").args(["-rm", "sh", "-c", WITH_HOSTS, hosts, "true"]).output();
+    trial.is_ok_and(|output| output.status.success()) && std::net::TcpListener::bind((NEW, 0)).is_ok()
 }
 
 fn node(group: &RedisGroup, host: &str, port: Option<u16>, further: &[&str]) -> RedisProcess {
