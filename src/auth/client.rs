@@ -1,14 +1,11 @@
 //! A client, and a caller that has shown a token of its client.
 
+use super::rate_limit::RateLimiter;
 use crate::{
     settings::{ApiKeyHash, ClientConfig},
     types::{Namespace, Scope, Scopes},
 };
-use governor::{
-    DefaultDirectRateLimiter, Quota,
-    clock::{Clock, DefaultClock},
-};
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// A configured client with its rate limiter.
 pub struct Client {
@@ -20,29 +17,11 @@ pub struct Client {
     limiter: Option<RateLimiter>,
 }
 
-/// The rate limiter of a client, and the limit that it was created for.
-#[derive(Clone)]
-struct RateLimiter {
-    commands_per_second: NonZeroU32,
-    state: Arc<DefaultDirectRateLimiter>,
-}
-
-impl RateLimiter {
-    fn new(commands_per_second: NonZeroU32) -> Self {
-        let state = Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(commands_per_second)));
-        Self { commands_per_second, state }
-    }
-}
-
 impl Client {
     /// Creates a client. It takes over the rate limiter of `before`, if that has the same limit.
     pub fn new(config: &ClientConfig, before: Option<&Self>) -> Self {
-        let limiter = config.commands_per_second.map(|limit| {
-            before
-                .and_then(|before| before.limiter.clone())
-                .filter(|before| before.commands_per_second == limit)
-                .unwrap_or_else(|| RateLimiter::new(limit))
-        });
+        let limiter_before = before.and_then(|before| before.limiter.as_ref());
+        let limiter = config.commands_per_second.map(|limit| RateLimiter::new(limit, limiter_before));
         Self {
             id: config.id.clone(),
             any_client_id: config.any_client_id,
@@ -63,7 +42,7 @@ impl Client {
         self.scopes
     }
 
-    /// True if a login with the client's key may send any `client_id`.
+    /// Returns true if a login with the client's key may send any `client_id`.
     pub fn any_client_id(&self) -> bool {
         self.any_client_id
     }
@@ -107,10 +86,9 @@ impl Caller {
         if !self.scopes.allows(scope) {
             return Err(PermissionError::MissingScope(scope));
         }
-        let Some(limiter) = &self.client.limiter else { return Ok(()) };
-        limiter
-            .state
-            .check()
-            .map_err(|until| PermissionError::RateLimited(until.wait_time_from(DefaultClock::default().now())))
+        match &self.client.limiter {
+            Some(limiter) => limiter.count_command().map_err(PermissionError::RateLimited),
+            None => Ok(()),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod login;
+mod rate_limit;
 mod token;
 mod token_cache;
 

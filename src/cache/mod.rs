@@ -4,7 +4,7 @@ mod batch;
 mod cached_read;
 mod command;
 mod delete;
-mod invalidation;
+mod invalidation_guard;
 mod near;
 mod read;
 mod write;

@@ -2,8 +2,8 @@
 
 use super::{
     error_code::ErrorCode,
-    limit::{Permit, ResourceLimit},
     problem::Problem,
+    resource_limit::{Permit, ResourceLimit},
 };
 use axum::{
     body::Body,

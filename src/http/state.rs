@@ -1,8 +1,8 @@
 //! The state that the handlers of both ports share.
 
 use super::{
-    body::BodyLimits, failure_log::FailureLog, key_sampler::KeySampler, limit::ResourceLimit,
-    reloadable::ReloadableState, sync_token_header,
+    body::BodyLimits, failure_log::FailureLog, key_sampler::KeySampler, reloadable::ReloadableState,
+    resource_limit::ResourceLimit, sync_token_header,
 };
 use crate::{
     cache::NearValues,

@@ -1,7 +1,6 @@
 //! Builds all parts from [`Settings`] and runs them until a shutdown is requested.
 
-mod accept;
-mod balance;
+mod connection_limit;
 mod error;
 mod idle_timeout;
 mod listen;
@@ -9,6 +8,7 @@ mod part_config;
 mod reload;
 mod running;
 mod serve;
+mod shared_listener;
 mod shutdown;
 mod tasks;
 mod tls;

@@ -1,6 +1,6 @@
 //! A server that runs, and the phases of its end.
 
-use super::{balance::Peer, part_config::DrainConfig, shutdown::Shutdown, tasks::Tasks, workers::Workers};
+use super::{part_config::DrainConfig, shared_listener::Peer, shutdown::Shutdown, tasks::Tasks, workers::Workers};
 use crate::{
     http::AppState,
     telemetry::{events::EventKind, traces::Traces},

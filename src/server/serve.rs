@@ -1,8 +1,8 @@
 //! Builds the HTTP servers of both ports from their routers.
 
 use super::{
-    accept::{ConnectionCounters, IdleTimeoutAcceptor},
-    balance::{Peer, SharedListener, WorkerLoad},
+    connection_limit::{ConnectionCounters, IdleTimeoutAcceptor},
+    shared_listener::{Peer, SharedListener, WorkerLoad},
 };
 use crate::{
     http::HttpService,

@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        shard::{Shard, ShardHealth, reading::NodeReading},
+        shard::{Shard, ShardHealth, node_snapshot::NodeSnapshot},
         shard_map::ShardMap,
     },
     telemetry::metrics::{Label, LinkState, MetricsWriter, NodeRole, names},
@@ -10,12 +10,12 @@ use crate::{
 use std::{collections::HashSet, fmt, sync::Arc};
 
 /// The state of a shard at one time.
-struct ShardReading {
+struct ShardSnapshot {
     shard: Arc<Shard>,
     health: ShardHealth,
 }
 
-impl ShardReading {
+impl ShardSnapshot {
     fn labels(&self) -> [&str; 1] {
         [&self.health.name]
     }
@@ -26,22 +26,22 @@ type HealthValue = fn(&ShardHealth) -> usize;
 
 /// Writes the state of all shards and nodes of a map.
 pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
-    let mut shards: Vec<ShardReading> = Vec::new();
+    let mut shards: Vec<ShardSnapshot> = Vec::new();
     // A node may be on its way from one shard to another, so that two shards have the same name for a moment.
     let mut names = HashSet::new();
     for shard in map.connected_shards() {
-        let reading = ShardReading { shard: Arc::clone(shard), health: shard.health() };
-        if names.insert(reading.health.name.clone()) {
-            shards.push(reading);
+        let snapshot = ShardSnapshot { shard: Arc::clone(shard), health: shard.health() };
+        if names.insert(snapshot.health.name.clone()) {
+            shards.push(snapshot);
         }
     }
-    let nodes: Vec<NodeReading> =
-        shards.iter().flat_map(|reading| NodeReading::of_shard(&reading.shard, &reading.health.name)).collect();
+    let nodes: Vec<NodeSnapshot> =
+        shards.iter().flat_map(|snapshot| NodeSnapshot::of_shard(&snapshot.shard, &snapshot.health.name)).collect();
     write_shards(page, &shards)?;
     write_nodes(page, &nodes)
 }
 
-fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardReading]) -> fmt::Result {
+fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardSnapshot]) -> fmt::Result {
     let gauges: [(_, HealthValue); 5] = [
         (&names::SHARD_READABLE, |health| usize::from(health.can_read())),
         (&names::SHARD_WRITABLE, |health| usize::from(health.master_up)),
@@ -50,12 +50,12 @@ fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardReading]) -> fmt::R
         (&names::SHARD_REPLICAS_READABLE, |health| health.replicas_up),
     ];
     for (name, value) in gauges {
-        page.gauge(name, shards.iter().map(|reading| (reading.labels(), value(&reading.health))))?;
+        page.gauge(name, shards.iter().map(|snapshot| (snapshot.labels(), value(&snapshot.health))))?;
     }
-    page.counter(&names::PROMOTIONS, shards.iter().map(|reading| (reading.labels(), reading.shard.promotions.get())))
+    page.counter(&names::PROMOTIONS, shards.iter().map(|snapshot| (snapshot.labels(), snapshot.shard.promotions.get())))
 }
 
-fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeReading]) -> fmt::Result {
+fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Result {
     let states = nodes.iter().flat_map(|now| {
         let states = LinkState::ALL.iter();
         states.map(|state| ([&*now.shard, &*now.address, state.name()], u64::from(*state == now.state)))

@@ -188,9 +188,9 @@ impl Store {
     /// Waits until the nodes of the key's shard, or in a Redis Cluster all nodes, are known or the deadline has passed.
     /// They become known while [`Store::run`] runs.
     pub async fn wait_until_known(&self, key: &FullKey<'_>, deadline: Deadline) {
-        let mut layout = self.0.map.subscribe();
+        let mut node_set = self.0.map.subscribe();
         while self.locate(key).master.is_none()
-            && matches!(timeout_at(deadline.instant(), layout.changed()).await, Ok(Ok(())))
+            && matches!(timeout_at(deadline.instant(), node_set.changed()).await, Ok(Ok(())))
         {}
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        shard::{Shard, ShardHealth, reading::NodeReading},
+        shard::{Shard, ShardHealth, node_snapshot::NodeSnapshot},
         shard_map::{Routing, ShardMap, ShardShare},
     },
     telemetry::metrics::{Buckets, LinkState, NodeRole},
@@ -77,7 +77,7 @@ impl ShardStatus {
     fn of(shard: &Shard, share: &ShardShare) -> Self {
         let health = shard.health();
         let mut nodes: Vec<NodeStatus> =
-            NodeReading::of_shard(shard, &health.name).into_iter().map(NodeStatus::from).collect();
+            NodeSnapshot::of_shard(shard, &health.name).into_iter().map(NodeStatus::from).collect();
         nodes.sort_by_key(|node| node.role != NodeRole::Master);
         Self {
             share: share.share,
@@ -90,25 +90,25 @@ impl ShardStatus {
     }
 }
 
-impl From<NodeReading> for NodeStatus {
-    fn from(reading: NodeReading) -> Self {
-        let node = &reading.node;
-        let readable = match reading.role {
+impl From<NodeSnapshot> for NodeStatus {
+    fn from(snapshot: NodeSnapshot) -> Self {
+        let node = &snapshot.node;
+        let readable = match snapshot.role {
             NodeRole::Master => node.state().is_readable_master(),
             NodeRole::Replica => node.state().is_usable_replica(),
         };
         Self {
             id: node.id.number(),
-            role: reading.role,
-            state: reading.state,
+            role: snapshot.role,
+            state: snapshot.state,
             readable,
             in_flight: node.in_flight(),
-            lag: reading.lag_secs.map(Duration::from_secs_f64),
-            lag_bytes: reading.lag_bytes,
+            lag: snapshot.lag_secs.map(Duration::from_secs_f64),
+            lag_bytes: snapshot.lag_bytes,
             connections: node.connections_opened(),
             durations: node.metrics.durations.buckets(),
             failures: node.metrics.failures.rows().map(|(_, count)| count).sum(),
-            address: reading.address,
+            address: snapshot.address,
         }
     }
 }

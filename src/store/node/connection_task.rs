@@ -108,7 +108,7 @@ async fn use_until_ended(
         ConnectionEnd::Lost | ConnectionEnd::Moved => node.set_connection_state(number, ConnectionState::Connecting),
     }
     if !matches!(end, ConnectionEnd::Moved) {
-        node.shard_context().notify_topology_changed();
+        node.shard_context().request_cluster_refresh();
     }
     end
 }

@@ -34,13 +34,13 @@ pub struct ShardContext {
     /// The things that all nodes share.
     pub node_context: NodeContext,
     /// Notified when a node of a Redis Cluster is lost or changes its role; `None` outside a Redis Cluster.
-    pub topology_changed: Option<Arc<Notify>>,
+    pub cluster_refresh_requested: Option<Arc<Notify>>,
 }
 
 impl ShardContext {
     /// Returns true if the nodes belong to a Redis Cluster.
     pub fn in_cluster(&self) -> bool {
-        self.topology_changed.is_some()
+        self.cluster_refresh_requested.is_some()
     }
 
     /// Reports that a node has changed.
@@ -49,9 +49,9 @@ impl ShardContext {
     }
 
     /// Asks for a refresh of the layout of the Redis Cluster, if there is one.
-    pub fn notify_topology_changed(&self) {
-        if let Some(topology_changed) = &self.topology_changed {
-            topology_changed.notify_one();
+    pub fn request_cluster_refresh(&self) {
+        if let Some(refresh_requested) = &self.cluster_refresh_requested {
+            refresh_requested.notify_one();
         }
     }
 }

@@ -51,7 +51,7 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));
     if effect.role_changed {
         log_role(node);
-        node.shard_context().notify_topology_changed();
+        node.shard_context().request_cluster_refresh();
     }
     if effect.changed {
         node.shard_context().notify_changed();

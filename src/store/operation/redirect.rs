@@ -182,11 +182,11 @@ impl Redirector<'_> {
     /// Waits a moment, or until shards or nodes come or go.
     async fn wait_for_change(&mut self) {
         self.cluster.request_refresh();
-        let mut layout = self.context.map.subscribe();
+        let mut node_set = self.context.map.subscribe();
         let until = self.wait_until.instant().min(Instant::now() + self.pause);
         self.pause *= 2;
         // The next step is the same after a change and after the timeout.
-        let _changed = timeout_at(until, layout.changed()).await;
+        let _changed = timeout_at(until, node_set.changed()).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Shard,
-    master_election::{ElectionResult, MasterElection},
+    election_state::{ElectionResult, MasterElection},
     members::Members,
 };
 use crate::{telemetry::events::EventKind, types::Address};

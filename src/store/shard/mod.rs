@@ -1,15 +1,15 @@
 //! A shard: a master and its replicas.
 
 mod attempts;
-mod election;
+mod election_rules;
+mod election_state;
 mod election_task;
 mod failure;
 mod health;
 pub mod hedge;
-mod master_election;
 mod member_cell;
 pub mod members;
-pub mod reading;
+pub mod node_snapshot;
 pub mod selection;
 mod value_size;
 mod wait;
@@ -23,7 +23,7 @@ use crate::{
         consistency::ReadRequirement,
         node::{Node, NodeContext, NodeId, ShardContext, ShardName, connect::RedisCertificateError},
         shard::{
-            hedge::Hedge, master_election::MasterElection, member_cell::MemberCell, members::Members,
+            election_state::MasterElection, hedge::Hedge, member_cell::MemberCell, members::Members,
             value_size::ValueSizeEstimate,
         },
     },
@@ -52,16 +52,16 @@ pub struct Shard {
     pub promotions: Counter,
     context: ShardContext,
     /// Notified when nodes come or go, so that connections are opened and closed.
-    layout_changed: watch::Sender<()>,
+    node_set_changed: watch::Sender<()>,
 }
 
 impl Shard {
-    /// Creates a shard without nodes; `layout_changed` is notified when it gets some.
+    /// Creates a shard without nodes; `node_set_changed` is notified when it gets some.
     pub fn new(
         name: &str,
         redis: &settings::RedisConfig,
         node_context: &NodeContext,
-        layout_changed: &watch::Sender<()>,
+        node_set_changed: &watch::Sender<()>,
     ) -> Self {
         let context =
             ShardContext { name: ShardName::new(name), node_context: node_context.clone(), ..ShardContext::default() };
@@ -74,13 +74,13 @@ impl Shard {
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
             context,
-            layout_changed: layout_changed.clone(),
+            node_set_changed: node_set_changed.clone(),
         }
     }
 
-    /// Makes it a shard of a Redis Cluster; `topology_changed` is notified when a node is lost or changes its role.
-    pub fn in_cluster(mut self, topology_changed: &Arc<Notify>) -> Self {
-        self.context.topology_changed = Some(Arc::clone(topology_changed));
+    /// Makes it a shard of a Redis Cluster; `refresh_requested` is notified when a node is lost or changes its role.
+    pub fn in_cluster(mut self, refresh_requested: &Arc<Notify>) -> Self {
+        self.context.cluster_refresh_requested = Some(Arc::clone(refresh_requested));
         self
     }
 
@@ -137,12 +137,12 @@ impl Shard {
     /// first node counts as master until more is known.
     pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), RedisCertificateError> {
         self.set_nodes_from(addresses, redis, |_| None)?;
-        self.layout_changed.send_replace(());
+        self.node_set_changed.send_replace(());
         Ok(())
     }
 
     /// Sets the nodes as [`Shard::set_nodes`] does, with nodes that another shard had, and without a notification: a
-    /// node must not be missing in the layout on its way from shard to shard.
+    /// node must not be missing in the shard map while it moves between shards.
     pub fn set_nodes_from(
         &self,
         addresses: &[Address],

@@ -8,13 +8,13 @@ use tokio::sync::watch;
 /// The place where the current [`ShardMap`] is published.
 pub struct MapHandle {
     current: ArcSwap<ShardMap>,
-    layout_changed: watch::Sender<()>,
+    node_set_changed: watch::Sender<()>,
 }
 
 impl MapHandle {
     /// Creates a handle with a first map.
     pub fn new(map: ShardMap) -> Self {
-        Self { current: ArcSwap::from_pointee(map), layout_changed: watch::Sender::new(()) }
+        Self { current: ArcSwap::from_pointee(map), node_set_changed: watch::Sender::new(()) }
     }
 
     /// Returns the current map for a short use: the guard must not be held across an await.
@@ -33,17 +33,17 @@ impl MapHandle {
     }
 
     /// Tells all subscribers that shards or nodes came or went.
-    pub fn notify_layout_changed(&self) {
-        self.layout_changed.send_replace(());
+    pub fn notify_node_set_changed(&self) {
+        self.node_set_changed.send_replace(());
     }
 
     /// Returns the sender on which shards report that their own nodes came or went.
-    pub fn layout_changed(&self) -> &watch::Sender<()> {
-        &self.layout_changed
+    pub fn node_set_changed(&self) -> &watch::Sender<()> {
+        &self.node_set_changed
     }
 
     /// Returns a receiver that is notified whenever shards or nodes come or go.
     pub fn subscribe(&self) -> watch::Receiver<()> {
-        self.layout_changed.subscribe()
+        self.node_set_changed.subscribe()
     }
 }

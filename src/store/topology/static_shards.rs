@@ -38,13 +38,13 @@ impl StaticShards {
         }
         if !before.has_same_ring(names_and_weights(listed)) {
             self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights(listed))), shards));
-            self.map.notify_layout_changed();
+            self.map.notify_node_set_changed();
         }
         Ok(())
     }
 
     fn new_shard(&self, name: &str, redis: &RedisConfig) -> Shard {
-        Shard::new(name, redis, &self.node_context, self.map.layout_changed())
+        Shard::new(name, redis, &self.node_context, self.map.node_set_changed())
     }
 }
 

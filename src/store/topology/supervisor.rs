@@ -34,15 +34,15 @@ struct BackgroundTasks {
 /// task.
 pub async fn run(map: &MapHandle, source: &TopologySource, workers: Vec<Handle>) {
     let mut tasks = BackgroundTasks::new(workers);
-    let mut layout = map.subscribe();
+    let mut node_set = map.subscribe();
     let mut topology = pin!(source.run());
     loop {
         // A change is marked as seen before the map is read, so that a change in between starts another round.
-        layout.borrow_and_update();
+        node_set.borrow_and_update();
         tasks.reconcile(map);
         tokio::select! {
             () = &mut topology => return,
-            changed = layout.changed() => if changed.is_err() { return },
+            changed = node_set.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
                 tracing::error!(%error, "a background task of the store failed: {error}");
                 return;

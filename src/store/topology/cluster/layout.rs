@@ -57,7 +57,7 @@ impl Cluster {
         state.agreed = layout;
         self.known.store(true, Relaxed);
         // Sent also if only the nodes of a shard have changed, which needs no new map.
-        self.map.notify_layout_changed();
+        self.map.notify_node_set_changed();
         Ok(())
     }
 

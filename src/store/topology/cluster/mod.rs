@@ -99,8 +99,8 @@ impl Cluster {
             return;
         }
         let until = deadline.attempt(self.redis.attempt_timeout).instant();
-        let mut layout = self.map.subscribe();
-        while !self.is_known() && matches!(timeout_at(until, layout.changed()).await, Ok(Ok(()))) {}
+        let mut node_set = self.map.subscribe();
+        while !self.is_known() && matches!(timeout_at(until, node_set.changed()).await, Ok(Ok(()))) {}
     }
 
     /// Learns the slots once, over connections that are closed afterwards.
@@ -110,7 +110,8 @@ impl Cluster {
 
     /// Creates a shard of this cluster, without nodes.
     fn new_shard(&self, name: &str) -> Shard {
-        Shard::new(name, &self.redis, &self.node_context, self.map.layout_changed()).in_cluster(&self.refresh_requested)
+        Shard::new(name, &self.redis, &self.node_context, self.map.node_set_changed())
+            .in_cluster(&self.refresh_requested)
     }
 
     /// Makes the next refresh of the slots start at once.

@@ -88,6 +88,6 @@ impl Cluster {
         let map = self.map.load_full();
         let Routing::Slots(slots) = map.routing() else { return };
         state.publish(&self.map, slots.clone(), map.shards().to_vec());
-        self.map.notify_layout_changed();
+        self.map.notify_node_set_changed();
     }
 }

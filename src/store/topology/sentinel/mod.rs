@@ -73,7 +73,7 @@ impl Sentinels {
             .shards
             .iter()
             .map(|config| {
-                let shard = Shard::new(&config.name, redis, node_context, map.layout_changed());
+                let shard = Shard::new(&config.name, redis, node_context, map.node_set_changed());
                 MonitoredShard::new(shard, &config.master_name, count)
             })
             .collect();

@@ -10,7 +10,7 @@ use crate::{
 use std::sync::Arc;
 
 /// The state of a node at one time.
-pub struct NodeReading {
+pub struct NodeSnapshot {
     /// The name of the node's shard.
     pub shard: String,
     /// The address of the node.
@@ -27,7 +27,7 @@ pub struct NodeReading {
     pub lag_bytes: Option<u64>,
 }
 
-impl NodeReading {
+impl NodeSnapshot {
     /// Returns the state of all nodes of a shard, which is shown under `name`.
     pub fn of_shard(shard: &Shard, name: &str) -> Vec<Self> {
         let members = shard.members();

@@ -3,8 +3,8 @@
 //! hyper's own timeouts do not cover a client that sends nothing, one byte, or only the HTTP/2 preface.
 
 use super::{
-    balance::{AcceptedConnection, LoadGuard},
     idle_timeout::IdleTimeoutStream,
+    shared_listener::{AcceptedConnection, LoadGuard},
 };
 use crate::telemetry::metrics::{ConnectionMetrics, Listener, Metrics};
 use axum_server::accept::Accept;

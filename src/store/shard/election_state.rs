@@ -1,7 +1,7 @@
 //! The state of a shard's master election.
 
 use super::{
-    election::{Incumbent, elect},
+    election_rules::{Incumbent, elect},
     members::Members,
 };
 use crate::{
