@@ -66,7 +66,7 @@ async fn clients_with_different_namespaces_do_not_share_keys() {
     assert_eq!(billing.read("k").await, Some(json!("of billing")));
     assert_eq!(everyone.read("k").await, Some(json!("of everyone")));
     assert_eq!(group.master(0).ask("GET billing:k").expect("an answer"), "of billing");
-    // In its own words, not in those of the key space.
+    // The message has the key as the client sent it, without the namespace.
     let deleted = billing.run(json!({"command": "DELETE", "key": "k"})).await;
     assert_eq!(deleted["message"], "k Key deleted");
 }

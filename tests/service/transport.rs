@@ -132,7 +132,7 @@ async fn the_memory_of_all_request_bodies_is_bounded() {
     let caller = service.caller().await;
     let body = " ".repeat(20_000);
     eventually("the memory is used up", async || {
-        // One body takes nearly all there is, for it does not end.
+        // One body takes nearly all the memory, because it does not end.
         let (sender, held) = unfinished(&caller);
         sender.send(vec![b' '; 90_000]).expect("it is taken");
         let refused = loop {
@@ -143,7 +143,7 @@ async fn the_memory_of_all_request_bodies_is_bounded() {
         };
         drop(sender);
         let held = held.await.expect("it ends");
-        // It may have met a body of ours, and was the one that was refused.
+        // The long body is the one that was refused if it arrived while a short one was in memory.
         (held.status.as_u16() != 503).then(|| {
             held.expect_error(400, "invalid_json");
             assert_eq!(refused.expect_error(503, "overloaded").header("retry-after"), "1");

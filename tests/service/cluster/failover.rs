@@ -144,12 +144,12 @@ async fn a_cluster_that_is_down_makes_commands_fail_and_answers_no_miss() {
     let caller = service.caller().await;
     let keys: Vec<String> = (0..30).map(|number| format!("k{number}")).collect();
     caller.fill(&keys).await;
-    let kept: Vec<&String> = keys.iter().filter(|key| cluster.owner(key) != 2).collect();
+    let served: Vec<&String> = keys.iter().filter(|key| cluster.owner(key) != 2).collect();
     cluster.kill(2);
     eventually("the cluster is down", async || cluster.has_state(0, "fail").then_some(())).await;
     eventually("the cluster is down", async || cluster.has_state(1, "fail").then_some(())).await;
     // Concurrently, because each command is retried for a while.
-    let commands = kept.into_iter().take(2).flat_map(|key| [read(key), write(key, &json!("v"))]);
+    let commands = served.into_iter().take(2).flat_map(|key| [read(key), write(key, &json!("v"))]);
     for answer in join_all(commands.map(|command| caller.send(command.to_string()))).await {
         answer.expect_error(503, "shard_unavailable");
     }

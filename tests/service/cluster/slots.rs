@@ -44,7 +44,7 @@ async fn a_slot_that_is_being_moved_is_read_and_written() {
     let slot = cluster.slot("moving");
     cluster.open_slot(slot, from, to);
     keys.iter().step_by(2).for_each(|key| cluster.move_key(key, from, to));
-    // Also those that are gone from the old owner, and from its replica.
+    // Also the keys that the old owner and its replica no longer have.
     expect_values(&caller, &keys, "first").await;
     assert!(calls(&cluster, to, "asking") >= 40, "nothing was redirected");
     assert_eq!(caller.read("{moving}:nothing").await, None);

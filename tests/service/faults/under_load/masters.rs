@@ -72,19 +72,20 @@ async fn with_paths_to_replicas() -> (RedisGroup, [(RedisProcess, Proxy); 2]) {
 
 #[tokio::test]
 async fn writes_acknowledged_with_a_replica_survive_a_failover() {
-    let (group, [(successor, heirs_path), (other, others_path)]) = with_paths_to_replicas().await;
+    let (group, [(successor, successor_path), (other, other_path)]) = with_paths_to_replicas().await;
     let nodes = format!("master={}\nreplicas={}, {}", group.master(0).address, successor.address, other.address);
     let service = Service::plain(&format!("[shard:a]\n{nodes}\n"));
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
-    // First only the successor hears its master, and then nobody does: what it acknowledges now it alone has.
-    others_path.set(Mode::BlackHole);
+    // First only the successor receives writes from the master, and then no replica does: the successor alone has the
+    // writes that are acknowledged now.
+    other_path.set(Mode::BlackHole);
     traffic.run_for(FAULT / 2).await;
-    heirs_path.set(Mode::BlackHole);
+    successor_path.set(Mode::BlackHole);
     traffic.run_for(FAULT / 2).await;
     group.master(0).kill();
-    heirs_path.cut();
-    others_path.cut();
+    successor_path.cut();
+    other_path.cut();
     promote(&successor, &[&other]);
     traffic.until_written().await;
     let summary = traffic.finish().await;
