@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// Builds the service of the admin port.
 pub fn service(state: Arc<AppState>, console: Arc<Console>) -> HttpService {
     let routes = probes::routes().merge(metrics::routes(&state)).merge(console::routes(console));
-    HttpService::new(Port { routes, endpoint, direct: None, closes_when_draining: false }, state)
+    let not_found_advice = "this port serves /console, /metrics and /readyz";
+    HttpService::new(Port { routes, endpoint, direct: None, not_found_advice, closes_when_draining: false }, state)
 }
 
 /// Returns the endpoint that a path belongs to.

@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Most commands in one batch.
+/// Maximum number of commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 1000;
 
-/// Most replicas that a WRITE can wait for. No shard has so many.
+/// Maximum number of replicas that a WRITE can wait for. No shard has as many.
 pub const REPLICAS_MAX: u32 = 100;
 
 /// Characters of the caller's text that a message repeats.
@@ -190,7 +190,7 @@ fn not_an_object(text: &str) -> Problem {
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(ErrorCode::InvalidJson, format!("The body is not valid: {error}"))
+    Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}"))
 }
 
 /// Returns a number as it was sent, and the kind of any other JSON value.

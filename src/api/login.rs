@@ -105,7 +105,7 @@ fn from_json(bytes: &Bytes) -> Result<Credentials, Problem> {
         return Ok(Credentials::default());
     }
     let fields: serde_json::Value = serde_json::from_str(text)
-        .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid: {error}")))?;
+        .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}")))?;
     let serde_json::Value::Object(fields) = fields else {
         return Err(Problem::new(ErrorCode::InvalidLogin, "A login is a JSON object such as {\"api_key\":\"...\"}"));
     };

@@ -16,7 +16,11 @@ pub fn service(state: Arc<AppState>) -> HttpService {
         .merge(probes::routes())
         .merge(openapi::routes());
     let direct = DirectRoute { method: Method::POST, path: cache::PATH, span: "POST /cache", handler: cache::direct };
-    HttpService::new(Port { routes, endpoint, direct: Some(direct), closes_when_draining: true }, state)
+    let not_found_advice = "see /docs for the paths that do";
+    HttpService::new(
+        Port { routes, endpoint, direct: Some(direct), not_found_advice, closes_when_draining: true },
+        state,
+    )
 }
 
 /// Returns the endpoint that a path belongs to.

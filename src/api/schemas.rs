@@ -56,7 +56,7 @@ pub struct CommandSchema {
     expire: Option<i64>,
     /// WRITE: encrypt the value before it leaves for Redis.
     encrypt: Option<bool>,
-    /// WRITE: wait until so many replicas have the value. The reply says how many have it; if they are fewer, its
+    /// WRITE: wait until this many replicas have the value. The reply says how many have it; if they are fewer, its
     /// status is `UNCONFIRMED`.
     #[schema(minimum = 0, maximum = 100)]
     replicas: Option<u32>,

@@ -3,10 +3,10 @@
 use super::{body, error_code::ErrorCode, problem::Problem};
 use axum::extract::Request;
 
-/// Answers a request to a path that does not exist.
-pub async fn not_found(request: Request) -> Problem {
+/// Answers a request to a path that does not exist. `advice` tells which paths exist.
+pub async fn not_found(request: Request, advice: &str) -> Problem {
     discard(request).await;
-    Problem::new(ErrorCode::UnknownPath, "This path does not exist: see /docs for the paths that do")
+    Problem::new(ErrorCode::UnknownPath, format!("This path does not exist: {advice}"))
 }
 
 /// Answers a request with a method that its path does not take. `methods` are those that it takes.

@@ -28,7 +28,10 @@ pub struct Problem(Box<Details>);
 #[derive(Debug)]
 struct Details {
     code: ErrorCode,
+    /// One sentence without a full stop.
     message: Cow<'static, str>,
+    /// The effect on what is stored; `None` where the message says enough.
+    effect: Option<&'static str>,
     command: Option<CommandName>,
     retry_after_secs: Option<u64>,
     challenge: Option<&'static str>,
@@ -70,6 +73,7 @@ impl Problem {
         Self(Box::new(Details {
             code,
             message: message.into(),
+            effect: None,
             command: None,
             retry_after_secs: None,
             challenge: None,
@@ -79,36 +83,36 @@ impl Problem {
         }))
     }
 
-    /// A field of the body is missing or has a wrong value.
+    /// Creates the problem of a field that is missing or has a wrong value.
     pub fn field(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::InvalidField, message)
     }
 
-    /// The request has no token.
+    /// Creates the problem of a request without a token.
     pub fn no_token() -> Self {
         let message =
             "This needs a token: send the header \"Authorization: Bearer <access_token>\" with one from /login";
         Self::new(ErrorCode::TokenMissing, message).challenge("Bearer realm=\"cachefront\"")
     }
 
-    /// The path takes only the methods `allow`.
+    /// Creates the problem of a path that takes only the methods `allow`.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         let mut problem = Self::new(ErrorCode::MethodNotAllowed, format!("This path takes only {allow}"));
         problem.0.allow = Some(allow);
         problem
     }
 
-    /// The process serves as many requests as it may.
+    /// Creates the problem of a request that exceeds a limit of the process.
     pub fn busy() -> Self {
-        let message = "Too many requests are being served; nothing was changed";
+        let message = "Too many requests are being served; this one was not carried out";
         Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER_SECS)
     }
 
-    /// Names the command that failed.
+    /// Names the command that failed. A READ has no effect on what is stored, so its message says nothing of that.
     pub fn with_command(mut self, command: CommandName) -> Self {
         self.0.command = Some(command);
-        if command == CommandName::Read && self.0.code == ErrorCode::DeadlinePassed {
-            self.0.message = "The shard of this key did not answer in time".into();
+        if command == CommandName::Read {
+            self.0.effect = None;
         }
         self
     }
@@ -152,14 +156,15 @@ impl Problem {
 
     /// Writes the JSON of one reply.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Details { command, code, message, oauth, .. } = &*self.0;
+        let Details { command, code, message, effect, oauth, .. } = &*self.0;
+        let message = effect.map_or(Cow::Borrowed(&**message), |effect| format!("{message}; {effect}").into());
         let body = ErrorBody {
             command: command.map(CommandName::as_str),
             status: "ERROR",
             code: code.as_str(),
-            message,
+            message: &message,
             error: *oauth,
-            error_description: oauth.map(|_| &**message),
+            error_description: oauth.map(|_| &*message),
         };
         serde_json::to_writer(out, &body).expect("texts can be written as JSON to memory");
     }

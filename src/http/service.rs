@@ -37,7 +37,9 @@ pub struct Port {
     pub endpoint: fn(path: &str) -> Endpoint,
     /// The route that is called without the router.
     pub direct: Option<DirectRoute>,
-    /// Ask HTTP/1 clients to close their connections while the service drains.
+    /// The end of the message for a path that does not exist: which paths exist.
+    pub not_found_advice: &'static str,
+    /// HTTP/1 clients are asked to close their connections while the service drains.
     pub closes_when_draining: bool,
 }
 
@@ -53,7 +55,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint for reading that is not traced.
+    /// Creates an endpoint for reading that is not traced.
     pub fn page(kind: Kind) -> Self {
         Self { kind, span: None, methods: "GET, HEAD" }
     }
@@ -88,9 +90,9 @@ pub struct HttpService {
 impl HttpService {
     /// Builds the service of a port.
     pub fn new(port: Port, state: Arc<AppState>) -> Self {
-        let Port { routes, endpoint, direct, closes_when_draining } = port;
+        let Port { routes, endpoint, direct, not_found_advice, closes_when_draining } = port;
         let router = routes
-            .fallback(fallback::not_found)
+            .fallback(async move |request: Request| fallback::not_found(request, not_found_advice).await)
             .method_not_allowed_fallback(async move |request: Request| {
                 let methods = endpoint(request.uri().path()).methods;
                 fallback::method_not_allowed(request, methods).await
@@ -185,7 +187,7 @@ async fn complete(
     Ok(response)
 }
 
-/// The span of a request, if the request is traced.
+/// Returns the span of a request; an empty one if the request is not traced.
 fn span(state: &AppState, name: Option<&str>, id: &RequestId, headers: &HeaderMap) -> Span {
     let Some(name) = name.filter(|_| state.traces.are_on()) else { return Span::none() };
     let caller = RemoteContext {
@@ -199,7 +201,7 @@ fn text_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The outcome of a request without commands.
+/// Returns the outcome of a request without commands.
 fn outcome(kind: Kind, status: StatusCode) -> Outcome {
     match status {
         StatusCode::UNAUTHORIZED => Outcome::Unauthorized,

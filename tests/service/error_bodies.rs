@@ -50,6 +50,8 @@ async fn refused_requests_have_the_accepted_errors() {
     let (service, mut answers) = (shared(), Answers::default());
     let (caller, http) = (service.caller().await, Caller::http().build().expect("a client"));
     answers.add("GET /nowhere", &Answer::of(http.get(service.url("/nowhere"))).await);
+    let admin = format!("http://{}/docs", service.admin);
+    answers.add("GET /docs on the admin port", &Answer::of(http.get(admin)).await);
     answers.add("GET /cache", &Answer::of(http.get(service.url("/cache"))).await);
     answers.add("POST /version", &Answer::of(http.post(service.url("/version"))).await);
     let request = || http.post(&caller.url).body(r#"{"command":"READ","key":"k"}"#);

@@ -11,7 +11,7 @@ Every error is JSON of one shape. `code` is stable and for programs. `message` i
 there where it is known. A batch is answered with HTTP 200, and each item has its own reply, errors included.
 
 ```json
-{"command":"READ","status":"ERROR","code":"shard_unavailable","message":"The shard of this key is unavailable; nothing was changed"}
+{"command":"READ","status":"ERROR","code":"shard_unavailable","message":"The shard of this key is unavailable"}
 ```
 
 | status | code | meaning | what to do |
@@ -19,7 +19,7 @@ there where it is known. A batch is answered with HTTP 200, and each item has it
 | 200 | – | The command succeeded: `status` is `SUCCESS`, or `NOT_FOUND` for a key that does not exist. | |
 | 200 | – | `status` is `UNCONFIRMED`: the value is on the master, and on fewer replicas than the WRITE asked for. | Read `replicas`, and decide. |
 "#;
-/// Refused by the HTTP library, which knows none of our codes.
+/// The status with which the HTTP library refuses long headers, and its row in the table. The library knows no code.
 const HEADERS_TOO_LARGE: (u16, &str) =
     (431, "| 431 | – | The headers are too long. The response has no body. | Send less. |\n");
 const FOOT: &str = "
@@ -32,7 +32,7 @@ replicas have it. `write_unconfirmed` is an error: it is not known whether the m
 A wrong API key gets the message `Invalid secret`. That is the text of the Python service, kept for its clients.
 ";
 
-/// The whole page.
+/// Returns the whole page.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     let mut before = 0;

@@ -8,6 +8,9 @@ use crate::{
     store::{Advice, StoreError},
 };
 
+/// The effect of a change that was certainly not made.
+const UNCHANGED: &str = "nothing was changed";
+
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         let problem = Self::new(ErrorCode::InvalidApiKey, "Invalid secret");
@@ -71,33 +74,39 @@ impl From<CacheError> for Problem {
 
 impl Problem {
     fn from_store(error: &StoreError) -> Self {
-        let (code, message) = match error {
+        let (code, message, effect) = match error {
             StoreError::Unavailable { .. } => {
-                (ErrorCode::ShardUnavailable, "The shard of this key is unavailable; nothing was changed")
+                (ErrorCode::ShardUnavailable, "The shard of this key is unavailable", Some(UNCHANGED))
             }
             StoreError::Unconfirmed { .. } => (
                 ErrorCode::WriteUnconfirmed,
-                "The connection to the shard of this key was lost; the change may or may not have been made",
+                "The connection to the shard of this key was lost",
+                Some("the change may or may not have been made"),
             ),
             StoreError::DeadlinePassed { .. } => (
                 ErrorCode::DeadlinePassed,
-                "The shard of this key did not answer in time; a change may or may not have been made",
+                "The shard of this key did not answer in time",
+                Some("a change may or may not have been made"),
             ),
             StoreError::Overloaded { .. } => {
-                (ErrorCode::Overloaded, "Too many requests wait for the shard of this key; nothing was changed")
+                (ErrorCode::Overloaded, "Too many requests wait for the shard of this key", Some(UNCHANGED))
             }
             StoreError::OutOfMemory { .. } => {
-                (ErrorCode::OutOfMemory, "The shard of this key has no memory left; nothing was changed")
+                (ErrorCode::OutOfMemory, "The shard of this key has no memory left", Some(UNCHANGED))
             }
             StoreError::ReplyTooLarge => (
                 ErrorCode::ReplyTooLarge,
                 "The values of this batch are too large together: ask for fewer keys at once",
+                None,
             ),
             StoreError::WrongType => (
                 ErrorCode::WrongType,
                 "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+                None,
             ),
         };
-        Self::new(code, message)
+        let mut problem = Self::new(code, message);
+        problem.0.effect = effect;
+        problem
     }
 }
