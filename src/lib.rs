@@ -2,7 +2,7 @@
 //!
 //! The modules stand on floors and import only from floors below; ARCHITECTURE.md shows them.
 
-// The compiler proves through all nested futures that a request can move between threads.
+// Proving that nested futures are Send exceeds the default recursion limit.
 #![recursion_limit = "256"]
 
 pub mod admin;

@@ -58,7 +58,7 @@ fn answer(exposition: &Exposition, headers: &HeaderMap) -> Response {
     response
 }
 
-/// True if the client names the OpenMetrics format. Others get the older format, which every client reads.
+/// Returns true if the client names the OpenMetrics format. Others get the older format, which every client reads.
 fn accepts_open_metrics(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
@@ -68,7 +68,7 @@ fn accepts_open_metrics(headers: &HeaderMap) -> bool {
     })
 }
 
-/// True for a parameter that refuses its media type: `q=0` (RFC 9110 §12.4.2).
+/// Returns true if a parameter refuses its media type: `q=0` (RFC 9110 §12.4.2).
 fn has_no_weight(parameter: &str) -> bool {
     parameter.strip_prefix("q=").is_some_and(|weight| weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0))
 }

@@ -33,7 +33,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// True for a path of the description or its page.
+/// Returns true if this is the path of the description or of its page.
 pub fn is_path(path: &str) -> bool {
     path == "/openapi.json" || path.starts_with("/docs")
 }

@@ -16,7 +16,7 @@ use std::{
 const ISSUER: &str = "cachefront";
 /// Seconds by which the clocks of two instances may differ.
 const LEEWAY_SECS: u64 = 5;
-/// Most bytes of a token. No token of this service is as long.
+/// Maximum size of a token in bytes. All tokens of this service are shorter.
 pub const BYTES_MAX: usize = 4096;
 
 /// A token that a login returns.

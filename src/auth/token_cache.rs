@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-/// Most tokens in the cache, of about 150 bytes each. A caller uses one or two tokens at a time.
+/// Maximum number of tokens in the cache, of about 150 bytes each. A caller uses one or two tokens at a time.
 pub const TOKENS_MAX: usize = 10_000;
 
 /// A verified token.

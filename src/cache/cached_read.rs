@@ -1,4 +1,4 @@
-//! The result of a read in the form that the near cache keeps.
+//! The result of a read in the form in which the near cache has it.
 
 use super::{Cache, CacheError, Reply};
 use crate::{
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 /// The result of a read in the store.
 pub struct CachedRead {
     found: FoundValue,
-    /// The connection that reports changes of the key; `None` if no node would.
+    /// The connection that reports changes of the key; `None` if no node reports changes.
     pub source: Option<TrackedSource>,
 }
 
@@ -19,20 +19,20 @@ enum FoundValue {
     /// The key does not exist.
     Nothing,
     Open(Arc<Value<'static>>),
-    /// A sealed value as Redis has it, and, where the settings allow to keep that, its opened form.
+    /// A sealed value as Redis has it, and its opened form, where the settings allow caching it.
     Sealed(Vec<u8>, OnceLock<OpenedValue>),
 }
 
 /// The opened form of a sealed value.
 struct OpenedValue {
-    /// The number of the [`Cache`] that opened it: after a reload other keys count.
+    /// The number of the [`Cache`] that opened the value: a reload can change the encryption keys.
     cache: u64,
     value: Arc<Value<'static>>,
 }
 
 impl CachedRead {
     /// Decodes an answer of the store for the near cache. With `keep_opened`, a sealed value counts twice, because its
-    /// opened form may be kept, too.
+    /// opened form may be cached, too.
     pub fn fetched(TrackedValue { bytes, origin }: TrackedValue, keep_opened: bool) -> Fetched<Self> {
         let length = bytes.as_ref().map_or(0, Vec::len);
         let found = match bytes {

@@ -42,7 +42,7 @@ pub struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// True if so many replicas are as many as the WRITE asked for.
+    /// Returns true if `replicas` satisfies the WRITE.
     pub fn is_confirmed_by(&self, replicas: u32) -> bool {
         replicas >= self.replicas
     }

@@ -76,7 +76,7 @@ impl Cache {
         }
     }
 
-    /// Returns the span of so many lookups, where the request is traced.
+    /// Returns the span of this number of lookups; an empty one without a near cache.
     pub(super) fn lookup_span(&self, lookups: usize) -> Span {
         if self.near.is_some() { traces::near_cache(lookups) } else { Span::none() }
     }

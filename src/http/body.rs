@@ -66,11 +66,11 @@ pub struct BufferedBody<'b> {
 
 /// The limits on bodies.
 pub struct BodyLimits<'b> {
-    /// Most bytes of one body.
+    /// Maximum size of one body in bytes.
     pub bytes_max: usize,
     /// The memory of all bodies together.
     pub memory: &'b ResourceLimit,
-    /// Most bytes of all bodies together.
+    /// Maximum size of all bodies together in bytes.
     pub memory_bytes_max: usize,
 }
 

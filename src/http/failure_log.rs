@@ -5,7 +5,7 @@ use crate::telemetry::traces;
 use governor::{DefaultDirectRateLimiter, Quota};
 use std::num::NonZeroU32;
 
-/// Lines per second. While Redis is down every request fails, and further lines say nothing new.
+/// Maximum number of lines per second. While Redis is down every request fails, and further lines say nothing new.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// Logs failed requests, up to a number of lines per second.

@@ -7,9 +7,9 @@ use crate::{
 use std::cell::Cell;
 use tokio::sync::mpsc;
 
-/// One command of so many is sampled.
+/// The number of commands of which one is sampled.
 pub const SAMPLED_ONE_OF: u32 = 64;
-/// Most keys that wait in the queue; further ones are dropped.
+/// Maximum number of keys in the queue; further ones are dropped.
 const QUEUE_MAX: usize = 512;
 
 /// The keys that were sampled, with their namespaces.
@@ -25,7 +25,7 @@ impl KeySampler {
         (Self((patterns != KeyPatterns::Off).then_some(queue)), keys)
     }
 
-    /// Samples the key of one command. To be called for each command.
+    /// Samples the key of one command, with a certain probability. Handlers call it for each command.
     pub fn sample(&self, key: &Key<'_>, namespace: Option<&Namespace>) {
         if let Some(queue) = &self.0
             && is_chosen()
@@ -36,7 +36,8 @@ impl KeySampler {
     }
 }
 
-/// True once in [`SAMPLED_ONE_OF`] times, at random, so that regular traffic is sampled evenly.
+/// Returns true once in [`SAMPLED_ONE_OF`] calls on average. The choice is random, so that regular traffic is sampled
+/// evenly.
 fn is_chosen() -> bool {
     thread_local!(static STATE: Cell<u32> = const { Cell::new(0x9E37_79B9) });
     STATE.with(|state| {

@@ -18,11 +18,11 @@ pub struct ReloadableState {
 pub struct Config {
     /// Maximum time for the commands of one request.
     pub deadline: Duration,
-    /// Most requests to `/cache` that run at a time.
+    /// Maximum number of requests to `/cache` that run at a time.
     pub requests_max: usize,
-    /// Most bytes of one body.
+    /// Maximum size of one body in bytes.
     pub body_bytes_max: usize,
-    /// Most bytes of all bodies together.
+    /// Maximum size of all bodies together in bytes.
     pub bodies_bytes_max: usize,
 }
 

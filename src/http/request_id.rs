@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-/// Longer ids are replaced, because ids are logged.
+/// Maximum size of an id in bytes. Longer ids are replaced, because ids are logged.
 const BYTES_MAX: usize = 128;
 
 /// The id of one request.

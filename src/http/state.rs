@@ -22,9 +22,9 @@ use std::{
     },
 };
 
-/// Most bytes of the body of a login. No login needs as many.
+/// Maximum size of the body of a login in bytes. No login needs as many.
 const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
-/// Most bytes of the bodies of all logins together.
+/// Maximum size of the bodies of all logins together in bytes.
 const LOGIN_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The parts of the process that handlers use.
@@ -137,7 +137,7 @@ impl AppState {
         self.draining.store(true, Relaxed);
     }
 
-    /// True after [`Self::start_draining`].
+    /// Returns true once [`Self::start_draining`] was called.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }

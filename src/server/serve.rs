@@ -27,10 +27,10 @@ use tower::service_fn;
 
 /// Longest head of an HTTP/1 request; a token with some headers is far shorter.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most concurrent requests on one HTTP/2 connection.
+/// Maximum number of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most connections to the admin port; there are few probes and scrapers.
+/// Maximum number of connections to the admin port; there are few probes and scrapers.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// A server that is ready to run.

@@ -27,7 +27,7 @@ type HealthValue = fn(&ShardHealth) -> usize;
 /// Writes the state of all shards and nodes of a map.
 pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
     let mut shards: Vec<ShardSnapshot> = Vec::new();
-    // A node may be on its way from one shard to another, so that two shards have the same name for a moment.
+    // While a node moves from one shard to another, two shards may have the same name for a moment.
     let mut names = HashSet::new();
     for shard in map.connected_shards() {
         let snapshot = ShardSnapshot { shard: Arc::clone(shard), health: shard.health() };

@@ -15,11 +15,11 @@ use std::{
 
 /// Time between two samples.
 pub const STEP: Duration = Duration::from_secs(2);
-/// Most samples that are kept: those of five minutes.
+/// Maximum number of samples in the history: those of five minutes.
 const SAMPLES_MAX: usize = 151;
 const TEN_SECS: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Most samples that keep their nodes: of nodes only the last ten seconds are shown.
+/// Maximum number of samples that have nodes: the console shows only the last ten seconds of a node.
 const SAMPLES_WITH_NODES_MAX: usize = 8;
 /// Rates over a shorter time would be noise.
 const SPAN_MIN: Duration = Duration::from_millis(100);

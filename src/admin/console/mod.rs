@@ -51,7 +51,7 @@ pub fn routes(console: Arc<Console>) -> Router<Arc<AppState>> {
         .with_state(console)
 }
 
-/// True for a path of the console.
+/// Returns true if the console serves this path.
 pub fn is_path(path: &str) -> bool {
     path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

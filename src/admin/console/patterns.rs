@@ -16,11 +16,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Most patterns that are counted at a time.
+/// Maximum number of patterns that are counted at a time.
 const COUNTED_MAX: usize = 128;
-/// Most patterns that are shown.
+/// Maximum number of patterns that the console shows.
 const SHOWN_MAX: usize = 12;
-/// Most characters of a pattern that is shown.
+/// Maximum number of characters of a pattern that the console shows.
 const PATTERN_CHARS_MAX: usize = 80;
 /// The part of a count that remains after a step: half of it after a minute.
 const FADE: f64 = 0.977;

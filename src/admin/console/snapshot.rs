@@ -26,7 +26,7 @@ pub struct ConsoleSnapshot {
     pub rates: Rates,
     /// The requests to `/cache` that are running.
     pub in_progress: usize,
-    /// Most requests to `/cache` that may run at a time.
+    /// Maximum number of requests to `/cache` that run at a time.
     pub in_progress_max: usize,
     /// The near cache, absent where it is off.
     pub near_cache: Option<NearCacheView>,
@@ -145,7 +145,7 @@ pub struct NearCacheView {
     pub entries: usize,
     /// The bytes of all values.
     pub bytes: u64,
-    /// Most bytes of all values.
+    /// Maximum size of all values in bytes.
     pub bytes_max: usize,
     /// The lookups that found a value, since the start.
     pub hits: u64,
@@ -158,7 +158,7 @@ pub struct NearCacheView {
 pub struct Patterns {
     /// True where words are shown as hashes, which differ after each start.
     pub hashed: bool,
-    /// One command of so many is sampled.
+    /// The number of commands of which one is sampled.
     pub sampled_one_of: u32,
     /// The patterns, the most frequent first.
     pub top: Vec<PatternView>,

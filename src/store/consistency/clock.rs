@@ -10,7 +10,7 @@ impl LogicalTime {
     /// The time before everything.
     pub const ZERO: Self = Self(0);
 
-    /// Creates the time that is so many milliseconds after zero.
+    /// Creates the time that is `ms` milliseconds after zero.
     pub fn from_ms(ms: u64) -> Self {
         Self(ms)
     }
@@ -20,7 +20,7 @@ impl LogicalTime {
         self.0
     }
 
-    /// Returns the time that is so many milliseconds later.
+    /// Returns the time that is `ms` milliseconds later.
     pub fn plus_ms(self, ms: u64) -> Self {
         Self(self.0 + ms)
     }

@@ -51,7 +51,7 @@ impl NodeError {
         }
     }
 
-    /// Returns the best reaction of whoever reads from the node.
+    /// Returns the advice to a caller that reads from the node.
     pub fn advice(&self) -> Advice {
         match self {
             Self::Refused { refusal: ServerRefusal::WrongType, .. } | Self::NoRoom => Advice::GiveUp,

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// A node hangs if it has answered nothing for the time of so many attempts, though it was asked.
+/// The number of attempts in whose time a node that was asked must answer something. Otherwise it hangs.
 const SILENT_ATTEMPTS_MAX: u32 = 3;
 
 /// The time that a call may take.

@@ -1,4 +1,4 @@
-//! The things that nodes share: those of all nodes, and those of the nodes of one shard.
+//! State that nodes share: all nodes, or those of one shard.
 
 use crate::{
     store::{
@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use std::{fmt, sync::Arc};
 use tokio::sync::{Notify, watch};
 
-/// The things that all nodes share.
+/// The state that all nodes share.
 #[derive(Clone, Default)]
 pub struct NodeContext {
     /// The clock of this process.
@@ -22,7 +22,7 @@ pub struct NodeContext {
     pub events: Arc<Events>,
 }
 
-/// The things that the nodes of one shard share. A clone is a handle on the same things.
+/// The state that the nodes of one shard share. A clone is a handle on the same state.
 #[derive(Clone, Default)]
 pub struct ShardContext {
     /// The name of the shard.
@@ -31,7 +31,7 @@ pub struct ShardContext {
     pub changed: Arc<watch::Sender<()>>,
     /// The offsets that the shard's master has reached.
     pub progress: Arc<ReplicationProgress>,
-    /// The things that all nodes share.
+    /// The state that all nodes share.
     pub node_context: NodeContext,
     /// Notified when a node of a Redis Cluster is lost or changes its role; `None` outside a Redis Cluster.
     pub cluster_refresh_requested: Option<Arc<Notify>>,

@@ -110,7 +110,7 @@ impl Node {
         })
     }
 
-    /// Returns everything that is known of the node at this moment. A decision looks at it once.
+    /// Returns everything that is known of the node at this moment. Load it once per decision.
     pub fn state(&self) -> Guard<Arc<NodeState>> {
         self.state.load()
     }
@@ -142,7 +142,8 @@ impl Node {
         self.state.load().is_up()
     }
 
-    /// Returns true if a connection is being opened, and that is worth waiting for.
+    /// Returns true if the first attempt to connect, or the first one after a loss, is under way. Requests wait for its
+    /// end.
     pub fn is_connecting(&self) -> bool {
         self.state.load().is_connecting()
     }
@@ -162,7 +163,7 @@ impl Node {
         self.pool.size()
     }
 
-    /// Returns the number of connections opened so far: another number, another connection.
+    /// Returns the number of connections opened so far. A changed number means a new connection.
     pub fn connections_opened(&self) -> u64 {
         self.pool.opened()
     }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// The state of one connection.
 #[derive(Clone, Default)]
 pub enum ConnectionState {
-    /// The first attempt to connect, or the first one after a loss, is under way: it is worth waiting for.
+    /// The first attempt to connect, or the first one after a loss, is under way. Requests wait for its end.
     #[default]
     Connecting,
     /// The connection is open.
@@ -89,7 +89,7 @@ impl ConnectionPool {
         })
     }
 
-    /// Returns the number of connections opened so far: another number, another connection.
+    /// Returns the number of connections opened so far. A changed number means a new connection.
     pub fn opened(&self) -> u64 {
         self.opened.load(Relaxed)
     }

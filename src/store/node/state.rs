@@ -15,7 +15,8 @@ use std::time::Duration;
 pub struct Connectivity {
     /// At least one connection is open.
     pub up: bool,
-    /// At least one connection is being opened, and that is worth waiting for.
+    /// For at least one connection, the first attempt to connect, or the first one after a loss, is under way. Requests
+    /// wait for its end.
     pub connecting: bool,
 }
 
@@ -65,7 +66,8 @@ impl NodeState {
         self.connectivity.up
     }
 
-    /// Returns true if a connection is being opened, and that is worth waiting for.
+    /// Returns true if the first attempt to connect, or the first one after a loss, is under way. Requests wait for its
+    /// end.
     pub fn is_connecting(&self) -> bool {
         self.connectivity.connecting
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct TrackedValue {
     /// The value; `None` if the key does not exist.
     pub bytes: Option<Vec<u8>>,
-    /// The origin; `None` if no node would report a change of the key.
+    /// The origin; `None` if no node reports changes of the key.
     pub origin: Option<TrackedOrigin>,
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// One read in so many may be sent twice.
+/// The number of reads of which one may be sent twice.
 const READS_PER_HEDGE: i64 = 20;
 /// Hedged reads that can be saved up for a bad moment.
 const SAVED_MAX: i64 = 10;

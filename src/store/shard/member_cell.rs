@@ -42,7 +42,7 @@ impl MemberCell {
         self.changed.subscribe()
     }
 
-    /// Waits until `find` returns something, `may_succeed` returns false, or the time is `until`.
+    /// Waits until `find` returns a value, `may_succeed` returns false, or the time is `until`.
     pub async fn wait_until<T>(
         &self,
         until: Instant,

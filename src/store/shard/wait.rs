@@ -12,8 +12,7 @@ use crate::{
 use std::sync::Arc;
 
 impl Shard {
-    /// Chooses the node to read from, see [`Members::choose`]. While there is none but a connection is being made, that
-    /// is waited for.
+    /// Chooses the node to read from, see [`Members::choose`]. Waits while no node is readable but one may become so.
     pub async fn reader(
         &self,
         requirement: &ReadRequirement,
@@ -31,8 +30,8 @@ impl Shard {
         })
     }
 
-    /// Returns the node to write to, once it is connected. Fails at once if it is known that it is not; after a node
-    /// refused the write, another one is waited for, because it may just be taking over.
+    /// Returns the master, once it is connected. Fails at once if the master is down. A write that a node has refused
+    /// waits longer, because another node may just be taking over.
     pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
         let found = self.wait_until(
             deadline,
@@ -55,7 +54,8 @@ impl Shard {
         found.await.ok_or(NodeError::NotConnected)
     }
 
-    /// Waits for the members, but no longer than one attempt, and not at all if the shard never has nodes.
+    /// Waits until `find` returns a value, but no longer than one attempt. Gives up once `may_succeed` returns false,
+    /// and at once if the shard never has nodes.
     async fn wait_until<T>(
         &self,
         deadline: Deadline,

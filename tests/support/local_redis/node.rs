@@ -131,7 +131,7 @@ impl RedisProcess {
         .unwrap_or_else(|| Err("redis-server did not answer in time".to_owned()))
     }
 
-    /// Waits until so many replicas are connected and synchronised.
+    /// Waits until this many replicas are connected and synchronised.
     pub fn wait_for_replicas(&self, replicas: usize) -> Result<(), String> {
         let online = || {
             self.ask("INFO replication")

@@ -19,9 +19,9 @@ use crate::{
 use std::time::Duration;
 
 const FRAME: &str = include_str!("../assets/console.html");
-/// Most problems that are shown. More of them usually have one cause.
+/// Maximum number of problems that the page shows. More of them usually have one cause.
 const PROBLEMS_SHOWN: usize = 5;
-/// Most events that are shown. The snapshot has all.
+/// Maximum number of events that the page shows. The snapshot has all events.
 const EVENTS_SHOWN: usize = 14;
 
 /// Returns the whole page.

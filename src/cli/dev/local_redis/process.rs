@@ -53,7 +53,7 @@ impl RedisProcess {
         Err(last)
     }
 
-    /// Waits until so many replicas are connected and synchronised.
+    /// Waits until this many replicas are connected and synchronised.
     pub fn wait_for_replicas(&self, replicas: usize) -> Result<(), DevError> {
         wait_for(|| {
             let info = self.info("replication").ok()?;

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 const MESSAGE_BYTES: usize = 1024 * 1024;
 /// Fewest reads in one message.
 const READS_MIN: usize = 1;
-/// Most reads in one message.
+/// Maximum number of reads in one message.
 const READS_MAX: usize = 128;
 
 /// A read that has no answer yet.

@@ -19,7 +19,7 @@ const UNASSIGNED_TTL: Duration = Duration::from_secs(60);
 /// Connected nodes by address.
 pub(super) type KnownNodes = HashMap<Address, Arc<Node>>;
 
-/// A connected node without slots. A redirection named it, or it had slots and may be on its way to another shard.
+/// A connected node without slots. A redirection named it, or it had slots and may be moving to another shard.
 pub(super) struct UnassignedNode {
     /// The time at which the node was added.
     since: Instant,
