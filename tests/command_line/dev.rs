@@ -4,7 +4,8 @@ use crate::{WAIT_TIMEOUT, cachefront, eventually, signal};
 use std::{
     fs::File,
     net::TcpStream,
-    path::PathBuf,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
@@ -108,12 +109,22 @@ fn a_killed_dev_session_leaves_no_redis_behind() {
 }
 
 #[test]
+fn only_the_owner_can_read_the_secrets_of_a_session() {
+    let dev = Dev::start(&["--replicas", "0"]);
+    assert_eq!(mode(&dev.session()), 0o700);
+    assert_eq!(mode(&dev.session().join("setup.config")), 0o600);
+}
+
+/// Returns the permission bits of a file or a folder.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("it exists").permissions().mode() & 0o777
+}
+
+#[test]
 fn the_certificate_is_generated_once_and_its_key_is_private() {
-    use std::os::unix::fs::PermissionsExt;
     let dev = Dev::start(&["--replicas", "0"]);
     let key = dev.folder.path().join("certs/key.pem");
-    let mode = std::fs::metadata(&key).expect("a key").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(mode(&key), 0o600);
     let before = std::fs::read(&key).expect("a key");
     let certs = dev.folder.path().join("certs").display().to_string();
     let other = Dev::start(&["--replicas", "0", "--certs", &certs]);

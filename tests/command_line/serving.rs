@@ -112,8 +112,9 @@ fn a_port_in_use_is_reported_in_one_sentence() {
         assert_eq!((status, err), (1, expected));
     }
     let (status, out, err) = run(&["dev", "--port", &port, "--certs", &setup.file("certs").display().to_string()]);
-    let expected =
-        format!("cachefront: port {port} is taken: stop what listens there, or choose another port (--port)\n");
+    let expected = format!(
+        "cachefront: port {port} is taken: stop what listens there, or choose another port (--port, or `make run PORT=…`)\n"
+    );
     // dev listens on all addresses, one of which is taken.
     assert_eq!((status, out.as_str(), err), (1, "", expected));
 }

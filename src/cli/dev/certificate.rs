@@ -1,14 +1,18 @@
 //! A self-signed certificate for this machine.
 
-use super::error::DevError;
+use super::{error::DevError, new_file};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use std::{
     error::Error,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
+use time::{Duration, OffsetDateTime};
+
+/// Validity of a new certificate.
+const VALIDITY: Duration = Duration::days(365);
+/// Time before its creation from which a certificate is valid, for clients whose clock is slow.
+const CLOCK_MARGIN: Duration = Duration::hours(1);
 
 /// The paths of a certificate and its key.
 pub struct CertificateFiles {
@@ -50,13 +54,10 @@ fn make(files: &CertificateFiles) -> Result<(), Box<dyn Error + Send + Sync>> {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let now = OffsetDateTime::now_utc();
+    (params.not_before, params.not_after) = (now - CLOCK_MARGIN, now + VALIDITY);
     let key = KeyPair::generate()?;
-    write(&files.key, 0o600, &key.serialize_pem())?;
-    write(&files.chain, 0o644, &params.self_signed(&key)?.pem())?;
+    new_file::create(&files.key, new_file::PRIVATE, &key.serialize_pem())?;
+    new_file::create(&files.chain, new_file::PUBLIC, &params.self_signed(&key)?.pem())?;
     Ok(())
-}
-
-fn write(path: &Path, mode: u32, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(text.as_bytes())
 }

@@ -4,6 +4,7 @@ mod banner;
 mod certificate;
 mod error;
 mod local_redis;
+mod new_file;
 mod session;
 
 use super::Failure;

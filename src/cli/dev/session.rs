@@ -1,11 +1,11 @@
 //! The settings of a development session: a `setup.config` with fresh secrets.
 
-use super::{certificate::CertificateFiles, error::DevError, local_redis::RedisGroup};
+use super::{certificate::CertificateFiles, error::DevError, local_redis::RedisGroup, new_file};
 use crate::{
     server::{self, BindError, Listeners},
     settings::{self, Settings, SettingsProblems},
 };
-use std::{fmt::Write, fs, path::PathBuf};
+use std::{fmt::Write, path::PathBuf};
 
 /// Everything that a person needs to use the session.
 pub struct DevSession {
@@ -28,6 +28,8 @@ pub struct Ports {
     admin: u16,
 }
 
+/// The arguments of `cachefront dev` and of `make run` that choose the port, for messages.
+const PORT_OPTION: &str = "--port, or `make run PORT=…`";
 /// Threads that serve in a session.
 const WORKERS: usize = 2;
 
@@ -47,8 +49,8 @@ fn bind(port: u16, admin_port: u16) -> Result<Listeners, BindError> {
 /// Names the argument of `cachefront dev` in place of the option of a settings file.
 fn named_by_argument(error: BindError) -> BindError {
     match error {
-        BindError::PortTaken { port, .. } => BindError::PortTaken { port, option: "--port" },
-        BindError::PortPrivileged { port, .. } => BindError::PortPrivileged { port, option: "--port" },
+        BindError::PortTaken { port, .. } => BindError::PortTaken { port, option: PORT_OPTION },
+        BindError::PortPrivileged { port, .. } => BindError::PortPrivileged { port, option: PORT_OPTION },
         other => other,
     }
 }
@@ -74,7 +76,7 @@ impl DevSession {
             settings::new_sealing_key(),
             std::env::var("CACHEFRONT_LOG").unwrap_or_else(|_| "warn".to_owned()),
         );
-        fs::write(&config, text).map_err(DevError::WriteSettings)?;
+        new_file::create(&config, new_file::PRIVATE, &text).map_err(DevError::WriteSettings)?;
         Ok(Self {
             api_key,
             certificate: certificate.chain.clone(),

@@ -5,13 +5,12 @@
 //! removes the folder and kills its group.
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
-mod keeper;
 mod node;
+mod watchdog;
 
 pub use node::{RedisProcess, ask, free_port};
 
 use cachefront::types::Address;
-use keeper::Keeper;
 use node::Starter;
 use std::{
     io,
@@ -20,6 +19,7 @@ use std::{
     process::{Child, Command},
 };
 use tempfile::TempDir;
+use watchdog::Watchdog;
 
 const HOST: &str = "127.0.0.1";
 
@@ -50,7 +50,7 @@ pub struct RedisGroup {
     layout: Layout,
     starter: Starter,
     // Dropped after the nodes.
-    keeper: Keeper,
+    watchdog: Watchdog,
     folder: TempDir,
 }
 
@@ -60,10 +60,10 @@ impl RedisGroup {
         let server = find_server()?;
         let say = |error: io::Error| format!("Redis cannot be started: {error}");
         let folder = tempfile::Builder::new().prefix("cachefront-").tempdir().map_err(say)?;
-        let keeper = Keeper::start(folder.path()).map_err(say)?;
-        let starter = Starter { server, process_group: keeper.group(), password: layout.password.clone() };
+        let watchdog = Watchdog::start(folder.path()).map_err(say)?;
+        let starter = Starter { server, process_group: watchdog.process_group(), password: layout.password.clone() };
         let layout = layout.clone();
-        let mut group = Self { masters: Vec::new(), replicas: Vec::new(), layout, starter, keeper, folder };
+        let mut group = Self { masters: Vec::new(), replicas: Vec::new(), layout, starter, watchdog, folder };
         for _ in 0..group.layout.shards {
             let master = group.add(&[])?;
             let port = master.address.port.to_string();
@@ -127,7 +127,7 @@ impl RedisGroup {
 
     /// Starts any other program in the process group, so that it ends with the group.
     pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
-        command.process_group(self.keeper.group()).spawn()
+        command.process_group(self.watchdog.process_group()).spawn()
     }
 
     /// Returns the arguments that every node gets.
@@ -150,7 +150,7 @@ impl RedisGroup {
 
 impl Drop for RedisGroup {
     fn drop(&mut self) {
-        self.keeper.end();
+        self.watchdog.end();
     }
 }
 

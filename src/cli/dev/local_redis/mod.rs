@@ -10,7 +10,11 @@ mod watchdog;
 use super::error::DevError;
 use crate::types::Address;
 use process::{ProcessGroup, RedisProcess};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 use watchdog::Watchdog;
 
@@ -34,7 +38,10 @@ impl RedisGroup {
     /// Starts `shards` masters with `replicas` replicas each and waits until all replicas are online.
     pub fn start(shards: u16, replicas: u16) -> Result<Self, DevError> {
         let program = find_program()?;
-        let folder = tempfile::Builder::new().prefix("cachefront-").tempdir().map_err(DevError::PrepareRedis)?;
+        // The folder will have the settings file with the secrets of the session.
+        let private = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("cachefront-").permissions(private).tempdir();
+        let folder = folder.map_err(DevError::PrepareRedis)?;
         let watchdog = Watchdog::start(folder.path()).map_err(DevError::PrepareRedis)?;
         let group = ProcessGroup { program, id: watchdog.process_group() };
         let mut redis = Self { shards: Vec::new(), watchdog, folder };

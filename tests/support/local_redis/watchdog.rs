@@ -10,9 +10,9 @@ use std::{
 const SCRIPT: &str = "while read -r _; do :; done; rm -rf \"$1\"; kill -9 0";
 
 /// The shell that leads the process group and outlives this process for a moment.
-pub struct Keeper(Child);
+pub struct Watchdog(Child);
 
-impl Keeper {
+impl Watchdog {
     /// Starts the shell; it removes `folder` in the end.
     pub fn start(folder: &Path) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
@@ -21,7 +21,7 @@ impl Keeper {
     }
 
     /// Returns the process group that the Redis processes join.
-    pub fn group(&self) -> i32 {
+    pub fn process_group(&self) -> i32 {
         i32::try_from(self.0.id()).unwrap_or_default()
     }
 
