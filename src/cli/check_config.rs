@@ -6,7 +6,8 @@ use std::path::Path;
 
 /// Checks everything that `serve` checks before it opens a port, and prints a summary of the settings.
 pub fn run(config: &Path) -> Result<(), Failure> {
-    let settings = settings::load(config).map_err(|problems| Failure::settings(problems.with_unreadable_files()))?;
+    let settings = settings::load(config)
+        .map_err(|problems| Failure::unloadable_settings(&problems.with_unreadable_files(), "--config"))?;
     let summary = settings.to_string();
     Server::new(settings)
         .map_err(|error| Failure::settings(format!("{}: {}", config.display(), error_chain(&error))))?;

@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Succeeds if `/healthz` of the instance with these settings answers with status 200.
 pub fn run(config: &Path) -> Result<(), Failure> {
-    let settings = settings::load(config).map_err(Failure::settings)?;
+    let settings = super::load_settings(config)?;
     let address = admin_address(&settings.service);
     let status = request_status(address)
         .map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;

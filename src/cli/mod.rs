@@ -15,13 +15,16 @@ mod status;
 mod systemd;
 mod table;
 
-use crate::types::error_chain;
+use crate::{
+    settings::{self, Settings, SettingsProblems},
+    types::error_chain,
+};
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use std::{
     error::Error,
     fmt::Display,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -76,6 +79,11 @@ struct ConfigArgs {
     config: PathBuf,
 }
 
+/// Loads the settings of the file that `--config` names.
+fn load_settings(path: &Path) -> Result<Settings, Failure> {
+    settings::load(path).map_err(|problems| Failure::unloadable_settings(&problems, "--config"))
+}
+
 /// A failed command: its message and the exit status.
 #[derive(Debug)]
 pub struct Failure {
@@ -102,6 +110,13 @@ impl Failure {
     /// A failure for settings that the server cannot be built with.
     pub fn invalid_settings(error: impl Error) -> Self {
         Self::settings(error_chain(&error))
+    }
+
+    /// A failure for settings that cannot be loaded; `option` is the argument that names their file.
+    pub fn unloadable_settings(problems: &SettingsProblems, option: &str) -> Self {
+        let hint =
+            if problems.is_file_missing() { format!("; name another file with {option}") } else { String::new() };
+        Self::settings(format!("{problems}{hint}"))
     }
 
     /// A failure for invalid settings.

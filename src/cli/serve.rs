@@ -12,7 +12,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves with the settings of the file at `config`.
 pub fn run(config: &Path) -> Result<(), Failure> {
-    let settings = settings::load(config).map_err(Failure::settings)?;
+    let settings = super::load_settings(config)?;
     let traces = telemetry::start(&settings);
     let path = config.to_owned();
     let server = Server::new(settings).map_err(Failure::invalid_settings)?;

@@ -82,7 +82,7 @@ fn secret_of_file_variable(section: &str, option: &str) -> Option<String> {
 
 /// Returns the title `shard:NAME` or `client:NAME` for the two parts in a variable's name.
 ///
-/// A variable's name has neither small letters nor `-` and `.`. A section of the file that is equal but for those is
+/// A variable's name has neither lower case letters nor `-` and `.`. A section of the file that is equal but for those is
 /// meant; without one, the section is new.
 fn named_section(kind: &str, name: &str, sections: &[String]) -> String {
     let title = format!("{}:{}", kind.to_lowercase(), name.to_lowercase());

@@ -1,7 +1,7 @@
 //! The parser of `setup.config`. It follows Python's `RawConfigParser`: values are verbatim, and the case of option names
 //! does not count.
 
-use super::{SettingsProblem, raw_option::RawOption};
+use super::{SettingsProblem, environment, raw_option::RawOption};
 use std::{collections::HashMap, path::Path};
 
 /// The section whose options are defaults for all others, as in Python.
@@ -24,7 +24,7 @@ impl IniDocument {
             Ok(Err(_)) => "is not UTF-8 text".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         };
-        problems.push(SettingsProblem { location: "file".to_owned(), message });
+        problems.push(SettingsProblem { location: String::new(), message });
         Self::default()
     }
 
@@ -89,7 +89,7 @@ impl Parser<'_> {
             (None, None) if self.missing_section_reported => {}
             (None, None) => {
                 self.missing_section_reported = true;
-                self.error("is before the first [section]");
+                self.error(unclosed_title(content).unwrap_or_else(|| "is before the first [section]".to_owned()));
             }
         }
     }
@@ -118,7 +118,9 @@ impl Parser<'_> {
 
     fn add_option(&mut self, section: String, content: &str) {
         let Some((option, value)) = content.split_once(['=', ':']) else {
-            return self.error("is neither [section] nor option=value, and comments start with # or ;");
+            return self.error(unclosed_title(content).unwrap_or_else(|| {
+                "is neither [section] nor option=value, and comments start with # or ;".to_owned()
+            }));
         };
         let option = option.trim_end_matches(is_space);
         if option.is_empty() {
@@ -148,6 +150,16 @@ impl Parser<'_> {
 fn title(content: &str) -> Option<&str> {
     let inside = content.strip_prefix('[')?;
     inside.rfind(']').filter(|end| *end > 0).map(|end| &inside[..end])
+}
+
+/// Returns the problem of a line that begins with a bracket and has no closing one. The message has the text of the line
+/// only where that is the title of a section: any other text may be a part of a secret.
+fn unclosed_title(content: &str) -> Option<String> {
+    let title = content.strip_prefix('[').filter(|rest| !rest.contains(']'))?;
+    Some(match environment::kind_of(title) {
+        Some(_) => format!("`{content}` has no closing `]`"),
+        None => "begins with `[` and has no closing `]`".to_owned(),
+    })
 }
 
 /// Splits a text at `\n`, `\r\n` and `\r`, as Python splits text files.
@@ -188,6 +200,20 @@ mod tests {
         assert_eq!(values("[redis]\nreplicas=a:1,\n  b:2\nport=1\n"), ["a:1,\nb:2", "1"]);
         assert_eq!(values("[redis]\nreplicas=a:1,\n  ; not yet\n  b:2\n  host=x\n"), ["a:1,\nb:2\nhost=x"]);
         assert_eq!(values("  [redis]\n  host=a\n  port=1\n\n"), ["a", "1"]);
+    }
+
+    #[test]
+    fn a_section_without_its_closing_bracket_is_named() {
+        for (text, expected) in [
+            ("[service\nPORT=1\nHOST=x\n", "line 1: `[service` has no closing `]`"),
+            ("[redis]\n[shard:a\n", "line 2: `[shard:a` has no closing `]`"),
+            ("[redis]\n[hunter2\n", "line 2: begins with `[` and has no closing `]`"),
+        ] {
+            let mut problems = Vec::new();
+            IniDocument::parse(text, &mut problems);
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert_eq!(problems, [expected]);
+        }
     }
 
     #[test]

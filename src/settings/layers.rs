@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::Path};
 /// The raw texts of all options that are set, and the problems found on the way.
 #[derive(Debug, Default)]
 pub struct RawConfig {
-    /// Values by section and option; names of options are in small letters.
+    /// Values by section and option; names of options are in lower case.
     sections: BTreeMap<String, Map<String, Value>>,
     /// The problems that reading found.
     pub problems: Vec<SettingsProblem>,
@@ -33,7 +33,7 @@ impl RawConfig {
         let defaults = Defaults::take_from(&mut file, &mut raw.problems);
         let mut environment = EnvironmentOptions::read(variables, &file.titles, &mut raw.files, &mut raw.problems);
         raw.refuse_unknown(&mut file, &mut environment);
-        raw.refuse_double_variables(&environment);
+        raw.refuse_duplicate_variables(&environment);
         match merge(defaults, file, environment) {
             Ok(sections) => raw.sections = sections,
             Err(error) => {
@@ -93,7 +93,7 @@ impl RawConfig {
     }
 
     /// Two variables can name one option, because case does not count.
-    fn refuse_double_variables(&mut self, environment: &EnvironmentOptions) {
+    fn refuse_duplicate_variables(&mut self, environment: &EnvironmentOptions) {
         let mut variables: BTreeMap<(&str, String), String> = BTreeMap::new();
         for option in &environment.options {
             let name = option.location();
@@ -154,7 +154,7 @@ impl Defaults {
         let mut spread = Vec::new();
         for default in defaults {
             if !options::OPTIONS.iter().any(|option| option.name.eq_ignore_ascii_case(&default.option)) {
-                let message = "is an option of no section".to_owned();
+                let message = "no section has this option".to_owned();
                 problems.push(SettingsProblem { location: default.location(), message });
             }
             let reached = file.titles.iter().filter(|title| {

@@ -95,11 +95,11 @@ pub struct ServiceConfig {
     pub bodies_bytes_max: usize,
     /// Longest value, as Redis stores it.
     pub value_bytes_max: usize,
-    /// Most requests to `/cache` in progress.
+    /// Maximum number of requests to `/cache` in progress.
     pub requests_max: usize,
     /// Threads that serve requests.
     pub workers: usize,
-    /// Most open HTTPS connections.
+    /// Maximum number of open HTTPS connections.
     pub connections_max: usize,
     /// Time after which a connection without traffic is closed.
     pub idle_timeout: Duration,
@@ -163,7 +163,7 @@ pub struct ClientConfig {
     pub scopes: Scopes,
     /// Namespace of the client's keys.
     pub namespace: Option<Namespace>,
-    /// Most commands per second on this instance.
+    /// Maximum number of commands per second on this instance.
     pub commands_per_second: Option<NonZeroU32>,
 }
 

@@ -1,12 +1,17 @@
 //! Problems of the settings, as sentences for operators.
 
 use super::WatchedFiles;
-use std::{fmt, fs::File, path::PathBuf};
+use std::{
+    fmt,
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 /// One problem and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsProblem {
-    /// The place of the problem: `[section] OPTION`, a line of the file, or an environment variable.
+    /// The place of the problem: `[section] OPTION`, a line of the file, or an environment variable. It is empty where
+    /// the whole file is the problem.
     pub location: String,
     /// A sentence without its subject, which is the location.
     pub message: String,
@@ -14,7 +19,10 @@ pub struct SettingsProblem {
 
 impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.location, self.message)
+        match self.location.as_str() {
+            "" => f.write_str(&self.message),
+            location => write!(f, "{location}: {}", self.message),
+        }
     }
 }
 
@@ -43,11 +51,17 @@ impl SettingsProblems {
         }
         self
     }
+
+    /// Returns true if the only problem is that there is no such file.
+    pub fn is_file_missing(&self) -> bool {
+        matches!(self.problems.as_slice(), [only] if only.location.is_empty()) && !Path::new(&self.file).exists()
+    }
 }
 
 impl fmt::Display for SettingsProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
+            [only] if only.location.is_empty() => write!(f, "{} {only}", self.file),
             [only] => write!(f, "{}: {only}", self.file),
             many => {
                 write!(f, "{} has {} problems:", self.file, many.len())?;

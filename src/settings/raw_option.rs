@@ -22,7 +22,7 @@ impl RawOption {
     }
 }
 
-/// Builds a table of options, with names in small letters, for each section.
+/// Builds a table of options, with names in lower case, for each section.
 pub fn tables<'a>(options: impl IntoIterator<Item = &'a RawOption>) -> Map<String, Value> {
     let mut sections: Map<String, Value> = Map::new();
     for RawOption { section, option, value, variable } in options {

@@ -23,8 +23,8 @@ impl fmt::Display for Settings {
         self.auth.clients.iter().try_for_each(|client| client.fmt(f))?;
         match (self.sealing.keys.len(), self.sealing.always) {
             (0, _) => writeln!(f, "sealing    not configured")?,
-            (keys, true) => writeln!(f, "sealing    every value, {keys} key(s) ****")?,
-            (keys, false) => writeln!(f, "sealing    on request, {keys} key(s) ****")?,
+            (keys, true) => writeln!(f, "sealing    every value, {}", count(keys, "encryption key"))?,
+            (keys, false) => writeln!(f, "sealing    on request, {}", count(keys, "encryption key"))?,
         }
         if let Some(collector) = &self.telemetry.collector {
             writeln!(f, "traces     to {}, a share of {}", collector.endpoint, self.telemetry.sample_ratio)?;
@@ -44,7 +44,7 @@ impl fmt::Display for ClientConfig {
         if self.any_client_id {
             write!(f, "shared secret ****")?;
         } else {
-            write!(f, "{} api key(s)", self.api_key_hashes.len())?;
+            f.write_str(&count(self.api_key_hashes.len(), "API key"))?;
         }
         write!(f, ", may {}", self.scopes)?;
         if let Some(namespace) = &self.namespace {
@@ -73,6 +73,11 @@ impl fmt::Display for Topology {
             Self::Cluster(nodes) => writeln!(f, "cluster    {}", list(nodes)),
         }
     }
+}
+
+/// Returns a number with its noun, which is in the plural unless the number is 1.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn list(addresses: &[Address]) -> String {

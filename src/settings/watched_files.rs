@@ -21,7 +21,7 @@ pub struct WatchedFiles {
     /// The digest of each file. It is `None` for a file that cannot be read, and for one that is not a regular file: the
     /// content of a pipe can be read only once.
     digests: BTreeMap<PathBuf, Option<Digest>>,
-    /// Section and option (in small letters) that name a file, with its path.
+    /// Section and option (in lower case) that name a file, with its path.
     options: Vec<(String, String, PathBuf)>,
 }
 

@@ -44,7 +44,11 @@ fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
     let (status, _, err) = run(&["--config", "/nonexistent"]);
     assert_eq!(
         (status, err.as_str()),
-        (78, "cachefront: /nonexistent: file: cannot be read: No such file or directory (os error 2)\n")
+        (
+            78,
+            "cachefront: /nonexistent cannot be read: No such file or directory (os error 2); \
+             name another file with --config\n"
+        )
     );
 }
 

@@ -39,8 +39,11 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     let keys = parse_keys(&args.keys)?;
     let namespace = args.inspect.namespace(&settings)?;
     let locator = KeyLocator::new(&settings)?;
-    let earlier_settings =
-        args.before.as_ref().map(|path| settings::load(path).map_err(Failure::settings)).transpose()?;
+    let earlier_settings = args
+        .before
+        .as_ref()
+        .map(|path| settings::load(path).map_err(|problems| Failure::unloadable_settings(&problems, "--before")))
+        .transpose()?;
     let earlier_locator = earlier_settings.as_ref().map(KeyLocator::new).transpose()?;
     let (mut rows, mut documents, mut problem) = (Vec::new(), Vec::new(), None);
     let mut with_slots = false;
@@ -84,7 +87,7 @@ fn text(mut rows: Vec<Vec<String>>, with_slots: bool, with_before: bool) -> Stri
         Column("SLOT", Side::Right),
         Column("SHARD", Side::Left),
         Column("MASTER", Side::Left),
-        Column("READ FIRST", Side::Left),
+        Column("PREFERRED REPLICA", Side::Left),
     ];
     columns.extend(with_before.then_some(Column("BEFORE", Side::Left)));
     if !with_slots {

@@ -8,7 +8,7 @@ mod ttl;
 use super::{ConfigArgs, Failure};
 use crate::{
     server::{self, store_config},
-    settings::{self, Settings},
+    settings::Settings,
     store::Store,
     types::{Key, Namespace},
 };
@@ -48,7 +48,7 @@ struct InspectArgs {
 impl InspectArgs {
     fn settings(&self) -> Result<Settings, Failure> {
         server::install_crypto();
-        settings::load(&self.config.config).map_err(Failure::settings)
+        super::load_settings(&self.config.config)
     }
 
     /// Returns the namespace of the client that the arguments name, if it has one.

@@ -4,7 +4,7 @@ mod page;
 mod request;
 
 use super::{ConfigArgs, Failure, healthcheck, print};
-use crate::{admin::console::ConsoleSnapshot, http::ServiceStatus, settings, types::error_chain};
+use crate::{admin::console::ConsoleSnapshot, http::ServiceStatus, types::error_chain};
 use clap::Args;
 use page::{Paint, page};
 use request::{AdminUrl, StatusError, request};
@@ -45,7 +45,7 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     let url = if let Some(url) = &args.admin {
         url.trim_end_matches('/').to_owned()
     } else {
-        let settings = settings::load(&args.config.config).map_err(Failure::settings)?;
+        let settings = super::load_settings(&args.config.config)?;
         format!("http://{}", healthcheck::admin_address(&settings.service))
     };
     let url = AdminUrl::parse(&url)?;

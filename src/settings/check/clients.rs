@@ -83,7 +83,8 @@ pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, warning
         );
     }
     clients.extend(shared);
-    if clients.is_empty() {
+    // An empty shared secret is a problem of its own.
+    if clients.is_empty() && !service.is_set("SRVC_SHARED_SECRET") {
         service.error("SRVC_SHARED_SECRET", "is missing, and there is no [client:NAME] section: nobody could log in");
     }
     AuthConfig {

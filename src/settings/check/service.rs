@@ -4,7 +4,7 @@ use super::{BYTES_MAX, SECS_MAX};
 use crate::settings::{KeyPatterns, LogFormat, ServiceConfig, log_filter, section_reader::SectionReader};
 use std::thread;
 
-/// Most workers.
+/// Maximum number of workers.
 pub const WORKERS_MAX: i64 = 64;
 
 /// Returns the number of workers; by default, one for each processor that the process may use.

@@ -171,7 +171,7 @@ fn a_variable_that_is_not_text_is_refused() {
 fn a_missing_file_is_the_only_problem() {
     let problems = load_with(Path::new("/nonexistent/setup.config"), []).expect_err("there is no such file");
     assert_eq!(problems.problems.len(), 1);
-    assert!(problems.to_string().starts_with("/nonexistent/setup.config: file: cannot be read"), "{problems}");
+    assert!(problems.to_string().starts_with("/nonexistent/setup.config cannot be read: "), "{problems}");
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn contradictory_settings_are_refused() {
         ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY: has 8 bytes"),
         ("[redis]\nusername=u\n", "[redis] password: is needed by the username"),
         ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
+        ("[DEFAULT]\nprot=1\n[redis]\nport=1\n", "[DEFAULT] prot: no section has this option"),
         ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
         ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request or always"),
         (
@@ -85,6 +86,14 @@ fn contradictory_settings_are_refused() {
         let found = problems(text, &[]);
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
     }
+}
+
+#[test]
+fn an_empty_shared_secret_is_one_problem() {
+    let text = "[service]\nJWT_SECRET_KEY=0123456789abcdef0123456789abcdef\nSRVC_SHARED_SECRET=\n";
+    let found = problems(text, &[]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("[service] SRVC_SHARED_SECRET: is empty: "), "{found:#?}");
 }
 
 fn client_section(name: &str, hash: &str) -> String {

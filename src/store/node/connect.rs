@@ -37,8 +37,8 @@ pub enum ConnectError {
     #[error("no connection within {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// The connection was refused, or the login or the TLS handshake failed.
-    #[error("the connection was not accepted")]
-    Failed(#[source] RedisError),
+    #[error(transparent)]
+    Failed(RedisError),
     /// The node did not answer a first command as expected.
     #[error("{command} failed")]
     Handshake {

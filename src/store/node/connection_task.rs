@@ -37,7 +37,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
                 }
                 let connection = Arc::new(connection);
                 let end = use_until_ended(&node, number, &connection, &addresses).await;
-                end.log(&node);
+                end.log(&node, number);
                 record_event(&node, number, EventKind::NodeLost, end.text());
                 (failed_before, was_lost) = (false, true);
                 if connection.age() >= SETTLED {
@@ -48,7 +48,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
             }
             Err(error) => {
                 wait = with_jitter(backoff);
-                log_failure(&node, &error, wait, failed_before);
+                log_failure(&node, number, &error, wait, failed_before);
                 if !was_lost {
                     record_event(&node, number, EventKind::NodeLost, "cannot be connected to");
                 }
@@ -82,9 +82,17 @@ impl ConnectionEnd {
         }
     }
 
-    fn log(self, node: &Node) {
+    /// Logs the end as a warning, once for all connections of the node, and at level debug for the others.
+    fn log(self, node: &Node, number: usize) {
         let (address, shard, event) = (&node.address, node.shard_context().name.get(), self.text());
-        tracing::warn!(node = %address, %shard, "node {address} of shard \"{shard}\" {event}; connecting again");
+        if number == 0 {
+            tracing::warn!(node = %address, %shard, "node {address} of shard \"{shard}\" {event}; connecting again");
+        } else {
+            tracing::debug!(
+                node = %address, %shard, number,
+                "connection {number} to node {address} of shard \"{shard}\" has ended: the node {event}; connecting again"
+            );
+        }
     }
 }
 
@@ -139,19 +147,20 @@ fn log_connected(node: &Node) {
     tracing::info!(node = %address, %shard, "connected to node {address} of shard \"{shard}\"");
 }
 
-/// Logs a failed attempt as a warning, and its repetitions at level debug.
-fn log_failure(node: &Node, error: &ConnectError, wait: Duration, failed_before: bool) {
+/// Logs a failed attempt as a warning, once for all connections of the node. Repetitions and the failures of the other
+/// connections are logged at level debug.
+fn log_failure(node: &Node, number: usize, error: &ConnectError, wait: Duration, failed_before: bool) {
     let (address, shard, wait_ms) = (&node.address, node.shard_context().name.get(), wait.as_millis());
     let error = error_chain(error);
-    if failed_before {
-        tracing::debug!(
-            node = %address, %shard, error, wait_ms,
-            "connect to node {address} of shard \"{shard}\" failed again: {error}; retrying in {wait_ms} ms"
-        );
-    } else {
+    if number == 0 && !failed_before {
         tracing::warn!(
             node = %address, %shard, error, wait_ms,
-            "connect to node {address} of shard \"{shard}\" failed: {error}; retrying in {wait_ms} ms, then repeatedly"
+            "connect to node {address} of shard \"{shard}\" failed: {error}; retrying in {wait_ms} ms"
+        );
+    } else {
+        tracing::debug!(
+            node = %address, %shard, number, error, wait_ms,
+            "connection {number} to node {address} of shard \"{shard}\" failed: {error}; retrying in {wait_ms} ms"
         );
     }
 }
