@@ -206,7 +206,7 @@ mod tests {
     fn a_section_without_its_closing_bracket_is_named() {
         for (text, expected) in [
             ("[service\nPORT=1\nHOST=x\n", "line 1: `[service` has no closing `]`"),
-            ("[redis]\n[shard:a\n", "line 2: `[shard:a` has no closing `]`"),
+            ("[redis]\n[near_cache\n", "line 2: `[near_cache` has no closing `]`"),
             ("[redis]\n[hunter2\n", "line 2: begins with `[` and has no closing `]`"),
         ] {
             let mut problems = Vec::new();

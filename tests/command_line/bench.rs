@@ -187,15 +187,23 @@ fn a_bench_that_cannot_run_says_why_in_one_sentence() {
     let url = running.url();
     let secret = running.setup.file("empty").display().to_string();
     std::fs::write(&secret, "").expect("it is written");
+    let untrusted = format!(
+        "cannot connect to {url}: its certificate is not trusted (UnknownIssuer); name the certificate with --ca-cert\n"
+    );
     let long = ["--keys", "1000000", "--value-bytes", "8000000"];
     for (arguments, key, expected, says) in [
         (&["http://localhost:1"][..], API_KEY, 64, "does not begin with https://"),
         (&["https://me:pw@localhost:1"], API_KEY, 64, "a name or a password"),
         (&[&url], "", 64, "needs an API key"),
         (&[&url, "--api-key-file", &secret], "", 64, "must have one key or token"),
-        (&[&url], API_KEY, 1, "see --ca-cert"),
+        (&[&url], API_KEY, 1, untrusted.as_str()),
         (&[&url, "--insecure"], "wrong-wrong-wrong", 1, "/login answered 401 invalid_api_key"),
-        (&["https://localhost:1"], API_KEY, 1, "cannot connect"),
+        (
+            &["https://localhost:1"],
+            API_KEY,
+            1,
+            "cannot connect to https://localhost:1: Connection refused (os error 111)\n",
+        ),
         (&[&[url.as_str()], &long[..]].concat(), API_KEY, 64, "more than 1 GiB"),
     ] {
         let mut command = cachefront(&[&["bench"], arguments].concat());

@@ -1,5 +1,6 @@
 //! Failures of the load test's requests.
 
+use rustls::CertificateError;
 use std::io;
 use thiserror::Error;
 
@@ -7,8 +8,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum BenchError {
     /// No connection could be opened.
-    #[error("cannot connect")]
-    Connect(#[source] BenchConnectError),
+    #[error("cannot connect to {url}")]
+    Connect {
+        /// The URL of the service.
+        url: String,
+        /// The failed step.
+        source: BenchConnectError,
+    },
     /// The connection broke before the answer was complete.
     #[error("connection lost")]
     ConnectionLost,
@@ -33,11 +39,11 @@ pub enum BenchConnectError {
     #[error(transparent)]
     Tcp(#[from] io::Error),
     /// The TLS handshake failed.
-    #[error("{error}{}", tls_hint(error))]
-    Tls {
-        /// The complaint of the TLS library.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Tls(io::Error),
+    /// No trusted authority issued the certificate of the service.
+    #[error("its certificate is not trusted (UnknownIssuer); name the certificate with --ca-cert")]
+    UnknownIssuer,
     /// The service does not speak HTTP.
     #[error(transparent)]
     Http(#[from] hyper::Error),
@@ -46,7 +52,13 @@ pub enum BenchConnectError {
     TimedOut,
 }
 
-/// Returns the remedy for the most likely cause of a failed handshake.
-fn tls_hint(error: &io::Error) -> &'static str {
-    if error.to_string().contains("UnknownIssuer") { "; see --ca-cert" } else { "" }
+impl BenchConnectError {
+    /// Returns the reason for a failed TLS handshake.
+    pub fn handshake(error: io::Error) -> Self {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        match cause {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Self::UnknownIssuer,
+            _ => Self::Tls(error),
+        }
+    }
 }

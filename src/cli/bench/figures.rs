@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-/// Most kinds of failures that are counted separately.
+/// Maximum number of kinds of failures that are counted separately.
 const FAILURES_MAX: usize = 50;
 
 /// A histogram of latencies in microseconds, with three significant digits.
@@ -30,7 +30,7 @@ impl Latencies {
         [p50, p90, p99, p999, self.0.max()]
     }
 
-    fn document(&self, took: Duration) -> Value {
+    fn to_json(&self, took: Duration) -> Value {
         let [p50, p90, p99, p999, max] = self.values();
         json!({
             "requests": self.0.len(),
@@ -40,9 +40,9 @@ impl Latencies {
     }
 }
 
-/// All results.
+/// All results of a load test.
 #[derive(Default)]
-pub struct Figures {
+pub struct BenchResult {
     /// Latencies of successful READs.
     pub reads: Latencies,
     /// Latencies of successful WRITEs.
@@ -54,13 +54,13 @@ pub struct Figures {
     pub misses: u64,
     /// Requests that were due and not sent, because their connection still waited for an answer at the end.
     pub not_sent: u64,
-    /// Requests that were due while their connection rested.
-    pub held_back: u64,
-    /// Total time for which connections rested after failures.
-    pub rested: Duration,
+    /// Requests that were due during the backoff of their connection and were not sent. JSON has them as `held_back`.
+    pub skipped: u64,
+    /// Total time for which connections sent nothing after failures. JSON has it as `rested_secs`.
+    pub backoff: Duration,
 }
 
-impl Figures {
+impl BenchResult {
     /// Records a failed request.
     pub fn record_failure(&mut self, code: String, took: Duration) {
         self.failures.record(took);
@@ -85,8 +85,8 @@ impl Figures {
         }
         self.misses += other.misses;
         self.not_sent += other.not_sent;
-        self.held_back += other.held_back;
-        self.rested += other.rested;
+        self.skipped += other.skipped;
+        self.backoff += other.backoff;
     }
 
     /// Returns the number of successful requests.
@@ -139,35 +139,35 @@ impl Figures {
                 self.not_sent
             );
         }
-        if !self.rested.is_zero() {
+        if !self.backoff.is_zero() {
             let _ = writeln!(
                 text,
                 "After failures the connections rested for {:.1} s in total; {} requests that were due meanwhile were left out.",
-                self.rested.as_secs_f64(),
-                self.held_back
+                self.backoff.as_secs_f64(),
+                self.skipped
             );
         }
         if text.is_empty() { text } else { format!("\n{text}") }
     }
 
     /// Returns the results as JSON.
-    pub fn document(&self, took: Duration) -> Value {
+    pub fn to_json(&self, took: Duration) -> Value {
         let commands: Map<String, Value> = [("READ", &self.reads), ("WRITE", &self.writes)]
             .into_iter()
             .filter(|(_, latencies)| !latencies.0.is_empty())
-            .map(|(name, latencies)| (name.to_owned(), latencies.document(took)))
+            .map(|(name, latencies)| (name.to_owned(), latencies.to_json(took)))
             .collect();
         json!({
             "took_secs": took.as_secs_f64(),
             "answered": self.answered(),
             "per_second": rate(self.answered(), took),
             "commands": commands,
-            "failed": self.failures.document(took),
+            "failed": self.failures.to_json(took),
             "failures": self.codes,
             "misses": self.misses,
             "not_sent": self.not_sent,
-            "held_back": self.held_back,
-            "rested_secs": self.rested.as_secs_f64(),
+            "held_back": self.skipped,
+            "rested_secs": self.backoff.as_secs_f64(),
         })
     }
 }
@@ -190,14 +190,14 @@ mod tests {
 
     #[test]
     fn results_of_connections_are_added() {
-        let mut all = Figures::default();
+        let mut all = BenchResult::default();
         for ms in [1, 3] {
-            let mut one = Figures { misses: 1, ..Figures::default() };
+            let mut one = BenchResult { misses: 1, ..BenchResult::default() };
             (0..50).for_each(|_| one.reads.record(Duration::from_millis(ms)));
             one.record_failure("503 shard_unavailable".to_owned(), Duration::from_secs(70));
             all.add(one);
         }
-        let document = all.document(Duration::from_secs(10));
+        let document = all.to_json(Duration::from_secs(10));
         assert_eq!((&document["answered"], &document["per_second"]), (&json!(100), &json!(10.0)));
         assert_eq!(document["failures"], json!({ "503 shard_unavailable": 2 }));
         let [p50, p90, _, _, max] = all.reads.values();
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_number_of_failure_kinds_is_limited() {
-        let mut figures = Figures::default();
+        let mut figures = BenchResult::default();
         (0..1000).for_each(|number| figures.record_failure(format!("{number}"), Duration::ZERO));
         assert_eq!(figures.codes.len(), FAILURES_MAX + 1);
         assert_eq!(figures.codes.values().sum::<u64>(), 1000);

@@ -15,9 +15,9 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// Most commands in one request.
+/// Maximum number of commands in one request.
 const BATCH_MAX: usize = 100;
-/// Most bytes of values in one request.
+/// Maximum number of bytes of values in one request.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Time for writing all keys.
 const FILL_TIMEOUT: Duration = Duration::from_secs(60);

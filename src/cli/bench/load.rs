@@ -6,7 +6,7 @@
 use super::{
     account::Account,
     error::BenchError,
-    figures::Figures,
+    figures::BenchResult,
     keys::{Keys, contains},
     target::{Connection, HttpAnswer, ServiceUrl},
 };
@@ -24,8 +24,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Time for which a connection rests after a failure, unless the answer has a `Retry-After`.
-const REST: Duration = Duration::from_millis(100);
+/// Time for which a connection sends nothing after a failure, unless the answer has a `Retry-After`.
+const BACKOFF: Duration = Duration::from_millis(100);
 
 /// The parameters of a load test.
 #[derive(Clone)]
@@ -59,14 +59,14 @@ pub struct LiveFigures {
 
 impl LoadTest {
     /// Runs to the end or until a shutdown is requested. Returns the elapsed time and the results.
-    pub async fn run(&self, shutdown: &Shutdown) -> (Duration, Figures) {
+    pub async fn run(&self, shutdown: &Shutdown) -> (Duration, BenchResult) {
         let mut tasks = JoinSet::new();
         let start = Instant::now();
         for number in 0..self.connections {
             let worker = LoadWorker::new(self.clone(), number, start);
             tasks.spawn(worker.run(shutdown.clone()));
         }
-        let mut all = Figures::default();
+        let mut all = BenchResult::default();
         while let Some(figures) = tasks.join_next().await {
             all.add(figures.unwrap_or_default());
         }
@@ -84,7 +84,7 @@ struct LoadWorker {
     interval: Option<Duration>,
     random: u64,
     connection: Option<Connection>,
-    figures: Figures,
+    figures: BenchResult,
 }
 
 impl LoadWorker {
@@ -97,12 +97,12 @@ impl LoadWorker {
             interval,
             random: u64::from(number) << 32,
             connection: None,
-            figures: Figures::default(),
+            figures: BenchResult::default(),
             load,
         }
     }
 
-    async fn run(mut self, shutdown: Shutdown) -> Figures {
+    async fn run(mut self, shutdown: Shutdown) -> BenchResult {
         let end = self.end;
         tokio::select! {
             biased;
@@ -128,10 +128,10 @@ impl LoadWorker {
             if Instant::now() >= self.end || (self.interval.is_some() && self.due >= self.end) {
                 return;
             }
-            let rest = self.send_one().await;
+            let backoff = self.send_one().await;
             self.schedule_next();
-            if let Some(rest) = rest {
-                self.rest(rest).await;
+            if let Some(backoff) = backoff {
+                self.back_off(backoff).await;
             }
         }
     }
@@ -141,17 +141,17 @@ impl LoadWorker {
     }
 
     /// Sends nothing for some time. Requests that would have been due are left out: the service did not stall.
-    async fn rest(&mut self, time: Duration) {
+    async fn back_off(&mut self, time: Duration) {
         let until = (Instant::now() + time).min(self.end);
-        self.figures.rested += until.saturating_duration_since(Instant::now());
+        self.figures.backoff += until.saturating_duration_since(Instant::now());
         sleep_until(until).await;
         while self.interval.is_some() && self.due < until {
-            self.figures.held_back += 1;
+            self.figures.skipped += 1;
             self.schedule_next();
         }
     }
 
-    /// Sends one request; returns the time to rest after it.
+    /// Sends one request; returns the time to wait after it.
     async fn send_one(&mut self) -> Option<Duration> {
         let random = self.random();
         let number = usize::try_from((random >> 8) % self.load.keys.count as u64).unwrap_or_default();
@@ -190,9 +190,9 @@ impl LoadWorker {
         self.load.target.connect().await
     }
 
-    /// Counts a request; returns the time to rest after a failure.
+    /// Counts a request; returns the time to wait after a failure.
     fn record(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, BenchError>) -> Option<Duration> {
-        let (code, rest) = match answer {
+        let (code, backoff) = match answer {
             Ok(answer) if answer.status == 200 => {
                 let command = if is_write { &mut self.figures.writes } else { &mut self.figures.reads };
                 command.record(took);
@@ -206,7 +206,7 @@ impl LoadWorker {
         };
         self.figures.record_failure(code, took);
         self.load.live.failed.fetch_add(1, Relaxed);
-        Some(rest.unwrap_or(REST))
+        Some(backoff.unwrap_or(BACKOFF))
     }
 
     /// Returns the next pseudo-random number (`SplitMix64`, Steele et al. 2014).

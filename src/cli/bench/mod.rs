@@ -13,14 +13,14 @@ use super::{Failure, print};
 use crate::server::{self, Shutdown};
 use account::Account;
 use clap::Args;
-use figures::Figures;
+use figures::BenchResult;
 use keys::{Keys, KeysError};
 use load::{LiveFigures, LoadTest};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use target::ServiceUrl;
 
-/// Most bytes of all values of a load test.
+/// Maximum number of bytes of all values of a load test.
 const BYTES_MAX: u64 = 1 << 30;
 /// Time for which keys outlive the load test.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(120);
@@ -129,7 +129,7 @@ async fn bench(args: &BenchArgs, target: ServiceUrl, shutdown: &Shutdown) -> Res
     };
     notes.extend(delete_keys(&keys, &target, &account).await);
     print(if args.json {
-        format!("{:#}\n", document(args, took, &figures, &notes))
+        format!("{:#}\n", to_json(args, took, &figures, &notes))
     } else {
         text(args, took, &figures, &notes)
     })?;
@@ -150,10 +150,9 @@ async fn delete_keys(keys: &Keys, target: &ServiceUrl, account: &Account) -> Opt
     Some(format!("The keys {prefix}* could not be deleted ({reason}); they expire within {within} s."))
 }
 
-fn text(args: &BenchArgs, took: Duration, figures: &Figures, notes: &[String]) -> String {
+fn text(args: &BenchArgs, took: Duration, figures: &BenchResult, notes: &[String]) -> String {
     let BenchArgs { url, connections, writes, value_bytes, keys, .. } = args;
-    let rate =
-        args.rate.map_or_else(|| "no limit of the rate".to_owned(), |rate| format!("{rate} requests/s requested"));
+    let rate = args.rate.map_or_else(|| "rate not limited".to_owned(), |rate| format!("{rate} requests/s requested"));
     let mut text = format!(
         "{url}: {connections} connections, {:.1} s, {rate}, {writes} % WRITE, {keys} keys of {value_bytes} bytes\n\n{}",
         took.as_secs_f64(),
@@ -166,8 +165,8 @@ fn text(args: &BenchArgs, took: Duration, figures: &Figures, notes: &[String]) -
     text
 }
 
-fn document(args: &BenchArgs, took: Duration, figures: &Figures, notes: &[String]) -> Value {
-    let mut document = figures.document(took);
+fn to_json(args: &BenchArgs, took: Duration, figures: &BenchResult, notes: &[String]) -> Value {
+    let mut document = figures.to_json(took);
     document["asked"] = json!({
         "url": args.url,
         "connections": args.connections,

@@ -87,14 +87,14 @@ impl ServiceUrl {
     /// Opens a connection.
     pub async fn connect(&self) -> Result<Connection, BenchError> {
         let connected = timeout(CONNECT_TIMEOUT, self.open()).await.unwrap_or(Err(BenchConnectError::TimedOut));
-        connected.map_err(BenchError::Connect)
+        connected
+            .map_err(|source| BenchError::Connect { url: format!("https://{}{}", self.authority, self.path), source })
     }
 
     async fn open(&self) -> Result<Connection, BenchConnectError> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
-        let stream =
-            self.tls.connect(self.name.clone(), stream).await.map_err(|error| BenchConnectError::Tls { error })?;
+        let stream = self.tls.connect(self.name.clone(), stream).await.map_err(BenchConnectError::handshake)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         let task = tokio::spawn(async move { drop(connection.await) });
         Ok(Connection { sender, task })

@@ -24,8 +24,8 @@ const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
 const ABOUT: &str = "\
 PATTERN      the key with its variable parts replaced: <n> for digits, <uuid>, <hex> for 8 or more hex digits
 KEYS, SHARE  number and share of the drawn keys
-SIZE, LEFT   bytes and time until the key expires: the median, and the maximum (MOST)
-FOR EVER     number of keys that never expire
+SIZE, TTL    bytes of the value and time until the key expires: the median, and the maximum (MAX)
+NO EXPIRY    number of keys that never expire
 
 Nothing is changed. A replica is asked where there is one, otherwise the master, with RANDOMKEY, which is
 cheap. A key that is drawn twice counts once, so a small shard shows fewer keys than requested. An ACL user

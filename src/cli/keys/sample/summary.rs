@@ -62,10 +62,10 @@ impl Summary {
             Column("SHARE", Side::Right),
             Column("KINDS", Side::Left),
             Column("SIZE", Side::Right),
-            Column("MOST", Side::Right),
-            Column("LEFT", Side::Right),
-            Column("MOST", Side::Right),
-            Column("FOR EVER", Side::Right),
+            Column("MAX SIZE", Side::Right),
+            Column("TTL", Side::Right),
+            Column("MAX TTL", Side::Right),
+            Column("NO EXPIRY", Side::Right),
         ];
         let rows: Vec<_> = self.patterns.iter().take(top).map(|(pattern, group)| self.row(pattern, group)).collect();
         let mut text = table(&columns, &rows);
