@@ -70,6 +70,16 @@ impl Paths {
         }
     }
 
+    /// Finds the paths in the arguments of a macro or an attribute, which are not parsed.
+    fn tokens(&mut self, tokens: &proc_macro2::TokenStream) {
+        let text = tokens.to_string().replace(" :: ", "::");
+        let words =
+            text.split(|character: char| !(character.is_alphanumeric() || character == '_' || character == ':'));
+        for word in words.filter(|word| word.starts_with("crate::") || word.starts_with("super::")) {
+            self.found.push(word.split("::").map(str::to_owned).collect());
+        }
+    }
+
     fn leaf(&mut self, before: &[String], name: Option<String>) {
         self.found.push(before.iter().cloned().chain(name.filter(|name| name != "self")).collect());
     }
@@ -86,6 +96,14 @@ impl<'a> Visit<'a> for Paths {
             self.found.push(names);
         }
         visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, item: &'a syn::Macro) {
+        self.tokens(&item.tokens);
+    }
+
+    fn visit_meta_list(&mut self, list: &'a syn::MetaList) {
+        self.tokens(&list.tokens);
     }
 
     /// Tests may use whatever they need.
@@ -209,6 +227,8 @@ fn an_arrow_that_points_up_is_seen() {
     assert_eq!(found("use crate::store::Store;", &["api"]), ["store::Store"]);
     assert_eq!(found("use crate::{api::{self, App}, types::Key};", &["cli"]), ["api", "api::App", "types::Key"]);
     assert_eq!(found("fn run() { crate::cli::run(super::other()) }", &["a", "b"]), ["cli::run", "a::other"]);
+    assert_eq!(found("fn run() { vec![crate::cli::run(1)] }", &["a"]), ["cli::run"]);
+    assert_eq!(found("#[error(\"{}\", super::c::D.x())] struct E;", &["a", "b"]), ["a::c::D"]);
     assert!(floor(&CRATE, "api") > floor(&CRATE, "cache"));
 }
 
