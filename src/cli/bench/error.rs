@@ -1,7 +1,7 @@
 //! Failures of the load test's requests.
 
 use rustls::CertificateError;
-use std::io;
+use std::{io, time::Duration};
 use thiserror::Error;
 
 /// The reason why a request has no answer, or not the expected one.
@@ -19,8 +19,8 @@ pub enum BenchError {
     #[error("connection lost")]
     ConnectionLost,
     /// The answer did not arrive in time.
-    #[error("no answer in {} s", super::target::ANSWER_TIMEOUT.as_secs())]
-    TimedOut,
+    #[error("no answer in {} s", .0.as_secs())]
+    TimedOut(Duration),
     /// The URL or the token cannot be part of a request.
     #[error("the request is invalid")]
     InvalidRequest(#[from] hyper::http::Error),

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 const HTTPS_PORT: u16 = 443;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for an answer, after which the request has failed.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer: a value can have 8 MiB, and its JSON is longer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Longest wait for a `Retry-After`.
@@ -142,7 +142,7 @@ impl Connection {
         match timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(BenchError::ConnectionLost),
-            Err(_) => Err(BenchError::TimedOut),
+            Err(_) => Err(BenchError::TimedOut(ANSWER_TIMEOUT)),
         }
     }
 }
