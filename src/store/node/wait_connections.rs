@@ -129,6 +129,9 @@ fn parse_replicas(reply: &Value) -> u32 {
             tracing::warn!(%error, "Redis refused WAIT, so the replicas that have a change cannot be counted: {error}");
             0
         }
-        _ => 0,
+        _ => {
+            tracing::warn!("the reply to WAIT is not a number, so the replicas that have a change cannot be counted");
+            0
+        }
     }
 }
