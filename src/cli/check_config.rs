@@ -1,11 +1,10 @@
 //! `cachefront check-config`: validates the configuration.
 
-use super::Failure;
+use super::{config_args::ConfigArgs, failure::Failure};
 use crate::{server::Server, settings, types::error_chain};
-use std::path::Path;
 
 /// Checks everything that `serve` checks before it opens a port, and prints a summary of the settings.
-pub fn run(config: &Path) -> Result<(), Failure> {
+pub fn run(ConfigArgs { config }: &ConfigArgs) -> Result<(), Failure> {
     let settings = settings::load(config)
         .map_err(|problems| Failure::unloadable_settings(&problems.with_unreadable_files(), "--config"))?;
     let summary = settings.to_string();

@@ -1,7 +1,7 @@
 //! `cachefront completions SHELL`: generates shell completions.
 
-use super::{Failure, command, print};
-use clap::Args;
+use super::{failure::Failure, output::print};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
 const ABOUT: &str = "\
@@ -18,9 +18,9 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the completion script of a shell.
-pub fn run(args: &CompletionsArgs) -> Result<(), Failure> {
+/// Prints the completion script of a shell for the described command line.
+pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    generate(args.shell, &mut command(), "cachefront", &mut script);
+    generate(args.shell, &mut command, "cachefront", &mut script);
     print(script)
 }

@@ -1,6 +1,6 @@
 //! `cachefront hash-key`: generates an API key, or hashes a given one.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::settings::{hash_api_key, new_api_key};
 use std::io::{self, IsTerminal, Read};
 

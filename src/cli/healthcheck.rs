@@ -1,19 +1,18 @@
 //! `cachefront healthcheck`: lets an image without curl check itself.
 
-use super::Failure;
+use super::{config_args::ConfigArgs, failure::Failure};
 use crate::settings;
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    path::Path,
     time::Duration,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Succeeds if `/healthz` of the instance with these settings answers with status 200.
-pub fn run(config: &Path) -> Result<(), Failure> {
-    let settings = super::load_settings(config)?;
+pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let settings = args.load()?;
     let address = admin_address(&settings.service);
     let status = request_status(address)
         .map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;

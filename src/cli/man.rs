@@ -1,6 +1,6 @@
 //! `cachefront man [COMMAND]...`: prints manual pages.
 
-use super::{Failure, command, print};
+use super::{failure::Failure, output::print};
 use clap::{Args, Command};
 use clap_mangen::{Man, generate_to};
 use std::path::PathBuf;
@@ -17,16 +17,15 @@ pub struct ManArgs {
     into: Option<PathBuf>,
 }
 
-/// Prints one page, or writes all of them into a folder.
-pub fn run(args: &ManArgs) -> Result<(), Failure> {
+/// Prints one page of the described command line, or writes all of them into a folder.
+pub fn run(args: &ManArgs, mut command: Command) -> Result<(), Failure> {
     if let Some(folder) = &args.into {
-        return generate_to(command(), folder)
+        return generate_to(command, folder)
             .map_err(|error| Failure::general(format!("{}: {error}", folder.display())));
     }
-    let mut all = command();
-    all.build();
+    command.build();
     let mut page = Vec::new();
-    Man::new(find(&all, &args.commands)?.clone()).render(&mut page).map_err(Failure::general)?;
+    Man::new(find(&command, &args.commands)?.clone()).render(&mut page).map_err(Failure::general)?;
     print(page)
 }
 

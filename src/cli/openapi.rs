@@ -1,6 +1,6 @@
 //! `cachefront openapi`: prints the OpenAPI description.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::api;
 
 /// Prints the description as JSON.

@@ -1,24 +1,24 @@
 //! `cachefront serve`: runs the service until SIGTERM or Ctrl-C.
 
-use super::{Failure, systemd};
+use super::{config_args::ConfigArgs, failure::Failure, runtime, systemd};
 use crate::{
     server::{self, Server, Shutdown},
     settings, telemetry,
 };
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 /// Time for blocking work that still runs when the service has stopped.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// Serves with the settings of the file at `config`.
-pub fn run(config: &Path) -> Result<(), Failure> {
-    let settings = super::load_settings(config)?;
+/// Serves with the settings of the file that the arguments name.
+pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let settings = args.load()?;
     let traces = telemetry::start(&settings);
-    let path = config.to_owned();
+    let path = args.config.clone();
     let server = Server::new(settings).map_err(Failure::invalid_settings)?;
     let server = server.tracing(traces).reloading(move || settings::load(&path));
     let listeners = server::bind(server.service_settings()).map_err(Failure::caused)?;
-    let runtime = super::background_runtime()?;
+    let runtime = runtime::background()?;
     let outcome = runtime.block_on(async {
         let shutdown = server::on_signals()?;
         systemd::notify(systemd::READY);

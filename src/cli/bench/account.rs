@@ -1,7 +1,7 @@
 //! The identity of the load test: an API key for logging in, or a given token.
 
 use super::{error::BenchError, target::ServiceUrl};
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clap::Args;

@@ -9,7 +9,7 @@ mod progress;
 mod target;
 mod trust;
 
-use super::{Failure, print};
+use super::{failure::Failure, output::print};
 use crate::server::{self, Shutdown};
 use account::Account;
 use clap::Args;

@@ -4,7 +4,7 @@ use super::{
     error::{BenchConnectError, BenchError},
     trust::{self, Trust},
 };
-use crate::cli::{Failure, table::escaped};
+use crate::cli::{failure::Failure, table::escaped};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{

@@ -1,6 +1,6 @@
 //! The certificates that are trusted to identify the tested service.
 
-use crate::{cli::Failure, server};
+use crate::{cli::failure::Failure, server};
 use clap::Args;
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,

@@ -7,7 +7,7 @@ mod local_redis;
 mod new_file;
 mod session;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::{
     server::{self, Server, Shutdown},
     store::{ShardHealth, Store},
@@ -52,7 +52,7 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
     let traces = telemetry::start(&settings);
     let server = Server::new(settings).map_err(Failure::invalid_settings)?.tracing(traces);
 
-    let runtime = super::background_runtime()?;
+    let runtime = super::runtime::background()?;
     let outcome = runtime.block_on(async {
         let shutdown = server::on_signals().map_err(Failure::caused)?;
         let announce = announce(&session, &redis, server.store(), shutdown.clone());

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     cli::{
-        Failure, print,
+        failure::Failure,
+        output::print,
         table::{Column, Side, escaped, table},
     },
     settings,

@@ -1,7 +1,7 @@
 //! The nodes of a key, for `keys locate`.
 
 use crate::{
-    cli::Failure,
+    cli::failure::Failure,
     server::store_config,
     settings::Settings,
     store::{Location, Store},

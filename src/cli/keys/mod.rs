@@ -5,7 +5,7 @@ mod location;
 mod sample;
 mod ttl;
 
-use super::{ConfigArgs, Failure};
+use super::{config_args::ConfigArgs, failure::Failure};
 use crate::{
     server::{self, store_config},
     settings::Settings,
@@ -48,7 +48,7 @@ struct InspectArgs {
 impl InspectArgs {
     fn settings(&self) -> Result<Settings, Failure> {
         server::install_crypto();
-        super::load_settings(&self.config.config)
+        self.config.load()
     }
 
     /// Returns the namespace of the client that the arguments name, if it has one.

@@ -5,7 +5,8 @@ mod summary;
 use super::{InspectArgs, connected};
 use crate::{
     cli::{
-        Failure, print,
+        failure::Failure,
+        output::print,
         table::{Column, Side, escaped, table},
     },
     store::{KeySample, Store, StoreError},

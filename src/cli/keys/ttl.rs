@@ -3,7 +3,8 @@
 use super::{InspectArgs, connected, parse_keys};
 use crate::{
     cli::{
-        Failure, print,
+        failure::Failure,
+        output::print,
         table::{Column, Side, escaped, table},
     },
     store::{InspectedKey, Store, StoreError},

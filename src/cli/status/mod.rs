@@ -3,7 +3,7 @@
 mod page;
 mod request;
 
-use super::{ConfigArgs, Failure, healthcheck, print};
+use super::{config_args::ConfigArgs, failure::Failure, healthcheck, output::print};
 use crate::{admin::console::ConsoleSnapshot, http::ServiceStatus, types::error_chain};
 use clap::Args;
 use page::{Paint, page};
@@ -45,7 +45,7 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     let url = if let Some(url) = &args.admin {
         url.trim_end_matches('/').to_owned()
     } else {
-        let settings = super::load_settings(&args.config.config)?;
+        let settings = args.config.load()?;
         format!("http://{}", healthcheck::admin_address(&settings.service))
     };
     let url = AdminUrl::parse(&url)?;

@@ -1,6 +1,6 @@
 //! One request to the admin port.
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, client::conn::http1::handshake, header::HOST};
