@@ -6,8 +6,10 @@
 //! waiters and not cached.
 
 mod admission;
+mod cached_value;
 mod single_flight;
 
+pub use cached_value::CachedValue;
 pub use single_flight::FetchOutcome;
 
 use admission::AdmissionFilter;
@@ -40,14 +42,6 @@ pub struct NearCache<V, E> {
     bytes_max: usize,
     /// The events so far.
     pub counters: NearCacheCounters,
-}
-
-/// A value with its size and its expiry.
-pub struct CachedValue<V> {
-    /// The value.
-    pub value: V,
-    bytes: usize,
-    expires_at: Instant,
 }
 
 /// A value that was fetched.

@@ -3,7 +3,7 @@
 //! A fetch is a task of its own on the event loop where it was first asked for, so that waiters on other threads neither
 //! run it nor delay each other.
 
-use super::CachedValue;
+use super::cached_value::CachedValue;
 use std::{
     collections::HashMap,
     sync::{
