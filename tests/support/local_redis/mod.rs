@@ -6,6 +6,8 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
 mod node;
+// The one that `cachefront dev` uses.
+#[path = "../../../src/cli/dev/local_redis/watchdog.rs"]
 mod watchdog;
 
 pub use node::{RedisProcess, ask, free_port};
