@@ -1,9 +1,9 @@
 //! Calls to a node: within the limit on commands in flight, measured and traced.
 
 use super::{
-    Node,
     connection::{CallTimeout, OpenConnection},
     connection_class::ConnectionClass,
+    redis_node::Node,
     tracking::TrackedSource,
 };
 use crate::{store::error::NodeError, telemetry::traces, types::Deadline};

@@ -1,8 +1,8 @@
 //! The background task of one connection: it opens the connection, probes the node over it, and opens it again.
 
 use super::{
-    Node, connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
-    replication::ReplicationRole, resolver::ResolvedAddresses,
+    connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
+    redis_node::Node, replication::ReplicationRole, resolver::ResolvedAddresses,
 };
 use crate::{
     telemetry::events::EventKind,

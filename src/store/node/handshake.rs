@@ -1,11 +1,12 @@
 //! The first steps over a new connection: a connection is used only after the node has said what it is.
 
 use super::{
-    Node, NodeState,
     connect::ConnectError,
     connection::{CallTimeout, OpenConnection},
     probe::probe,
+    redis_node::Node,
     resolver::ResolvedAddresses,
+    state::NodeState,
     tracking::Tracking,
 };
 use crate::{

@@ -1,8 +1,8 @@
 //! The probe: a node is asked for its role and its replication offset, and the answer becomes its state.
 
 use super::{
-    Node,
     connection::{CallTimeout, OpenConnection},
+    redis_node::Node,
     replication::{ReplicationInfo, ReplicationRole},
 };
 use crate::{
@@ -10,32 +10,6 @@ use crate::{
     types::Deadline,
 };
 use redis::Pipeline;
-use std::time::Duration;
-use tokio::{sync::Notify, time::timeout};
-
-/// The times at which a node is probed.
-pub struct ProbeSchedule {
-    interval: Duration,
-    /// Notified when a probe is to be made before the interval is over.
-    requested: Notify,
-}
-
-impl ProbeSchedule {
-    /// Schedules a probe for every `interval`.
-    pub fn new(interval: Duration) -> Self {
-        Self { interval, requested: Notify::new() }
-    }
-
-    /// Asks for a probe at once.
-    pub fn request(&self) {
-        self.requested.notify_one();
-    }
-
-    /// Waits until the next probe is due or asked for.
-    pub async fn next(&self) {
-        let _due_or_requested = timeout(self.interval, self.requested.notified()).await;
-    }
-}
 
 /// Probes the node over a connection.
 pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<(), NodeError> {
@@ -69,19 +43,4 @@ fn log_role(node: &Node) {
     };
     let shard = node.shard_context().name.get();
     tracing::info!(node = %node.address, %shard, role, "node {} of shard \"{shard}\" is a {role}", node.address);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt;
-
-    #[tokio::test]
-    async fn a_requested_probe_is_due_at_once() {
-        let schedule = ProbeSchedule::new(Duration::from_secs(5));
-        assert!(schedule.next().now_or_never().is_none());
-        schedule.request();
-        assert!(schedule.next().now_or_never().is_some());
-        assert!(schedule.next().now_or_never().is_none());
-    }
 }

@@ -1,9 +1,5 @@
 //! The state of a node: one immutable value that is replaced whole, so that nobody reads facts of two moments.
 
-mod cell;
-
-pub use cell::StateCell;
-
 use crate::store::{
     consistency::{LogicalTime, ReplicationProgress},
     node::replication::{ReplicationInfo, ReplicationRole},

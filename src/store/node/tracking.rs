@@ -5,7 +5,7 @@
 //! lasts and no change of its key was reported. A node that drops all its data, as a replica does before it receives
 //! all data of its master, reports that, too: then a new *epoch* of the connection begins.
 
-use crate::store::{consistency::LogicalTime, node::NodeId};
+use crate::store::{consistency::LogicalTime, node::node_id::NodeId};
 use redis::Value;
 use std::sync::{
     Arc,

@@ -1,9 +1,9 @@
 //! The task that elects a shard's master again whenever one of its nodes changes.
 
 use super::{
-    Shard,
     election_state::{ElectionResult, MasterElection},
     members::Members,
+    redis_shard::Shard,
 };
 use crate::{telemetry::events::EventKind, types::Address};
 use std::sync::{MutexGuard, PoisonError};

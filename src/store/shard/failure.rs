@@ -1,6 +1,6 @@
 //! The meaning of a node's failure for the operation on its shard.
 
-use super::{Attempts, Shard};
+use super::{attempts::Attempts, redis_shard::Shard};
 use crate::{
     store::error::{Access, NodeError, StoreError},
     types::Deadline,

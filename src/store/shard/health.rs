@@ -1,6 +1,6 @@
 //! The health of a shard, as far as it is known without asking.
 
-use super::{Members, Shard};
+use super::{members::Members, redis_shard::Shard};
 use crate::store::node::{
     replication::{ReplicationInfo, ReplicationRole},
     state::NodeState,

@@ -3,7 +3,7 @@
 use crate::{
     store::{
         node::{Node, replication::ReplicationRole},
-        shard::{Shard, members::Members},
+        shard::{members::Members, redis_shard::Shard},
     },
     telemetry::metrics::{LinkState, NodeRole},
 };

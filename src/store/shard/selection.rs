@@ -1,6 +1,6 @@
 //! The choice of the node that a read is sent to.
 
-use super::{Attempts, members::Members};
+use super::{attempts::Attempts, members::Members};
 use crate::{
     ring::rendezvous_score,
     store::{

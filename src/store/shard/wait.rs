@@ -1,6 +1,6 @@
 //! Waits for a node of a shard: to read from, to write to, or one with a certain address.
 
-use super::{Attempts, Shard, members::Members, selection::Choice};
+use super::{attempts::Attempts, members::Members, redis_shard::Shard, selection::Choice};
 use crate::{
     store::{
         consistency::ReadRequirement,

@@ -1,6 +1,7 @@
 //! Tests of the state of a node.
 
 use super::*;
+use crate::store::node::state_cell::StateCell;
 
 const MASTER: ReplicationRole = ReplicationRole::Master;
 const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };

@@ -1,6 +1,6 @@
 //! The publication of a node's state.
 
-use super::NodeState;
+use super::state::NodeState;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::{Arc, Mutex, PoisonError};
 

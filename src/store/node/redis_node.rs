@@ -1,0 +1,174 @@
+//! The node itself: the struct that its connections, its calls and its state belong to.
+
+use super::{
+    connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
+    context::{NodeContext, ShardContext},
+    in_flight::InFlightLimit,
+    metrics::NodeMetrics,
+    node_id::NodeId,
+    pool::{ConnectionPool, ConnectionState},
+    probe_schedule::ProbeSchedule,
+    replication::ReplicationInfo,
+    state::NodeState,
+    state_cell::StateCell,
+    wait_connections::WaitConnections,
+};
+use crate::{ring::node_seed, settings, store::consistency::LogicalTime, types::Address};
+use arc_swap::{ArcSwap, Guard};
+use std::{sync::Arc, time::Duration};
+
+/// The time limits of a node's connections.
+pub struct NodeConfig {
+    /// The time that opening a connection may take.
+    pub connect_timeout: Duration,
+    /// The time that one attempt of a call may take.
+    pub attempt_timeout: Duration,
+}
+
+/// One Redis node.
+pub struct Node {
+    /// The identity of the node.
+    pub id: NodeId,
+    /// The address of the node.
+    pub address: Address,
+    /// The node's part of the score by which a key chooses among replicas.
+    pub seed: u64,
+    /// The metrics of the node.
+    pub metrics: NodeMetrics,
+    /// The endpoint at which connections are opened.
+    pub(super) endpoint: RedisEndpoint,
+    /// The time limits of the connections.
+    pub(super) config: NodeConfig,
+    /// The connections that commands are sent over.
+    pub(super) pool: ConnectionPool,
+    /// The connections over which changes wait for replicas.
+    pub(super) wait_connections: WaitConnections,
+    /// The limit on commands in flight.
+    pub(super) in_flight: InFlightLimit,
+    /// The times at which the node is probed.
+    pub(super) probes: ProbeSchedule,
+    /// Everything that is known of the node, as it was published last.
+    pub(super) state: StateCell,
+    /// The state that all nodes share.
+    pub(super) context: NodeContext,
+    /// The things that the nodes of the shard share. It changes only within an update of `state`.
+    shard_context: ArcSwap<ShardContext>,
+}
+
+impl Node {
+    /// Creates a node of the shard that has this context. Background tasks open its connections.
+    pub fn new(
+        address: &Address,
+        redis: &settings::RedisConfig,
+        context: &ShardContext,
+    ) -> Result<Self, RedisCertificateError> {
+        let pool = ConnectionPool::new(redis.connections_per_node);
+        Ok(Self {
+            id: NodeId::next(),
+            address: address.clone(),
+            seed: node_seed(&address.to_string()),
+            metrics: NodeMetrics::default(),
+            endpoint: RedisEndpoint::new(address, &ConnectOptions::for_nodes(redis), redis.connect_timeout)?,
+            config: NodeConfig { connect_timeout: redis.connect_timeout, attempt_timeout: redis.attempt_timeout },
+            wait_connections: WaitConnections::default(),
+            in_flight: InFlightLimit::new(redis.in_flight_max),
+            probes: ProbeSchedule::new(redis.probe_every),
+            state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
+            pool,
+            context: context.node_context.clone(),
+            shard_context: ArcSwap::from_pointee(context.clone()),
+        })
+    }
+
+    /// Returns everything that is known of the node at this moment. Load it once per decision.
+    pub fn state(&self) -> Guard<Arc<NodeState>> {
+        self.state.load()
+    }
+
+    /// Moves the node to the shard that has this context, if it is not there yet.
+    pub fn move_to_shard(&self, context: &ShardContext) {
+        self.state.update(|state| {
+            if !Arc::ptr_eq(&self.shard_context().changed, &context.changed) {
+                self.shard_context.store(Arc::new(context.clone()));
+                // The times of another master's changes mean nothing here.
+                state.clear_progress();
+            }
+        });
+    }
+
+    /// Replaces everything that is known of the node.
+    #[cfg(test)]
+    pub fn set_state(&self, state: &NodeState) {
+        self.state.update(|current| current.clone_from(state));
+    }
+
+    /// Records if the node's data is that of its shard's master.
+    pub fn set_same_lineage(&self, same_lineage: bool) {
+        self.state.update(|state| state.set_same_lineage(same_lineage));
+    }
+
+    /// Returns true if a connection is open.
+    pub fn is_up(&self) -> bool {
+        self.state.load().is_up()
+    }
+
+    /// Returns true if the first attempt to connect, or the first one after a loss, is under way. Requests wait for its
+    /// end.
+    pub fn is_connecting(&self) -> bool {
+        self.state.load().is_connecting()
+    }
+
+    /// Returns the node's last answer; see [`NodeState::replication_info`].
+    pub fn replication_info(&self) -> Option<ReplicationInfo> {
+        self.state.load().replication_info().cloned()
+    }
+
+    /// Returns the time for which changes may be missing; `None` if that is not known.
+    pub fn lag(&self) -> Option<Duration> {
+        self.state.load().lag(self.now())
+    }
+
+    /// Returns the number of connections that the node is to have, including the one for large values.
+    pub fn connection_count(&self) -> usize {
+        self.pool.size()
+    }
+
+    /// Returns the number of connections opened so far. A changed number means a new connection.
+    pub fn connections_opened(&self) -> u64 {
+        self.pool.opened()
+    }
+
+    /// Returns the number of commands that wait for the node's answers.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.in_flight()
+    }
+
+    /// Asks for an early attempt to reconnect: a request needs the node and can use no other one.
+    pub fn request_reconnect(&self) {
+        self.pool.request_reconnect();
+    }
+
+    /// Asks for a probe at once: the node did something that its role does not explain.
+    pub fn request_probe(&self) {
+        self.probes.request();
+    }
+
+    /// Returns the time of this process.
+    pub(super) fn now(&self) -> LogicalTime {
+        self.context.clock.now()
+    }
+
+    /// Returns the state that the nodes of the shard share.
+    pub(super) fn shard_context(&self) -> Guard<Arc<ShardContext>> {
+        self.shard_context.load()
+    }
+
+    /// Sets the state of a connection and publishes what follows from it, as one change.
+    pub(super) fn set_connection_state(&self, number: usize, connection: ConnectionState) {
+        self.state.update(|state| {
+            self.pool.set_state(number, connection);
+            state.set_connectivity(self.pool.connectivity());
+        });
+        self.shard_context().notify_changed();
+    }
+}

@@ -1,0 +1,153 @@
+//! The shard itself: the struct that its members, its election and its waits belong to.
+
+use super::{
+    attempts::Attempts, election_state::MasterElection, hedge::Hedge, member_cell::MemberCell, members::Members,
+    value_size::ValueSizeEstimate,
+};
+use crate::{
+    settings,
+    store::{
+        consistency::ReadRequirement,
+        node::{Node, NodeContext, NodeId, ShardContext, ShardName, connect::RedisCertificateError},
+    },
+    telemetry::{events::Events, metrics::Counter},
+    types::Address,
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{Notify, watch};
+
+/// A master and its replicas.
+pub struct Shard {
+    /// The reason why the shard has no nodes and never will; `None` for a shard that may have some.
+    pub(super) unavailable_reason: Option<&'static str>,
+    /// The nodes of the shard, and which of them is the master.
+    pub(super) members: MemberCell,
+    /// The state of the election. The holder of the lock may replace the members.
+    pub(super) election: Mutex<MasterElection>,
+    /// The size of the values that were read lately.
+    pub value_size: ValueSizeEstimate,
+    /// The time that one node may take to answer a read.
+    pub attempt_timeout: Duration,
+    /// The state of hedged reads; `None` where slow reads are not sent to a second node.
+    pub hedge: Option<Hedge>,
+    /// The number of times that writes moved to another master.
+    pub promotions: Counter,
+    context: ShardContext,
+    /// Notified when nodes come or go, so that connections are opened and closed.
+    node_set_changed: watch::Sender<()>,
+}
+
+impl Shard {
+    /// Creates a shard without nodes; `node_set_changed` is notified when it gets some.
+    pub fn new(
+        name: &str,
+        redis: &settings::RedisConfig,
+        node_context: &NodeContext,
+        node_set_changed: &watch::Sender<()>,
+    ) -> Self {
+        let context =
+            ShardContext { name: ShardName::new(name), node_context: node_context.clone(), ..ShardContext::default() };
+        Self {
+            unavailable_reason: None,
+            members: MemberCell::new(&context.changed),
+            election: Mutex::default(),
+            value_size: ValueSizeEstimate::default(),
+            attempt_timeout: redis.attempt_timeout,
+            hedge: redis.hedge_reads.then(Hedge::default),
+            promotions: Counter::default(),
+            context,
+            node_set_changed: node_set_changed.clone(),
+        }
+    }
+
+    /// Makes it a shard of a Redis Cluster; `refresh_requested` is notified when a node is lost or changes its role.
+    pub fn in_cluster(mut self, refresh_requested: &Arc<Notify>) -> Self {
+        self.context.cluster_refresh_requested = Some(Arc::clone(refresh_requested));
+        self
+    }
+
+    /// Makes it a shard that never has nodes: every operation on it fails at once.
+    pub fn without_nodes(mut self, reason: &'static str) -> Self {
+        self.unavailable_reason = Some(reason);
+        self
+    }
+
+    /// Returns true if the shard has no nodes and never will.
+    pub fn has_no_nodes_ever(&self) -> bool {
+        self.unavailable_reason.is_some()
+    }
+
+    /// Returns true if writes go to this node.
+    pub fn is_master(&self, node: &Node) -> bool {
+        self.members.load().master().is_some_and(|master| master.id == node.id)
+    }
+
+    /// Returns true if a read would be sent to this node now.
+    pub fn would_read(&self, requirement: &ReadRequirement, node: NodeId) -> bool {
+        self.members.load().choose(requirement, &Attempts::default()).is_some_and(|choice| choice.node.id == node)
+    }
+
+    /// Chooses another node than `first` that may answer the read now. The choice is made again, because `first` has kept
+    /// the read waiting and the state of the nodes may have changed meanwhile.
+    pub fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
+        let members = self.members.load();
+        let choice = members.choose(requirement, attempts)?;
+        [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
+    }
+
+    /// Returns the name of the shard.
+    pub fn name(&self) -> Arc<str> {
+        self.context.name.get()
+    }
+
+    /// Changes the name of the shard, which has the ranges of its slots in a Redis Cluster.
+    pub fn rename(&self, name: &str) {
+        self.context.name.set(name);
+    }
+
+    /// Returns the log of events that the console shows.
+    pub fn events(&self) -> &Events {
+        &self.context.node_context.events
+    }
+
+    /// Returns the nodes that the shard has now.
+    pub fn members(&self) -> Arc<Members> {
+        self.members.load_full()
+    }
+
+    /// Sets the nodes of the shard. Nodes that stay keep their connections, and the master its role; in a new shard the
+    /// first node counts as master until more is known.
+    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), RedisCertificateError> {
+        self.set_nodes_from(addresses, redis, |_| None)?;
+        self.node_set_changed.send_replace(());
+        Ok(())
+    }
+
+    /// Sets the nodes as [`Shard::set_nodes`] does, with nodes that another shard had, and without a notification: a
+    /// node must not be missing in the shard map while it moves between shards.
+    pub fn set_nodes_from(
+        &self,
+        addresses: &[Address],
+        redis: &settings::RedisConfig,
+        known: impl Fn(&Address) -> Option<Arc<Node>>,
+    ) -> Result<(), RedisCertificateError> {
+        let _election = self.lock_election();
+        let before = self.members();
+        let mut nodes = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            nodes.push(match before.find(address).cloned().or_else(|| known(address)) {
+                Some(node) => {
+                    node.move_to_shard(&self.context);
+                    node
+                }
+                None => Arc::new(Node::new(address, redis, &self.context)?),
+            });
+        }
+        let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
+        self.members.publish(Members::new(nodes, master.or(Some(0))));
+        Ok(())
+    }
+}
