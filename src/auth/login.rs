@@ -1,6 +1,6 @@
 //! The search for the client of an API key.
 
-use super::Client;
+use super::client::Client;
 use crate::settings::digest_api_key;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Tokens: JWT, signed with HS256 and nothing else.
 
-use super::Client;
+use super::client::Client;
 use crate::types::Scopes;
 use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

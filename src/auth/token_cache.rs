@@ -5,7 +5,7 @@
 //! tokens take no room. A reload creates another [`super::Auth`] with an empty cache, so that a token ends at once when
 //! its client is removed or the secret changes.
 
-use super::Client;
+use super::client::Client;
 use crate::types::Scopes;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use quick_cache::sync::Cache;

@@ -1,22 +1,13 @@
 //! The errors of nodes and of the store, and what a caller can do about them.
 
+mod advice;
 mod node;
 
+pub use advice::Advice;
 pub use node::NodeError;
 
 use crate::{store::protocol::refusal::ServerRefusal, telemetry::metrics::Outcome};
 use std::sync::Arc;
-
-/// The best reaction to an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
-    /// Another node may answer.
-    RetryElsewhere,
-    /// The same request may succeed a moment later.
-    RetryLater,
-    /// The same request will fail again.
-    GiveUp,
-}
 
 /// The kind of access that an operation makes to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! `cachefront keys locate KEY…`: shows the nodes of keys.
 
 use super::{
-    InspectArgs,
+    inspect::{InspectArgs, parse_keys},
     location::{KeyLocation, KeyLocator},
-    parse_keys,
 };
 use crate::{
     cli::{

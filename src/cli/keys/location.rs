@@ -1,5 +1,6 @@
 //! The nodes of a key, for `keys locate`.
 
+use super::inspect::runtime;
 use crate::{
     cli::failure::Failure,
     server::store_config,
@@ -45,7 +46,7 @@ impl KeyLocator {
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             store: Store::new(store_config(settings), None, Arc::default()).map_err(Failure::invalid_settings)?,
-            runtime: super::runtime()?,
+            runtime: runtime()?,
         })
     }
 

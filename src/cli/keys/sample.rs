@@ -2,7 +2,7 @@
 
 mod summary;
 
-use super::{InspectArgs, connected};
+use super::inspect::{InspectArgs, connected};
 use crate::{
     cli::{
         failure::Failure,

@@ -1,6 +1,6 @@
 //! `cachefront keys ttl KEY…`: shows what is stored under keys.
 
-use super::{InspectArgs, connected, parse_keys};
+use super::inspect::{InspectArgs, connected, parse_keys};
 use crate::{
     cli::{
         failure::Failure,

@@ -1,6 +1,6 @@
 //! The offsets that a master has reached over time, and the times that a replica's offset covers.
 
-use super::LogicalTime;
+use super::clock::LogicalTime;
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -1,6 +1,9 @@
 //! The time of the last change of each key, by the hash of the key.
 
-use super::{Clock, Freshness, LogicalTime, ReadRequirement};
+use super::{
+    clock::{Clock, LogicalTime},
+    requirement::{Freshness, ReadRequirement},
+};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Number of entries in the table; a power of two. With this 1 MiB, 20,000 changes between two probes of the replicas

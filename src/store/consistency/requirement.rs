@@ -1,6 +1,6 @@
 //! The requirements that a read makes of the node that answers it.
 
-use super::LogicalTime;
+use super::clock::LogicalTime;
 
 /// The freshness that a read needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

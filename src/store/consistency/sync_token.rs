@@ -8,7 +8,10 @@
 
 mod sightings;
 
-use crate::store::consistency::{Clock, Freshness, LogicalTime};
+use super::{
+    clock::{Clock, LogicalTime},
+    requirement::Freshness,
+};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use sightings::Sightings;

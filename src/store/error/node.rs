@@ -1,6 +1,6 @@
 //! The errors of a single node.
 
-use super::Advice;
+use super::advice::Advice;
 use crate::{
     store::protocol::{refusal::ServerRefusal, reply::ReplyError},
     telemetry::metrics::NodeFailure,

@@ -1,6 +1,6 @@
 //! The reasons for which Redis refuses a command, read from the first word of its error.
 
-use super::SLOTS;
+use super::hash_slots::SLOTS;
 use crate::types::Address;
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! The current shard map of a store: the topology publishes maps, operations load them.
 
-use super::ShardMap;
+use super::map::ShardMap;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
 use tokio::sync::watch;

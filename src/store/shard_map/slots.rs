@@ -1,6 +1,6 @@
 //! The 16,384 slots of a Redis Cluster: the slot of each key, and the shard of each slot.
 
-pub use crate::store::protocol::SLOTS;
+pub use crate::store::protocol::hash_slots::SLOTS;
 
 use crate::ring::hash_tag;
 use crc::{CRC_16_XMODEM, Crc};

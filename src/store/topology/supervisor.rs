@@ -4,7 +4,7 @@ use crate::store::{
     node::{NodeId, connection_task},
     shard::Shard,
     shard_map::MapHandle,
-    topology::TopologySource,
+    topology::source::TopologySource,
 };
 use std::{
     collections::{HashMap, HashSet},

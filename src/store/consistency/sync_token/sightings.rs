@@ -1,6 +1,6 @@
 //! The tokens of one other instance that this instance has seen.
 
-use crate::store::consistency::LogicalTime;
+use crate::store::consistency::clock::LogicalTime;
 use std::collections::VecDeque;
 
 /// Number of sightings that are kept.

@@ -1,14 +1,19 @@
 //! The operations of a batch that run on the master, in order: changes, and reads of changed keys.
 
-use super::{Batch, BatchAnswer, is_change};
+use super::pipeline::{Batch, BatchAnswer};
 use crate::store::{
     error::NodeError,
     node::connection::{Abandon, CallTimeout},
     operation::{context::ChangeGuard, redirect},
-    protocol::operation::Answer,
+    protocol::operation::{Answer, Operation, OperationKind},
     shard::{Attempts, Shard},
 };
 use std::collections::HashSet;
+
+/// Returns true if the operation changes its key.
+pub fn is_change(operation: &Operation<'_>) -> bool {
+    !matches!(operation.kind, OperationKind::Get(_))
+}
 
 impl Batch<'_> {
     /// Runs operations on the master, in order. Operations that a node refused without running them are sent to the next

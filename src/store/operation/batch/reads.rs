@@ -1,6 +1,6 @@
 //! The reads of a batch that replicas may answer.
 
-use super::{Batch, BatchAnswer};
+use super::pipeline::{Batch, BatchAnswer};
 use crate::store::{
     consistency::{Freshness, ReadRequirement},
     error::{Advice, NodeError, StoreError},

@@ -1,6 +1,10 @@
 //! The shard map of a Redis Cluster. Shards and nodes that stay keep their connections.
 
-use super::{Cluster, ClusterState, unassigned::KnownNodes, view::ClusterShard};
+use super::{
+    redis_cluster::{Cluster, ClusterState},
+    unassigned::KnownNodes,
+    view::ClusterShard,
+};
 use crate::{
     store::{
         node::{Node, connect::RedisCertificateError},

@@ -1,7 +1,7 @@
 //! The periodic refresh of the slots: it asks nodes of the cluster for their view.
 
 use super::{
-    Cluster,
+    redis_cluster::Cluster,
     view::{self, Claim},
 };
 use crate::{

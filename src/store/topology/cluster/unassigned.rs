@@ -1,6 +1,9 @@
 //! Connected nodes without slots: a redirection named them, or they are on their way to another shard.
 
-use super::{Cluster, ClusterState};
+use super::{
+    redis_cluster::{Cluster, ClusterState},
+    unassigned_node::UnassignedNode,
+};
 use crate::{
     store::{node::Node, shard::Shard, shard_map::Routing},
     types::Address,
@@ -18,15 +21,6 @@ const UNASSIGNED_MAX: usize = 64;
 const UNASSIGNED_TTL: Duration = Duration::from_secs(60);
 /// Connected nodes by address.
 pub(super) type KnownNodes = HashMap<Address, Arc<Node>>;
-
-/// A connected node without slots. A redirection named it, or it had slots and may be moving to another shard.
-pub(super) struct UnassignedNode {
-    /// The time at which the node was added.
-    since: Instant,
-    address: Address,
-    /// A shard of its own with this node only.
-    pub(super) shard: Arc<Shard>,
-}
 
 impl Cluster {
     /// Drops unassigned nodes that have slots now, and adds known nodes that have none any more. Returns true if their

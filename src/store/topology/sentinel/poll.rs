@@ -1,8 +1,8 @@
 //! The connection to one sentinel, which is polled every second and after each relevant event.
 
 use super::{
-    Sentinel, Sentinels,
     replies::{CHANNELS, commands, concerns, parse},
+    sentinels::{Sentinel, Sentinels},
 };
 use crate::{
     store::{
