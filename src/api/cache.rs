@@ -4,20 +4,19 @@
 //! permitted, run and answered. The store is not asked before the body is there.
 
 mod batch;
+mod request_context;
 
 use super::{
     command::{self, CommandBody},
-    reply, schemas,
+    schemas,
 };
 use crate::{
     auth::Caller,
-    cache::{Cache, CacheError, Command},
     http::{
         AppState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture, SyncTokenHeader, authorization,
         body::{self, MediaType},
-        json, request_metrics,
+        request_metrics,
     },
-    store::Freshness,
     telemetry::{
         RequestTimer,
         metrics::{Kind, Outcome, Shed},
@@ -31,13 +30,11 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use request_context::RequestContext;
 use std::sync::Arc;
 
 /// The path of this endpoint.
 pub const PATH: &str = "/cache";
-/// Initial capacity of the buffer for one reply.
-const REPLY_BYTES: usize = 256;
-
 /// Runs one command, or a batch of them.
 #[utoipa::path(
     post, path = "/cache", tag = "cache", security(("token" = [])),
@@ -136,52 +133,6 @@ fn admit(
     }
     sync_token.parse(headers)?;
     Ok(caller)
-}
-
-/// The properties that all commands of a request share.
-struct RequestContext<'a> {
-    state: &'a AppState,
-    cache: &'a Cache,
-    id: &'a RequestId,
-    caller: &'a Caller,
-    freshness: Freshness,
-    deadline: Deadline,
-}
-
-impl RequestContext<'_> {
-    async fn run_single(
-        &self,
-        sync_token: &mut SyncTokenHeader,
-        timer: &mut RequestTimer<'_>,
-        text: &str,
-    ) -> Result<Response, Problem> {
-        let command = self.parse_permitted(text)?;
-        timer.kind = command.name().into();
-        if command.is_change() {
-            sync_token.mark_changes();
-        }
-        let result = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
-        let reply = result.map_err(|error| self.problem(error, &command))?;
-        timer.outcome = request_metrics::outcome(&command, &reply);
-        let mut out = Vec::with_capacity(REPLY_BYTES);
-        reply::write(&mut out, &command, &reply);
-        Ok(json::response(out))
-    }
-
-    /// Parses a command, checks that the caller may run it now, and samples its key.
-    fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
-        let command = command::parse(text)?;
-        self.caller.permit(command.scope()).map_err(|error| Problem::from(error).with_command(command.name()))?;
-        self.state.key_sampler.sample(command.key(), self.caller.namespace());
-        Ok(command)
-    }
-
-    /// Returns the problem of a command that failed in the cache.
-    fn problem(&self, error: CacheError, command: &Command<'_>) -> Problem {
-        let problem = Problem::from(error).with_command(command.name());
-        request_metrics::count_shed(self.state, &problem, Shed::Node);
-        problem
-    }
 }
 
 #[cfg(test)]

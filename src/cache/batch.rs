@@ -1,6 +1,11 @@
 //! Batches: many commands in one request.
 
-use super::{Cache, CacheError, Command, Reply, read::CachedReply};
+use super::{
+    command::{Command, Reply},
+    error::CacheError,
+    read::CachedReply,
+    value_cache::Cache,
+};
 use crate::{
     store::{Answer, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, StoreError},
     types::{Deadline, FullKey, Namespace},

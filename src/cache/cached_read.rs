@@ -1,33 +1,36 @@
 //! The result of a read in the form in which the near cache has it.
 
-use super::{Cache, CacheError, Reply};
 use crate::{
     near_cache::Fetched,
     store::{TrackedSource, TrackedValue},
-    types::{Envelope, FullKey, Value, envelope},
+    types::{Envelope, Value, envelope},
 };
 use std::sync::{Arc, OnceLock};
 
 /// The result of a read in the store.
 pub struct CachedRead {
-    found: FoundValue,
+    /// The value that was found.
+    pub(super) found: FoundValue,
     /// The connection that reports changes of the key; `None` if no node reports changes.
     pub source: Option<TrackedSource>,
 }
 
-enum FoundValue {
+/// The value that a read found.
+pub enum FoundValue {
     /// The key does not exist.
     Nothing,
+    /// A value that is not sealed.
     Open(Arc<Value<'static>>),
     /// A sealed value as Redis has it, and its opened form, where the settings allow caching it.
     Sealed(Vec<u8>, OnceLock<OpenedValue>),
 }
 
 /// The opened form of a sealed value.
-struct OpenedValue {
-    /// The number of the [`Cache`] that opened the value: a reload can change the encryption keys.
-    cache: u64,
-    value: Arc<Value<'static>>,
+pub struct OpenedValue {
+    /// The number of the cache that opened the value: a reload can change the encryption keys.
+    pub cache: u64,
+    /// The value.
+    pub value: Arc<Value<'static>>,
 }
 
 impl CachedRead {
@@ -45,32 +48,5 @@ impl CachedRead {
         let is_doubled = keep_opened && matches!(found, FoundValue::Sealed(..));
         let (source, ttl) = origin.map(|origin| (origin.source, origin.left)).unzip();
         Fetched { value: Self { found, source }, bytes: if is_doubled { 2 * length } else { length }, ttl }
-    }
-}
-
-impl Cache {
-    /// Returns the reply for a result that the near cache has.
-    pub(super) fn cached_reply(
-        &self,
-        key: &FullKey<'_>,
-        read: &CachedRead,
-        keep_opened: bool,
-    ) -> Result<Reply, CacheError> {
-        let value = match &read.found {
-            FoundValue::Nothing => return Ok(Reply::NotFound),
-            FoundValue::Open(value) => Arc::clone(value),
-            FoundValue::Sealed(bytes, opened) => {
-                if let Some(opened) = opened.get().filter(|opened| opened.cache == self.number) {
-                    return Ok(Reply::Found(Arc::clone(&opened.value)));
-                }
-                let value = Arc::new(Value::decode(self.open(key, bytes.clone())?));
-                if keep_opened {
-                    // Another request may have set the same value meanwhile.
-                    let _set = opened.set(OpenedValue { cache: self.number, value: Arc::clone(&value) });
-                }
-                value
-            }
-        };
-        Ok(Reply::Found(value))
     }
 }

@@ -1,6 +1,6 @@
 //! DELETE: on the master, with invalidation of the near cache.
 
-use super::{Cache, CacheError, Reply};
+use super::{command::Reply, error::CacheError, value_cache::Cache};
 use crate::types::{Deadline, FullKey};
 
 impl Cache {

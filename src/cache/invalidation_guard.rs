@@ -1,6 +1,6 @@
 //! The invalidation of keys in the near cache while this process changes them.
 
-use super::{Cache, NearValues};
+use super::{near::NearValues, value_cache::Cache};
 use crate::types::FullKey;
 
 /// Invalidates the keys now and again on drop: before the change, so that no read joins a fetch of the old value, and

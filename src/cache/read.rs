@@ -1,6 +1,10 @@
 //! READ: from the near cache, else from the store.
 
-use super::{Cache, CacheError, Read, Reply};
+use super::{
+    command::{Read, Reply},
+    error::CacheError,
+    value_cache::Cache,
+};
 use crate::{
     near_cache::{FetchResult, NearLookup},
     sealing::{self, OpenError},

@@ -1,6 +1,10 @@
 //! WRITE: on the master, with invalidation of the near cache.
 
-use super::{Cache, CacheError, Reply, Write};
+use super::{
+    command::{Reply, Write},
+    error::CacheError,
+    value_cache::Cache,
+};
 use crate::{
     store::OperationKind,
     types::{Deadline, FullKey},

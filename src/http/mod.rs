@@ -10,6 +10,7 @@ pub mod json;
 mod key_sampler;
 pub mod probes;
 mod problem;
+mod problem_conversions;
 mod readiness;
 mod reloadable;
 mod request_id;

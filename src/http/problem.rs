@@ -1,8 +1,6 @@
 //! Errors as callers see them, and their HTTP responses. The caller gets a stable code and one sentence; the log gets
 //! the whole chain of causes.
 
-mod conversions;
-
 use super::{error_code::ErrorCode, failure_log::FailureLog, json, request_id::RequestId};
 use crate::{
     telemetry::metrics::Outcome,
@@ -19,7 +17,7 @@ use serde::Serialize;
 use std::{borrow::Cow, error::Error};
 
 /// Seconds after which a caller may try again when a shard was unavailable: a failover takes about as long.
-const RETRY_AFTER_SECS: u64 = 1;
+pub const RETRY_AFTER_SECS: u64 = 1;
 
 /// An error as the caller sees it. Boxed, so that a `Result` with it stays small.
 #[derive(Debug)]
@@ -129,12 +127,20 @@ impl Problem {
         self
     }
 
-    fn retry_after(mut self, secs: u64) -> Self {
+    /// Sets the effect on what is stored.
+    pub(super) fn with_effect(mut self, effect: Option<&'static str>) -> Self {
+        self.0.effect = effect;
+        self
+    }
+
+    /// Sets the time after which the caller may try again.
+    pub(super) fn retry_after(mut self, secs: u64) -> Self {
         self.0.retry_after_secs = Some(secs);
         self
     }
 
-    fn caused_by(mut self, error: &dyn Error) -> Self {
+    /// Records the chain of causes for the log.
+    pub(super) fn caused_by(mut self, error: &dyn Error) -> Self {
         self.0.cause = Some(error_chain(error));
         self
     }

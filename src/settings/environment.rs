@@ -1,9 +1,9 @@
 //! Options from the environment: `CACHEFRONT__SECTION__OPTION`, and for secrets `…_FILE` with the path of a file.
 
 use super::{
-    SettingsProblem,
     error::VariableError,
     options::{self, Section},
+    problem::SettingsProblem,
     raw_option::RawOption,
     watched_files::WatchedFiles,
 };

@@ -1,4 +1,4 @@
-//! Problems of single values; they become [`SettingsProblem`](super::SettingsProblem)s with their location.
+//! Problems of single values; they become [`SettingsProblem`](super::problem::SettingsProblem)s with their location.
 
 use std::io;
 use thiserror::Error;

@@ -1,7 +1,7 @@
 //! The parser of `setup.config`. It follows Python's `RawConfigParser`: values are verbatim, and the case of option names
 //! does not count.
 
-use super::{SettingsProblem, environment, raw_option::RawOption};
+use super::{environment, problem::SettingsProblem, raw_option::RawOption};
 use std::{collections::HashMap, path::Path};
 
 /// The section whose options are defaults for all others, as in Python.

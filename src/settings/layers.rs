@@ -2,11 +2,10 @@
 //! file, and the environment on top. The crate also keeps the origin of each value.
 
 use super::{
-    SettingsProblem,
     environment::{self, EnvironmentOptions},
     ini::{self, IniDocument},
     options::{self, Section},
-    problem::did_you_mean,
+    problem::{SettingsProblem, did_you_mean},
     raw_option::{RawOption, empty_table, tables},
     watched_files::WatchedFiles,
 };

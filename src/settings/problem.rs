@@ -1,6 +1,6 @@
 //! Problems of the settings, as sentences for operators.
 
-use super::WatchedFiles;
+use super::watched_files::WatchedFiles;
 use std::{
     fmt,
     fs::File,

@@ -1,6 +1,6 @@
 //! Secrets: API keys and their hashes, sealing keys, and the recognition of placeholders.
 
-use super::ApiKeyHash;
+use super::auth_config::ApiKeyHash;
 use aws_lc_rs::{digest, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretBox;

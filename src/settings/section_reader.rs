@@ -1,9 +1,9 @@
 //! Raw texts → typed values. Each wrong value is recorded as a problem and replaced, so that reading goes on.
 
 use super::{
-    SettingsProblem,
     layers::RawConfig,
     options::{self, Section},
+    problem::SettingsProblem,
     watched_files::WatchedFiles,
 };
 use crate::types::Address;

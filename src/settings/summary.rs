@@ -1,6 +1,10 @@
 //! A summary of the settings for people. Secrets are masked.
 
-use super::{ClientConfig, SentinelShardConfig, Settings, ShardConfig, Topology};
+use super::{
+    all_settings::Settings,
+    auth_config::ClientConfig,
+    redis_config::{SentinelShardConfig, ShardConfig, Topology},
+};
 use crate::types::{Address, Ttl};
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! A batch of commands in one request.
 
-use super::{REPLY_BYTES, RequestContext};
+use super::request_context::{REPLY_BYTES, RequestContext};
 use crate::{
     api::reply,
     cache::{CacheError, Command, Reply},

@@ -1,6 +1,10 @@
 //! The rule that an API key identifies one client.
 
-use crate::settings::{ApiKeyHash, ClientConfig, options::Section, section_reader::SettingsReader};
+use crate::settings::{
+    auth_config::{ApiKeyHash, ClientConfig},
+    options::Section,
+    section_reader::SettingsReader,
+};
 use std::collections::{HashMap, HashSet};
 
 /// Records a problem for each client with a hash that another client has, too.

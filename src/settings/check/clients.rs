@@ -1,9 +1,9 @@
 //! Clients: their API keys, scopes, namespaces and limits.
 
-use super::{SECS_MAX, check_name};
+use super::limits::{SECS_MAX, check_name};
 use crate::{
     settings::{
-        AuthConfig, ClientConfig,
+        auth_config::{AuthConfig, ClientConfig},
         options::Section,
         secrets::{self, JWT_SECRET_BYTES_MIN, SHARED_SECRET_CHARS_MIN},
         section_reader::{SectionReader, SettingsReader},

@@ -1,8 +1,11 @@
 //! The connections to Redis: `[redis]` without topology.
 
-use super::{SECS_MAX, service::WORKERS_MAX};
+use super::{limits::SECS_MAX, service::WORKERS_MAX};
 use crate::{
-    settings::{RedisConfig, RedisTlsConfig, section_reader::SectionReader},
+    settings::{
+        redis_config::{RedisConfig, RedisTlsConfig},
+        section_reader::SectionReader,
+    },
     types::{TTL_SECS_MAX, Ttl},
 };
 use secrecy::{SecretBox, SecretString};

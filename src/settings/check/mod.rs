@@ -3,6 +3,7 @@
 mod api_keys;
 mod clients;
 mod connections;
+mod limits;
 mod sealing;
 mod service;
 mod shards;
@@ -10,16 +11,18 @@ mod telemetry;
 mod topology;
 
 use super::{
-    EffectiveSettings, NearCacheConfig, ServiceConfig, Settings, SettingsProblems, WatchedFiles,
+    all_settings::Settings,
+    effective::EffectiveSettings,
     layers::RawConfig,
+    near_cache_config::NearCacheConfig,
     options::{OPTIONS, Section},
+    problem::SettingsProblems,
     section_reader::{SectionReader, SettingsReader},
+    service_config::ServiceConfig,
+    watched_files::WatchedFiles,
 };
+use limits::{BYTES_MAX, SECS_MAX};
 use std::{path::Path, sync::Arc};
-
-/// Longest time of most options: one day.
-const SECS_MAX: i64 = 86_400;
-const BYTES_MAX: i64 = 512 * 1024 * 1024;
 
 /// Checks the settings of the file at `path` and of the environment.
 pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems> {
@@ -81,12 +84,4 @@ fn ignored_options(raw: &RawConfig) -> Vec<String> {
         .filter(|option| option.ignored && raw.text(option.section.title(), option.name).is_some())
         .map(|option| format!("[{}] {} has no effect here and can be removed", option.section.title(), option.name))
         .collect()
-}
-
-/// Records a problem with `option` if the name in the section's title is invalid.
-fn check_name(section: &SectionReader<'_>, name: &str, option: &str) {
-    let valid = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if !valid {
-        section.error(option, format!("\"{name}\" is not a name: up to 64 letters, digits, \".\", \"_\" or \"-\""));
-    }
 }

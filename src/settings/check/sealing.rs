@@ -1,6 +1,6 @@
 //! The keys that seal values.
 
-use crate::settings::{SealingConfig, error::SealingKeyError, secrets, section_reader::SectionReader};
+use crate::settings::{error::SealingKeyError, sealing_config::SealingConfig, secrets, section_reader::SectionReader};
 use secrecy::{ExposeSecret, SecretBox};
 use std::io;
 

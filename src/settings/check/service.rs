@@ -1,7 +1,11 @@
 //! The settings of the service itself: `[service]` without clients and sealing.
 
-use super::{BYTES_MAX, SECS_MAX};
-use crate::settings::{KeyPatterns, LogFormat, ServiceConfig, log_filter, section_reader::SectionReader};
+use super::limits::{BYTES_MAX, SECS_MAX};
+use crate::settings::{
+    log_filter,
+    section_reader::SectionReader,
+    service_config::{KeyPatterns, LogFormat, ServiceConfig},
+};
 use std::thread;
 
 /// Maximum number of workers.

@@ -1,10 +1,10 @@
 //! A static topology: shards with their nodes. Each node belongs to one shard.
 
-use super::check_name;
+use super::limits::check_name;
 use crate::{
     settings::{
-        ShardConfig,
         options::Section,
+        redis_config::ShardConfig,
         section_reader::{SectionReader, SettingsReader},
     },
     types::Address,

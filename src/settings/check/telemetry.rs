@@ -1,7 +1,10 @@
 //! `[telemetry]`: the collector of traces and the share of traced requests.
 
 use crate::{
-    settings::{CollectorConfig, TelemetryConfig, section_reader::SectionReader},
+    settings::{
+        section_reader::SectionReader,
+        telemetry_config::{CollectorConfig, TelemetryConfig},
+    },
     types::Address,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};

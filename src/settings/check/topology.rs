@@ -1,9 +1,9 @@
 //! The topology: a static list of shards, sentinels, or a Redis Cluster.
 
-use super::{check_name, connections::tls, shards};
+use super::{connections::tls, limits::check_name, shards};
 use crate::settings::{
-    SentinelShardConfig, SentinelsConfig, Topology,
     options::Section,
+    redis_config::{SentinelShardConfig, SentinelsConfig, Topology},
     section_reader::{SectionReader, SettingsReader},
 };
 use secrecy::SecretString;

@@ -4,9 +4,9 @@ mod problems;
 mod topologies;
 
 use super::*;
-use crate::types::Address;
+use crate::types::{Address, Ttl};
 use secrecy::ExposeSecret;
-use std::fs;
+use std::{fs, num::NonZeroU32};
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 

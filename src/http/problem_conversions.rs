@@ -1,10 +1,12 @@
 //! The errors of the floors below → [`Problem`], decided here and nowhere else.
 
-use super::{Problem, RETRY_AFTER_SECS};
+use super::{
+    error_code::ErrorCode,
+    problem::{Problem, RETRY_AFTER_SECS},
+};
 use crate::{
     auth::{LoginError, PermissionError, TokenError},
     cache::CacheError,
-    http::ErrorCode,
     store::{Advice, StoreError},
 };
 
@@ -64,7 +66,7 @@ impl From<CacheError> for Problem {
                 format!("`value` has {bytes} bytes; at most {bytes_max} are allowed"),
             ),
         };
-        let problem = if problem.0.code.status().is_server_error() { problem.caused_by(&error) } else { problem };
+        let problem = if problem.code().status().is_server_error() { problem.caused_by(&error) } else { problem };
         match error.advice() {
             Advice::RetryLater | Advice::RetryElsewhere => problem.retry_after(RETRY_AFTER_SECS),
             Advice::GiveUp => problem,
@@ -105,8 +107,6 @@ impl Problem {
                 None,
             ),
         };
-        let mut problem = Self::new(code, message);
-        problem.0.effect = effect;
-        problem
+        Self::new(code, message).with_effect(effect)
     }
 }

@@ -1,0 +1,68 @@
+//! The properties that all commands of a request share, and the run of one command.
+
+use crate::{
+    api::{command, reply},
+    auth::Caller,
+    cache::{Cache, CacheError, Command},
+    http::{AppState, Problem, RequestId, SyncTokenHeader, json, request_metrics},
+    store::Freshness,
+    telemetry::{RequestTimer, metrics::Shed},
+    types::Deadline,
+};
+use axum::response::Response;
+
+/// Initial capacity of the buffer for one reply.
+pub const REPLY_BYTES: usize = 256;
+
+/// The properties that all commands of a request share.
+pub struct RequestContext<'a> {
+    /// The state of the handlers.
+    pub(super) state: &'a AppState,
+    /// The cache that runs the commands.
+    pub(super) cache: &'a Cache,
+    /// The id of the request.
+    pub(super) id: &'a RequestId,
+    /// The caller.
+    pub(super) caller: &'a Caller,
+    /// The freshness that reads need.
+    pub(super) freshness: Freshness,
+    /// The time by which the response is due.
+    pub(super) deadline: Deadline,
+}
+
+impl RequestContext<'_> {
+    /// Runs one command.
+    pub(super) async fn run_single(
+        &self,
+        sync_token: &mut SyncTokenHeader,
+        timer: &mut RequestTimer<'_>,
+        text: &str,
+    ) -> Result<Response, Problem> {
+        let command = self.parse_permitted(text)?;
+        timer.kind = command.name().into();
+        if command.is_change() {
+            sync_token.mark_changes();
+        }
+        let result = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
+        let reply = result.map_err(|error| self.problem(error, &command))?;
+        timer.outcome = request_metrics::outcome(&command, &reply);
+        let mut out = Vec::with_capacity(REPLY_BYTES);
+        reply::write(&mut out, &command, &reply);
+        Ok(json::response(out))
+    }
+
+    /// Parses a command, checks that the caller may run it now, and samples its key.
+    pub(super) fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
+        let command = command::parse(text)?;
+        self.caller.permit(command.scope()).map_err(|error| Problem::from(error).with_command(command.name()))?;
+        self.state.key_sampler.sample(command.key(), self.caller.namespace());
+        Ok(command)
+    }
+
+    /// Returns the problem of a command that failed in the cache.
+    pub(super) fn problem(&self, error: CacheError, command: &Command<'_>) -> Problem {
+        let problem = Problem::from(error).with_command(command.name());
+        request_metrics::count_shed(self.state, &problem, Shed::Node);
+        problem
+    }
+}

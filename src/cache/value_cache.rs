@@ -1,0 +1,79 @@
+//! The cache: the struct that runs commands and that READ, WRITE, DELETE and batches belong to.
+
+use super::{
+    command::{Command, Reply},
+    error::CacheError,
+    near::NearValues,
+};
+use crate::{
+    sealing::Keyring,
+    settings::SealingConfig,
+    store::{Freshness, Store},
+    telemetry::metrics::Metrics,
+    types::{Deadline, Namespace, Ttl},
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+/// The settings of a cache.
+pub struct Config<'a> {
+    /// The encryption of values.
+    pub sealing: &'a SealingConfig,
+    /// The time to live of a value whose WRITE states none.
+    pub default_ttl: Ttl,
+    /// The largest value that may be stored.
+    pub value_bytes_max: usize,
+}
+
+/// Runs commands for callers.
+pub struct Cache {
+    /// The store behind the near cache.
+    pub(super) store: Store,
+    /// The near cache; `None` where the settings switch it off.
+    pub(super) near: Option<NearValues>,
+    /// The number of this cache, which no other one of the process has.
+    pub(super) number: u64,
+    /// The keys that seal and open values; `None` where none is configured.
+    pub(super) keyring: Option<Keyring>,
+    /// Every value is sealed.
+    pub(super) seal_always: bool,
+    /// The time to live of a value whose WRITE states none.
+    pub(super) default_ttl: Ttl,
+    /// The largest value that may be stored.
+    pub(super) value_bytes_max: usize,
+    /// The metrics of the service.
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Cache {
+    /// Creates a cache of the values of `store`, behind the near cache if there is one.
+    pub fn new(config: &Config<'_>, store: Store, near: Option<NearValues>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            near,
+            number: NUMBERS.fetch_add(1, Relaxed),
+            keyring: Keyring::new(&config.sealing.keys),
+            seal_always: config.sealing.always,
+            default_ttl: config.default_ttl,
+            value_bytes_max: config.value_bytes_max,
+            metrics,
+        }
+    }
+
+    /// Runs one command, on the keys of `namespace` where there is one. A read has at least the given freshness.
+    pub async fn run(
+        &self,
+        command: &Command<'_>,
+        namespace: Option<&Namespace>,
+        freshness: Freshness,
+        deadline: Deadline,
+    ) -> Result<Reply, CacheError> {
+        match command {
+            Command::Read(read) => self.read(&read.key.within(namespace), read.freshness(freshness), deadline).await,
+            Command::Write(write) => self.write(write, &write.key.within(namespace), deadline).await,
+            Command::Delete { key } => self.delete(&key.within(namespace), deadline).await,
+        }
+    }
+}

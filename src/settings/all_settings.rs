@@ -1,0 +1,41 @@
+//! All settings together.
+
+use super::{
+    auth_config::AuthConfig,
+    effective::EffectiveSettings,
+    near_cache_config::NearCacheConfig,
+    redis_config::{RedisConfig, Topology},
+    sealing_config::SealingConfig,
+    service_config::ServiceConfig,
+    telemetry_config::TelemetryConfig,
+    watched_files::WatchedFiles,
+};
+use crate::types::Ttl;
+use std::sync::Arc;
+
+/// All settings, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// The service itself.
+    pub service: ServiceConfig,
+    /// Tokens and clients.
+    pub auth: AuthConfig,
+    /// Encryption of values.
+    pub sealing: SealingConfig,
+    /// The near cache.
+    pub near_cache: NearCacheConfig,
+    /// Traces.
+    pub telemetry: TelemetryConfig,
+    /// Connections to Redis, shared with all nodes.
+    pub redis: Arc<RedisConfig>,
+    /// The source of shards and nodes.
+    pub topology: Topology,
+    /// Time to live of a value whose WRITE does not choose one.
+    pub default_ttl: Ttl,
+    /// Remarks for the operator that prevent nothing; they are logged once at start.
+    pub warnings: Vec<String>,
+    /// The files that were read.
+    pub files: WatchedFiles,
+    /// The effective values, for comparison with later settings.
+    pub effective: EffectiveSettings,
+}
