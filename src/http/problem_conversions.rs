@@ -80,6 +80,16 @@ impl Problem {
             StoreError::Unavailable { .. } => {
                 (ErrorCode::ShardUnavailable, "The shard of this key is unavailable", Some(UNCHANGED))
             }
+            StoreError::MasterContested { .. } => (
+                ErrorCode::ShardUnavailable,
+                "Two nodes of this key's shard call themselves master, and it is not proven which of them is",
+                Some(UNCHANGED),
+            ),
+            StoreError::MasterHeld { .. } => (
+                ErrorCode::ShardUnavailable,
+                "The master of this key's shard came back without the data that its replicas have",
+                Some(UNCHANGED),
+            ),
             StoreError::Unconfirmed { .. } => (
                 ErrorCode::WriteUnconfirmed,
                 "The connection to the shard of this key was lost",

@@ -30,6 +30,18 @@ pub enum StoreError {
         #[source]
         cause: NodeError,
     },
+    /// Nothing was done: two nodes call themselves master, and nothing proves which of them is.
+    #[error("two nodes of shard \"{shard}\" call themselves master, and neither is proven")]
+    MasterContested {
+        /// The name of the shard.
+        shard: Arc<str>,
+    },
+    /// Nothing was done: the master came back without the data that its replicas have.
+    #[error("the master of shard \"{shard}\" came back without the data of its replicas")]
+    MasterHeld {
+        /// The name of the shard.
+        shard: Arc<str>,
+    },
     /// A write was sent and its answer did not come.
     #[error("shard \"{shard}\" did not confirm the write")]
     Unconfirmed {
@@ -93,7 +105,7 @@ impl StoreError {
     /// Returns the outcome under which the error is counted.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Unavailable { .. } => Outcome::Unavailable,
+            Self::Unavailable { .. } | Self::MasterContested { .. } | Self::MasterHeld { .. } => Outcome::Unavailable,
             Self::Unconfirmed { .. } => Outcome::WriteUnconfirmed,
             Self::DeadlinePassed { .. } => Outcome::DeadlinePassed,
             Self::Overloaded { .. } => Outcome::Overloaded,

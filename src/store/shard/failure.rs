@@ -1,6 +1,6 @@
 //! The meaning of a node's failure for the operation on its shard.
 
-use super::{attempts::Attempts, redis_shard::Shard};
+use super::{attempts::Attempts, redis_shard::Shard, standing::MasterStanding};
 use crate::{
     store::error::{Access, NodeError, StoreError},
     types::Deadline,
@@ -31,10 +31,11 @@ impl Shard {
     /// while its master is known to be lost.
     pub fn miss_or<T>(&self, attempts: &Attempts, error: StoreError) -> Result<Option<T>, StoreError> {
         let members = self.members.load();
-        let is_master_lost = members.master().is_some_and(|master| {
-            let state = master.state();
-            !state.is_up() && !state.is_connecting()
-        });
+        let is_master_lost = members.standing() == MasterStanding::Held
+            || members.master().is_some_and(|master| {
+                let state = master.state();
+                !state.is_up() && !state.is_connecting()
+            });
         if attempts.has_missed() && is_master_lost { Ok(None) } else { Err(error) }
     }
 }

@@ -1,20 +1,39 @@
 //! The nodes of a shard.
 
-use crate::{ring::rendezvous_score, store::node::Node, types::Address};
+use super::standing::MasterStanding;
+use crate::{
+    ring::rendezvous_score,
+    store::{consistency::ReadRequirement, node::Node},
+    types::Address,
+};
 use std::sync::Arc;
 
 /// The nodes of a shard at one time. The list never changes; a shard whose nodes change gets another list.
 #[derive(Clone, Default)]
 pub struct Members {
     nodes: Vec<Arc<Node>>,
-    /// The position of the node that writes go to.
+    /// The position of the master.
     master: Option<usize>,
+    /// The trust that the master has.
+    standing: MasterStanding,
 }
 
 impl Members {
-    /// Creates the list; `master` is a position in `nodes`.
+    /// Creates the list; `master` is a position in `nodes`. The master is accepted.
     pub fn new(nodes: Vec<Arc<Node>>, master: Option<usize>) -> Self {
-        Self { master: master.filter(|position| *position < nodes.len()), nodes }
+        let master = master.filter(|position| *position < nodes.len());
+        Self { nodes, master, standing: MasterStanding::Accepted }
+    }
+
+    /// Sets the standing of the master.
+    #[must_use]
+    pub fn with_standing(self, standing: MasterStanding) -> Self {
+        Self { standing, ..self }
+    }
+
+    /// Returns the standing of the master.
+    pub fn standing(&self) -> MasterStanding {
+        self.standing
     }
 
     /// Returns all nodes.
@@ -27,9 +46,24 @@ impl Members {
         self.master
     }
 
-    /// Returns the node that writes go to.
+    /// Returns the master, whatever its standing.
     pub fn master(&self) -> Option<&Arc<Node>> {
         self.nodes.get(self.master?)
+    }
+
+    /// Returns the node that writes go to; `None` while the master is not accepted.
+    pub fn writable_master(&self) -> Option<&Arc<Node>> {
+        self.master().filter(|_| self.standing == MasterStanding::Accepted)
+    }
+
+    /// Returns the master if it may answer reads; `None` while it lacks the data of its replicas.
+    pub fn readable_master(&self) -> Option<&Arc<Node>> {
+        self.master().filter(|_| self.standing != MasterStanding::Held)
+    }
+
+    /// Returns true if the standing of the master refuses the read, whatever node would answer.
+    pub fn refuses(&self, requirement: &ReadRequirement) -> bool {
+        self.standing != MasterStanding::Accepted && (requirement.strict || requirement.master_only)
     }
 
     /// Returns all nodes but the master.

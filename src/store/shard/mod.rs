@@ -12,6 +12,7 @@ pub mod members;
 pub mod node_snapshot;
 mod redis_shard;
 pub mod selection;
+pub mod standing;
 mod value_size;
 mod wait;
 

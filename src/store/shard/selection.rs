@@ -61,8 +61,11 @@ impl Choice<&Arc<Node>> {
 impl Members {
     /// Chooses the node to read from: the fresh replica with the highest rendezvous score, else the master. While the
     /// master is lost, replicas serve the data that they have, for as long as the settings allow. Returns `None` if no
-    /// node may answer now.
+    /// node may answer now, or if the standing of the master refuses the read.
     pub fn choose(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Choice<&Arc<Node>>> {
+        if self.refuses(requirement) {
+            return None;
+        }
         let selection = Selection {
             members: self,
             requirement,
@@ -126,7 +129,7 @@ impl<'m> Selection<'m, '_> {
     /// Returns the master if it may answer the read.
     fn master(&self) -> Option<&'m Arc<Node>> {
         let must_be_proven = self.requirement.strict || self.master_only;
-        self.members.master().filter(|master| {
+        self.members.readable_master().filter(|master| {
             let state = master.state();
             !self.attempts.has_tried(master) && state.is_readable_master() && (!must_be_proven || state.may_be_master())
         })
@@ -134,7 +137,7 @@ impl<'m> Selection<'m, '_> {
 
     /// Returns true if there is no master to read from, which excuses that recent changes are missing.
     fn is_master_lost(&self) -> bool {
-        self.members.master().is_none_or(|master| {
+        self.members.readable_master().is_none_or(|master| {
             !master.state().is_readable_master() || (self.attempts.all_failed() && self.attempts.has_tried(master))
         })
     }

@@ -1,6 +1,6 @@
 //! Waits for a node of a shard: to read from, to write to, or one with a certain address.
 
-use super::{attempts::Attempts, members::Members, redis_shard::Shard, selection::Choice};
+use super::{attempts::Attempts, members::Members, redis_shard::Shard, selection::Choice, standing::MasterStanding};
 use crate::{
     store::{
         consistency::ReadRequirement,
@@ -22,24 +22,33 @@ impl Shard {
         let found = self.wait_until(
             deadline,
             |members| Some(members.choose(requirement, attempts)?.cloned()),
-            |members| members.may_become_readable(attempts),
+            |members| !members.refuses(requirement) && members.may_become_readable(attempts),
         );
         found.await.ok_or_else(|| {
-            self.members.load().request_reconnects();
-            self.no_reader_error(attempts, deadline)
+            let members = self.members.load();
+            members.request_reconnects();
+            let refusal = members.standing().refusal(self.name()).filter(|_| members.refuses(requirement));
+            refusal.unwrap_or_else(|| self.no_reader_error(attempts, deadline))
         })
     }
 
-    /// Returns the master, once it is connected. Fails at once if the master is down. A write that a node has refused
-    /// waits longer, because another node may just be taking over.
+    /// Returns the master, once it is connected. Fails at once if the master is down or is not accepted. A write that a
+    /// node has refused waits longer, because another node may just be taking over.
     pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
         let found = self.wait_until(
             deadline,
-            |members| members.master().filter(|node| node.is_up() && !attempts.has_tried(node)).cloned(),
-            |members| attempts.last().is_some() || members.master().is_none_or(|master| master.is_connecting()),
+            |members| members.writable_master().filter(|node| node.is_up() && !attempts.has_tried(node)).cloned(),
+            |members| {
+                let may_connect = members.master().is_none_or(|master| master.is_connecting());
+                attempts.last().is_some() || (may_connect && members.standing() == MasterStanding::Accepted)
+            },
         );
         found.await.ok_or_else(|| {
-            self.members.load().request_reconnects();
+            let members = self.members.load();
+            members.request_reconnects();
+            if let Some(refusal) = members.standing().refusal(self.name()) {
+                return refusal;
+            }
             self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))
         })
     }

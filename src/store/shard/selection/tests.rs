@@ -11,6 +11,7 @@ use crate::{
             replication::{ReplicationInfo, ReplicationRole},
             state::Connectivity,
         },
+        shard::standing::MasterStanding,
     },
     types::Address,
 };
@@ -180,4 +181,25 @@ fn a_fallback_has_the_reason_why_the_preferred_node_does_not_answer() {
     attempts.record_miss();
     let choice = members.choose(&requirement, &attempts).expect("the master is readable");
     assert!(choice.node.id == nodes[0].id && choice.fallback.is_none() && choice.alternative.is_none());
+}
+
+#[test]
+fn a_master_that_is_not_accepted_answers_no_strict_read() {
+    let nodes: Vec<_> = (1..=2).map(node).collect();
+    let [master, fresh, ..] = states();
+    nodes[0].set_state(&master);
+    nodes[1].set_state(&fresh);
+    let plain = ReadRequirement { hash: HASH, since: LogicalTime::ZERO, strict: false, master_only: false };
+    let strict = ReadRequirement { strict: true, ..plain };
+    let of_master = ReadRequirement { master_only: true, ..plain };
+    let (none, mut missed) = (Attempts::default(), Attempts::default());
+    missed.record_miss();
+    for (standing, confirms_misses) in [(MasterStanding::Contested, true), (MasterStanding::Held, false)] {
+        let members = Members::new(nodes.clone(), Some(0)).with_standing(standing);
+        assert!(members.choose(&strict, &none).is_none() && members.choose(&of_master, &none).is_none());
+        let choice = members.choose(&plain, &none).expect("the replica is readable");
+        assert_eq!((choice.node.id, choice.alternative.is_some()), (nodes[1].id, confirms_misses));
+        assert_eq!(members.choose(&plain, &missed).is_some(), confirms_misses);
+        assert!(members.writable_master().is_none());
+    }
 }
