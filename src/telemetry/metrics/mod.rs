@@ -11,6 +11,7 @@ pub mod names;
 mod process;
 mod requests;
 mod runtime;
+mod unix_time;
 mod writer;
 
 pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
@@ -29,9 +30,9 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::runtime::Handle;
+use unix_time::now_secs;
 
 /// The metrics of one service. Shards and nodes have counters of their own.
 #[derive(Default)]
@@ -164,9 +165,4 @@ impl ConnectionMetrics {
         let closed = self.closed.get();
         self.accepted.get().saturating_sub(closed)
     }
-}
-
-/// Returns the time in seconds since 1970.
-fn now_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

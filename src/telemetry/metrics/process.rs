@@ -74,11 +74,12 @@ fn first(words: &str) -> Option<u64> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::unix_time::now_secs;
 
     #[test]
     fn the_metrics_of_the_test_process_are_plausible() {
         let process = ProcessUsage::read();
-        let now = super::super::now_secs();
+        let now = now_secs();
         assert!(process.cpu_secs.is_some_and(|secs| (0.0..1e6).contains(&secs)), "{process:?}");
         assert!(process.resident_bytes.is_some_and(|bytes| (1 << 20..1 << 36).contains(&bytes)), "{process:?}");
         assert!(
