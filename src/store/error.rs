@@ -96,7 +96,7 @@ impl StoreError {
                 Self::OutOfMemory { shard, cause }
             }
             (Access::Write, NodeError::Lost | NodeError::Unexpected) => Self::Unconfirmed { shard, cause },
-            (Access::Write, NodeError::TimedOut) => Self::DeadlinePassed { shard, cause },
+            (Access::Write, NodeError::TimedOut | NodeError::Hung) => Self::DeadlinePassed { shard, cause },
             (_, NodeError::Busy) => Self::Overloaded { shard, cause },
             _ => Self::Unavailable { shard, cause },
         }

@@ -1,34 +1,16 @@
 //! Freshness of READs and safety of WRITEs: through one instance, through several, and with stronger requirements.
 
-use crate::harness::{Answer, Caller, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated};
-use crate::local_redis::{RedisGroup, RedisProcess};
+use crate::harness::{
+    Answer, Caller, Lagging, Mode, Service, calls, eventually, redis, redis_section, until_replicated,
+};
+use crate::local_redis::RedisProcess;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const TOKEN: &str = "cache-sync-token";
 
-/// A master, and a replica whose replication stream passes a proxy.
-struct Lagging {
-    group: RedisGroup,
-    replica: RedisProcess,
-    stream: Proxy,
-}
-
 impl Lagging {
-    fn start() -> Self {
-        let group = redis(1, 0);
-        let stream = Proxy::in_front_of(&group.master(0).address);
-        let to_proxy = ["--replicaof", &stream.address.host, &stream.address.port.to_string()];
-        let replica = group.add(&to_proxy).expect("a replica");
-        group.master(0).wait_for_replicas(1).expect("it is online");
-        Self { group, replica, stream }
-    }
-
-    fn section(&self) -> String {
-        format!("[shard:a]\nmaster={}\nreplicas={}\n", self.group.master(0).address, self.replica.address)
-    }
-
     /// Repeats a check until the replica was asked many times for its progress, so that a wrong conclusion from its
     /// answers would be seen.
     async fn while_asked(&self, mut check: impl AsyncFnMut()) {

@@ -19,6 +19,9 @@ pub enum NodeError {
     /// The node did not answer before the timeout.
     #[error("no answer in time")]
     TimedOut,
+    /// The node has answered no call for so long that it counts as hung; its connection is closed.
+    #[error("no answer for so long that the node counts as hung")]
+    Hung,
     /// The limit on commands in flight is reached, or that on changes that wait for replicas.
     #[error("too many commands wait for its answers")]
     Busy,
@@ -44,7 +47,7 @@ impl NodeError {
         match self {
             Self::NotConnected => NodeFailure::NotConnected,
             Self::Lost => NodeFailure::Lost,
-            Self::TimedOut => NodeFailure::TimedOut,
+            Self::TimedOut | Self::Hung => NodeFailure::TimedOut,
             Self::Busy => NodeFailure::Busy,
             Self::Refused { .. } => NodeFailure::Answered,
             Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
@@ -67,6 +70,11 @@ impl NodeError {
     /// Returns true if the node certainly did not run the command, so that another node may run it.
     pub fn did_not_run(&self) -> bool {
         matches!(self, Self::NotConnected) || self.refusal().is_some_and(ServerRefusal::did_not_run)
+    }
+
+    /// Returns true if the error shows that the node serves nobody: it hangs, or it has lost its data or its master.
+    pub fn shows_loss(&self) -> bool {
+        matches!(self, Self::Hung | Self::Refused { refusal: ServerRefusal::Loading | ServerRefusal::MasterDown, .. })
     }
 
     /// Returns true if a node of a Redis Cluster refused because another node has the slot, or no node has it now.

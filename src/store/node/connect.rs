@@ -50,6 +50,21 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Returns true if the error shows that nobody serves at the address: the connection was refused or not open in
+    /// time, or the host is not reachable. A node that is alive can cut or refuse a connection during its handshake.
+    pub fn shows_absence(&self) -> bool {
+        match self {
+            Self::TimedOut(_) => true,
+            Self::Failed(error) => {
+                let was_cut = error.is_connection_dropped() && !error.is_connection_refusal();
+                !was_cut && error.code().is_none()
+            }
+            Self::Handshake { cause, .. } => matches!(cause, NodeError::TimedOut | NodeError::Hung),
+        }
+    }
+}
+
 /// The credentials and certificates for a node or a sentinel.
 pub struct ConnectOptions<'a> {
     /// The user; `None` for the default user.

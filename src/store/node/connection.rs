@@ -158,14 +158,17 @@ impl OpenConnection {
                 self.mark_alive();
                 return answer.map_err(NodeError::from);
             }
-            if self.on_attempt_timeout(timeout.abandon) || timeout.deadline.has_passed() {
+            if let Some(error) = self.on_attempt_timeout(timeout.abandon) {
+                return Err(error);
+            }
+            if timeout.deadline.has_passed() {
                 return Err(NodeError::TimedOut);
             }
         }
     }
 
-    /// Acts on an attempt that brought no answer. Returns true if the call is to be abandoned.
-    fn on_attempt_timeout(&self, abandon: Abandon) -> bool {
+    /// Acts on an attempt that brought no answer. Returns an error if the call is to be abandoned.
+    fn on_attempt_timeout(&self, abandon: Abandon) -> Option<NodeError> {
         let is_ended = self.is_hung() && self.in_use.load(Relaxed);
         if is_ended {
             self.ended.notify_one();
@@ -176,9 +179,10 @@ impl OpenConnection {
             self.invalidate_all();
         }
         match abandon {
-            Abandon::WhenUnresponsive => is_unresponsive,
-            Abandon::WhenHung => is_ended,
-            Abandon::AtDeadline => false,
+            Abandon::AtDeadline => None,
+            Abandon::WhenUnresponsive | Abandon::WhenHung if is_ended => Some(NodeError::Hung),
+            Abandon::WhenUnresponsive => is_unresponsive.then_some(NodeError::TimedOut),
+            Abandon::WhenHung => None,
         }
     }
 

@@ -9,7 +9,10 @@ use crate::{
     types::{Deadline, error_chain},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 /// Wait before the second attempt to connect; it doubles up to [`BACKOFF_MAX`].
 pub const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -21,15 +24,25 @@ pub const SETTLED: Duration = Duration::from_secs(1);
 /// Longest wait between two attempts while requests need the node.
 const REQUESTED_WAIT_MAX: Duration = Duration::from_millis(200);
 
+/// Attempts in a row that the node cut or refused during the handshake, after which it counts as down.
+const CUT_ATTEMPTS_MAX: u32 = 3;
+/// Shortest time that such attempts have to span.
+const CUT_TIME_MIN: Duration = Duration::from_secs(1);
+
 /// Keeps connection `number` of `node` open. Never returns.
 pub async fn run(node: Arc<Node>, number: usize) {
     let mut backoff = BACKOFF_MIN;
     let mut failed_before = false;
     let mut was_lost = false;
+    let mut cut_attempts = CutAttempts::default();
+    let mut reconnect_requests = node.pool.reconnect_requests();
     node.pool.wait_until_wanted(number).await;
     loop {
         let wait;
-        match handshake::open(&node).await {
+        let opened = handshake::open(&node).await;
+        // Who waits asks again when the state of the connection changes.
+        reconnect_requests.mark_unchanged();
+        match opened {
             Ok((connection, addresses)) => {
                 log_connected(&node);
                 if was_lost {
@@ -40,6 +53,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
                 end.log(&node, number);
                 record_event(&node, number, EventKind::NodeLost, end.text());
                 (failed_before, was_lost) = (false, true);
+                cut_attempts = CutAttempts::after(end);
                 if connection.age() >= SETTLED {
                     backoff = BACKOFF_MIN;
                     continue;
@@ -53,11 +67,39 @@ pub async fn run(node: Arc<Node>, number: usize) {
                     record_event(&node, number, EventKind::NodeLost, "cannot be connected to");
                 }
                 (failed_before, was_lost) = (true, true);
-                node.set_connection_state(number, ConnectionState::Down);
+                node.set_connection_state(number, cut_attempts.state_after(&error));
             }
         }
-        wait_before_retry(&node, wait).await;
+        wait_before_retry(&mut reconnect_requests, wait).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// The attempts in a row that were cut or refused during their handshake. A node that is alive does so while its
+/// connections are being killed, and a proxy in front of a dead node does so for ever.
+#[derive(Default)]
+struct CutAttempts {
+    count: u32,
+    /// The time of the first attempt.
+    since: Option<Instant>,
+    /// The node is down for another reason, or the attempts were too many.
+    is_down: bool,
+}
+
+impl CutAttempts {
+    /// Begins to count after the end of a connection.
+    fn after(end: ConnectionEnd) -> Self {
+        Self { is_down: matches!(end, ConnectionEnd::Hung), ..Self::default() }
+    }
+
+    /// Returns the state of the connection after a failed attempt: the node is down if nobody serves at its address, or
+    /// if too many attempts were cut.
+    fn state_after(&mut self, error: &ConnectError) -> ConnectionState {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.count += 1;
+        let are_too_many = self.count >= CUT_ATTEMPTS_MAX && since.elapsed() >= CUT_TIME_MIN;
+        self.is_down |= error.shows_absence() || are_too_many;
+        if self.is_down { ConnectionState::Down } else { ConnectionState::Connecting }
     }
 }
 
@@ -133,12 +175,13 @@ async fn probe_regularly(node: &Node, connection: &OpenConnection) {
 }
 
 /// Waits before the next attempt to connect, less long when a request needs the node.
-async fn wait_before_retry(node: &Node, wait: Duration) {
+async fn wait_before_retry(reconnect_requests: &mut watch::Receiver<()>, wait: Duration) {
     let least = wait.min(with_jitter(REQUESTED_WAIT_MAX));
     sleep(least).await;
     tokio::select! {
         () = sleep(wait.saturating_sub(least)) => {}
-        () = node.pool.reconnect_requested() => {}
+        // The sender lives as long as the node.
+        _requested = reconnect_requests.changed() => {}
     }
 }
 

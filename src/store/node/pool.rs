@@ -6,7 +6,7 @@ use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// The state of one connection.
 #[derive(Clone, Default)]
@@ -51,8 +51,8 @@ pub struct ConnectionPool {
     large_value_slot: ConnectionSlot,
     /// Notified when a request has a large value to transfer.
     large_value_wanted: Notify,
-    /// Notified when a request needs the node although it is down.
-    reconnect_requested: Notify,
+    /// Notified when a request needs the node although it is not connected.
+    reconnect_requested: watch::Sender<()>,
     /// The number of connections opened so far.
     opened: AtomicU64,
 }
@@ -64,7 +64,7 @@ impl ConnectionPool {
             default_slots: (0..default_connections).map(|_| ConnectionSlot::default()).collect(),
             large_value_slot: ConnectionSlot::default(),
             large_value_wanted: Notify::new(),
-            reconnect_requested: Notify::new(),
+            reconnect_requested: watch::Sender::new(()),
             opened: AtomicU64::new(0),
         }
     }
@@ -117,12 +117,12 @@ impl ConnectionPool {
 
     /// Asks for an early attempt to reconnect: a request needs the node and can use no other one.
     pub fn request_reconnect(&self) {
-        self.reconnect_requested.notify_waiters();
+        self.reconnect_requested.send_replace(());
     }
 
-    /// Waits until an early attempt to reconnect is asked for.
-    pub async fn reconnect_requested(&self) {
-        self.reconnect_requested.notified().await;
+    /// Returns a receiver that is notified when an early attempt to reconnect is asked for.
+    pub fn reconnect_requests(&self) -> watch::Receiver<()> {
+        self.reconnect_requested.subscribe()
     }
 }
 

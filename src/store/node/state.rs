@@ -83,6 +83,12 @@ impl NodeState {
         self.is_up() && self.same_lineage && self.has_replica_data() && !self.is_stale()
     }
 
+    /// Returns true if nothing can be expected of the node for now: no connection is open or just being opened again, or
+    /// the node lacks its data.
+    pub fn is_lost(&self) -> bool {
+        if self.is_up() { self.lacks_data() } else { !self.is_connecting() }
+    }
+
     /// Returns true if the node may answer reads as the master of its shard.
     pub fn is_readable_master(&self) -> bool {
         self.is_up() && !self.lacks_data()

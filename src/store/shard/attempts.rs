@@ -20,13 +20,15 @@ struct FailedAttempt {
     /// The number of the connection that was lost, if that was the reason: over the next one the node may be asked
     /// again.
     lost: Option<u64>,
+    /// The failure shows that the node serves nobody.
+    shows_loss: bool,
 }
 
 impl Attempts {
     /// Records a failure; `connection` is the number of connections that the node had had when it was asked.
     pub fn record(&mut self, node: &Node, connection: u64, error: NodeError) {
         let lost = matches!(error, NodeError::Lost | NodeError::NotConnected).then_some(connection);
-        self.nodes.push(FailedAttempt { node: node.id, lost });
+        self.nodes.push(FailedAttempt { node: node.id, lost, shows_loss: error.shows_loss() });
         self.last = Some(error);
     }
 
@@ -55,6 +57,11 @@ impl Attempts {
     /// Returns true if the node is not to be asked again, whatever becomes of its connection.
     pub(super) fn is_excluded(&self, node: &Node) -> bool {
         self.nodes.iter().any(|attempt| attempt.node == node.id && attempt.lost.is_none())
+    }
+
+    /// Returns true if the node was asked, and serves nobody.
+    pub(super) fn shows_loss(&self, node: &Node) -> bool {
+        self.nodes.iter().any(|attempt| attempt.node == node.id && attempt.shows_loss)
     }
 
     /// Returns true if the node was asked and failed.

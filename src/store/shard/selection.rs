@@ -60,8 +60,9 @@ impl Choice<&Arc<Node>> {
 
 impl Members {
     /// Chooses the node to read from: the fresh replica with the highest rendezvous score, else the master. While the
-    /// master is lost, replicas serve the data that they have, for as long as the settings allow. Returns `None` if no
-    /// node may answer now, or if the standing of the master refuses the read.
+    /// master is lost, replicas serve the data that they have, for as long as the settings allow. A master whose
+    /// connection is just being opened again is not lost: its changes would be missing. Returns `None` if no node may
+    /// answer now, or if the standing of the master refuses the read.
     pub fn choose(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Choice<&Arc<Node>>> {
         if self.refuses(requirement) {
             return None;
@@ -101,11 +102,11 @@ impl<'m> Selection<'m, '_> {
         let (node, alternative) = match (fresh.nodes(), master) {
             ((Some(node), Some(other)), _) => (node, Some(other)),
             ((Some(node), None), Some(master)) => (node, Some(master)),
-            ((Some(node), None), None) => (node, self.outdated(self.is_master_lost(), Some(node.id)).nodes().0),
-            // The master is readable, so it counts as lost only once it has failed as well.
+            ((Some(node), None), None) => (node, self.outdated(self.is_master_unreadable(), Some(node.id)).nodes().0),
+            // The master is readable, so it counts as unreadable only once it has failed as well.
             ((None, _), Some(master)) => (master, self.outdated(self.attempts.all_failed(), None).nodes().0),
             ((None, _), None) => {
-                let (node, other) = self.outdated(self.is_master_lost(), None).nodes();
+                let (node, other) = self.outdated(self.is_master_unreadable(), None).nodes();
                 (node?, other)
             }
         };
@@ -135,24 +136,30 @@ impl<'m> Selection<'m, '_> {
         })
     }
 
-    /// Returns true if there is no master to read from, which excuses that recent changes are missing.
-    fn is_master_lost(&self) -> bool {
+    /// Returns true if there is no master to read from now, which excuses that a replica is not in touch with it.
+    fn is_master_unreadable(&self) -> bool {
         self.members.readable_master().is_none_or(|master| {
             !master.state().is_readable_master() || (self.attempts.all_failed() && self.attempts.has_tried(master))
         })
     }
 
+    /// Returns true if there is no master, and none is just being connected to again, which excuses that recent changes
+    /// are missing.
+    fn is_master_lost(&self) -> bool {
+        self.members.readable_master().is_none_or(|master| master.state().is_lost() || self.attempts.shows_loss(master))
+    }
+
     /// Returns the replicas that may answer though they are not in touch with their master or lack recent changes.
-    fn outdated(&self, is_master_lost: bool, except: Option<NodeId>) -> BestTwo<'m> {
+    fn outdated(&self, is_master_unreadable: bool, except: Option<NodeId>) -> BestTwo<'m> {
         let mut best = BestTwo::default();
         if self.master_only {
             return best;
         }
         let requirement = self.requirement;
-        let may_lack_changes = !requirement.strict && (requirement.since == LogicalTime::ZERO || is_master_lost);
+        let may_lack_changes = !requirement.strict && (requirement.since == LogicalTime::ZERO || self.is_master_lost());
         for replica in self.members.replicas().filter(|replica| Some(replica.id) != except) {
             let state = replica.state();
-            let may_answer = state.is_usable_replica() && (is_master_lost || state.is_readable_replica());
+            let may_answer = state.is_usable_replica() && (is_master_unreadable || state.is_readable_replica());
             if may_answer
                 && (may_lack_changes || state.has_replicated_up_to(requirement.since))
                 && !self.attempts.has_tried(replica)

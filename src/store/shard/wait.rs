@@ -12,19 +12,36 @@ use crate::{
 use std::sync::Arc;
 
 impl Shard {
-    /// Chooses the node to read from, see [`Members::choose`]. Waits while no node is readable but one may become so.
+    /// Chooses the node to read from, see [`Members::choose`]. Waits while no node is readable but one may become so: for
+    /// one attempt, and until the deadline if the master is just being connected to again.
     pub async fn reader(
         &self,
         requirement: &ReadRequirement,
         attempts: &Attempts,
         deadline: Deadline,
     ) -> Result<Choice, StoreError> {
-        let found = self.wait_until(
-            deadline,
-            |members| Some(members.choose(requirement, attempts)?.cloned()),
-            |members| !members.refuses(requirement) && members.may_become_readable(attempts),
-        );
-        found.await.ok_or_else(|| {
+        // Mostly there is nothing to wait for, and then no clock is read.
+        if let Some(choice) = self.members.load().choose(requirement, attempts) {
+            return Ok(choice.cloned());
+        }
+        Box::pin(self.wait_for_reader(requirement, attempts, deadline)).await
+    }
+
+    async fn wait_for_reader(
+        &self,
+        requirement: &ReadRequirement,
+        attempts: &Attempts,
+        deadline: Deadline,
+    ) -> Result<Choice, StoreError> {
+        let find = |members: &Members| Some(members.choose(requirement, attempts)?.cloned());
+        let mut found =
+            self.wait_until(deadline, find, |members| members.may_become_readable(requirement, attempts)).await;
+        if found.is_none() {
+            // The master may be the only node that has the last changes of the key.
+            let until = deadline.instant();
+            found = self.members.wait_until(until, find, |members| members.awaits_master(requirement, attempts)).await;
+        }
+        found.ok_or_else(|| {
             let members = self.members.load();
             members.request_reconnects();
             let refusal = members.standing().refusal(self.name()).filter(|_| members.refuses(requirement));
@@ -76,20 +93,40 @@ impl Shard {
             return Some(found);
         }
         let until = deadline.attempt(self.attempt_timeout).instant();
-        self.members.wait_until(until, find, |members| !self.has_no_nodes_ever() && may_succeed(members)).await
+        let found = self.members.wait_until(until, find, |members| {
+            let waits = !self.has_no_nodes_ever() && may_succeed(members);
+            if waits {
+                // The back-off must not use up the time of the request.
+                members.request_reconnects();
+            }
+            waits
+        });
+        found.await
     }
 }
 
 impl Members {
     /// Returns true if a node may become readable that is not readable now. A node that is connected counts, too: its
     /// role may just be changing.
-    fn may_become_readable(&self, attempts: &Attempts) -> bool {
+    fn may_become_readable(&self, requirement: &ReadRequirement, attempts: &Attempts) -> bool {
         let was_busy = matches!(attempts.last(), Some(NodeError::Busy));
+        if self.refuses(requirement) {
+            return false;
+        }
         self.nodes().is_empty()
             || self.nodes().iter().any(|node| {
                 let state = node.state();
                 !attempts.is_excluded(node) && (state.is_connecting() || (state.is_up() && !was_busy))
             })
+    }
+
+    /// Returns true if the master is just being connected to again and may then answer, and makes it reconnect soon.
+    fn awaits_master(&self, requirement: &ReadRequirement, attempts: &Attempts) -> bool {
+        let awaited = self.readable_master().filter(|_| !self.refuses(requirement));
+        awaited.is_some_and(|master| {
+            master.request_reconnect();
+            master.is_connecting() && !attempts.is_excluded(master)
+        })
     }
 
     /// Makes all lost connections reconnect soon.

@@ -61,7 +61,12 @@ impl Batch<'_> {
         let open = positions.into_iter().map(|position| self.pending_read(position)).collect();
         let mut progress = ReadProgress { open, ..ReadProgress::default() };
         while !progress.open.is_empty() {
-            let groups = self.choose_nodes(shard, &mut progress).await;
+            let groups = self.group_by_node(shard, &mut progress.open);
+            if groups.is_empty() {
+                // Nothing else is left that would be held up by the wait.
+                self.wait_for_reader(shard, &mut progress).await;
+                continue;
+            }
             let size = (MESSAGE_BYTES / shard.value_size.bytes().max(1)).clamp(READS_MIN, READS_MAX);
             let messages = groups.values().flat_map(|group| group.reads.chunks(size).map(move |reads| (group, reads)));
             let answers = join_all(messages.map(|(group, reads)| self.send_reads(shard, &group.node, reads))).await;
@@ -86,28 +91,25 @@ impl Batch<'_> {
         PendingRead { position, requirement, attempts: Attempts::default() }
     }
 
-    /// Groups the open reads by the node that each is sent to. Waits at most once for a node to become readable; a read
-    /// that has none then has failed.
-    async fn choose_nodes(&self, shard: &Shard, progress: &mut ReadProgress) -> Groups {
-        let mut groups = Groups::new();
-        let waiting = self.group_by_node(shard, std::mem::take(&mut progress.open), &mut groups);
-        if let Some(first) = waiting.first() {
-            let unreachable = shard.reader(&first.requirement, &first.attempts, self.deadline).await.err();
-            for read in self.group_by_node(shard, waiting, &mut groups) {
-                let error = unreachable.clone().unwrap_or_else(|| shard.no_reader_error(&read.attempts, self.deadline));
-                progress.answered.push((read.position, shard.miss_or(&read.attempts, error).map(Answer::Got)));
+    /// Waits until the first open read has a node to go to. Without one, all open reads have failed.
+    async fn wait_for_reader(&self, shard: &Shard, progress: &mut ReadProgress) {
+        let Some(first) = progress.open.first() else { return };
+        let found = shard.reader(&first.requirement, &first.attempts, self.deadline).await;
+        if let Err(error) = found {
+            for read in std::mem::take(&mut progress.open) {
+                let answer = shard.miss_or(&read.attempts, error.clone()).map(Answer::Got);
+                progress.answered.push((read.position, answer));
             }
         }
-        groups
     }
 
-    /// Adds each read to the group of its node. Returns the reads that no node may answer now.
-    fn group_by_node(&self, shard: &Shard, reads: Vec<PendingRead>, groups: &mut Groups) -> Vec<PendingRead> {
+    /// Takes each open read that a node may answer now, and adds it to the group of that node.
+    fn group_by_node(&self, shard: &Shard, open: &mut Vec<PendingRead>) -> Groups {
         let members = shard.members();
-        let mut waiting = Vec::new();
-        for read in reads {
+        let mut groups = Groups::new();
+        for read in std::mem::take(open) {
             let Some(choice) = members.choose(&read.requirement, &read.attempts) else {
-                waiting.push(read);
+                open.push(read);
                 continue;
             };
             let (call_timeout, preferred) = (choice.call_timeout(self.deadline), choice.fallback);
@@ -118,7 +120,7 @@ impl Batch<'_> {
             });
             group.reads.push(ChosenRead { read, call_timeout, preferred });
         }
-        waiting
+        groups
     }
 
     /// Sends some reads to one node as one message.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 const HASH: u64 = 0x5EED;
 const UP: Connectivity = Connectivity { up: true, connecting: false };
+const CONNECTING: Connectivity = Connectivity { up: false, connecting: true };
 const DOWN: Connectivity = Connectivity { up: false, connecting: false };
 const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
 
@@ -59,7 +60,7 @@ fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64)
 }
 
 /// Returns one state of each kind that the rules tell apart.
-fn states() -> [NodeState; 7] {
+fn states() -> [NodeState; 8] {
     let cut_off = ReplicationRole::Replica { synced: true, down_for: Some(Duration::from_secs(1)) };
     let unsynced = ReplicationRole::Replica { synced: false, down_for: None };
     [
@@ -70,6 +71,7 @@ fn states() -> [NodeState; 7] {
         state(UP, Some(unsynced), 0),
         state(UP, None, 0),
         state(DOWN, None, 0),
+        state(CONNECTING, Some(ReplicationRole::Master), 7),
     ]
 }
 
@@ -80,6 +82,7 @@ fn record(attempts: &mut Attempts, node: &Node, kind: usize) {
         2 => attempts.record(node, node.connections_opened(), NodeError::Busy),
         // The node has another connection now.
         3 => attempts.record(node, node.connections_opened() + 1, NodeError::Lost),
+        4 => attempts.record(node, node.connections_opened(), NodeError::Hung),
         _ => {}
     }
 }
@@ -102,13 +105,14 @@ fn by_the_rules(
         let state = master.state();
         !tried(master) && state.is_readable_master() && (!(requirement.strict || master_only) || state.may_be_master())
     });
-    let lost = members
+    let unreadable = members
         .master()
         .is_none_or(|master| !master.state().is_readable_master() || (attempts.all_failed() && tried(master)));
+    let lost = members.master().is_none_or(|master| master.state().is_lost() || attempts.shows_loss(master));
     let any = !requirement.strict && (requirement.since == LogicalTime::ZERO || lost);
     let left = best(&|state| {
         state.is_usable_replica()
-            && (state.is_readable_replica() || lost)
+            && (state.is_readable_replica() || unreadable)
             && (any || state.has_replicated_up_to(requirement.since))
     });
     let chosen = if master_only { master } else { fresh.or(master).or(left) };
@@ -121,16 +125,16 @@ fn the_choice_and_its_alternative_follow_the_rules() {
     let members = Members::new(nodes.clone(), Some(0));
     let states = states();
     for number in 0..states.len().pow(3) {
-        nodes[0].set_state(&states[number % 7]);
-        nodes[1].set_state(&states[number / 7 % 7]);
-        nodes[2].set_state(&states[number / 49]);
+        nodes[0].set_state(&states[number % states.len()]);
+        nodes[1].set_state(&states[number / states.len() % states.len()]);
+        nodes[2].set_state(&states[number / states.len().pow(2)]);
         // With each state one other history of attempts, and in turn all of them.
-        for history in (number % 5..4 * 4 * 4 * 2).step_by(5) {
+        for history in (number % 7..5 * 5 * 5 * 2).step_by(7) {
             let mut attempts = Attempts::default();
-            record(&mut attempts, &nodes[0], history % 4);
-            record(&mut attempts, &nodes[1], history / 4 % 4);
-            record(&mut attempts, &nodes[2], history / 16 % 4);
-            if history / 64 == 1 {
+            record(&mut attempts, &nodes[0], history % 5);
+            record(&mut attempts, &nodes[1], history / 5 % 5);
+            record(&mut attempts, &nodes[2], history / 25 % 5);
+            if history / 125 == 1 {
                 attempts.record_miss();
             }
             for (since, strict, master_only) in
@@ -201,5 +205,25 @@ fn a_master_that_is_not_accepted_answers_no_strict_read() {
         assert_eq!((choice.node.id, choice.alternative.is_some()), (nodes[1].id, confirms_misses));
         assert_eq!(members.choose(&plain, &missed).is_some(), confirms_misses);
         assert!(members.writable_master().is_none());
+    }
+}
+
+#[test]
+fn a_master_that_is_being_connected_to_again_is_not_lost() {
+    let nodes: Vec<_> = (1..=2).map(node).collect();
+    let members = Members::new(nodes.clone(), Some(0));
+    let [master, _, behind, .., down, connecting] = states();
+    nodes[1].set_state(&behind);
+    let changed = ReadRequirement { hash: HASH, since: LogicalTime::from_ms(50), strict: false, master_only: false };
+    let unchanged = ReadRequirement { since: LogicalTime::ZERO, ..changed };
+    for (state, is_excused) in [(&connecting, false), (&down, true), (&master, false)] {
+        nodes[0].set_state(state);
+        let mut attempts = Attempts::default();
+        if state.is_up() {
+            // Its connection was lost, and the node is not known to be down.
+            attempts.record(&nodes[0], nodes[0].connections_opened(), NodeError::Lost);
+        }
+        let chosen = [&changed, &unchanged].map(|requirement| members.choose(requirement, &attempts).is_some());
+        assert_eq!(chosen, [is_excused, true]);
     }
 }
