@@ -11,14 +11,15 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{sync::SetOnce, task::AbortHandle};
 
 /// Locks that keys are spread over; a power of two.
 const TABLES: usize = 64;
 
 /// The outcome of a fetch.
 pub type FetchOutcome<V, E> = Result<Arc<CachedValue<V>>, E>;
-type OutcomeReceiver<V, E> = watch::Receiver<Option<FetchOutcome<V, E>>>;
+/// The place of a fetch's outcome; `None` there means that the fetch ended without one.
+type OutcomeCell<V, E> = Arc<SetOnce<Option<FetchOutcome<V, E>>>>;
 type FlightTable<V, E> = HashMap<Box<[u8]>, InFlightFetch<V, E>>;
 
 /// The fetches that run now, by key.
@@ -30,12 +31,12 @@ pub struct SingleFlight<V, E> {
 struct InFlightFetch<V, E> {
     id: u64,
     task: Weak<FetchTask>,
-    outcome: OutcomeReceiver<V, E>,
+    outcome: OutcomeCell<V, E>,
 }
 
 /// The share of one waiter in a fetch, which ends with its last waiter.
 pub struct FetchHandle<V, E> {
-    outcome: OutcomeReceiver<V, E>,
+    outcome: OutcomeCell<V, E>,
     _task: Arc<FetchTask>,
 }
 
@@ -50,10 +51,26 @@ impl Drop for FetchTask {
     }
 }
 
+/// Sets the outcome of a fetch to `None` if the fetch ends without one.
+struct OutcomeGuard<V, E>(OutcomeCell<V, E>);
+
+impl<V, E> OutcomeGuard<V, E> {
+    fn set(&self, outcome: Option<FetchOutcome<V, E>>) {
+        // The first outcome counts.
+        let _first = self.0.set(outcome);
+    }
+}
+
+impl<V, E> Drop for OutcomeGuard<V, E> {
+    fn drop(&mut self) {
+        self.set(None);
+    }
+}
+
 impl<V, E: Clone> FetchHandle<V, E> {
     /// Waits for the outcome. Returns `None` if the fetch ended without one.
-    pub async fn outcome(mut self) -> Option<FetchOutcome<V, E>> {
-        self.outcome.wait_for(Option::is_some).await.ok()?.clone()
+    pub async fn outcome(self) -> Option<FetchOutcome<V, E>> {
+        self.outcome.wait().await.clone()
     }
 }
 
@@ -68,7 +85,7 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> SingleFlight<V, E> {
     pub fn join(&self, hash: u64, key: &[u8]) -> Option<FetchHandle<V, E>> {
         let table = self.table(hash);
         let InFlightFetch { task, outcome, .. } = table.get(key)?;
-        Some(FetchHandle { _task: task.upgrade()?, outcome: outcome.clone() })
+        Some(FetchHandle { _task: task.upgrade()?, outcome: Arc::clone(outcome) })
     }
 
     /// Returns an id for a new fetch.
@@ -84,13 +101,14 @@ impl<V: Send + Sync + 'static, E: Send + Sync + 'static> SingleFlight<V, E> {
         id: u64,
         fetch: impl Future<Output = FetchOutcome<V, E>> + Send + 'static,
     ) -> FetchHandle<V, E> {
-        let (sender, outcome) = watch::channel(None);
+        let outcome = OutcomeCell::default();
+        let guard = OutcomeGuard(Arc::clone(&outcome));
         let task = Arc::new(FetchTask::default());
         // Inserted before the task starts, because the fetch may be over at once.
-        let in_flight = InFlightFetch { id, task: Arc::downgrade(&task), outcome: outcome.clone() };
+        let in_flight = InFlightFetch { id, task: Arc::downgrade(&task), outcome: Arc::clone(&outcome) };
         self.table(hash).insert(key.into(), in_flight);
         let running = tokio::spawn(async move {
-            sender.send_replace(Some(fetch.await));
+            guard.set(Some(fetch.await));
         });
         // Nobody else sets the handle.
         let _first = task.0.set(running.abort_handle());

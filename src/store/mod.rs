@@ -3,6 +3,7 @@
 //! Commands are sent over multiplexed connections that background tasks ([`Store::run`]) keep open; a request never
 //! opens one itself.
 
+mod change_signal;
 mod consistency;
 mod error;
 mod metrics;
@@ -11,6 +12,7 @@ mod operation;
 mod protocol;
 mod shard;
 mod shard_map;
+mod simulation;
 mod status;
 mod store_config;
 mod topology;
@@ -27,6 +29,7 @@ pub use operation::{
 pub use protocol::operation::{Answer, Operation, OperationKind};
 pub use shard::ShardHealth;
 pub use shard_map::Location;
+pub use simulation::{Dialing, SimulatedStream, Simulation};
 pub use status::{NodeStatus, ShardStatus, StoreStatus};
 pub use store_config::Config;
 pub use topology::DiscoveryError;
@@ -43,6 +46,7 @@ use node::{
 };
 use operation::{batch, context::OperationContext, inspect, read, write};
 use shard_map::{MapHandle, Routing, ShardMap};
+use simulation::random_number;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::timeout_at};
 use topology::{TopologySource, supervisor};
@@ -67,7 +71,9 @@ impl Store {
         metrics: Arc<Metrics>,
     ) -> Result<Self, RedisCertificateError> {
         let clock = Clock::default();
-        let node_context = NodeContext { clock, on_invalidation, events: Arc::clone(&metrics.events) };
+        let instance = random_number(config.simulation.as_ref());
+        let node_context =
+            NodeContext { clock, on_invalidation, events: Arc::clone(&metrics.events), simulation: config.simulation };
         let map = Arc::new(MapHandle::new(ShardMap::new(Routing::Ring(Ring::new([])), Vec::new())));
         let topology = TopologySource::new(config.topology, config.redis, &node_context, &map)?;
         let operations = OperationContext {
@@ -77,7 +83,7 @@ impl Store {
             cluster: topology.cluster().cloned(),
             metrics,
         };
-        let sync_tokens = SyncTokens::new(clock, config.sync_token_key);
+        let sync_tokens = SyncTokens::new(clock, instance, config.sync_token_key);
         Ok(Self(Arc::new(StoreInner { map, topology, operations, sync_tokens })))
     }
 
@@ -189,9 +195,7 @@ impl Store {
     /// They become known while [`Store::run`] runs.
     pub async fn wait_until_known(&self, key: &FullKey<'_>, deadline: Deadline) {
         let mut node_set = self.0.map.subscribe();
-        while self.locate(key).master.is_none()
-            && matches!(timeout_at(deadline.instant(), node_set.changed()).await, Ok(Ok(())))
-        {}
+        while self.locate(key).master.is_none() && timeout_at(deadline.instant(), node_set.changed()).await.is_ok() {}
     }
 
     /// Returns the place of a key.
@@ -227,6 +231,7 @@ impl Store {
             return cluster.discover(within).await.map_err(DiscoveryError::Cluster);
         }
         tokio::select! {
+            biased;
             () = self.clone().run(Vec::new()) => {}
             // The check below reports a timeout.
             () = self.wait_until_known(key, Deadline::within(within)) => {}

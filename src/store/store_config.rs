@@ -2,7 +2,7 @@
 
 use crate::{
     settings::{RedisConfig, Topology},
-    store::consistency::SyncTokenKey,
+    store::{consistency::SyncTokenKey, simulation::Simulation},
 };
 use std::sync::Arc;
 
@@ -14,4 +14,6 @@ pub struct Config<'a> {
     pub redis: &'a Arc<RedisConfig>,
     /// The key that signs sync tokens.
     pub sync_token_key: SyncTokenKey,
+    /// The simulation that takes the place of the network; `None` in production.
+    pub simulation: Option<Arc<dyn Simulation>>,
 }

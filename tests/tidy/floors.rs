@@ -30,7 +30,7 @@ const HOUSES: &[House] = &[
     House {
         folder: "store",
         floors: &[
-            &["consistency"],
+            &["change_signal", "consistency", "simulation"],
             &["protocol"],
             &["error", "store_config"],
             &["node"],

@@ -98,12 +98,9 @@ pub struct SyncTokens {
 }
 
 impl SyncTokens {
-    /// Creates the issuer of this instance. The bearer of a token that was signed with another key reads from masters.
-    pub fn new(clock: Clock, key: SyncTokenKey) -> Self {
-        let mut instance = [0; 8];
-        // Without random bytes two instances could have the same number; but then TLS would not work, either.
-        let _filled = aws_lc_rs::rand::fill(&mut instance);
-        let instance = u64::from_be_bytes(instance);
+    /// Creates the issuer of the instance with this random number. The bearer of a token that was signed with another
+    /// key reads from masters.
+    pub fn new(clock: Clock, instance: u64, key: SyncTokenKey) -> Self {
         Self { clock, instance, key: ArcSwap::from_pointee(key), sightings: Mutex::default() }
     }
 
@@ -161,13 +158,13 @@ impl SyncTokens {
 mod tests {
     use super::*;
 
-    fn instance() -> SyncTokens {
-        SyncTokens::new(Clock::default(), SyncTokenKey::new(b"the key of both instances"))
+    fn instance(number: u64) -> SyncTokens {
+        SyncTokens::new(Clock::default(), number, SyncTokenKey::new(b"the key of both instances"))
     }
 
     #[test]
     fn tokens_round_trip_as_text() {
-        let token = instance().token();
+        let token = instance(1).token();
         assert_eq!(token.to_string().parse(), Ok(token));
         for text in ["", "1.2", "1.2.3.4", "x.2.3", "+1.2.3", "1..3", "1.2.3 ", "11111111111111111.2.3"] {
             assert!(text.parse::<SyncToken>().is_err(), "{text:?}");
@@ -176,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_instance_knows_the_times_of_its_own_tokens() {
-        let own = instance();
+        let own = instance(1);
         let token = own.token();
         assert_eq!(own.freshness(&token), Freshness::Since(token.time));
         assert_eq!(own.freshness(&own.empty_token()), Freshness::ReadYourWrites);
@@ -184,7 +181,7 @@ mod tests {
 
     #[test]
     fn another_instance_uses_the_time_at_which_it_first_saw_a_token_as_late() {
-        let (own, other) = (instance(), instance());
+        let (own, other) = (instance(1), instance(2));
         let late = other.sign(LogicalTime::from_ms(900));
         let Freshness::Since(seen) = own.freshness(&late) else { panic!("a time") };
         assert!(seen > LogicalTime::ZERO);
@@ -194,22 +191,22 @@ mod tests {
 
     #[test]
     fn many_instances_do_not_fill_the_memory() {
-        let own = instance();
-        for _ in 0..INSTANCES_MAX + 10 {
-            own.freshness(&instance().token());
+        let own = instance(1);
+        for number in 0..INSTANCES_MAX as u64 + 10 {
+            own.freshness(&instance(number + 2).token());
         }
         assert_eq!(own.sightings.lock().expect("not poisoned").len(), INSTANCES_MAX);
     }
 
     #[test]
     fn a_token_that_was_signed_with_another_key_reads_from_masters() {
-        let stranger = SyncTokens::new(Clock::default(), SyncTokenKey::new(b"another key"));
-        assert_eq!(instance().freshness(&stranger.token()), Freshness::Master);
+        let stranger = SyncTokens::new(Clock::default(), 2, SyncTokenKey::new(b"another key"));
+        assert_eq!(instance(1).freshness(&stranger.token()), Freshness::Master);
     }
 
     #[test]
     fn a_changed_key_signs_and_checks_tokens_at_once() {
-        let own = instance();
+        let own = instance(1);
         let before = own.token();
         own.set_key(SyncTokenKey::new(b"the next key"));
         assert_eq!(own.freshness(&before), Freshness::Master);

@@ -4,7 +4,8 @@ use crate::{
     settings,
     store::{
         error::NodeError,
-        node::{resolver::ResolvedAddresses, tracking::Tracking},
+        node::{context::NodeContext, resolver::ResolvedAddresses, tracking::Tracking},
+        simulation::Simulation,
     },
     types::Address,
 };
@@ -93,8 +94,11 @@ impl<'a> ConnectOptions<'a> {
 
 /// A node or a sentinel, with everything that is needed to connect to it.
 pub struct RedisEndpoint {
+    address: Address,
     client: Client,
     connect_timeout: Duration,
+    /// The simulation that takes the place of the network; `None` in production.
+    simulation: Option<Arc<dyn Simulation>>,
 }
 
 impl RedisEndpoint {
@@ -103,8 +107,10 @@ impl RedisEndpoint {
         address: &Address,
         options: &ConnectOptions<'_>,
         connect_timeout: Duration,
+        context: &NodeContext,
     ) -> Result<Self, RedisCertificateError> {
-        Ok(Self { client: client(address, options).map_err(RedisCertificateError)?, connect_timeout })
+        let client = client(address, options).map_err(RedisCertificateError)?;
+        Ok(Self { address: address.clone(), client, connect_timeout, simulation: context.simulation.clone() })
     }
 
     /// Opens a connection. `lost` is notified when it ends, which RESP3 reports at once.
@@ -157,10 +163,29 @@ impl RedisEndpoint {
                 on_push(push);
                 Ok::<(), redis::aio::SendError>(())
             });
-        match timeout(self.connect_timeout, self.client.get_multiplexed_async_connection_with_config(&config)).await {
+        let connecting = async {
+            match &self.simulation {
+                None => self.client.get_multiplexed_async_connection_with_config(&config).await,
+                Some(simulation) => Box::pin(self.connect_simulated(&**simulation, config)).await,
+            }
+        };
+        match timeout(self.connect_timeout, connecting).await {
             Ok(connected) => connected.map_err(ConnectError::Failed),
             Err(_) => Err(ConnectError::TimedOut(self.connect_timeout)),
         }
+    }
+
+    /// Opens a connection over a stream of the simulation.
+    async fn connect_simulated(
+        &self,
+        simulation: &dyn Simulation,
+        config: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let stream = simulation.dial(&self.address).await?;
+        let login = self.client.get_connection_info().redis_settings();
+        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
+        tokio::spawn(driver);
+        Ok(connection)
     }
 }
 

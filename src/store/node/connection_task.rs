@@ -5,14 +5,12 @@ use super::{
     redis_node::Node, replication::ReplicationRole, resolver::ResolvedAddresses,
 };
 use crate::{
+    store::change_signal::ChangeSubscriber,
     telemetry::events::EventKind,
     types::{Deadline, error_chain},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 /// Wait before the second attempt to connect; it doubles up to [`BACKOFF_MAX`].
 pub const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -41,7 +39,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
         let wait;
         let opened = handshake::open(&node).await;
         // Who waits asks again when the state of the connection changes.
-        reconnect_requests.mark_unchanged();
+        reconnect_requests.mark_seen();
         match opened {
             Ok((connection, addresses)) => {
                 log_connected(&node);
@@ -58,10 +56,10 @@ pub async fn run(node: Arc<Node>, number: usize) {
                     backoff = BACKOFF_MIN;
                     continue;
                 }
-                wait = with_jitter(backoff);
+                wait = node.context.with_jitter(backoff);
             }
             Err(error) => {
-                wait = with_jitter(backoff);
+                wait = node.context.with_jitter(backoff);
                 log_failure(&node, number, &error, wait, failed_before);
                 if !was_lost {
                     record_event(&node, number, EventKind::NodeLost, "cannot be connected to");
@@ -70,7 +68,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
                 node.set_connection_state(number, cut_attempts.state_after(&error));
             }
         }
-        wait_before_retry(&mut reconnect_requests, wait).await;
+        wait_before_retry(&node, &mut reconnect_requests, wait).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
 }
@@ -148,6 +146,7 @@ async fn use_until_ended(
     connection.mark_in_use();
     node.set_connection_state(number, ConnectionState::Up(Arc::clone(connection)));
     let end = tokio::select! {
+        biased;
         () = connection.ended() => if connection.is_hung() { ConnectionEnd::Hung } else { ConnectionEnd::Lost },
         () = probe_regularly(node, connection) => ConnectionEnd::Lost,
         () = addresses.wait_until_moved(&node.address) => ConnectionEnd::Moved,
@@ -175,13 +174,13 @@ async fn probe_regularly(node: &Node, connection: &OpenConnection) {
 }
 
 /// Waits before the next attempt to connect, less long when a request needs the node.
-async fn wait_before_retry(reconnect_requests: &mut watch::Receiver<()>, wait: Duration) {
-    let least = wait.min(with_jitter(REQUESTED_WAIT_MAX));
+async fn wait_before_retry(node: &Node, reconnect_requests: &mut ChangeSubscriber, wait: Duration) {
+    let least = wait.min(node.context.with_jitter(REQUESTED_WAIT_MAX));
     sleep(least).await;
     tokio::select! {
+        biased;
         () = sleep(wait.saturating_sub(least)) => {}
-        // The sender lives as long as the node.
-        _requested = reconnect_requests.changed() => {}
+        () = reconnect_requests.changed() => {}
     }
 }
 
@@ -219,13 +218,4 @@ fn record_event(node: &Node, number: usize, kind: EventKind, event: &str) {
         let (shard, address) = (node.shard_context().name.get(), &node.address);
         node.context.events.record(kind, format!("shard {shard}: {role} {address} {event}"));
     }
-}
-
-/// Returns a time between half of `wait` and all of it, so that instances that lost a node together do not reconnect
-/// together.
-pub fn with_jitter(wait: Duration) -> Duration {
-    let mut byte = [0];
-    // Without random bytes there is no jitter, which is harmless.
-    let _filled = aws_lc_rs::rand::fill(&mut byte);
-    wait / 2 + wait * u32::from(byte[0]) / 512
 }

@@ -2,14 +2,16 @@
 
 use crate::{
     store::{
+        change_signal::ChangeSignal,
         consistency::{Clock, ReplicationProgress},
         node::tracking::InvalidationHandler,
+        simulation::{Simulation, random_number},
     },
     telemetry::events::Events,
 };
 use arc_swap::ArcSwap;
-use std::{fmt, sync::Arc};
-use tokio::sync::{Notify, watch};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::Notify;
 
 /// The state that all nodes share.
 #[derive(Clone, Default)]
@@ -20,6 +22,17 @@ pub struct NodeContext {
     pub on_invalidation: Option<InvalidationHandler>,
     /// The list of events for operators.
     pub events: Arc<Events>,
+    /// The simulation that takes the place of the network; `None` in production.
+    pub simulation: Option<Arc<dyn Simulation>>,
+}
+
+impl NodeContext {
+    /// Returns a time between half of `wait` and all of it, so that instances that lost a node together do not
+    /// reconnect together.
+    pub fn with_jitter(&self, wait: Duration) -> Duration {
+        let [byte, ..] = random_number(self.simulation.as_ref()).to_le_bytes();
+        wait / 2 + wait * u32::from(byte) / 512
+    }
 }
 
 /// The state that the nodes of one shard share. A clone is a handle on the same state.
@@ -28,7 +41,7 @@ pub struct ShardContext {
     /// The name of the shard.
     pub name: ShardName,
     /// Notified when a node of the shard changes.
-    pub changed: Arc<watch::Sender<()>>,
+    pub changed: ChangeSignal,
     /// The offsets that the shard's master has reached.
     pub progress: Arc<ReplicationProgress>,
     /// The state that all nodes share.
@@ -45,7 +58,7 @@ impl ShardContext {
 
     /// Reports that a node has changed.
     pub fn notify_changed(&self) {
-        self.changed.send_replace(());
+        self.changed.notify();
     }
 
     /// Asks for a refresh of the layout of the Redis Cluster, if there is one.

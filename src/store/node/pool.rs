@@ -1,12 +1,18 @@
 //! The connections of one node: some that all requests share, and one for large values.
 
 use super::{connection::OpenConnection, connection_class::ConnectionClass, state::Connectivity};
-use crate::{store::error::NodeError, types::worker};
+use crate::{
+    store::{
+        change_signal::{ChangeSignal, ChangeSubscriber},
+        error::NodeError,
+    },
+    types::worker,
+};
 use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// The state of one connection.
 #[derive(Clone, Default)]
@@ -52,7 +58,7 @@ pub struct ConnectionPool {
     /// Notified when a request has a large value to transfer.
     large_value_wanted: Notify,
     /// Notified when a request needs the node although it is not connected.
-    reconnect_requested: watch::Sender<()>,
+    reconnect_requested: ChangeSignal,
     /// The number of connections opened so far.
     opened: AtomicU64,
 }
@@ -64,7 +70,7 @@ impl ConnectionPool {
             default_slots: (0..default_connections).map(|_| ConnectionSlot::default()).collect(),
             large_value_slot: ConnectionSlot::default(),
             large_value_wanted: Notify::new(),
-            reconnect_requested: watch::Sender::new(()),
+            reconnect_requested: ChangeSignal::default(),
             opened: AtomicU64::new(0),
         }
     }
@@ -117,11 +123,11 @@ impl ConnectionPool {
 
     /// Asks for an early attempt to reconnect: a request needs the node and can use no other one.
     pub fn request_reconnect(&self) {
-        self.reconnect_requested.send_replace(());
+        self.reconnect_requested.notify();
     }
 
-    /// Returns a receiver that is notified when an early attempt to reconnect is asked for.
-    pub fn reconnect_requests(&self) -> watch::Receiver<()> {
+    /// Returns a subscriber that waits until an early attempt to reconnect is asked for.
+    pub fn reconnect_requests(&self) -> ChangeSubscriber {
         self.reconnect_requested.subscribe()
     }
 }

@@ -68,7 +68,12 @@ impl Node {
             address: address.clone(),
             seed: node_seed(&address.to_string()),
             metrics: NodeMetrics::default(),
-            endpoint: RedisEndpoint::new(address, &ConnectOptions::for_nodes(redis), redis.connect_timeout)?,
+            endpoint: RedisEndpoint::new(
+                address,
+                &ConnectOptions::for_nodes(redis),
+                redis.connect_timeout,
+                &context.node_context,
+            )?,
             config: NodeConfig { connect_timeout: redis.connect_timeout, attempt_timeout: redis.attempt_timeout },
             wait_connections: WaitConnections::default(),
             in_flight: InFlightLimit::new(redis.in_flight_max),
@@ -88,7 +93,7 @@ impl Node {
     /// Moves the node to the shard that has this context, if it is not there yet.
     pub fn move_to_shard(&self, context: &ShardContext) {
         self.state.update(|state| {
-            if !Arc::ptr_eq(&self.shard_context().changed, &context.changed) {
+            if !self.shard_context().changed.is_same(&context.changed) {
                 self.shard_context.store(Arc::new(context.clone()));
                 // The times of another master's changes mean nothing here.
                 state.clear_progress();

@@ -185,6 +185,7 @@ impl ReadOperation<'_> {
                         let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::WhenUnresponsive };
                         let mut second = pin!(self.ask(other, call_timeout));
                         let answer = tokio::select! {
+                            biased;
                             answer = &mut first => if answer.answer.is_ok() { answer } else { second.await },
                             answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
                         };

@@ -14,9 +14,7 @@ impl Shard {
         let mut changes = self.members.subscribe();
         loop {
             self.run_election();
-            if changes.changed().await.is_err() {
-                return;
-            }
+            changes.changed().await;
         }
     }
 

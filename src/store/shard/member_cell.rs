@@ -1,24 +1,22 @@
 //! The publication of a shard's members, and waits for them to change.
 
 use super::members::Members;
+use crate::store::change_signal::{ChangeSignal, ChangeSubscriber};
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 /// The place where a shard's current members are published.
 pub struct MemberCell {
     published: ArcSwap<Members>,
     /// Notified of every change of the members, and by each of them of its own changes.
-    changed: Arc<watch::Sender<()>>,
+    changed: ChangeSignal,
 }
 
 impl MemberCell {
     /// Creates a cell without members. `changed` is notified by nodes that change.
-    pub fn new(changed: &Arc<watch::Sender<()>>) -> Self {
-        Self { published: ArcSwap::default(), changed: Arc::clone(changed) }
+    pub fn new(changed: &ChangeSignal) -> Self {
+        Self { published: ArcSwap::default(), changed: changed.clone() }
     }
 
     /// Returns the members for a short use: the guard must not be held across an await.
@@ -34,11 +32,11 @@ impl MemberCell {
     /// Replaces the members. Invariant: the caller holds the lock of the shard's election.
     pub fn publish(&self, members: Members) {
         self.published.store(Arc::new(members));
-        self.changed.send_replace(());
+        self.changed.notify();
     }
 
-    /// Returns a receiver that is notified of every change of the members and of each node.
-    pub fn subscribe(&self) -> watch::Receiver<()> {
+    /// Returns a subscriber that waits for every change of the members and of each node.
+    pub fn subscribe(&self) -> ChangeSubscriber {
         self.changed.subscribe()
     }
 

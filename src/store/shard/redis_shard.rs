@@ -7,6 +7,7 @@ use super::{
 use crate::{
     settings,
     store::{
+        change_signal::ChangeSignal,
         consistency::ReadRequirement,
         node::{Node, NodeContext, NodeId, ShardContext, ShardName, connect::RedisCertificateError},
     },
@@ -17,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// A master and its replicas.
 pub struct Shard {
@@ -37,7 +38,7 @@ pub struct Shard {
     pub promotions: Counter,
     context: ShardContext,
     /// Notified when nodes come or go, so that connections are opened and closed.
-    node_set_changed: watch::Sender<()>,
+    node_set_changed: ChangeSignal,
 }
 
 impl Shard {
@@ -46,7 +47,7 @@ impl Shard {
         name: &str,
         redis: &settings::RedisConfig,
         node_context: &NodeContext,
-        node_set_changed: &watch::Sender<()>,
+        node_set_changed: &ChangeSignal,
     ) -> Self {
         let context =
             ShardContext { name: ShardName::new(name), node_context: node_context.clone(), ..ShardContext::default() };
@@ -122,7 +123,7 @@ impl Shard {
     /// first node counts as master until more is known.
     pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), RedisCertificateError> {
         self.set_nodes_from(addresses, redis, |_| None)?;
-        self.node_set_changed.send_replace(());
+        self.node_set_changed.notify();
         Ok(())
     }
 

@@ -1,20 +1,20 @@
 //! The current shard map of a store: the topology publishes maps, operations load them.
 
 use super::map::ShardMap;
+use crate::store::change_signal::{ChangeSignal, ChangeSubscriber};
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The place where the current [`ShardMap`] is published.
 pub struct MapHandle {
     current: ArcSwap<ShardMap>,
-    node_set_changed: watch::Sender<()>,
+    node_set_changed: ChangeSignal,
 }
 
 impl MapHandle {
     /// Creates a handle with a first map.
     pub fn new(map: ShardMap) -> Self {
-        Self { current: ArcSwap::from_pointee(map), node_set_changed: watch::Sender::new(()) }
+        Self { current: ArcSwap::from_pointee(map), node_set_changed: ChangeSignal::default() }
     }
 
     /// Returns the current map for a short use: the guard must not be held across an await.
@@ -34,16 +34,16 @@ impl MapHandle {
 
     /// Tells all subscribers that shards or nodes came or went.
     pub fn notify_node_set_changed(&self) {
-        self.node_set_changed.send_replace(());
+        self.node_set_changed.notify();
     }
 
-    /// Returns the sender on which shards report that their own nodes came or went.
-    pub fn node_set_changed(&self) -> &watch::Sender<()> {
+    /// Returns the signal by which shards report that their own nodes came or went.
+    pub fn node_set_changed(&self) -> &ChangeSignal {
         &self.node_set_changed
     }
 
-    /// Returns a receiver that is notified whenever shards or nodes come or go.
-    pub fn subscribe(&self) -> watch::Receiver<()> {
+    /// Returns a subscriber that waits until shards or nodes come or go.
+    pub fn subscribe(&self) -> ChangeSubscriber {
         self.node_set_changed.subscribe()
     }
 }

@@ -7,7 +7,7 @@ use crate::store::{
     topology::source::TopologySource,
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     sync::Arc,
 };
@@ -22,10 +22,10 @@ struct BackgroundTasks {
     workers: Vec<Handle>,
     /// All running tasks.
     running: JoinSet<()>,
-    /// The connection tasks of each node.
-    by_node: HashMap<NodeId, Vec<AbortHandle>>,
-    /// The task of each shard. The key is the shard's address in memory, which the task keeps alive.
-    by_shard: HashMap<usize, AbortHandle>,
+    /// The connection tasks of each node. Nodes are in a fixed order, so that a simulation can be repeated.
+    by_node: BTreeMap<NodeId, Vec<AbortHandle>>,
+    /// The task of each shard.
+    by_shard: Vec<(Arc<Shard>, AbortHandle)>,
 }
 
 /// Keeps all connections open and follows changes of masters and of the topology until the future is dropped.
@@ -38,11 +38,12 @@ pub async fn run(map: &MapHandle, source: &TopologySource, workers: Vec<Handle>)
     let mut topology = pin!(source.run());
     loop {
         // A change is marked as seen before the map is read, so that a change in between starts another round.
-        node_set.borrow_and_update();
+        node_set.mark_seen();
         tasks.reconcile(map);
         tokio::select! {
+            biased;
             () = &mut topology => return,
-            changed = node_set.changed() => if changed.is_err() { return },
+            () = node_set.changed() => {}
             Some(ended) = tasks.running.join_next() => if let Err(error) = ended && !error.is_cancelled() {
                 tracing::error!(%error, "a background task of the store failed: {error}");
                 return;
@@ -55,20 +56,19 @@ impl BackgroundTasks {
     /// Prepares the tasks; without workers all of them run on the current event loop.
     fn new(workers: Vec<Handle>) -> Self {
         let workers = if workers.is_empty() { vec![Handle::current()] } else { workers };
-        Self { workers, running: JoinSet::new(), by_node: HashMap::new(), by_shard: HashMap::new() }
+        Self { workers, running: JoinSet::new(), by_node: BTreeMap::new(), by_shard: Vec::new() }
     }
 
     /// Starts the tasks of new shards and nodes, and aborts those of removed ones.
     fn reconcile(&mut self, map: &MapHandle) {
         let map = map.load_full();
-        let (mut nodes, mut shards) = (HashSet::new(), HashSet::new());
+        let mut nodes = BTreeSet::new();
         for shard in map.connected_shards() {
-            let identity = Arc::as_ptr(shard) as usize;
-            shards.insert(identity);
-            self.by_shard.entry(identity).or_insert_with(|| {
-                let shard = Arc::clone(shard);
-                self.running.spawn(async move { shard.run().await })
-            });
+            if !self.by_shard.iter().any(|(known, _)| Arc::ptr_eq(known, shard)) {
+                let running = Arc::clone(shard);
+                let task = self.running.spawn(async move { running.run().await });
+                self.by_shard.push((Arc::clone(shard), task));
+            }
             nodes.extend(self.start_connections(shard));
         }
         self.by_node.retain(|node, tasks| {
@@ -78,8 +78,8 @@ impl BackgroundTasks {
             }
             is_present
         });
-        self.by_shard.retain(|shard, task| {
-            let is_present = shards.contains(shard);
+        self.by_shard.retain(|(shard, task)| {
+            let is_present = map.connected_shards().any(|present| Arc::ptr_eq(present, shard));
             if !is_present {
                 task.abort();
             }

@@ -79,7 +79,12 @@ impl Cluster {
 
     /// Returns the endpoint of a node.
     pub(super) fn endpoint(&self, node: &Address) -> Result<RedisEndpoint, RedisCertificateError> {
-        RedisEndpoint::new(node, &ConnectOptions::for_nodes(&self.redis), self.redis.connect_timeout)
+        RedisEndpoint::new(
+            node,
+            &ConnectOptions::for_nodes(&self.redis),
+            self.redis.connect_timeout,
+            &self.node_context,
+        )
     }
 
     /// Returns the map that applies until the slots are known: one shard without nodes has all slots.
@@ -95,7 +100,7 @@ impl Cluster {
         }
         let until = deadline.attempt(self.redis.attempt_timeout).instant();
         let mut node_set = self.map.subscribe();
-        while !self.is_known() && matches!(timeout_at(until, node_set.changed()).await, Ok(Ok(()))) {}
+        while !self.is_known() && timeout_at(until, node_set.changed()).await.is_ok() {}
     }
 
     /// Learns the slots once, over connections that are closed afterwards.

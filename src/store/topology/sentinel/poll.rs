@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     store::{
-        node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED, with_jitter},
+        node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED},
         topology::error::TopologyError,
     },
     types::error_chain,
@@ -52,7 +52,7 @@ impl Sentinels {
             if answered && start.elapsed() >= SETTLED {
                 backoff = BACKOFF_MIN;
             }
-            let wait = with_jitter(backoff);
+            let wait = self.node_context.with_jitter(backoff);
             // The first failure is a warning; repetitions are for debugging, until the sentinel answers again.
             if answered || !failure_logged {
                 let retry_ms = wait.as_millis();
@@ -119,6 +119,7 @@ impl Sentinels {
             }
             self.record_replies(number, parse(&values));
             tokio::select! {
+                biased;
                 () = connection.disconnected.notified() => return TopologyError::Lost,
                 // The next poll follows after an event or after the interval.
                 _ = timeout(POLL_INTERVAL, connection.event_received.notified()) => {}

@@ -26,6 +26,8 @@ pub struct Sentinels {
     pub(super) shards: Vec<MonitoredShard>,
     /// The settings of connections to nodes.
     pub(super) redis: Arc<settings::RedisConfig>,
+    /// The state that all nodes share.
+    pub(super) node_context: NodeContext,
     reachability: Mutex<Reachability>,
 }
 
@@ -61,7 +63,7 @@ impl Sentinels {
         let options = ConnectOptions::for_sentinels(settings);
         let mut sentinels = Vec::with_capacity(settings.addresses.len());
         for address in &settings.addresses {
-            let endpoint = RedisEndpoint::new(address, &options, redis.connect_timeout)?;
+            let endpoint = RedisEndpoint::new(address, &options, redis.connect_timeout, node_context)?;
             sentinels.push(Sentinel { address: address.clone(), endpoint });
         }
         let count = sentinels.len();
@@ -77,7 +79,13 @@ impl Sentinels {
         let published = shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
         map.publish(ShardMap::new(Routing::Ring(ring), published));
         let reachability = Mutex::new(Reachability::new(count));
-        Ok(Self { processes: sentinels, shards, redis: Arc::clone(redis), reachability })
+        Ok(Self {
+            processes: sentinels,
+            shards,
+            redis: Arc::clone(redis),
+            node_context: node_context.clone(),
+            reachability,
+        })
     }
 
     /// Polls all sentinels and applies their consensus to the shards. Never returns.
