@@ -24,6 +24,7 @@ mod openapi;
 mod probes;
 mod redis_access;
 mod reload;
+mod ring_change;
 mod rolling;
 mod routing;
 mod sealing;

@@ -5,5 +5,6 @@ pub mod context;
 pub mod inspect;
 pub mod read;
 pub mod redirect;
+mod ring_change;
 pub mod tracked_value;
 pub mod write;

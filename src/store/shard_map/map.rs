@@ -1,6 +1,9 @@
 //! The map: all shards at one time, and the rule that leads from a key to its shard.
 
-use super::slots::{SLOTS, SlotTable, slot_of};
+use super::{
+    map_id::MapId,
+    slots::{SLOTS, SlotTable, slot_of},
+};
 use crate::{
     ring::{Ring, key_hash},
     store::shard::Shard,
@@ -10,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 /// All shards at one time. The map never changes; a change makes another map.
 pub struct ShardMap {
+    id: MapId,
     routing: Routing,
     /// The shards, in the order of the positions that the routing returns.
     shards: Vec<Arc<Shard>>,
@@ -44,6 +48,8 @@ pub struct Route {
     pub shard: Arc<Shard>,
     /// The hash of the key, which decides which replica is preferred.
     pub hash: u64,
+    /// The map that the route was taken from.
+    pub map: MapId,
 }
 
 /// The place of a key: its shard, and the nodes of the shard that serve it.
@@ -70,12 +76,17 @@ impl ShardShare {
 impl ShardMap {
     /// Creates a map.
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { routing, shards, unassigned: Vec::new(), shares: OnceLock::new() }
+        Self { id: MapId::next(), routing, shards, unassigned: Vec::new(), shares: OnceLock::new() }
     }
 
     /// Adds single nodes that have no slots yet.
     pub fn with_unassigned(self, unassigned: Vec<Arc<Shard>>) -> Self {
         Self { unassigned, ..self }
+    }
+
+    /// Returns the identity of the map.
+    pub fn id(&self) -> MapId {
+        self.id
     }
 
     /// Returns the rule that leads from a key to its shard.
@@ -148,6 +159,6 @@ impl ShardMap {
     /// Returns the route of a key.
     pub fn route(&self, key: &FullKey<'_>) -> Route {
         let (position, hash) = self.locate(key);
-        Route { shard: Arc::clone(&self.shards[position]), hash }
+        Route { shard: Arc::clone(&self.shards[position]), hash, map: self.id }
     }
 }

@@ -30,13 +30,16 @@ impl StaticShards {
     pub fn apply(&self, listed: &[settings::ShardConfig], redis: &RedisConfig) -> Result<(), RedisCertificateError> {
         let before = self.map.load_full();
         let mut shards = Vec::with_capacity(listed.len());
+        let mut is_changed = !before.has_same_ring(names_and_weights(listed));
         for config in listed {
             let known = before.connected_shards().find(|shard| *shard.name() == *config.name);
             let shard = known.map_or_else(|| Arc::new(self.new_shard(&config.name, redis)), Arc::clone);
+            is_changed |= shard.members().nodes().iter().any(|node| !addresses(config).contains(&node.address));
             shard.set_nodes(&addresses(config), redis)?;
             shards.push(shard);
         }
-        if !before.has_same_ring(names_and_weights(listed)) {
+        // Another map also tells the changes in flight that a node of their shard has left.
+        if is_changed {
             self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights(listed))), shards));
             self.map.notify_node_set_changed();
         }

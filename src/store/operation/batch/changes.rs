@@ -3,7 +3,10 @@
 use super::pipeline::{Batch, BatchAnswer};
 use crate::store::{
     error::NodeError,
-    node::connection::{Abandon, CallTimeout},
+    node::{
+        NodeId,
+        connection::{Abandon, CallTimeout},
+    },
     operation::{context::ChangeGuard, redirect},
     protocol::operation::{Answer, Operation, OperationKind},
     shard::{Attempts, Shard},
@@ -17,9 +20,13 @@ pub fn is_change(operation: &Operation<'_>) -> bool {
 
 impl Batch<'_> {
     /// Runs operations on the master, in order. Operations that a node refused without running them are sent to the next
-    /// master.
-    pub(super) async fn run_on_master(&self, shard: &Shard, mut positions: Vec<usize>) -> Vec<BatchAnswer> {
-        let mut answered = Vec::with_capacity(positions.len());
+    /// master. Returns the answers and the node that was asked last, if one was.
+    pub(super) async fn run_on_master(
+        &self,
+        shard: &Shard,
+        mut positions: Vec<usize>,
+    ) -> (Vec<BatchAnswer>, Option<NodeId>) {
+        let (mut answered, mut asked) = (Vec::with_capacity(positions.len()), None);
         let changes = positions.iter().filter(|position| is_change(&self.operations[**position]));
         let _changes: Vec<ChangeGuard<'_>> =
             changes.map(|position| self.context.change_guard(self.hashes[*position])).collect();
@@ -33,6 +40,7 @@ impl Batch<'_> {
                     break;
                 }
             };
+            asked = Some(node.id);
             let answers = self.send(shard, &node, &positions, call_timeout).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
             let is_redirected = refusal.is_some_and(|error| redirect::applies_to(self.context, error, shard, &node));
@@ -47,7 +55,7 @@ impl Batch<'_> {
             }
             self.context.metrics.write_retries.add(positions.len() as u64);
         }
-        answered
+        (answered, asked)
     }
 
     /// Takes the answers that are final. Returns the positions of the operations that are to be sent again: those that

@@ -7,6 +7,7 @@
 mod changes;
 mod pipeline;
 mod reads;
+mod ring_change;
 
 use crate::{
     store::{
@@ -62,7 +63,7 @@ pub async fn run(
     let runs = shards.into_iter().map(|(shard, ShardOperations { reads, on_master })| {
         let (batch, shard) = (&batch, map.shard(shard));
         let span = traces::shard(|| shard.name(), "batch", reads.len() + on_master.len());
-        join(batch.read(shard, reads), batch.run_on_master(shard, on_master)).instrument(span)
+        join(batch.read(shard, reads), batch.change((map.id(), shard), on_master)).instrument(span)
     });
     let answers = join_all(runs).await;
     let mut answers: Vec<BatchAnswer> =
