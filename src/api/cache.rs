@@ -48,8 +48,8 @@ pub const PATH: &str = "/cache";
         (status = 409, description = "The READ found a Redis list, hash or other structure", body = schemas::ErrorSchema),
         (status = 413, description = "The body or the value is too large", body = schemas::ErrorSchema),
         (status = 429, description = "The client has reached its rate limit; `Retry-After` says when to try again", body = schemas::ErrorSchema),
-        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again", body = schemas::ErrorSchema),
-        (status = 504, description = "The deadline passed", body = schemas::ErrorSchema),
+        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again. With the code `write_unconfirmed`, a WRITE or DELETE may have been made, or may still be made, even after a later change of the key.", body = schemas::ErrorSchema),
+        (status = 504, description = "The deadline passed; a WRITE or DELETE may have been made, or may still be made, even after a later change of the key", body = schemas::ErrorSchema),
         (status = 507, description = "Redis is out of memory", body = schemas::ErrorSchema),
     )
 )]

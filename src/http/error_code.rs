@@ -112,9 +112,11 @@ error_codes! {
     /// Too many requests are running, too many commands wait for the shard, or too many bodies are being read;
     /// nothing was changed.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, Overloaded, "Wait for the time in `Retry-After`.";
-    /// The connection to the shard was lost after the write was sent; the write may or may not have been made.
+    /// The connection to the shard was lost after the WRITE or DELETE was sent; it may have been made, or may still be
+    /// made ([late changes](#late-changes)).
     WriteUnconfirmed = "write_unconfirmed", SERVICE_UNAVAILABLE, WriteUnconfirmed, "Read the key, or write it again.";
-    /// The shard did not answer within the deadline; a write may or may not have been made.
+    /// The shard did not answer within the deadline; a WRITE or DELETE may have been made, or may still be made
+    /// ([late changes](#late-changes)).
     DeadlinePassed = "deadline_passed", GATEWAY_TIMEOUT, DeadlinePassed, "Read the key, or write it again.";
     /// Redis refuses to store more, because its memory is full.
     OutOfMemory = "out_of_memory", INSUFFICIENT_STORAGE, OutOfMemory, "Have the operator check the memory of Redis.";

@@ -93,12 +93,12 @@ impl Problem {
             StoreError::Unconfirmed { .. } => (
                 ErrorCode::WriteUnconfirmed,
                 "The connection to the shard of this key was lost",
-                Some("the change may or may not have been made"),
+                Some("the change may have been made, or may still be made"),
             ),
             StoreError::DeadlinePassed { .. } => (
                 ErrorCode::DeadlinePassed,
                 "The shard of this key did not answer in time",
-                Some("a change may or may not have been made"),
+                Some("a change may have been made, or may still be made"),
             ),
             StoreError::Overloaded { .. } => {
                 (ErrorCode::Overloaded, "Too many requests wait for the shard of this key", Some(UNCHANGED))

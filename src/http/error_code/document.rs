@@ -29,6 +29,16 @@ that a change of the ring moved to another shard is missing there until it is wr
 The status `UNCONFIRMED` and the code `write_unconfirmed` differ. `UNCONFIRMED` is a reply: the master has the value, too few
 replicas have it. `write_unconfirmed` is an error: it is not known whether the master has the value.
 
+## Late changes
+
+A WRITE or DELETE that was answered `write_unconfirmed` or `deadline_passed` can still take effect until Redis has seen the
+end of the connection that it was sent over. It can do so after a later change of the same key was acknowledged, and then
+the key has the older value. Mostly this takes a few milliseconds. It takes seconds if the network delays what was sent, or
+while the Redis process is stopped. A change that was answered with success takes effect before its answer, never later.
+
+A program that must not see an older value again puts a version into the value and compares it on READ, or gives the value
+a short `expire`. [Why such changes are not prevented](design/unconfirmed-changes.md).
+
 A wrong API key gets the message `Invalid secret`. That is the text of the Python service, kept for its clients.
 ";
 
