@@ -149,7 +149,7 @@ async fn use_until_ended(
         biased;
         () = connection.ended() => if connection.is_hung() { ConnectionEnd::Hung } else { ConnectionEnd::Lost },
         () = probe_regularly(node, connection) => ConnectionEnd::Lost,
-        () = addresses.wait_until_moved(&node.address) => ConnectionEnd::Moved,
+        () = addresses.wait_until_moved(&node.address, &node.lookups) => ConnectionEnd::Moved,
     };
     connection.invalidate_all();
     match end {

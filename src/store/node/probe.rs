@@ -22,9 +22,13 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     let loading = reply::is_loading(ping);
     // A user who may not use INFO gets no answer; the node is used all the same.
     let answer = ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, ..info });
+    let was_master = node.state.load().role() == Some(ReplicationRole::Master);
     let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));
     if effect.role_changed {
         log_role(node);
+        if was_master && node.state.load().is_replica() {
+            node.lookups.request();
+        }
         node.shard_context().request_cluster_refresh();
     }
     if effect.changed {

@@ -9,13 +9,19 @@ use super::{
     pool::{ConnectionPool, ConnectionState},
     probe_schedule::ProbeSchedule,
     replication::ReplicationInfo,
+    resolver::NameLookups,
     state::NodeState,
     state_cell::StateCell,
     wait_connections::WaitConnections,
 };
-use crate::{ring::node_seed, settings, store::consistency::LogicalTime, types::Address};
+use crate::{
+    ring::node_seed,
+    settings,
+    store::{consistency::LogicalTime, error::NodeError},
+    types::Address,
+};
 use arc_swap::{ArcSwap, Guard};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// The time limits of a node's connections.
 pub struct NodeConfig {
@@ -47,6 +53,8 @@ pub struct Node {
     pub(super) in_flight: InFlightLimit,
     /// The times at which the node is probed.
     pub(super) probes: ProbeSchedule,
+    /// The lookups of the node's name.
+    pub(super) lookups: NameLookups,
     /// Everything that is known of the node, as it was published last.
     pub(super) state: StateCell,
     /// The state that all nodes share.
@@ -78,6 +86,7 @@ impl Node {
             wait_connections: WaitConnections::default(),
             in_flight: InFlightLimit::new(redis.in_flight_max),
             probes: ProbeSchedule::new(redis.probe_every),
+            lookups: NameLookups::default(),
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
             context: context.node_context.clone(),
@@ -156,6 +165,20 @@ impl Node {
     /// Asks for a probe at once: the node did something that its role does not explain.
     pub fn request_probe(&self) {
         self.probes.request();
+    }
+
+    /// Finds out why the node refused a change: asks for a probe at once and, if the node is no master any more, for a
+    /// lookup of its name, which may have moved to the node that is.
+    pub fn investigate(&self, refusal: &NodeError) {
+        self.request_probe();
+        if refusal.is_demotion() {
+            self.lookups.request();
+        }
+    }
+
+    /// Returns true if the node is known by a name, and has just ceased to be a master: its name may move soon.
+    pub fn is_move_expected(&self) -> bool {
+        self.address.host.parse::<IpAddr>().is_err() && self.lookups.is_move_expected()
     }
 
     /// Returns the time of this process.

@@ -96,6 +96,7 @@ impl WriteOperation<'_> {
         loop {
             let node = shard.writer(&attempts, deadline).await?;
             *asked = Some(node.id);
+            let connection = node.connections_opened();
             let answer = match kind.replicas() {
                 0 => node
                     .call(command, connection_class, call_timeout)
@@ -116,9 +117,9 @@ impl WriteOperation<'_> {
                     .await;
                 }
                 Err(error) if error.did_not_run() => {
-                    node.request_probe();
+                    node.investigate(&error);
                     context.metrics.write_retries.count();
-                    attempts.record(&node, node.connections_opened(), error);
+                    attempts.record(&node, connection, error);
                 }
                 answer => return answer.map_err(|error| shard.write_failure(error)),
             }

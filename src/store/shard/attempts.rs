@@ -17,8 +17,8 @@ pub struct Attempts {
 #[derive(Clone, Copy)]
 struct FailedAttempt {
     node: NodeId,
-    /// The number of the connection that was lost, if that was the reason: over the next one the node may be asked
-    /// again.
+    /// The number of the connection, if it was lost or its node is no master any more: over the next one the node may be
+    /// asked again, because it may be another process then.
     lost: Option<u64>,
     /// The failure shows that the node serves nobody.
     shows_loss: bool,
@@ -27,7 +27,8 @@ struct FailedAttempt {
 impl Attempts {
     /// Records a failure; `connection` is the number of connections that the node had had when it was asked.
     pub fn record(&mut self, node: &Node, connection: u64, error: NodeError) {
-        let lost = matches!(error, NodeError::Lost | NodeError::NotConnected).then_some(connection);
+        let is_of_connection = matches!(error, NodeError::Lost | NodeError::NotConnected) || error.is_demotion();
+        let lost = is_of_connection.then_some(connection);
         self.nodes.push(FailedAttempt { node: node.id, lost, shows_loss: error.shows_loss() });
         self.last = Some(error);
     }

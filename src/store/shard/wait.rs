@@ -50,8 +50,24 @@ impl Shard {
     }
 
     /// Returns the master, once it is connected. Fails at once if the master is down or is not accepted. A write that a
-    /// node has refused waits longer, because another node may just be taking over.
+    /// node has refused waits longer, because another node may just be taking over, and longest if the name of the node
+    /// may be about to move.
     pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+        let mut found = self.wait_for_writer(attempts, deadline).await;
+        while found.is_none() && self.is_move_expected(attempts) && !deadline.has_passed() {
+            found = self.wait_for_writer(attempts, deadline).await;
+        }
+        found.ok_or_else(|| {
+            let members = self.members.load();
+            members.request_reconnects();
+            if let Some(refusal) = members.standing().refusal(self.name()) {
+                return refusal;
+            }
+            self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))
+        })
+    }
+
+    async fn wait_for_writer(&self, attempts: &Attempts, deadline: Deadline) -> Option<Arc<Node>> {
         let found = self.wait_until(
             deadline,
             |members| members.writable_master().filter(|node| node.is_up() && !attempts.has_tried(node)).cloned(),
@@ -60,14 +76,13 @@ impl Shard {
                 attempts.last().is_some() || (may_connect && members.standing() == MasterStanding::Accepted)
             },
         );
-        found.await.ok_or_else(|| {
-            let members = self.members.load();
-            members.request_reconnects();
-            if let Some(refusal) = members.standing().refusal(self.name()) {
-                return refusal;
-            }
-            self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))
-        })
+        found.await
+    }
+
+    /// Returns true if a replica refused a write that was meant for the master, whose name may move soon.
+    fn is_move_expected(&self, attempts: &Attempts) -> bool {
+        attempts.last().is_some_and(NodeError::is_demotion)
+            && self.members.load().master().is_some_and(|master| master.is_move_expected())
     }
 
     /// Returns the node with this address, once it is connected, whatever its role.

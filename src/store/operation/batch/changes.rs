@@ -41,13 +41,14 @@ impl Batch<'_> {
                 }
             };
             asked = Some(node.id);
+            let connection = node.connections_opened();
             let answers = self.send(shard, &node, &positions, call_timeout).await;
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
             let is_redirected = refusal.is_some_and(|error| redirect::applies_to(self.context, error, shard, &node));
             if let Some(refusal) = refusal {
                 redirect::record(self.context, &node, answers.iter().filter_map(|answer| answer.as_ref().err()));
-                node.request_probe();
-                attempts.record(&node, node.connections_opened(), refusal.clone());
+                node.investigate(refusal);
+                attempts.record(&node, connection, refusal.clone());
             }
             positions = self.settle_changes(shard, positions, answers, &mut answered);
             if is_redirected {
