@@ -45,7 +45,7 @@ enum CliCommand {
     Dev(dev::DevArgs),
     /// Validate the configuration.
     CheckConfig(ConfigArgs),
-    /// Inspect keys directly in Redis: their nodes, their kinds and times to live, or a random sample.
+    /// Inspect keys directly in Redis: their nodes, their kinds and times to live, or a random sample; sweep shards.
     Keys(keys::KeysArgs),
     /// Run a moderate load test against a service and print its throughput and latencies.
     Bench(bench::BenchArgs),

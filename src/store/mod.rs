@@ -24,6 +24,7 @@ pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
     batch::REPLY_BYTES_MAX,
     inspect::{InspectedKey, KeySample},
+    sweep::{MisplacedKey, ScanPage, ScanPosition, ScanRequest, SweepError},
     tracked_value::{TrackedOrigin, TrackedValue},
 };
 pub use protocol::operation::{Answer, Operation, OperationKind};
@@ -44,7 +45,7 @@ use node::{
     NodeContext,
     connection_class::{ConnectionClass, LargeKeys},
 };
-use operation::{batch, context::OperationContext, inspect, read, write};
+use operation::{batch, context::OperationContext, inspect, read, sweep, write};
 use shard_map::{MapHandle, Routing, ShardMap};
 use simulation::random_number;
 use std::{fmt, sync::Arc, time::Duration};
@@ -223,6 +224,30 @@ impl Store {
     /// [`Store::run`].
     pub async fn sample(&self, shard: &str, count: usize, deadline: Deadline) -> Result<Option<KeySample>, StoreError> {
         inspect::sample(&self.0.map, shard, count, deadline).await
+    }
+
+    /// Returns the next keys of a shard, from its master, and which of them belong to another shard. `from` is the
+    /// position after the step before; `None` begins. Needs [`Store::run`].
+    pub async fn scan(
+        &self,
+        shard: &str,
+        from: Option<&ScanPosition>,
+        request: &ScanRequest<'_>,
+        deadline: Deadline,
+    ) -> Result<ScanPage, SweepError> {
+        sweep::scan(&self.0.map, shard, from, request, deadline).await
+    }
+
+    /// Deletes keys that [`Store::scan`] has found on the process with this `run_id`, as long as that is the master of
+    /// the shard. Returns the number of keys that still existed. Needs [`Store::run`].
+    pub async fn unlink_misplaced(
+        &self,
+        shard: &str,
+        run_id: &str,
+        keys: &[MisplacedKey],
+        deadline: Deadline,
+    ) -> Result<u64, SweepError> {
+        sweep::unlink(&self.0.map, shard, run_id, keys, deadline).await
     }
 
     /// Learns the place of a key once, without [`Store::run`].

@@ -18,19 +18,21 @@ fn redis() -> (RedisGroup, Setup) {
     (redis, Setup::new(&sections))
 }
 
-fn keys(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
+/// Runs `cachefront keys` with the settings.
+pub fn keys(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
     let (command, rest) = arguments.split_first().expect("a command");
     run(&[&["keys", command, "--config", setup.path()], rest].concat())
 }
 
-fn document(setup: &Setup, arguments: &[&str]) -> Value {
+/// Runs `cachefront keys` successfully and returns its JSON.
+pub fn document(setup: &Setup, arguments: &[&str]) -> Value {
     let (status, out, err) = keys(setup, &[arguments, &["--json"]].concat());
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
     serde_json::from_str(&out).expect("JSON")
 }
 
-/// Sends commands to the service.
-fn send(setup: &Setup, address: &str, commands: &Value) {
+/// Sends commands to the service and returns the replies.
+pub fn send(setup: &Setup, address: &str, commands: &Value) -> Vec<Value> {
     let port = address.rsplit(':').next().expect("a port");
     let curl = |path: &str, token: &str, body: &str| {
         let mut curl = Command::new("curl");
@@ -43,8 +45,7 @@ fn send(setup: &Setup, address: &str, commands: &Value) {
     };
     let login = curl("/login", "", r#"{"api_key":"hunter2-hunter2-hunter2"}"#);
     let answer = curl("/cache", login["access_token"].as_str().expect("a token"), &commands.to_string());
-    let replies = answer.as_array().expect("replies");
-    assert!(replies.iter().all(|reply| reply["status"] == "SUCCESS"), "{answer}");
+    answer.as_array().expect("replies").clone()
 }
 
 /// The shard of a key, by its number among those of [`redis`].
@@ -66,7 +67,8 @@ fn ttl_shows_kind_size_and_remaining_time() {
         write("json", json!({"a": 1}), 0, false),
         write("sealed", json!("x"), 1000, true),
     ]);
-    send(&setup, &serving.address, &commands);
+    let replies = send(&setup, &serving.address, &commands);
+    assert!(replies.iter().all(|reply| reply["status"] == "SUCCESS"), "{replies:?}");
     let ask = |key: &str, command: &str| redis.master(shard(&setup, key)).ask(command).expect("an answer");
     assert_eq!(ask("foreign", r#"SET foreign "\x80\x02]""#), "+OK");
     assert_eq!(ask("list", "RPUSH list 1 2"), ":2");

@@ -11,6 +11,7 @@ mod local_redis;
 mod reload;
 mod serving;
 mod status;
+mod sweep;
 
 use std::{
     fs,

@@ -1,9 +1,10 @@
-//! `cachefront keys`: inspects keys directly in Redis; one file for each subcommand.
+//! `cachefront keys`: inspects and sweeps keys directly in Redis; one file for each subcommand.
 
 mod inspect;
 mod locate;
 mod location;
 mod sample;
+mod sweep;
 mod ttl;
 
 use super::failure::Failure;
@@ -24,6 +25,8 @@ enum KeysCommand {
     Ttl(ttl::TtlArgs),
     /// Draw random keys on each shard and count them by pattern.
     Sample(sample::SampleArgs),
+    /// Find keys that belong to another shard than the one that holds them, and delete them on demand.
+    Sweep(sweep::SweepArgs),
 }
 
 /// Runs the subcommand.
@@ -32,5 +35,6 @@ pub fn run(args: &KeysArgs) -> Result<(), Failure> {
         KeysCommand::Locate(args) => locate::run(args),
         KeysCommand::Ttl(args) => ttl::run(args),
         KeysCommand::Sample(args) => sample::run(args),
+        KeysCommand::Sweep(args) => sweep::run(args),
     }
 }

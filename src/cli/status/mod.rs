@@ -1,7 +1,7 @@
 //! `cachefront status`: shows on a terminal what the console shows.
 
 mod page;
-mod request;
+pub mod request;
 
 use super::{config_args::ConfigArgs, failure::Failure, healthcheck, output::print};
 use crate::{admin::console::ConsoleSnapshot, http::ServiceStatus, types::error_chain};

@@ -1,6 +1,6 @@
 //! One request to the admin port.
 
-use crate::cli::failure::Failure;
+use crate::{admin::console::ConsoleSnapshot, cli::failure::Failure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, client::conn::http1::handshake, header::HOST};
@@ -73,6 +73,11 @@ impl AdminUrl {
 
 fn invalid(url: &str, reason: impl std::fmt::Display) -> Failure {
     Failure::usage(format!("{url} is not the URL of an admin port: {reason}"))
+}
+
+/// Requests the state of the instance.
+pub async fn snapshot(url: &AdminUrl) -> Result<ConsoleSnapshot, StatusError> {
+    Ok(serde_json::from_slice(&request(url).await?)?)
 }
 
 /// Requests the state of the instance; returns the JSON text.

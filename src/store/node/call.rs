@@ -55,6 +55,24 @@ impl Node {
             .await
     }
 
+    /// Returns an open connection, for calls that must reach the same process; see [`Node::call_all_over`].
+    pub fn open_connection(&self) -> Result<Arc<OpenConnection>, NodeError> {
+        self.pool.open_connection(ConnectionClass::Default)
+    }
+
+    /// Sends several commands at once over a certain connection and returns an answer for each, which may be a server
+    /// error.
+    pub async fn call_all_over(
+        &self,
+        connection: &Arc<OpenConnection>,
+        commands: &Pipeline,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
+        let connection = Ok(Arc::clone(connection));
+        self.call_over(connection, commands.len(), async |connection| connection.call_all(commands, timeout).await)
+            .await
+    }
+
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and the number
     /// of replicas that have the change.
     pub async fn call_and_wait(

@@ -56,7 +56,7 @@ pub async fn inspect_key(
 ) -> Result<(Address, Option<InspectedKey>), StoreError> {
     let shard = map.load().route(key).shard;
     let left = deadline.instant().saturating_duration_since(Instant::now());
-    let node = match master(&shard, deadline.attempt(left / 2)).await {
+    let node = match connected_master(&shard, deadline.attempt(left / 2)).await {
         Ok(node) => node,
         Err(_) => reader(&shard, deadline).await?,
     };
@@ -79,7 +79,7 @@ pub async fn sample(
 }
 
 /// Returns the master of a shard, once it is connected.
-async fn master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+pub async fn connected_master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
     loop {
         match shard.writer(&Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,

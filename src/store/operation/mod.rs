@@ -1,4 +1,5 @@
-//! The operations on keys: reads, writes, batches, their redirections, and inspections for operators.
+//! The operations on keys: reads, writes, batches, their redirections, and inspections and
+//! sweeps for operators.
 
 pub mod batch;
 pub mod context;
@@ -6,5 +7,6 @@ pub mod inspect;
 pub mod read;
 pub mod redirect;
 mod ring_change;
+pub mod sweep;
 pub mod tracked_value;
 pub mod write;
