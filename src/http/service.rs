@@ -18,6 +18,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use std::{
+    any::Any,
     convert::Infallible,
     error::Error,
     panic::AssertUnwindSafe,
@@ -166,17 +167,16 @@ impl Exchange {
     /// Catches panics, so that a failing handler still answers and keeps the HTTP/2 connection open for others.
     pub fn respond(self, handler: impl Future<Output = Response> + Send + 'static) -> ResponseFuture {
         let Self { id, span, is_last, .. } = self;
-        Box::pin(complete(id, is_last, handler).instrument(span))
+        // A combinator rather than an async block, which would hold a second copy of the handler's large future.
+        let response = AssertUnwindSafe(handler).catch_unwind().map(move |result| Ok(complete(id, is_last, result)));
+        Box::pin(response.instrument(span))
     }
 }
 
-/// Completes the response of a handler. The last response on an HTTP/1 connection says that it is the last.
-async fn complete(
-    id: RequestId,
-    is_last: bool,
-    handler: impl Future<Output = Response>,
-) -> Result<Response, Infallible> {
-    let mut response = AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| problem::from_panic(&id));
+/// Completes the response of a handler, or makes one if the handler panicked. The last response on an HTTP/1 connection
+/// says that it is the last.
+fn complete(id: RequestId, is_last: bool, result: Result<Response, Box<dyn Any + Send>>) -> Response {
+    let mut response = result.unwrap_or_else(|_| problem::from_panic(&id));
     traces::current().record("http.response.status_code", response.status().as_u16());
     id.write(response.headers_mut());
     if is_last {
@@ -184,7 +184,7 @@ async fn complete(
         // may lose a request that is on its way. HTTP/2 has a frame of its own for this.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    response
 }
 
 /// Returns the span of a request; an empty one if the request is not traced.
