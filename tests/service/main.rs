@@ -6,6 +6,7 @@ mod local_redis;
 
 mod bad_input;
 mod batch;
+mod change_offsets;
 mod clients;
 mod cluster;
 mod consistency;

@@ -7,7 +7,8 @@ use std::{
 };
 
 /// Number of a master's offsets that are kept. A replica that is behind all of them has replicated up to no known time.
-const CHECKPOINTS_MAX: usize = 64;
+/// While changes are made without a pause, an offset is known about every 6 ms, so these cover 3 s.
+const CHECKPOINTS_MAX: usize = 512;
 
 /// The offsets that the master of a shard has reached over time. The nodes of the shard share them.
 #[derive(Default)]
@@ -22,17 +23,26 @@ struct Checkpoints {
 }
 
 impl ReplicationProgress {
-    /// Records the offset that a master answered to a question that was sent at `asked_at`.
+    /// Records the offset that a master answered to a question that was sent at `asked_at`. Answers may come in another
+    /// order than their questions were sent in.
     pub fn record_master_offset(&self, replication_id: &str, asked_at: LogicalTime, offset: u64) {
         let mut checkpoints = self.checkpoints();
         if checkpoints.replication_id != replication_id {
             *checkpoints = Checkpoints { replication_id: replication_id.to_owned(), offsets: VecDeque::new() };
         }
-        match checkpoints.offsets.back_mut() {
-            // Nothing was written in between, so the same offset covers more time.
-            Some((time, known)) if *known == offset => *time = asked_at.max(*time),
-            _ => checkpoints.offsets.push_back((asked_at, offset)),
+        if checkpoints
+            .offsets
+            .back()
+            .is_some_and(|(time, known)| *time > asked_at || (*time == asked_at && *known <= offset))
+        {
+            // What is known says more.
+            return;
         }
+        // The offset covers more time than the same offset or a larger one did before.
+        while checkpoints.offsets.back().is_some_and(|(_, known)| *known >= offset) {
+            checkpoints.offsets.pop_back();
+        }
+        checkpoints.offsets.push_back((asked_at, offset));
         if checkpoints.offsets.len() > CHECKPOINTS_MAX {
             checkpoints.offsets.pop_front();
         }
@@ -45,7 +55,8 @@ impl ReplicationProgress {
         if checkpoints.replication_id != replication_id {
             return None;
         }
-        checkpoints.offsets.iter().rev().find(|(_, known)| *known <= offset).map(|(time, _)| *time)
+        let reached = checkpoints.offsets.partition_point(|(_, known)| *known <= offset);
+        reached.checked_sub(1).map(|last| checkpoints.offsets[last].0)
     }
 
     fn checkpoints(&self) -> MutexGuard<'_, Checkpoints> {
@@ -74,6 +85,21 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_come_late_take_nothing_back() {
+        let progress = ReplicationProgress::default();
+        progress.record_master_offset("a", at(10), 100);
+        progress.record_master_offset("a", at(30), 200);
+        progress.record_master_offset("a", at(20), 150);
+        assert_eq!(progress.replicated_up_to("a", 199), Some(at(10)));
+        // A later question that the master answered first: the smaller offset covers more time.
+        progress.record_master_offset("a", at(40), 180);
+        assert_eq!(progress.replicated_up_to("a", 180), Some(at(40)));
+        assert_eq!(progress.replicated_up_to("a", 179), Some(at(10)));
+        progress.record_master_offset("a", at(40), 190);
+        assert_eq!(progress.replicated_up_to("a", 180), Some(at(40)));
+    }
+
+    #[test]
     fn offsets_of_another_history_mean_nothing() {
         let progress = ReplicationProgress::default();
         progress.record_master_offset("a", at(30), 200);
@@ -89,7 +115,8 @@ mod tests {
         for number in 0..1000 {
             progress.record_master_offset("a", at(number), number);
         }
-        assert_eq!(progress.replicated_up_to("a", 1000 - 65), None);
-        assert_eq!(progress.replicated_up_to("a", 1000 - 64), Some(at(1000 - 64)));
+        let oldest = 1000 - 512;
+        assert_eq!(progress.replicated_up_to("a", oldest - 1), None);
+        assert_eq!(progress.replicated_up_to("a", oldest), Some(at(oldest)));
     }
 }

@@ -1,7 +1,7 @@
 //! The background task of one connection: it opens the connection, probes the node over it, and opens it again.
 
 use super::{
-    connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
+    change_offsets, connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
     redis_node::Node, replication::ReplicationRole, resolver::ResolvedAddresses,
 };
 use crate::{
@@ -149,6 +149,7 @@ async fn use_until_ended(
         biased;
         () = connection.ended() => if connection.is_hung() { ConnectionEnd::Hung } else { ConnectionEnd::Lost },
         () = probe_regularly(node, connection) => ConnectionEnd::Lost,
+        () = change_offsets::ask_when_requested(node, connection), if node.pool.is_default(number) => ConnectionEnd::Lost,
         () = addresses.wait_until_moved(&node.address, &node.lookups) => ConnectionEnd::Moved,
     };
     connection.invalidate_all();

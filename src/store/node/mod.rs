@@ -1,6 +1,7 @@
 //! One Redis node: its connections, calls to it, and its state.
 
 pub mod call;
+mod change_offsets;
 pub mod connect;
 pub mod connection;
 pub mod connection_class;
@@ -10,6 +11,7 @@ mod handshake;
 mod in_flight;
 mod metrics;
 mod node_id;
+mod offset_request;
 mod pool;
 mod probe;
 mod probe_schedule;

@@ -80,6 +80,11 @@ impl ConnectionPool {
         self.default_slots.len() + 1
     }
 
+    /// Returns true if the connection with this number is for all commands, not only for large values.
+    pub fn is_default(&self, number: usize) -> bool {
+        number < self.default_slots.len()
+    }
+
     /// Sets the state of the connection with this number.
     pub fn set_state(&self, number: usize, state: ConnectionState) {
         if matches!(state, ConnectionState::Up(_)) {

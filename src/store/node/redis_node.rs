@@ -6,6 +6,7 @@ use super::{
     in_flight::InFlightLimit,
     metrics::NodeMetrics,
     node_id::NodeId,
+    offset_request::OffsetRequest,
     pool::{ConnectionPool, ConnectionState},
     probe_schedule::ProbeSchedule,
     replication::ReplicationInfo,
@@ -53,6 +54,8 @@ pub struct Node {
     pub(super) in_flight: InFlightLimit,
     /// The times at which the node is probed.
     pub(super) probes: ProbeSchedule,
+    /// The request for the offset after changes.
+    pub(super) offset_request: OffsetRequest,
     /// The lookups of the node's name.
     pub(super) lookups: NameLookups,
     /// Everything that is known of the node, as it was published last.
@@ -86,6 +89,7 @@ impl Node {
             wait_connections: WaitConnections::default(),
             in_flight: InFlightLimit::new(redis.in_flight_max),
             probes: ProbeSchedule::new(redis.probe_every),
+            offset_request: OffsetRequest::default(),
             lookups: NameLookups::default(),
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
@@ -165,6 +169,16 @@ impl Node {
     /// Asks for a probe at once: the node did something that its role does not explain.
     pub fn request_probe(&self) {
         self.probes.request();
+    }
+
+    /// Asks for the offset that the node has reached: a change was answered. One answer covers all changes of a moment.
+    pub fn request_offset(&self) {
+        self.offset_request.make();
+    }
+
+    /// Returns true if the node is a master and replicas were connected to it when it was last asked.
+    pub(super) fn has_replicas(&self) -> bool {
+        self.state.load().replication_info().is_some_and(|info| info.is_master() && info.connected_replicas > 0)
     }
 
     /// Finds out why the node refused a change: asks for a probe at once and, if the node is no master any more, for a

@@ -104,6 +104,12 @@ impl NodeState {
         matches!(self.role(), Some(ReplicationRole::Replica { .. }))
     }
 
+    /// Returns true if the node is a master with this replication id, and its data is that of its shard.
+    pub fn is_master_of(&self, replication_id: &str) -> bool {
+        let info = self.replication_info().filter(|_| self.same_lineage);
+        info.is_some_and(|info| info.is_master() && info.replication_id == replication_id)
+    }
+
     /// Returns true if the node has all changes that were acknowledged until `time`.
     pub fn has_replicated_up_to(&self, time: LogicalTime) -> bool {
         self.replicated_up_to >= time

@@ -126,7 +126,12 @@ impl Redirector<'_> {
                 {
                     rejection = Some(Rejection { node, error });
                 }
-                answer => return answer.map_err(|error| self.operation.failure(&self.owner(), error)),
+                answer => {
+                    if self.operation.is_change() {
+                        node.request_offset();
+                    }
+                    return answer.map_err(|error| self.operation.failure(&self.owner(), error));
+                }
             }
         }
     }

@@ -121,7 +121,10 @@ impl WriteOperation<'_> {
                     context.metrics.write_retries.count();
                     attempts.record(&node, connection, error);
                 }
-                answer => return answer.map_err(|error| shard.write_failure(error)),
+                answer => {
+                    node.request_offset();
+                    return answer.map_err(|error| shard.write_failure(error));
+                }
             }
         }
     }

@@ -43,6 +43,7 @@ impl Batch<'_> {
             asked = Some(node.id);
             let connection = node.connections_opened();
             let answers = self.send(shard, &node, &positions, call_timeout).await;
+            node.request_offset();
             let refusal = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| error.did_not_run()));
             let is_redirected = refusal.is_some_and(|error| redirect::applies_to(self.context, error, shard, &node));
             if let Some(refusal) = refusal {
