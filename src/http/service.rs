@@ -221,7 +221,8 @@ mod tests {
     async fn a_panic_in_a_handler_is_answered_with_500_and_the_request_id() {
         let id = RequestId::of(&HeaderMap::new());
         let text = id.as_str().to_owned();
-        let Ok(response) = complete(id, false, async { panic!("a panic for the test") }).await;
+        let handler = async { panic!("a panic for the test") };
+        let response = complete(id, false, AssertUnwindSafe(handler).catch_unwind().await);
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["x-request-id"], text);
     }
