@@ -33,7 +33,7 @@ pub struct Cache {
     pub(super) store: Store,
     /// The near cache; `None` where the settings switch it off.
     pub(super) near: Option<NearValues>,
-    /// The number of this cache, which no other one of the process has.
+    /// The number of the keys that open values: another one for each set of keys that the process has had.
     pub(super) number: u64,
     /// The keys that seal and open values; `None` where none is configured.
     pub(super) keyring: Option<Keyring>,
@@ -60,6 +60,22 @@ impl Cache {
             value_bytes_max: config.value_bytes_max,
             metrics,
         }
+    }
+
+    /// Takes over the values that the cache before a reload has opened, if both open values with the same keys.
+    #[must_use]
+    pub fn succeeding(self, before: &Self) -> Self {
+        let has_same_keys = match (&self.keyring, &before.keyring) {
+            (None, None) => true,
+            (Some(keyring), Some(before)) => keyring.has_same_keys(before),
+            _ => false,
+        };
+        if has_same_keys { Self { number: before.number, ..self } } else { self }
+    }
+
+    /// Returns true if the other cache opens values with the same keys.
+    pub fn shares_opened_values(&self, other: &Self) -> bool {
+        self.number == other.number
     }
 
     /// Runs one command, on the keys of `namespace` where there is one. A read has at least the given freshness.

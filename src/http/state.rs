@@ -94,11 +94,13 @@ impl AppState {
         self.reloadable.load_full()
     }
 
-    /// Replaces the reloadable state, which takes effect with the next request, and empties the near cache. To be
-    /// called by one task only.
+    /// Replaces the reloadable state, which takes effect with the next request. Empties the near cache if the keys that
+    /// opened its values have changed. To be called by one task only.
     pub fn reload(&self, next: ReloadableState) {
-        self.reloadable.store(Arc::new(next));
-        if let Some(near) = &self.near {
+        let before = self.reloadable.swap(Arc::new(next));
+        if let Some(near) = &self.near
+            && !self.reloadable.load().cache.shares_opened_values(&before.cache)
+        {
             near.clear();
         }
     }

@@ -40,6 +40,11 @@ impl Keyring {
         (!keys.is_empty()).then_some(Self { keys })
     }
 
+    /// Returns true if the other ring has the same keys in the same order.
+    pub fn has_same_keys(&self, other: &Self) -> bool {
+        self.keys.iter().map(|(id, _)| id).eq(other.keys.iter().map(|(id, _)| id))
+    }
+
     /// Seals `plain` for storage under `key`, with the first key of the ring.
     pub fn seal(&self, key: &FullKey<'_>, plain: &[u8]) -> Vec<u8> {
         let (id, cipher) = &self.keys[0];

@@ -44,9 +44,13 @@ pub fn reloadable_state(
     metrics: &Arc<Metrics>,
     before: Option<&ReloadableState>,
 ) -> ReloadableState {
+    let cache = Cache::new(&cache_config(settings), store.clone(), near.cloned(), Arc::clone(metrics));
     ReloadableState {
         auth: Auth::new(&settings.auth, before.map(|before| &before.auth), Arc::clone(metrics)),
-        cache: Cache::new(&cache_config(settings), store.clone(), near.cloned(), Arc::clone(metrics)),
+        cache: match before {
+            Some(before) => cache.succeeding(&before.cache),
+            None => cache,
+        },
         config: http::Config::from(&settings.service),
     }
 }

@@ -43,6 +43,21 @@ async fn an_acl_user_needs_only_the_documented_permissions() {
     MetricsPage::until(&service, "cachefront_near_cache_lookups_total", "outcome=\"hit\"", |hits| hits > 0.0).await;
 }
 
+#[tokio::test]
+async fn a_strict_read_fails_where_the_user_may_not_prove_it() {
+    let group = start(&Layout { replicas: 0, ..Layout::default() });
+    let rule = documented_permissions().replace(">password", ">users-password").replace(" +wait", "");
+    assert_eq!(group.master(0).ask(&rule).expect("an answer"), "+OK");
+    let section = "[redis]\nusername=cachefront\npassword=users-password\n";
+    let service = Service::start(&format!("{section}{}", redis_section(&group)));
+    expect_works(&service).await;
+    let caller = service.caller().await;
+    let strict = json!({"command": "READ", "key": "access:k", "consistency": "master"});
+    caller.send(strict.to_string()).await.expect_error(503, "shard_unavailable");
+    let replies = caller.run(json!([strict, {"command": "READ", "key": "access:k"}])).await;
+    assert_eq!((&replies[0]["code"], &replies[1]["status"]), (&json!("shard_unavailable"), &json!("SUCCESS")));
+}
+
 /// Returns the command that the documentation gives for the ACL user.
 fn documented_permissions() -> String {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md"));

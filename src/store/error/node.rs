@@ -33,6 +33,15 @@ pub enum NodeError {
         /// Redis's text, for the log.
         detail: String,
     },
+    /// The node answered, but it is a replica now, and the read requires the master.
+    #[error("it is no longer the master")]
+    NotMaster,
+    /// The node answered, but does not tell if it is the master, and the read requires the master.
+    #[error("it refuses WAIT, so nothing proves that it is the master")]
+    Unproven,
+    /// The node dropped all its data while it was asked, as a replica of another master does.
+    #[error("it dropped all its data while it was asked")]
+    Flushed,
     /// The node sent a reply that the command never has.
     #[error("it sent a reply that the command never has")]
     Unexpected,
@@ -49,7 +58,7 @@ impl NodeError {
             Self::Lost => NodeFailure::Lost,
             Self::TimedOut | Self::Hung => NodeFailure::TimedOut,
             Self::Busy => NodeFailure::Busy,
-            Self::Refused { .. } => NodeFailure::Answered,
+            Self::Refused { .. } | Self::NotMaster | Self::Unproven | Self::Flushed => NodeFailure::Answered,
             Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
         }
     }
@@ -57,7 +66,7 @@ impl NodeError {
     /// Returns the advice to a caller that reads from the node.
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Refused { refusal: ServerRefusal::WrongType, .. } | Self::NoRoom => Advice::GiveUp,
+            Self::Refused { refusal: ServerRefusal::WrongType, .. } | Self::NoRoom | Self::Unproven => Advice::GiveUp,
             _ => Advice::RetryElsewhere,
         }
     }
@@ -67,9 +76,10 @@ impl NodeError {
         if let Self::Refused { refusal, .. } = self { Some(refusal) } else { None }
     }
 
-    /// Returns true if the node certainly did not run the command, so that another node may run it.
+    /// Returns true if the node certainly did not run the command, so that another node may run it. A node that is no
+    /// longer the master has run a read, which does no harm.
     pub fn did_not_run(&self) -> bool {
-        matches!(self, Self::NotConnected) || self.refusal().is_some_and(ServerRefusal::did_not_run)
+        matches!(self, Self::NotConnected | Self::NotMaster) || self.refusal().is_some_and(ServerRefusal::did_not_run)
     }
 
     /// Returns true if the error shows that the node serves nobody: it hangs, or it has lost its data or its master.

@@ -4,7 +4,6 @@ use super::{
     connection::{CallTimeout, OpenConnection},
     connection_class::ConnectionClass,
     redis_node::Node,
-    tracking::TrackedSource,
 };
 use crate::{store::error::NodeError, telemetry::traces, types::Deadline};
 use redis::{Cmd, Pipeline, Value};
@@ -16,31 +15,6 @@ impl Node {
     pub async fn call(&self, command: &Cmd, class: ConnectionClass, timeout: CallTimeout) -> Result<Value, NodeError> {
         let connection = self.pool.open_connection(class);
         self.call_over(connection, 1, async |connection| connection.call(command, timeout).await).await
-    }
-
-    /// Sends `tracked` where the node reports changes of keys, else `command`. `tracked` is the command between the
-    /// request to track its key and a `PTTL`. Returns the answer and, where its key is tracked, its origin and the answer to
-    /// the `PTTL`.
-    pub async fn call_tracked(
-        &self,
-        command: &Cmd,
-        tracked: &Pipeline,
-        class: ConnectionClass,
-        timeout: CallTimeout,
-    ) -> Result<(Value, Option<(TrackedSource, Value)>), NodeError> {
-        let connection = self.pool.open_connection(class);
-        let Some(source) = connection.as_ref().ok().and_then(|connection| self.tracked_source(connection)) else {
-            let call = self.call_over(connection, 1, async |connection| connection.call(command, timeout).await);
-            return call.await.map(|value| (value, None));
-        };
-        let answers = self
-            .call_over(connection, tracked.len(), async |connection| connection.call_all(tracked, timeout).await)
-            .await?;
-        match <[Value; 3]>::try_from(answers) {
-            Ok([Value::Okay, value, time_left]) => Ok((value, Some((source, time_left)))),
-            Ok([_, value, _]) => Ok((value, None)),
-            Err(_) => Err(NodeError::Unexpected),
-        }
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
@@ -108,7 +82,7 @@ impl Node {
     }
 
     /// Makes a call over a connection, within the limit on commands in flight, and measures its duration.
-    async fn call_over<T>(
+    pub(super) async fn call_over<T>(
         &self,
         connection: Result<Arc<OpenConnection>, NodeError>,
         commands: usize,
@@ -135,13 +109,5 @@ impl Node {
         let result = traced.as_mut().await;
         self.metrics.record_outcome(traced.span(), &result);
         result
-    }
-
-    /// Returns the origin of what will be read over a connection; `None` where the node reports no changes of keys.
-    fn tracked_source(&self, connection: &OpenConnection) -> Option<TrackedSource> {
-        let tracking = connection.tracking()?;
-        let state = self.state.load();
-        let covers = if state.is_replica() { state.replicated_up_to() } else { self.now() };
-        Some(TrackedSource::new(self.id, tracking, covers))
     }
 }

@@ -52,16 +52,16 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Returns true if the error shows that nobody serves at the address: the connection was refused or not open in
-    /// time, or the host is not reachable. A node that is alive can cut or refuse a connection during its handshake.
+    /// Returns true if the error shows that nothing can be expected of the node: nobody serves at its address, or it
+    /// refuses the login. A node that is alive can cut a connection during its handshake, or have too many clients.
     pub fn shows_absence(&self) -> bool {
         match self {
             Self::TimedOut(_) => true,
             Self::Failed(error) => {
                 let was_cut = error.is_connection_dropped() && !error.is_connection_refusal();
-                !was_cut && error.code().is_none()
+                !was_cut && error.code() != Some("ERR")
             }
-            Self::Handshake { cause, .. } => matches!(cause, NodeError::TimedOut | NodeError::Hung),
+            Self::Handshake { cause, .. } => !matches!(cause, NodeError::Lost | NodeError::NotConnected),
         }
     }
 }

@@ -91,6 +91,11 @@ impl OpenConnection {
         self.tracking.as_ref()
     }
 
+    /// Returns the number of times that the node reported over this connection that it dropped all its data.
+    pub fn flushes(&self) -> u64 {
+        self.tracking.as_ref().map_or(0, |tracking| tracking.flushes())
+    }
+
     /// Makes everything outdated that was read over the connection.
     pub fn invalidate_all(&self) {
         if let Some(tracking) = &self.tracking {

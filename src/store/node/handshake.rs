@@ -7,7 +7,7 @@ use super::{
     redis_node::Node,
     resolver::ResolvedAddresses,
     state::NodeState,
-    tracking::Tracking,
+    tracking::{FlushHandler, Tracking},
 };
 use crate::{
     store::{
@@ -22,11 +22,11 @@ use tokio::sync::Notify;
 
 /// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
 /// and the addresses that the node's name had.
-pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), ConnectError> {
+pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses), ConnectError> {
     node.state.update(NodeState::mark_outdated);
     let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
-    let tracking = node.context.on_invalidation.as_ref().map(|on_key| Arc::new(Tracking::new(on_key)));
-    let connection = node.endpoint.connect_tracked(&addresses, &ended, tracking.clone()).await?;
+    let tracking = Arc::new(Tracking::new(node.context.on_invalidation.as_ref(), flush_handler(node)));
+    let connection = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
     let deadline = Deadline::within(node.config.connect_timeout);
     if node.shard_context().in_cluster() {
@@ -34,17 +34,25 @@ pub async fn open(node: &Node) -> Result<(OpenConnection, ResolvedAddresses), Co
         let readonly = send(&connection, &redis::cmd("READONLY"), deadline).await;
         readonly.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
     }
-    let tracking = match tracking {
-        Some(tracking) if enable_tracking(node, &connection, deadline).await? => Some(tracking),
-        _ => None,
-    };
+    let tracking = enable_tracking(node, &connection, deadline).await?.then_some(tracking);
     let probed = probe(node, &connection, deadline).await;
     probed.map_err(|cause| ConnectError::Handshake { command: "INFO replication", cause })?;
     Ok((connection.with_tracking(tracking), addresses))
 }
 
-/// Asks the node to report changes of the keys that it is asked to track. Returns false if the node cannot, or if its
-/// user may not: then nothing that is read from it is cached.
+/// Returns the handler of reports that the node has dropped all its data. A connection must not keep its node.
+fn flush_handler(node: &Arc<Node>) -> FlushHandler {
+    let node = Arc::downgrade(node);
+    Box::new(move || {
+        if let Some(node) = node.upgrade() {
+            node.on_flush();
+        }
+    })
+}
+
+/// Asks the node to report changes of the keys that it is asked to track, and the loss of all its data. Returns false if
+/// the node cannot, or if its user may not: then nothing that is read from it is cached, and only a probe tells that a
+/// replica follows another master.
 async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<bool, ConnectError> {
     let (mut tracking, mut caching) = (redis::cmd("CLIENT"), redis::cmd("CLIENT"));
     tracking.arg("TRACKING").arg("ON").arg("OPTIN");
@@ -58,8 +66,15 @@ async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Dea
         Ok(()) => Ok(true),
         // Any other error is temporary, and worth another connection.
         Err(NodeError::Refused { refusal: ServerRefusal::NoPermission | ServerRefusal::Generic, detail }) => {
-            let node = &node.address;
-            tracing::warn!(%node, detail, "node {node} refused CLIENT TRACKING: its values are not cached");
+            let address = &node.address;
+            if node.context.on_invalidation.is_some() {
+                tracing::warn!(node = %address, detail, "node {address} refused CLIENT TRACKING: its values are not cached");
+            } else {
+                tracing::debug!(
+                    node = %address, detail,
+                    "node {address} refused CLIENT TRACKING: only a probe tells that it has dropped its data"
+                );
+            }
             Ok(false)
         }
         Err(cause) => Err(ConnectError::Handshake { command: "CLIENT TRACKING", cause }),

@@ -15,6 +15,7 @@ mod offset_request;
 mod pool;
 mod probe;
 mod probe_schedule;
+mod read_call;
 mod redis_node;
 pub mod replication;
 mod resolver;

@@ -16,12 +16,12 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     let mut questions = Pipeline::with_capacity(2);
     // A node that is loading its data answers INFO but refuses PING.
     questions.cmd("PING").cmd("INFO").arg("replication");
-    let asked_at = node.now();
+    let (asked_at, flushes) = (node.now(), node.state.load().flushes());
     let answers = connection.call_all(&questions, CallTimeout::until(deadline)).await?;
     let [ping, info] = &answers[..] else { return Err(NodeError::Unexpected) };
     let loading = reply::is_loading(ping);
     // A user who may not use INFO gets no answer; the node is used all the same.
-    let answer = ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, ..info });
+    let answer = ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, flushes, ..info });
     let was_master = node.state.load().role() == Some(ReplicationRole::Master);
     let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));
     if effect.role_changed {

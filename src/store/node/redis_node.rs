@@ -22,7 +22,11 @@ use crate::{
     types::Address,
 };
 use arc_swap::{ArcSwap, Guard};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 /// The time limits of a node's connections.
 pub struct NodeConfig {
@@ -60,6 +64,8 @@ pub struct Node {
     pub(super) lookups: NameLookups,
     /// Everything that is known of the node, as it was published last.
     pub(super) state: StateCell,
+    /// The log has said that the node does not prove its role.
+    pub(super) is_unproven_logged: AtomicBool,
     /// The state that all nodes share.
     pub(super) context: NodeContext,
     /// The things that the nodes of the shard share. It changes only within an update of `state`.
@@ -93,6 +99,7 @@ impl Node {
             lookups: NameLookups::default(),
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
+            is_unproven_logged: AtomicBool::new(false),
             context: context.node_context.clone(),
             shard_context: ArcSwap::from_pointee(context.clone()),
         })
@@ -120,9 +127,16 @@ impl Node {
         self.state.update(|current| current.clone_from(state));
     }
 
-    /// Records if the node's data is that of its shard's master.
-    pub fn set_same_lineage(&self, same_lineage: bool) {
-        self.state.update(|state| state.set_same_lineage(same_lineage));
+    /// Records if the node's data is that of its shard's master; see [`NodeState::set_same_lineage`].
+    pub fn set_same_lineage(&self, same_lineage: bool, flushes: u64) {
+        self.state.update(|state| state.set_same_lineage(same_lineage, flushes));
+    }
+
+    /// Excludes the node from the replicas until it was probed: it reported the loss of all its data. To be called
+    /// before anything that the node sent after the report is used.
+    pub(super) fn on_flush(&self) {
+        self.state.update(NodeState::mark_flushed);
+        self.request_probe();
     }
 
     /// Returns true if a connection is open.

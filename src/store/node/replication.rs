@@ -18,6 +18,8 @@ pub struct ReplicationInfo {
     pub offset: u64,
     /// The node became a master while this process watched, without a restart in between.
     pub promotion_seen: bool,
+    /// The number of times that the node had reported the loss of all its data when it was asked.
+    pub flushes: u64,
     /// The node is reading its data from a file and refuses commands; its history does not count yet.
     pub loading: bool,
 }
@@ -55,6 +57,7 @@ impl ReplicationInfo {
             connected_replicas: field(&text, "connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0),
             offset: field(&text, offset).and_then(|offset| offset.parse().ok()).unwrap_or(0),
             promotion_seen: false,
+            flushes: 0,
             loading: false,
         })
     }

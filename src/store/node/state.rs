@@ -30,6 +30,11 @@ pub struct NodeState {
     replicated_up_to: LogicalTime,
     /// The time at which the question was sent that the last answer is for.
     asked_at: LogicalTime,
+    /// The number of times that the node reported the loss of all its data. A replica that follows another master does so
+    /// before it receives that one's data.
+    flushes: u64,
+    /// The number of such reports that had come before the last question whose answer decided on `same_lineage`.
+    flushes_judged: u64,
     /// The longest time that a replica may be without its master and still be read; `None` for no limit.
     stale_max: Option<Duration>,
 }
@@ -53,6 +58,8 @@ impl NodeState {
             same_lineage: true,
             replicated_up_to: LogicalTime::ZERO,
             asked_at: LogicalTime::ZERO,
+            flushes: 0,
+            flushes_judged: 0,
             stale_max,
         }
     }
@@ -80,7 +87,7 @@ impl NodeState {
 
     /// Returns true if the node may answer reads while its master is lost: it has its data, and that is not too old.
     pub fn is_usable_replica(&self) -> bool {
-        self.is_up() && self.same_lineage && self.has_replica_data() && !self.is_stale()
+        self.is_up() && self.same_lineage && !self.must_be_probed() && self.has_replica_data() && !self.is_stale()
     }
 
     /// Returns true if nothing can be expected of the node for now: no connection is open or just being opened again, or
@@ -110,6 +117,29 @@ impl NodeState {
         info.is_some_and(|info| info.is_master() && info.replication_id == replication_id)
     }
 
+    /// Returns true if the node has dropped all its data, and no answer has told since whose data it has now.
+    pub fn must_be_probed(&self) -> bool {
+        self.flushes != self.flushes_judged
+    }
+
+    /// Returns the number of times that the node reported the loss of all its data.
+    pub fn flushes(&self) -> u64 {
+        self.flushes
+    }
+
+    /// Records that the node reported the loss of all its data.
+    pub fn mark_flushed(&mut self) {
+        self.flushes += 1;
+    }
+
+    /// Returns the time at which the node certainly was a master; zero if that is not known.
+    pub fn known_master_at(&self) -> LogicalTime {
+        match self.current_answer() {
+            Some(ReplicationInfo { role: ReplicationRole::Master, loading: false, .. }) => self.asked_at,
+            _ => LogicalTime::ZERO,
+        }
+    }
+
     /// Returns true if the node has all changes that were acknowledged until `time`.
     pub fn has_replicated_up_to(&self, time: LogicalTime) -> bool {
         self.replicated_up_to >= time
@@ -131,9 +161,11 @@ impl NodeState {
         self.connectivity = connectivity;
     }
 
-    /// Records if the node's data is that of its shard's master.
-    pub fn set_same_lineage(&mut self, same_lineage: bool) {
+    /// Records if the node's data is that of its shard's master, by an answer to a question that was asked after this
+    /// number of flushes.
+    pub fn set_same_lineage(&mut self, same_lineage: bool, flushes: u64) {
         self.same_lineage = same_lineage;
+        self.flushes_judged = flushes;
     }
 
     /// Forgets how far the node has replicated.

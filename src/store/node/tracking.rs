@@ -3,7 +3,8 @@
 //! A node remembers, for each connection, the keys that it was asked to track over the connection. It reports each of
 //! them once when it changes, in the same stream as its answers. So a cached value is current as long as the connection
 //! lasts and no change of its key was reported. A node that drops all its data, as a replica does before it receives
-//! all data of its master, reports that, too: then a new *epoch* of the connection begins.
+//! all data of its master, reports that, too, even over connections that track no key: then a new *epoch* of the
+//! connection begins, and the node has to be probed before it is read as a replica again.
 
 use crate::store::{consistency::LogicalTime, node::node_id::NodeId};
 use redis::Value;
@@ -15,29 +16,43 @@ use std::sync::{
 /// A function that receives each key that changed; it must not block.
 pub type InvalidationHandler = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
+/// A function that is called when a node has dropped all its data; it must not block.
+pub type FlushHandler = Box<dyn Fn() + Send + Sync>;
+
 /// The reports that arrive over one connection.
 pub struct Tracking {
     epoch: AtomicU64,
-    on_key: InvalidationHandler,
+    /// The number of times that the node dropped all its data.
+    flushes: AtomicU64,
+    on_key: Option<InvalidationHandler>,
+    on_flush: FlushHandler,
 }
 
 impl Tracking {
-    /// Creates the first epoch of a connection; `on_key` receives the keys that change.
-    pub fn new(on_key: &InvalidationHandler) -> Self {
-        Self { epoch: AtomicU64::new(0), on_key: Arc::clone(on_key) }
+    /// Creates the first epoch of a connection. `on_key` receives the keys that change; `on_flush` is called when the
+    /// node has dropped all its data, before anything that it sent afterwards is read.
+    pub fn new(on_key: Option<&InvalidationHandler>, on_flush: FlushHandler) -> Self {
+        let (epoch, flushes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { epoch, flushes, on_key: on_key.cloned(), on_flush }
     }
 
     /// Processes a report: a list of keys, or nil for all keys.
     pub fn on_invalidation(&self, pushed: &[Value]) {
         match pushed {
             [Value::Array(keys)] if keys.iter().all(|key| matches!(key, Value::BulkString(_))) => {
+                let Some(on_key) = &self.on_key else { return };
                 for key in keys {
                     if let Value::BulkString(key) = key {
-                        (self.on_key)(key);
+                        on_key(key);
                     }
                 }
             }
-            // Nil or an unknown report: to invalidate too much is safe.
+            [Value::Nil] => {
+                self.flushes.fetch_add(1, Ordering::AcqRel);
+                self.invalidate_all();
+                (self.on_flush)();
+            }
+            // An unknown report: to invalidate too much is safe.
             _ => self.invalidate_all(),
         }
     }
@@ -45,6 +60,11 @@ impl Tracking {
     /// Begins a new epoch: nothing that was read before is current any more.
     pub fn invalidate_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Returns the number of times that the node dropped all its data.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Acquire)
     }
 
     fn epoch(&self) -> u64 {
@@ -90,7 +110,7 @@ mod tests {
         let keys = Arc::clone(&reported);
         let on_key: InvalidationHandler =
             Arc::new(move |key: &[u8]| keys.lock().expect("nobody panicked").push(key.to_vec()));
-        let tracking = Arc::new(Tracking::new(&on_key));
+        let tracking = Arc::new(Tracking::new(Some(&on_key), Box::new(|| panic!("the data was not dropped"))));
         let before = source(&tracking);
         tracking
             .on_invalidation(&[Value::Array(vec![Value::BulkString(b"a".to_vec()), Value::BulkString(b"b".to_vec())])]);
@@ -100,12 +120,17 @@ mod tests {
 
     #[test]
     fn a_report_without_keys_begins_a_new_epoch() {
-        let on_key: InvalidationHandler = Arc::new(|_: &[u8]| {});
-        let tracking = Arc::new(Tracking::new(&on_key));
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&calls);
+        let on_flush = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let tracking = Arc::new(Tracking::new(None, on_flush));
         for pushed in [vec![Value::Nil], vec![], vec![Value::Array(vec![Value::Int(1)])]] {
             let before = source(&tracking);
             tracking.on_invalidation(&pushed);
             assert!(!before.is_current() && source(&tracking).is_current());
         }
+        assert_eq!((tracking.flushes(), calls.load(Ordering::Relaxed)), (1, 1), "only nil reports a flush");
     }
 }

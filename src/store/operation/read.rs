@@ -158,9 +158,11 @@ impl ReadOperation<'_> {
     /// Asks one node.
     async fn ask(&self, node: Arc<Node>, call_timeout: CallTimeout) -> NodeAnswer {
         let connection = node.connections_opened();
+        let must_prove = node.must_prove_role(&self.requirement);
+        let (command, class) = (&self.command, self.connection_class);
         let answer = match &self.tracked_command {
-            None => node.call(&self.command, self.connection_class, call_timeout).await.map(|value| (value, None)),
-            Some(tracked) => node.call_tracked(&self.command, tracked, self.connection_class, call_timeout).await,
+            None => node.read(command, class, call_timeout, must_prove).await.map(|value| (value, None)),
+            Some(tracked) => node.read_tracked(command, tracked, class, call_timeout, must_prove).await,
         };
         let (answer, tracking) = match answer {
             Ok((value, tracking)) => (Ok(value), tracking),

@@ -11,7 +11,7 @@ use crate::{
             connection_class::ConnectionClass,
         },
         operation::context::OperationContext,
-        protocol::{operation::OperationKind, refusal::ServerRefusal},
+        protocol::{command::ask_for_role, operation::OperationKind, refusal::ServerRefusal},
         shard::{Attempts, Shard},
         topology::cluster::Cluster,
     },
@@ -208,13 +208,23 @@ impl RedirectedOperation<'_> {
             commands.cmd("ASKING");
         }
         commands.add_command(self.command.clone());
+        let must_prove = self.kind.is_strict_read();
+        if must_prove {
+            ask_for_role(&mut commands);
+        }
         let abandon = if self.is_change() { Abandon::AtDeadline } else { Abandon::WhenHung };
         let call_timeout = CallTimeout { deadline: self.deadline, abandon };
         let (mut answers, replicas) = match self.kind.replicas() {
             0 => (node.call_all(&commands, self.connection_class, call_timeout).await?, 0),
             replicas => node.call_all_and_wait(&commands, replicas, self.deadline).await?,
         };
-        answers.pop().map(|answer| (answer, replicas)).ok_or(NodeError::Unexpected)
+        let role = if must_prove { answers.pop() } else { None };
+        let answer = answers.pop().ok_or(NodeError::Unexpected)?;
+        let answer = match role {
+            Some(role) => node.proven(answer, &role)?,
+            None => answer,
+        };
+        Ok((answer, replicas))
     }
 
     fn failure(&self, shard: &Shard, error: NodeError) -> StoreError {

@@ -22,6 +22,11 @@ pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
     command
 }
 
+/// Adds the question whether the node is a master: a replica refuses `WAIT`, and a master answers this one at once.
+pub fn ask_for_role(commands: &mut Pipeline) {
+    commands.cmd("WAIT").arg(0).arg(0);
+}
+
 /// Returns three commands: the request to track the next key, a GET of the key, and a PTTL of it.
 pub fn tracked_get(key: &FullKey<'_>) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(3);

@@ -1,7 +1,7 @@
 //! Operations on keys, and their results.
 
 use crate::{
-    store::consistency::Freshness,
+    store::consistency::{Freshness, LogicalTime},
     types::{FullKey, Ttl},
 };
 use std::borrow::Cow;
@@ -32,6 +32,15 @@ pub enum OperationKind<'a> {
 }
 
 impl OperationKind<'_> {
+    /// Returns true if the operation is a read whose answer has to be proven fresh.
+    pub fn is_strict_read(&self) -> bool {
+        match self {
+            Self::Get(Freshness::Master) => true,
+            Self::Get(Freshness::Since(time)) => *time > LogicalTime::ZERO,
+            _ => false,
+        }
+    }
+
     /// Returns the number of replicas that are to have the change before the answer.
     pub fn replicas(&self) -> u32 {
         if let Self::Set { replicas, .. } = self { *replicas } else { 0 }

@@ -61,6 +61,33 @@ pub fn parse_time_left(found: bool, reply: &Value) -> Option<Duration> {
     }
 }
 
+/// The error of a node that refuses to answer [`ask_for_role`](super::command::ask_for_role).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleRefusal {
+    /// The node is a replica.
+    Replica,
+    /// The user may not use the command, or the server does not know it.
+    NotAllowed(String),
+    /// Any other reason.
+    Other(ReplyError),
+}
+
+/// Reads the reply to [`ask_for_role`](super::command::ask_for_role), which only a master answers.
+pub fn expect_master(reply: &Value) -> Result<(), RoleRefusal> {
+    match reply {
+        Value::Int(_) => Ok(()),
+        reply => Err(match not_expected(reply) {
+            ReplyError::Refused { refusal: ServerRefusal::Generic, detail } if detail.contains("replica") => {
+                RoleRefusal::Replica
+            }
+            ReplyError::Refused { refusal: ServerRefusal::NoPermission | ServerRefusal::Generic, detail } => {
+                RoleRefusal::NotAllowed(detail)
+            }
+            other => RoleRefusal::Other(other),
+        }),
+    }
+}
+
 /// Reads the reply to a command that returns nothing but success.
 pub fn expect_ok(reply: &Value) -> Result<(), ReplyError> {
     match reply {
@@ -94,6 +121,21 @@ mod tests {
         for (kind, reply) in [(&set, Value::Int(1)), (&OperationKind::Delete, Value::Okay), (&get, Value::Okay)] {
             assert_eq!(parse_answer(kind, reply, 0), Err(ReplyError::Unexpected));
         }
+    }
+
+    #[test]
+    fn only_a_master_answers_for_its_role() {
+        assert_eq!(expect_master(&Value::Int(0)), Ok(()));
+        let refused = |text: &str| {
+            let error = redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("a reply");
+            expect_master(&error).expect_err("a refusal")
+        };
+        let replica = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0";
+        assert_eq!(refused(replica), RoleRefusal::Replica);
+        for text in ["NOPERM this user has no permissions to run the 'wait' command", "ERR unknown command 'WAIT'"] {
+            assert!(matches!(refused(text), RoleRefusal::NotAllowed(_)), "{text}");
+        }
+        assert!(matches!(refused("LOADING Redis is loading the dataset in memory"), RoleRefusal::Other(_)));
     }
 
     #[test]

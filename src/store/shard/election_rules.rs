@@ -64,6 +64,7 @@ mod tests {
             connected_replicas: 0,
             offset: 0,
             promotion_seen: false,
+            flushes: 0,
             loading: false,
         })
     }

@@ -81,7 +81,8 @@ impl MasterElection {
             // A replica of another master has that one's data. While no master is known, every node is trusted. A node
             // that is gone keeps the mark that it had.
             if let Some(info) = info {
-                node.set_same_lineage(self.replication_id.is_empty() || info.replication_id == self.replication_id);
+                let same_lineage = self.replication_id.is_empty() || info.replication_id == self.replication_id;
+                node.set_same_lineage(same_lineage, info.flushes);
             }
         }
         let had_split_brain = self.split_brain;

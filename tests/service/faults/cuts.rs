@@ -1,6 +1,6 @@
 //! Cuts of the master's connections while a replica lags: the master lives, so its changes must be seen.
 
-use crate::harness::{Caller, Lagging, Mode, Service, eventually};
+use crate::harness::{Caller, Lagging, Mode, Proxy, Service, eventually};
 use serde_json::json;
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -92,6 +92,29 @@ async fn a_cut_of_the_masters_connections_shows_no_older_value() {
 async fn a_cut_of_the_masters_connections_shows_no_older_value_with_a_near_cache() {
     let lagging = Lagging::start();
     no_cut_shows_an_older_value(Service::start(&lagging.section()), lagging).await;
+}
+
+#[tokio::test]
+async fn a_master_that_cuts_every_attempt_to_connect_is_given_up() {
+    let lagging = Lagging::start();
+    let path = Proxy::in_front_of(&lagging.master().address);
+    let nodes = format!("[shard:a]\nmaster={}\nreplicas={}\n", path.address, lagging.replica.address);
+    let service = Service::plain(&nodes);
+    let caller = service.caller().await;
+    caller.fill(&["k".to_owned()]).await;
+    eventually("the replica has the value", async || (lagging.replica.ask("GET k").ok()? == "k").then_some(())).await;
+    lagging.stream.set(Mode::BlackHole);
+    caller.write("k", &json!("new")).await;
+    // As a proxy in front of a dead node does.
+    path.set(Mode::CutAfter(0));
+    path.cut();
+    let read = json!({"command": "READ", "key": "k"}).to_string();
+    assert_ne!(caller.send(read.clone()).await.status, 200, "the master may still be alive");
+    eventually("the replica answers", async || {
+        let answer = caller.send(read.clone()).await;
+        (answer.status == 200 && answer.json()["value"] == "k").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,11 +7,14 @@ mod memory;
 mod overload;
 mod promotion;
 mod replicas;
+mod repointed;
 mod start;
+mod switches;
 mod under_load;
 
 use crate::harness::{Answer, Service, eventually, signal};
 use crate::local_redis::RedisProcess;
+use cachefront::types::Address;
 
 /// Pauses a process.
 pub fn pause(node: &RedisProcess) {
@@ -30,7 +33,12 @@ fn expect_ok(node: &RedisProcess, command: &str) {
 
 /// Makes a node a replica of another one.
 fn follow(node: &RedisProcess, master: &RedisProcess) {
-    expect_ok(node, &format!("REPLICAOF {} {}", master.address.host, master.address.port));
+    follow_address(node, &master.address);
+}
+
+/// Makes a node a replica of the node at an address.
+fn follow_address(node: &RedisProcess, master: &Address) {
+    expect_ok(node, &format!("REPLICAOF {} {}", master.host, master.port));
 }
 
 /// Makes `successor` the master of the others.

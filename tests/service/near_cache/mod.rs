@@ -1,6 +1,7 @@
 //! The near cache: the reads that it saves, and its invalidation.
 
 mod coherence;
+mod ring_changes;
 
 use crate::harness::{
     Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated,

@@ -21,6 +21,7 @@ fn answer(role: ReplicationRole, offset: u64) -> ReplicationInfo {
         connected_replicas: 0,
         offset,
         promotion_seen: false,
+        flushes: 0,
         loading: false,
     }
 }
@@ -85,7 +86,7 @@ fn a_node_that_is_not_connected_answers_nothing() {
 #[test]
 fn a_replica_of_another_master_is_not_read() {
     let mut state = connected(Some(answer(REPLICA, 0)));
-    state.set_same_lineage(false);
+    state.set_same_lineage(false, 0);
     assert!(!state.is_readable_replica() && !state.is_usable_replica());
     assert!(state.is_readable_master());
 }
@@ -132,10 +133,10 @@ fn a_replica_has_replicated_up_to_the_time_that_its_offset_covers() {
 fn a_master_of_the_shards_lineage_records_its_offset() {
     let progress = ReplicationProgress::default();
     let mut state = connected(None);
-    state.set_same_lineage(false);
+    state.set_same_lineage(false, 0);
     state.record_answer(Some(answer(MASTER, 7)), at(5), &progress);
     assert_eq!(progress.replicated_up_to("a", 7), None);
-    state.set_same_lineage(true);
+    state.set_same_lineage(true, 0);
     state.record_answer(Some(answer(MASTER, 7)), at(6), &progress);
     assert_eq!(progress.replicated_up_to("a", 7), Some(at(6)));
 }
@@ -178,7 +179,7 @@ fn a_reader_never_sees_facts_of_two_moments() {
                 let role = if offset % 2 == 0 { REPLICA } else { MASTER };
                 cell.update(|state| {
                     state.record_answer(Some(answer(role, offset)), at(offset), &ReplicationProgress::default());
-                    state.set_same_lineage(offset % 2 == 0);
+                    state.set_same_lineage(offset % 2 == 0, 0);
                 });
             }
         });
@@ -188,4 +189,21 @@ fn a_reader_never_sees_facts_of_two_moments() {
             assert_eq!(state.is_readable_replica(), !state.may_be_master());
         }
     });
+}
+
+#[test]
+fn a_replica_that_dropped_its_data_is_not_read_until_a_later_answer_was_judged() {
+    let progress = ReplicationProgress::default();
+    let mut state = NodeState::new(UP, None);
+    let replica = ReplicationRole::Replica { synced: true, down_for: None };
+    state.record_answer(Some(answer(replica, 7)), at(1), &progress);
+    state.set_same_lineage(true, 0);
+    assert!(state.is_readable_replica());
+    state.mark_flushed();
+    assert!(!state.is_readable_replica() && !state.is_usable_replica() && state.is_readable_master());
+    // The answer to a question from before the report.
+    state.set_same_lineage(true, 0);
+    assert!(!state.is_readable_replica());
+    state.set_same_lineage(true, 1);
+    assert!(state.is_readable_replica());
 }

@@ -9,8 +9,8 @@ use crate::{
             redirect::{self, RedirectedOperation},
         },
         protocol::{
-            command::command,
-            operation::{Answer, Operation},
+            command::{ask_for_role, command},
+            operation::{Answer, Operation, OperationKind},
             reply::parse_answer,
         },
         shard::Shard,
@@ -57,24 +57,45 @@ impl Batch<'_> {
             let operation = &self.operations[*position];
             pipeline.add_command(command(operation.key, &operation.kind));
         }
+        let must_prove = positions.iter().any(|position| self.must_prove_role(*position, node));
+        if must_prove {
+            ask_for_role(&mut pipeline);
+        }
+        let is_read_only =
+            positions.iter().all(|position| matches!(self.operations[*position].kind, OperationKind::Get(_)));
+        let class = self.connection_class(positions);
         let replicas = positions.iter().map(|position| self.operations[*position].kind.replicas()).max().unwrap_or(0);
         let answers = match replicas {
-            0 => {
-                let answers = node.call_all(&pipeline, self.connection_class(positions), call_timeout).await;
-                answers.map(|values| (values, 0))
-            }
+            0 if is_read_only => node.read_all(&pipeline, class, call_timeout).await.map(|values| (values, 0)),
+            0 => node.call_all(&pipeline, class, call_timeout).await.map(|values| (values, 0)),
             replicas => node.call_all_and_wait(&pipeline, replicas, self.deadline).await,
         };
         match answers {
-            Ok((values, replicas)) => {
+            Ok((mut values, replicas)) => {
+                let role = if must_prove { values.pop() } else { None };
+                let proof = role.map_or(Ok(()), |role| node.verify_master(&role));
                 let mut answers = Vec::with_capacity(positions.len());
                 for (position, value) in positions.iter().zip(values) {
                     shard.value_size.record(&value);
-                    answers.push(self.parse(*position, value, replicas));
+                    let answer = self.parse(*position, value, replicas);
+                    let is_strict = self.operations[*position].kind.is_strict_read();
+                    answers.push(
+                        answer.and_then(|answer| if is_strict { proof.clone().map(|()| answer) } else { Ok(answer) }),
+                    );
                 }
                 answers
             }
             Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    /// Returns true if the operation is a read that counts only if the node proves that it is the master.
+    fn must_prove_role(&self, position: usize, node: &Node) -> bool {
+        match self.operations[position].kind {
+            OperationKind::Get(freshness) => {
+                node.must_prove_role(&self.context.requirement(self.hashes[position], freshness))
+            }
+            _ => false,
         }
     }
 

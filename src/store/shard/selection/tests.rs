@@ -53,6 +53,7 @@ fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64)
         connected_replicas: 0,
         offset,
         promotion_seen: false,
+        flushes: 0,
         loading: false,
     });
     state.record_answer(info, LogicalTime::from_ms(100), &progress);

@@ -1,0 +1,187 @@
+//! Reads at a node. An answer counts only if the node did not drop its data meanwhile and, where the read requires
+//! that, if the node proves in the same message that it is the master.
+
+use super::{
+    connection::{CallTimeout, OpenConnection},
+    connection_class::ConnectionClass,
+    redis_node::Node,
+    tracking::TrackedSource,
+};
+use crate::store::{
+    consistency::ReadRequirement,
+    error::NodeError,
+    protocol::{
+        command::ask_for_role,
+        reply::{ReplyError, RoleRefusal, expect_master},
+    },
+};
+use redis::{Cmd, Pipeline, Value};
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Node {
+    /// Returns true if an answer of the node meets the requirement only if the node proves that it is the master. A
+    /// replica that is known to have everything needs no proof.
+    pub fn must_prove_role(&self, requirement: &ReadRequirement) -> bool {
+        requirement.strict && {
+            let state = self.state.load();
+            requirement.master_only || !(state.is_replica() && state.has_replicated_up_to(requirement.since))
+        }
+    }
+
+    /// Sends a read of one key and returns its answer.
+    pub async fn read(
+        &self,
+        command: &Cmd,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+        must_prove: bool,
+    ) -> Result<Value, NodeError> {
+        if must_prove {
+            return Box::pin(self.read_at_master(command, class, timeout)).await;
+        }
+        let connection = self.pool.open_connection(class);
+        self.call_over(connection, 1, async |connection| {
+            let flushes = connection.flushes();
+            let answer = connection.call(command, timeout).await;
+            self.unless_flushed(connection, flushes, answer)
+        })
+        .await
+    }
+
+    async fn read_at_master(
+        &self,
+        command: &Cmd,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+    ) -> Result<Value, NodeError> {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.add_command(command.clone());
+        ask_for_role(&mut commands);
+        match <[Value; 2]>::try_from(self.read_all(&commands, class, timeout).await?) {
+            Ok([value, role]) => self.proven(value, &role),
+            Err(_) => Err(NodeError::Unexpected),
+        }
+    }
+
+    /// Reads as [`Node::read`] does, and sends `tracked` instead where the node reports changes of keys. `tracked` is the
+    /// command between the request to track its key and a `PTTL`. Returns the answer and, where its key is tracked, its
+    /// origin and the answer to the `PTTL`.
+    pub async fn read_tracked(
+        &self,
+        command: &Cmd,
+        tracked: &Pipeline,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+        must_prove: bool,
+    ) -> Result<(Value, Option<(TrackedSource, Value)>), NodeError> {
+        let connection = self.pool.open_connection(class);
+        let source = connection.as_ref().ok().and_then(|connection| self.tracked_source(connection, must_prove));
+        let Some(source) = source else {
+            return self.read(command, class, timeout, must_prove).await.map(|value| (value, None));
+        };
+        let mut with_role = None;
+        if must_prove {
+            ask_for_role(with_role.insert(tracked.clone()));
+        }
+        let tracked = with_role.as_ref().unwrap_or(tracked);
+        let answers = self.call_over(connection, tracked.len(), async |connection| {
+            let flushes = connection.flushes();
+            let answers = connection.call_all(tracked, timeout).await;
+            self.unless_flushed(connection, flushes, answers)
+        });
+        let mut answers = answers.await?;
+        let role = if must_prove { answers.pop() } else { None };
+        let Ok([tracking, value, time_left]) = <[Value; 3]>::try_from(answers) else {
+            return Err(NodeError::Unexpected);
+        };
+        let value = match role {
+            Some(role) => self.proven(value, &role)?,
+            None => value,
+        };
+        Ok((value, matches!(tracking, Value::Okay).then_some((source, time_left))))
+    }
+
+    /// Sends several reads at once and returns an answer for each, which may be a server error.
+    pub async fn read_all(
+        &self,
+        commands: &Pipeline,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
+        let connection = self.pool.open_connection(class);
+        self.call_over(connection, commands.len(), async |connection| {
+            let flushes = connection.flushes();
+            let answers = connection.call_all(commands, timeout).await;
+            self.unless_flushed(connection, flushes, answers)
+        })
+        .await
+    }
+
+    /// Returns an answer if the reply to [`ask_for_role`] behind it proves that the node was the master. An error needs no
+    /// proof.
+    pub fn proven(&self, answer: Value, role: &Value) -> Result<Value, NodeError> {
+        if matches!(answer, Value::ServerError(_)) {
+            return Ok(answer);
+        }
+        self.verify_master(role).map(|()| answer)
+    }
+
+    /// Checks the reply to [`ask_for_role`].
+    pub fn verify_master(&self, role: &Value) -> Result<(), NodeError> {
+        match expect_master(role) {
+            Ok(()) => Ok(()),
+            Err(RoleRefusal::Replica) => {
+                self.request_probe();
+                Err(NodeError::NotMaster)
+            }
+            Err(RoleRefusal::NotAllowed(detail)) => {
+                self.log_unproven(&detail);
+                Err(NodeError::Unproven)
+            }
+            Err(RoleRefusal::Other(ReplyError::Refused { refusal, detail })) => {
+                Err(NodeError::Refused { refusal, detail })
+            }
+            Err(RoleRefusal::Other(ReplyError::Unexpected)) => Err(NodeError::Unexpected),
+        }
+    }
+
+    /// Logs once that the node does not prove its role.
+    fn log_unproven(&self, detail: &str) {
+        if !self.is_unproven_logged.swap(true, Relaxed) {
+            let (address, shard) = (&self.address, self.shard_context().name.get());
+            tracing::error!(
+                node = %address, %shard, detail,
+                "node {address} of shard \"{shard}\" refused WAIT: READs with \"consistency\":\"master\" or a sync token \
+                 fail, because nothing proves that it is the master; give its user the permission +wait"
+            );
+        }
+    }
+
+    /// Returns an answer of a replica only if the node has not dropped its data since the question was sent. A report
+    /// of that arrives before any answer from the data that follows.
+    fn unless_flushed<T>(
+        &self,
+        connection: &OpenConnection,
+        flushes_before: u64,
+        answer: Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
+        if connection.flushes() != flushes_before && answer.is_ok() && self.state.load().is_replica() {
+            return Err(NodeError::Flushed);
+        }
+        answer
+    }
+
+    /// Returns the origin of what will be read over a connection; `None` where the node reports no changes of keys.
+    fn tracked_source(&self, connection: &OpenConnection, is_proven: bool) -> Option<TrackedSource> {
+        let tracking = connection.tracking()?;
+        let state = self.state.load();
+        let covers = if is_proven {
+            self.now()
+        } else if state.is_replica() {
+            state.replicated_up_to()
+        } else {
+            state.known_master_at()
+        };
+        Some(TrackedSource::new(self.id, tracking, covers))
+    }
+}
