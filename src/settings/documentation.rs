@@ -30,11 +30,13 @@ The ACL user of Redis needs these commands on the keys:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +client|tracking +client|caching`.
 
 - `INFO` and `PING` tell the role of a node, its freshness, and whether it is loading its data.
-- `WAIT` confirms a WRITE with `\"replicas\"`.
-- `CLIENT TRACKING`, `CLIENT CACHING` and `PTTL` are for the near cache.
+- `WAIT` confirms a WRITE with `\"replicas\"`, and proves for a READ with `\"consistency\":\"master\"` or a sync token that the
+  node is the master.
+- `CLIENT TRACKING`, `CLIENT CACHING` and `PTTL` are for the near cache. `CLIENT TRACKING` also tells at once that a replica
+  has dropped its data.
 - A `db` other than 0 needs `+select`. A Redis Cluster needs `+readonly +asking +cluster|slots +cluster|nodes`.
 - `cachefront keys ttl` needs `+type +strlen +getrange` as well, and `cachefront keys sample` also needs
-  `+randomkey +dbsize`. These commands can run as another user (`CACHEFRONT__REDIS__USERNAME`).
+  `+randomkey +dbsize`. `cachefront keys sweep` needs `+scan +dbsize`. These commands can run as another user (`CACHEFRONT__REDIS__USERNAME`).
 ";
 
 /// Returns the whole page.
