@@ -6,8 +6,11 @@ REPLICAS ?= 3
 RUNS ?= 10
 PROFILE ?= dist
 SOAK_SECS ?= 600
+SEEDS ?= 10000
+FIRST_SEED ?= 0
+SEED ?=
 
-.PHONY: run test check fmt docs site failures soak drill bench redis haproxy prometheus tools dist sbom clean
+.PHONY: run test check fmt docs site failures soak simulate drill bench redis haproxy prometheus tools dist sbom clean
 
 # Starts the service with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -59,6 +62,11 @@ failures: redis
 # Tests for SOAK_SECS that the near cache never returns outdated values.
 soak: redis
 	CACHEFRONT_SOAK_SECS=$(SOAK_SECS) cargo test --locked --test service near_cache::coherence -- --nocapture
+
+# Checks the promises about freshness in SEEDS simulations, or prints the history of the one with the number SEED.
+simulate:
+	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) $(if $(SEED),SEED=$(SEED)) \
+		cargo test --locked --profile simulation --test simulation every_promise -- --nocapture
 
 # Fires every alert by a real fault, and repairs it, in a few minutes.
 drill: redis prometheus

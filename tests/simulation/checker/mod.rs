@@ -1,0 +1,71 @@
+//! The checker: it compares the history of the clients with the truth, and names every promise that was broken.
+
+mod changes;
+mod reads;
+mod timeline;
+
+use crate::{history::Record, truth::Branch, world::World};
+use timeline::Timelines;
+
+/// A promise of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// A read through an instance shows the changes that the instance acknowledged before, unless the master is lost.
+    OwnWrites,
+    /// A strict read shows the value that the master has.
+    StrictRead,
+    /// A read with a token shows the changes that the token covers.
+    Token,
+    /// A value that is read was written under this key, and a key that exists is not missing.
+    Existence,
+    /// A value is not read after it has expired.
+    Expiry,
+    /// An acknowledged change was made by the master of its shard, while the request ran.
+    Acknowledgement,
+    /// A change is made at most once.
+    AtMostOnce,
+    /// A change that was refused is not made.
+    Refusal,
+    /// A batch sees its own changes, in order.
+    Batch,
+    /// When everything is repaired, everything works again.
+    Recovery,
+}
+
+/// A broken promise.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub promise: Promise,
+    /// The position of the operation in the history.
+    pub record: usize,
+    pub reason: String,
+}
+
+/// Everything that the checker goes by.
+pub struct Checker<'a> {
+    pub world: &'a World,
+    pub records: &'a [Record],
+    timelines: Timelines,
+}
+
+/// Compares a history with the truth.
+pub fn check(world: &World, records: &[Record]) -> Vec<Violation> {
+    let checker = Checker { world, records, timelines: Timelines::new(world) };
+    let mut violations = Vec::new();
+    for number in 0..records.len() {
+        violations.extend(checker.check_read(number));
+        violations.extend(checker.check_change(number));
+    }
+    violations.extend(checker.check_batches());
+    violations.sort_by_key(|violation| violation.record);
+    violations
+}
+
+impl Checker<'_> {
+    /// Returns the accepted branches of a record's shard, with their positions.
+    fn branches(&self, record: &Record) -> impl Iterator<Item = (usize, &Branch)> {
+        let shard = self.world.shard_of(&record.key);
+        let branches = self.world.truth.branches.iter().enumerate();
+        branches.filter(move |(_, branch)| branch.shard == shard && branch.accepted.is_some())
+    }
+}

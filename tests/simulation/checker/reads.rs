@@ -1,0 +1,122 @@
+//! Reads: each one has to be explained by the values that the key had.
+
+use super::{Checker, Promise, Violation, timeline::Span};
+use crate::{
+    history::{Action, Answer, Record, Wanted},
+    world::Ms,
+};
+
+impl Checker<'_> {
+    /// Checks one read.
+    pub(super) fn check_read(&self, number: usize) -> Option<Violation> {
+        let record = &self.records[number];
+        let (Action::Read(wanted), Answer::Value(value)) = (&record.action, &record.answer) else { return None };
+        let violation = |promise, reason: String| Some(Violation { promise, record: number, reason });
+        if let Some(expired) = value.and_then(|value| self.expired_before(record, value)) {
+            return violation(Promise::Expiry, format!("the value expired at {expired} ms"));
+        }
+        if !self.is_explained(record, *value) {
+            return violation(Promise::Existence, "no accepted master of the shard ever had this".to_owned());
+        }
+        match wanted {
+            Wanted::Strict if !self.was_current(record, *value) => {
+                violation(Promise::StrictRead, "the master did not have this while the request ran".to_owned())
+            }
+            Wanted::Own => {
+                let is_excused = self.is_master_lost(
+                    self.world.shard_of(&record.key),
+                    record.instance,
+                    (record.asked, record.answered),
+                );
+                let own = self.changes_before(number, record.instance, record.asked);
+                let missed = (!is_excused).then(|| self.missed(record, *value, &own)).flatten();
+                missed.and_then(|missed| violation(Promise::OwnWrites, missed))
+            }
+            Wanted::Token { issued, instance } => {
+                let mut covered = self.changes_before(number, *instance, *issued);
+                covered.extend(self.changes_before(number, record.instance, record.asked));
+                self.missed(record, *value, &covered).and_then(|missed| violation(Promise::Token, missed))
+            }
+            Wanted::Strict => None,
+        }
+    }
+
+    fn expired_before(&self, record: &Record, value: u32) -> Option<Ms> {
+        let changes = self.world.truth.branches.iter().flat_map(|it| &it.history).filter_map(|it| it.change.as_ref());
+        let expiry = changes.filter(|change| change.value == Some(value)).filter_map(|change| change.expires_at).max();
+        expiry.filter(|expires_at| *expires_at < record.asked)
+    }
+
+    /// Returns true if some accepted branch had the value before the answer.
+    fn is_explained(&self, record: &Record, value: Option<u32>) -> bool {
+        self.branches(record).any(|(number, branch)| {
+            let spans = self.timelines.of(number, &record.key);
+            branch.accepted.is_some_and(|accepted| accepted <= record.answered)
+                && spans.iter().any(|span| span.value == value && span.from <= record.answered)
+        })
+    }
+
+    /// Returns true if the accepted master had the value at a time while the request ran.
+    pub(super) fn was_current(&self, record: &Record, value: Option<u32>) -> bool {
+        self.branches(record).any(|(number, branch)| {
+            let from = record.asked.max(branch.accepted.expect("accepted"));
+            let to = record.answered.min(self.counts_until(number, record.instance));
+            let mut spans = self.timelines.of(number, &record.key).iter();
+            spans.any(|span| span.value == value && span.from.max(from) <= span.to.min(to))
+        })
+    }
+
+    /// Returns the acknowledged changes of the record's key through an instance before a time.
+    fn changes_before(&self, number: usize, instance: usize, time: Ms) -> Vec<&Record> {
+        let read = &self.records[number];
+        let earlier = self.records.iter().enumerate().filter(|(position, change)| {
+            let is_before = change.answered < time
+                || (change.client == read.client && *position < number && change.asked < read.asked);
+            change.instance == instance && change.key == read.key && is_before && is_acknowledged(change)
+        });
+        earlier.map(|(_, change)| change).collect()
+    }
+
+    /// Returns the reason if no branch that counts explains the value with all these changes.
+    fn missed(&self, record: &Record, value: Option<u32>, changes: &[&Record]) -> Option<String> {
+        let mut newest = None;
+        for (number, branch) in self.branches(record) {
+            if branch.accepted.is_none_or(|accepted| accepted > record.answered)
+                || self.superseded_at(number, record.instance) < record.asked
+            {
+                continue;
+            }
+            let spans = self.timelines.of(number, &record.key);
+            let position = changes.iter().filter_map(|change| position_of(spans, change)).max().unwrap_or(0);
+            if spans[position..].iter().any(|span| span.value == value && span.from <= record.answered) {
+                return None;
+            }
+            newest = Some(spans[position].clone());
+        }
+        Some(newest.map_or_else(
+            || "no master of the shard counted while the request ran".to_owned(),
+            |span| format!("the change at {} ms to {:?} had been acknowledged before", span.from, span.value),
+        ))
+    }
+}
+
+/// Returns true if a record is a change that was acknowledged and left a trace.
+fn is_acknowledged(record: &Record) -> bool {
+    match record.action {
+        Action::Read(_) => false,
+        Action::Write { .. } => record.answer == Answer::Done,
+        Action::Delete => record.answer == Answer::Deleted(true),
+    }
+}
+
+/// Returns the position of the span that a change began.
+pub(super) fn position_of(spans: &[Span], change: &Record) -> Option<usize> {
+    spans.iter().position(|span| match change.action {
+        Action::Write { value, .. } => span.value == Some(value),
+        _ => {
+            span.value.is_none()
+                && span.changed_by == Some(change.instance)
+                && (change.asked..=change.answered).contains(&span.from)
+        }
+    })
+}

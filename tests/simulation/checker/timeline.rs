@@ -1,0 +1,117 @@
+//! The values of each key over time, in each branch, and the times at which a branch counts.
+
+use super::Checker;
+use crate::{
+    truth::Branch,
+    world::{Ms, World},
+};
+use std::collections::BTreeMap;
+
+/// The time after a promotion by which an instance that reaches the new master uses it.
+pub const NOTICE: Ms = 1500;
+
+/// A time during which a key had one value. Both ends belong to it.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub from: Ms,
+    pub to: Ms,
+    pub value: Option<u32>,
+    /// The instance whose change began the span; `None` for the expiry of a value and for the time before all changes.
+    pub changed_by: Option<usize>,
+}
+
+/// The spans of each branch and key, in order.
+pub struct Timelines(Vec<BTreeMap<String, Vec<Span>>>);
+
+impl Timelines {
+    pub fn new(world: &World) -> Self {
+        Self(world.truth.branches.iter().map(spans).collect())
+    }
+
+    /// Returns the spans of a key in a branch.
+    pub fn of(&self, branch: usize, key: &str) -> &[Span] {
+        self.0[branch].get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn spans(branch: &Branch) -> BTreeMap<String, Vec<Span>> {
+    let mut by_key: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for applied in &branch.history {
+        let Some(change) = &applied.change else { continue };
+        let spans = by_key
+            .entry(change.key.clone())
+            .or_insert_with(|| vec![Span { from: 0, to: Ms::MAX, value: None, changed_by: None }]);
+        while spans.last().is_some_and(|last| last.from > applied.time && last.changed_by.is_none()) {
+            // The value was replaced before its expiry.
+            spans.pop();
+        }
+        spans.last_mut().expect("a span").to = applied.time;
+        let value = change.value;
+        spans.push(Span { from: applied.time, to: Ms::MAX, value, changed_by: Some(change.instance) });
+        if let Some(expires_at) = change.expires_at {
+            spans.last_mut().expect("a span").to = expires_at;
+            spans.push(Span { from: expires_at, to: Ms::MAX, value: None, changed_by: None });
+        }
+    }
+    by_key
+}
+
+impl Checker<'_> {
+    /// Returns the time until which an instance may take a branch for the current one.
+    pub fn counts_until(&self, branch: usize, instance: usize) -> Ms {
+        let ended = self.world.truth.branches[branch].ended.unwrap_or(Ms::MAX);
+        ended.min(self.superseded_at(branch, instance))
+    }
+
+    /// Returns the time from which on an instance has to know that another branch is the current one.
+    pub fn superseded_at(&self, branch: usize, instance: usize) -> Ms {
+        let branches = &self.world.truth.branches;
+        let Branch { shard, superseded: Some(superseded), .. } = branches[branch] else { return Ms::MAX };
+        let successor = branches.iter().find(|it| it.shard == shard && it.accepted == Some(superseded));
+        self.noticed(instance, successor.expect("a branch was accepted").node, superseded)
+    }
+
+    /// Returns the time by which an instance has to know that a node was promoted at `promoted`.
+    fn noticed(&self, instance: usize, node: usize, promoted: Ms) -> Ms {
+        let mut since = promoted;
+        let mut is_open = true;
+        for (time, _, _, open) in self.world.network.reachability.iter().filter(|it| (it.1, it.2) == (instance, node)) {
+            if is_open && *time >= since + NOTICE {
+                break;
+            }
+            is_open = *open;
+            since = if *open { promoted.max(*time) } else { Ms::MAX - NOTICE };
+        }
+        since.saturating_add(NOTICE)
+    }
+
+    /// Returns true if an instance may have lost the master of a shard between two times.
+    pub fn is_master_lost(&self, shard: usize, instance: usize, (from, to): (Ms, Ms)) -> bool {
+        let truth = &self.world.truth;
+        let from = from.saturating_sub(NOTICE + 1000);
+        let is_disturbed = truth.disturbances.iter().any(|(time, of)| *of == shard && (from..=to).contains(time));
+        let masters = truth.branches.iter().filter(|it| {
+            it.shard == shard
+                && it.accepted.is_some_and(|accepted| accepted <= to)
+                && it.ended.is_none_or(|ended| ended >= from)
+        });
+        is_disturbed || masters.into_iter().any(|master| self.was_silent(instance, master.node, (from, to)))
+    }
+
+    fn was_silent(&self, instance: usize, node: usize, (from, to): (Ms, Ms)) -> bool {
+        let mut open = true;
+        for (time, of, to_node, now_open) in &self.world.network.reachability {
+            if (*of, *to_node) != (instance, node) {
+                continue;
+            }
+            if *time > to {
+                break;
+            }
+            if *time >= from {
+                return true;
+            }
+            open = *now_open;
+        }
+        !open
+    }
+}
