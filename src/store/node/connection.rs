@@ -103,6 +103,11 @@ impl OpenConnection {
         }
     }
 
+    /// Ends the connection. Calls that are under way still get their answers.
+    pub fn end(&self) {
+        self.ended.notify_one();
+    }
+
     /// Waits until the connection has ended.
     pub async fn ended(&self) {
         self.ended.notified().await;

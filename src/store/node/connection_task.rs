@@ -153,6 +153,10 @@ async fn use_until_ended(
         () = addresses.wait_until_moved(&node.address, &node.lookups) => ConnectionEnd::Moved,
     };
     connection.invalidate_all();
+    if matches!(end, ConnectionEnd::Moved) {
+        // Otherwise some requests would still reach the former process, and see older data than others.
+        node.end_connections();
+    }
     match end {
         ConnectionEnd::Hung => node.set_connection_state(number, ConnectionState::Down),
         ConnectionEnd::Lost | ConnectionEnd::Moved => node.set_connection_state(number, ConnectionState::Connecting),

@@ -93,6 +93,16 @@ impl ConnectionPool {
         self.default_slots.get(number).unwrap_or(&self.large_value_slot).set_state(state);
     }
 
+    /// Takes all open connections out of use and ends them: new ones lead to another process.
+    pub fn end_all(&self) {
+        for slot in self.default_slots.iter().chain([&self.large_value_slot]) {
+            if let Some(connection) = slot.open_connection() {
+                slot.set_state(ConnectionState::Connecting);
+                connection.end();
+            }
+        }
+    }
+
     /// Returns the state of all connections together, without the one for large values.
     pub fn connectivity(&self) -> Connectivity {
         self.default_slots.iter().map(ConnectionSlot::connectivity).fold(Connectivity::default(), |all, one| {

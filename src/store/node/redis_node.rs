@@ -219,6 +219,17 @@ impl Node {
         self.shard_context.load()
     }
 
+    /// Takes all connections out of use, as one change: the node's name leads to another process now. What is known of the
+    /// node is outdated from then on.
+    pub(super) fn end_connections(&self) {
+        self.state.update(|state| {
+            self.pool.end_all();
+            state.set_connectivity(self.pool.connectivity());
+            state.mark_outdated();
+        });
+        self.shard_context().notify_changed();
+    }
+
     /// Sets the state of a connection and publishes what follows from it, as one change.
     pub(super) fn set_connection_state(&self, number: usize, connection: ConnectionState) {
         self.state.update(|state| {
