@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Number of a master's offsets that are kept. A replica that is behind all of them has replicated up to no known time.
-/// While changes are made without a pause, an offset is known about every 6 ms, so these cover 3 s.
+/// While changes are made without a pause, an offset is known about every 10 ms, so these cover 5 s.
 const CHECKPOINTS_MAX: usize = 512;
 
 /// The offsets that the master of a shard has reached over time. The nodes of the shard share them.

@@ -7,7 +7,7 @@ use std::{
 use tokio::{sync::Notify, time::sleep};
 
 /// Time for which changes are collected that share one question.
-const COLLECT_TIME: Duration = Duration::from_millis(4);
+const COLLECT_TIME: Duration = Duration::from_millis(8);
 /// Time between the last of these changes and the question. The time of a change is rounded up to a millisecond, and that
 /// of the question is rounded down.
 const SETTLE_TIME: Duration = Duration::from_millis(2);
