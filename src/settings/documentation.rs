@@ -34,7 +34,8 @@ The ACL user of Redis needs these commands on the keys:
   node is the master.
 - `CLIENT TRACKING`, `CLIENT CACHING` and `PTTL` are for the near cache. `CLIENT TRACKING` also tells at once that a replica
   has dropped its data.
-- A `db` other than 0 needs `+select`. A Redis Cluster needs `+readonly +asking +cluster|slots +cluster|nodes`.
+- A `db` other than 0 needs `+select`. A Redis Cluster needs
+  `+readonly +readwrite +asking +cluster|slots +cluster|nodes`.
 - `cachefront keys ttl` needs `+type +strlen +getrange` as well, and `cachefront keys sample` also needs
   `+randomkey +dbsize`. `cachefront keys sweep` needs `+scan +dbsize`. These commands can run as another user (`CACHEFRONT__REDIS__USERNAME`).
 ";

@@ -114,6 +114,12 @@ impl StoreError {
         }
     }
 
+    /// Returns true if nodes of a Redis Cluster refused the operation because another node has the slot, or no node
+    /// serves it now.
+    pub fn is_redirection(&self) -> bool {
+        matches!(self, Self::Unavailable { cause, .. } if cause.is_redirection())
+    }
+
     /// Returns the best reaction of the caller.
     pub fn advice(&self) -> Advice {
         match self {

@@ -47,6 +47,34 @@ impl Node {
             .await
     }
 
+    /// Sends commands as [`Node::call_all`] does, but a node of a Redis Cluster answers reads among them only if it owns
+    /// their slot. Otherwise it redirects them, also if it is read as a replica.
+    pub async fn call_all_as_owner(
+        &self,
+        commands: &Pipeline,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
+        let connection = self.pool.open_connection(class)?;
+        if !connection.is_read_only() {
+            return self.call_all_over(&connection, commands, timeout).await;
+        }
+        // In one message, so that no other command is run in between.
+        let mut wrapped = Pipeline::with_capacity(commands.len() + 2);
+        wrapped.cmd("READWRITE");
+        for command in commands.cmd_iter() {
+            wrapped.add_command(command.clone());
+        }
+        wrapped.cmd("READONLY");
+        let answers = self.call_all_over(&connection, &wrapped, timeout).await;
+        if !connection.is_read_only() {
+            // The connection has been switched meanwhile, and then back by this message.
+            connection.set_read_only(true);
+            self.cluster_mode.request_check();
+        }
+        answers.map(|answers| answers.into_iter().skip(1).take(commands.len()).collect())
+    }
+
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and the number
     /// of replicas that have the change.
     pub async fn call_and_wait(

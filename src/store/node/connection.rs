@@ -57,6 +57,8 @@ pub struct OpenConnection {
     pending_calls: AtomicUsize,
     /// Requests use the connection, so that it is closed if the node hangs.
     in_use: AtomicBool,
+    /// The connection is in the mode `READONLY` of a Redis Cluster, or may be.
+    read_only: AtomicBool,
     /// The time that one attempt may take.
     attempt_timeout: Duration,
     /// Notified when the connection is lost, or is to be closed.
@@ -74,6 +76,7 @@ impl OpenConnection {
             last_alive_ms: AtomicU64::new(0),
             pending_calls: AtomicUsize::new(0),
             in_use: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
             attempt_timeout,
             ended,
             tracking: None,
@@ -131,6 +134,16 @@ impl OpenConnection {
     /// Marks the connection as used by requests: from now on it ends when the node hangs.
     pub fn mark_in_use(&self) {
         self.in_use.store(true, Relaxed);
+    }
+
+    /// Returns true if the connection is in the mode `READONLY` of a Redis Cluster, or may be.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Relaxed)
+    }
+
+    /// Records the mode of a connection to a node of a Redis Cluster.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Relaxed);
     }
 
     /// Sends one command and waits for its answer.

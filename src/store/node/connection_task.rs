@@ -1,8 +1,8 @@
 //! The background task of one connection: it opens the connection, probes the node over it, and opens it again.
 
 use super::{
-    change_offsets, connect::ConnectError, connection::OpenConnection, handshake, pool::ConnectionState, probe::probe,
-    redis_node::Node, replication::ReplicationRole, resolver::ResolvedAddresses,
+    change_offsets, connect::ConnectError, connection::OpenConnection, handshake, mode_task, pool::ConnectionState,
+    probe::probe, redis_node::Node, replication::ReplicationRole, resolver::ResolvedAddresses,
 };
 use crate::{
     store::change_signal::ChangeSubscriber,
@@ -150,6 +150,7 @@ async fn use_until_ended(
         () = connection.ended() => if connection.is_hung() { ConnectionEnd::Hung } else { ConnectionEnd::Lost },
         () = probe_regularly(node, connection) => ConnectionEnd::Lost,
         () = change_offsets::ask_when_requested(node, connection), if node.pool.is_default(number) => ConnectionEnd::Lost,
+        () = mode_task::follow(node, connection) => ConnectionEnd::Lost,
         () = addresses.wait_until_moved(&node.address, &node.lookups) => ConnectionEnd::Moved,
     };
     connection.invalidate_all();

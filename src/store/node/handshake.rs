@@ -3,6 +3,7 @@
 use super::{
     connect::ConnectError,
     connection::{CallTimeout, OpenConnection},
+    mode_task,
     probe::probe,
     redis_node::Node,
     resolver::ResolvedAddresses,
@@ -29,14 +30,13 @@ pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses
     let connection = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
     let deadline = Deadline::within(node.config.connect_timeout);
-    if node.shard_context().in_cluster() {
-        // A replica of a Redis Cluster redirects reads to its master unless it is told otherwise.
-        let readonly = send(&connection, &redis::cmd("READONLY"), deadline).await;
-        readonly.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
-    }
     let tracking = enable_tracking(node, &connection, deadline).await?.then_some(tracking);
     let probed = probe(node, &connection, deadline).await;
     probed.map_err(|cause| ConnectError::Handshake { command: "INFO replication", cause })?;
+    if node.cluster_mode.is_read_only() && node.state.load().is_replica() {
+        let switched = mode_task::switch(node, &connection, true, deadline).await;
+        switched.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
+    }
     Ok((connection.with_tracking(tracking), addresses))
 }
 

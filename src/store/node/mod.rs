@@ -2,6 +2,7 @@
 
 pub mod call;
 mod change_offsets;
+mod cluster_mode;
 pub mod connect;
 pub mod connection;
 pub mod connection_class;
@@ -10,6 +11,7 @@ mod context;
 mod handshake;
 mod in_flight;
 mod metrics;
+mod mode_task;
 mod node_id;
 mod offset_request;
 mod pool;

@@ -1,19 +1,40 @@
 //! The times at which a node is probed.
 
-use std::time::Duration;
-use tokio::{sync::Notify, time::timeout};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+/// The interval of probes while a promotion is expected, over all connections of the node together.
+const EXPECTANT_INTERVAL: Duration = Duration::from_millis(25);
+/// The longest time for which probes are made at that interval.
+const EXPECTANT_MAX: Duration = Duration::from_secs(30);
 
 /// The times at which a node is probed.
 pub struct ProbeSchedule {
     interval: Duration,
     /// Notified when a probe is to be made before the interval is over.
     requested: Notify,
+    /// The expected promotion; `None` while the shard has a master.
+    promotion: Mutex<Option<ExpectedPromotion>>,
+}
+
+/// A promotion that is expected because the shard has lost its master.
+#[derive(Clone, Copy)]
+struct ExpectedPromotion {
+    since: Instant,
+    /// The time of the last probe that was made because of it.
+    last_probe: Instant,
 }
 
 impl ProbeSchedule {
     /// Schedules a probe for every `interval`.
     pub fn new(interval: Duration) -> Self {
-        Self { interval, requested: Notify::new() }
+        Self { interval, requested: Notify::new(), promotion: Mutex::default() }
     }
 
     /// Asks for a probe at once.
@@ -21,9 +42,45 @@ impl ProbeSchedule {
         self.requested.notify_one();
     }
 
-    /// Waits until the next probe is due or asked for.
+    /// Records if a promotion is expected: the node is then probed at once, and more often for a while.
+    pub fn set_promotion_expected(&self, expected: bool) {
+        let mut promotion = self.promotion();
+        if expected && promotion.is_none() {
+            let now = Instant::now();
+            *promotion = Some(ExpectedPromotion { since: now, last_probe: now });
+            self.request();
+        } else if !expected {
+            *promotion = None;
+        }
+    }
+
+    /// Waits until the next probe over a connection is due or asked for.
     pub async fn next(&self) {
-        let _due_or_requested = timeout(self.interval, self.requested.notified()).await;
+        let due = Instant::now() + self.interval;
+        loop {
+            let is_expected = self.promotion().is_some_and(|promotion| promotion.since.elapsed() < EXPECTANT_MAX);
+            let until = if is_expected { due.min(Instant::now() + EXPECTANT_INTERVAL) } else { due };
+            let is_requested = timeout_at(until, self.requested.notified()).await.is_ok();
+            if is_requested || until == due || self.take_turn() {
+                return;
+            }
+        }
+    }
+
+    /// Returns true if the connection is to make the next probe for an expected promotion.
+    fn take_turn(&self) -> bool {
+        let now = Instant::now();
+        self.promotion().as_mut().is_some_and(|promotion| {
+            let is_due = now >= promotion.last_probe + EXPECTANT_INTERVAL;
+            if is_due {
+                promotion.last_probe = now;
+            }
+            is_due
+        })
+    }
+
+    fn promotion(&self) -> MutexGuard<'_, Option<ExpectedPromotion>> {
+        self.promotion.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -31,13 +88,49 @@ impl ProbeSchedule {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use tokio::time::advance;
+
+    const INTERVAL: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_requested_probe_is_due_at_once() {
-        let schedule = ProbeSchedule::new(Duration::from_secs(5));
+        let schedule = ProbeSchedule::new(INTERVAL);
         assert!(schedule.next().now_or_never().is_none());
         schedule.request();
         assert!(schedule.next().now_or_never().is_some());
         assert!(schedule.next().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expected_promotion_is_looked_for_often_but_not_for_ever() {
+        let schedule = ProbeSchedule::new(INTERVAL);
+        schedule.set_promotion_expected(true);
+        let start = Instant::now();
+        schedule.next().await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        schedule.next().await;
+        assert!(start.elapsed() < EXPECTANT_INTERVAL * 2);
+        advance(EXPECTANT_MAX).await;
+        schedule.set_promotion_expected(true);
+        let late = Instant::now();
+        schedule.next().await;
+        assert_eq!(late.elapsed(), INTERVAL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_connections_of_a_node_share_the_probes_for_an_expected_promotion() {
+        let schedule = ProbeSchedule::new(INTERVAL);
+        schedule.set_promotion_expected(true);
+        let start = Instant::now();
+        let probes = std::cell::Cell::new(0);
+        let connections = (0..8).map(async |_| {
+            while start.elapsed() < EXPECTANT_INTERVAL * 20 {
+                schedule.next().await;
+                probes.set(probes.get() + 1);
+            }
+        });
+        let enough = tokio::time::timeout(EXPECTANT_INTERVAL * 20, futures_util::future::join_all(connections)).await;
+        assert!(enough.is_err() || start.elapsed() >= EXPECTANT_INTERVAL * 20);
+        assert!((10..=21).contains(&probes.get()), "{} probes", probes.get());
     }
 }

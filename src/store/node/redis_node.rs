@@ -1,6 +1,7 @@
 //! The node itself: the struct that its connections, its calls and its state belong to.
 
 use super::{
+    cluster_mode::ClusterMode,
     connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
     context::{NodeContext, ShardContext},
     in_flight::InFlightLimit,
@@ -56,6 +57,8 @@ pub struct Node {
     pub(super) wait_connections: WaitConnections,
     /// The limit on commands in flight.
     pub(super) in_flight: InFlightLimit,
+    /// The mode of the connections to a node of a Redis Cluster.
+    pub(super) cluster_mode: ClusterMode,
     /// The times at which the node is probed.
     pub(super) probes: ProbeSchedule,
     /// The request for the offset after changes.
@@ -94,6 +97,7 @@ impl Node {
             config: NodeConfig { connect_timeout: redis.connect_timeout, attempt_timeout: redis.attempt_timeout },
             wait_connections: WaitConnections::default(),
             in_flight: InFlightLimit::new(redis.in_flight_max),
+            cluster_mode: ClusterMode::default(),
             probes: ProbeSchedule::new(redis.probe_every),
             offset_request: OffsetRequest::default(),
             lookups: NameLookups::default(),
@@ -137,6 +141,19 @@ impl Node {
     pub(super) fn on_flush(&self) {
         self.state.update(NodeState::mark_flushed);
         self.request_probe();
+    }
+
+    /// Records if the shard's master is another node. In a Redis Cluster a replica then answers reads; the master of the
+    /// shard does not, even while it says that it was demoted, and redirects them to its successor.
+    pub fn set_follows_other(&self, follows_other: bool) {
+        if self.shard_context().in_cluster() {
+            self.cluster_mode.set_read_only(follows_other && self.state.load().is_replica());
+        }
+    }
+
+    /// Records if the shard has lost its master, so that this node may be promoted: it is then probed more often.
+    pub fn set_promotion_expected(&self, expected: bool) {
+        self.probes.set_promotion_expected(expected);
     }
 
     /// Returns true if a connection is open.

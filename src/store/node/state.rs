@@ -26,6 +26,8 @@ pub struct NodeState {
     is_outdated: bool,
     /// The node's data is that of its shard's master, not that of another master that the node still follows.
     same_lineage: bool,
+    /// The node's user may not read from replicas of a Redis Cluster.
+    refuses_replica_reads: bool,
     /// The node has all changes that were acknowledged until then.
     replicated_up_to: LogicalTime,
     /// The time at which the question was sent that the last answer is for.
@@ -56,6 +58,7 @@ impl NodeState {
             answer: None,
             is_outdated: false,
             same_lineage: true,
+            refuses_replica_reads: false,
             replicated_up_to: LogicalTime::ZERO,
             asked_at: LogicalTime::ZERO,
             flushes: 0,
@@ -87,7 +90,12 @@ impl NodeState {
 
     /// Returns true if the node may answer reads while its master is lost: it has its data, and that is not too old.
     pub fn is_usable_replica(&self) -> bool {
-        self.is_up() && self.same_lineage && !self.must_be_probed() && self.has_replica_data() && !self.is_stale()
+        self.is_up()
+            && self.same_lineage
+            && !self.refuses_replica_reads
+            && !self.must_be_probed()
+            && self.has_replica_data()
+            && !self.is_stale()
     }
 
     /// Returns true if nothing can be expected of the node for now: no connection is open or just being opened again, or
@@ -166,6 +174,11 @@ impl NodeState {
     pub fn set_same_lineage(&mut self, same_lineage: bool, flushes: u64) {
         self.same_lineage = same_lineage;
         self.flushes_judged = flushes;
+    }
+
+    /// Records if the node refuses to answer reads as a replica of a Redis Cluster. Returns true if that is a change.
+    pub fn set_refuses_replica_reads(&mut self, refuses: bool) -> bool {
+        std::mem::replace(&mut self.refuses_replica_reads, refuses) != refuses
     }
 
     /// Forgets how far the node has replicated.

@@ -2,6 +2,7 @@
 //! sweeps for operators.
 
 pub mod batch;
+mod cluster_wait;
 pub mod context;
 pub mod inspect;
 pub mod read;

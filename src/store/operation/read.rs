@@ -11,6 +11,7 @@ use crate::{
             tracking::TrackedSource,
         },
         operation::{
+            cluster_wait::ClusterWait,
             context::OperationContext,
             redirect::{self, RedirectedOperation, Rejection},
             tracked_value::TrackedValue,
@@ -75,7 +76,39 @@ pub fn may_serve_cached(
     is_covered && map.shard(shard).would_read(&requirement, source.node)
 }
 
+/// Reads until a node answers. A read that a Redis Cluster refuses for now is started over within its deadline.
 async fn read(
+    context: &OperationContext,
+    key: &FullKey<'_>,
+    freshness: Freshness,
+    tracked_command: Option<Pipeline>,
+    deadline: Deadline,
+) -> Result<TrackedValue, StoreError> {
+    match read_once(context, key, freshness, tracked_command, deadline).await {
+        Err(error) if error.is_redirection() => Box::pin(start_over(context, key, freshness, deadline, error)).await,
+        answer => answer,
+    }
+}
+
+async fn start_over(
+    context: &OperationContext,
+    key: &FullKey<'_>,
+    freshness: Freshness,
+    deadline: Deadline,
+    mut error: StoreError,
+) -> Result<TrackedValue, StoreError> {
+    let Some(cluster) = &context.cluster else { return Err(error) };
+    let mut wait = ClusterWait::new(context, cluster, deadline);
+    while wait.pause().await {
+        match read_once(context, key, freshness, None, deadline).await {
+            Err(again) if again.is_redirection() => error = again,
+            answer => return answer,
+        }
+    }
+    Err(error)
+}
+
+async fn read_once(
     context: &OperationContext,
     key: &FullKey<'_>,
     freshness: Freshness,
@@ -126,7 +159,10 @@ impl ReadOperation<'_> {
         loop {
             let choice = match self.shard.reader(&self.requirement, &attempts, self.deadline).await {
                 Ok(choice) => choice,
-                Err(error) => return self.shard.miss_or(&attempts, error).map(TrackedValue::untracked),
+                Err(error) => {
+                    let missed = redirect::miss_or(self.context, self.shard, self.key, &attempts, error);
+                    return missed.map(TrackedValue::untracked);
+                }
             };
             let preferred = choice.fallback;
             let NodeAnswer { node, connection, answer, tracking } = match &self.shard.hedge {
@@ -211,6 +247,7 @@ impl ReadOperation<'_> {
             kind: self.kind,
             connection_class: self.connection_class,
             deadline: self.deadline,
+            starts_over: true,
         };
         redirect::run(self.context, &redirected, Some(rejection), |value, _| Ok(parse_get(value)?)).await
     }

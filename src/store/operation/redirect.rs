@@ -10,7 +10,7 @@ use crate::{
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
-        operation::context::OperationContext,
+        operation::{cluster_wait::ClusterWait, context::OperationContext},
         protocol::{command::ask_for_role, operation::OperationKind, refusal::ServerRefusal},
         shard::{Attempts, Shard},
         topology::cluster::Cluster,
@@ -19,13 +19,10 @@ use crate::{
     types::{Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use std::sync::Arc;
 
-/// Redirections that one operation follows.
+/// Redirections that one operation follows without a wait in between.
 const REDIRECTIONS_MAX: usize = 5;
-/// Wait before a node is asked a second time; it doubles with each wait.
-const PAUSE_MIN: Duration = Duration::from_millis(5);
 
 /// One operation that goes to the master of its slot, wherever that is.
 pub struct RedirectedOperation<'a> {
@@ -39,6 +36,8 @@ pub struct RedirectedOperation<'a> {
     pub connection_class: ConnectionClass,
     /// The deadline of the request.
     pub deadline: Deadline,
+    /// The caller starts over if the redirection leads to no answer: other nodes than the master may answer, too.
+    pub starts_over: bool,
 }
 
 /// The refusal of an operation by a node.
@@ -62,6 +61,24 @@ pub fn must_confirm_miss(context: &OperationContext, shard: &Shard, node: &Node)
     context.cluster.is_some() && !shard.is_master(node)
 }
 
+/// Returns the result of a read for which no node is left; see [`Shard::miss_or`]. A replica's answer that the key does
+/// not exist does not count if the slot was on the move: then the key may be at the new owner, which only the lost master
+/// would tell.
+pub fn miss_or<T>(
+    context: &OperationContext,
+    shard: &Shard,
+    key: &FullKey<'_>,
+    attempts: &Attempts,
+    error: StoreError,
+) -> Result<Option<T>, StoreError> {
+    let is_moving = context
+        .cluster
+        .as_ref()
+        .zip(context.map.load().slot(key))
+        .is_some_and(|(cluster, slot)| cluster.is_moving(slot));
+    if is_moving { Err(error) } else { shard.miss_or(attempts, error) }
+}
+
 /// Updates the map by the redirections among these errors of a node.
 pub fn record<'a>(context: &OperationContext, node: &Node, errors: impl Iterator<Item = &'a NodeError>) {
     let Some(cluster) = &context.cluster else { return };
@@ -72,8 +89,8 @@ pub fn record<'a>(context: &OperationContext, node: &Node, errors: impl Iterator
     }
 }
 
-/// Runs an operation on the master of its slot, wherever redirections lead. `rejection` is the refusal that is known
-/// already; `parse` reads the answer.
+/// Runs an operation on the master of its slot, wherever redirections lead, and waits for a master within the deadline.
+/// `rejection` is the refusal that is known already; `parse` reads the answer.
 pub async fn run<T>(
     context: &OperationContext,
     operation: &RedirectedOperation<'_>,
@@ -89,8 +106,8 @@ pub async fn run<T>(
         operation,
         asked: rejection.iter().map(|rejection| rejection.node.id).collect(),
         redirections: 0,
-        pause: PAUSE_MIN,
-        wait_until: operation.deadline.attempt(cluster.attempt_timeout()),
+        last_redirection: None,
+        wait: ClusterWait::new(context, cluster, operation.deadline),
     };
     redirector.run(rejection, parse).await
 }
@@ -102,12 +119,11 @@ struct Redirector<'a> {
     operation: &'a RedirectedOperation<'a>,
     /// The nodes that were asked so far.
     asked: Vec<NodeId>,
-    /// The number of redirections so far.
+    /// The number of redirections since the last wait.
     redirections: usize,
-    /// The length of the next wait.
-    pause: Duration,
-    /// The time until which the operation waits for a node to serve the slot.
-    wait_until: Deadline,
+    /// The last redirection that was followed.
+    last_redirection: Option<NodeError>,
+    wait: ClusterWait<'a>,
 }
 
 impl Redirector<'_> {
@@ -121,16 +137,12 @@ impl Redirector<'_> {
             let answer = self.operation.ask(&node, asking).await;
             self.asked.push(node.id);
             match answer.and_then(|(value, replicas)| parse(value, replicas)) {
-                Err(error)
-                    if error.did_not_run() || (!self.operation.is_change() && matches!(error, NodeError::Lost)) =>
-                {
-                    rejection = Some(Rejection { node, error });
-                }
+                Err(error) if self.operation.may_be_repeated(&error) => rejection = Some(Rejection { node, error }),
                 answer => {
                     if self.operation.is_change() {
                         node.request_offset();
                     }
-                    return answer.map_err(|error| self.operation.failure(&self.owner(), error));
+                    return answer.map_err(|error| self.failure(error));
                 }
             }
         }
@@ -139,12 +151,6 @@ impl Redirector<'_> {
     /// Returns the node to ask now, and true if `ASKING` has to precede the command.
     async fn next(&mut self, rejection: Option<Rejection>) -> Result<(Arc<Node>, bool), StoreError> {
         let Some(Rejection { node, error }) = rejection else { return self.master().await };
-        if matches!(error.refusal(), Some(ServerRefusal::Moved(Some(_)) | ServerRefusal::Ask(Some(_)))) {
-            self.redirections += 1;
-        }
-        if self.redirections > REDIRECTIONS_MAX || self.wait_until.has_passed() {
-            return Err(self.operation.failure(&self.owner(), error));
-        }
         let (to, shard, asking) = match error.refusal() {
             Some(ServerRefusal::Moved(Some(target))) => {
                 self.context.metrics.redirections.count(RedirectionKind::Moved);
@@ -155,11 +161,12 @@ impl Redirector<'_> {
             Some(ServerRefusal::Ask(Some(target))) => {
                 self.context.metrics.redirections.count(RedirectionKind::Ask);
                 let to = target.address(&node.address);
-                let shard = self.cluster.shard_of(&to);
+                let shard = self.cluster.on_ask(target.slot, &to);
                 (to, shard, true)
             }
+            _ if self.operation.starts_over => return Err(self.failure(error)),
             _ => {
-                self.wait_for_change().await;
+                self.pause(error).await?;
                 return self.master().await;
             }
         };
@@ -167,10 +174,13 @@ impl Redirector<'_> {
             Some(shard) => shard.node(&to, self.operation.deadline).await,
             None => Err(NodeError::NotConnected),
         };
-        let found = found.map_err(|error| self.operation.failure(&self.owner(), error))?;
-        if self.asked.contains(&found.id) && !asking {
-            // Both nodes redirect to each other until they have learned of the new owner.
-            self.wait_for_change().await;
+        self.last_redirection = Some(error.clone());
+        let found = found.map_err(|error| self.failure(error))?;
+        self.redirections += 1;
+        let is_circular = self.asked.contains(&found.id) && !asking;
+        if is_circular || self.redirections > REDIRECTIONS_MAX {
+            // The nodes redirect to each other until they have learned of the new owner.
+            self.pause(error).await?;
         }
         Ok((found, asking))
     }
@@ -184,20 +194,30 @@ impl Redirector<'_> {
         Ok((self.owner().writer(&Attempts::default(), self.operation.deadline).await?, false))
     }
 
-    /// Waits a moment, or until shards or nodes come or go.
-    async fn wait_for_change(&mut self) {
-        self.cluster.request_refresh();
-        let mut node_set = self.context.map.subscribe();
-        let until = self.wait_until.instant().min(Instant::now() + self.pause);
-        self.pause *= 2;
-        // The next step is the same after a change and after the timeout.
-        let _changed = timeout_at(until, node_set.changed()).await;
+    /// Waits a moment, or until shards or nodes come or go. Fails with `error` if the deadline has passed.
+    async fn pause(&mut self, error: NodeError) -> Result<(), StoreError> {
+        self.redirections = 0;
+        if self.wait.pause().await { Ok(()) } else { Err(self.failure(error)) }
+    }
+
+    /// Returns the error of the operation. If the node that it was redirected to is lost, the redirection is the reason, so
+    /// that the caller may start over.
+    fn failure(&self, error: NodeError) -> StoreError {
+        let is_lost =
+            matches!(error, NodeError::Lost | NodeError::NotConnected | NodeError::TimedOut | NodeError::Hung);
+        let reason = self.last_redirection.clone().filter(|_| is_lost && self.operation.starts_over);
+        self.operation.failure(&self.owner(), reason.unwrap_or(error))
     }
 }
 
 impl RedirectedOperation<'_> {
     fn is_change(&self) -> bool {
         !matches!(self.kind, OperationKind::Get(_))
+    }
+
+    /// Returns true if the operation may be sent again after this error.
+    fn may_be_repeated(&self, error: &NodeError) -> bool {
+        error.did_not_run() || (!self.is_change() && matches!(error, NodeError::Lost))
     }
 
     /// Sends the command to a node, behind `ASKING` if need be, in one message so that nothing comes between the two.
@@ -215,7 +235,7 @@ impl RedirectedOperation<'_> {
         let abandon = if self.is_change() { Abandon::AtDeadline } else { Abandon::WhenHung };
         let call_timeout = CallTimeout { deadline: self.deadline, abandon };
         let (mut answers, replicas) = match self.kind.replicas() {
-            0 => (node.call_all(&commands, self.connection_class, call_timeout).await?, 0),
+            0 => (node.call_all_as_owner(&commands, self.connection_class, call_timeout).await?, 0),
             replicas => node.call_all_and_wait(&commands, replicas, self.deadline).await?,
         };
         let role = if must_prove { answers.pop() } else { None };

@@ -109,7 +109,8 @@ impl WriteOperation<'_> {
             };
             match answer {
                 Err(error) if redirect::applies_to(context, &error, shard, &node) => {
-                    let redirected = RedirectedOperation { key, command, kind, connection_class, deadline };
+                    let redirected =
+                        RedirectedOperation { key, command, kind, connection_class, deadline, starts_over: false };
                     let rejection = Some(Rejection { node, error });
                     return Box::pin(redirect::run(context, &redirected, rejection, |value, replicas| {
                         Ok(parse_answer(kind, value, replicas)?)

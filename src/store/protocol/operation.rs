@@ -41,6 +41,11 @@ impl OperationKind<'_> {
         }
     }
 
+    /// Returns the freshness that a read needs.
+    pub fn freshness(&self) -> Freshness {
+        if let Self::Get(freshness) = self { *freshness } else { Freshness::ReadYourWrites }
+    }
+
     /// Returns the number of replicas that are to have the change before the answer.
     pub fn replicas(&self) -> u32 {
         if let Self::Set { replicas, .. } = self { *replicas } else { 0 }

@@ -30,7 +30,10 @@ impl Attempts {
         let is_of_connection = matches!(error, NodeError::Lost | NodeError::NotConnected) || error.is_demotion();
         let lost = is_of_connection.then_some(connection);
         self.nodes.push(FailedAttempt { node: node.id, lost, shows_loss: error.shows_loss() });
-        self.last = Some(error);
+        // A refusal of a Redis Cluster says more than a lost connection: the operation may be started over.
+        if error.is_redirection() || !self.last.as_ref().is_some_and(NodeError::is_redirection) {
+            self.last = Some(error);
+        }
     }
 
     /// Records that a replica does not have the key; from then on only the master may answer.

@@ -59,6 +59,11 @@ impl Shard {
             self.promotions.count();
             self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)));
         }
+        let is_lost = !members.nodes()[elected].is_up();
+        for (position, node) in members.nodes().iter().enumerate() {
+            node.set_follows_other(position != elected);
+            node.set_promotion_expected(is_lost || result.is_demoted);
+        }
     }
 
     fn report_split_brain(&self, members: &Members) {

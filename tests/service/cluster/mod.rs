@@ -1,6 +1,7 @@
 //! Redis Cluster: routing, and moves of slots and masters.
 
 mod failover;
+mod own_changes;
 mod slots;
 mod start;
 

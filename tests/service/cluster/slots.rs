@@ -1,7 +1,7 @@
 //! Slots that move from node to node.
 
 use super::{calls, connections, load, read, serve, until_ready, write};
-use crate::harness::{Caller, Cluster, eventually};
+use crate::harness::{Caller, Cluster, Service, eventually};
 use serde_json::json;
 
 /// Keys of one slot, together with one of another that nobody moves.
@@ -148,4 +148,43 @@ async fn a_node_that_joins_is_used_as_soon_as_it_gets_a_key() {
         text.contains(&format!("shard \\\"{slot}\\\": the master is not reachable")).then_some(())
     })
     .await;
+}
+
+/// Only the lost master would say that the keys are at the new owner, and its replica does not know.
+#[tokio::test]
+async fn a_key_that_moved_before_its_master_was_lost_is_not_reported_as_missing() {
+    let arguments = ["--cluster-require-full-coverage", "no", "--cluster-allow-reads-when-down", "yes"];
+    let cluster = Cluster::start_with(3, 1, "", &arguments);
+    let service = Service::plain(&format!("{}attempt_timeout_ms=100\n", cluster.section()));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let keys = tagged(20);
+    caller.run(keys.iter().map(|key| write(key, &json!("first"))).collect()).await;
+    let (slot, from) = (cluster.slot("moving"), cluster.owner("moving"));
+    let to = (from + 1) % 3;
+    until_replicas_answer(&cluster, &caller, from, &keys).await;
+    cluster.open_slot(slot, from, to);
+    keys.iter().step_by(2).for_each(|key| cluster.move_key(key, from, to));
+    let replica = cluster.replicas(from).start;
+    eventually("the moved keys are gone from the replica", async || {
+        (cluster.ask(replica, "DBSIZE") == format!(":{}", keys.len() / 2)).then_some(())
+    })
+    .await;
+    cluster.kill(from);
+    while cluster.role(replica) == "slave" {
+        for (number, key) in keys.iter().enumerate() {
+            let answer = caller.send(read(key).to_string()).await;
+            if cluster.role(replica) != "slave" {
+                break;
+            }
+            let is_moved = number % 2 == 0;
+            assert_eq!(answer.status, if is_moved { 503 } else { 200 }, "{key}: {answer:?}");
+        }
+        let replies = caller.run(keys.iter().map(|key| read(key)).collect()).await;
+        let statuses = replies.as_array().expect("replies").iter().map(|reply| reply["status"].as_str());
+        assert!(
+            cluster.role(replica) != "slave" || !statuses.flatten().any(|status| status == "NOT_FOUND"),
+            "{replies}"
+        );
+    }
 }

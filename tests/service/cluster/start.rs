@@ -139,7 +139,7 @@ async fn an_acl_user_of_a_cluster_needs_only_the_documented_permissions() {
     let rule =
         "ACL SETUSER cachefront on >users-password ~* -@all +get +set +unlink +info +ping +wait +pttl +exists +eval";
     for node in 0..4 {
-        cluster.ok(node, &format!("{rule} +readonly +asking +cluster|slots +cluster|nodes"));
+        cluster.ok(node, &format!("{rule} +readonly +readwrite +asking +cluster|slots +cluster|nodes"));
     }
     let section = cluster.section().replace("password=", "username=cachefront\npassword=users-password");
     let service = Service::plain_with("REQUEST_DEADLINE_MS=10000", &format!("{section}attempt_timeout_ms=2000\n"));

@@ -56,6 +56,27 @@ async fn writes_go_to_the_replica_that_was_promoted_for_a_dead_master() {
     until_ready(&service, "READY").await;
 }
 
+/// The regular probes come later than this test ends: while the master is lost, its replicas are probed more often.
+#[tokio::test]
+async fn a_promotion_is_noticed_long_before_the_next_regular_probe() {
+    let group = redis(1, 1);
+    let service = Service::plain(&format!("[redis]\nprobe_every_ms=60000\n{}", redis_section(&group)));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    caller.write("before", &json!("v")).await;
+    let successor = &group.replicas(0)[0];
+    eventually("the value is replicated", async || (successor.ask("GET before").ok()? == "v").then_some(())).await;
+    group.master(0).kill();
+    eventually("the loss is noticed", async || {
+        let write = json!({"command": "WRITE", "key": "lost", "value": "v"});
+        (caller.send(write.to_string()).await.status == 503).then_some(())
+    })
+    .await;
+    expect_ok(successor, "REPLICAOF NO ONE");
+    until_written(&caller, "after").await;
+    assert_eq!(successor.ask("GET after").expect("an answer"), "v");
+}
+
 #[tokio::test]
 async fn a_planned_switch_fails_no_write() {
     let group = redis(1, 1);

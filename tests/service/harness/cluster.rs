@@ -1,7 +1,11 @@
 //! A Redis Cluster of real processes.
 
-use super::until;
+use super::{Proxy, until};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess, free_port};
+use std::time::{Duration, Instant};
+
+/// Time after which a node gives up a failover that was asked of it.
+const MANUAL_FAILOVER_MAX: Duration = Duration::from_secs(5);
 
 /// A Redis Cluster whose processes end on drop.
 pub struct Cluster {
@@ -89,8 +93,29 @@ impl Cluster {
 
     /// Makes a replica take over from its master, and waits until it has.
     pub fn failover(&self, replica: usize) {
-        self.ok(replica, "CLUSTER FAILOVER");
-        until("the replica takes over", || (self.role(replica) == "master").then_some(()));
+        let mut asked: Option<Instant> = None;
+        until("the replica takes over", || {
+            // A node that was a master until a moment ago may still say so.
+            if asked.is_some() && self.role(replica) == "master" {
+                return Some(());
+            }
+            // A failover that did not get its votes in time is given up silently. Until it is connected to its master,
+            // the replica refuses the command.
+            if asked.is_none_or(|asked| asked.elapsed() > MANUAL_FAILOVER_MAX) {
+                asked = (self.ask(replica, "CLUSTER FAILOVER") == "+OK").then(Instant::now);
+            }
+            None
+        });
+    }
+
+    /// Makes clients and the other nodes reach a node through a proxy.
+    pub fn put_behind(&self, number: usize, proxy: &Proxy) {
+        let port = proxy.address.port;
+        self.ok(number, &format!("CONFIG SET cluster-announce-port {port}"));
+        until("all nodes know the new address", || {
+            let is_known = |asked| self.ask(asked, "CLUSTER NODES").contains(&format!("127.0.0.1:{port}@"));
+            (0..self.groups.len()).all(is_known).then_some(())
+        });
     }
 
     /// Returns the role that a node reports.

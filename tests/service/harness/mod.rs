@@ -28,7 +28,7 @@ pub use proxy::{Mode, Proxy};
 pub use requirements::{redis_speaks_tls, skip};
 pub use sentinels::{SentinelOptions, Sentinels};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
-pub use traffic::{Load, Traffic};
+pub use traffic::{Load, LoadSummary, Traffic};
 
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::{

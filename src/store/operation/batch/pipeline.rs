@@ -6,6 +6,7 @@ use crate::{
         node::{Node, connection::CallTimeout, connection_class::ConnectionClass},
         operation::{
             context::OperationContext,
+            read,
             redirect::{self, RedirectedOperation},
         },
         protocol::{
@@ -112,12 +113,30 @@ impl Batch<'_> {
     /// that had a change when that was waited for.
     fn parse(&self, position: usize, value: Value, replicas: u32) -> Result<Answer, NodeError> {
         if let Value::BulkString(bytes) = &value {
-            self.context.record_value_bytes(self.hashes[position], bytes.len());
-            if self.reply_bytes.fetch_add(bytes.len(), Relaxed) + bytes.len() > self.reply_bytes_max {
-                return Err(NodeError::NoRoom);
-            }
+            self.reserve_reply_bytes(position, bytes.len())?;
         }
         Ok(parse_answer(&self.operations[position].kind, value, replicas)?)
+    }
+
+    /// Reserves room in the reply for a value.
+    fn reserve_reply_bytes(&self, position: usize, bytes: usize) -> Result<(), NodeError> {
+        self.context.record_value_bytes(self.hashes[position], bytes);
+        let is_too_much = self.reply_bytes.fetch_add(bytes, Relaxed) + bytes > self.reply_bytes_max;
+        if is_too_much { Err(NodeError::NoRoom) } else { Ok(()) }
+    }
+
+    /// Runs reads that a node of a Redis Cluster redirected, each as a read of its own.
+    pub(super) async fn read_redirected(&self, shard: &Shard, positions: Vec<usize>) -> Vec<BatchAnswer> {
+        let reads = positions.into_iter().map(|position| async move {
+            let Operation { key, kind } = &self.operations[position];
+            let found = read::get(self.context, key, kind.freshness(), self.deadline).await;
+            let answer = found.and_then(|bytes| {
+                let reserved = self.reserve_reply_bytes(position, bytes.as_ref().map_or(0, Vec::len));
+                reserved.map(|()| Answer::Got(bytes)).map_err(|error| shard.read_failure(error))
+            });
+            (position, answer)
+        });
+        join_all(reads).await
     }
 
     /// Runs the operations that a node of a Redis Cluster redirected, each key on its own and the operations on a key in
@@ -145,6 +164,7 @@ impl Batch<'_> {
             kind,
             connection_class: self.context.connection_class(self.hashes[position], kind),
             deadline: self.deadline,
+            starts_over: false,
         };
         let answer =
             redirect::run(self.context, &redirected, None, |value, replicas| self.parse(position, value, replicas));

@@ -2,11 +2,11 @@
 
 use super::pipeline::{Batch, BatchAnswer};
 use crate::store::{
-    consistency::{Freshness, ReadRequirement},
+    consistency::ReadRequirement,
     error::{Advice, NodeError, StoreError},
     node::{Node, NodeId, connection::CallTimeout},
     operation::redirect,
-    protocol::operation::{Answer, OperationKind},
+    protocol::operation::Answer,
     shard::{Attempts, Shard, selection::PreferredNode},
 };
 use futures_util::future::join_all;
@@ -78,15 +78,12 @@ impl Batch<'_> {
                 }
             }
         }
-        progress.answered.extend(self.redirect_all(progress.redirected).await);
+        progress.answered.extend(Box::pin(self.read_redirected(shard, progress.redirected)).await);
         progress.answered
     }
 
     fn pending_read(&self, position: usize) -> PendingRead {
-        let freshness = match self.operations[position].kind {
-            OperationKind::Get(freshness) => freshness,
-            _ => Freshness::ReadYourWrites,
-        };
+        let freshness = self.operations[position].kind.freshness();
         let requirement = self.context.requirement(self.hashes[position], freshness);
         PendingRead { position, requirement, attempts: Attempts::default() }
     }
@@ -96,8 +93,13 @@ impl Batch<'_> {
         let Some(first) = progress.open.first() else { return };
         let found = shard.reader(&first.requirement, &first.attempts, self.deadline).await;
         if let Err(error) = found {
+            if error.is_redirection() {
+                progress.redirected.extend(progress.open.drain(..).map(|read| read.position));
+            }
             for read in std::mem::take(&mut progress.open) {
-                let answer = shard.miss_or(&read.attempts, error.clone()).map(Answer::Got);
+                let key = self.operations[read.position].key;
+                let answer = redirect::miss_or(self.context, shard, key, &read.attempts, error.clone());
+                let answer = answer.map(Answer::Got);
                 progress.answered.push((read.position, answer));
             }
         }

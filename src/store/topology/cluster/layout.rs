@@ -53,6 +53,7 @@ impl Cluster {
         }
         let assigned: HashSet<Address> = layout.iter().flat_map(ClusterShard::addresses).collect();
         let unassigned_changed = self.update_unassigned(&mut state, &assigned, &known);
+        self.moving.retain(|node| assigned.contains(node) || state.has_unassigned(node));
         if !self.is_known() || unassigned_changed || !has_layout(&map, &slots, &shards) {
             let uncovered: usize = uncovered.iter().map(ExactSizeIterator::len).sum();
             self.record_layout(layout.len(), assigned.len(), uncovered);
@@ -113,13 +114,16 @@ impl Cluster {
             state.agreed.clear();
         }
         if let Some(node) = shard.members().find(target) {
+            // The target becomes the master as soon as it says that it is one.
             node.request_probe();
+            reporter.request_probe();
         }
         Some(Arc::clone(shard))
     }
 
-    /// Returns the shard that has the node with this address. A new node is added as an unassigned one.
-    pub fn shard_of(&self, address: &Address) -> Option<Arc<Shard>> {
+    /// Records an `ASK` redirection: the node at `address` is importing the slot. Returns the shard of that node. A new node is added as an unassigned one.
+    pub fn on_ask(&self, slot: u16, address: &Address) -> Option<Arc<Shard>> {
+        self.moving.add(address, slot);
         let map = self.map.load_full();
         match map.connected_shards().find(|shard| has_node(shard, address)) {
             Some(shard) => Some(Arc::clone(shard)),
@@ -149,6 +153,10 @@ impl Cluster {
 }
 
 impl ClusterState {
+    fn has_unassigned(&self, address: &Address) -> bool {
+        self.unassigned.iter().any(|node| node.address == *address)
+    }
+
     /// Publishes a map with these slots and shards, and with the unassigned nodes.
     pub(super) fn publish(&self, map: &MapHandle, slots: SlotTable, shards: Vec<Arc<Shard>>) {
         let unassigned = self.unassigned.iter().map(|node| Arc::clone(&node.shard)).collect();

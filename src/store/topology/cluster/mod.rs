@@ -4,6 +4,7 @@
 //! gets a redirection (`MOVED`) changes the map at once.
 
 pub mod layout;
+mod moving_slots;
 mod redis_cluster;
 mod refresh;
 mod unassigned;

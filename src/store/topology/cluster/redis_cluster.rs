@@ -1,11 +1,11 @@
 //! The cluster itself: the struct that the refresh of its slots and the layout of its shards belong to.
 
-use super::{unassigned_node::UnassignedNode, view::ClusterShard};
+use super::{moving_slots::MovingSlots, unassigned_node::UnassignedNode, view::ClusterShard};
 use crate::{
     settings,
     store::{
         node::{
-            NodeContext,
+            NodeContext, NodeId,
             connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
         },
         shard::Shard,
@@ -43,6 +43,8 @@ pub struct Cluster {
     pub(super) refresh_requested: Arc<Notify>,
     /// True once the slots have been learned.
     pub(super) known: AtomicBool,
+    /// The slots that are on the move.
+    pub(super) moving: MovingSlots,
     /// The state from which the map is made.
     pub(super) state: Mutex<ClusterState>,
 }
@@ -52,6 +54,8 @@ pub struct Cluster {
 pub struct ClusterState {
     /// The layout that the nodes agreed on; empty if a redirection has changed the map since.
     pub(super) agreed: Vec<ClusterShard>,
+    /// The masters that were lost when all nodes were asked last.
+    pub(super) lost_masters: Vec<NodeId>,
     /// Connected nodes without slots.
     pub(super) unassigned: Vec<UnassignedNode>,
 }
@@ -71,6 +75,7 @@ impl Cluster {
             map: Arc::clone(map),
             refresh_requested: Arc::new(Notify::new()),
             known: AtomicBool::new(false),
+            moving: MovingSlots::default(),
             state: Mutex::default(),
         };
         seeds.iter().try_for_each(|seed| cluster.endpoint(seed).map(drop))?;
@@ -114,14 +119,14 @@ impl Cluster {
             .in_cluster(&self.refresh_requested)
     }
 
+    /// Returns true if a slot is on the move between two masters, as far as is known.
+    pub fn is_moving(&self, slot: u16) -> bool {
+        self.moving.contains(slot)
+    }
+
     /// Makes the next refresh of the slots start at once.
     pub fn request_refresh(&self) {
         self.refresh_requested.notify_one();
-    }
-
-    /// Returns the time that one attempt of an operation may take.
-    pub fn attempt_timeout(&self) -> Duration {
-        self.redis.attempt_timeout
     }
 
     /// Returns true once the slots have been learned.

@@ -57,20 +57,24 @@ impl Cluster {
         }
     }
 
-    /// Asks one connected node, and all of them if that node reports a change or does not answer. Asks the nodes of the
+    /// Asks one connected node, and all of them if that node reports a change or does not answer, or a master was lost. Asks the nodes of the
     /// settings if no connected node answers.
     pub(super) async fn refresh(&self, turn: usize) -> Result<(), TopologyError> {
         let mut nodes = self.connected_nodes();
+        // A node alone knows which slots it imports. That matters when the master is lost that gives them away.
+        let lost_masters = self.lost_masters();
         if !nodes.is_empty() {
             let first = turn % nodes.len();
             nodes.rotate_left(first);
             nodes.truncate(ASKED_MAX);
             if let Some(claims) = self.ask(&nodes[0]).await
                 && self.is_agreed(&view::agree(&[claims]))
+                && lost_masters == self.state().lost_masters
             {
                 return Ok(());
             }
         }
+        self.state().lost_masters = lost_masters;
         let answers = join_all(nodes.iter().map(|node| self.ask(node))).await;
         let mut views: Vec<Vec<Claim>> = answers.into_iter().flatten().collect();
         if views.iter().all(Vec::is_empty) {
@@ -91,12 +95,19 @@ impl Cluster {
         up.into_values().collect()
     }
 
+    /// Returns the masters to which no connection is open.
+    fn lost_masters(&self) -> Vec<NodeId> {
+        let map = self.map.load_full();
+        let masters = map.shards().iter().filter_map(|shard| shard.members().master().cloned());
+        masters.filter(|master| !master.is_up()).map(|master| master.id).collect()
+    }
+
     /// Asks a connected node for its view.
     async fn ask(&self, node: &Node) -> Option<Vec<Claim>> {
         let deadline = Deadline::within(self.redis.attempt_timeout);
         let call_timeout = CallTimeout { deadline, abandon: Abandon::AtDeadline };
         let answers = node.call_all(&topology_commands(), ConnectionClass::Default, call_timeout).await.ok()?;
-        parse(&answers, &node.address).ok()
+        self.parse(&answers, &node.address).ok()
     }
 
     /// Asks the nodes of the settings for their views. The error is that of the last node, if none answered.
@@ -121,7 +132,20 @@ impl Cluster {
         let mut connection = self.endpoint(seed)?.connect(&Arc::new(Notify::new())).await?;
         let call = connection.req_packed_commands(&commands, 0, commands.len());
         let answers = timeout(self.redis.connect_timeout, call).await.map_err(|_| TopologyError::TimedOut)??;
-        parse(&answers, seed)
+        self.parse(&answers, seed)
+    }
+
+    /// Parses the answers to [`topology_commands`] of the node at `asked`, and records the slots that it moves.
+    fn parse(&self, answers: &[Value], asked: &Address) -> Result<Vec<Claim>, TopologyError> {
+        let [slots, nodes] = answers else { return Err(TopologyError::Unreadable { command: "CLUSTER" }) };
+        if let Value::ServerError(error) = slots {
+            return Err(TopologyError::Refused(error.clone()));
+        }
+        let claims = view::parse_slots(slots, asked);
+        let mut claims = claims.ok_or(TopologyError::Unreadable { command: "CLUSTER SLOTS" })?;
+        view::add_cluster_nodes(&mut claims, nodes, asked);
+        self.moving.record(asked, view::moving_slots(nodes));
+        Ok(claims)
     }
 }
 
@@ -130,16 +154,4 @@ fn topology_commands() -> Pipeline {
     let mut commands = Pipeline::with_capacity(2);
     commands.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
     commands
-}
-
-/// Parses the answers to [`topology_commands`] of the node at `asked`.
-fn parse(answers: &[Value], asked: &Address) -> Result<Vec<Claim>, TopologyError> {
-    let [slots, nodes] = answers else { return Err(TopologyError::Unreadable { command: "CLUSTER" }) };
-    if let Value::ServerError(error) = slots {
-        return Err(TopologyError::Refused(error.clone()));
-    }
-    let claims = view::parse_slots(slots, asked);
-    let mut claims = claims.ok_or(TopologyError::Unreadable { command: "CLUSTER SLOTS" })?;
-    view::add_cluster_nodes(&mut claims, nodes, asked);
-    Ok(claims)
 }

@@ -168,6 +168,14 @@ pub fn add_cluster_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) 
     }
 }
 
+/// Returns the slots that a node says, in its answer to `CLUSTER NODES`, that it is importing or giving away.
+pub fn moving_slots(answer: &Value) -> Vec<u16> {
+    // Only the node's own line has them: `[93-<-ID]` is imported, `[77->-ID]` is given away.
+    let own = text(answer).unwrap_or_default().lines().find(|line| line.contains("myself"));
+    let words = own.into_iter().flat_map(|line| line.split(' ').skip(8));
+    words.filter_map(|word| word.strip_prefix('[')?.split_once('-')?.0.parse().ok()).collect()
+}
+
 /// Returns the layout that follows from the claims of several nodes. The order of the views does not matter.
 pub fn agree(views: &[Vec<Claim>]) -> Vec<ClusterShard> {
     let mut claims: Vec<&Claim> = views.iter().flatten().collect();

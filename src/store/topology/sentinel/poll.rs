@@ -1,18 +1,19 @@
 //! The connection to one sentinel, which is polled every second and after each relevant event.
 
 use super::{
-    replies::{CHANNELS, commands, concerns, parse},
+    replies::{CHANNELS, commands, concerns, named_addresses, parse},
     sentinels::{Sentinel, Sentinels},
 };
 use crate::{
     store::{
         node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED},
+        shard::Shard,
         topology::error::TopologyError,
     },
     types::error_chain,
 };
 use redis::{
-    PushInfo, PushKind,
+    PushInfo, PushKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{sync::Arc, time::Duration};
@@ -73,10 +74,14 @@ impl Sentinels {
     async fn connect(&self, sentinel: &Sentinel) -> Result<SentinelConnection, TopologyError> {
         let (event_received, disconnected) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let names: Vec<String> = self.shards.iter().map(|shard| shard.master_name.clone()).collect();
+        let shards: Vec<Arc<Shard>> = self.shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
         let (on_event, on_disconnection) = (Arc::clone(&event_received), Arc::clone(&disconnected));
         let connected = sentinel.endpoint.connect_with_push_handler(move |push: PushInfo| match push.kind {
             PushKind::Disconnection => on_disconnection.notify_one(),
-            PushKind::Message if concerns(&push.data, names.iter().map(String::as_str)) => on_event.notify_one(),
+            PushKind::Message if concerns(&push.data, names.iter().map(String::as_str)) => {
+                probe_named_nodes(&shards, &push.data);
+                on_event.notify_one();
+            }
             _ => {}
         });
         let mut connection = connected.await?;
@@ -123,6 +128,17 @@ impl Sentinels {
                 () = connection.disconnected.notified() => return TopologyError::Lost,
                 // The next poll follows after an event or after the interval.
                 _ = timeout(POLL_INTERVAL, connection.event_received.notified()) => {}
+            }
+        }
+    }
+}
+
+/// Probes the nodes that an event names: what it reports is true as soon as the node itself says so.
+fn probe_named_nodes(shards: &[Arc<Shard>], event: &[Value]) {
+    for address in named_addresses(event) {
+        for shard in shards {
+            if let Some(node) = shard.members().find(&address) {
+                node.request_probe();
             }
         }
     }

@@ -8,8 +8,10 @@ use std::time::Duration;
 const REPLICAS_MAX: usize = 64;
 
 /// The events after which the replies of a sentinel may be different.
-pub const CHANNELS: [&str; 14] = [
+pub const CHANNELS: [&str; 15] = [
     "+switch-master",
+    // The leader of a failover sends this one when it has told the replica to become the master.
+    "+failover-state-wait-promotion",
     // The sentinel that leads a failover sends this one at the promotion itself, before the other sentinels know of it.
     "+promoted-slave",
     "+failover-end",
@@ -144,6 +146,13 @@ pub fn concerns<'a>(event: &[Value], mut masters: impl Iterator<Item = &'a str>)
     masters.any(|master| message.split_whitespace().any(|word| word == master))
 }
 
+/// Returns the addresses that an event names.
+pub fn named_addresses(event: &[Value]) -> Vec<Address> {
+    let message = event.last().and_then(text).unwrap_or_default();
+    let words: Vec<&str> = message.split_whitespace().collect();
+    words.windows(2).filter_map(|pair| parse_address(pair[0], pair[1])).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +224,17 @@ mod tests {
             ("slave 10.0.0.1:2 10.0.0.1 2 @ other 10.0.0.1 1", false),
         ] {
             assert_eq!(concerns(&[bulk("+sdown"), bulk(message)], ["m", "n"].into_iter()), is_relevant, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_addresses_in_an_event_are_those_of_its_nodes() {
+        for (message, nodes) in [
+            ("m 10.0.0.1 1 10.0.0.1 2", vec![at(1), at(2)]),
+            ("slave 10.0.0.1:2 10.0.0.1 2 @ m 10.0.0.1 1", vec![at(2), at(1)]),
+            ("", Vec::new()),
+        ] {
+            assert_eq!(named_addresses(&[bulk("+event"), bulk(message)]), nodes, "{message}");
         }
     }
 }

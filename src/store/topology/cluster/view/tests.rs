@@ -97,3 +97,12 @@ fn a_node_with_slots_is_no_replica() {
     let layout = agree(&[vec![old, claim(10..=19, 2, 2, true)]]);
     assert_eq!(layout[0].replicas, [at(3)]);
 }
+
+#[test]
+fn a_node_names_the_slots_that_it_moves() {
+    let nodes = "id1 10.0.0.1:7001@17001 master - 0 0 1 connected 0-99 [98-<-id2]\n\
+                 id2 10.0.0.2:7002@17002 myself,master - 0 0 2 connected 100-16383 [93-<-id1] [77->-id1]\n";
+    assert_eq!(moving_slots(&bulk(nodes)), [93, 77]);
+    assert!(moving_slots(&bulk("id 10.0.0.2:7002@17002 myself,master - 0 0 2 connected 5-9")).is_empty());
+    assert!(moving_slots(&Value::Nil).is_empty());
+}
