@@ -2,7 +2,7 @@
 
 use crate::{
     near_cache::Fetched,
-    store::{TrackedSource, TrackedValue},
+    store::{TrackedSource, TrackedValue, ValueDigest},
     types::{Envelope, Value, envelope},
 };
 use std::sync::{Arc, OnceLock};
@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 pub struct CachedRead {
     /// The value that was found.
     pub(super) found: FoundValue,
+    /// The digest of the value as Redis has it.
+    pub digest: ValueDigest,
     /// The connection that reports changes of the key; `None` if no node reports changes.
     pub source: Option<TrackedSource>,
 }
@@ -37,7 +39,7 @@ impl CachedRead {
     /// Decodes an answer of the store for the near cache. With `keep_opened`, a sealed value counts twice, because its
     /// opened form may be cached, too.
     pub fn fetched(TrackedValue { bytes, origin }: TrackedValue, keep_opened: bool) -> Fetched<Self> {
-        let length = bytes.as_ref().map_or(0, Vec::len);
+        let (length, digest) = (bytes.as_ref().map_or(0, Vec::len), ValueDigest::of(bytes.as_deref()));
         let found = match bytes {
             None => FoundValue::Nothing,
             Some(bytes) => match envelope(&bytes) {
@@ -47,6 +49,6 @@ impl CachedRead {
         };
         let is_doubled = keep_opened && matches!(found, FoundValue::Sealed(..));
         let (source, ttl) = origin.map(|origin| (origin.source, origin.left)).unzip();
-        Fetched { value: Self { found, source }, bytes: if is_doubled { 2 * length } else { length }, ttl }
+        Fetched { value: Self { found, digest, source }, bytes: if is_doubled { 2 * length } else { length }, ttl }
     }
 }

@@ -7,9 +7,9 @@
 
 use super::cached_read::CachedRead;
 use crate::{
-    near_cache::{FetchResult, NearCache, NearCacheCounters, NearLookup},
+    near_cache::{CachedValue, FetchResult, NearCache, NearCacheCounters, NearLookup},
     settings::NearCacheConfig,
-    store::{Freshness, InvalidationHandler, Store, StoreError},
+    store::{Freshness, InvalidationHandler, KeptAnswer, Store, StoreError, WatchedRead},
     telemetry::{
         metrics::{Label, Lookup, MetricsWriter, names},
         traces,
@@ -87,12 +87,33 @@ impl NearValues {
         freshness: Freshness,
         may_admit: impl FnOnce() -> bool,
     ) -> NearLookup<CachedRead> {
-        self.values.lookup(
+        let watched = store.watched_read(key, freshness);
+        let found = self.values.lookup(
             key.as_bytes(),
             Instant::now(),
             |read| read.source.as_ref().is_some_and(|source| store.may_serve_cached(source, key, freshness)),
             may_admit,
-        )
+        );
+        if let NearLookup::Hit(cached) = &found {
+            self.observe_hit(store, key, cached, watched);
+        }
+        found
+    }
+
+    /// Observes an answer of the near cache for the inspection.
+    fn observe_hit(
+        &self,
+        store: &Store,
+        key: &FullKey<'_>,
+        cached: &Arc<CachedValue<CachedRead>>,
+        watched: Option<WatchedRead>,
+    ) {
+        let CachedRead { digest, source: Some(source), .. } = &cached.value else { return };
+        store.observe_kept(key, KeptAnswer { digest: *digest, source, watched }, || {
+            let (values, key, cached) = (Arc::clone(&self.values), key.to_owned(), Arc::clone(cached));
+            let source = source.clone();
+            Box::new(move || source.is_current() && values.has(key.as_bytes(), &cached, Instant::now()))
+        });
     }
 
     /// Reads from the store for the cache, once for all who ask at the same time.

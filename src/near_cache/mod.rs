@@ -135,6 +135,11 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         NearLookup::Miss { admit: may_admit() && self.admission.admits(self.hash(key)) }
     }
 
+    /// Returns true if a lookup of the key would find exactly this value.
+    pub fn has(&self, key: &[u8], value: &Arc<CachedValue<V>>, now: Instant) -> bool {
+        now < value.expires_at && self.values.peek(key).is_some_and(|cached| Arc::ptr_eq(&cached, value))
+    }
+
     /// Runs `fetch`, or joins a fetch of the key that runs already if that may be `shared`. A fetch runs until its last
     /// waiter is gone, which need not be the caller who started it.
     pub async fn fetch<F>(self: &Arc<Self>, key: &[u8], shared: bool, fetch: impl FnOnce() -> F) -> FetchResult<V, E>

@@ -124,6 +124,7 @@ impl Server {
 
         let mut tasks = Tasks::default();
         tasks.background("store", store.clone().run(runtimes.clone()));
+        tasks.background("inspection", store.clone().run_inspection());
         let handles = servers.iter().map(|server| server.handle.clone()).collect();
         for (server, runtime) in servers.into_iter().zip(&runtimes) {
             tasks.serving("service", runtime, server.run);

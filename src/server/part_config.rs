@@ -20,7 +20,9 @@ const SYNC_TOKEN_LABEL: &[u8] = b"cachefront sync token";
 pub fn store_config(settings: &Settings) -> store::Config<'_> {
     let secret = derive_sync_token_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
     let sync_token_key = SyncTokenKey::new(secret.as_ref());
-    store::Config { topology: &settings.topology, redis: &settings.redis, sync_token_key, simulation: None }
+    let inspection = settings.telemetry.inspection;
+    let (topology, redis) = (&settings.topology, &settings.redis);
+    store::Config { topology, redis, inspection, sync_token_key, simulation: None }
 }
 
 fn derive_sync_token_secret(jwt_secret: &[u8]) -> hmac::Tag {

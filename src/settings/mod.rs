@@ -39,7 +39,7 @@ pub use redis_config::{RedisConfig, RedisTlsConfig, SentinelShardConfig, Sentine
 pub use sealing_config::SealingConfig;
 pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 pub use service_config::{KeyPatterns, LogFormat, ServiceConfig};
-pub use telemetry_config::{CollectorConfig, TelemetryConfig};
+pub use telemetry_config::{CollectorConfig, InspectionConfig, TelemetryConfig};
 pub use watched_files::WatchedFiles;
 
 use layers::RawConfig;

@@ -152,6 +152,8 @@ pub const OPTIONS: &[OptionSpec] = &[
     unset(Telemetry, "otlp_endpoint", "Collector that receives traces over OTLP/gRPC, such as `http://127.0.0.1:4317`; `https://` works, too. Without it, there are no traces."),
     unset(Telemetry, "otlp_ca_cert", "PEM file with the authorities that are trusted to certify the collector. Without it, the public authorities are trusted. Needs `https://`."),
     option(Telemetry, "trace_sample_ratio", "0.01", "Share of traced requests, from 0 to 1, where the caller's `traceparent` does not decide.").live(),
+    option(Telemetry, "inspect_one_in", "10000", "Number of answers of which one is compared with the master a moment later, and of changes of which one is watched (`cachefront_answers_older_than_promised_total`). With 0, nothing is inspected.").live(),
+    option(Telemetry, "inspect_per_second", "50", "Maximum number of commands per second that the inspection sends to Redis, from 1 to 1000.").live(),
     option(Telemetry, "service_name", "cachefront", "Name of this service in traces."),
     unset(Shard, "master", "Master of the shard, `host:port`. Required unless there are `sentinels`.").live(),
     unset(Shard, "sentinel_master", "Name that the sentinels have for the shard's master. Required where there are `sentinels`."),

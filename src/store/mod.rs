@@ -6,6 +6,7 @@
 mod change_signal;
 mod consistency;
 mod error;
+mod inspection;
 mod metrics;
 mod node;
 mod operation;
@@ -19,6 +20,7 @@ mod topology;
 
 pub use consistency::{Freshness, LogicalTime, SyncToken, SyncTokenKey};
 pub use error::{Advice, StoreError};
+pub use inspection::{KeptAnswer, ValueDigest, WatchedRead};
 pub use node::connect::RedisCertificateError;
 pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
@@ -41,12 +43,13 @@ use crate::{
     types::{Address, Deadline, FullKey},
 };
 use consistency::{Clock, RecentChanges, SyncTokens};
+use inspection::Sampler;
 use node::{
     NodeContext,
     connection_class::{ConnectionClass, LargeKeys},
 };
 use operation::{batch, context::OperationContext, inspect, read, sweep, write};
-use shard_map::{MapHandle, Routing, ShardMap};
+use shard_map::{MapHandle, Route, Routing, ShardMap};
 use simulation::random_number;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::timeout_at};
@@ -82,6 +85,7 @@ impl Store {
             recent_changes: RecentChanges::new(clock),
             large_keys: LargeKeys::default(),
             cluster: topology.cluster().cloned(),
+            sampler: Sampler::new(config.inspection),
             metrics,
         };
         let sync_tokens = SyncTokens::new(clock, instance, config.sync_token_key);
@@ -107,6 +111,7 @@ impl Store {
     /// one that this store was created with: it changes only at the next start.
     pub fn apply(&self, config: Config<'_>) -> Result<(), RedisCertificateError> {
         self.0.sync_tokens.set_key(config.sync_token_key);
+        self.0.operations.sampler.configure(config.inspection);
         self.0.topology.apply(config.topology, config.redis, &self.0.map)
     }
 
@@ -114,6 +119,12 @@ impl Store {
     /// live on the event loops of the workers; without workers, on the event loop that this runs on.
     pub async fn run(self, workers: Vec<Handle>) {
         supervisor::run(&self.0.map, &self.0.topology, workers).await;
+    }
+
+    /// Inspects answers until it is dropped: run it as a background task, once.
+    pub async fn run_inspection(self) {
+        let OperationContext { sampler, map, metrics, recent_changes, .. } = &self.0.operations;
+        inspection::run(sampler, map, metrics, recent_changes.clock).await;
     }
 
     /// Reads the bytes under `key`, from a replica where one is fresh enough.
@@ -148,16 +159,39 @@ impl Store {
         read::may_serve_cached(&self.0.operations, source, key, freshness)
     }
 
+    /// Returns the watch that a key is under, if the inspection watches it. It has to be called before the near cache is
+    /// asked.
+    pub fn watched_read(&self, key: &FullKey<'_>, freshness: Freshness) -> Option<WatchedRead> {
+        let operations = &self.0.operations;
+        operations.sampler.watched_read(|| {
+            let Route { shard, hash, .. } = operations.route(key);
+            (shard, operations.requirement(hash, freshness))
+        })
+    }
+
+    /// Observes an answer of the near cache for the inspection. `is_kept` is called if the answer is sampled, and returns
+    /// a function that tells if the near cache still has the value.
+    pub fn observe_kept(
+        &self,
+        key: &FullKey<'_>,
+        answer: KeptAnswer<'_>,
+        is_kept: impl FnOnce() -> Box<dyn Fn() -> bool + Send + Sync>,
+    ) {
+        self.0.operations.sampler.observe_kept(key, answer, is_kept);
+    }
+
     /// Stores the value of `set` under `key`, on the master. Returns the number of replicas that had it, as far as that
     /// was waited for.
     pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
         let answer = write::write(&self.0.operations, key, set, deadline).await?;
+        self.0.operations.observe_change(key, set);
         Ok(if let Answer::Stored { replicas } = answer { replicas } else { 0 })
     }
 
     /// Deletes the value under `key`, on the master. Returns true if there was one.
     pub async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<bool, StoreError> {
         let answer = write::write(&self.0.operations, key, &OperationKind::Delete, deadline).await?;
+        self.0.operations.observe_change(key, &OperationKind::Delete);
         Ok(answer == Answer::Deleted(true))
     }
 
@@ -169,7 +203,11 @@ impl Store {
         reply_bytes_max: usize,
         deadline: Deadline,
     ) -> Vec<Result<Answer, StoreError>> {
-        batch::run(&self.0.operations, operations, reply_bytes_max, deadline).await
+        let answers = batch::run(&self.0.operations, operations, reply_bytes_max, deadline).await;
+        for (Operation { key, kind }, _) in operations.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()) {
+            self.0.operations.observe_change(key, kind);
+        }
+        answers
     }
 
     /// Returns the health of each shard, as far as it is known without asking.

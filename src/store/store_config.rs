@@ -1,7 +1,7 @@
 //! The settings of a store.
 
 use crate::{
-    settings::{RedisConfig, Topology},
+    settings::{InspectionConfig, RedisConfig, Topology},
     store::{consistency::SyncTokenKey, simulation::Simulation},
 };
 use std::sync::Arc;
@@ -12,6 +12,8 @@ pub struct Config<'a> {
     pub topology: &'a Topology,
     /// The connections to nodes.
     pub redis: &'a Arc<RedisConfig>,
+    /// The inspection of answers.
+    pub inspection: InspectionConfig,
     /// The key that signs sync tokens.
     pub sync_token_key: SyncTokenKey,
     /// The simulation that takes the place of the network; `None` in production.

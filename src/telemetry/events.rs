@@ -29,6 +29,8 @@ pub enum EventKind {
     /// The connection to a lost node is open again.
     #[serde(rename = "back")]
     NodeConnected,
+    /// An answer was older than a promise allows.
+    StaleAnswer,
     /// Shards or nodes were added or removed, or no sentinel answers.
     Topology,
     /// A reload of the settings took effect.

@@ -17,6 +17,7 @@ mod drop_in;
 mod error_bodies;
 mod faults;
 mod hedge;
+mod inspection;
 mod large_values;
 mod login;
 mod metrics;

@@ -36,7 +36,7 @@ const HOUSES: &[House] = &[
             &["node"],
             &["shard"],
             &["shard_map"],
-            &["topology"],
+            &["topology", "inspection"],
             &["operation", "metrics"],
             &["status"],
         ],

@@ -1,9 +1,9 @@
-//! `[telemetry]`: the collector of traces and the share of traced requests.
+//! `[telemetry]`: the collector of traces, the share of traced requests, and the inspection of answers.
 
 use crate::{
     settings::{
         section_reader::SectionReader,
-        telemetry_config::{CollectorConfig, TelemetryConfig},
+        telemetry_config::{CollectorConfig, InspectionConfig, TelemetryConfig},
     },
     types::Address,
 };
@@ -25,7 +25,14 @@ pub fn telemetry(reader: &SectionReader<'_>) -> TelemetryConfig {
         ca_cert,
         service_name: reader.text("service_name").unwrap_or_default().to_owned(),
     });
-    TelemetryConfig { collector, sample_ratio: sample_ratio(reader) }
+    TelemetryConfig { collector, sample_ratio: sample_ratio(reader), inspection: inspection(reader) }
+}
+
+fn inspection(reader: &SectionReader<'_>) -> InspectionConfig {
+    // Both ranges are within u32.
+    let [one_in, per_second] = [("inspect_one_in", 0..=1_000_000_000), ("inspect_per_second", 1..=1_000)]
+        .map(|(option, range)| u32::try_from(reader.number(option, range)).unwrap_or_default());
+    InspectionConfig { one_in, per_second }
 }
 
 /// Parses `http://host:port` or `https://host:port`; returns it without a slash at the end.

@@ -35,13 +35,12 @@ impl RecentChanges {
     /// Returns the requirements of a read of the key with this hash.
     pub fn requirement(&self, hash: u64, freshness: Freshness) -> ReadRequirement {
         let changed = LogicalTime::from_ms(self.entry(hash).load(Relaxed));
-        match freshness {
-            Freshness::ReadYourWrites => ReadRequirement { hash, since: changed, strict: false, master_only: false },
-            Freshness::Since(time) => {
-                ReadRequirement { hash, since: changed.max(time), strict: time > LogicalTime::ZERO, master_only: false }
-            }
-            Freshness::Master => ReadRequirement { hash, since: changed, strict: true, master_only: true },
-        }
+        let (since, strict, master_only) = match freshness {
+            Freshness::ReadYourWrites => (changed, false, false),
+            Freshness::Since(time) => (changed.max(time), time > LogicalTime::ZERO, false),
+            Freshness::Master => (changed, true, true),
+        };
+        ReadRequirement { hash, since, strict, master_only, watch: None }
     }
 
     fn entry(&self, hash: u64) -> &AtomicU64 {

@@ -1,6 +1,7 @@
 //! The requirements that a read makes of the node that answers it.
 
 use super::clock::LogicalTime;
+use std::num::NonZeroU32;
 
 /// The freshness that a read needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,4 +25,6 @@ pub struct ReadRequirement {
     pub strict: bool,
     /// Only the master may answer.
     pub master_only: bool,
+    /// The watch that the key was under when the read began; `None` for nearly every key.
+    pub watch: Option<NonZeroU32>,
 }

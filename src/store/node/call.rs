@@ -4,6 +4,7 @@ use super::{
     connection::{CallTimeout, OpenConnection},
     connection_class::ConnectionClass,
     redis_node::Node,
+    tracking::TrackedSource,
 };
 use crate::{store::error::NodeError, telemetry::traces, types::Deadline};
 use redis::{Cmd, Pipeline, Value};
@@ -14,6 +15,19 @@ impl Node {
     /// Sends one command and returns its answer.
     pub async fn call(&self, command: &Cmd, class: ConnectionClass, timeout: CallTimeout) -> Result<Value, NodeError> {
         let connection = self.pool.open_connection(class);
+        self.call_over(connection, 1, async |connection| connection.call(command, timeout).await).await
+    }
+
+    /// Sends one command over the connection that an earlier answer came over, and returns its answer.
+    pub async fn call_at_source(
+        &self,
+        source: &TrackedSource,
+        command: &Cmd,
+        timeout: CallTimeout,
+    ) -> Result<Value, NodeError> {
+        let connection = self
+            .pool
+            .find_connection(|connection| connection.tracking().is_some_and(|tracking| source.is_over(tracking)));
         self.call_over(connection, 1, async |connection| connection.call(command, timeout).await).await
     }
 

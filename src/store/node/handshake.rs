@@ -53,7 +53,11 @@ fn flush_handler(node: &Arc<Node>) -> FlushHandler {
 /// Asks the node to report changes of the keys that it is asked to track, and the loss of all its data. Returns false if
 /// the node cannot, or if its user may not: then nothing that is read from it is cached, and only a probe tells that a
 /// replica follows another master.
-async fn enable_tracking(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<bool, ConnectError> {
+pub(super) async fn enable_tracking(
+    node: &Node,
+    connection: &OpenConnection,
+    deadline: Deadline,
+) -> Result<bool, ConnectError> {
     let (mut tracking, mut caching) = (redis::cmd("CLIENT"), redis::cmd("CLIENT"));
     tracking.arg("TRACKING").arg("ON").arg("OPTIN");
     // A user may be allowed one command and not the other.

@@ -25,6 +25,7 @@ pub mod state;
 mod state_cell;
 pub mod tracking;
 mod wait_connections;
+pub mod watch_connection;
 
 pub use context::{NodeContext, ShardContext, ShardName};
 pub use node_id::NodeId;

@@ -128,6 +128,18 @@ impl ConnectionPool {
         from_first.iter().chain(before).find_map(ConnectionSlot::open_connection).ok_or(NodeError::NotConnected)
     }
 
+    /// Returns the open connection that `is_wanted`.
+    pub fn find_connection(
+        &self,
+        is_wanted: impl Fn(&OpenConnection) -> bool,
+    ) -> Result<Arc<OpenConnection>, NodeError> {
+        let slots = self.default_slots.iter().chain([&self.large_value_slot]);
+        slots
+            .filter_map(ConnectionSlot::open_connection)
+            .find(|connection| is_wanted(connection))
+            .ok_or(NodeError::NotConnected)
+    }
+
     /// Waits until the connection with this number is to be opened. The one for large values waits for the first
     /// large value.
     pub async fn wait_until_wanted(&self, number: usize) {

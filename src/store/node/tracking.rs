@@ -89,6 +89,11 @@ impl TrackedSource {
         Self { node, epoch: tracking.epoch(), tracking: Arc::clone(tracking), covers }
     }
 
+    /// Returns true if changes of the key are reported over this connection.
+    pub fn is_over(&self, tracking: &Arc<Tracking>) -> bool {
+        Arc::ptr_eq(&self.tracking, tracking)
+    }
+
     /// Returns true if a change of the key would have been reported.
     pub fn is_current(&self) -> bool {
         self.tracking.epoch() == self.epoch

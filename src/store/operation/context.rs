@@ -3,6 +3,7 @@
 use crate::{
     store::{
         consistency::{Freshness, ReadRequirement, RecentChanges},
+        inspection::{Sampler, ValueDigest},
         node::{
             Node,
             connection_class::{ConnectionClass, LargeKeys},
@@ -27,6 +28,8 @@ pub struct OperationContext {
     pub large_keys: LargeKeys,
     /// The Redis Cluster whose redirections are followed; `None` with any other topology.
     pub cluster: Option<Arc<Cluster>>,
+    /// The sampling of answers and changes for the inspection.
+    pub sampler: Sampler,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
 }
@@ -46,7 +49,7 @@ impl OperationContext {
 
     /// Returns the requirement that a read of a key with this hash has to meet.
     pub fn requirement(&self, hash: u64, freshness: Freshness) -> ReadRequirement {
-        self.recent_changes.requirement(hash, freshness)
+        ReadRequirement { watch: self.sampler.watches.number(hash), ..self.recent_changes.requirement(hash, freshness) }
     }
 
     /// Returns the class of the connection for an operation on a key with this hash.
@@ -69,6 +72,16 @@ impl OperationContext {
     /// Returns a guard that records a change of a key with this hash when it is dropped.
     pub fn change_guard(&self, hash: u64) -> ChangeGuard<'_> {
         ChangeGuard { changes: &self.recent_changes, hash }
+    }
+
+    /// Observes an operation that succeeded: the inspection watches some keys that this process has changed. The change
+    /// has to be recorded before.
+    pub fn observe_change(&self, key: &FullKey<'_>, kind: &OperationKind<'_>) {
+        match kind {
+            OperationKind::Get(_) => {}
+            OperationKind::Set { bytes, .. } => self.sampler.observe_change(key, || ValueDigest::of(Some(bytes))),
+            OperationKind::Delete => self.sampler.observe_change(key, || ValueDigest::of(None)),
+        }
     }
 
     /// Counts a read that another node answered than the preferred one.

@@ -90,7 +90,8 @@ pub async fn connected_master(shard: &Shard, deadline: Deadline) -> Result<Arc<N
 
 /// Returns a node to read from, once one is connected.
 async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
-    let requirement = ReadRequirement { hash: 0, since: LogicalTime::ZERO, strict: false, master_only: false };
+    let requirement =
+        ReadRequirement { hash: 0, since: LogicalTime::ZERO, strict: false, master_only: false, watch: None };
     loop {
         match shard.reader(&requirement, &Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,

@@ -4,6 +4,7 @@ use crate::{
     store::{
         consistency::{Freshness, ReadRequirement},
         error::{Advice, NodeError, StoreError},
+        inspection::NodeAnswerView,
         node::{
             Node,
             connection::{Abandon, CallTimeout},
@@ -165,7 +166,7 @@ impl ReadOperation<'_> {
                 }
             };
             let preferred = choice.fallback;
-            let NodeAnswer { node, connection, answer, tracking } = match &self.shard.hedge {
+            let NodeAnswer { node, connection, covers, answer, tracking } = match &self.shard.hedge {
                 None => {
                     let call_timeout = choice.call_timeout(self.deadline);
                     self.ask(choice.node, call_timeout).await
@@ -185,6 +186,8 @@ impl ReadOperation<'_> {
                 Err(error) => return Err(self.shard.read_failure(error)),
                 Ok(bytes) => {
                     self.context.record_fallback(preferred, &node);
+                    let observed = NodeAnswerView { node: &node, covers, bytes: bytes.as_deref() };
+                    self.context.sampler.observe_read(self.key, &self.requirement, observed);
                     return Ok(TrackedValue::new(bytes, tracking));
                 }
             }
@@ -196,6 +199,7 @@ impl ReadOperation<'_> {
         let connection = node.connections_opened();
         let must_prove = node.must_prove_role(&self.requirement);
         let (command, class) = (&self.command, self.connection_class);
+        let covers = self.context.sampler.covers(&self.requirement, self.shard, &node);
         let answer = match &self.tracked_command {
             None => node.read(command, class, call_timeout, must_prove).await.map(|value| (value, None)),
             Some(tracked) => node.read_tracked(command, tracked, class, call_timeout, must_prove).await,
@@ -204,7 +208,7 @@ impl ReadOperation<'_> {
             Ok((value, tracking)) => (Ok(value), tracking),
             Err(error) => (Err(error), None),
         };
-        NodeAnswer { node, connection, answer, tracking }
+        NodeAnswer { node, connection, covers, answer, tracking }
     }
 
     /// Asks the alternative node as well when the first one is slow; the first good answer wins.
@@ -258,6 +262,8 @@ struct NodeAnswer {
     node: Arc<Node>,
     /// The number of connections that the node had had when it was asked.
     connection: u64,
+    /// The key is watched, and the node had everything that the read has to show when it was asked.
+    covers: bool,
     answer: Result<Value, NodeError>,
     /// The connection that reports changes of the key, and the answer about the time that the key has left.
     tracking: Option<(TrackedSource, Value)>,

@@ -3,8 +3,8 @@
 use super::{
     counter::BOUNDS_US,
     labels::{
-        Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole, OpenOutcome, Outcome,
-        RedirectionKind, ReloadOutcome, Shed,
+        AnswerSource, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole,
+        OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, Shed,
     },
     names::{ALL, Metric, MetricKind},
 };
@@ -84,6 +84,8 @@ fn values() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("cause", "fallbacks", names::<Fallback>()),
         ("cause", "failures of nodes", names::<NodeFailure>()),
         ("kind", "redirections", names::<RedirectionKind>()),
+        ("source", "inspected answers", names::<AnswerSource>()),
+        ("promise", "answers older than promised", names::<Promise>()),
         ("state", "nodes", names::<LinkState>()),
         ("role", "nodes", names::<NodeRole>()),
         ("listener", "connections", names::<Listener>()),

@@ -293,3 +293,29 @@ label!(
         Replica = "replica",
     }
 );
+
+label!(
+    /// The part of the service that an inspected answer came from.
+    AnswerSource {
+        /// The master of the key's shard.
+        Master = "master",
+        /// Another node of the shard.
+        Replica = "replica",
+        /// The near cache.
+        NearCache = "near_cache",
+    }
+);
+
+label!(
+    /// A promise about the age of answers.
+    Promise {
+        /// A read shows the changes that this instance has acknowledged before it.
+        OwnChange = "own_change",
+        /// A read with a sync token shows everything that the token covers.
+        SyncToken = "sync_token",
+        /// A read that asks for the master shows what the master has.
+        Master = "master",
+        /// A value leaves the near cache when its node reports a change of the key.
+        Invalidation = "invalidation",
+    }
+);

@@ -6,6 +6,7 @@
 mod counter;
 #[cfg(test)]
 mod document;
+mod inspection;
 mod labels;
 pub mod names;
 mod process;
@@ -15,9 +16,10 @@ mod unix_time;
 mod writer;
 
 pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
+pub use inspection::InspectionMetrics;
 pub use labels::{
-    Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole, OpenOutcome, Outcome,
-    RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
+    AnswerSource, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole, OpenOutcome,
+    Outcome, Promise, RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
 };
 pub use process::write as write_process;
 pub use requests::{RequestMetrics, Tally};
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub write_retries: Counter,
     /// Redirections of a Redis Cluster that were followed.
     pub redirections: Counters<RedirectionKind>,
+    /// The inspection of answers.
+    pub inspection: InspectionMetrics,
     /// Loads of the settings.
     pub settings: SettingsMetrics,
     /// End of the certificate's validity, in seconds since 1970; 0 if it is not known.
@@ -133,6 +137,7 @@ impl Metrics {
         writer.counter(&names::HEDGES_WON, [([], self.hedges_won.get())])?;
         writer.counter(&names::RETRIES, [([], self.write_retries.get())])?;
         writer.counter(&names::REDIRECTIONS, self.redirections.rows())?;
+        self.inspection.write(writer)?;
         self.write_connections(writer)?;
         writer.counter(&names::RELOADS, self.settings.reloads.rows())?;
         writer.gauge(&names::RELOAD_SUCCESSFUL, [([], u64::from(!self.settings.last_refused.load(Relaxed)))])?;

@@ -80,6 +80,13 @@ metrics! {
     RETRIES = counter("cachefront_write_retries_total", &[], "Writes that were sent again after a node refused them without executing them");
     REDIRECTIONS = counter("cachefront_redirections_total", &["kind"], "MOVED and ASK of a Redis Cluster that were followed");
 
+    // Inspection of answers
+    INSPECTED_ANSWERS = counter("cachefront_inspected_answers_total", &["source"], "Answers that were compared with the master a moment later");
+    INSPECTED_CHANGES = counter("cachefront_inspected_changes_total", &[], "Changes whose key was watched: every read of it that followed was compared with the change");
+    OLDER_THAN_PROMISED = counter("cachefront_answers_older_than_promised_total", &["promise"], "Inspected answers that were older than a promise allows. This is never normal");
+    INCONCLUSIVE = counter("cachefront_inspections_inconclusive_total", &[], "Inspections that proved nothing, because the key changed again, its shard or master changed, or a node did not answer");
+    STALENESS = histogram("cachefront_answer_staleness_seconds", &["source"], "Least age of inspected answers: the time for which the master is known to have had another value when the source still gave the same answer; 0 if it had none");
+
     // Shards and nodes
     SHARD_READABLE = gauge("cachefront_shard_readable", &["shard"], "1 if at least one node of the shard is readable, else 0");
     SHARD_WRITABLE = gauge("cachefront_shard_writable", &["shard"], "1 if the master of the shard is reachable, else 0");

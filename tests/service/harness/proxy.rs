@@ -32,6 +32,8 @@ pub enum Mode {
     Delay(Duration),
     /// Forwards replies byte by byte, with this pause between two bytes.
     Drip(Duration),
+    /// Replaces some bytes in replies by others, of which there are as many.
+    Replace(&'static [u8], &'static [u8]),
 }
 
 /// A TCP proxy, which ends on drop.
@@ -216,11 +218,24 @@ async fn forward_replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut st
                            piece.truncate(bytes.saturating_sub(passed));
                            passed += piece.len();
                        }
+                       if let Mode::Replace(bytes, others) = mode {
+                           replace(&mut piece, bytes, others);
+                       }
                        let is_cut = matches!(mode, Mode::CutAfter(bytes) if passed >= bytes);
                        if to.write_all(&piece).await.is_err() || is_cut {
                            return;
                        }
                    }
                }
+    }
+}
+
+/// Replaces bytes wherever they occur. Bytes that two pieces share are not found.
+fn replace(piece: &mut [u8], bytes: &[u8], others: &[u8]) {
+    assert_eq!(bytes.len(), others.len(), "the reply keeps its length");
+    for start in 0..(piece.len() + 1).saturating_sub(bytes.len()) {
+        if piece[start..].starts_with(bytes) {
+            piece[start..start + bytes.len()].copy_from_slice(others);
+        }
     }
 }

@@ -99,6 +99,7 @@ commands_per_second={{ include "cachefront.plain" . }}
 {{- define "cachefront.liveOptions" -}}
 key_expire_secs jwt_expire_secs identity encrypt_values value_bytes_max body_bytes_max bodies_bytes_max
 request_deadline_ms requests_max drain_wait_secs drain_secs reload_every_secs log_level trace_sample_ratio
+inspect_one_in inspect_per_second
 {{- end }}
 
 {{/* The lines of setup.config that count at the next start only. Clients and listed shards are taken over live. */}}

@@ -103,6 +103,7 @@ fn event_mark(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::SplitBrain => ("warn", "two masters"),
         EventKind::NodeLost => ("bad", "node lost"),
         EventKind::NodeConnected => ("good", "node back"),
+        EventKind::StaleAnswer => ("bad", "stale answer"),
         EventKind::Topology => ("plain", "topology"),
         EventKind::ReloadApplied => ("good", "reload"),
         EventKind::ReloadRefused => ("bad", "reload refused"),

@@ -4,6 +4,7 @@ use super::pipeline::{Batch, BatchAnswer};
 use crate::store::{
     consistency::ReadRequirement,
     error::{Advice, NodeError, StoreError},
+    inspection::NodeAnswerView,
     node::{Node, NodeId, connection::CallTimeout},
     operation::redirect,
     protocol::operation::Answer,
@@ -32,6 +33,8 @@ struct ChosenRead {
     read: PendingRead,
     call_timeout: CallTimeout,
     preferred: Option<PreferredNode>,
+    /// The key is watched, and the node has everything that the read has to show.
+    covers: bool,
 }
 
 /// The reads that go to one node.
@@ -120,7 +123,8 @@ impl Batch<'_> {
                 node: Arc::clone(choice.node),
                 reads: Vec::new(),
             });
-            group.reads.push(ChosenRead { read, call_timeout, preferred });
+            let covers = self.context.sampler.covers(&read.requirement, shard, &group.node);
+            group.reads.push(ChosenRead { read, call_timeout, preferred, covers });
         }
         groups
     }
@@ -135,13 +139,13 @@ impl Batch<'_> {
     fn settle(
         &self,
         shard: &Shard,
-        node: &Node,
+        node: &Arc<Node>,
         connection: u64,
         chosen: ChosenRead,
         answer: Result<Answer, NodeError>,
         progress: &mut ReadProgress,
     ) {
-        let ChosenRead { mut read, preferred, .. } = chosen;
+        let ChosenRead { mut read, preferred, covers, .. } = chosen;
         match answer {
             Err(error) if redirect::applies_to(self.context, &error, shard, node) => {
                 redirect::record(self.context, node, std::iter::once(&error));
@@ -158,8 +162,17 @@ impl Batch<'_> {
             Err(error) => progress.answered.push((read.position, Err(shard.read_failure(error)))),
             Ok(answer) => {
                 self.context.record_fallback(preferred, node);
+                self.observe(&read, node, covers, &answer);
                 progress.answered.push((read.position, Ok::<_, StoreError>(answer)));
             }
+        }
+    }
+
+    /// Observes an answer for the inspection.
+    fn observe(&self, read: &PendingRead, node: &Arc<Node>, covers: bool, answer: &Answer) {
+        if let Answer::Got(bytes) = answer {
+            let observed = NodeAnswerView { node, covers, bytes: bytes.as_deref() };
+            self.context.sampler.observe_read(self.operations[read.position].key, &read.requirement, observed);
         }
     }
 }

@@ -142,7 +142,7 @@ fn the_choice_and_its_alternative_follow_the_rules() {
                 [(0, false, false), (50, false, false), (50, true, false), (200, true, false), (50, true, true)]
             {
                 let since = LogicalTime::from_ms(since);
-                let requirement = ReadRequirement { hash: HASH, since, strict, master_only };
+                let requirement = ReadRequirement { hash: HASH, since, strict, master_only, watch: None };
                 let choice = members.choose(&requirement, &attempts);
                 let chosen = choice.as_ref().map(|choice| choice.node.id);
                 assert_eq!(chosen, by_the_rules(&members, &requirement, &attempts, None), "{number} {history}");
@@ -165,7 +165,7 @@ fn a_fallback_has_the_reason_why_the_preferred_node_does_not_answer() {
     let other = Arc::clone(members.replicas().find(|node| node.id != preferred.id).expect("there are two"));
     other.set_state(&fresh);
     let since = LogicalTime::from_ms(50);
-    let requirement = ReadRequirement { hash: HASH, since, strict: false, master_only: false };
+    let requirement = ReadRequirement { hash: HASH, since, strict: false, master_only: false, watch: None };
 
     for (state, kind, cause) in [
         (&behind, 0, Fallback::NotFresh),
@@ -194,7 +194,8 @@ fn a_master_that_is_not_accepted_answers_no_strict_read() {
     let [master, fresh, ..] = states();
     nodes[0].set_state(&master);
     nodes[1].set_state(&fresh);
-    let plain = ReadRequirement { hash: HASH, since: LogicalTime::ZERO, strict: false, master_only: false };
+    let plain =
+        ReadRequirement { hash: HASH, since: LogicalTime::ZERO, strict: false, master_only: false, watch: None };
     let strict = ReadRequirement { strict: true, ..plain };
     let of_master = ReadRequirement { master_only: true, ..plain };
     let (none, mut missed) = (Attempts::default(), Attempts::default());
@@ -215,7 +216,8 @@ fn a_master_that_is_being_connected_to_again_is_not_lost() {
     let members = Members::new(nodes.clone(), Some(0));
     let [master, _, behind, .., down, connecting] = states();
     nodes[1].set_state(&behind);
-    let changed = ReadRequirement { hash: HASH, since: LogicalTime::from_ms(50), strict: false, master_only: false };
+    let changed =
+        ReadRequirement { hash: HASH, since: LogicalTime::from_ms(50), strict: false, master_only: false, watch: None };
     let unchanged = ReadRequirement { since: LogicalTime::ZERO, ..changed };
     for (state, is_excused) in [(&connecting, false), (&down, true), (&master, false)] {
         nodes[0].set_state(state);
