@@ -121,6 +121,7 @@ impl Scenario {
     fn start_instance(&mut self, instance: usize) -> Store {
         let network = InstanceNetwork { sim: Arc::clone(&self.sim), instance, rng: Mutex::new(self.rng.fork()) };
         let config = store::Config {
+            inspection: cachefront::settings::InspectionConfig::default(),
             topology: &Topology::Static(vec![ShardConfig {
                 name: "a".to_owned(),
                 weight: 1,
