@@ -4,7 +4,7 @@ use cachefront::{
     api::{parse_command, write_reply},
     auth::Auth,
     cache::{Command, Reply},
-    ring::{Ring, key_hash},
+    ring::{Ring, Weight, key_hash},
     sealing::{self, Keyring},
     settings::{self, digest_api_key},
     telemetry::metrics::{Histogram, Kind, Lookup, Metrics, Outcome},
@@ -34,7 +34,7 @@ fn command(text: &str) -> Command<'_> {
 #[divan::bench(args = [1, 16, 1000])]
 fn ring_lookup(bencher: Bencher<'_, '_>, shards: usize) {
     let names: Vec<_> = (0..shards).map(|number| format!("shard{number}")).collect();
-    let ring = Ring::new(names.iter().map(|name| (name.as_str(), 1)));
+    let ring = Ring::new(names.iter().map(|name| (name.as_str(), Weight::ONE)));
     // The keys differ, so that branch prediction does not learn one path through the ring.
     let keys: Vec<_> = (0..4096).map(|number| format!("user:{number}:profile")).collect();
     let mut next = 0;

@@ -24,7 +24,7 @@ CERTIFICATES = {
 }
 LISTED = [
     {"name": "a", "master": "redis-a.data:6379", "replicas": ["redis-a1.data:6380", "10.0.0.2:6379"]},
-    {"name": "b", "master": "redis-b.data:6379", "weight": 2},
+    {"name": "b", "master": "redis-b.data:6379", "weight": 0.25},
 ]
 MODES = {
     "bundled": {"redis": {"mode": "bundled"}},

@@ -3,13 +3,11 @@
 //! Invariant: the mapping is frozen. All instances of all releases find a key on the same shard; golden rows in the
 //! tests prove it. The hash is XXH3-64, whose specification is frozen, unlike that of `std::hash`.
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+mod weight;
 
-/// Points on the ring for each unit of a shard's weight.
-///
-/// With 1,024 points, the fullest of 16 equal shards holds at most 1.10 times the mean; with 160 points, up to 1.18
-/// times.
-pub const POINTS_PER_WEIGHT: u32 = 1024;
+pub use weight::{POINTS_PER_WEIGHT, Weight, WeightError};
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A consistent-hash ring over shard names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +23,11 @@ impl Ring {
     ///
     /// # Panics
     /// Panics if there are more than 65,536 shards.
-    pub fn new<'a>(shards: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+    pub fn new<'a>(shards: impl IntoIterator<Item = (&'a str, Weight)>) -> Self {
         let mut placed = Vec::new();
         for (position, (name, weight)) in shards.into_iter().enumerate() {
             let owner = u16::try_from(position).expect("at most 65,536 shards");
-            placed.extend((0..weight * POINTS_PER_WEIGHT).map(|number| (point(name, number), name, owner)));
+            placed.extend((0..weight.points()).map(|number| (point(name, number), name, owner)));
         }
         // Equal points are sorted by name, so that the order of the list does not matter.
         placed.sort_unstable();
@@ -65,12 +63,12 @@ impl Ring {
     }
 
     /// Returns the weight of each of `shards`.
-    pub fn weights(&self, shards: usize) -> Vec<u32> {
+    pub fn weights(&self, shards: usize) -> Vec<Weight> {
         let mut points = vec![0; shards];
         for owner in &self.owners {
             points[usize::from(*owner)] += 1;
         }
-        points.into_iter().map(|points| points / POINTS_PER_WEIGHT).collect()
+        points.into_iter().map(Weight::of_points).collect()
     }
 }
 

@@ -8,7 +8,7 @@ fn owner<'a>(ring: &Ring, names: &[&'a str], key: &str) -> &'a str {
 }
 
 fn ring_of(names: &[&str]) -> Ring {
-    Ring::new(names.iter().map(|name| (*name, 1)))
+    Ring::new(names.iter().map(|name| (*name, Weight::ONE)))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn the_order_in_which_shards_are_listed_does_not_matter() {
 #[test]
 fn the_fullest_of_sixteen_equal_shards_holds_at_most_a_tenth_more_than_the_mean() {
     let names: Vec<String> = (0..16).map(|number| format!("shard-{number}")).collect();
-    let ring = Ring::new(names.iter().map(|name| (name.as_str(), 1)));
+    let ring = Ring::new(names.iter().map(|name| (name.as_str(), Weight::ONE)));
     let mut held = [0u32; 16];
     for number in 0..1_000_000 {
         held[ring.owner(key_hash(format!("user:{number}").as_bytes()))] += 1;
@@ -61,12 +61,36 @@ fn the_fullest_of_sixteen_equal_shards_holds_at_most_a_tenth_more_than_the_mean(
 
 #[test]
 fn a_shard_of_weight_three_holds_three_times_as_many_keys() {
-    let ring = Ring::new([("small", 1), ("large", 3)]);
+    let ring = Ring::new([("small", Weight::ONE), ("large", Weight::whole(3))]);
     let large = (0..100_000).filter(|number| ring.owner(key_hash(format!("{number}").as_bytes())) == 1).count();
     assert!(
         (72_000..78_000).contains(&large),
         "the shard with three quarters of the weight has {large} of 100000 keys"
     );
+}
+
+#[test]
+fn a_shard_that_grows_in_steps_takes_few_keys_at_a_time_and_gives_none_away() {
+    let keys: Vec<u64> = (0..100_000).map(|number| key_hash(format!("user:{number}").as_bytes())).collect();
+    let mut before: Vec<usize> = vec![0; keys.len()];
+    let old = ["a", "b", "c"].map(|name| (name, Weight::ONE));
+    let mut owners = Ring::new(old);
+    for (position, key) in keys.iter().enumerate() {
+        before[position] = owners.owner(*key);
+    }
+    for weight in ["0.1", "0.25", "0.5", "0.75", "1"] {
+        let weight: Weight = weight.parse().expect("a weight");
+        owners = Ring::new(old.into_iter().chain([("d", weight)]));
+        let mut moved = 0;
+        for (key, was) in keys.iter().zip(&mut before) {
+            let now = owners.owner(*key);
+            assert!(now == *was || now == 3, "a key moved from {was} to {now}");
+            moved += usize::from(now != *was);
+            *was = now;
+        }
+        assert!((1..9_000).contains(&moved), "{moved} of 100000 keys moved to a weight of {weight}");
+    }
+    assert_eq!(owners, Ring::new([("a", Weight::ONE), ("b", Weight::ONE), ("c", Weight::ONE), ("d", Weight::ONE)]));
 }
 
 #[test]
@@ -95,7 +119,7 @@ proptest! {
     #[test]
     fn every_hash_has_an_owner(hash in any::<u64>(), shards in 1u32..20) {
         let names: Vec<String> = (0..shards).map(|number| number.to_string()).collect();
-        let ring = Ring::new(names.iter().map(|name| (name.as_str(), 1)));
+        let ring = Ring::new(names.iter().map(|name| (name.as_str(), Weight::ONE)));
         prop_assert!(ring.owner(hash) < names.len());
         prop_assert!(ring.owner(u64::MAX) < names.len());
     }

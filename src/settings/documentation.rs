@@ -37,7 +37,8 @@ The ACL user of Redis needs these commands on the keys:
 - A `db` other than 0 needs `+select`. A Redis Cluster needs
   `+readonly +readwrite +asking +cluster|slots +cluster|nodes`.
 - `cachefront keys ttl` needs `+type +strlen +getrange` as well, and `cachefront keys sample` also needs
-  `+randomkey +dbsize`. `cachefront keys sweep` needs `+scan +dbsize`. These commands can run as another user (`CACHEFRONT__REDIS__USERNAME`).
+  `+randomkey +dbsize`. `cachefront keys sweep` needs `+scan +dbsize`. These commands can run as another user
+  (`CACHEFRONT__REDIS__USERNAME`).
 ";
 
 /// Returns the whole page.

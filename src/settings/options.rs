@@ -158,7 +158,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     unset(Shard, "master", "Master of the shard, `host:port`. Required unless there are `sentinels`.").live(),
     unset(Shard, "sentinel_master", "Name that the sentinels have for the shard's master. Required where there are `sentinels`."),
     unset(Shard, "replicas", "Replicas of the shard: `host:port`, separated by commas.").live(),
-    option(Shard, "weight", "1", "Share of the keys relative to the other shards, from 1 to 100.").live(),
+    option(Shard, "weight", "1", "Share of the keys relative to the other shards, from 0.01 to 100. Raise it in steps to let a shard grow.").live(),
     secret(Client, "api_key_hash", "Hash of the client's API key, as `cachefront hash-key` prints it. Several hashes are separated by commas, for the time in which keys are rotated. Required.").live(),
     option(Client, "scopes", "read,write,delete", "Operations that the client may use: `read`, `write`, `delete`, separated by commas.").live(),
     unset(Client, "namespace", "Prefix of the client's keys in Redis (`namespace:key`). The client reaches no other keys.").live(),

@@ -1,6 +1,6 @@
 //! The checked settings of Redis: connections and topology.
 
-use crate::types::Address;
+use crate::{ring::Weight, types::Address};
 use secrecy::{SecretBox, SecretString};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub struct ShardConfig {
     /// Name of the shard; it decides which keys the shard holds.
     pub name: String,
     /// Share of the keys relative to the other shards.
-    pub weight: u32,
+    pub weight: Weight,
     /// The node that is expected to be the master.
     pub master: Address,
     /// The other nodes.
@@ -93,7 +93,7 @@ pub struct SentinelShardConfig {
     /// Name of the shard; it decides which keys the shard holds.
     pub name: String,
     /// Share of the keys relative to the other shards.
-    pub weight: u32,
+    pub weight: Weight,
     /// Name that the sentinels have for the master.
     pub master_name: String,
 }

@@ -1,6 +1,7 @@
 //! The state of all shards and nodes, for the console and the command line.
 
 use crate::{
+    ring::Weight,
     store::{
         shard::{Shard, ShardHealth, node_snapshot::NodeSnapshot},
         shard_map::{Routing, ShardMap, ShardShare},
@@ -26,7 +27,7 @@ pub struct ShardStatus {
     /// The part of all keys that the shard has; the parts of all shards add up to 1.
     pub share: f64,
     /// The weight on the ring; `None` in a Redis Cluster.
-    pub weight: Option<u32>,
+    pub weight: Option<Weight>,
     /// The number of slots; `None` without a Redis Cluster.
     pub slots: Option<usize>,
     /// The number of times that writes moved to another master.

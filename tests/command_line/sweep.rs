@@ -3,7 +3,7 @@
 use crate::keys::{document, keys, send};
 use crate::local_redis::{Layout, RedisGroup};
 use crate::{Setup, cachefront, eventually, result, serving::serve, signal};
-use cachefront::ring::{Ring, key_hash};
+use cachefront::ring::{Ring, Weight, key_hash};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -35,7 +35,7 @@ fn fill(redis: &RedisGroup, shard: usize, prefix: &str, count: usize) -> Vec<Str
 
 /// Returns the number of the shard that a key belongs to.
 fn owner(weights: [u32; 2], key: &str) -> usize {
-    Ring::new([("a", weights[0]), ("b", weights[1])]).owner(key_hash(key.as_bytes()))
+    Ring::new([("a", Weight::whole(weights[0])), ("b", Weight::whole(weights[1]))]).owner(key_hash(key.as_bytes()))
 }
 
 /// Returns the names of all keys on a shard, sorted.
@@ -107,7 +107,7 @@ fn a_sweep_deletes_exactly_the_misplaced_keys() {
 }
 
 fn owner_of_bytes(weights: [u32; 2], key: &[u8]) -> usize {
-    Ring::new([("a", weights[0]), ("b", weights[1])]).owner(key_hash(key))
+    Ring::new([("a", Weight::whole(weights[0])), ("b", Weight::whole(weights[1]))]).owner(key_hash(key))
 }
 
 #[test]

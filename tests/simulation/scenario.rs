@@ -12,6 +12,7 @@ use crate::{
     world::{Ms, Sim, World},
 };
 use cachefront::{
+    ring::Weight,
     settings::{RedisConfig, ShardConfig, Topology},
     store::{self, Freshness, Store, SyncTokenKey},
     types::Address,
@@ -124,7 +125,7 @@ impl Scenario {
             inspection: cachefront::settings::InspectionConfig::default(),
             topology: &Topology::Static(vec![ShardConfig {
                 name: "a".to_owned(),
-                weight: 1,
+                weight: Weight::ONE,
                 master: address(0),
                 replicas: (1..NODES).map(address).collect(),
             }]),

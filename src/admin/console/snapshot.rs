@@ -2,7 +2,7 @@
 //!
 //! It holds no values. Keys appear only as patterns, which are hashed unless the settings say otherwise.
 
-use crate::{http::ServiceStatus, telemetry::events::Event};
+use crate::{http::ServiceStatus, ring::Weight, telemetry::events::Event};
 use serde::{Deserialize, Serialize};
 
 /// The state of one instance at one moment.
@@ -46,7 +46,7 @@ pub struct ShardView {
     /// The part of the hash space or of the slots. The parts of all shards add up to 1.
     pub share: f64,
     /// The weight on the ring, absent in a Redis Cluster.
-    pub weight: Option<u32>,
+    pub weight: Option<Weight>,
     /// The number of slots, absent outside a Redis Cluster.
     pub slots: Option<usize>,
     /// Some node can be read.

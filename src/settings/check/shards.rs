@@ -2,6 +2,7 @@
 
 use super::limits::check_name;
 use crate::{
+    ring::Weight,
     settings::{
         options::Section,
         redis_config::ShardConfig,
@@ -17,7 +18,7 @@ pub fn shards(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Vec<S
     let shards: Vec<ShardConfig> = if named.is_empty() {
         vec![ShardConfig {
             name: "main".to_owned(),
-            weight: 1,
+            weight: Weight::ONE,
             master: only_master(redis),
             replicas: redis.addresses("replicas"),
         }]
@@ -61,8 +62,12 @@ fn shard(section: &SectionReader<'_>, name: &str) -> ShardConfig {
 }
 
 /// Reads the weight of a shard.
-pub fn weight(section: &SectionReader<'_>) -> u32 {
-    u32::try_from(section.number("weight", 1..=100)).unwrap_or(1)
+pub fn weight(section: &SectionReader<'_>) -> Weight {
+    let text = section.text("weight").unwrap_or_default();
+    text.parse().unwrap_or_else(|error| {
+        section.error("weight", format!("\"{text}\" {error}"));
+        Weight::ONE
+    })
 }
 
 /// Records a problem for each node that occurs twice.

@@ -4,7 +4,10 @@ mod problems;
 mod topologies;
 
 use super::*;
-use crate::types::{Address, Ttl};
+use crate::{
+    ring::Weight,
+    types::{Address, Ttl},
+};
 use secrecy::ExposeSecret;
 use std::{fs, num::NonZeroU32};
 
@@ -61,7 +64,7 @@ fn the_file_of_the_python_service_loads_unchanged() {
         shards(&settings),
         [ShardConfig {
             name: "main".into(),
-            weight: 1,
+            weight: Weight::ONE,
             master: "127.0.0.1:6379".parse().expect("an address"),
             replicas: vec![]
         }]
@@ -97,7 +100,7 @@ fn shards_and_clients_are_read() {
     let settings = check(SHARDED, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
         shards(&settings).iter().map(|shard| (&*shard.name, shard.weight, shard.replicas.len())).collect::<Vec<_>>(),
-        [("a", 1, 2), ("b", 3, 0)]
+        [("a", Weight::ONE, 2), ("b", Weight::whole(3), 0)]
     );
     let [client] = settings.auth.clients.as_slice() else { panic!("one client") };
     assert_eq!(
@@ -113,7 +116,7 @@ fn the_environment_overrides_the_file_and_finds_its_sections() {
     fs::write(secret.path(), "from a file\n").expect("the secret is written");
     let environment = [
         ("CACHEFRONT__REDIS__PASSWORD_FILE", secret.path().to_str().expect("a path")),
-        ("CACHEFRONT__SHARD__B__WEIGHT", "7"),
+        ("CACHEFRONT__SHARD__B__WEIGHT", "0.25"),
         ("CACHEFRONT__SHARD__C__MASTER", "10.0.3.1:6379"),
         ("CACHEFRONT__SERVICE__PORT", "9443"),
         ("HOME", "/"),
@@ -125,7 +128,7 @@ fn the_environment_overrides_the_file_and_finds_its_sections() {
     );
     assert_eq!(
         shards(&settings).iter().map(|shard| (&*shard.name, shard.weight)).collect::<Vec<_>>(),
-        [("a", 1), ("b", 7), ("c", 1)]
+        [("a", Weight::ONE), ("b", "0.25".parse().expect("a weight")), ("c", Weight::ONE)]
     );
     assert_eq!(settings.service.port, 9443);
 }

@@ -52,6 +52,10 @@ fn contradictory_settings_are_refused() {
         ),
         ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
         ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master: is missing"),
+        (
+            "[shard:a]\nmaster=b:1\nweight=0.001\n",
+            "[shard:a] weight: \"0.001\" is not a number from 0.01 to 100 with at most two decimal places",
+        ),
         ("[client:z]\n[redis]\n", "[client:z] api_key_hash: is missing"),
         ("[shard:]\n", "[shard:]: unknown section; did you mean [shard:NAME]?"),
         ("[servce]\n", "[servce]: unknown section; did you mean [service]?"),

@@ -1,7 +1,10 @@
 //! Tests of topologies.
 
 use super::{check, problems};
-use crate::settings::{SentinelShardConfig, Topology};
+use crate::{
+    ring::Weight,
+    settings::{SentinelShardConfig, Topology},
+};
 
 const REDIS: &str = "[service]
 JWT_SECRET_KEY=jFh8s0d8fh2lq9kdjKJH7gYt5Rr4uuuu
@@ -18,7 +21,8 @@ fn a_sentinel_topology_needs_no_nodes() {
     assert!(settings.to_string().contains("the sentinels' master mymaster"), "{settings}");
     let Topology::Sentinel(sentinels) = settings.topology else { panic!("{:?}", settings.topology) };
     assert_eq!(sentinels.addresses.len(), 2);
-    let shard = SentinelShardConfig { name: "a".to_owned(), weight: 2, master_name: "mymaster".to_owned() };
+    let shard =
+        SentinelShardConfig { name: "a".to_owned(), weight: Weight::whole(2), master_name: "mymaster".to_owned() };
     assert_eq!(sentinels.shards, [shard]);
 }
 

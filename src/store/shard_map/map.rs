@@ -5,7 +5,7 @@ use super::{
     slots::{SLOTS, SlotTable, slot_of},
 };
 use crate::{
-    ring::{Ring, key_hash},
+    ring::{Ring, Weight, key_hash},
     store::shard::Shard,
     types::{Address, FullKey},
 };
@@ -28,7 +28,7 @@ pub struct ShardShare {
     /// The part of the hash space or of the slots; the parts of all shards add up to 1.
     pub share: f64,
     /// The weight on the ring; `None` in a Redis Cluster.
-    pub weight: Option<u32>,
+    pub weight: Option<Weight>,
     /// The number of slots; `None` without a Redis Cluster.
     pub slots: Option<usize>,
 }
@@ -95,7 +95,7 @@ impl ShardMap {
     }
 
     /// Returns true if the ring has exactly these shards with these weights, in this order.
-    pub fn has_same_ring<'a>(&self, shards: impl IntoIterator<Item = (&'a str, u32)>) -> bool {
+    pub fn has_same_ring<'a>(&self, shards: impl IntoIterator<Item = (&'a str, Weight)>) -> bool {
         let Routing::Ring(ring) = &self.routing else { return false };
         let shards: Vec<_> = shards.into_iter().collect();
         let same = shards.len() == self.shards.len()

@@ -1,7 +1,7 @@
 //! Shards that the settings list, at the start and when the settings change.
 
 use crate::{
-    ring::Ring,
+    ring::{Ring, Weight},
     settings::{self, RedisConfig},
     store::{
         node::{NodeContext, connect::RedisCertificateError},
@@ -57,6 +57,6 @@ fn addresses(shard: &settings::ShardConfig) -> Vec<Address> {
 }
 
 /// Returns the name and the weight of each listed shard.
-fn names_and_weights(listed: &[settings::ShardConfig]) -> impl Iterator<Item = (&str, u32)> {
+fn names_and_weights(listed: &[settings::ShardConfig]) -> impl Iterator<Item = (&str, Weight)> {
     listed.iter().map(|config| (config.name.as_str(), config.weight))
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     cli::failure::Failure,
+    ring::Weight,
     settings::{Settings, Topology},
     types::Namespace,
 };
@@ -12,7 +13,7 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepPlan {
     /// The name and the weight of each shard, which decide where keys belong.
-    pub shards: Vec<(String, u32)>,
+    pub shards: Vec<(String, Weight)>,
     /// The number of the database.
     pub db: i64,
     /// The pattern of the keys; `None` for all keys.
