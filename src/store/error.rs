@@ -102,6 +102,17 @@ impl StoreError {
         }
     }
 
+    /// Turns the error of a change that was not made by the last shard that was asked into that of a change that may have
+    /// been made, because another one may have made it.
+    pub fn mark_unconfirmed(&mut self) {
+        if let Self::Unavailable { shard, cause }
+        | Self::Overloaded { shard, cause }
+        | Self::OutOfMemory { shard, cause } = self
+        {
+            *self = Self::Unconfirmed { shard: Arc::clone(shard), cause: cause.clone() };
+        }
+    }
+
     /// Returns the outcome under which the error is counted.
     pub fn outcome(&self) -> Outcome {
         match self {

@@ -5,7 +5,7 @@
 
 use crate::{
     store::{
-        error::StoreError,
+        error::{Access, StoreError},
         node::NodeId,
         operation::context::OperationContext,
         protocol::operation::Answer,
@@ -32,11 +32,47 @@ pub fn next_route(current: &ShardMap, key: &FullKey<'_>, ran_on: &Arc<Shard>, no
     (has_moved || has_left).then_some(route)
 }
 
-/// Returns the answer to an operation that ran twice. It is the last one, except that a key existed if either run
-/// deleted it.
-pub fn merge(first: &Result<Answer, StoreError>, last: Result<Answer, StoreError>) -> Result<Answer, StoreError> {
-    match (first, last) {
-        (Ok(Answer::Deleted(true)), Ok(Answer::Deleted(_))) => Ok(Answer::Deleted(true)),
-        (_, last) => last,
+/// Completes the answer to an operation that ran again by its first answer. The last answer counts, with two exceptions:
+/// a key existed if either run deleted it, and a change is not reported as not made if the first run may have made it,
+/// because an instance that has not reloaded yet sees that.
+pub fn merge(access: Access, first: &Result<Answer, StoreError>, last: &mut Result<Answer, StoreError>) {
+    match (first, &mut *last) {
+        (Ok(Answer::Deleted(true)), Ok(Answer::Deleted(existed))) => *existed = true,
+        (first, Err(error)) if access == Access::Write && may_have_run(first) => error.mark_unconfirmed(),
+        _ => {}
+    }
+}
+
+/// Returns true if a change with this answer was made, or may have been.
+fn may_have_run(answer: &Result<Answer, StoreError>) -> bool {
+    matches!(answer, Ok(_) | Err(StoreError::Unconfirmed { .. } | StoreError::DeadlinePassed { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::error::NodeError;
+
+    fn refused() -> Result<Answer, StoreError> {
+        Err(StoreError::new(Access::Write, "new".into(), NodeError::NotConnected))
+    }
+
+    fn merged(first: &Result<Answer, StoreError>, mut last: Result<Answer, StoreError>) -> Result<Answer, StoreError> {
+        merge(Access::Write, first, &mut last);
+        last
+    }
+
+    #[test]
+    fn a_change_that_only_the_former_shard_made_is_unconfirmed() {
+        assert!(matches!(merged(&Ok(Answer::Stored { replicas: 0 }), refused()), Err(StoreError::Unconfirmed { .. })));
+        let unconfirmed = Err(StoreError::new(Access::Write, "old".into(), NodeError::Lost));
+        assert!(matches!(merged(&unconfirmed, refused()), Err(StoreError::Unconfirmed { .. })));
+        assert!(matches!(merged(&refused(), refused()), Err(StoreError::Unavailable { .. })));
+    }
+
+    #[test]
+    fn a_key_that_either_shard_deleted_existed() {
+        let last = merged(&Ok(Answer::Deleted(true)), Ok(Answer::Deleted(false)));
+        assert!(matches!(last, Ok(Answer::Deleted(true))));
     }
 }

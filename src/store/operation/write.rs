@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        error::StoreError,
+        error::{Access, StoreError},
         node::{
             NodeId,
             connection::{Abandon, CallTimeout},
@@ -134,7 +134,7 @@ impl WriteOperation<'_> {
     async fn run_again(&self, mut route: Route, mut before: ShardAnswer) -> Result<Answer, StoreError> {
         loop {
             let mut again = self.run(&route).await;
-            again.answer = ring_change::merge(&before.answer, again.answer);
+            ring_change::merge(Access::Write, &before.answer, &mut again.answer);
             match self.next_route(&route, &again) {
                 None => return again.answer,
                 Some(next) => (route, before) = (next, again),

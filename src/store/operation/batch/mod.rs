@@ -12,7 +12,7 @@ mod ring_change;
 use crate::{
     store::{
         error::StoreError,
-        operation::context::OperationContext,
+        operation::{context::OperationContext, ring_change::newer_map},
         protocol::operation::{Answer, Operation},
     },
     telemetry::traces,
@@ -63,11 +63,15 @@ pub async fn run(
     let runs = shards.into_iter().map(|(shard, ShardOperations { reads, on_master })| {
         let (batch, shard) = (&batch, map.shard(shard));
         let span = traces::shard(|| shard.name(), "batch", reads.len() + on_master.len());
-        join(batch.read(shard, reads), batch.change((map.id(), shard), on_master)).instrument(span)
+        join(batch.read(shard, reads), batch.run_on_shard(shard, on_master)).instrument(span)
     });
-    let answers = join_all(runs).await;
-    let mut answers: Vec<BatchAnswer> =
-        answers.into_iter().flat_map(|(read, changed)| [read, changed]).flatten().collect();
+    let (reads, on_masters): (Vec<_>, Vec<_>) = join_all(runs).await.into_iter().unzip();
+    let on_masters = match newer_map(context, map.id()) {
+        None => on_masters,
+        Some(current) => Box::pin(batch.run_moved(current, on_masters)).await,
+    };
+    let on_masters = on_masters.into_iter().flat_map(|shard| shard.answered);
+    let mut answers: Vec<BatchAnswer> = reads.into_iter().flatten().chain(on_masters).collect();
     answers.sort_unstable_by_key(|(position, _)| *position);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }

@@ -5,11 +5,12 @@ use super::{
     pipeline::{Batch, BatchAnswer},
 };
 use crate::store::{
+    error::{Access, StoreError},
     node::NodeId,
     operation::ring_change::{merge, newer_map, next_route},
     protocol::operation::Answer,
     shard::Shard,
-    shard_map::{MapId, ShardMap},
+    shard_map::ShardMap,
 };
 use futures_util::future::join_all;
 use std::{
@@ -17,76 +18,102 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-/// The operations that run again on one shard, as positions in the batch.
+/// The first answers of operations that run again, by position in the batch.
+type FirstAnswers = HashMap<usize, Result<Answer, StoreError>>;
+
+/// The operations that ran on the master of one shard.
+pub struct ShardAnswers {
+    /// The shard.
+    pub shard: Arc<Shard>,
+    /// The node that was asked last; `None` if none was.
+    pub asked: Option<NodeId>,
+    /// The answers, in the order of the operations.
+    pub answered: Vec<BatchAnswer>,
+}
+
+/// The operations that run again on one shard.
 struct MovedOperations {
     shard: Arc<Shard>,
+    /// The operations as positions in the batch, in order.
     positions: Vec<usize>,
 }
 
 impl Batch<'_> {
-    /// Runs operations on the master of a shard of this map, in order. Those whose keys a reload gives to another shard
-    /// meanwhile run again there.
-    pub(super) async fn change(&self, (map, shard): (MapId, &Arc<Shard>), positions: Vec<usize>) -> Vec<BatchAnswer> {
-        if positions.is_empty() {
-            return Vec::new();
-        }
-        let (answered, asked) = self.run_on_master(shard, positions).await;
-        match newer_map(self.context, map) {
-            None => answered,
-            Some(current) => Box::pin(self.run_moved(&current, shard, answered, asked)).await,
-        }
-    }
-
-    /// Runs the operations again whose keys have moved. Returns all answers.
-    async fn run_moved(
-        &self,
-        current: &ShardMap,
-        ran_on: &Arc<Shard>,
-        mut answered: Vec<BatchAnswer>,
-        asked: Option<NodeId>,
-    ) -> Vec<BatchAnswer> {
+    /// Runs operations on the master of a shard, in order.
+    pub(super) async fn run_on_shard(&self, shard: &Arc<Shard>, positions: Vec<usize>) -> ShardAnswers {
+        let (mut answered, asked) = self.run_on_master(shard, positions).await;
         answered.sort_unstable_by_key(|(position, _)| *position);
-        let moved = self.moved(current, ran_on, &answered, asked);
-        let runs = moved.iter().map(|moved| self.change((current.id(), &moved.shard), moved.positions.clone()));
-        let mut again: HashMap<usize, _> = join_all(runs).await.into_iter().flatten().collect();
-        let answers = answered.into_iter().map(|(position, first)| match again.remove(&position) {
-            Some(last) => (position, merge(&first, last)),
-            None => (position, first),
-        });
-        answers.collect()
+        ShardAnswers { shard: Arc::clone(shard), asked, answered }
     }
 
-    /// Returns the operations that have to run again, by shard: the changes of keys that have moved, and the reads after
-    /// them. A read before the first change of its key keeps its answer, because it must not see a change that comes after
-    /// it. After the deadline a failed operation is not repeated.
-    fn moved(
-        &self,
-        current: &ShardMap,
-        ran_on: &Arc<Shard>,
-        answered: &[BatchAnswer],
-        asked: Option<NodeId>,
-    ) -> Vec<MovedOperations> {
-        let is_late = self.deadline.has_passed();
-        let (mut moved, mut changed) = (Vec::<MovedOperations>::new(), HashSet::new());
-        for (position, answer) in answered {
-            let operation = &self.operations[*position];
-            if is_change(operation) {
-                changed.insert(operation.key.as_bytes());
+    /// Runs the operations again whose keys have moved, until no reload has come in between. The shards of a batch are
+    /// answered together, so a reload counts until the last of them has ended.
+    pub(super) async fn run_moved(&self, mut current: Arc<ShardMap>, mut ran: Vec<ShardAnswers>) -> Vec<ShardAnswers> {
+        loop {
+            let (moved, mut first) = self.take_moved(&current, &mut ran);
+            let runs = moved.into_iter().map(|MovedOperations { shard, mut positions }| async move {
+                positions.sort_unstable();
+                self.run_on_shard(&shard, positions).await
+            });
+            for mut again in join_all(runs).await {
+                for (position, answer) in &mut again.answered {
+                    if let Some(first) = first.remove(position) {
+                        let access = if is_change(&self.operations[*position]) { Access::Write } else { Access::Read };
+                        merge(access, &first, answer);
+                    }
+                }
+                ran.push(again);
             }
-            let is_settled = answer.is_ok() && !changed.contains(operation.key.as_bytes());
-            if is_settled || (is_late && answer.is_err()) {
-                continue;
-            }
-            let Some(route) = next_route(current, operation.key, ran_on, asked) else { continue };
-            if let Ok(Answer::Got(Some(bytes))) = answer {
-                // The value that takes its place counts instead.
-                self.reply_bytes.fetch_sub(bytes.len(), Relaxed);
-            }
-            match moved.iter_mut().find(|moved| Arc::ptr_eq(&moved.shard, &route.shard)) {
-                Some(known) => known.positions.push(*position),
-                None => moved.push(MovedOperations { shard: route.shard, positions: vec![*position] }),
+            match newer_map(self.context, current.id()) {
+                None => return ran,
+                Some(newer) => current = newer,
             }
         }
-        moved
+    }
+
+    /// Takes the operations from the shards that they ran on if they have to run again: the changes of keys that have
+    /// moved, and the reads after them. Returns them by their new shards, and the answers that they had.
+    fn take_moved(&self, current: &ShardMap, ran: &mut [ShardAnswers]) -> (Vec<MovedOperations>, FirstAnswers) {
+        let (mut moved, mut first) = (Vec::<MovedOperations>::new(), FirstAnswers::new());
+        for before in ran {
+            let mut changed = HashSet::new();
+            for (position, answer) in std::mem::take(&mut before.answered) {
+                let Some(shard) = self.new_shard(current, before, (position, &answer), &mut changed) else {
+                    before.answered.push((position, answer));
+                    continue;
+                };
+                if let Ok(Answer::Got(Some(bytes))) = &answer {
+                    // The value that takes its place counts instead.
+                    self.reply_bytes.fetch_sub(bytes.len(), Relaxed);
+                }
+                first.insert(position, answer);
+                match moved.iter_mut().find(|moved| Arc::ptr_eq(&moved.shard, &shard)) {
+                    Some(known) => known.positions.push(position),
+                    None => moved.push(MovedOperations { shard, positions: vec![position] }),
+                }
+            }
+        }
+        (moved, first)
+    }
+
+    /// Returns the shard on which an operation has to run again. `changed` has the keys of the changes before it. A read
+    /// before the first change of its key keeps its answer, because it must not see a change that comes after it. After
+    /// the deadline a failed operation is not repeated.
+    fn new_shard<'k>(
+        &'k self,
+        current: &ShardMap,
+        ran_on: &ShardAnswers,
+        (position, answer): (usize, &Result<Answer, StoreError>),
+        changed: &mut HashSet<&'k [u8]>,
+    ) -> Option<Arc<Shard>> {
+        let operation = &self.operations[position];
+        if is_change(operation) {
+            changed.insert(operation.key.as_bytes());
+        }
+        let is_settled = answer.is_ok() && !changed.contains(operation.key.as_bytes());
+        if is_settled || (self.deadline.has_passed() && answer.is_err()) {
+            return None;
+        }
+        next_route(current, operation.key, &ran_on.shard, ran_on.asked).map(|route| route.shard)
     }
 }
