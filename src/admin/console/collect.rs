@@ -4,7 +4,9 @@ use super::{
     history::{History, STEP},
     patterns::PatternCounter,
     sample::{HistorySample, NodeCounts},
-    snapshot::{ConsoleSnapshot, NearCacheView, NodeRoleView, NodeStateView, NodeView, ShardView, rounded},
+    snapshot::{
+        ConsoleSnapshot, InspectionView, NearCacheView, NodeRoleView, NodeStateView, NodeView, ShardView, rounded,
+    },
 };
 use crate::{
     http::{AppState, Readiness, SampledKeys},
@@ -12,7 +14,7 @@ use crate::{
     store::{NodeStatus, ShardStatus, StoreStatus},
     telemetry::{
         events::now_ms,
-        metrics::{LinkState, NodeRole},
+        metrics::{LinkState, NodeRole, quantile_us},
     },
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed};
@@ -70,6 +72,7 @@ impl Console {
             in_progress: state.requests.in_use(),
             in_progress_max: state.reloadable().config.requests_max,
             near_cache: self.near_cache_view(&now),
+            inspection: Some(self.inspection_view()),
             patterns: self.patterns.top(),
             events: state.metrics.events.list(),
             history: history.points(),
@@ -86,6 +89,16 @@ impl Console {
             hits: now.near_hits,
             misses: now.near_misses,
         })
+    }
+
+    fn inspection_view(&self) -> InspectionView {
+        let inspection = &self.state.metrics.inspection;
+        InspectionView {
+            answers: inspection.answers_inspected(),
+            changes: inspection.changes.get(),
+            older_than_promised: inspection.violations(),
+            age_p99_us: quantile_us(&inspection.staleness_of_all(), 0.99).map(rounded),
+        }
     }
 
     fn sample(&self, status: &StoreStatus) -> HistorySample {

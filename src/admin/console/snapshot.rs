@@ -30,6 +30,8 @@ pub struct ConsoleSnapshot {
     pub in_progress_max: usize,
     /// The near cache, absent where it is off.
     pub near_cache: Option<NearCacheView>,
+    /// The inspection of answers, absent in instances of earlier releases.
+    pub inspection: Option<InspectionView>,
     /// The patterns of keys, absent where nothing is sampled.
     pub patterns: Option<Patterns>,
     /// The recent events, the latest first.
@@ -151,6 +153,19 @@ pub struct NearCacheView {
     pub hits: u64,
     /// The lookups that found none, since the start.
     pub misses: u64,
+}
+
+/// The inspection of answers since the start: some were compared with the master a moment later.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InspectionView {
+    /// The answers that were compared.
+    pub answers: u64,
+    /// The changes whose reads were watched.
+    pub changes: u64,
+    /// The answers that were older than a promise allows.
+    pub older_than_promised: u64,
+    /// The 99th percentile of the least age of answers in microseconds, absent where none was compared.
+    pub age_p99_us: Option<f64>,
 }
 
 /// The patterns of the keys that are asked for most.

@@ -65,6 +65,7 @@ async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
             nodes::replica_lost(&drill).await;
             nodes::replica_behind(&drill).await;
             nodes::out_of_memory(&drill).await;
+            nodes::old_answer(&drill).await;
         },
         async {
             load::values_do_not_open(&drill).await;

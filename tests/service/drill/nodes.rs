@@ -4,7 +4,7 @@ use super::{
     Drill,
     load::{BackgroundCallers, caller},
 };
-use crate::harness::{Instance, redis, redis_section, start, until_replicated};
+use crate::harness::{Instance, Mode, Proxy, redis, redis_section, start, until_replicated};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::json;
 
@@ -83,6 +83,26 @@ pub async fn replica_behind(drill: &Drill) {
     let alerts = ["CachefrontReplicationLag"];
     drill.fires(&instance, "a replica has a wrong password for its master", &alerts).await;
     expect_ok(replica, &format!("CONFIG SET masterauth {password}"));
+    drill.resolves(&instance, &alerts).await;
+    drop(busy);
+}
+
+/// Lets a replica answer as if it did not have the last change.
+pub async fn old_answer(drill: &Drill) {
+    let group = redis(1, 1);
+    until_replicated(&group).await;
+    let path = Proxy::in_front_of(&group.replicas(0)[0].address);
+    let shard = format!("[shard:a]\nmaster={}\nreplicas={}\n", group.master(0).address, path.address);
+    let everything = "[near_cache]\nenabled=false\n[telemetry]\ninspect_one_in=1\n";
+    let instance = Instance::start(&drill.group, &format!("{shard}{everything}")).await;
+    drill.watch(&instance).await;
+    let caller = caller(&instance).await;
+    path.set(Mode::Replace(b"new-value", b"old-value"));
+    caller.write("k", &json!("new-value")).await;
+    let busy = BackgroundCallers::with(&caller, 4, |_| json!({"command": "READ", "key": "k"}));
+    let alerts = ["CachefrontAnswerOlderThanPromised"];
+    drill.fires(&instance, "a replica answers with the value before the last change", &alerts).await;
+    path.set(Mode::Pass);
     drill.resolves(&instance, &alerts).await;
     drop(busy);
 }

@@ -14,6 +14,7 @@ pub fn tiles(snapshot: &ConsoleSnapshot) -> HtmlElement {
         .child(el("h2").class("unseen").text("Live figures"))
         .children([requests(snapshot), latency(snapshot), errors(snapshot)])
         .children(near_cache(snapshot))
+        .children(inspection(snapshot))
 }
 
 fn values(snapshot: &ConsoleSnapshot, read: impl Fn(&Rate) -> Option<f64>) -> Vec<Option<f64>> {
@@ -24,12 +25,18 @@ fn highest(values: &[Option<f64>]) -> f64 {
     values.iter().flatten().copied().fold(0.0, f64::max)
 }
 
-fn tile(name: &str, shown: &str, unit: &str, notes: &[String], chart: HtmlElement) -> HtmlElement {
+fn tile(
+    name: &str,
+    shown: &str,
+    unit: &str,
+    notes: &[String],
+    chart: impl IntoIterator<Item = HtmlElement>,
+) -> HtmlElement {
     el("article")
         .class("tile")
         .child(el("h3").text(name))
         .child(el("p").class("big").child(el("strong").text(shown)).child(el("span").text(unit)))
-        .child(chart)
+        .children(chart)
         .children(notes.iter().map(|note| el("p").class("note").text(note)))
 }
 
@@ -43,7 +50,7 @@ fn requests(snapshot: &ConsoleSnapshot) -> HtmlElement {
         format!("{} commands/s", figure(now.commands_per_sec)),
     ];
     let chart = spark(&description, top, &[("accent", values)]);
-    tile("Requests", &figure(now.requests_per_sec), "per second", &notes, chart)
+    tile("Requests", &figure(now.requests_per_sec), "per second", &notes, [chart])
 }
 
 fn latency(snapshot: &ConsoleSnapshot) -> HtmlElement {
@@ -57,7 +64,7 @@ fn latency(snapshot: &ConsoleSnapshot) -> HtmlElement {
     let chart = spark(&description, top, &[("accent", middle), ("second", late)]);
     let shown = micros_or_nothing(now.p50_us);
     let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
-    tile("Latency", number, &format!("{unit} median"), &notes, chart)
+    tile("Latency", number, &format!("{unit} median"), &notes, [chart])
 }
 
 fn errors(snapshot: &ConsoleSnapshot) -> HtmlElement {
@@ -67,7 +74,7 @@ fn errors(snapshot: &ConsoleSnapshot) -> HtmlElement {
     let description = format!("Errors per second over the last five minutes, at most {}", figure(top));
     let notes = [format!("{}/s over a minute", figure(minute.errors_per_sec)), "without errors of callers".to_owned()];
     let chart = spark(&description, top.max(1.0), &[(if top > 0.0 { "alarm" } else { "accent" }, values)]);
-    tile("Errors", &figure(now.errors_per_sec), "per second", &notes, chart)
+    tile("Errors", &figure(now.errors_per_sec), "per second", &notes, [chart])
 }
 
 fn near_cache(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
@@ -80,5 +87,16 @@ fn near_cache(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
     let shown = hits.map_or_else(|| NOTHING.to_owned(), percent);
     let (number, unit) = shown.split_once(' ').unwrap_or((&shown, ""));
     let chart = spark(description, 1.0, &[("accent", values)]);
-    Some(tile("Near cache", number, &format!("{unit} of lookups"), &notes, chart))
+    Some(tile("Near cache", number, &format!("{unit} of lookups"), &notes, [chart]))
+}
+
+fn inspection(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
+    let inspection = snapshot.inspection.as_ref()?;
+    let [answers, changes, older] = [inspection.answers, inspection.changes, inspection.older_than_promised]
+        .map(|number| count(usize::try_from(number).unwrap_or(usize::MAX)));
+    let notes = [
+        format!("{answers} answers and {changes} changes compared with the master"),
+        format!("p99 of the age of answers {}", micros_or_nothing(inspection.age_p99_us)),
+    ];
+    Some(tile("Freshness", &older, "answers older than promised", &notes, []))
 }
