@@ -74,7 +74,7 @@ SPECIAL = {
         "service": {"type": "LoadBalancer", "port": 443, "annotations": {"example.org/a": "b"}},
         "drain": {"waitSeconds": 15, "seconds": 60, "spareSeconds": 5},
         "settings": {
-            "redis": {"hedge_reads": True},
+            "redis": {"hedge_reads": False},
             "near_cache": {"enabled": True, "bytes_max": 67108864},
             "telemetry": {"otlp_endpoint": "http://collector:4317", "trace_sample_ratio": 0.1},
             "service": {"BODY_BYTES_MAX": 33554432, "LOG_LEVEL": "info,cachefront::store=debug"},

@@ -113,7 +113,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Redis, "attempt_timeout_ms", "250", "Time for one node to answer a READ, in milliseconds. After that, the next node is asked."),
     option(Redis, "probe_every_ms", "250", "Interval, in milliseconds, between two probes of a node for its role and its replication. A promotion is noticed after about this time, and at once while the master is lost: its replicas are then probed every 25 ms."),
     option(Redis, "in_flight_max", "10000", "Number of commands that may wait for the answers of one node; at least 1000, which is one batch. Further commands get 503 at once."),
-    option(Redis, "hedge_reads", "false", "Send a READ to a second node as well when it takes longer than 95 % of all READs. At most 5 % of all READs are sent twice."),
+    option(Redis, "hedge_reads", "true", "Send a READ to a second node as well when it takes longer than 95 % of all READs, but not before 5 ms and not later than after 20 ms. At most 3 % of all READs are sent twice. A replica that is slow several times in a row is read after the others until it answers a probe quickly."),
     option(Redis, "replica_stale_max_ms", "300000", "Time, in milliseconds, for which a replica is still read after it lost its master, while the service cannot reach the master either. With 0, there is no limit."),
     ignored(Redis, "decode_responses"),
     ignored(Redis, "warm_up_secs"),

@@ -1,15 +1,18 @@
 //! Hedges: slow reads are sent to a second node, within a budget.
 
-use crate::harness::{Caller, Mode, Proxy, Service, calls, eventually, redis};
+use crate::harness::{Caller, MetricsPage, Mode, Proxy, Service, calls, eventually, redis};
 use crate::local_redis::RedisGroup;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The delay of a slow path, which is longer than any hedged read takes and shorter than an attempt.
+const DELAY: Duration = Duration::from_millis(400);
 
 /// Two replicas behind proxies, and a service that reads them.
 struct Hedged {
     group: RedisGroup,
     paths: Vec<Proxy>,
-    _service: Service,
+    service: Service,
     caller: Caller,
 }
 
@@ -24,7 +27,7 @@ impl Hedged {
             replicas.join(", ")
         ));
         let caller = service.caller().await;
-        let hedged = Self { group, paths, _service: service, caller };
+        let hedged = Self { group, paths, service, caller };
         // Both replicas answer, and reads have shown how long they take.
         eventually("both replicas are read", async || {
             for number in 0..300 {
@@ -36,31 +39,74 @@ impl Hedged {
         hedged
     }
 
-    /// Reads a key of a replica behind a slow path `count` times; returns the number of reads at the other replica.
-    async fn read_slow(&self, count: usize) -> u64 {
-        let [first, second] = self.group.replicas(0) else { panic!("two replicas") };
-        let before = calls(first, "get");
+    /// Slows the path to the replica that answers for a key. Returns the positions of that replica and of the other one.
+    async fn slow_down(&self) -> (usize, usize) {
+        let before = calls(&self.group.replicas(0)[0], "get");
         self.caller.read("one").await;
-        let (slow, other) = if calls(first, "get") > before { (0, second) } else { (1, first) };
-        self.paths[slow].set(Mode::Delay(Duration::from_millis(100)));
-        let before = calls(other, "get");
+        let (slow, other) = if calls(&self.group.replicas(0)[0], "get") > before { (0, 1) } else { (1, 0) };
+        self.paths[slow].set(Mode::Delay(DELAY));
+        (slow, other)
+    }
+
+    /// Returns the number of reads at a replica.
+    fn reads(&self, replica: usize) -> u64 {
+        calls(&self.group.replicas(0)[replica], "get")
+    }
+
+    /// Reads the key `count` times; returns the longest time that a read took.
+    async fn read(&self, count: usize) -> Duration {
+        let mut longest = Duration::ZERO;
         for _ in 0..count {
+            let start = Instant::now();
             assert_eq!(self.caller.run(json!({"command": "READ", "key": "one"})).await["status"], "NOT_FOUND");
+            longest = longest.max(start.elapsed());
         }
-        calls(other, "get") - before
+        longest
+    }
+
+    async fn hedges(&self) -> f64 {
+        MetricsPage::of(&self.service).await.sum("cachefront_hedges_total", "")
     }
 }
 
 #[tokio::test]
-async fn slow_reads_are_hedged_within_the_budget() {
-    let hedged = Hedged::start("hedge_reads=true").await;
-    let second_reads = hedged.read_slow(40).await;
-    // Ten may have been saved up, and two are earned by forty.
-    assert!((1..=12).contains(&second_reads), "{second_reads} second reads");
+async fn a_slow_replica_delays_no_read_and_is_read_again_when_it_is_quick() {
+    let hedged = Hedged::start("").await;
+    let before = hedged.hedges().await;
+    let (slow, other) = hedged.slow_down().await;
+    let reads_before = hedged.reads(other);
+    let longest = hedged.read(60).await;
+    assert!(longest < DELAY, "a read took {longest:?}");
+    assert!(hedged.reads(other) - reads_before >= 60, "the other replica answers all of them");
+    // Three show that the replica is slow; then the other one is asked first.
+    let hedges = hedged.hedges().await - before;
+    assert!((3.0..=12.0).contains(&hedges), "{hedges} hedges");
+    hedged.paths[slow].set(Mode::Pass);
+    eventually("the replica is read again", async || {
+        let before = hedged.reads(slow);
+        hedged.read(1).await;
+        (hedged.reads(slow) > before).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn reads_are_not_hedged_by_default() {
+async fn few_reads_are_hedged_while_all_nodes_are_well() {
     let hedged = Hedged::start("").await;
-    assert_eq!(hedged.read_slow(10).await, 0);
+    let before = hedged.hedges().await;
+    for number in 0..3000 {
+        hedged.caller.read(&format!("k{number}")).await;
+    }
+    let hedges = hedged.hedges().await - before;
+    // What was saved up at the start, and three of a hundred.
+    assert!(hedges <= 20.0 + 90.0, "{hedges} of 3,000 reads were sent twice");
+}
+
+#[tokio::test]
+async fn reads_are_not_hedged_where_that_is_switched_off() {
+    let hedged = Hedged::start("hedge_reads=false").await;
+    let (_, other) = hedged.slow_down().await;
+    let before = hedged.reads(other);
+    hedged.read(10).await;
+    assert_eq!((hedged.reads(other) - before, hedged.hedges().await), (0, 0.0));
 }

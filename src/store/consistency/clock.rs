@@ -1,5 +1,6 @@
 //! The time of this process.
 
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A point in the time of this process, in milliseconds. Zero is before everything.
@@ -18,6 +19,11 @@ impl LogicalTime {
     /// Returns the milliseconds since zero.
     pub fn ms(self) -> u64 {
         self.0
+    }
+
+    /// Returns the time that has passed since an earlier time.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// Returns the time that is `ms` milliseconds later.

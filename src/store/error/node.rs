@@ -87,9 +87,9 @@ impl NodeError {
         matches!(self, Self::Hung | Self::Refused { refusal: ServerRefusal::Loading | ServerRefusal::MasterDown, .. })
     }
 
-    /// Returns true if the node refused a write because it is a replica.
+    /// Returns true if the node refused a write, or the proof of its role, because it is a replica.
     pub fn is_demotion(&self) -> bool {
-        matches!(self, Self::Refused { refusal: ServerRefusal::ReadOnly, .. })
+        matches!(self, Self::NotMaster | Self::Refused { refusal: ServerRefusal::ReadOnly, .. })
     }
 
     /// Returns true if a node of a Redis Cluster refused because another node has the slot, or no node has it now.

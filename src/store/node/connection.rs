@@ -26,12 +26,25 @@ pub struct CallTimeout {
     pub deadline: Deadline,
     /// The condition under which the call fails earlier.
     pub abandon: Abandon,
+    /// A time after which the call wakes its task without an answer, so that the task can ask another node as well.
+    pub wakes_after: Option<Duration>,
 }
 
 impl CallTimeout {
+    /// Waits for the answer until the deadline, or until a condition is met.
+    pub fn new(deadline: Deadline, abandon: Abandon) -> Self {
+        Self { deadline, abandon, wakes_after: None }
+    }
+
     /// Waits for the answer until the deadline, whatever the node does.
     pub fn until(deadline: Deadline) -> Self {
-        Self { deadline, abandon: Abandon::AtDeadline }
+        Self::new(deadline, Abandon::AtDeadline)
+    }
+
+    /// Wakes the task of the call after some time without an answer.
+    #[must_use]
+    pub fn waking_after(self, time: Duration) -> Self {
+        Self { wakes_after: Some(time), ..self }
     }
 }
 
@@ -175,11 +188,17 @@ impl OpenConnection {
     {
         let _pending = self.begin_call();
         let mut answer = pin!(send(self.connection.clone()));
+        let mut wakes_after = timeout.wakes_after;
         loop {
-            let attempt_end = timeout.deadline.attempt(self.attempt_timeout).instant();
+            // One timer serves both, because setting a timer is not free.
+            let early = wakes_after.take().filter(|early| *early < self.attempt_timeout);
+            let attempt_end = timeout.deadline.attempt(early.unwrap_or(self.attempt_timeout)).instant();
             if let Ok(answer) = timeout_at(attempt_end, &mut answer).await {
                 self.mark_alive();
                 return answer.map_err(NodeError::from);
+            }
+            if early.is_some() {
+                continue;
             }
             if let Some(error) = self.on_attempt_timeout(timeout.abandon) {
                 return Err(error);

@@ -21,6 +21,7 @@ mod read_call;
 mod redis_node;
 pub mod replication;
 mod resolver;
+mod slowness;
 pub mod state;
 mod state_cell;
 pub mod tracking;

@@ -18,6 +18,7 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     questions.cmd("PING").cmd("INFO").arg("replication");
     let (asked_at, flushes) = (node.now(), node.state.load().flushes());
     let answers = connection.call_all(&questions, CallTimeout::until(deadline)).await?;
+    node.record_probe_duration(node.now().since(asked_at));
     let [ping, info] = &answers[..] else { return Err(NodeError::Unexpected) };
     let loading = reply::is_loading(ping);
     // A user who may not use INFO gets no answer; the node is used all the same.

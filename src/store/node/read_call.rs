@@ -131,7 +131,7 @@ impl Node {
         match expect_master(role) {
             Ok(()) => Ok(()),
             Err(RoleRefusal::Replica) => {
-                self.request_probe();
+                self.investigate(&NodeError::NotMaster);
                 Err(NodeError::NotMaster)
             }
             Err(RoleRefusal::NotAllowed(detail)) => {

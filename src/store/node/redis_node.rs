@@ -25,7 +25,10 @@ use crate::{
 use arc_swap::{ArcSwap, Guard};
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32},
+    },
     time::Duration,
 };
 
@@ -67,6 +70,8 @@ pub struct Node {
     pub(super) lookups: NameLookups,
     /// Everything that is known of the node, as it was published last.
     pub(super) state: StateCell,
+    /// The number of reads in a row that another node answered first, because this one was slow.
+    pub(super) lost_hedges: AtomicU32,
     /// The log has said that the node does not prove its role.
     pub(super) is_unproven_logged: AtomicBool,
     /// The state that all nodes share.
@@ -103,6 +108,7 @@ impl Node {
             lookups: NameLookups::default(),
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
+            lost_hedges: AtomicU32::new(0),
             is_unproven_logged: AtomicBool::new(false),
             context: context.node_context.clone(),
             shard_context: ArcSwap::from_pointee(context.clone()),

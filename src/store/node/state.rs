@@ -37,6 +37,8 @@ pub struct NodeState {
     flushes: u64,
     /// The number of such reports that had come before the last question whose answer decided on `same_lineage`.
     flushes_judged: u64,
+    /// The node was slower than others again and again, and no probe was answered quickly since.
+    is_slow: bool,
     /// The longest time that a replica may be without its master and still be read; `None` for no limit.
     stale_max: Option<Duration>,
 }
@@ -62,6 +64,7 @@ impl NodeState {
             replicated_up_to: LogicalTime::ZERO,
             asked_at: LogicalTime::ZERO,
             flushes: 0,
+            is_slow: false,
             flushes_judged: 0,
             stale_max,
         }
@@ -123,6 +126,16 @@ impl NodeState {
     pub fn is_master_of(&self, replication_id: &str) -> bool {
         let info = self.replication_info().filter(|_| self.same_lineage);
         info.is_some_and(|info| info.is_master() && info.replication_id == replication_id)
+    }
+
+    /// Returns true if other replicas are to be read before this one.
+    pub fn is_slow(&self) -> bool {
+        self.is_slow
+    }
+
+    /// Records if other replicas are to be read before this one.
+    pub fn set_slow(&mut self, is_slow: bool) {
+        self.is_slow = is_slow;
     }
 
     /// Returns true if the node has dropped all its data, and no answer has told since whose data it has now.

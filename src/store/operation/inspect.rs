@@ -102,7 +102,7 @@ async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreErr
 
 /// Draws up to `count` keys of a node at random and inspects each.
 async fn draw(node: &Node, count: usize, deadline: Deadline) -> Result<KeySample, NodeError> {
-    let call_timeout = CallTimeout { deadline, abandon: Abandon::WhenHung };
+    let call_timeout = CallTimeout::new(deadline, Abandon::WhenHung);
     let mut size = Cmd::new();
     size.arg("DBSIZE");
     let keys = match node.call(&size, ConnectionClass::Default, call_timeout).await? {
@@ -143,7 +143,7 @@ async fn ask_about(node: &Node, keys: &[&[u8]], deadline: Deadline) -> Result<Ve
         pipeline.cmd("PTTL").arg(*key).cmd("TYPE").arg(*key).cmd("STRLEN").arg(*key);
         pipeline.cmd("GETRANGE").arg(*key).arg(0).arg(StoredKind::HEAD_BYTES - 1);
     }
-    let call_timeout = CallTimeout { deadline, abandon: Abandon::WhenHung };
+    let call_timeout = CallTimeout::new(deadline, Abandon::WhenHung);
     let answers = node.call_all(&pipeline, ConnectionClass::Default, call_timeout).await?;
     answers.chunks_exact(COMMANDS).map(inspected_key).collect()
 }

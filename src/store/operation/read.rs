@@ -6,7 +6,7 @@ use crate::{
         error::{Advice, NodeError, StoreError},
         inspection::NodeAnswerView,
         node::{
-            Node,
+            Node, NodeId,
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
             tracking::TrackedSource,
@@ -28,8 +28,13 @@ use crate::{
     types::{Deadline, FullKey},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::{pin::pin, sync::Arc};
-use tokio::time::{Instant, timeout};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 /// Reads the bytes under `key`, from a replica where one is fresh enough.
@@ -171,7 +176,7 @@ impl ReadOperation<'_> {
                     let call_timeout = choice.call_timeout(self.deadline);
                     self.ask(choice.node, call_timeout).await
                 }
-                Some(hedge) => Box::pin(self.ask_hedged(hedge, choice, &attempts)).await,
+                Some(hedge) => self.ask_hedged(hedge, choice, &attempts).await,
             };
             if let Ok(value) = &answer {
                 self.shard.value_size.record(value);
@@ -211,35 +216,58 @@ impl ReadOperation<'_> {
         NodeAnswer { node, connection, covers, answer, tracking }
     }
 
-    /// Asks the alternative node as well when the first one is slow; the first good answer wins.
+    /// Asks the first node, and another one as well if the first one is slow; the first good answer wins.
     async fn ask_hedged(&self, hedge: &Hedge, choice: Choice, attempts: &Attempts) -> NodeAnswer {
-        let start = Instant::now();
-        let call_timeout = choice.call_timeout(self.deadline);
+        let (start, delay) = (Instant::now(), hedge.delay());
+        let call_timeout = choice.call_timeout(self.deadline).waking_after(delay);
         let first_node = choice.node.id;
         let mut first = pin!(self.ask(choice.node, call_timeout));
-        let answer = match timeout(hedge.delay(), &mut first).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                match self.shard.hedge_target(&self.requirement, attempts, first_node).filter(|_| hedge.try_spend()) {
-                    None => first.await,
-                    Some(other) => {
-                        self.context.metrics.hedges.count();
-                        let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::WhenUnresponsive };
-                        let mut second = pin!(self.ask(other, call_timeout));
-                        let answer = tokio::select! {
-                            biased;
-                            answer = &mut first => if answer.answer.is_ok() { answer } else { second.await },
-                            answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
-                        };
-                        if answer.node.id != first_node && answer.answer.is_ok() {
-                            self.context.metrics.hedges_won.count();
-                        }
-                        answer
-                    }
+        let mut is_first_poll = true;
+        let in_time = poll_fn(|context| match first.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            // The call has woken this task without an answer, or something else has.
+            Poll::Pending if !std::mem::take(&mut is_first_poll) && start.elapsed() >= delay => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let answer = match in_time.await {
+            Some(answer) => {
+                if answer.answer.is_ok() {
+                    answer.node.record_quick_answer();
                 }
+                answer
             }
+            None => Box::pin(self.hedge(hedge, first.as_mut(), first_node, attempts)).await,
         };
-        hedge.record_duration(start.elapsed());
+        if hedge.is_sampled(start) {
+            hedge.record_duration(start.elapsed());
+        }
+        answer
+    }
+
+    /// Asks another node while the first one has not answered yet.
+    async fn hedge(
+        &self,
+        hedge: &Hedge,
+        mut first: Pin<&mut impl Future<Output = NodeAnswer>>,
+        first_node: NodeId,
+        attempts: &Attempts,
+    ) -> NodeAnswer {
+        let other = tokio::select! {
+            answer = first.as_mut() => return answer,
+            other = self.shard.hedge_target(&self.requirement, attempts, first_node, self.deadline) => other,
+        };
+        let Some(other) = other.filter(|_| hedge.try_spend()) else { return first.await };
+        self.context.metrics.hedges.count();
+        let call_timeout = CallTimeout::new(self.deadline, Abandon::WhenUnresponsive);
+        let mut second = pin!(self.ask(other, call_timeout));
+        let answer = tokio::select! {
+            answer = first.as_mut() => if answer.answer.is_ok() { answer } else { second.await },
+            answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
+        };
+        if answer.node.id != first_node && answer.answer.is_ok() {
+            self.context.metrics.hedges_won.count();
+            self.shard.record_lost_hedge(first_node);
+        }
         answer
     }
 

@@ -233,7 +233,7 @@ impl RedirectedOperation<'_> {
             ask_for_role(&mut commands);
         }
         let abandon = if self.is_change() { Abandon::AtDeadline } else { Abandon::WhenHung };
-        let call_timeout = CallTimeout { deadline: self.deadline, abandon };
+        let call_timeout = CallTimeout::new(self.deadline, abandon);
         let (mut answers, replicas) = match self.kind.replicas() {
             0 => (node.call_all_as_owner(&commands, self.connection_class, call_timeout).await?, 0),
             replicas => node.call_all_and_wait(&commands, replicas, self.deadline).await?,

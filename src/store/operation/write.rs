@@ -3,11 +3,7 @@
 use crate::{
     store::{
         error::{Access, StoreError},
-        node::{
-            NodeId,
-            connection::{Abandon, CallTimeout},
-            connection_class::ConnectionClass,
-        },
+        node::{NodeId, connection::CallTimeout, connection_class::ConnectionClass},
         operation::{
             context::OperationContext,
             redirect::{self, RedirectedOperation, Rejection},
@@ -91,7 +87,7 @@ impl WriteOperation<'_> {
     /// Sends the change to the master until a node has run it. `asked` receives the node that it was last sent to.
     async fn send(&self, shard: &Shard, asked: &mut Option<NodeId>) -> Result<Answer, StoreError> {
         let Self { context, key, kind, ref command, connection_class, deadline } = *self;
-        let call_timeout = CallTimeout { deadline, abandon: Abandon::AtDeadline };
+        let call_timeout = CallTimeout::until(deadline);
         let mut attempts = Attempts::default();
         loop {
             let node = shard.writer(&attempts, deadline).await?;

@@ -91,14 +91,6 @@ impl Shard {
         self.members.load().choose(requirement, &Attempts::default()).is_some_and(|choice| choice.node.id == node)
     }
 
-    /// Chooses another node than `first` that may answer the read now. The choice is made again, because `first` has kept
-    /// the read waiting and the state of the nodes may have changed meanwhile.
-    pub fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
-        let members = self.members.load();
-        let choice = members.choose(requirement, attempts)?;
-        [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
-    }
-
     /// Returns the name of the shard.
     pub fn name(&self) -> Arc<str> {
         self.context.name.get()

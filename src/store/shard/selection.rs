@@ -47,7 +47,7 @@ impl<N> Choice<N> {
     /// Returns the time that the node may take: the last node that is left has all the time until the deadline.
     pub fn call_timeout(&self, deadline: Deadline) -> CallTimeout {
         let abandon = if self.alternative.is_some() { Abandon::WhenUnresponsive } else { Abandon::WhenHung };
-        CallTimeout { deadline, abandon }
+        CallTimeout::new(deadline, abandon)
     }
 }
 
@@ -59,10 +59,10 @@ impl Choice<&Arc<Node>> {
 }
 
 impl Members {
-    /// Chooses the node to read from: the fresh replica with the highest rendezvous score, else the master. While the
-    /// master is lost, replicas serve the data that they have, for as long as the settings allow. A master whose
-    /// connection is just being opened again is not lost: its changes would be missing. Returns `None` if no node may
-    /// answer now, or if the standing of the master refuses the read.
+    /// Chooses the node to read from: the fresh replica with the highest rendezvous score, else the master. A replica
+    /// that is slow comes after the others. While the master is lost, replicas serve the data that they have, for as long
+    /// as the settings allow. A master whose connection is just being opened again is not lost: its changes would be
+    /// missing. Returns `None` if no node may answer now, or if the standing of the master refuses the read.
     pub fn choose(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Choice<&Arc<Node>>> {
         if self.refuses(requirement) {
             return None;
@@ -91,10 +91,10 @@ impl<'m> Selection<'m, '_> {
         let (mut preferred, mut fresh) = (BestTwo::default(), BestTwo::default());
         if !self.master_only {
             for replica in self.members.replicas() {
-                let score = self.score(replica);
-                preferred.insert(score, replica);
-                if self.is_fresh(&replica.state()) && !self.attempts.has_tried(replica) {
-                    fresh.insert(score, replica);
+                let (score, state) = (self.score(replica), replica.state());
+                preferred.insert((true, score), replica);
+                if self.is_fresh(&state) && !self.attempts.has_tried(replica) {
+                    fresh.insert((!state.is_slow(), score), replica);
                 }
             }
         }
@@ -164,7 +164,7 @@ impl<'m> Selection<'m, '_> {
                 && (may_lack_changes || state.has_replicated_up_to(requirement.since))
                 && !self.attempts.has_tried(replica)
             {
-                best.insert(self.score(replica), replica);
+                best.insert((!state.is_slow(), self.score(replica)), replica);
             }
         }
         best
@@ -200,19 +200,22 @@ impl<'m> Selection<'m, '_> {
     }
 }
 
-/// The two nodes with the highest scores.
+/// The rank of a node: a slow one comes after the others, and then the score decides.
+type Rank = (bool, u64);
+
+/// The two nodes with the highest ranks.
 #[derive(Default)]
 struct BestTwo<'m> {
-    best: Option<(u64, &'m Arc<Node>)>,
-    second: Option<(u64, &'m Arc<Node>)>,
+    best: Option<(Rank, &'m Arc<Node>)>,
+    second: Option<(Rank, &'m Arc<Node>)>,
 }
 
 impl<'m> BestTwo<'m> {
-    fn insert(&mut self, score: u64, node: &'m Arc<Node>) {
-        if self.best.is_none_or(|(best, _)| score >= best) {
-            self.second = self.best.replace((score, node));
-        } else if self.second.is_none_or(|(second, _)| score >= second) {
-            self.second = Some((score, node));
+    fn insert(&mut self, rank: Rank, node: &'m Arc<Node>) {
+        if self.best.is_none_or(|(best, _)| rank >= best) {
+            self.second = self.best.replace((rank, node));
+        } else if self.second.is_none_or(|(second, _)| rank >= second) {
+            self.second = Some((rank, node));
         }
     }
 

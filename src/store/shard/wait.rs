@@ -5,7 +5,7 @@ use crate::{
     store::{
         consistency::ReadRequirement,
         error::{NodeError, StoreError},
-        node::Node,
+        node::{Node, NodeId},
     },
     types::{Address, Deadline},
 };
@@ -47,6 +47,38 @@ impl Shard {
             let refusal = members.standing().refusal(self.name()).filter(|_| members.refuses(requirement));
             refusal.unwrap_or_else(|| self.no_reader_error(attempts, deadline))
         })
+    }
+
+    /// Chooses another node than `first` that may answer the read now. The choice is made again, because `first` has kept
+    /// the read waiting and the state of the nodes may have changed meanwhile. If only `first` may answer, because the
+    /// replicas are not known to have the last change, they are asked how far they are, and waited for.
+    pub async fn hedge_target(
+        &self,
+        requirement: &ReadRequirement,
+        attempts: &Attempts,
+        first: NodeId,
+        deadline: Deadline,
+    ) -> Option<Arc<Node>> {
+        let find = |members: &Members| {
+            let choice = members.choose(requirement, attempts)?;
+            [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
+        };
+        let members = self.members();
+        let found = find(&members);
+        if found.is_some() || requirement.master_only || attempts.has_missed() {
+            return found;
+        }
+        members.replicas().next()?;
+        members.replicas().for_each(|replica| replica.request_probe());
+        self.members.wait_until(deadline.instant(), find, |_| true).await
+    }
+
+    /// Records that a node did not answer a read before another node did, which was asked later.
+    pub fn record_lost_hedge(&self, node: NodeId) {
+        // The master is read only where no replica can be.
+        if let Some(replica) = self.members.load().replicas().find(|replica| replica.id == node) {
+            replica.record_lost_hedge();
+        }
     }
 
     /// Returns the master, once it is connected. Fails at once if the master is down or is not accepted. A write that a

@@ -1,7 +1,7 @@
 //! Masters that die or hang.
 
 use super::{pause, resume, until_ready};
-use crate::harness::{Service, eventually, redis, redis_section, until_replicated};
+use crate::harness::{Service, calls, eventually, redis, redis_section, until_replicated};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,39 @@ async fn a_hanging_master_is_abandoned_within_the_deadline_and_used_again_afterw
     resume(group.master(0));
     eventually("writes work again", async || (caller.send(write.clone()).await.status.as_u16() == 200).then_some(()))
         .await;
+}
+
+#[tokio::test]
+async fn a_changed_key_is_read_from_a_replica_that_has_the_change_while_the_master_hangs() {
+    let group = redis(1, 2);
+    until_replicated(&group).await;
+    // No regular probe tells that the replicas have the change.
+    let service = Service::plain(&format!("[redis]\nprobe_every_ms=60000\n{}", redis_section(&group)));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    // The questions of the first moments must not be taken for the one after the change.
+    for (key, value) in [("other", "old"), ("k", "new")] {
+        let asked = calls(group.master(0), "info");
+        caller.write(key, &json!(value)).await;
+        let mut own = 0;
+        eventually("the master was asked for its offset", async || {
+            // Each look at this count is such a question, too.
+            own += 1;
+            (calls(group.master(0), "info") > asked + own).then_some(())
+        })
+        .await;
+    }
+    for replica in group.replicas(0) {
+        eventually("the replica has it", async || (replica.ask("GET k").ok()? == "new").then_some(())).await;
+    }
+    pause(group.master(0));
+    let start = Instant::now();
+    let read = caller.read("k").await;
+    let took = start.elapsed();
+    resume(group.master(0));
+    assert_eq!(read, Some(json!("new")));
+    // Three attempt timeouts pass before a node counts as hung.
+    assert!(took < Duration::from_millis(400), "the read took {took:?}");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl Batch<'_> {
         let _changes: Vec<ChangeGuard<'_>> =
             changes.map(|position| self.context.change_guard(self.hashes[*position])).collect();
         let mut attempts = Attempts::default();
-        let call_timeout = CallTimeout { deadline: self.deadline, abandon: Abandon::AtDeadline };
+        let call_timeout = CallTimeout::new(self.deadline, Abandon::AtDeadline);
         while !positions.is_empty() {
             let node = match shard.writer(&attempts, self.deadline).await {
                 Ok(node) => node,

@@ -61,9 +61,11 @@ fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64)
 }
 
 /// Returns one state of each kind that the rules tell apart.
-fn states() -> [NodeState; 8] {
+fn states() -> [NodeState; 9] {
     let cut_off = ReplicationRole::Replica { synced: true, down_for: Some(Duration::from_secs(1)) };
     let unsynced = ReplicationRole::Replica { synced: false, down_for: None };
+    let mut slow = state(UP, Some(REPLICA), 7);
+    slow.set_slow(true);
     [
         state(UP, Some(ReplicationRole::Master), 7),
         state(UP, Some(REPLICA), 7),
@@ -72,6 +74,7 @@ fn states() -> [NodeState; 8] {
         state(UP, Some(unsynced), 0),
         state(UP, None, 0),
         state(DOWN, None, 0),
+        slow,
         state(CONNECTING, Some(ReplicationRole::Master), 7),
     ]
 }
@@ -98,7 +101,7 @@ fn by_the_rules(
     let tried = |node: &Node| attempts.has_tried(node) || Some(node.id) == except;
     let best = |usable: &dyn Fn(&NodeState) -> bool| {
         let usable = members.replicas().filter(|node| !tried(node) && usable(&node.state()));
-        usable.max_by_key(|node| rendezvous_score(requirement.hash, node.seed))
+        usable.max_by_key(|node| (!node.state().is_slow(), rendezvous_score(requirement.hash, node.seed)))
     };
     let master_only = requirement.master_only || attempts.has_missed();
     let fresh = best(&|state| state.is_readable_replica() && state.has_replicated_up_to(requirement.since));
@@ -214,7 +217,7 @@ fn a_master_that_is_not_accepted_answers_no_strict_read() {
 fn a_master_that_is_being_connected_to_again_is_not_lost() {
     let nodes: Vec<_> = (1..=2).map(node).collect();
     let members = Members::new(nodes.clone(), Some(0));
-    let [master, _, behind, .., down, connecting] = states();
+    let [master, _, behind, .., down, _, connecting] = states();
     nodes[1].set_state(&behind);
     let changed =
         ReadRequirement { hash: HASH, since: LogicalTime::from_ms(50), strict: false, master_only: false, watch: None };

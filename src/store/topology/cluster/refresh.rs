@@ -105,7 +105,7 @@ impl Cluster {
     /// Asks a connected node for its view.
     async fn ask(&self, node: &Node) -> Option<Vec<Claim>> {
         let deadline = Deadline::within(self.redis.attempt_timeout);
-        let call_timeout = CallTimeout { deadline, abandon: Abandon::AtDeadline };
+        let call_timeout = CallTimeout::new(deadline, Abandon::AtDeadline);
         let answers = node.call_all(&topology_commands(), ConnectionClass::Default, call_timeout).await.ok()?;
         self.parse(&answers, &node.address).ok()
     }

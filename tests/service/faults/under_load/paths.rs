@@ -1,6 +1,6 @@
 //! Network paths to nodes that lose, cut, refuse or delay data.
 
-use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, until_ready};
+use super::{BRIEF, FAULT, HEDGED, LONG, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Mode, Proxy, Service, Traffic, redis, until_replicated};
 use crate::local_redis::RedisGroup;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn paths() -> Paths {
 }
 
 /// Breaks the path to one replica for a while.
-async fn replica_path(mode: Mode, fault: &str) {
+async fn replica_path(mode: Mode, fault: &str, read_stall_max: Duration) {
     let Paths { replicas, service, traffic, master: _master, _group } = paths().await;
     replicas[0].set(mode);
     traffic.run_for(FAULT).await;
@@ -41,7 +41,7 @@ async fn replica_path(mode: Mode, fault: &str) {
     traffic.until_read().await;
     let summary = traffic.finish().await;
     summary.report("the path to a replica", fault).expect_no_failed_read().expect_no_failed_write();
-    summary.expect_nothing_lost().expect_stalls_within(BRIEF, BRIEF);
+    summary.expect_nothing_lost().expect_stalls_within(read_stall_max, BRIEF);
 }
 
 /// Breaks the path to the master for a while.
@@ -59,27 +59,27 @@ async fn master_path(mode: Mode, fault: &str) {
 
 #[tokio::test]
 async fn a_replica_behind_a_path_that_never_answers_fails_no_request() {
-    replica_path(Mode::BlackHole, "accepts and never answers").await;
+    replica_path(Mode::BlackHole, "accepts and never answers", BRIEF).await;
 }
 
 #[tokio::test]
 async fn a_replica_behind_a_path_that_cuts_replies_fails_no_request() {
-    replica_path(Mode::CutAfter(CUT_AFTER_BYTES), "cuts in the middle of replies").await;
+    replica_path(Mode::CutAfter(CUT_AFTER_BYTES), "cuts in the middle of replies", BRIEF).await;
 }
 
 #[tokio::test]
 async fn a_replica_behind_a_path_that_refuses_fails_no_request() {
-    replica_path(Mode::Refuse, "refuses connections").await;
+    replica_path(Mode::Refuse, "refuses connections", BRIEF).await;
 }
 
 #[tokio::test]
 async fn a_replica_behind_a_path_that_drips_fails_no_request() {
-    replica_path(Mode::Drip(Duration::from_millis(2)), "lets a byte through every 2 ms").await;
+    replica_path(Mode::Drip(Duration::from_millis(2)), "lets a byte through every 2 ms", BRIEF).await;
 }
 
 #[tokio::test]
 async fn a_replica_behind_a_slow_path_fails_no_request() {
-    replica_path(Mode::Delay(Duration::from_millis(600)), "answers 600 ms late").await;
+    replica_path(Mode::Delay(Duration::from_millis(600)), "answers 600 ms late", HEDGED).await;
 }
 
 #[tokio::test]

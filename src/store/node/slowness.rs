@@ -1,0 +1,41 @@
+//! The slowness of a node: reads go to other replicas while a node is slower than they are.
+
+use super::redis_node::Node;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+/// Number of reads in a row that another node answered first, after which the node counts as slow.
+const LOST_HEDGES_MAX: u32 = 3;
+/// Longest time that a node that is not slow takes to answer a probe.
+const QUICK: Duration = Duration::from_millis(10);
+
+impl Node {
+    /// Records that the node answered a read before another one was asked.
+    pub fn record_quick_answer(&self) {
+        // Written only where something was wrong, because all workers share it.
+        if self.lost_hedges.load(Relaxed) > 0 {
+            self.lost_hedges.store(0, Relaxed);
+        }
+    }
+
+    /// Records that another node answered a read first, though it was asked later.
+    pub fn record_lost_hedge(&self) {
+        if self.lost_hedges.fetch_add(1, Relaxed) + 1 >= LOST_HEDGES_MAX && !self.state.load().is_slow() {
+            self.state.update(|state| state.set_slow(true));
+            let (address, shard) = (&self.address, self.shard_context().name.get());
+            tracing::info!(
+                node = %address, %shard,
+                "node {address} of shard \"{shard}\" is slow; other replicas are read until it answers quickly again"
+            );
+        }
+    }
+
+    /// Records the time that the node took to answer a probe.
+    pub(super) fn record_probe_duration(&self, duration: Duration) {
+        if duration <= QUICK && self.state.load().is_slow() {
+            self.lost_hedges.store(0, Relaxed);
+            self.state.update(|state| state.set_slow(false));
+            let (address, shard) = (&self.address, self.shard_context().name.get());
+            tracing::info!(node = %address, %shard, "node {address} of shard \"{shard}\" is no longer slow");
+        }
+    }
+}
