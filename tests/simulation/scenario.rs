@@ -201,6 +201,7 @@ fn redis_config() -> RedisConfig {
         probe_every: Duration::from_millis(250),
         in_flight_max: 10_000,
         hedge_reads: false,
+        master_hold: Duration::from_secs(30),
         replica_stale_max: Some(Duration::from_secs(300)),
     }
 }
