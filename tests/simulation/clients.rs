@@ -22,6 +22,9 @@ pub const DEADLINE: Duration = Duration::from_secs(1);
 /// Values of clients have greater numbers; the first ones are there before all clients.
 const FIRST_VALUE: u32 = 1000;
 
+/// The key that is never deleted and whose values never expire.
+const KEPT_KEY: &str = "key0";
+
 /// Everything that clients share.
 #[derive(Default)]
 pub struct Shared {
@@ -67,10 +70,10 @@ impl Caller {
             match self.rng.below(100) {
                 0..50 => self.read(key).await,
                 50..82 => {
-                    let write = self.write_action();
+                    let write = self.write_action(&key);
                     self.change(key, write).await;
                 }
-                82..90 => {
+                82..90 if key != KEPT_KEY => {
                     self.change(key, Action::Delete).await;
                 }
                 _ => self.batch().await,
@@ -83,8 +86,8 @@ impl Caller {
         format!("key{}", self.rng.below(self.keys))
     }
 
-    fn write_action(&mut self) -> Action {
-        let ttl_secs = self.rng.chance(15).then(|| self.rng.range((1, 3)));
+    fn write_action(&mut self, key: &str) -> Action {
+        let ttl_secs = (key != KEPT_KEY && self.rng.chance(15)).then(|| self.rng.range((1, 3)));
         let replicas = if self.rng.chance(15) { u32::try_from(self.rng.range((1, 2))).expect("small") } else { 0 };
         Action::Write { value: self.shared.next_value(), ttl_secs, replicas }
     }
@@ -147,7 +150,8 @@ impl Caller {
                     let (wanted, freshness) = self.wanted();
                     (Action::Read(wanted), freshness)
                 }
-                5..9 => (self.write_action(), Freshness::Master),
+                5..9 => (self.write_action(&key), Freshness::Master),
+                _ if key == KEPT_KEY => (Action::Read(Wanted::Own), Freshness::ReadYourWrites),
                 _ => (Action::Delete, Freshness::Master),
             };
             actions.push((key, action, freshness));

@@ -18,11 +18,6 @@ pub enum Start {
 }
 
 impl World {
-    /// Returns the shard that has a key.
-    pub fn shard_of(&self, key: &str) -> usize {
-        self.truth.shard_of.get(key).copied().unwrap_or(0)
-    }
-
     /// Returns the node that is the master of a shard.
     pub fn master(&self, shard: usize) -> usize {
         self.truth.branches[self.truth.current[shard]].node
@@ -53,6 +48,10 @@ impl World {
     pub fn restart(&mut self, node: usize, start: Start, master: Option<usize>) {
         self.note(&format!("node {node} starts ({start:?}), master: {master:?}"));
         let shard = self.nodes[node].shard;
+        let view_of = self.master(shard);
+        if view_of != node {
+            self.learn_view(node, view_of);
+        }
         let was_master = self.master(shard) == node;
         let saved = match start {
             Start::Empty => Data::default(),
@@ -158,6 +157,11 @@ impl World {
             let master = self.master(shard);
             self.accept(master);
             self.follow_master(shard);
+            for node in 0..self.nodes.len() {
+                if let Some(claim) = self.nodes[master].view.as_ref().map(|view| view[shard]) {
+                    self.hear(node, shard, claim);
+                }
+            }
         }
     }
 }

@@ -4,19 +4,13 @@ use crate::{
     checker::{self, Promise, Violation},
     clients::{Caller, Shared},
     history::{Action, Answer, Record, Wanted},
-    network::Host,
-    redis::{Applied, Change, Node},
     rng::Rng,
+    setup::{Kind, Setup},
     stories::Storyteller,
     stream::InstanceNetwork,
-    world::{Ms, Sim, World},
+    world::{Ms, Sim},
 };
-use cachefront::{
-    ring::Weight,
-    settings::{RedisConfig, ShardConfig, Topology},
-    store::{self, Freshness, Store, SyncTokenKey},
-    types::Address,
-};
+use cachefront::store::{Freshness, Store};
 use std::{
     mem,
     sync::{Arc, Mutex, PoisonError},
@@ -28,9 +22,6 @@ use tokio::time::sleep;
 const DURATION: Ms = 8000;
 /// The time after which everything has to work again.
 const RECOVERY: Duration = Duration::from_secs(4);
-/// Nodes of a shard.
-const NODES: usize = 3;
-
 /// The result of a simulation.
 pub struct Run {
     pub records: Vec<Record>,
@@ -41,52 +32,49 @@ pub struct Run {
 /// Runs the simulation of a seed.
 pub fn run(seed: u64) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime without network").block_on(Scenario::new(seed).run())
+    // The scenario is made inside the runtime, whose clock is paused.
+    runtime.expect("a runtime without network").block_on(async { Scenario::new(seed).run().await })
 }
 
 struct Scenario {
     rng: Rng,
+    setup: Setup,
     sim: Arc<Sim>,
     shared: Arc<Shared>,
-    instances: usize,
-    keys: usize,
 }
 
 impl Scenario {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let mut world = World::new(rng.fork());
-        let lag = [(0, 2), (1, 40), (20, 300)][rng.below(3)];
-        world.truth.replication_lag = lag;
-        world.note(&format!("seed {seed}: replication takes {lag:?} ms"));
-        let (instances, keys) = (1 + rng.below(2), 2 + rng.below(4));
-        build_shard(&mut world, 0, keys);
-        let mut stranger = Node::new(address(world.nodes.len()), usize::MAX);
-        stranger.data.replid = world.truth.next_id();
-        world.nodes.push(stranger);
-        for instance in 0..instances {
-            for node in 0..world.nodes.len() {
-                let delay = [(0, 1), (0, 5), (2, 30)][rng.below(3)];
-                world.network.link(Host::Instance(instance), Host::Node(node)).delay = delay;
-            }
-        }
-        Self { rng, sim: Sim::new(world), shared: Arc::default(), instances, keys }
+        let setup = Setup::draw(&mut rng);
+        let world = setup.build_world(seed, &mut rng);
+        Self { rng, setup, sim: Sim::new(world), shared: Arc::default() }
     }
 
     async fn run(mut self) -> Run {
         let driver = tokio::spawn(Arc::clone(&self.sim).drive());
-        let stores: Vec<Store> = (0..self.instances).map(|instance| self.start_instance(instance)).collect();
+        let stores: Vec<Store> = (0..self.setup.instances).map(|instance| self.start_instance(instance)).collect();
         let running: Vec<_> = stores.iter().map(|store| tokio::spawn(store.clone().run(Vec::new()))).collect();
         sleep(Duration::from_millis(100)).await;
-        let teller = self.storyteller();
-        let mut tasks = vec![tokio::spawn(teller.run())];
-        for (number, store) in stores.iter().cycle().take(3.max(self.instances * 2)).enumerate() {
-            tasks.push(tokio::spawn(self.caller(number, number % self.instances, store).run()));
+        let mut tasks = Vec::new();
+        let shards = self.setup.kind.shards();
+        // Every second scenario with reloads has no other faults.
+        let told = if self.setup.kind == Kind::Reloads && self.rng.chance(50) { 0 } else { shards };
+        for shard in 0..told {
+            tasks.push(tokio::spawn(self.storyteller(shard).run()));
+        }
+        if self.setup.kind == Kind::Reloads {
+            for (instance, store) in stores.iter().enumerate() {
+                tasks.push(tokio::spawn(reload(Arc::clone(&self.sim), self.rng.fork(), instance, store.clone())));
+            }
+        }
+        for (number, store) in stores.iter().cycle().take(3.max(self.setup.instances * 2)).enumerate() {
+            tasks.push(tokio::spawn(self.caller(number, number % self.setup.instances, store).run()));
         }
         for task in tasks {
             task.await.expect("no task of a simulation fails");
         }
-        self.sim.with(|world| world.repair_all(self.instances));
+        self.sim.with(|world| world.repair_all(self.setup.instances));
         sleep(RECOVERY).await;
         let recovery = self.check_recovery(&stores).await;
         driver.abort();
@@ -99,10 +87,12 @@ impl Scenario {
         })
     }
 
-    fn storyteller(&mut self) -> Storyteller {
+    fn storyteller(&mut self, shard: usize) -> Storyteller {
         let (sim, rng) = (Arc::clone(&self.sim), self.rng.fork());
         let stranger = sim.with(|world| world.nodes.len() - 1);
-        Storyteller { sim, rng, shard: 0, instances: self.instances, stranger, end: DURATION }
+        let Setup { instances, kind, .. } = self.setup;
+        let (without_promotions, in_cluster) = (kind == Kind::WithoutInfo, kind == Kind::Cluster);
+        Storyteller { sim, rng, shard, instances, stranger, end: DURATION, without_promotions, in_cluster }
     }
 
     fn caller(&mut self, number: usize, instance: usize, store: &Store) -> Caller {
@@ -113,7 +103,7 @@ impl Scenario {
             instance,
             store: store.clone(),
             shared: Arc::clone(&self.shared),
-            keys: self.keys,
+            keys: self.setup.keys,
             end: DURATION,
             think_max: [10, 40, 100][self.rng.below(3)],
         }
@@ -121,19 +111,8 @@ impl Scenario {
 
     fn start_instance(&mut self, instance: usize) -> Store {
         let network = InstanceNetwork { sim: Arc::clone(&self.sim), instance, rng: Mutex::new(self.rng.fork()) };
-        let config = store::Config {
-            inspection: cachefront::settings::InspectionConfig::default(),
-            topology: &Topology::Static(vec![ShardConfig {
-                name: "a".to_owned(),
-                weight: Weight::ONE,
-                master: address(0),
-                replicas: (1..NODES).map(address).collect(),
-            }]),
-            redis: &Arc::new(redis_config()),
-            sync_token_key: SyncTokenKey::new(b"the key of all instances"),
-            simulation: Some(Arc::new(network)),
-        };
-        Store::new(config, None, Arc::default()).expect("no certificates")
+        let config = self.setup.kind.config(1, Some(Arc::new(network)));
+        Store::new(config.borrowed(), None, Arc::default()).expect("no certificates")
     }
 
     /// Returns what does not work though everything was repaired.
@@ -141,7 +120,7 @@ impl Scenario {
         let mut violations = Vec::new();
         for (instance, store) in stores.iter().enumerate() {
             let mut caller = self.caller(100 + instance, instance, store);
-            for key in (0..self.keys).map(|key| format!("key{key}")) {
+            for key in (0..self.setup.keys).map(|key| format!("key{key}")) {
                 let value = self.shared.next_value();
                 let write = Action::Write { value, ttl_secs: None, replicas: 0 };
                 let changed = caller.change(key.clone(), write).await;
@@ -159,49 +138,16 @@ impl Scenario {
     }
 }
 
-/// Returns the address of a node.
-fn address(node: usize) -> Address {
-    Address { host: format!("10.0.0.{}", node + 1), port: 6379 }
-}
-
-/// Adds the nodes of a shard. All of them have a value under every key.
-fn build_shard(world: &mut World, shard: usize, keys: usize) {
-    let master = world.nodes.len();
-    let replid = world.truth.next_id();
-    for number in 0..NODES {
-        let mut node = Node::new(address(world.nodes.len()), shard);
-        node.data.replid = replid;
-        for key in 0..keys {
-            let value = Some(u32::try_from(key).expect("small"));
-            let change = Change { key: format!("key{key}"), value, expires_at: None, instance: usize::MAX };
-            node.data.write(Applied { change: Some(change), time: 0, end: 50 * (key as u64 + 1) });
-        }
-        world.nodes.push(node);
-        let node = master + number;
-        world.save(node);
-        world.start_pings(node);
-        if number == 0 {
-            world.begin_branch(node);
-            world.accept(node);
-        } else {
-            world.replicate_from(node, master);
-        }
-    }
-}
-
-fn redis_config() -> RedisConfig {
-    RedisConfig {
-        username: None,
-        password: None,
-        db: 0,
-        tls: None,
-        connections_per_node: 1,
-        connect_timeout: Duration::from_secs(1),
-        attempt_timeout: Duration::from_millis(250),
-        probe_every: Duration::from_millis(250),
-        in_flight_max: 10_000,
-        hedge_reads: false,
-        master_hold: Duration::from_secs(30),
-        replica_stale_max: Some(Duration::from_secs(300)),
+/// Applies other settings to an instance again and again.
+async fn reload(sim: Arc<Sim>, mut rng: Rng, instance: usize, store: Store) {
+    let mut layout = 0;
+    while sim.now() < DURATION {
+        sleep(Duration::from_millis(rng.range((20, 900)))).await;
+        layout = 1 - layout;
+        store.apply(Kind::Reloads.config(layout + 1, None).borrowed()).expect("no certificates");
+        sim.with(|world| {
+            world.note(&format!("instance {instance} has {} shards", layout + 1));
+            world.truth.reloads.push((world.now, instance, layout));
+        });
     }
 }

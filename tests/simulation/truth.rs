@@ -5,10 +5,10 @@
 //! *accepted* if it is the shard's master by the will of an operator, or because nothing better is left.
 
 use crate::{
-    redis::Applied,
+    redis::{Applied, shard_of},
     world::{Ms, World},
 };
-use std::collections::BTreeMap;
+use cachefront::ring::{Ring, key_hash};
 
 /// The time for which a master without the data of its replicas is held back.
 pub const HOLD: Ms = 10_000;
@@ -26,6 +26,23 @@ pub struct Branch {
     pub history: Vec<Applied>,
 }
 
+/// The rule that leads from a key to its shard.
+pub enum Layout {
+    /// The ring over the first shards.
+    Ring(Ring),
+    /// The slots of a Redis Cluster with so many shards.
+    Slots(usize),
+}
+
+impl Layout {
+    fn owner(&self, key: &str) -> usize {
+        match self {
+            Self::Ring(ring) => ring.owner(key_hash(key.as_bytes())),
+            Self::Slots(shards) => shard_of(key, *shards),
+        }
+    }
+}
+
 /// The truth about all shards.
 #[derive(Default)]
 pub struct Truth {
@@ -36,12 +53,34 @@ pub struct Truth {
     pub replication_lag: (Ms, Ms),
     /// The times at which a node of a shard changed its role, started or ended.
     pub disturbances: Vec<(Ms, usize)>,
-    /// The shard of each key.
-    pub shard_of: BTreeMap<String, usize>,
+    /// The layouts that reloads change between.
+    pub layouts: Vec<Layout>,
+    /// The layout that each instance has from a time on: the time, the instance, and the position of the layout.
+    pub reloads: Vec<(Ms, usize, usize)>,
     ids: u64,
 }
 
 impl Truth {
+    /// Returns the shards that a key had for an instance during a time. The layout of a moment ago counts, too.
+    pub fn owners(&self, key: &str, instance: usize, (from, to): (Ms, Ms)) -> Vec<usize> {
+        let mut owners = Vec::new();
+        for (time, _, layout) in self.reloads.iter().filter(|reload| reload.1 == instance) {
+            if *time > to {
+                break;
+            }
+            if *time + 1 < from {
+                owners.clear();
+            }
+            owners.push(self.layouts[*layout].owner(key));
+        }
+        owners
+    }
+
+    /// Returns the number of reloads of an instance during a time.
+    pub fn reloads_during(&self, instance: usize, (from, to): (Ms, Ms)) -> usize {
+        self.reloads.iter().filter(|(time, of, _)| *of == instance && (from..=to).contains(time)).count()
+    }
+
     /// Returns a number that was not used before.
     pub fn next_id(&mut self) -> u64 {
         self.ids += 1;

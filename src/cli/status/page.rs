@@ -100,9 +100,7 @@ fn shards(snapshot: &ConsoleSnapshot) -> String {
 
 fn shard_row(shard: &ShardView) -> Vec<String> {
     let state = match (shard.contested, shard.writable, shard.readable) {
-        _ if shard.held => "master held",
-        (true, true, _) => "two masters",
-        (true, false, _) => "contested",
+        (true, ..) => "two masters",
         (false, true, _) => "serving",
         (false, false, true) => "read only",
         (false, false, false) => "unavailable",

@@ -8,7 +8,6 @@ mod overload;
 mod promotion;
 mod replicas;
 mod repointed;
-mod standing;
 mod start;
 mod switches;
 mod under_load;

@@ -11,7 +11,9 @@ impl Checker<'_> {
         let violation = |promise, reason: &str| Some(Violation { promise, record: number, reason: reason.to_owned() });
         if let Action::Write { value, .. } = record.action {
             let made = self.times_made(value);
-            if made > 1 {
+            // After a reload a change runs again, and after two it may run again where it ran first.
+            let reloads = self.world.truth.reloads_during(record.instance, (record.asked, record.answered));
+            if made > 1.max(reloads) {
                 return violation(Promise::AtMostOnce, &format!("the change was made {made} times"));
             }
             if made > 0 && matches!(record.answer, Answer::Refused(_)) {
@@ -19,7 +21,11 @@ impl Checker<'_> {
             }
         }
         let is_explained = match record.answer {
-            Answer::Done | Answer::Deleted(true) => self.was_made(record),
+            Answer::Done => self.was_made(record),
+            // A deletion that a reload repeats finds nothing on the other shard.
+            Answer::Deleted(true) => {
+                self.was_made(record) || (self.shards(record).len() > 1 && self.was_current(record, None))
+            }
             Answer::Deleted(false) => self.was_current(record, None),
             _ => true,
         };
@@ -30,23 +36,29 @@ impl Checker<'_> {
         }
     }
 
-    /// Returns the number of times that a client's command set a value.
+    /// Returns the number of times that a client's command set a value in one shard.
     fn times_made(&self, value: u32) -> usize {
-        let made: BTreeSet<(u64, u64)> = self
+        let made: BTreeSet<(usize, u64, u64)> = self
             .world
             .truth
             .branches
             .iter()
-            .flat_map(|branch| &branch.history)
-            .filter(|applied| applied.change.as_ref().is_some_and(|change| change.value == Some(value)))
-            .map(|applied| (applied.time, applied.end))
+            .flat_map(|branch| branch.history.iter().map(move |applied| (branch.shard, applied)))
+            .filter(|(_, applied)| applied.change.as_ref().is_some_and(|change| change.value == Some(value)))
+            .map(|(shard, applied)| (shard, applied.time, applied.end))
             .collect();
-        made.len()
+        let mut by_shard: BTreeMap<usize, usize> = BTreeMap::new();
+        for (shard, ..) in made {
+            *by_shard.entry(shard).or_default() += 1;
+        }
+        by_shard.into_values().max().unwrap_or(0)
     }
 
-    /// Returns true if the accepted master made the change while the request ran.
+    /// Returns true if the accepted master of the shard that has the key made the change while the request ran.
     fn was_made(&self, record: &Record) -> bool {
-        self.branches(record).any(|(number, branch)| {
+        let end = (record.answered, record.answered);
+        let shards = self.world.truth.owners(&record.key, record.instance, end);
+        self.branches_of(shards).any(|(number, branch)| {
             let spans = self.timelines.of(number, &record.key);
             let from = record.asked.max(branch.accepted.expect("accepted"));
             let to = record.answered.min(self.counts_until(number, record.instance));

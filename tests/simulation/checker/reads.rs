@@ -23,11 +23,9 @@ impl Checker<'_> {
                 violation(Promise::StrictRead, "the master did not have this while the request ran".to_owned())
             }
             Wanted::Own => {
-                let is_excused = self.is_master_lost(
-                    self.world.shard_of(&record.key),
-                    record.instance,
-                    (record.asked, record.answered),
-                );
+                let during = (record.asked, record.answered);
+                let mut shards = self.shards(record).into_iter();
+                let is_excused = shards.any(|shard| self.is_master_lost(shard, record.instance, during));
                 let own = self.changes_before(number, record.instance, record.asked);
                 let missed = (!is_excused).then(|| self.missed(record, *value, &own)).flatten();
                 missed.and_then(|missed| violation(Promise::OwnWrites, missed))

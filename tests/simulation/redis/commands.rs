@@ -8,6 +8,8 @@ pub(super) enum Outcome {
     Answer(Vec<u8>),
     /// The client waits for the answer.
     Blocked,
+    /// The command waits until the node lets its clients change keys again.
+    Paused,
 }
 
 const READONLY: &str = "READONLY You can't write against a read only replica.";
@@ -26,11 +28,23 @@ impl World {
         let session = self.network.connections[connection].session.as_mut().expect("an open session");
         let tracks = session.tracks_next && name != "CLIENT";
         session.tracks_next &= !tracks;
+        if ["GET", "PTTL", "SET", "UNLINK"].contains(&name.as_str()) {
+            if let Some(redirection) = self.redirection(connection, &name, &arguments[0]) {
+                return redirection;
+            }
+            if self.nodes[node].pauses_writes && ["SET", "UNLINK"].contains(&name.as_str()) {
+                return Outcome::Paused;
+            }
+        }
         let answer = match name.as_str() {
             "HELLO" => resp::array([resp::bulk("server"), resp::bulk("redis"), resp::bulk("proto"), resp::integer(3)]),
             "PING" => resp::simple("PONG"),
-            "SELECT" | "ASKING" | "READWRITE" | "READONLY" => resp::simple("OK"),
+            "SELECT" | "ASKING" => resp::simple("OK"),
+            "READWRITE" | "READONLY" => self.set_readonly(connection, name == "READONLY"),
+            "CLUSTER" if arguments[0].eq_ignore_ascii_case("SLOTS") => self.cluster_slots(node),
+            "CLUSTER" => self.cluster_nodes(node),
             "CLIENT" => self.client(connection, arguments),
+            "INFO" if !self.nodes[node].allows_info => resp::error("NOPERM this user has no permissions to run INFO"),
             "INFO" => self.nodes[node].info(arguments, self.now),
             "ROLE" => self.nodes[node].role(&self.nodes),
             "GET" => self.get(connection, &arguments[0], tracks),
@@ -45,6 +59,11 @@ impl World {
             }
         };
         Outcome::Answer(answer)
+    }
+
+    fn set_readonly(&mut self, connection: usize, is_readonly: bool) -> Vec<u8> {
+        self.network.connections[connection].session.as_mut().expect("an open session").is_readonly = is_readonly;
+        resp::simple("OK")
     }
 
     fn client(&mut self, connection: usize, arguments: &[String]) -> Vec<u8> {

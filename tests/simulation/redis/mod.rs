@@ -1,11 +1,13 @@
 //! A model of a Redis node: about twenty commands, replication by offsets, and reports of changed keys.
 
+mod cluster;
 mod commands;
 mod info;
 mod replication;
 mod resp;
 mod sessions;
 
+pub use cluster::{View, shard_of};
 pub use sessions::Session;
 
 use crate::world::Ms;
@@ -104,6 +106,12 @@ pub struct Node {
     pub is_loading: bool,
     /// Grows with every start.
     pub incarnation: u64,
+    /// The user may not use `INFO` if this is false.
+    pub allows_info: bool,
+    /// The masters that the node knows of; `None` outside a cluster.
+    pub view: Option<View>,
+    /// Clients wait with their changes.
+    pub pauses_writes: bool,
     pub data: Data,
     /// `None` for a master.
     pub link: Option<MasterLink>,
@@ -130,6 +138,9 @@ impl Node {
             is_stopped: false,
             is_loading: false,
             incarnation: 0,
+            allows_info: true,
+            view: None,
+            pauses_writes: false,
             data: Data::default(),
             link: None,
             attached: Vec::new(),
@@ -145,6 +156,7 @@ impl Node {
     /// Ends the process.
     pub fn die(&mut self) {
         (self.is_alive, self.is_stopped, self.is_loading) = (false, false, false);
+        self.pauses_writes = false;
         self.incarnation += 1;
         self.stopped_events.clear();
         self.pending.clear();

@@ -14,6 +14,10 @@ pub struct Session {
     pub is_tracking: bool,
     /// The next command asks to track its keys.
     pub tracks_next: bool,
+    /// A replica of a cluster answers reads itself.
+    pub is_readonly: bool,
+    /// The first command of the input waits until the node lets its clients change keys again.
+    pub is_paused: bool,
     /// The offset behind the last change of this client.
     pub written: u64,
 }
@@ -55,11 +59,20 @@ impl World {
     /// Runs the commands of a client that are complete.
     pub(super) fn run_commands(&mut self, connection: usize) {
         let mut answers = Vec::new();
-        while let Some(session) = self.network.connections[connection].session.as_mut().filter(|it| !it.is_blocked) {
+        while let Some(session) =
+            self.network.connections[connection].session.as_mut().filter(|it| !it.is_blocked && !it.is_paused)
+        {
             let Some(words) = resp::take_command(&mut session.input) else { break };
             match self.run_command(connection, &words) {
                 Outcome::Answer(answer) => answers.extend(answer),
                 Outcome::Blocked => {}
+                Outcome::Paused => {
+                    let session = self.network.connections[connection].session.as_mut().expect("an open session");
+                    session.is_paused = true;
+                    let rest = mem::take(&mut session.input);
+                    session.input = resp::array(words.iter().map(|word| resp::bulk(word)));
+                    session.input.extend(rest);
+                }
             }
         }
         if !answers.is_empty() {
