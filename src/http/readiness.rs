@@ -71,11 +71,26 @@ fn shard_problems(shard: &ShardHealth) -> Vec<String> {
         return vec![format!("shard \"{}\": its nodes are not known yet", shard.name)];
     }
     let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
-    let missing = shard.replicas - shard.replicas_up;
+    let missing = shard.replicas.saturating_sub(shard.replicas_up + shard.replicas_hidden);
     let replicas = (missing > 0)
         .then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
-    let split_brain = shard
-        .split_brain
-        .then(|| format!("shard \"{}\": two nodes call themselves master; one of them is used", shard.name));
-    master.into_iter().chain(replicas).chain(split_brain).collect()
+    let standing = standing_problem(shard).map(|problem| format!("shard \"{}\": {problem}", shard.name));
+    let hidden = (shard.replicas_hidden > 0).then(|| {
+        format!(
+            "shard \"{}\": {} replicas are not read, because they refuse INFO to the service's Redis user",
+            shard.name, shard.replicas_hidden
+        )
+    });
+    master.into_iter().chain(replicas).chain(hidden).chain(standing).collect()
+}
+
+fn standing_problem(shard: &ShardHealth) -> Option<&'static str> {
+    if shard.is_held() {
+        return Some("the master came back without data that its replicas have; writes are refused");
+    }
+    match (shard.split_brain, shard.is_contested()) {
+        (_, true) => Some("two nodes call themselves master, and neither is proven; writes are refused"),
+        (true, false) => Some("two nodes call themselves master; one of them is used"),
+        (false, false) => None,
+    }
 }

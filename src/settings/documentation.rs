@@ -29,7 +29,8 @@ loads unchanged, unless its `JWT_SECRET_KEY` has fewer than 32 bytes. `config/se
 The ACL user of Redis needs these commands on the keys:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +client|tracking +client|caching`.
 
-- `INFO` and `PING` tell the role of a node, its freshness, and whether it is loading its data.
+- `INFO` and `PING` tell the role of a node, its freshness, and whether it is loading its data. Without `INFO`, replicas are
+  not read.
 - `WAIT` confirms a WRITE with `\"replicas\"`, and proves for a READ with `\"consistency\":\"master\"` or a sync token that the
   node is the master.
 - `CLIENT TRACKING`, `CLIENT CACHING` and `PTTL` are for the near cache. `CLIENT TRACKING` also tells at once that a replica

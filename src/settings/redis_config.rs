@@ -27,6 +27,8 @@ pub struct RedisConfig {
     pub in_flight_max: usize,
     /// Slow reads are sent to a second node as well.
     pub hedge_reads: bool,
+    /// Time for which a master is not used that came back without data that its replicas have; zero for none.
+    pub master_hold: Duration,
     /// A replica that was without contact to its master for longer is not read. `None` means that it is always read.
     pub replica_stale_max: Option<Duration>,
 }

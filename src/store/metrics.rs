@@ -24,6 +24,9 @@ impl ShardSnapshot {
 /// The value of one gauge.
 type HealthValue = fn(&ShardHealth) -> usize;
 
+/// The value of one counter.
+type CounterValue = fn(&Shard) -> u64;
+
 /// Writes the state of all shards and nodes of a map.
 pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
     let mut shards: Vec<ShardSnapshot> = Vec::new();
@@ -42,17 +45,25 @@ pub fn write(page: &mut MetricsWriter<'_>, map: &ShardMap) -> fmt::Result {
 }
 
 fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardSnapshot]) -> fmt::Result {
-    let gauges: [(_, HealthValue); 5] = [
+    let gauges: [(_, HealthValue); 6] = [
         (&names::SHARD_READABLE, |health| usize::from(health.can_read())),
-        (&names::SHARD_WRITABLE, |health| usize::from(health.master_up)),
+        (&names::SHARD_WRITABLE, |health| usize::from(health.can_write())),
         (&names::SHARD_SPLIT_BRAIN, |health| usize::from(health.split_brain)),
+        (&names::SHARD_HELD, |health| usize::from(health.is_held())),
         (&names::SHARD_REPLICAS, |health| health.replicas),
         (&names::SHARD_REPLICAS_READABLE, |health| health.replicas_up),
     ];
     for (name, value) in gauges {
         page.gauge(name, shards.iter().map(|snapshot| (snapshot.labels(), value(&snapshot.health))))?;
     }
-    page.counter(&names::PROMOTIONS, shards.iter().map(|snapshot| (snapshot.labels(), snapshot.shard.promotions.get())))
+    let counters: [(_, CounterValue); 2] = [
+        (&names::PROMOTIONS, |shard| shard.promotions.get()),
+        (&names::MASTERS_WITHOUT_DATA, |shard| shard.masters_without_data.get()),
+    ];
+    for (name, value) in counters {
+        page.counter(name, shards.iter().map(|snapshot| (snapshot.labels(), value(&snapshot.shard))))?;
+    }
+    Ok(())
 }
 
 fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Result {

@@ -23,6 +23,12 @@ pub enum EventKind {
     /// Two nodes of one shard report the role of master.
     #[serde(rename = "contested")]
     SplitBrain,
+    /// The master of a shard came back without data that its replicas have; its writes are refused.
+    #[serde(rename = "held")]
+    MasterHeld,
+    /// Writes of a shard are no longer refused, and go to the same master as before.
+    #[serde(rename = "accepted")]
+    MasterAccepted,
     /// The connection to a node was lost, or could not be opened.
     #[serde(rename = "lost")]
     NodeLost,

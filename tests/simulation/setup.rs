@@ -179,5 +179,6 @@ fn redis_config() -> RedisConfig {
         in_flight_max: 10_000,
         hedge_reads: false,
         replica_stale_max: Some(Duration::from_secs(300)),
+        master_hold: Duration::from_secs(30),
     }
 }

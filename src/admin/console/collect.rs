@@ -125,8 +125,9 @@ fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> Sh
         weight: shard.weight,
         slots: shard.slots,
         readable: shard.health.can_read(),
-        writable: shard.health.master_up,
+        writable: shard.health.can_write(),
         contested: shard.health.split_brain,
+        held: shard.health.is_held(),
         promotions: shard.promotions,
         nodes: shard.nodes.iter().map(|node| node_view(node, history, now)).collect(),
     }

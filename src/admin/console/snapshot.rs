@@ -53,10 +53,13 @@ pub struct ShardView {
     pub slots: Option<usize>,
     /// Some node can be read.
     pub readable: bool,
-    /// The master can be reached.
+    /// The master takes writes.
     pub writable: bool,
     /// Two nodes call themselves master.
     pub contested: bool,
+    /// The master is not used, because it came back without data that its replicas have. Older releases do not tell.
+    #[serde(default)]
+    pub held: bool,
     /// The number of times that another node became master.
     pub promotions: u64,
     /// The nodes, the master first.

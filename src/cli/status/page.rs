@@ -100,7 +100,9 @@ fn shards(snapshot: &ConsoleSnapshot) -> String {
 
 fn shard_row(shard: &ShardView) -> Vec<String> {
     let state = match (shard.contested, shard.writable, shard.readable) {
-        (true, ..) => "two masters",
+        _ if shard.held => "master held",
+        (true, true, _) => "two masters",
+        (true, false, _) => "contested",
         (false, true, _) => "serving",
         (false, false, true) => "read only",
         (false, false, false) => "unavailable",

@@ -36,6 +36,7 @@ pub fn connections(redis: &SectionReader<'_>, workers: usize) -> RedisConfig {
         probe_every: redis.duration("probe_every_ms", 10..=60_000),
         in_flight_max: redis.size("in_flight_max", 1_000..=1_000_000),
         hedge_reads: redis.flag("hedge_reads"),
+        master_hold: redis.duration("master_hold_secs", 0..=SECS_MAX),
         replica_stale_max: Some(redis.duration("replica_stale_max_ms", 0..=SECS_MAX * 1000))
             .filter(|max| !max.is_zero()),
     }

@@ -1,12 +1,12 @@
 //! An open connection to a node, and calls over it.
 
-use super::tracking::Tracking;
+use super::{replication::NodeProcess, tracking::Tracking};
 use crate::{store::error::NodeError, types::Deadline};
 use redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike, aio::MultiplexedConnection};
 use std::{
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -78,6 +78,8 @@ pub struct OpenConnection {
     ended: Arc<Notify>,
     /// The state of key tracking; `None` where the node reports no changes.
     tracking: Option<Arc<Tracking>>,
+    /// The facts about the node's process, once the node was asked for them.
+    process: OnceLock<NodeProcess>,
 }
 
 impl OpenConnection {
@@ -93,6 +95,7 @@ impl OpenConnection {
             attempt_timeout,
             ended,
             tracking: None,
+            process: OnceLock::new(),
         }
     }
 
@@ -110,6 +113,17 @@ impl OpenConnection {
     /// Returns the number of times that the node reported over this connection that it dropped all its data.
     pub fn flushes(&self) -> u64 {
         self.tracking.as_ref().map_or(0, |tracking| tracking.flushes())
+    }
+
+    /// Returns the facts about the node's process, once the node was asked for them. A connection never leads to another
+    /// process.
+    pub fn process(&self) -> Option<&NodeProcess> {
+        self.process.get()
+    }
+
+    /// Records the facts about the node's process.
+    pub fn record_process(&self, process: NodeProcess) {
+        self.process.get_or_init(|| process);
     }
 
     /// Makes everything outdated that was read over the connection.

@@ -3,7 +3,7 @@
 use super::{
     connection::{CallTimeout, OpenConnection},
     redis_node::Node,
-    replication::{ReplicationInfo, ReplicationRole},
+    replication::{NodeProcess, ReplicationInfo, ReplicationRole},
 };
 use crate::{
     store::{error::NodeError, protocol::reply},
@@ -13,16 +13,28 @@ use redis::Pipeline;
 
 /// Probes the node over a connection.
 pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<(), NodeError> {
-    let mut questions = Pipeline::with_capacity(2);
+    let mut questions = Pipeline::with_capacity(4);
     // A node that is loading its data answers INFO but refuses PING.
     questions.cmd("PING").cmd("INFO").arg("replication");
+    if connection.process().is_none() {
+        // Redis 6 returns one section at a time.
+        questions.cmd("INFO").arg("server").cmd("INFO").arg("commandstats");
+    }
     let (asked_at, flushes) = (node.now(), node.state.load().flushes());
     let answers = connection.call_all(&questions, CallTimeout::until(deadline)).await?;
     node.record_probe_duration(node.now().since(asked_at));
-    let [ping, info] = &answers[..] else { return Err(NodeError::Unexpected) };
-    let loading = reply::is_loading(ping);
-    // A user who may not use INFO gets no answer; the node is used all the same.
-    let answer = ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, flushes, ..info });
+    let (ping, info) = match &answers[..] {
+        [ping, info] => (ping, info),
+        [ping, info, server, commands] => {
+            connection.record_process(NodeProcess::parse(server, commands));
+            (ping, info)
+        }
+        _ => return Err(NodeError::Unexpected),
+    };
+    let (loading, process) = (reply::is_loading(ping), connection.process().cloned().unwrap_or_default());
+    // A user who may not use INFO gets no answer.
+    let answer =
+        ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, flushes, ..info.of_process(&process) });
     let was_master = node.state.load().role() == Some(ReplicationRole::Master);
     let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));
     if effect.role_changed {
@@ -32,10 +44,23 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
         }
         node.shard_context().request_cluster_refresh();
     }
+    if effect.role_hidden {
+        log_hidden_role(node);
+    }
     if effect.changed {
         node.shard_context().notify_changed();
     }
     Ok(())
+}
+
+/// Logs, once, that the node does not tell its role.
+fn log_hidden_role(node: &Node) {
+    let (address, shard) = (&node.address, node.shard_context().name.get());
+    tracing::warn!(
+        node = %address, %shard,
+        "node {address} of shard \"{shard}\" refuses INFO, so that its role is unknown: it is not read as a replica; \
+         allow INFO to the service's Redis user"
+    );
 }
 
 fn log_role(node: &Node) {

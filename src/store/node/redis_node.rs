@@ -137,9 +137,16 @@ impl Node {
         self.state.update(|current| current.clone_from(state));
     }
 
-    /// Records if the node's data is that of its shard's master; see [`NodeState::set_same_lineage`].
-    pub fn set_same_lineage(&self, same_lineage: bool, flushes: u64) {
-        self.state.update(|state| state.set_same_lineage(same_lineage, flushes));
+    /// Records the result of an election that was held with this answer of the node: whether the node's data is that of
+    /// its shard's master. Returns true if that changes the state.
+    pub fn record_election(&self, seen: &ReplicationInfo, same_lineage: bool) -> bool {
+        // Only elections change these facts, and no two elections run at the same time.
+        let is_change = self.state.load().differs_from_election(seen, same_lineage);
+        if is_change {
+            let progress = Arc::clone(&self.shard_context().progress);
+            self.state.update(|state| state.record_election(seen, same_lineage, &progress));
+        }
+        is_change
     }
 
     /// Excludes the node from the replicas until it was probed: it reported the loss of all its data. To be called

@@ -1,7 +1,7 @@
 //! The answer of a node to `INFO replication`.
 
 use redis::Value;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// The answer of a node to `INFO replication`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +16,14 @@ pub struct ReplicationInfo {
     pub connected_replicas: u32,
     /// The position that the node has reached in its history.
     pub offset: u64,
-    /// The node became a master while this process watched, without a restart in between.
+    /// The identity of the node's process (`run_id`), which a restart changes; empty if the node does not tell it.
+    pub run_id: String,
+    /// The node's process is a master now and was a replica before, so that it was certainly promoted.
     pub promotion_seen: bool,
     /// The number of times that the node had reported the loss of all its data when it was asked.
     pub flushes: u64,
+    /// The node's process took the place of another one, and has been a master since its first answer.
+    pub restart_seen: bool,
     /// The node is reading its data from a file and refuses commands; its history does not count yet.
     pub loading: bool,
 }
@@ -38,15 +42,25 @@ pub enum ReplicationRole {
     },
 }
 
+impl ReplicationRole {
+    /// Returns true if the role is the same, however long a replica has been without its master.
+    pub fn is_same_kind(self, other: Self) -> bool {
+        self.without_duration() == other.without_duration()
+    }
+
+    fn without_duration(self) -> Self {
+        match self {
+            Self::Master => Self::Master,
+            Self::Replica { synced, down_for } => Self::Replica { synced, down_for: down_for.map(|_| Duration::ZERO) },
+        }
+    }
+}
+
 impl ReplicationInfo {
     /// Reads the reply to `INFO replication`. Returns `None` for any other reply, such as the refusal that a user
     /// without the permission gets: then nothing is known.
     pub fn parse(reply: &Value) -> Option<Self> {
-        let text = match reply {
-            Value::BulkString(bytes) => String::from_utf8_lossy(bytes),
-            Value::VerbatimString { text, .. } => text.into(),
-            _ => return None,
-        };
+        let text = text_of(reply)?;
         let role = parse_role(&text)?;
         // The offset of a replica is that of the data it has applied, which may be less than what it has received.
         let offset = if role == ReplicationRole::Master { "master_repl_offset" } else { "slave_repl_offset" };
@@ -56,10 +70,50 @@ impl ReplicationInfo {
             previous_replication_id: parse_id(&text, "master_replid2"),
             connected_replicas: field(&text, "connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0),
             offset: field(&text, offset).and_then(|offset| offset.parse().ok()).unwrap_or(0),
+            run_id: String::new(),
             promotion_seen: false,
             flushes: 0,
+            restart_seen: false,
             loading: false,
         })
+    }
+
+    /// Completes the answer with the knowledge about the process that gave it.
+    #[must_use]
+    pub fn of_process(mut self, process: &NodeProcess) -> Self {
+        self.run_id.clone_from(&process.run_id);
+        self.promotion_seen = process.ran_replicaof && self.is_master() && self.was_promoted();
+        self
+    }
+
+    /// Completes the answer with the knowledge that follows from the node's last one: whether a master was promoted or
+    /// restarted. An outdated answer was followed by a time in which the node was not reachable.
+    #[must_use]
+    pub fn after(mut self, last: &Self, is_outdated: bool) -> Self {
+        let same_process = match (&*self.run_id, &*last.run_id) {
+            ("", _) | (_, "") => (!is_outdated).then_some(true),
+            (now, before) => Some(now == before),
+        };
+        if self.is_master() {
+            self.promotion_seen |= same_process == Some(true) && (!last.is_master() || last.promotion_seen);
+            self.restart_seen =
+                same_process.is_some_and(|same| if same { last.is_master() && last.restart_seen } else { true });
+        }
+        self
+    }
+
+    /// Returns true if the node is a master only because its process was started as one: that is no promotion, whatever
+    /// history it says to continue.
+    pub fn is_mere_restart(&self) -> bool {
+        self.restart_seen && !self.promotion_seen
+    }
+
+    /// Returns true if the node has the data of this history: it is a replica of it, or was promoted from one.
+    pub fn holds_history(&self, replication_id: &str) -> bool {
+        match self.role {
+            ReplicationRole::Master => self.continues_history_of(replication_id) && !self.is_mere_restart(),
+            ReplicationRole::Replica { synced, .. } => synced && self.replication_id == replication_id,
+        }
     }
 
     /// Returns true if the node calls itself a master.
@@ -78,26 +132,41 @@ impl ReplicationInfo {
         !self.previous_replication_id.is_empty()
     }
 
-    /// Returns true if the node was certainly promoted, and not just restarted: this process saw the promotion, or
-    /// replicas follow the node.
-    pub fn is_confirmed_promotion(&self) -> bool {
-        self.promotion_seen || self.connected_replicas > 0
+    /// Returns true if replicas follow the node.
+    pub fn is_followed(&self) -> bool {
+        self.connected_replicas > 0
     }
+}
 
-    /// Returns true if this master, rather than the live master `current`, is to receive the writes.
-    pub fn supersedes(&self, current: &Self) -> bool {
-        if self.continues_history_of(&current.replication_id) {
-            return self.is_confirmed_promotion();
-        }
-        if current.continues_history_of(&self.replication_id) {
-            // The master whose history `current` branched off is still there.
-            return !current.is_confirmed_promotion();
-        }
-        // The history of another node counts only against a restarted node that no replica follows.
-        let is_newer = self.connected_replicas > 0
-            || !current.was_promoted()
-            || (self.previous_replication_id == current.previous_replication_id && self.offset > current.offset);
-        current.connected_replicas == 0 && !current.promotion_seen && self.was_promoted() && is_newer
+/// The facts about the process of a node that its connection began with.
+#[derive(Clone, Debug, Default)]
+pub struct NodeProcess {
+    /// The identity of the process (`run_id`), which a restart changes; empty if the node does not tell it.
+    pub run_id: String,
+    /// The process has run `REPLICAOF` or `SLAVEOF`. If it is a master all the same, it was promoted.
+    pub ran_replicaof: bool,
+}
+
+impl NodeProcess {
+    /// Reads the replies to `INFO server` and `INFO commandstats`.
+    pub fn parse(server: &Value, commands: &Value) -> Self {
+        let run_id = text_of(server).and_then(|text| field(&text, "run_id").map(str::to_owned));
+        let ran_replicaof = text_of(commands).is_some_and(|text| {
+            ["cmdstat_replicaof", "cmdstat_slaveof"].iter().any(|name| {
+                let calls = field(&text, name).and_then(|row| row.strip_prefix("calls=")?.split(',').next());
+                calls.is_some_and(|calls| calls != "0")
+            })
+        });
+        Self { run_id: run_id.unwrap_or_default(), ran_replicaof }
+    }
+}
+
+/// Returns the text of a reply to `INFO`; `None` for any other reply.
+fn text_of(reply: &Value) -> Option<Cow<'_, str>> {
+    match reply {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes)),
+        Value::VerbatimString { text, .. } => Some(text.into()),
+        _ => None,
     }
 }
 
@@ -129,7 +198,11 @@ mod tests {
     use super::*;
 
     fn info(text: &str) -> ReplicationInfo {
-        ReplicationInfo::parse(&Value::BulkString(text.as_bytes().to_vec())).expect("an answer")
+        ReplicationInfo::parse(&text_reply(text)).expect("an answer")
+    }
+
+    fn text_reply(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
     }
 
     fn replica_role(text: &str) -> ReplicationRole {
@@ -158,6 +231,23 @@ mod tests {
         let never = info("role:master\r\nmaster_replid:ab0\r\nmaster_replid2:0000000000000000\r\n");
         assert_eq!((&*never.replication_id, &*never.previous_replication_id), ("ab0", ""));
         assert!(!never.was_promoted());
+    }
+
+    #[test]
+    fn a_master_whose_process_has_run_replicaof_was_promoted() {
+        let server = text_reply("# Server\r\nrun_id:p1\r\n");
+        let commands =
+            text_reply("# Commandstats\r\ncmdstat_get:calls=3,usec=9\r\ncmdstat_replicaof:calls=1,usec=15\r\n");
+        let promoted = NodeProcess::parse(&server, &commands);
+        let started = NodeProcess::parse(&server, &text_reply("cmdstat_get:calls=3\r\ncmdstat_slaveof:calls=0\r\n"));
+        assert_eq!((&*promoted.run_id, promoted.ran_replicaof, started.ran_replicaof), ("p1", true, false));
+        let answer = info("role:master\r\nmaster_replid:ab\r\nmaster_replid2:cd\r\n");
+        assert!(answer.clone().of_process(&promoted).promotion_seen);
+        assert!(!answer.of_process(&started).promotion_seen);
+        // It was never a replica, or still is one.
+        assert!(!info("role:master\r\nmaster_replid:ab\r\n").of_process(&promoted).promotion_seen);
+        assert!(!info("role:slave\r\nmaster_replid2:cd\r\n").of_process(&promoted).promotion_seen);
+        assert_eq!(NodeProcess::parse(&Value::Nil, &Value::Nil).run_id, "");
     }
 
     #[test]

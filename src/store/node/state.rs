@@ -28,6 +28,10 @@ pub struct NodeState {
     same_lineage: bool,
     /// The node's user may not read from replicas of a Redis Cluster.
     refuses_replica_reads: bool,
+    /// The node answered a probe without telling its role.
+    hides_role: bool,
+    /// The node calls itself master, and the shard's election has not looked at this process and this history yet.
+    awaits_election: bool,
     /// The node has all changes that were acknowledged until then.
     replicated_up_to: LogicalTime,
     /// The time at which the question was sent that the last answer is for.
@@ -50,6 +54,8 @@ pub struct AnswerEffect {
     pub changed: bool,
     /// The node has another role now.
     pub role_changed: bool,
+    /// The node does not tell its role, and did until now or was not asked yet.
+    pub role_hidden: bool,
 }
 
 impl NodeState {
@@ -61,6 +67,8 @@ impl NodeState {
             is_outdated: false,
             same_lineage: true,
             refuses_replica_reads: false,
+            hides_role: false,
+            awaits_election: false,
             replicated_up_to: LogicalTime::ZERO,
             asked_at: LogicalTime::ZERO,
             flushes: 0,
@@ -109,7 +117,23 @@ impl NodeState {
 
     /// Returns true if the node may answer reads as the master of its shard.
     pub fn is_readable_master(&self) -> bool {
-        self.is_up() && !self.lacks_data()
+        self.is_writable_master() && !self.lacks_data()
+    }
+
+    /// Returns true if writes may be sent to the node as the master of its shard.
+    pub fn is_writable_master(&self) -> bool {
+        self.is_up() && !self.awaits_election
+    }
+
+    /// Returns true if the node calls itself master, and the shard's election has not looked at this process and this
+    /// history yet: it may have come back without its data. That takes no longer than the election's turn.
+    pub fn awaits_election(&self) -> bool {
+        self.awaits_election
+    }
+
+    /// Returns true if the node is connected and does not tell its role, because its user may not ask.
+    pub fn hides_role(&self) -> bool {
+        self.is_up() && self.hides_role
     }
 
     /// Returns true if the node is not known to be a replica: what it has is the newest there is.
@@ -182,11 +206,26 @@ impl NodeState {
         self.connectivity = connectivity;
     }
 
-    /// Records if the node's data is that of its shard's master, by an answer to a question that was asked after this
-    /// number of flushes.
-    pub fn set_same_lineage(&mut self, same_lineage: bool, flushes: u64) {
-        self.same_lineage = same_lineage;
-        self.flushes_judged = flushes;
+    /// Returns true if the result of an election that was held with this answer of the node would change the state.
+    pub fn differs_from_election(&self, seen: &ReplicationInfo, same_lineage: bool) -> bool {
+        (self.same_lineage, self.flushes_judged) != (same_lineage, seen.flushes)
+            || (self.awaits_election && self.is_still(seen))
+    }
+
+    /// Records the result of an election that was held with this answer of the node: whether the node's data is that of
+    /// its shard's master.
+    pub fn record_election(&mut self, seen: &ReplicationInfo, same_lineage: bool, progress: &ReplicationProgress) {
+        (self.same_lineage, self.flushes_judged) = (same_lineage, seen.flushes);
+        if self.awaits_election && self.is_still(seen) {
+            self.awaits_election = false;
+            // The offset of a master counts only from now on.
+            self.record_progress(progress);
+        }
+    }
+
+    /// Returns true if the last answer is of the same process in the same history.
+    fn is_still(&self, seen: &ReplicationInfo) -> bool {
+        self.answer.as_ref().is_some_and(|now| is_same_master(seen, now) || !now.is_master())
     }
 
     /// Records if the node refuses to answer reads as a replica of a Redis Cluster. Returns true if that is a change.
@@ -219,19 +258,31 @@ impl NodeState {
             return AnswerEffect::default();
         }
         let before = self.current_answer().cloned();
-        if let (Some(before), Some(now)) = (&before, &mut answer) {
+        if let (Some(before), Some(now)) = (&before, &answer)
             // A restarted node may have gone back to an older file.
-            if before.replication_id != now.replication_id || now.offset < before.offset {
-                self.clear_progress();
-            }
-            let promoted = matches!(before.role, ReplicationRole::Replica { .. }) || before.promotion_seen;
-            now.promotion_seen = now.role == ReplicationRole::Master && promoted;
+            && (before.replication_id != now.replication_id || now.offset < before.offset)
+        {
+            self.clear_progress();
         }
+        if let Some(last) = &self.answer {
+            answer = answer.map(|now| now.after(last, self.is_outdated));
+        }
+        self.awaits_election = match (&self.answer, &answer) {
+            (_, None) => false,
+            (None, Some(now)) => now.is_master(),
+            (Some(last), Some(now)) => now.is_master() && (self.awaits_election || !is_same_master(last, now)),
+        };
+        let role_hidden = answer.is_none() && !self.hides_role;
+        self.hides_role = answer.is_none();
         (self.answer, self.asked_at, self.is_outdated) = (answer, asked_at, false);
         let progressed = self.record_progress(progress);
         AnswerEffect {
             changed: before != self.answer || progressed,
-            role_changed: before.map(|before| before.role) != self.role(),
+            role_changed: !match (before, self.role()) {
+                (Some(before), Some(now)) => before.role.is_same_kind(now),
+                (before, now) => before.is_none() && now.is_none(),
+            },
+            role_hidden,
         }
     }
 
@@ -240,7 +291,7 @@ impl NodeState {
     fn record_progress(&mut self, progress: &ReplicationProgress) -> bool {
         let Some(answer) = self.answer.as_ref().filter(|answer| !answer.loading) else { return false };
         match answer.role {
-            ReplicationRole::Master if self.same_lineage => {
+            ReplicationRole::Master if self.same_lineage && !self.awaits_election => {
                 progress.record_master_offset(&answer.replication_id, self.asked_at, answer.offset);
                 false
             }
@@ -280,13 +331,21 @@ impl NodeState {
     }
 
     fn has_replica_data(&self) -> bool {
-        !self.is_loading()
-            && self.role().is_none_or(|role| matches!(role, ReplicationRole::Replica { synced: true, .. }))
+        !self.is_loading() && matches!(self.role(), Some(ReplicationRole::Replica { synced: true, .. }))
     }
 
     fn lacks_data(&self) -> bool {
         self.is_loading() || matches!(self.role(), Some(ReplicationRole::Replica { synced: false, .. }))
     }
+}
+
+/// Returns true if both answers are those of the same process as the master of the same history.
+fn is_same_master(one: &ReplicationInfo, other: &ReplicationInfo) -> bool {
+    one.is_master()
+        && other.is_master()
+        && one.run_id == other.run_id
+        && one.replication_id == other.replication_id
+        && one.loading == other.loading
 }
 
 #[cfg(test)]

@@ -1,19 +1,47 @@
-//! The election of the node that a shard's writes go to.
+//! The rules of a shard's election: the node that is its master, and the trust that this node has.
 //!
 //! Nodes report their roles; a node that merely calls itself a master is not believed. The shard follows every promotion,
-//! by an operator or by a program.
+//! by an operator or by a program. A restart is no promotion.
 
 use crate::store::node::replication::ReplicationInfo;
 
-/// The node that writes go to now.
+/// The master until now, and the data that the shard is known to have.
 #[derive(Clone, Copy)]
 pub struct Incumbent<'a> {
     /// The position of the node.
     pub node: usize,
-    /// The replication id that the node had when it was last known as master; empty if it never was.
+    /// The replication id of the last accepted master; empty if none was accepted yet.
     pub replication_id: &'a str,
+    /// The process of the last accepted master; empty if that is not known.
+    pub run_id: &'a str,
     /// The node is not reachable.
     pub is_down: bool,
+}
+
+impl Incumbent<'_> {
+    /// Returns true if the incumbent came back as a master without data of the known history that other nodes have: its
+    /// own history does not continue the known one, or it ends earlier.
+    pub fn has_lost_data(&self, infos: &[Option<ReplicationInfo>]) -> bool {
+        let known = self.replication_id;
+        let Some(now) = infos[self.node].as_ref().filter(|now| now.is_master()) else { return false };
+        if known.is_empty() || now.replication_id == known || self.is_same_process(now) {
+            return false;
+        }
+        let others = infos.iter().flatten().filter(|other| other.holds_history(known));
+        // The offset of a promoted node has moved on, but what it was promoted with counts for nothing less.
+        others
+            .map(|other| other.offset)
+            .max()
+            .is_some_and(|offset| !now.continues_history_of(known) || now.offset < offset)
+    }
+
+    /// Returns true if the process of the last accepted master has only given its history another name, as a master does
+    /// that had no replicas for long.
+    fn is_same_process(&self, now: &ReplicationInfo) -> bool {
+        !now.run_id.is_empty()
+            && now.run_id == self.run_id
+            && (!now.was_promoted() || now.continues_history_of(self.replication_id))
+    }
 }
 
 /// Returns the position of the node that writes go to: the incumbent, unless there is proof that another node took over.
@@ -21,138 +49,78 @@ pub struct Incumbent<'a> {
 /// A node whose info is `None` is not reachable or does not report its role. A node that merely calls itself a master
 /// proves nothing: it may have been started alone, or again, and be empty or old.
 pub fn elect(incumbent: Incumbent<'_>, infos: &[Option<ReplicationInfo>]) -> usize {
-    let Incumbent { node, replication_id, is_down } = incumbent;
+    let Incumbent { node, replication_id: known, is_down, .. } = incumbent;
     let elected = match &infos[node] {
-        Some(now) if now.is_master() => find(node, infos, |other| other.supersedes(now)),
+        Some(now) if now.is_master() && incumbent.has_lost_data(infos) => {
+            find(node, infos, |other| other.holds_history(known))
+        }
+        Some(now) if now.is_master() => find(node, infos, |other| supersedes(other, now)),
         // The incumbent was demoted: the node that it follows is the master.
         Some(now) => find(node, infos, |other| other.replication_id == now.replication_id)
-            .or_else(|| find(node, infos, |other| other.continues_history_of(replication_id))),
+            .or_else(|| find(node, infos, |other| other.holds_history(known))),
         // Several promotions may have passed unseen; then the replicas that follow a node are the proof.
-        None => find(node, infos, |other| other.was_promoted() && other.is_confirmed_promotion()).or_else(|| {
+        None => find(node, infos, |other| {
+            other.was_promoted()
+                && (other.promotion_seen || (other.is_followed() && !other.is_mere_restart()))
+                && (other.continues_history_of(known) || !has_replicas(known, infos))
+        })
+        .or_else(|| {
             find(node, infos, |other| {
-                is_down
-                    && (other.continues_history_of(replication_id)
-                        || (replication_id.is_empty() && other.was_promoted()))
+                is_down && (other.holds_history(known) || (known.is_empty() && other.was_promoted()))
             })
         }),
     };
     elected.unwrap_or(node)
 }
 
-/// Returns the first master besides the incumbent that meets the condition.
-fn find(
-    incumbent: usize,
-    infos: &[Option<ReplicationInfo>],
-    proves: impl Fn(&ReplicationInfo) -> bool,
-) -> Option<usize> {
-    infos.iter().enumerate().position(|(node, info)| {
-        node != incumbent && info.as_ref().is_some_and(|other| other.is_master() && proves(other))
-    })
+/// Returns true if another node may be the master instead of the elected one: it calls itself master, its history is
+/// related to that of the elected node, and nothing proves which of them was promoted last.
+pub fn is_contested(elected: usize, infos: &[Option<ReplicationInfo>]) -> bool {
+    let Some(master) = infos[elected].as_ref().filter(|info| info.is_master()) else { return false };
+    find(elected, infos, |other| is_rival(other, master)).is_some()
+}
+
+/// Returns true if the master `other`, rather than the living master `current`, is to receive the writes.
+fn supersedes(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
+    if other.continues_history_of(&current.replication_id) {
+        return other.promotion_seen;
+    }
+    // The history of another node counts only against a restarted node that no replica follows.
+    let is_newer = other.is_followed() || !current.was_promoted();
+    !current.continues_history_of(&other.replication_id)
+        && !current.is_followed()
+        && !current.promotion_seen
+        && other.was_promoted()
+        && !other.is_mere_restart()
+        && is_newer
+}
+
+/// Returns true if the master `other` may have been promoted in place of the elected `master`, or the other way round.
+fn is_rival(other: &ReplicationInfo, master: &ReplicationInfo) -> bool {
+    if other.is_mere_restart() {
+        return false;
+    }
+    if other.continues_history_of(&master.replication_id) {
+        return true;
+    }
+    let have_one_origin = master.continues_history_of(&other.previous_replication_id);
+    !master.promotion_seen
+        && (master.continues_history_of(&other.replication_id)
+            || (have_one_origin && (other.is_followed() || !master.is_followed())))
+}
+
+/// Returns true if a reachable replica has the data of this history.
+fn has_replicas(replication_id: &str, infos: &[Option<ReplicationInfo>]) -> bool {
+    infos.iter().flatten().any(|info| !info.is_master() && info.holds_history(replication_id))
+}
+
+/// Returns the position of the first master besides the given node that meets the condition.
+fn find(node: usize, infos: &[Option<ReplicationInfo>], proves: impl Fn(&ReplicationInfo) -> bool) -> Option<usize> {
+    infos
+        .iter()
+        .enumerate()
+        .position(|(other, info)| other != node && info.as_ref().is_some_and(|info| info.is_master() && proves(info)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::node::replication::ReplicationRole;
-
-    #[expect(clippy::unnecessary_wraps, reason = "an election takes known and unknown nodes")]
-    fn with(role: ReplicationRole, id: &str, previous: &str) -> Option<ReplicationInfo> {
-        Some(ReplicationInfo {
-            role,
-            replication_id: id.to_owned(),
-            previous_replication_id: previous.to_owned(),
-            connected_replicas: 0,
-            offset: 0,
-            promotion_seen: false,
-            flushes: 0,
-            loading: false,
-        })
-    }
-
-    fn master(id: &str, previous: &str) -> Option<ReplicationInfo> {
-        with(ReplicationRole::Master, id, previous)
-    }
-
-    fn replica(id: &str) -> Option<ReplicationInfo> {
-        with(ReplicationRole::Replica { synced: true, down_for: None }, id, "")
-    }
-
-    fn followed(info: Option<ReplicationInfo>) -> Option<ReplicationInfo> {
-        info.map(|info| ReplicationInfo { connected_replicas: 1, ..info })
-    }
-
-    fn seen_promoted(info: Option<ReplicationInfo>) -> Option<ReplicationInfo> {
-        info.map(|info| ReplicationInfo { promotion_seen: true, ..info })
-    }
-
-    /// Elects while the incumbent is not known to be down.
-    fn elect(node: usize, replication_id: &str, infos: &[Option<ReplicationInfo>]) -> usize {
-        super::elect(Incumbent { node, replication_id, is_down: false }, infos)
-    }
-
-    /// Elects while the incumbent is down.
-    fn elect_without(node: usize, replication_id: &str, infos: &[Option<ReplicationInfo>]) -> usize {
-        super::elect(Incumbent { node, replication_id, is_down: true }, infos)
-    }
-
-    #[test]
-    fn the_master_stays_until_another_node_proves_a_takeover() {
-        assert_eq!(elect(0, "a", &[master("a", ""), replica("a"), replica("a")]), 0);
-        assert_eq!(elect_without(0, "a", &[None, replica("a"), replica("a")]), 0);
-        assert_eq!(elect_without(0, "", &[None, None]), 0);
-        // The master of another group is no successor while replicas follow this one.
-        assert_eq!(elect(0, "a", &[followed(master("a", "")), master("x", "y"), replica("a")]), 0);
-    }
-
-    #[test]
-    fn a_node_that_was_started_alone_is_never_elected() {
-        assert_eq!(elect_without(0, "", &[None, master("x", ""), None]), 0);
-        assert_eq!(elect_without(0, "a", &[None, master("x", ""), replica("a")]), 0);
-        assert_eq!(elect(0, "a", &[master("a", ""), master("x", ""), replica("a")]), 0);
-    }
-
-    #[test]
-    fn a_replica_that_was_restarted_as_a_master_does_not_count_as_promoted() {
-        // Its file has the previous replication id, as that of a promoted node would.
-        assert_eq!(elect(0, "a", &[followed(master("a", "")), master("c", "a"), replica("a")]), 0);
-        assert_eq!(elect(0, "a", &[master("a", ""), master("c", "a")]), 0);
-        // Neither while the master is merely unreachable, nor when it comes back later than the other node.
-        assert_eq!(elect(0, "a", &[None, master("c", "a"), replica("a")]), 0);
-        assert_eq!(elect(1, "c", &[master("a", ""), master("c", "a")]), 0);
-    }
-
-    #[test]
-    fn a_promoted_replica_is_followed() {
-        // The old master died, was demoted, or does not know yet.
-        assert_eq!(elect_without(0, "a", &[None, master("b", "a"), replica("a")]), 1);
-        assert_eq!(elect(0, "a", &[None, seen_promoted(master("b", "a")), replica("a")]), 1);
-        assert_eq!(elect(0, "a", &[replica("b"), master("b", "a"), replica("b")]), 1);
-        assert_eq!(elect(0, "a", &[master("a", ""), seen_promoted(master("b", "a")), replica("a")]), 1);
-        assert_eq!(elect(0, "a", &[master("a", ""), followed(master("b", "a")), replica("b")]), 1);
-        // Promoted twice between two probes.
-        assert_eq!(elect(0, "a", &[None, followed(master("c", "b")), replica("c")]), 1);
-        assert_eq!(elect_without(0, "a", &[None, master("y", "x"), replica("a")]), 0);
-    }
-
-    #[test]
-    fn an_old_master_that_comes_back_is_not_elected_again() {
-        assert_eq!(elect(1, "b", &[master("fresh", ""), master("b", "a")]), 1);
-        assert_eq!(elect(1, "b", &[master("a", ""), seen_promoted(master("b", "a"))]), 1);
-        // From its file, so that it seems to continue the old replication history.
-        assert_eq!(elect(1, "b", &[master("fresh", "a"), followed(master("b", "a"))]), 1);
-        assert_eq!(elect(1, "b", &[master("a", ""), None]), 1);
-        // Another promotion does elect it.
-        assert_eq!(elect(1, "b", &[seen_promoted(master("c", "b")), replica("c")]), 0);
-    }
-
-    #[test]
-    fn an_instance_that_starts_after_a_failover_finds_the_promoted_node() {
-        assert_eq!(elect(0, "fresh", &[master("fresh", ""), followed(master("b", "a"))]), 1);
-        assert_eq!(elect(0, "fresh", &[master("fresh", ""), master("b", "a")]), 1);
-        assert_eq!(elect(0, "fresh", &[master("fresh", "a"), followed(master("b", "a"))]), 1);
-        let further = master("b", "a").map(|info| ReplicationInfo { offset: 9, ..info });
-        assert_eq!(elect(0, "fresh", &[master("fresh", "a"), further]), 1);
-        assert_eq!(elect_without(0, "", &[None, master("b", "a")]), 1);
-        assert_eq!(elect(0, "", &[None, followed(master("b", "a"))]), 1);
-    }
-}
+mod tests;

@@ -4,17 +4,22 @@ use super::{
     election_state::{ElectionResult, MasterElection},
     members::Members,
     redis_shard::Shard,
+    standing::MasterStanding,
 };
 use crate::{telemetry::events::EventKind, types::Address};
 use std::sync::{MutexGuard, PoisonError};
+use tokio::time::{Instant, timeout_at};
 
 impl Shard {
     /// Follows every promotion. Never returns while the shard lives.
     pub async fn run(&self) {
         let mut changes = self.members.subscribe();
         loop {
-            self.run_election();
-            changes.changed().await;
+            match self.run_election() {
+                // At that time, a master that is held is accepted all the same.
+                Some(due) => _ = timeout_at(due, changes.changed()).await,
+                None => changes.changed().await,
+            }
         }
     }
 
@@ -42,13 +47,14 @@ impl Shard {
         self.election.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run_election(&self) {
+    /// Elects the master. Returns the time at which another election is due even if no node changes.
+    fn run_election(&self) -> Option<Instant> {
         let mut election = self.lock_election();
         let members = self.members();
-        let Some(result) = election.run(&members) else { return };
-        let ElectionResult { before, elected, .. } = result;
-        if result.split_brain_began {
-            self.report_split_brain(&members);
+        let result = election.run(&members, Instant::now())?;
+        let ElectionResult { before, elected, standing, .. } = result;
+        if result.split_brain_began && standing == MasterStanding::Accepted {
+            self.report_split_brain(&members.nodes()[elected].address);
         }
         if result.is_demoted {
             let others = members.nodes().iter().enumerate().filter(|(position, _)| *position != elected);
@@ -57,24 +63,66 @@ impl Shard {
         if elected != before {
             self.report_promotion(&members.nodes()[before].address, &members.nodes()[elected].address);
             self.promotions.count();
-            self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)));
         }
-        let is_lost = !members.nodes()[elected].is_up();
+        if result.lost_data {
+            self.masters_without_data.count();
+        }
+        if standing != members.standing() && (elected == before || standing != MasterStanding::Accepted) {
+            self.report_standing(standing, &members.nodes()[elected].address);
+        }
+        if elected != before || standing != members.standing() {
+            self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)).with_standing(standing));
+        }
+        let expects_promotion =
+            result.is_demoted || standing == MasterStanding::Held || !members.nodes()[elected].is_up();
         for (position, node) in members.nodes().iter().enumerate() {
             node.set_follows_other(position != elected);
-            node.set_promotion_expected(is_lost || result.is_demoted);
+            node.set_promotion_expected(expects_promotion);
         }
+        // Only now, because a node that is recorded as elected may be written to.
+        if result.record(&members) {
+            self.notify_changed();
+        }
+        result.due
     }
 
-    fn report_split_brain(&self, members: &Members) {
+    fn report_standing(&self, standing: MasterStanding, master: &Address) {
         let shard = self.name();
-        let master = members.master().map(|master| master.address.to_string());
+        let (kind, text) = match standing {
+            MasterStanding::Accepted => {
+                tracing::info!(shard = &*shard, %master, "writes of shard \"{shard}\" go to {master} again");
+                (EventKind::MasterAccepted, format!("shard {shard}: writes go to {master} again"))
+            }
+            MasterStanding::Contested => {
+                tracing::warn!(
+                    shard = &*shard, %master,
+                    "two nodes of shard \"{shard}\" call themselves master, {master} and another one, and nothing proves \
+                     which of them was promoted last: writes and strict reads are refused until one of them is demoted or \
+                     stopped"
+                );
+                let text = "two nodes call themselves master, and neither is proven; writes are refused";
+                (EventKind::SplitBrain, format!("shard {shard}: {text}"))
+            }
+            MasterStanding::Held => {
+                tracing::error!(
+                    shard = &*shard, %master,
+                    "master {master} of shard \"{shard}\" came back without data that its replicas have: writes are \
+                     refused and replicas answer the reads; promote a replica to keep the data (REPLICAOF NO ONE)"
+                );
+                let text = format!("master {master} came back without data that its replicas have; writes are refused");
+                (EventKind::MasterHeld, format!("shard {shard}: {text}"))
+            }
+        };
+        self.events().record(kind, text);
+    }
+
+    fn report_split_brain(&self, master: &Address) {
+        let shard = self.name();
         tracing::warn!(
-            shard = &*shard,
-            master,
-            "two nodes of shard \"{shard}\" call themselves master; one of them is used"
+            shard = &*shard, %master,
+            "two nodes of shard \"{shard}\" call themselves master; {master} is proven to be the one, and is used"
         );
-        let text = format!("shard {shard}: two nodes call themselves master; one of them is used");
+        let text = format!("shard {shard}: two nodes call themselves master; {master} is used");
         self.events().record(EventKind::SplitBrain, text);
     }
 

@@ -1,6 +1,6 @@
 //! The health of a shard, as far as it is known without asking.
 
-use super::{members::Members, redis_shard::Shard};
+use super::{members::Members, redis_shard::Shard, standing::MasterStanding};
 use crate::store::node::{
     replication::{ReplicationInfo, ReplicationRole},
     state::NodeState,
@@ -21,6 +21,10 @@ pub struct ShardHealth {
     pub replicas: usize,
     /// True if two nodes call themselves master at the same time.
     pub split_brain: bool,
+    /// The trust that the master has.
+    pub standing: MasterStanding,
+    /// The number of replicas that do not tell their role, so that they are not read.
+    pub replicas_hidden: usize,
     /// The reason why the shard has no nodes at all; `None` if it may have some.
     pub unavailable_reason: Option<&'static str>,
 }
@@ -28,7 +32,22 @@ pub struct ShardHealth {
 impl ShardHealth {
     /// Returns true if a replica or the master serves reads.
     pub fn can_read(&self) -> bool {
-        self.master_up || self.replicas_up > 0
+        (self.master_up && !self.is_held()) || self.replicas_up > 0
+    }
+
+    /// Returns true if the master came back without data that its replicas have, and is not used.
+    pub fn is_held(&self) -> bool {
+        self.standing == MasterStanding::Held
+    }
+
+    /// Returns true if two nodes call themselves master, and nothing proves which of them is.
+    pub fn is_contested(&self) -> bool {
+        self.standing == MasterStanding::Contested
+    }
+
+    /// Returns true if the master takes writes.
+    pub fn can_write(&self) -> bool {
+        self.master_up && self.standing == MasterStanding::Accepted
     }
 }
 
@@ -45,6 +64,8 @@ impl Shard {
             }),
             replicas_up: members.replicas().filter(|node| node.state().is_usable_replica()).count(),
             replicas: members.replicas().count(),
+            standing: members.standing(),
+            replicas_hidden: members.replicas().filter(|node| node.state().hides_role()).count(),
             split_brain: self.lock_election().split_brain(),
             unavailable_reason: self.unavailable_reason,
         }

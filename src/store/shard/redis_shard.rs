@@ -2,7 +2,7 @@
 
 use super::{
     attempts::Attempts, election_state::MasterElection, hedge::Hedge, member_cell::MemberCell, members::Members,
-    value_size::ValueSizeEstimate,
+    standing::MasterStanding, value_size::ValueSizeEstimate,
 };
 use crate::{
     settings,
@@ -36,6 +36,8 @@ pub struct Shard {
     pub hedge: Option<Hedge>,
     /// The number of times that writes moved to another master.
     pub promotions: Counter,
+    /// The number of times that the master came back without data that its replicas had.
+    pub masters_without_data: Counter,
     context: ShardContext,
     /// Notified when nodes come or go, so that connections are opened and closed.
     node_set_changed: ChangeSignal,
@@ -54,11 +56,12 @@ impl Shard {
         Self {
             unavailable_reason: None,
             members: MemberCell::new(&context.changed),
-            election: Mutex::default(),
+            election: Mutex::new(MasterElection::new(redis.master_hold)),
             value_size: ValueSizeEstimate::default(),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
+            masters_without_data: Counter::default(),
             context,
             node_set_changed: node_set_changed.clone(),
         }
@@ -106,6 +109,11 @@ impl Shard {
         &self.context.node_context.events
     }
 
+    /// Notifies everything that waits for a change of the shard's nodes.
+    pub(super) fn notify_changed(&self) {
+        self.context.notify_changed();
+    }
+
     /// Returns the nodes that the shard has now.
     pub fn members(&self) -> Arc<Members> {
         self.members.load_full()
@@ -127,7 +135,7 @@ impl Shard {
         redis: &settings::RedisConfig,
         known: impl Fn(&Address) -> Option<Arc<Node>>,
     ) -> Result<(), RedisCertificateError> {
-        let _election = self.lock_election();
+        let mut election = self.lock_election();
         let before = self.members();
         let mut nodes = Vec::with_capacity(addresses.len());
         for address in addresses {
@@ -140,7 +148,11 @@ impl Shard {
             });
         }
         let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
-        self.members.publish(Members::new(nodes, master.or(Some(0))));
+        let standing = if master.is_some() { before.standing() } else { MasterStanding::Accepted };
+        if master.is_none() && before.master().is_some() {
+            election.record_replaced_master();
+        }
+        self.members.publish(Members::new(nodes, master.or(Some(0))).with_standing(standing));
         Ok(())
     }
 }

@@ -85,30 +85,31 @@ impl Shard {
     /// node has refused waits longer, because another node may just be taking over, and longest if the name of the node
     /// may be about to move.
     pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
-        let mut found = self.wait_for_writer(attempts, deadline).await;
-        while found.is_none() && self.is_move_expected(attempts) && !deadline.has_passed() {
-            found = self.wait_for_writer(attempts, deadline).await;
+        // Mostly there is nothing to wait for, and then no clock is read.
+        if let Some(master) = self.members.load().writer(attempts) {
+            return Ok(Arc::clone(master));
         }
-        found.ok_or_else(|| {
-            let members = self.members.load();
-            members.request_reconnects();
-            if let Some(refusal) = members.standing().refusal(self.name()) {
-                return refusal;
-            }
-            self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))
-        })
+        Box::pin(self.wait_for_writer(attempts, deadline)).await
     }
 
-    async fn wait_for_writer(&self, attempts: &Attempts, deadline: Deadline) -> Option<Arc<Node>> {
-        let found = self.wait_until(
-            deadline,
-            |members| members.writable_master().filter(|node| node.is_up() && !attempts.has_tried(node)).cloned(),
-            |members| {
-                let may_connect = members.master().is_none_or(|master| master.is_connecting());
-                attempts.last().is_some() || (may_connect && members.standing() == MasterStanding::Accepted)
-            },
-        );
-        found.await
+    async fn wait_for_writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+        loop {
+            let found = self.wait_until(
+                deadline,
+                |members| members.writer(attempts).cloned(),
+                |members| members.may_become_writable(attempts),
+            );
+            if let Some(master) = found.await {
+                return Ok(master);
+            }
+            if !self.is_move_expected(attempts) || deadline.has_passed() {
+                break;
+            }
+        }
+        let members = self.members.load();
+        members.request_reconnects();
+        let refusal = members.standing().refusal(self.name());
+        Err(refusal.unwrap_or_else(|| self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))))
     }
 
     /// Returns true if a replica refused a write that was meant for the master, whose name may move soon.
@@ -153,6 +154,20 @@ impl Shard {
 }
 
 impl Members {
+    /// Returns the master if it takes a write now.
+    fn writer(&self, attempts: &Attempts) -> Option<&Arc<Node>> {
+        self.writable_master().filter(|node| node.state().is_writable_master() && !attempts.has_tried(node))
+    }
+
+    /// Returns true if a node may become writable. After a refusal another node may just be taking over.
+    fn may_become_writable(&self, attempts: &Attempts) -> bool {
+        let may_connect = self.master().is_none_or(|master| {
+            let state = master.state();
+            state.is_connecting() || state.awaits_election()
+        });
+        attempts.last().is_some() || (may_connect && self.standing() == MasterStanding::Accepted)
+    }
+
     /// Returns true if a node may become readable that is not readable now. A node that is connected counts, too: its
     /// role may just be changing.
     fn may_become_readable(&self, requirement: &ReadRequirement, attempts: &Attempts) -> bool {

@@ -89,11 +89,13 @@ metrics! {
 
     // Shards and nodes
     SHARD_READABLE = gauge("cachefront_shard_readable", &["shard"], "1 if at least one node of the shard is readable, else 0");
-    SHARD_WRITABLE = gauge("cachefront_shard_writable", &["shard"], "1 if the master of the shard is reachable, else 0");
+    SHARD_WRITABLE = gauge("cachefront_shard_writable", &["shard"], "1 if the master of the shard is reachable and takes writes, else 0");
+    SHARD_HELD = gauge("cachefront_shard_held", &["shard"], "1 while the master is not used because it came back without data that its replicas have, else 0");
     SHARD_SPLIT_BRAIN = gauge("cachefront_shard_contested", &["shard"], "1 while two nodes of the shard report the role of master, else 0");
     SHARD_REPLICAS = gauge("cachefront_shard_replicas", &["shard"], "Configured or announced replicas of the shard");
     SHARD_REPLICAS_READABLE = gauge("cachefront_shard_replicas_readable", &["shard"], "Readable replicas of the shard");
     PROMOTIONS = counter("cachefront_shard_promotions_total", &["shard"], "Changes of the shard's master");
+    MASTERS_WITHOUT_DATA = counter("cachefront_shard_masters_without_data_total", &["shard"], "Times that the master came back without data that its replicas had");
     NODE_STATE = gauge("cachefront_node_state", &["shard", "node", "state"], "1 for the current state of the connection to the node, else 0");
     NODE_ROLE = gauge("cachefront_node_role", &["shard", "node", "role"], "1 for the current role of the node in its shard, else 0");
     NODE_IN_FLIGHT = gauge("cachefront_node_commands_in_flight", OF_NODE, "Commands in flight to the node");

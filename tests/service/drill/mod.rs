@@ -62,6 +62,7 @@ async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
         async {
             nodes::lost(&drill).await;
             nodes::split_brain(&drill).await;
+            nodes::master_without_data(&drill).await;
             nodes::replica_lost(&drill).await;
             nodes::replica_behind(&drill).await;
             nodes::out_of_memory(&drill).await;

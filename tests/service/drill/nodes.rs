@@ -57,6 +57,17 @@ pub async fn split_brain(drill: &Drill) {
     drill.resolves(&instance, &alerts).await;
 }
 
+/// Lets a master come back empty while its replica has the data.
+pub async fn master_without_data(drill: &Drill) {
+    let group = redis(1, 1);
+    let instance = before(drill, &group).await;
+    group.master(0).kill();
+    group.master(0).start_again().expect("it starts");
+    let alerts = ["CachefrontMasterWithoutData"];
+    drill.fires(&instance, "the master comes back empty at once", &alerts).await;
+    drill.resolves(&instance, &alerts).await;
+}
+
 /// Kills a replica.
 pub async fn replica_lost(drill: &Drill) {
     let group = redis(1, 2);

@@ -8,6 +8,7 @@ mod overload;
 mod promotion;
 mod replicas;
 mod repointed;
+mod standing;
 mod start;
 mod switches;
 mod under_load;

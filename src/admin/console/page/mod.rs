@@ -101,6 +101,8 @@ fn event_mark(kind: EventKind) -> (&'static str, &'static str) {
         EventKind::Started => ("good", "started"),
         EventKind::Promotion => ("warn", "failover"),
         EventKind::SplitBrain => ("warn", "two masters"),
+        EventKind::MasterHeld => ("bad", "master held"),
+        EventKind::MasterAccepted => ("good", "master accepted"),
         EventKind::NodeLost => ("bad", "node lost"),
         EventKind::NodeConnected => ("good", "node back"),
         EventKind::StaleAnswer => ("bad", "stale answer"),

@@ -77,7 +77,9 @@ pub fn shards(snapshot: &ConsoleSnapshot) -> HtmlElement {
 fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     let share = el("span").class("share").child(bar(&colour(position), shard.share)).child(plain(percent(shard.share)));
     let state = match (shard.contested, shard.writable, shard.readable) {
-        (true, ..) => marked("warn", "two masters"),
+        _ if shard.held => marked("bad", "master held"),
+        (true, true, _) => marked("warn", "two masters"),
+        (true, false, _) => marked("bad", "contested"),
         (false, true, _) => marked("good", "serving"),
         (false, false, true) => marked("warn", "read only"),
         (false, false, false) => marked("bad", "unavailable"),

@@ -20,8 +20,10 @@ fn answer(role: ReplicationRole, offset: u64) -> ReplicationInfo {
         previous_replication_id: String::new(),
         connected_replicas: 0,
         offset,
+        run_id: String::new(),
         promotion_seen: false,
         flushes: 0,
+        restart_seen: false,
         loading: false,
     }
 }
@@ -34,19 +36,37 @@ fn sees_promotion(state: &NodeState) -> bool {
     state.replication_info().is_some_and(|info| info.promotion_seen)
 }
 
-/// The state of a connected node that may be 60 s without its master.
+/// The state of a connected node that may be 60 s without its master, after an election.
 fn connected(answered: Option<ReplicationInfo>) -> NodeState {
     let mut state = NodeState::new(UP, Some(Duration::from_secs(60)));
     state.record_answer(answered, at(1), &ReplicationProgress::default());
+    elected(&mut state, true, &ReplicationProgress::default());
     state
 }
 
+/// Holds an election with the last answer of the node.
+fn elected(state: &mut NodeState, same_lineage: bool, progress: &ReplicationProgress) {
+    if let Some(info) = state.replication_info().cloned() {
+        state.record_election(&info, same_lineage, progress);
+    }
+}
+
+fn in_process(run_id: &str, info: ReplicationInfo) -> ReplicationInfo {
+    ReplicationInfo { run_id: run_id.to_owned(), ..info }
+}
+
 #[test]
-fn a_node_that_does_not_tell_its_role_may_answer_every_read() {
-    let state = connected(None);
-    assert!(state.is_readable_replica() && state.is_usable_replica());
+fn a_node_that_does_not_tell_its_role_may_answer_reads_as_master_only() {
+    let mut state = connected(None);
+    assert!(!state.is_readable_replica() && !state.is_usable_replica() && state.hides_role());
     assert!(state.is_readable_master() && state.may_be_master());
     assert_eq!(state.replication_info(), None);
+    // It is reported once.
+    let progress = ReplicationProgress::default();
+    assert!(!state.record_answer(None, at(2), &progress).role_hidden);
+    assert!(!state.record_answer(Some(answer(REPLICA, 0)), at(3), &progress).role_hidden);
+    assert!(state.is_readable_replica() && !state.hides_role());
+    assert!(state.record_answer(None, at(4), &progress).role_hidden);
 }
 
 #[test]
@@ -86,7 +106,7 @@ fn a_node_that_is_not_connected_answers_nothing() {
 #[test]
 fn a_replica_of_another_master_is_not_read() {
     let mut state = connected(Some(answer(REPLICA, 0)));
-    state.set_same_lineage(false, 0);
+    elected(&mut state, false, &ReplicationProgress::default());
     assert!(!state.is_readable_replica() && !state.is_usable_replica());
     assert!(state.is_readable_master());
 }
@@ -107,8 +127,11 @@ fn the_same_answer_again_changes_nothing() {
     let progress = ReplicationProgress::default();
     let mut state = connected(Some(answer(REPLICA, 5)));
     assert_eq!(state.record_answer(Some(answer(REPLICA, 5)), at(2), &progress), AnswerEffect::default());
-    let moved_on = AnswerEffect { changed: true, role_changed: false };
+    let moved_on = AnswerEffect { changed: true, ..AnswerEffect::default() };
     assert_eq!(state.record_answer(Some(answer(REPLICA, 6)), at(3), &progress), moved_on);
+    // A replica that goes on being without its master has no other role.
+    assert!(state.record_answer(Some(answer(cut_off(1), 6)), at(4), &progress).role_changed);
+    assert!(!state.record_answer(Some(answer(cut_off(2), 6)), at(5), &progress).role_changed);
 }
 
 #[test]
@@ -133,16 +156,28 @@ fn a_replica_has_replicated_up_to_the_time_that_its_offset_covers() {
 fn a_master_of_the_shards_lineage_records_its_offset() {
     let progress = ReplicationProgress::default();
     let mut state = connected(None);
-    state.set_same_lineage(false, 0);
     state.record_answer(Some(answer(MASTER, 7)), at(5), &progress);
-    assert_eq!(progress.replicated_up_to("a", 7), None);
-    state.set_same_lineage(true, 0);
+    assert_eq!(progress.replicated_up_to("a", 7), None, "no election has looked at it yet");
+    elected(&mut state, false, &progress);
     state.record_answer(Some(answer(MASTER, 7)), at(6), &progress);
-    assert_eq!(progress.replicated_up_to("a", 7), Some(at(6)));
+    assert_eq!(progress.replicated_up_to("a", 7), None);
+    elected(&mut state, true, &progress);
+    state.record_answer(Some(answer(MASTER, 7)), at(7), &progress);
+    assert_eq!(progress.replicated_up_to("a", 7), Some(at(7)));
+
+    // What was answered before the election counts from the election on.
+    let mut state = connected(None);
+    state.record_answer(
+        Some(ReplicationInfo { replication_id: "b".to_owned(), ..answer(MASTER, 7) }),
+        at(8),
+        &progress,
+    );
+    elected(&mut state, true, &progress);
+    assert_eq!(progress.replicated_up_to("b", 7), Some(at(8)));
 }
 
 #[test]
-fn a_promotion_is_seen_unless_the_node_was_unreachable_in_between() {
+fn without_process_ids_a_promotion_is_seen_unless_the_node_was_unreachable_in_between() {
     let progress = ReplicationProgress::default();
     let mut state = connected(Some(answer(REPLICA, 0)));
     state.record_answer(Some(answer(MASTER, 1)), at(2), &progress);
@@ -156,6 +191,45 @@ fn a_promotion_is_seen_unless_the_node_was_unreachable_in_between() {
     state.record_answer(Some(answer(MASTER, 1)), at(2), &progress);
     state.set_connectivity(UP);
     assert!(!sees_promotion(&state));
+}
+
+#[test]
+fn the_process_tells_a_promotion_from_a_restart_though_the_node_was_unreachable_in_between() {
+    let progress = ReplicationProgress::default();
+    for (process, is_promotion) in [("p", true), ("q", false)] {
+        let mut state = connected(Some(in_process("p", answer(REPLICA, 0))));
+        state.set_connectivity(DOWN);
+        state.mark_outdated();
+        for time in 2..4 {
+            state.record_answer(Some(in_process(process, answer(MASTER, 1))), at(time), &progress);
+            state.set_connectivity(UP);
+            assert_eq!(sees_promotion(&state), is_promotion);
+            assert_eq!(state.replication_info().is_some_and(ReplicationInfo::is_mere_restart), !is_promotion);
+        }
+        // A promotion of the restarted process is one.
+        state.record_answer(Some(in_process(process, answer(REPLICA, 1))), at(5), &progress);
+        state.record_answer(Some(in_process(process, answer(MASTER, 1))), at(6), &progress);
+        assert!(sees_promotion(&state) && !state.replication_info().is_some_and(ReplicationInfo::is_mere_restart));
+    }
+}
+
+#[test]
+fn a_master_of_another_process_or_history_is_not_used_before_an_election() {
+    let progress = ReplicationProgress::default();
+    let before = in_process("p", answer(MASTER, 1));
+    let other_history = ReplicationInfo { replication_id: "b".to_owned(), ..before.clone() };
+    for now in [in_process("q", before.clone()), other_history] {
+        let mut state = connected(Some(before.clone()));
+        assert!(state.is_writable_master() && state.is_readable_master());
+        state.record_answer(Some(now.clone()), at(2), &progress);
+        assert!(!state.is_writable_master() && !state.is_readable_master() && state.awaits_election());
+        // An election that was held with the older answer says nothing about this one.
+        state.record_election(&before, true, &progress);
+        state.record_answer(Some(now), at(3), &progress);
+        assert!(state.awaits_election());
+        elected(&mut state, true, &progress);
+        assert!(state.is_writable_master() && state.is_readable_master());
+    }
 }
 
 #[test]
@@ -179,7 +253,7 @@ fn a_reader_never_sees_facts_of_two_moments() {
                 let role = if offset % 2 == 0 { REPLICA } else { MASTER };
                 cell.update(|state| {
                     state.record_answer(Some(answer(role, offset)), at(offset), &ReplicationProgress::default());
-                    state.set_same_lineage(offset % 2 == 0, 0);
+                    elected(state, offset % 2 == 0, &ReplicationProgress::default());
                 });
             }
         });
@@ -197,13 +271,14 @@ fn a_replica_that_dropped_its_data_is_not_read_until_a_later_answer_was_judged()
     let mut state = NodeState::new(UP, None);
     let replica = ReplicationRole::Replica { synced: true, down_for: None };
     state.record_answer(Some(answer(replica, 7)), at(1), &progress);
-    state.set_same_lineage(true, 0);
+    elected(&mut state, true, &progress);
     assert!(state.is_readable_replica());
     state.mark_flushed();
     assert!(!state.is_readable_replica() && !state.is_usable_replica() && state.is_readable_master());
     // The answer to a question from before the report.
-    state.set_same_lineage(true, 0);
+    elected(&mut state, true, &progress);
     assert!(!state.is_readable_replica());
-    state.set_same_lineage(true, 1);
+    state.record_answer(Some(ReplicationInfo { flushes: 1, ..answer(replica, 7) }), at(2), &progress);
+    elected(&mut state, true, &progress);
     assert!(state.is_readable_replica());
 }

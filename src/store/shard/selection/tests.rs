@@ -35,6 +35,7 @@ fn node(port: u16) -> Arc<Node> {
         probe_every: Duration::from_secs(1),
         in_flight_max: 1,
         hedge_reads: false,
+        master_hold: Duration::ZERO,
         replica_stale_max: None,
     };
     let address = Address { host: "127.0.0.1".to_owned(), port };
@@ -52,11 +53,16 @@ fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64)
         previous_replication_id: String::new(),
         connected_replicas: 0,
         offset,
+        run_id: String::new(),
         promotion_seen: false,
         flushes: 0,
+        restart_seen: false,
         loading: false,
     });
-    state.record_answer(info, LogicalTime::from_ms(100), &progress);
+    state.record_answer(info.clone(), LogicalTime::from_ms(100), &progress);
+    if let Some(info) = info {
+        state.record_election(&info, true, &progress);
+    }
     state
 }
 

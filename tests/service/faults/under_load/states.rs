@@ -2,7 +2,9 @@
 
 use super::super::expect_ok;
 use super::{BRIEF, FAULT, LONG, WITHOUT_MASTER, under_load, until_ready};
-use crate::harness::{Load, Mode, Proxy, Service, Traffic, eventually, redis, redis_section, start, until_replicated};
+use crate::harness::{
+    Load, MetricsPage, Mode, Proxy, Service, Traffic, eventually, redis, redis_section, start, until_replicated,
+};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use std::time::Duration;
 
@@ -49,7 +51,10 @@ async fn a_master_that_is_loading_fails_no_read() {
     until_ready(&service, "READY").await;
     traffic.until_written().await;
     let summary = traffic.finish().await;
-    // Writes that it acknowledged after the save are lost, because no replica was promoted.
+    // Writes that it acknowledged after the save are lost, because no replica was promoted, but that is reported.
+    let page = MetricsPage::of(&service).await;
+    let reported = page.sum("cachefront_shard_masters_without_data_total", "shard=\"a\"");
+    assert!(summary.lost.is_empty() || reported > 0.0, "writes were lost silently: {summary:?}");
     summary.report("the master", "started again from its file, LOADING for 2 s").expect_no_failed_read();
     summary.expect_writes_failed_only_with(&WITHOUT_MASTER).expect_stalls_within(BRIEF, LONG);
 }

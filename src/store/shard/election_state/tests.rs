@@ -1,0 +1,206 @@
+//! Tests of the state of an election: what it keeps from one election to the next.
+
+use super::*;
+use crate::{
+    settings::RedisConfig,
+    store::{
+        consistency::{LogicalTime, ReplicationProgress},
+        node::{
+            Node, ShardContext,
+            replication::ReplicationRole,
+            state::{Connectivity, NodeState},
+        },
+    },
+};
+use std::sync::Arc;
+
+const HOLD_TIME: Duration = Duration::from_secs(30);
+const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
+
+/// The nodes of a shard and its election.
+struct Scene {
+    members: Members,
+    election: MasterElection,
+    now: Instant,
+}
+
+impl Scene {
+    /// Creates a shard whose first node is its accepted master, with the history `a`, and is followed by the others.
+    fn with_replicas(count: u16) -> Self {
+        let nodes = (0..=count).map(|number| Arc::new(node(number + 1))).collect();
+        let mut scene = Self {
+            members: Members::new(nodes, Some(0)),
+            election: MasterElection::new(HOLD_TIME),
+            now: Instant::now(),
+        };
+        scene.answers(0, info(ReplicationRole::Master, "a", ""));
+        for replica in 1..=usize::from(count) {
+            scene.answers(replica, info(REPLICA, "a", ""));
+        }
+        assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+        scene
+    }
+
+    /// Sets the last answer of a node, which is connected.
+    fn answers(&self, node: usize, info: ReplicationInfo) {
+        let mut state = NodeState::new(Connectivity { up: true, connecting: false }, None);
+        state.record_answer(Some(info), LogicalTime::from_ms(1), &ReplicationProgress::default());
+        self.members.nodes()[node].set_state(&state);
+    }
+
+    /// Makes a node unreachable.
+    fn is_down(&self, node: usize) {
+        self.members.nodes()[node].set_state(&NodeState::new(Connectivity::default(), None));
+    }
+
+    /// Holds an election and publishes its result. Returns the master and its standing.
+    fn elect(&mut self) -> (usize, MasterStanding) {
+        let result = self.election.run(&self.members, self.now).expect("there are nodes");
+        result.record(&self.members);
+        let members = Members::new(self.members.nodes().to_vec(), Some(result.elected));
+        self.members = members.with_standing(result.standing);
+        assert_eq!(result.due.is_some(), result.standing == MasterStanding::Held);
+        (result.elected, result.standing)
+    }
+
+    fn awaits_election(&self, node: usize) -> bool {
+        self.members.nodes()[node].state().awaits_election()
+    }
+
+    fn announce(&mut self, node: usize) {
+        let address = self.members.nodes()[node].address.clone();
+        self.election.set_announced_master(Some(&address));
+    }
+}
+
+fn node(port: u16) -> Node {
+    let redis = RedisConfig {
+        username: None,
+        password: None,
+        db: 0,
+        tls: None,
+        connections_per_node: 1,
+        connect_timeout: Duration::from_secs(1),
+        attempt_timeout: Duration::from_secs(1),
+        probe_every: Duration::from_secs(1),
+        in_flight_max: 1,
+        hedge_reads: false,
+        master_hold: HOLD_TIME,
+        replica_stale_max: None,
+    };
+    let address = Address { host: "127.0.0.1".to_owned(), port };
+    Node::new(&address, &redis, &ShardContext::default()).expect("a node without TLS")
+}
+
+fn info(role: ReplicationRole, id: &str, previous: &str) -> ReplicationInfo {
+    ReplicationInfo {
+        role,
+        replication_id: id.to_owned(),
+        previous_replication_id: previous.to_owned(),
+        connected_replicas: 0,
+        offset: 0,
+        run_id: String::new(),
+        promotion_seen: false,
+        restart_seen: false,
+        flushes: 0,
+        loading: false,
+    }
+}
+
+fn master(id: &str, previous: &str) -> ReplicationInfo {
+    info(ReplicationRole::Master, id, previous)
+}
+
+#[test]
+fn a_master_without_data_is_held_for_the_time_that_is_set() {
+    let mut scene = Scene::with_replicas(1);
+    scene.answers(0, master("empty", ""));
+    assert!(scene.awaits_election(0), "it is not used before an election");
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    assert!(!scene.awaits_election(0));
+    // It goes away and comes back, which does not begin another hold.
+    scene.now += HOLD_TIME / 2;
+    scene.is_down(0);
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    scene.answers(0, master("empty", ""));
+    scene.now += HOLD_TIME / 2 - Duration::from_millis(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    scene.now += Duration::from_millis(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    // The replica has the data of a history that counts no more.
+    assert!(!scene.members.nodes()[1].state().is_usable_replica());
+}
+
+#[test]
+fn the_hold_of_a_master_that_is_gone_ends_in_time() {
+    let mut scene = Scene::with_replicas(1);
+    scene.answers(0, master("empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    scene.is_down(0);
+    scene.now += HOLD_TIME;
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_hold_ends_when_no_node_has_the_data_or_one_that_has_it_is_promoted() {
+    let mut scene = Scene::with_replicas(2);
+    scene.answers(0, master("empty", ""));
+    scene.answers(1, info(REPLICA, "empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    assert!(!scene.members.nodes()[1].state().is_usable_replica());
+    assert!(scene.members.nodes()[2].state().is_usable_replica());
+    scene.answers(2, master("b", "a"));
+    assert_eq!(scene.elect(), (2, MasterStanding::Accepted));
+
+    let mut scene = Scene::with_replicas(1);
+    scene.answers(0, master("empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    scene.answers(1, info(REPLICA, "empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    assert!(scene.members.nodes()[1].state().is_usable_replica());
+}
+
+#[test]
+fn an_old_announcement_does_not_excuse_that_the_data_is_missing() {
+    let mut scene = Scene::with_replicas(1);
+    scene.announce(0);
+    scene.answers(0, master("empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+    scene.answers(1, master("b", "a"));
+    scene.announce(1);
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_master_that_takes_the_place_of_one_that_was_taken_off_the_list_is_used_whatever_data_it_has() {
+    let mut scene = Scene::with_replicas(2);
+    scene.answers(1, master("other", ""));
+    let rest = scene.members.nodes()[1..].to_vec();
+    scene.members = Members::new(rest, Some(0));
+    scene.election.record_replaced_master();
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_contest_ends_with_an_announcement_or_a_demotion() {
+    let mut scene = Scene::with_replicas(1);
+    scene.is_down(1);
+    scene.answers(1, master("c", "a"));
+    assert_eq!(scene.elect(), (0, MasterStanding::Contested));
+    // The master is lost for a moment.
+    scene.is_down(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.answers(1, master("c", "a"));
+    assert_eq!(scene.elect(), (0, MasterStanding::Contested));
+    scene.announce(0);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    // Only while it is announced: the other node may have been promoted from it.
+    scene.election.set_announced_master(None);
+    assert_eq!(scene.elect(), (0, MasterStanding::Contested));
+    scene.answers(0, info(REPLICA, "c", ""));
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+    // That is proof, should the old one come back as a master.
+    scene.answers(0, master("a", ""));
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+}
