@@ -10,7 +10,7 @@ SEEDS ?= 10000
 FIRST_SEED ?= 0
 SEED ?=
 
-.PHONY: run test check fmt docs site failures soak simulate drill bench redis haproxy prometheus tools dist sbom clean
+.PHONY: run test check fmt docs site failures soak simulate drill bench growth redis haproxy prometheus tools dist sbom clean
 
 # Starts the service with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -77,6 +77,11 @@ bench: redis
 	@sh scripts/install_peers.sh
 	cargo build --locked --release --bin cachefront --example bare --example drive
 	python3 scripts/bench
+
+# Measures what callers notice while a shard is added; prints the tables of docs/topologies.md. Needs redis-cli.
+growth: redis
+	cargo build --locked --release --bin cachefront
+	python3 scripts/growth.py
 
 # Installs redis-server, if there is none.
 redis:

@@ -5,5 +5,6 @@ mod errors;
 mod floors;
 mod language;
 mod monitoring;
+mod promises;
 mod size;
 mod sources;
