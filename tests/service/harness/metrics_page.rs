@@ -1,6 +1,7 @@
 //! The metrics page of a service.
 
 use super::{Answer, Service, eventually};
+use std::net::SocketAddr;
 
 /// The text of the metrics page at one time.
 pub struct MetricsPage(pub String);
@@ -15,8 +16,23 @@ impl MetricsPage {
 
     /// Requests the page in the format of an `Accept` header.
     pub async fn in_format(service: &Service, accept: &str) -> Answer {
+        Self::get(service.admin, accept).await
+    }
+
+    /// Requests the page of the inspection of answers, at this admin port. Asserts that answers were inspected, and that
+    /// none of them was older than promised.
+    pub async fn expect_no_old_answer(admin: SocketAddr) -> Self {
+        let page = Self(Self::get(admin, "application/openmetrics-text").await.text);
+        assert!(page.sum("cachefront_inspected_answers_total", "") > 0.0, "no answer was inspected: {}", page.0);
+        assert!(page.sum("cachefront_inspected_changes_total", "") > 0.0, "no change was inspected: {}", page.0);
+        assert!(page.has("cachefront_answers_older_than_promised_total", ""), "{}", page.0);
+        assert_eq!(page.sum("cachefront_answers_older_than_promised_total", ""), 0.0, "{}", page.0);
+        page
+    }
+
+    async fn get(admin: SocketAddr, accept: &str) -> Answer {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let answer = Answer::of(http.get(format!("http://{}/metrics", service.admin)).header("accept", accept)).await;
+        let answer = Answer::of(http.get(format!("http://{admin}/metrics")).header("accept", accept)).await;
         assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
         answer
     }

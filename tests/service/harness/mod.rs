@@ -44,6 +44,9 @@ pub const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 /// The API key that the services of the tests accept.
 pub const API_KEY: &str = "a-shared-secret-for-the-tests";
 
+/// Settings under which a part of the answers and changes is inspected, as much as tests need.
+pub const INSPECTED: &str = "\n[telemetry]\ninspect_one_in=5\ninspect_per_second=200\n";
+
 /// Settings of a service whose test needs no Redis: nothing listens on this port.
 pub const NO_REDIS: &str = "[redis]\nport=1\n";
 

@@ -8,7 +8,7 @@
 #![allow(clippy::print_stderr, reason = "it prints what it measured")]
 
 use super::CACHED_FOR_AN_HOUR;
-use crate::harness::{Caller, Service, eventually, redis, redis_section, until_replicated};
+use crate::harness::{Caller, INSPECTED, MetricsPage, Service, eventually, redis, redis_section, until_replicated};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ async fn inject_faults(group: &RedisGroup, round: usize) {
 async fn no_reader_sees_an_older_value_after_writes_have_settled() {
     let group = redis(1, 2);
     until_replicated(&group).await;
-    let section = format!("{CACHED_FOR_AN_HOUR}{}", redis_section(&group));
+    let section = format!("{CACHED_FOR_AN_HOUR}{}{INSPECTED}", redis_section(&group));
     let services: Vec<Service> = (0..INSTANCES).map(|_| Service::start(&section)).collect();
     let mut workload = Workload {
         callers: Vec::new(),
@@ -166,6 +166,10 @@ async fn no_reader_sees_an_older_value_after_writes_have_settled() {
             reader.await.expect("no reader saw an older value");
         }
         round += 1;
+    }
+    for service in &services {
+        let page = MetricsPage::expect_no_old_answer(service.admin).await;
+        assert!(page.sum("cachefront_inspected_answers_total", "source=\"near_cache\"") > 0.0, "{}", page.0);
     }
     eprintln!(
         "{round} rounds, {} readings while {} versions of {KEYS} keys were written",

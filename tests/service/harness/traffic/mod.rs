@@ -11,9 +11,10 @@ mod worker;
 
 pub use summary::LoadSummary;
 
-use super::{API_KEY, Caller, Service, WAIT_TIMEOUT, eventually};
+use super::{API_KEY, Caller, MetricsPage, Service, WAIT_TIMEOUT, eventually};
 use ledger::Ledger;
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -42,6 +43,8 @@ pub struct Load {
     pub timeout: Duration,
     /// Fail the test if a read returns an older version than one acknowledged before.
     pub reads_own_writes: bool,
+    /// The admin port of the service that inspects its answers: none of them may have been older than promised.
+    pub inspected_by: Option<SocketAddr>,
 }
 
 impl Load {
@@ -61,6 +64,7 @@ impl Load {
             replicas: None,
             timeout: Duration::from_secs(3),
             reads_own_writes: false,
+            inspected_by: None,
         }
     }
 }
@@ -124,6 +128,9 @@ impl Traffic {
         summary.acknowledged = self.shared.ledger.acknowledged();
         summary.lost = self.lost().await;
         self.shared.ledger.expect_no_violation();
+        if let Some(admin) = self.shared.load.inspected_by {
+            MetricsPage::expect_no_old_answer(admin).await;
+        }
         assert!(summary.acknowledged > 0, "nothing was written: {summary:?}");
         summary
     }
