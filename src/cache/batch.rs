@@ -47,7 +47,7 @@ impl Cache {
         let keys: Vec<FullKey<'_>> = commands.iter().map(|command| command.key().within(namespace)).collect();
         let changes = commands.iter().zip(&keys).filter(|(command, _)| command.is_change());
         let changed: Vec<&FullKey<'_>> = changes.map(|(_, key)| key).collect();
-        let _invalidation = self.invalidation_guard(&changed);
+        let invalidation = self.invalidation_guard(&changed);
         let span = self.lookup_span(keys.len() - changed.len());
         let changed: HashSet<&[u8]> = changed.iter().map(|key| key.as_bytes()).collect();
         let (mut operations, mut fetches, mut hits) = (Vec::with_capacity(keys.len()), Vec::new(), 0_usize);
@@ -86,6 +86,8 @@ impl Cache {
         drop(span);
         let asked = self.store.batch(&operations, bytes_left, deadline);
         let (asked, fetched) = join(asked, join_all(fetches)).await;
+        drop(invalidation);
+        self.observe_changes(&operations, &asked);
         let mut asked: Vec<_> = asked.into_iter().map(Some).collect();
         let mut fetched: Vec<_> = fetched.into_iter().map(Some).collect();
         let replies = sources.into_iter().map(|source| match source {
@@ -94,6 +96,13 @@ impl Cache {
             ReplySource::Asked(at) => self.reply(operations[at].key, asked[at].take().expect(ONCE)?),
         });
         replies.collect()
+    }
+
+    /// Observes the changes that succeeded, for the inspection.
+    fn observe_changes(&self, operations: &[Operation<'_>], answers: &[Result<Answer, StoreError>]) {
+        for (operation, _) in operations.iter().zip(answers).filter(|(_, answer)| answer.is_ok()) {
+            self.store.observe_change(operation.key, &operation.kind);
+        }
     }
 
     /// Fetches a value for the near cache, or reads it if the fetch of another request failed.

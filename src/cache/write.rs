@@ -20,8 +20,11 @@ impl Cache {
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         let keys = [key];
-        let _invalidation = self.invalidation_guard(&keys);
-        let replicas = self.store.set(key, &self.set(write, key)?, deadline).await?;
+        let invalidation = self.invalidation_guard(&keys);
+        let set = self.set(write, key)?;
+        let replicas = self.store.set(key, &set, deadline).await?;
+        drop(invalidation);
+        self.store.observe_change(key, &set);
         Ok(Reply::Written { replicas })
     }
 

@@ -180,18 +180,21 @@ impl Store {
         self.0.operations.sampler.observe_kept(key, answer, is_kept);
     }
 
+    /// Observes a change that succeeded for the inspection. The near cache has to be invalidated before.
+    pub fn observe_change(&self, key: &FullKey<'_>, kind: &OperationKind<'_>) {
+        self.0.operations.observe_change(key, kind);
+    }
+
     /// Stores the value of `set` under `key`, on the master. Returns the number of replicas that had it, as far as that
     /// was waited for.
     pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
         let answer = write::write(&self.0.operations, key, set, deadline).await?;
-        self.0.operations.observe_change(key, set);
         Ok(if let Answer::Stored { replicas } = answer { replicas } else { 0 })
     }
 
     /// Deletes the value under `key`, on the master. Returns true if there was one.
     pub async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<bool, StoreError> {
         let answer = write::write(&self.0.operations, key, &OperationKind::Delete, deadline).await?;
-        self.0.operations.observe_change(key, &OperationKind::Delete);
         Ok(answer == Answer::Deleted(true))
     }
 
@@ -203,11 +206,7 @@ impl Store {
         reply_bytes_max: usize,
         deadline: Deadline,
     ) -> Vec<Result<Answer, StoreError>> {
-        let answers = batch::run(&self.0.operations, operations, reply_bytes_max, deadline).await;
-        for (Operation { key, kind }, _) in operations.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()) {
-            self.0.operations.observe_change(key, kind);
-        }
-        answers
+        batch::run(&self.0.operations, operations, reply_bytes_max, deadline).await
     }
 
     /// Returns the health of each shard, as far as it is known without asking.

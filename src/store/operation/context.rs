@@ -74,8 +74,7 @@ impl OperationContext {
         ChangeGuard { changes: &self.recent_changes, hash }
     }
 
-    /// Observes an operation that succeeded: the inspection watches some keys that this process has changed. The change
-    /// has to be recorded before.
+    /// Observes an operation that succeeded: the inspection watches some keys that this process has changed.
     pub fn observe_change(&self, key: &FullKey<'_>, kind: &OperationKind<'_>) {
         match kind {
             OperationKind::Get(_) => {}
