@@ -57,6 +57,19 @@ async fn a_fetched_value_is_cached_until_it_is_invalidated_or_too_old() {
 }
 
 #[tokio::test]
+async fn a_value_that_was_fetched_again_is_another_one() {
+    let (near, now) = (near(), Instant::now());
+    fetch(&near, b"k", 1).await;
+    let NearLookup::Hit(first) = near.lookup(b"k", now, |_| true, || false) else { panic!("it is cached") };
+    assert!(near.has(b"k", &first, now) && !near.has(b"other", &first, now));
+    assert!(!near.has(b"k", &first, now + 2 * AGE_MAX));
+    near.invalidate(b"k");
+    assert!(!near.has(b"k", &first, now));
+    fetch(&near, b"k", 1).await;
+    assert!(!near.has(b"k", &first, now));
+}
+
+#[tokio::test]
 async fn a_value_is_cached_no_longer_than_its_ttl_and_only_if_that_is_allowed() {
     let near = near();
     let brief = Fetched { value: 1, bytes: 4, ttl: Some(Duration::from_millis(50)) };
