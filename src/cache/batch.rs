@@ -10,7 +10,7 @@ use crate::{
     store::{Answer, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, StoreError},
     types::{Deadline, FullKey, Namespace},
 };
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use std::collections::HashSet;
 
 /// Keys of one batch that are fetched for the near cache; further keys, and large values, are only read.
@@ -84,8 +84,7 @@ impl Cache {
         }
         span.record("hits", hits);
         drop(span);
-        let asked = self.store.batch(&operations, bytes_left, deadline);
-        let (asked, fetched) = join(asked, join_all(fetches)).await;
+        let (asked, fetched) = self.store.batch(&operations, bytes_left, join_all(fetches), deadline).await;
         drop(invalidation);
         self.observe_changes(&operations, &asked);
         let mut asked: Vec<_> = asked.into_iter().map(Some).collect();

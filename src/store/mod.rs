@@ -198,15 +198,17 @@ impl Store {
         Ok(answer == Answer::Deleted(true))
     }
 
-    /// Runs operations with one round trip to each node, all nodes at once. Returns the answers in the order of the
-    /// operations. The values that are read may have `reply_bytes_max` bytes together.
-    pub async fn batch(
+    /// Runs operations with one round trip to each node, all nodes at once, and `alongside`, whose result is part of the
+    /// same reply. Returns the answers in the order of the operations, and that result. The values that are read may have
+    /// `reply_bytes_max` bytes together.
+    pub async fn batch<T>(
         &self,
         operations: &[Operation<'_>],
         reply_bytes_max: usize,
+        alongside: impl Future<Output = T>,
         deadline: Deadline,
-    ) -> Vec<Result<Answer, StoreError>> {
-        batch::run(&self.0.operations, operations, reply_bytes_max, deadline).await
+    ) -> (Vec<Result<Answer, StoreError>>, T) {
+        batch::run(&self.0.operations, operations, reply_bytes_max, alongside, deadline).await
     }
 
     /// Returns the health of each shard, as far as it is known without asking.

@@ -162,7 +162,8 @@ impl Caller {
             .zip(&actions)
             .map(|(key, (_, action, freshness))| Operation { key, kind: operation(action, *freshness) })
             .collect();
-        let results = self.store.batch(&operations, REPLY_BYTES_MAX, Deadline::within(DEADLINE)).await;
+        let deadline = Deadline::within(DEADLINE);
+        let (results, ()) = self.store.batch(&operations, REPLY_BYTES_MAX, std::future::ready(()), deadline).await;
         let number_of_batch = {
             let mut batches = lock(&self.shared.batches);
             *batches += 1;

@@ -39,13 +39,15 @@ struct ShardOperations {
     on_master: Vec<usize>,
 }
 
-/// Runs all operations. Returns the answers in the order of the operations.
-pub async fn run(
+/// Runs all operations, and `alongside`, whose result is part of the same reply. Returns the answers in the order of the
+/// operations. A reload counts until everything has ended.
+pub async fn run<T>(
     context: &OperationContext,
     operations: &[Operation<'_>],
     reply_bytes_max: usize,
+    alongside: impl Future<Output = T>,
     deadline: Deadline,
-) -> Vec<Result<Answer, StoreError>> {
+) -> (Vec<Result<Answer, StoreError>>, T) {
     context.wait_until_known(deadline).await;
     let map = context.map.load_full();
     let changes = operations.iter().filter(|operation| is_change(operation));
@@ -65,7 +67,8 @@ pub async fn run(
         let span = traces::shard(|| shard.name(), "batch", reads.len() + on_master.len());
         join(batch.read(shard, reads), batch.run_on_shard(shard, on_master)).instrument(span)
     });
-    let (reads, on_masters): (Vec<_>, Vec<_>) = join_all(runs).await.into_iter().unzip();
+    let (ran, beside) = join(join_all(runs), alongside).await;
+    let (reads, on_masters): (Vec<_>, Vec<_>) = ran.into_iter().unzip();
     let on_masters = match newer_map(context, map.id()) {
         None => on_masters,
         Some(current) => Box::pin(batch.run_moved(current, on_masters)).await,
@@ -73,5 +76,5 @@ pub async fn run(
     let on_masters = on_masters.into_iter().flat_map(|shard| shard.answered);
     let mut answers: Vec<BatchAnswer> = reads.into_iter().flatten().chain(on_masters).collect();
     answers.sort_unstable_by_key(|(position, _)| *position);
-    answers.into_iter().map(|(_, answer)| answer).collect()
+    (answers.into_iter().map(|(_, answer)| answer).collect(), beside)
 }
