@@ -34,6 +34,10 @@ impl Shard {
         deadline: Deadline,
     ) -> Result<Choice, StoreError> {
         let find = |members: &Members| Some(members.choose(requirement, attempts)?.cloned());
+        if !requirement.master_only && !attempts.has_missed() {
+            // A replica may have the change by now.
+            self.members.load().probe_replicas();
+        }
         let mut found =
             self.wait_until(deadline, find, |members| members.may_become_readable(requirement, attempts)).await;
         if found.is_none() {
@@ -69,7 +73,7 @@ impl Shard {
             return found;
         }
         members.replicas().next()?;
-        members.replicas().for_each(|replica| replica.request_probe());
+        members.probe_replicas();
         self.members.wait_until(deadline.instant(), find, |_| true).await
     }
 
@@ -189,6 +193,11 @@ impl Members {
             master.request_reconnect();
             master.is_connecting() && !attempts.is_excluded(master)
         })
+    }
+
+    /// Asks all replicas how far they are.
+    fn probe_replicas(&self) {
+        self.replicas().for_each(|replica| replica.request_probe());
     }
 
     /// Makes all lost connections reconnect soon.
