@@ -19,35 +19,33 @@ pub struct SweepProgress {
     /// `None` where standard error is no terminal.
     bar: Option<ProgressBar>,
     line_at: Instant,
-    /// The number of keys that were examined in this run.
+    /// The number of keys that were examined so far.
     examined: u64,
 }
 
 impl SweepProgress {
-    /// Begins to show the progress of a shard.
-    pub fn new(shard: &str) -> Self {
+    /// Begins to show the progress of a shard of which earlier runs have examined some keys.
+    pub fn new(shard: &str, examined: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {msg}, {per_sec:.0}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:20} {msg}") {
                 bar.set_style(style);
             }
             bar.set_prefix(escaped(shard));
             bar
         });
-        Self { shard: escaped(shard), bar, line_at: Instant::now(), examined: 0 }
+        Self { shard: escaped(shard), bar, line_at: Instant::now(), examined }
     }
 
     /// Shows the progress after a step that examined `examined` keys.
     pub fn update(&mut self, page: &ScanPage, examined: u64, sweep: &ShardSweep) {
         self.examined += examined;
-        let ShardSweep { scanned, misplaced, deleted, .. } = sweep;
-        let text = format!(
-            "{scanned} keys scanned, {} on the node, {misplaced} misplaced, {deleted} deleted",
-            page.keys_on_node
-        );
+        let ShardSweep { misplaced, deleted, .. } = sweep;
+        // Deleted keys are not on the node any more.
+        let keys = (page.keys_on_node + deleted).max(self.examined);
+        let text = format!("{} of about {keys} keys, {misplaced} misplaced, {deleted} deleted", self.examined);
         if let Some(bar) = &self.bar {
-            // Deleted keys are not on the node any more.
-            bar.set_length((page.keys_on_node + deleted).max(self.examined));
+            bar.set_length(keys);
             bar.set_position(self.examined);
             bar.set_message(text);
         } else if self.line_at.elapsed() >= LINE_INTERVAL {

@@ -75,7 +75,7 @@ impl<'a> Sweep<'a> {
 
     /// Sweeps one shard. Returns false if a shutdown was requested before the end.
     async fn sweep_shard(&mut self, position: usize, name: &str, shutdown: &Shutdown) -> Result<bool, SweepFailure> {
-        let mut progress = SweepProgress::new(name);
+        let mut progress = SweepProgress::new(name, self.file.shard_mut(position).scanned);
         let mut shown = 0;
         while !self.file.shard_mut(position).complete {
             let count = tokio::select! {
