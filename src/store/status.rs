@@ -79,6 +79,9 @@ impl ShardStatus {
         let health = shard.health();
         let mut nodes: Vec<NodeStatus> =
             NodeSnapshot::of_shard(shard, &health.name).into_iter().map(NodeStatus::from).collect();
+        for master in nodes.iter_mut().filter(|node| node.role == NodeRole::Master) {
+            master.readable &= !health.is_held();
+        }
         nodes.sort_by_key(|node| node.role != NodeRole::Master);
         Self {
             share: share.share,
