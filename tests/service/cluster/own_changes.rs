@@ -1,7 +1,7 @@
 //! Reads that have to show the changes of their own batch while masters change.
 
 use super::{read, serve, until_ready, write};
-use crate::harness::{Caller, Cluster, Mode, Proxy, Service};
+use crate::harness::{Caller, Cluster, Mode, Proxy, Service, eventually};
 use serde_json::json;
 use std::{
     sync::{
@@ -73,6 +73,34 @@ async fn a_batch_shows_its_own_change_during_planned_failovers() {
         wrong.extend(caller.await.expect("every batch is answered"));
     }
     assert!(wrong.is_empty(), "{} batches did not show their own change: {wrong:#?}", wrong.len());
+}
+
+/// Returns the numbers of a node's connections from the service that are in the mode `READONLY`, and that are not.
+fn modes(cluster: &Cluster, node: usize) -> (usize, usize) {
+    let clients = cluster.ask(node, "CLIENT LIST TYPE normal");
+    let ours = clients.lines().filter(|line| line.contains(" resp=3"));
+    let flags = ours.filter_map(|line| line.split(" flags=").nth(1)?.split(' ').next());
+    let (read_only, other): (Vec<&str>, Vec<&str>) = flags.partition(|flags| flags.contains('r'));
+    (read_only.len(), other.len())
+}
+
+/// Only a replica's connections are in the mode `READONLY`: a demoted master must not answer with its old data.
+#[tokio::test]
+async fn connections_follow_the_role_of_their_node() {
+    let cluster = Cluster::start(2, 1);
+    let service = Service::plain(&cluster.section());
+    until_ready(&service, "READY").await;
+    let until_modes_follow = async |master: usize, replica: usize| {
+        eventually("the modes are those of the roles", async || {
+            let (of_master, of_replica) = (modes(&cluster, master), modes(&cluster, replica));
+            (of_master.0 == 0 && of_master.1 > 0 && of_replica.0 > 0 && of_replica.1 == 0).then_some(())
+        })
+        .await;
+    };
+    let replica = cluster.replicas(0).start;
+    until_modes_follow(0, replica).await;
+    cluster.failover(replica);
+    until_modes_follow(replica, 0).await;
 }
 
 /// A user without the permission for READONLY still reads, from the masters.
