@@ -1,23 +1,17 @@
 //! Clients: they use the API of a store and record what they asked for and what they were answered.
 
 use crate::{
+    frontend::Frontend,
     history::{Action, Answer, Record, Wanted},
     rng::Rng,
     world::{Ms, Sim},
 };
-use cachefront::{
-    store::{self, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, Store, StoreError, SyncToken},
-    types::{Deadline, FullKey, Key, Ttl},
-};
+use cachefront::store::{Freshness, SyncToken};
 use std::{
-    borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::sleep;
-
-/// The time that a request may take.
-pub const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Values of clients have greater numbers; the first ones are there before all clients.
 const FIRST_VALUE: u32 = 1000;
@@ -46,6 +40,12 @@ impl Shared {
         *values += 1;
         FIRST_VALUE + *values
     }
+
+    fn next_batch(&self) -> usize {
+        let mut batches = lock(&self.batches);
+        *batches += 1;
+        *batches
+    }
 }
 
 /// A client.
@@ -54,7 +54,7 @@ pub struct Caller {
     pub rng: Rng,
     pub number: usize,
     pub instance: usize,
-    pub store: Store,
+    pub frontend: Frontend,
     pub shared: Arc<Shared>,
     pub keys: usize,
     pub end: Ms,
@@ -92,97 +92,67 @@ impl Caller {
         Action::Write { value: self.shared.next_value(), ttl_secs, replicas }
     }
 
-    /// Draws the freshness of a read; tokens come from any client.
+    /// Draws the freshness of a request; tokens come from any client.
     fn wanted(&mut self) -> (Wanted, Freshness) {
-        match self.rng.below(10) {
-            0..6 => (Wanted::Own, Freshness::ReadYourWrites),
-            6..8 => (Wanted::Strict, Freshness::Master),
-            _ => {
-                let tokens = lock(&self.shared.tokens);
-                let Some((token, instance, issued)) = tokens.get(self.rng.below(tokens.len())).copied() else {
-                    return (Wanted::Own, Freshness::ReadYourWrites);
-                };
-                (Wanted::Token { issued, instance }, self.store.freshness(&token))
-            }
-        }
+        let tokens = lock(&self.shared.tokens);
+        let drawn = tokens.get(self.rng.below(tokens.len())).copied().filter(|_| self.rng.chance(25));
+        drawn.map_or((Wanted::Own, Freshness::ReadYourWrites), |(token, instance, issued)| {
+            (Wanted::Token { issued, instance }, self.frontend.store.freshness(&token))
+        })
+    }
+
+    /// Returns a read with this freshness, or a strict one.
+    fn read_action(&mut self, wanted: &Wanted) -> Action {
+        Action::Read(if self.rng.chance(20) { Wanted::Strict } else { wanted.clone() })
     }
 
     /// Reads a key.
-    pub async fn read(&mut self, key: String) {
+    async fn read(&mut self, key: String) {
         let (wanted, freshness) = self.wanted();
-        self.read_as(key, wanted, freshness).await;
-    }
-
-    /// Reads a key with this freshness.
-    pub async fn read_as(&mut self, key: String, wanted: Wanted, freshness: Freshness) -> Answer {
-        let asked = self.sim.now();
-        let found = self.store.get(&full(&key), freshness, Deadline::within(DEADLINE)).await;
-        let answer = answer(found.map(|bytes| Answer::Value(bytes.map(|bytes| number(&bytes)))));
-        self.record(None, key, Action::Read(wanted), asked, answer.clone());
-        answer
+        let action = self.read_action(&wanted);
+        self.run_one(key, action, freshness).await;
     }
 
     /// Writes or deletes a key.
     pub async fn change(&mut self, key: String, action: Action) -> Answer {
-        let asked = self.sim.now();
-        let (full_key, deadline) = (full(&key), Deadline::within(DEADLINE));
-        let result = match &action {
-            Action::Delete => self.store.delete(&full_key, deadline).await.map(Answer::Deleted),
-            _ => {
-                self.store.set(&full_key, &operation(&action, Freshness::Master), deadline).await.map(|_| Answer::Done)
-            }
-        };
-        let answer = answer(result);
-        self.record(None, key, action, asked, answer.clone());
+        let answer = self.run_one(key, action, Freshness::ReadYourWrites).await;
         self.take_token();
+        answer
+    }
+
+    /// Runs one operation; a read has at least this freshness.
+    pub async fn run_one(&mut self, key: String, action: Action, freshness: Freshness) -> Answer {
+        let asked = self.sim.now();
+        let answer = self.frontend.run(&key, &action, freshness).await;
+        self.record(None, key, action, asked, answer.clone());
         answer
     }
 
     /// Runs up to five operations at once, often several on the same key.
     async fn batch(&mut self) {
         let asked = self.sim.now();
-        let (first, second) = (self.key(), self.key());
+        let (first, second, (wanted, freshness)) = (self.key(), self.key(), self.wanted());
         let mut actions = Vec::new();
         for _ in 0..=self.rng.range((1, 4)) {
             let key = if self.rng.chance(60) { first.clone() } else { second.clone() };
-            let (action, freshness) = match self.rng.below(10) {
-                0..5 => {
-                    let (wanted, freshness) = self.wanted();
-                    (Action::Read(wanted), freshness)
-                }
-                5..9 => (self.write_action(&key), Freshness::Master),
-                _ if key == KEPT_KEY => (Action::Read(Wanted::Own), Freshness::ReadYourWrites),
-                _ => (Action::Delete, Freshness::Master),
+            let action = match self.rng.below(10) {
+                5..9 => self.write_action(&key),
+                9 if key != KEPT_KEY => Action::Delete,
+                _ => self.read_action(&wanted),
             };
-            actions.push((key, action, freshness));
+            actions.push((key, action));
         }
-        let keys: Vec<FullKey<'_>> = actions.iter().map(|(key, ..)| full(key)).collect();
-        let operations: Vec<Operation<'_>> = keys
-            .iter()
-            .zip(&actions)
-            .map(|(key, (_, action, freshness))| Operation { key, kind: operation(action, *freshness) })
-            .collect();
-        let deadline = Deadline::within(DEADLINE);
-        let (results, ()) = self.store.batch(&operations, REPLY_BYTES_MAX, std::future::ready(()), deadline).await;
-        let number_of_batch = {
-            let mut batches = lock(&self.shared.batches);
-            *batches += 1;
-            *batches
-        };
-        for ((key, action, _), result) in actions.iter().zip(results) {
-            let answer = answer(result.map(|answer| match answer {
-                store::Answer::Got(bytes) => Answer::Value(bytes.map(|bytes| number(&bytes))),
-                store::Answer::Stored { .. } => Answer::Done,
-                store::Answer::Deleted(existed) => Answer::Deleted(existed),
-            }));
-            self.record(Some(number_of_batch), key.clone(), action.clone(), asked, answer);
+        let answers = self.frontend.batch(&actions, freshness).await;
+        let number = self.shared.next_batch();
+        for ((key, action), answer) in actions.into_iter().zip(answers) {
+            self.record(Some(number), key, action, asked, answer);
         }
         self.take_token();
     }
 
     /// Keeps a token of what was acknowledged until now, for any client to use.
     fn take_token(&mut self) {
-        let token = (self.store.sync_token(), self.instance, self.sim.now());
+        let token = (self.frontend.store.sync_token(), self.instance, self.sim.now());
         let mut tokens = lock(&self.shared.tokens);
         if tokens.len() < 6 {
             tokens.push(token);
@@ -195,38 +165,5 @@ impl Caller {
     fn record(&self, batch: Option<usize>, key: String, action: Action, asked: Ms, answer: Answer) {
         let (client, instance, answered) = (self.number, self.instance, self.sim.now());
         lock(&self.shared.records).push(Record { client, instance, batch, key, action, asked, answered, answer });
-    }
-}
-
-/// Returns the key as the store takes it.
-fn full(key: &str) -> FullKey<'static> {
-    Key::new(Cow::Owned(key.to_owned())).expect("a valid key").within(None).to_owned()
-}
-
-fn operation(action: &Action, freshness: Freshness) -> OperationKind<'static> {
-    match action {
-        Action::Read(_) => OperationKind::Get(freshness),
-        Action::Delete => OperationKind::Delete,
-        Action::Write { value, ttl_secs, replicas } => OperationKind::Set {
-            bytes: Cow::Owned(format!("v{value}").into_bytes()),
-            ttl: ttl_secs.and_then(|secs| Ttl::from_secs(i64::try_from(secs).ok()?)).unwrap_or(Ttl::Never),
-            replicas: *replicas,
-        },
-    }
-}
-
-/// Returns the number of a value.
-fn number(bytes: &[u8]) -> u32 {
-    let text = std::str::from_utf8(bytes).expect("a text");
-    text.strip_prefix('v').and_then(|number| number.parse().ok()).expect("a value of a client")
-}
-
-fn answer(result: Result<Answer, StoreError>) -> Answer {
-    match result {
-        Ok(answer) => answer,
-        Err(error @ (StoreError::Unconfirmed { .. } | StoreError::DeadlinePassed { .. })) => {
-            Answer::Unknown(error.to_string())
-        }
-        Err(error) => Answer::Refused(error.to_string()),
     }
 }

@@ -5,6 +5,7 @@
 mod checker;
 mod clients;
 mod faults;
+mod frontend;
 mod history;
 mod network;
 mod redis;
@@ -20,7 +21,7 @@ use scenario::run;
 use std::{env, thread, time::Instant};
 
 /// Seeds that are run where `SEEDS` does not say otherwise.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 200;
 
 /// Prints the history of a seed and its violations.
 fn report(seed: u64) {

@@ -3,6 +3,7 @@
 use crate::{
     checker::{self, Promise, Violation},
     clients::{Caller, Shared},
+    frontend::{Frontend, near_values},
     history::{Action, Answer, Record, Wanted},
     rng::Rng,
     setup::{Kind, Setup},
@@ -10,7 +11,10 @@ use crate::{
     stream::InstanceNetwork,
     world::{Ms, Sim},
 };
-use cachefront::store::{Freshness, Store};
+use cachefront::{
+    cache::NearValues,
+    store::{Freshness, Store},
+};
 use std::{
     mem,
     sync::{Arc, Mutex, PoisonError},
@@ -53,19 +57,21 @@ impl Scenario {
 
     async fn run(mut self) -> Run {
         let driver = tokio::spawn(Arc::clone(&self.sim).drive());
-        let stores: Vec<Store> = (0..self.setup.instances).map(|instance| self.start_instance(instance)).collect();
-        let running: Vec<_> = stores.iter().map(|store| tokio::spawn(store.clone().run(Vec::new()))).collect();
+        let stores: Vec<Frontend> = (0..self.setup.instances).map(|instance| self.start_instance(instance)).collect();
+        let running: Vec<_> =
+            stores.iter().map(|frontend| tokio::spawn(frontend.store.clone().run(Vec::new()))).collect();
         sleep(Duration::from_millis(100)).await;
         let mut tasks = Vec::new();
         let shards = self.setup.kind.shards();
         // Every second scenario with reloads has no other faults.
-        let told = if self.setup.kind == Kind::Reloads && self.rng.chance(50) { 0 } else { shards };
+        let is_calm = self.setup.is_calm || (self.setup.kind == Kind::Reloads && self.rng.chance(50));
+        let told = if is_calm { 0 } else { shards };
         for shard in 0..told {
             tasks.push(tokio::spawn(self.storyteller(shard).run()));
         }
         if self.setup.kind == Kind::Reloads {
             for (instance, store) in stores.iter().enumerate() {
-                tasks.push(tokio::spawn(reload(Arc::clone(&self.sim), self.rng.fork(), instance, store.clone())));
+                tasks.push(tokio::spawn(reload(Arc::clone(&self.sim), self.rng.fork(), instance, store.store.clone())));
             }
         }
         for (number, store) in stores.iter().cycle().take(3.max(self.setup.instances * 2)).enumerate() {
@@ -92,16 +98,17 @@ impl Scenario {
         let stranger = sim.with(|world| world.nodes.len() - 1);
         let Setup { instances, kind, .. } = self.setup;
         let (without_promotions, in_cluster) = (kind == Kind::WithoutInfo, kind == Kind::Cluster);
-        Storyteller { sim, rng, shard, instances, stranger, end: DURATION, without_promotions, in_cluster }
+        let has_reloads = kind == Kind::Reloads;
+        Storyteller { sim, rng, shard, instances, stranger, end: DURATION, without_promotions, in_cluster, has_reloads }
     }
 
-    fn caller(&mut self, number: usize, instance: usize, store: &Store) -> Caller {
+    fn caller(&mut self, number: usize, instance: usize, frontend: &Frontend) -> Caller {
         Caller {
             sim: Arc::clone(&self.sim),
             rng: self.rng.fork(),
             number,
             instance,
-            store: store.clone(),
+            frontend: frontend.clone(),
             shared: Arc::clone(&self.shared),
             keys: self.setup.keys,
             end: DURATION,
@@ -109,14 +116,17 @@ impl Scenario {
         }
     }
 
-    fn start_instance(&mut self, instance: usize) -> Store {
+    fn start_instance(&mut self, instance: usize) -> Frontend {
         let network = InstanceNetwork { sim: Arc::clone(&self.sim), instance, rng: Mutex::new(self.rng.fork()) };
         let config = self.setup.kind.config(1, Some(Arc::new(network)));
-        Store::new(config.borrowed(), None, Arc::default()).expect("no certificates")
+        let near = self.setup.has_near_cache.then(near_values);
+        let on_invalidation = near.as_ref().map(NearValues::invalidation_handler);
+        let store = Store::new(config.borrowed(), on_invalidation, Arc::default()).expect("no certificates");
+        Frontend::new(store, near)
     }
 
     /// Returns what does not work though everything was repaired.
-    async fn check_recovery(&mut self, stores: &[Store]) -> Vec<Violation> {
+    async fn check_recovery(&mut self, stores: &[Frontend]) -> Vec<Violation> {
         let mut violations = Vec::new();
         for (instance, store) in stores.iter().enumerate() {
             let mut caller = self.caller(100 + instance, instance, store);
@@ -124,8 +134,8 @@ impl Scenario {
                 let value = self.shared.next_value();
                 let write = Action::Write { value, ttl_secs: None, replicas: 0 };
                 let changed = caller.change(key.clone(), write).await;
-                let strict = caller.read_as(key.clone(), Wanted::Strict, Freshness::Master).await;
-                let own = caller.read_as(key.clone(), Wanted::Own, Freshness::ReadYourWrites).await;
+                let strict = caller.run_one(key.clone(), Action::Read(Wanted::Strict), Freshness::Master).await;
+                let own = caller.run_one(key.clone(), Action::Read(Wanted::Own), Freshness::ReadYourWrites).await;
                 let expected = Answer::Value(Some(value));
                 if changed != Answer::Done || strict != expected || own != expected {
                     let record = self.shared.records.lock().unwrap_or_else(PoisonError::into_inner).len() - 1;

@@ -5,7 +5,7 @@ use crate::{
     redis::{Applied, Change, Node},
     rng::Rng,
     truth::Layout,
-    world::World,
+    world::{Ms, World},
 };
 use cachefront::{
     ring::{Ring, Weight},
@@ -15,6 +15,8 @@ use cachefront::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// The time that a change and the report of it are under way, besides the lag of replicas.
+const STALENESS: Ms = 100;
 /// The names of the shards.
 const NAMES: [&str; 2] = ["a", "b"];
 /// Nodes of a shard.
@@ -38,6 +40,9 @@ pub struct Setup {
     pub kind: Kind,
     pub instances: usize,
     pub keys: usize,
+    pub has_near_cache: bool,
+    /// Nothing goes wrong.
+    pub is_calm: bool,
 }
 
 impl Setup {
@@ -53,7 +58,13 @@ impl Setup {
             Kind::Cluster,
             Kind::Cluster,
         ];
-        Self { kind: kinds[rng.below(kinds.len())], instances: 1 + rng.below(2), keys: 2 + rng.below(4) }
+        Self {
+            kind: kinds[rng.below(kinds.len())],
+            instances: 1 + rng.below(2),
+            keys: 2 + rng.below(4),
+            has_near_cache: rng.chance(50),
+            is_calm: rng.chance(5),
+        }
     }
 
     /// Builds the world.
@@ -61,7 +72,10 @@ impl Setup {
         let mut world = World::new(rng.fork());
         let lag = [(0, 2), (1, 40), (20, 300)][rng.below(3)];
         world.truth.replication_lag = lag;
-        world.note(&format!("seed {seed}: {:?}, replication takes {lag:?} ms", self.kind));
+        let near = if self.has_near_cache { "with" } else { "without" };
+        world.note(&format!("seed {seed}: {:?} {near} near cache, replication takes {lag:?} ms", self.kind));
+        world.truth.has_near_cache = self.has_near_cache;
+        world.truth.staleness_max = (self.is_calm && self.kind != Kind::Reloads).then_some(lag.1 + STALENESS);
         for shard in 0..self.kind.shards() {
             build_shard(&mut world, shard, self.keys);
             world.truth.layouts.push(self.kind.layout(shard + 1));

@@ -10,6 +10,8 @@ use crate::{
 };
 use cachefront::ring::{Ring, key_hash};
 
+/// The longest time that a fetch for the near cache takes. Reads that ask meanwhile share its answer.
+const FETCH_MAX: Ms = 1000;
 /// The time for which a master without the data of its replicas is held back.
 pub const HOLD: Ms = 10_000;
 
@@ -53,6 +55,10 @@ pub struct Truth {
     pub replication_lag: (Ms, Ms),
     /// The times at which a node of a shard changed its role, started or ended.
     pub disturbances: Vec<(Ms, usize)>,
+    /// Instances have near caches.
+    pub has_near_cache: bool,
+    /// The greatest age of a value that is read; `None` where something goes wrong.
+    pub staleness_max: Option<Ms>,
     /// The layouts that reloads change between.
     pub layouts: Vec<Layout>,
     /// The layout that each instance has from a time on: the time, the instance, and the position of the layout.
@@ -74,6 +80,13 @@ impl Truth {
             owners.push(self.layouts[*layout].owner(key));
         }
         owners
+    }
+
+    /// Returns the shard that a key had for an instance until a reload shortly before a time, and the time of the reload.
+    pub fn former_owner(&self, key: &str, instance: usize, time: Ms) -> Option<(usize, Ms)> {
+        let own: Vec<_> = self.reloads.iter().filter(|reload| reload.1 == instance && reload.0 <= time).collect();
+        let [.., (_, _, former), (left, _, _)] = own[..] else { return None };
+        (left + FETCH_MAX >= time).then(|| (self.layouts[*former].owner(key), *left))
     }
 
     /// Returns the number of reloads of an instance during a time.

@@ -18,6 +18,8 @@ pub enum Promise {
     Token,
     /// A value that is read was written under this key, and a key that exists is not missing.
     Existence,
+    /// Where nothing goes wrong, a value that is read is only as old as replication and reports of changes take.
+    Staleness,
     /// A value is not read after it has expired.
     Expiry,
     /// An acknowledged change was made by the master of its shard, while the request ran.
@@ -57,22 +59,11 @@ pub fn check(world: &World, records: &[Record]) -> Vec<Violation> {
         violations.extend(checker.check_change(number));
     }
     violations.extend(checker.check_batches());
-    violations.retain(|violation| checker.open_defect(violation).is_none());
     violations.sort_by_key(|violation| violation.record);
     violations
 }
 
 impl Checker<'_> {
-    /// Returns the known defect that explains a violation; docs/simulation.md lists them.
-    fn open_defect(&self, violation: &Violation) -> Option<&'static str> {
-        let record = &self.records[violation.record];
-        let is_reloaded = self.shards(record).len() > 1;
-        match violation.promise {
-            Promise::Refusal if is_reloaded => Some("a change that was made before a reload is reported as not made"),
-            _ => None,
-        }
-    }
-
     /// Returns the accepted branches of a record's shards, with their positions.
     fn branches(&self, record: &Record) -> impl Iterator<Item = (usize, &Branch)> {
         self.branches_of(self.shards(record))
@@ -81,6 +72,20 @@ impl Checker<'_> {
     /// Returns the shards that the key of a record had while the request ran.
     fn shards(&self, record: &Record) -> Vec<usize> {
         self.world.truth.owners(&record.key, record.instance, (record.asked, record.answered))
+    }
+
+    /// Returns the accepted branches that may explain a read: those of the record's shards, and those of a former shard if
+    /// a fetch from there may still have been under way, and none of `changes` came after it.
+    fn branches_for_read(&self, record: &Record, changes: &[&Record]) -> impl Iterator<Item = (usize, &Branch)> {
+        let truth = &self.world.truth;
+        let mut shards = self.shards(record);
+        let former = truth.former_owner(&record.key, record.instance, record.answered);
+        if let Some((former, left)) = former.filter(|_| truth.has_near_cache)
+            && changes.iter().all(|change| change.answered < left)
+        {
+            shards.push(former);
+        }
+        self.branches_of(shards)
     }
 
     /// Returns the accepted branches of some shards, with their positions.

@@ -18,6 +18,9 @@ impl Checker<'_> {
         if !self.is_explained(record, *value) {
             return violation(Promise::Existence, "no accepted master of the shard ever had this".to_owned());
         }
+        if self.is_outdated(record, *value) {
+            return violation(Promise::Staleness, "the value was replaced long before".to_owned());
+        }
         match wanted {
             Wanted::Strict if !self.was_current(record, *value) => {
                 violation(Promise::StrictRead, "the master did not have this while the request ran".to_owned())
@@ -45,9 +48,17 @@ impl Checker<'_> {
         expiry.filter(|expires_at| *expires_at < record.asked)
     }
 
+    /// Returns true if nothing goes wrong, and yet the value is older than replication and reports of changes take.
+    fn is_outdated(&self, record: &Record, value: Option<u32>) -> bool {
+        self.world.truth.staleness_max.is_some_and(|max| {
+            let asked = record.asked.saturating_sub(max);
+            !self.was_current(&Record { asked, ..record.clone() }, value)
+        })
+    }
+
     /// Returns true if some accepted branch had the value before the answer.
     fn is_explained(&self, record: &Record, value: Option<u32>) -> bool {
-        self.branches(record).any(|(number, branch)| {
+        self.branches_for_read(record, &[]).any(|(number, branch)| {
             let spans = self.timelines.of(number, &record.key);
             branch.accepted.is_some_and(|accepted| accepted <= record.answered)
                 && spans.iter().any(|span| span.value == value && span.from <= record.answered)
@@ -78,7 +89,7 @@ impl Checker<'_> {
     /// Returns the reason if no branch that counts explains the value with all these changes.
     fn missed(&self, record: &Record, value: Option<u32>, changes: &[&Record]) -> Option<String> {
         let mut newest = None;
-        for (number, branch) in self.branches(record) {
+        for (number, branch) in self.branches_for_read(record, changes) {
             if branch.accepted.is_none_or(|accepted| accepted > record.answered)
                 || self.superseded_at(number, record.instance) < record.asked
             {

@@ -96,6 +96,7 @@ struct Waiter {
 }
 
 /// A node.
+#[expect(clippy::struct_excessive_bools, reason = "each one is a mode of its own")]
 pub struct Node {
     pub address: Address,
     pub shard: usize,

@@ -219,6 +219,7 @@ impl World {
         self.detach_replicas(node);
         self.nodes[node].data = Data::default();
         self.nodes[node].is_loading = true;
+        self.look_for_survivors(node);
         self.after(load, move |world| {
             let now = world.now;
             let Some(link) = world.nodes[node].link.as_mut().filter(|link| link.session == session) else { return };

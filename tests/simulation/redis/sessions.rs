@@ -5,6 +5,7 @@ use crate::world::World;
 use std::mem;
 
 /// The side of the node of a connection.
+#[expect(clippy::struct_excessive_bools, reason = "each one is a mode of its own")]
 #[derive(Default)]
 pub struct Session {
     input: Vec<u8>,

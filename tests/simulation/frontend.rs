@@ -1,0 +1,151 @@
+//! The way of a client's operations into an instance: through the near cache, or to the store at once.
+
+use crate::history::{Action, Answer, Wanted};
+use cachefront::{
+    cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write},
+    settings::{NearCacheConfig, SealingConfig},
+    store::{self, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, Store, StoreError},
+    types::{Deadline, FullKey, Key, Ttl, Value},
+};
+use std::{borrow::Cow, future::ready, sync::Arc, time::Duration};
+
+/// The time that a request may take.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// An instance, as its clients see it.
+#[derive(Clone)]
+pub struct Frontend {
+    pub store: Store,
+    /// `None` for an instance without a near cache.
+    pub cache: Option<Arc<Cache>>,
+}
+
+/// Returns the near cache of an instance.
+pub fn near_values() -> NearValues {
+    let config =
+        NearCacheConfig { enabled: true, bytes_max: 1 << 20, age_max: Duration::from_secs(60), keep_opened: false };
+    NearValues::new(&config).expect("the near cache is on")
+}
+
+impl Frontend {
+    /// Creates an instance whose near cache has these values.
+    pub fn new(store: Store, near: Option<NearValues>) -> Self {
+        let sealing = SealingConfig { keys: Vec::new(), always: false };
+        let config = cachefront::cache::Config { sealing: &sealing, default_ttl: Ttl::Never, value_bytes_max: 1 << 20 };
+        let cache = near.map(|near| Arc::new(Cache::new(&config, store.clone(), Some(near), Arc::default())));
+        Self { store, cache }
+    }
+
+    /// Runs one operation; a read has at least this freshness.
+    pub async fn run(&self, key: &str, action: &Action, freshness: Freshness) -> Answer {
+        let deadline = Deadline::within(DEADLINE);
+        if let Some(cache) = &self.cache {
+            return of_reply(action, cache.run(&command(key, action), None, freshness, deadline).await);
+        }
+        let full_key = full(key);
+        let result = match action {
+            Action::Read(wanted) => {
+                let bytes = self.store.get(&full_key, strict_or(freshness, wanted), deadline).await;
+                bytes.map(|bytes| Answer::Value(bytes.map(|bytes| number(&bytes))))
+            }
+            Action::Delete => self.store.delete(&full_key, deadline).await.map(Answer::Deleted),
+            Action::Write { .. } => {
+                self.store.set(&full_key, &operation(action, freshness), deadline).await.map(|_| Answer::Done)
+            }
+        };
+        result.unwrap_or_else(|error| of_error(&error))
+    }
+
+    /// Runs several operations at once; the reads have at least this freshness.
+    pub async fn batch(&self, actions: &[(String, Action)], freshness: Freshness) -> Vec<Answer> {
+        let deadline = Deadline::within(DEADLINE);
+        if let Some(cache) = &self.cache {
+            let commands: Vec<Command<'_>> = actions.iter().map(|(key, action)| command(key, action)).collect();
+            let replies = cache.batch(&commands, None, freshness, deadline).await;
+            return actions.iter().zip(replies).map(|((_, action), reply)| of_reply(action, reply)).collect();
+        }
+        let keys: Vec<FullKey<'_>> = actions.iter().map(|(key, _)| full(key)).collect();
+        let operations: Vec<Operation<'_>> = keys
+            .iter()
+            .zip(actions)
+            .map(|(key, (_, action))| Operation { key, kind: operation(action, freshness) })
+            .collect();
+        let (results, ()) = self.store.batch(&operations, REPLY_BYTES_MAX, ready(()), deadline).await;
+        let answers = results.into_iter().map(|result| match result {
+            Ok(store::Answer::Got(bytes)) => Answer::Value(bytes.map(|bytes| number(&bytes))),
+            Ok(store::Answer::Stored { .. }) => Answer::Done,
+            Ok(store::Answer::Deleted(existed)) => Answer::Deleted(existed),
+            Err(error) => of_error(&error),
+        });
+        answers.collect()
+    }
+}
+
+fn strict_or(freshness: Freshness, wanted: &Wanted) -> Freshness {
+    if *wanted == Wanted::Strict { Freshness::Master } else { freshness }
+}
+
+fn key_of(key: &str) -> Key<'static> {
+    Key::new(Cow::Owned(key.to_owned())).expect("a valid key")
+}
+
+/// Returns the key as the store takes it.
+fn full(key: &str) -> FullKey<'static> {
+    key_of(key).within(None).to_owned()
+}
+
+fn ttl(secs: Option<u64>) -> Ttl {
+    secs.and_then(|secs| Ttl::from_secs(i64::try_from(secs).ok()?)).unwrap_or(Ttl::Never)
+}
+
+fn command(key: &str, action: &Action) -> Command<'static> {
+    let key = key_of(key);
+    match action {
+        Action::Read(wanted) => Command::Read(Read { key, from_master: *wanted == Wanted::Strict }),
+        Action::Delete => Command::Delete { key },
+        Action::Write { value, ttl_secs, replicas } => Command::Write(Write {
+            key,
+            value: Value::Text(Cow::Owned(format!("v{value}"))),
+            ttl: Some(ttl(*ttl_secs)),
+            seal: false,
+            replicas: *replicas,
+        }),
+    }
+}
+
+fn operation(action: &Action, freshness: Freshness) -> OperationKind<'static> {
+    match action {
+        Action::Read(wanted) => OperationKind::Get(strict_or(freshness, wanted)),
+        Action::Delete => OperationKind::Delete,
+        Action::Write { value, ttl_secs, replicas } => OperationKind::Set {
+            bytes: Cow::Owned(format!("v{value}").into_bytes()),
+            ttl: ttl(*ttl_secs),
+            replicas: *replicas,
+        },
+    }
+}
+
+/// Returns the number of a value.
+fn number(bytes: &[u8]) -> u32 {
+    let text = std::str::from_utf8(bytes).expect("a text");
+    text.strip_prefix('v').and_then(|number| number.parse().ok()).expect("a value of a client")
+}
+
+fn of_reply(action: &Action, reply: Result<Reply, CacheError>) -> Answer {
+    match reply {
+        Ok(Reply::Found(value)) => Answer::Value(Some(number(&value.encode()))),
+        Ok(Reply::NotFound) if *action == Action::Delete => Answer::Deleted(false),
+        Ok(Reply::NotFound) => Answer::Value(None),
+        Ok(Reply::Written { .. }) => Answer::Done,
+        Ok(Reply::Deleted) => Answer::Deleted(true),
+        Err(CacheError::Store(error)) => of_error(&error),
+        Err(error) => Answer::Refused(error.to_string()),
+    }
+}
+
+fn of_error(error: &StoreError) -> Answer {
+    match error {
+        StoreError::Unconfirmed { .. } | StoreError::DeadlinePassed { .. } => Answer::Unknown(error.to_string()),
+        _ => Answer::Refused(error.to_string()),
+    }
+}
