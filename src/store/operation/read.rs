@@ -136,7 +136,8 @@ async fn read_once(
         connection_class,
         deadline,
     };
-    let mut read = pin!(operation.run().instrument(traces::shard(|| shard.name(), "read", 1)));
+    // In a box, so that a request that the near cache answers does not carry the room for it.
+    let mut read = Box::pin(operation.run().instrument(traces::shard(|| shard.name(), "read", 1)));
     let answer = read.as_mut().await;
     traces::end_with(read.span(), answer.as_ref().map_or_else(StoreError::outcome, TrackedValue::outcome));
     if let Ok(TrackedValue { bytes: Some(bytes), .. }) = &answer {
