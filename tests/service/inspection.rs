@@ -156,6 +156,30 @@ async fn a_lost_invalidation_is_seen() {
 }
 
 #[tokio::test]
+async fn a_reload_turns_the_inspection_on_and_off() {
+    let redis = Replicated::start().await;
+    let service = Service::plain(&redis.section().replace("inspect_one_in=1\n", "inspect_one_in=0\n"));
+    let caller = service.caller().await;
+    for _ in 0..50 {
+        caller.read("k").await;
+    }
+    assert_eq!(MetricsPage::of(&service).await.sum(ANSWERS, ""), 0.0);
+    service.edit(|text| text.replace("inspect_one_in=0\n", "inspect_one_in=1\n"));
+    service.reload();
+    read_until(&caller, &service, "k", ANSWERS, "").await;
+    service.edit(|text| text.replace("inspect_one_in=1\n", "inspect_one_in=0\n"));
+    service.reload();
+    eventually("no further answer is inspected", async || {
+        let before = MetricsPage::of(&service).await.sum(ANSWERS, "");
+        for _ in 0..50 {
+            caller.read("k").await;
+        }
+        (MetricsPage::of(&service).await.sum(ANSWERS, "") == before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn changes_of_many_keys_by_many_break_no_promise() {
     let redis = redis(1, 2);
     until_replicated(&redis).await;
