@@ -83,6 +83,12 @@ pub struct KeptAnswer<'a> {
     pub watched: Option<WatchedRead>,
 }
 
+/// Returns true if a node has everything that a read of a watched key has to show. It has to be called before the node is
+/// asked. Returns false for other keys, for which that does not matter.
+pub fn covers(requirement: &ReadRequirement, shard: &Shard, node: &Node) -> bool {
+    requirement.watch.is_some() && (shard.is_master(node) || node.state().has_replicated_up_to(requirement.since))
+}
+
 impl Sampler {
     /// Creates a sampler. Nothing is sampled before [`Sampler::start`].
     pub fn new(config: InspectionConfig) -> Self {
@@ -117,12 +123,6 @@ impl Sampler {
         Some(queues)
     }
 
-    /// Returns true if a node has everything that a read of a watched key has to show. It has to be called before the
-    /// node is asked. Returns false for other keys, for which that does not matter.
-    pub fn covers(&self, requirement: &ReadRequirement, shard: &Shard, node: &Node) -> bool {
-        requirement.watch.is_some() && (shard.is_master(node) || node.state().has_replicated_up_to(requirement.since))
-    }
-
     /// Observes the answer of a node to a read.
     pub fn observe_read(&self, key: &FullKey<'_>, requirement: &ReadRequirement, answer: NodeAnswerView<'_>) {
         if self.is_due() {
@@ -143,11 +143,7 @@ impl Sampler {
         let (shard, requirement) = locate();
         let number = requirement.watch?;
         let choice = shard.members().choose(&requirement, &Attempts::default())?.cloned();
-        self.covers(&requirement, &shard, &choice.node).then_some(WatchedRead {
-            number,
-            requirement,
-            node: choice.node.id,
-        })
+        covers(&requirement, &shard, &choice.node).then_some(WatchedRead { number, requirement, node: choice.node.id })
     }
 
     /// Observes an answer of the near cache. `is_kept` is called for a sampled answer only.
