@@ -110,6 +110,8 @@ impl StoreError {
         | Self::OutOfMemory { shard, cause } = self
         {
             *self = Self::Unconfirmed { shard: Arc::clone(shard), cause: cause.clone() };
+        } else if let Self::MasterContested { shard } | Self::MasterHeld { shard } = self {
+            *self = Self::Unconfirmed { shard: Arc::clone(shard), cause: NodeError::NotMaster };
         }
     }
 

@@ -65,6 +65,12 @@ mod tests {
     #[test]
     fn a_change_that_only_the_former_shard_made_is_unconfirmed() {
         assert!(matches!(merged(&Ok(Answer::Stored { replicas: 0 }), refused()), Err(StoreError::Unconfirmed { .. })));
+        for refused in
+            [StoreError::MasterContested { shard: "new".into() }, StoreError::MasterHeld { shard: "new".into() }]
+        {
+            let answer = merged(&Ok(Answer::Stored { replicas: 0 }), Err(refused));
+            assert!(matches!(answer, Err(StoreError::Unconfirmed { .. })));
+        }
         let unconfirmed = Err(StoreError::new(Access::Write, "old".into(), NodeError::Lost));
         assert!(matches!(merged(&unconfirmed, refused()), Err(StoreError::Unconfirmed { .. })));
         assert!(matches!(merged(&refused(), refused()), Err(StoreError::Unavailable { .. })));
