@@ -20,15 +20,18 @@ fn two_shards(weights: [u32; 2], sections: &str) -> (RedisGroup, Setup) {
 
 fn shards(redis: &RedisGroup, weights: [u32; 2]) -> String {
     let shards = redis.shards().zip(weights);
-    shards.map(|((name, master, _), weight)| format!("[shard:{name}]\nmaster={master}\nweight={weight}\n")).collect()
+    let sections: Vec<String> = shards
+        .map(|((name, master, _), weight)| format!("[shard:{name}]\nmaster={master}\nweight={weight}\n"))
+        .collect();
+    sections.concat()
 }
 
 /// Stores keys on a shard, whether or not they belong to it. Returns their names.
 fn fill(redis: &RedisGroup, shard: usize, prefix: &str, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|number| format!("{prefix}{number}")).collect();
     for some in names.chunks(500) {
-        let pairs: String = some.iter().map(|name| format!(" {name} old")).collect();
-        assert_eq!(redis.master(shard).ask(&format!("MSET{pairs}")).expect("an answer"), "+OK");
+        let values = some.join(" old ");
+        assert_eq!(redis.master(shard).ask(&format!("MSET {values} old")).expect("an answer"), "+OK");
     }
     names
 }

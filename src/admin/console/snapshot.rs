@@ -41,6 +41,7 @@ pub struct ConsoleSnapshot {
 }
 
 /// A shard and its nodes.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as the JSON has them")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardView {
     /// The name of the shard.

@@ -235,10 +235,9 @@ impl OpenConnection {
             self.invalidate_all();
         }
         match abandon {
-            Abandon::AtDeadline => None,
             Abandon::WhenUnresponsive | Abandon::WhenHung if is_ended => Some(NodeError::Hung),
             Abandon::WhenUnresponsive => is_unresponsive.then_some(NodeError::TimedOut),
-            Abandon::WhenHung => None,
+            Abandon::WhenHung | Abandon::AtDeadline => None,
         }
     }
 

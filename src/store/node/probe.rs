@@ -34,7 +34,7 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     let (loading, process) = (reply::is_loading(ping), connection.process().cloned().unwrap_or_default());
     // A user who may not use INFO gets no answer.
     let answer =
-        ReplicationInfo::parse(info).map(|info| ReplicationInfo { loading, flushes, ..info.of_process(&process) });
+        ReplicationInfo::parse(info).map(|info| ReplicationInfo { flushes, loading, ..info.of_process(&process) });
     let was_master = node.state.load().role() == Some(ReplicationRole::Master);
     let effect = node.state.update(|state| state.record_answer(answer, asked_at, &node.shard_context().progress));
     if effect.role_changed {

@@ -17,6 +17,7 @@ pub struct Connectivity {
 }
 
 /// Everything that is known of a node at one moment.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; most combinations occur")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeState {
     connectivity: Connectivity,

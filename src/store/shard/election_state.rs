@@ -110,7 +110,8 @@ impl MasterElection {
         let announced = self.announced_master.as_ref();
         let announced = announced.and_then(|address| nodes.iter().position(|node| node.address == *address));
         let incumbent = self.incumbent(members, before);
-        let elected = announced.filter(|node| is_master(&infos[*node])).unwrap_or_else(|| elect(incumbent, &infos));
+        let elected =
+            announced.filter(|node| is_master(infos[*node].as_ref())).unwrap_or_else(|| elect(incumbent, &infos));
         let has_lost_data = elected == before && !self.master_replaced && incumbent.has_lost_data(&infos);
         if elected != before {
             if announced == Some(before) {
@@ -135,10 +136,10 @@ impl MasterElection {
         if let Some(master) = infos[elected].as_ref().filter(|info| info.is_master())
             && standing != MasterStanding::Held
         {
-            self.accept(master, announced == Some(elected) || is_named_by(&infos[before], master));
+            self.accept(master, announced == Some(elected) || is_named_by(infos[before].as_ref(), master));
         }
         let had_split_brain = self.split_brain;
-        self.split_brain = infos.iter().filter(|info| is_master(info)).count() > 1;
+        self.split_brain = infos.iter().filter(|info| is_master(info.as_ref())).count() > 1;
         Some(ElectionResult {
             before,
             elected,
@@ -146,7 +147,7 @@ impl MasterElection {
             due: self.hold.as_ref().filter(|_| standing == MasterStanding::Held).map(|hold| hold.until),
             lost_data,
             split_brain_began: self.split_brain && !had_split_brain,
-            is_demoted: elected == before && infos[elected].is_some() && !is_master(&infos[elected]),
+            is_demoted: elected == before && infos[elected].is_some() && !is_master(infos[elected].as_ref()),
             infos,
             replication_id: self.replication_id.clone(),
         })
@@ -207,13 +208,13 @@ impl ElectionResult {
 }
 
 /// Returns true if a node calls itself master.
-fn is_master(info: &Option<ReplicationInfo>) -> bool {
-    info.as_ref().is_some_and(ReplicationInfo::is_master)
+fn is_master(info: Option<&ReplicationInfo>) -> bool {
+    info.is_some_and(ReplicationInfo::is_master)
 }
 
 /// Returns true if a demoted node says that it follows the master.
-fn is_named_by(demoted: &Option<ReplicationInfo>, master: &ReplicationInfo) -> bool {
-    demoted.as_ref().is_some_and(|info| !info.is_master() && info.replication_id == master.replication_id)
+fn is_named_by(demoted: Option<&ReplicationInfo>, master: &ReplicationInfo) -> bool {
+    demoted.is_some_and(|info| !info.is_master() && info.replication_id == master.replication_id)
 }
 
 #[cfg(test)]
