@@ -1,5 +1,7 @@
 //! The inspection of answers: it measures how old answers are, and sees each promise that is broken.
 
+#![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
+
 use crate::harness::{
     Answer, Caller, MetricsPage, Mode, Proxy, Service, eventually, redis, redis_section, until_replicated,
 };

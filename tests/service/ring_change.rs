@@ -1,5 +1,7 @@
 //! Changes that are in flight while a reload gives their keys to another shard.
 
+#![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
+
 use crate::harness::{Caller, MetricsPage, Mode, Proxy, Service, eventually, redis};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::join_all;
@@ -260,7 +262,9 @@ async fn writers_read_what_was_acknowledged_after_a_reload() {
     let masters: [&RedisProcess; 2] = [group.master(0), group.master(1)];
     let paths = masters.map(|master| Proxy::in_front_of(&master.address));
     // Each write is in flight for long enough to meet a reload.
-    paths.iter().for_each(|path| path.set(Mode::Delay(Duration::from_millis(40))));
+    for path in &paths {
+        path.set(Mode::Delay(Duration::from_millis(40)));
+    }
     let [first, second] = &paths;
     let service = Service::plain_with("RELOAD_EVERY_SECS=0", &shard("a", &first.address.to_string()));
     let writers = Writers {

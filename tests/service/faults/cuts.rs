@@ -1,5 +1,7 @@
 //! Cuts of the master's connections while a replica lags: the master lives, so its changes must be seen.
 
+#![expect(clippy::print_stderr, reason = "it prints what it measured")]
+
 use crate::harness::{Caller, Lagging, Mode, Proxy, Service, eventually};
 use serde_json::json;
 use std::{

@@ -1,5 +1,7 @@
 //! A replica that is made to follow the master of other data: it drops its data, and must not be read meanwhile.
 
+#![expect(clippy::print_stderr, reason = "it prints what it measured")]
+
 use super::{expect_ok, follow};
 use crate::harness::{Caller, Service, eventually, redis, redis_section, until_replicated};
 use crate::local_redis::RedisProcess;

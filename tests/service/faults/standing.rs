@@ -1,5 +1,7 @@
 //! The standing of a shard's master: masters that come back without their data, and nodes that contest each other.
 
+#![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
+
 use super::{expect_ok, follow, pause, promote, resume, until_ready};
 use crate::harness::{Answer, Caller, MetricsPage, Mode, Proxy, Service, eventually, redis, redis_section, start};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};

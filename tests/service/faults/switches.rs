@@ -1,5 +1,7 @@
 //! Strict reads while the master changes and replicas lag.
 
+#![expect(clippy::print_stderr, reason = "it prints what it measured")]
+
 use super::{expect_ok, follow_address};
 use crate::harness::{Caller, Mode, Proxy, Service, redis};
 use crate::local_redis::RedisProcess;

@@ -1,5 +1,7 @@
 //! The metrics page of a service.
 
+#![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
+
 use super::{Answer, Service, eventually};
 use std::net::SocketAddr;
 

@@ -1,5 +1,7 @@
 //! Failovers by real Sentinels, and Sentinels that fail themselves.
 
+#![expect(clippy::print_stderr, reason = "it prints what it measured")]
+
 use super::{BRIEF, FAULT, WITHOUT_MASTER, until_ready};
 use crate::harness::{Load, Sentinels, Service, Traffic, eventually, redis, redis_section, until_replicated};
 use crate::local_redis::RedisGroup;
