@@ -36,16 +36,16 @@ impl Storyteller {
                 self.tell_of_cluster().await;
                 continue;
             }
-            match self.rng.below(if self.without_promotions { 7 } else { 12 }) {
+            match self.rng.below(if self.without_promotions { 8 } else { 15 }) {
                 0 | 1 => self.cuts().await,
                 2 => self.silence().await,
                 3 => self.replica_crash().await,
                 4 => self.suspension().await,
-                5 => self.stray().await,
-                6 => self.lost_replication().await,
-                7 => self.failover().await,
-                8 => self.master_restart().await,
-                9 | 10 => self.switch().await,
+                5 | 6 => self.stray().await,
+                7 => self.lost_replication().await,
+                8 => self.failover().await,
+                9 | 10 => self.master_restart().await,
+                11 | 12 => self.switch().await,
                 // An instance that gets the shard only now cannot know which of two masters was there before.
                 _ if self.has_reloads => self.cuts().await,
                 _ => self.rogue().await,

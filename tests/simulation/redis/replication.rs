@@ -186,7 +186,8 @@ impl World {
             });
         } else {
             let copy = self.nodes[link.master].data.clone();
-            let (transfer, load) = (self.rng.range((1, 30)), self.rng.range((0, 20)));
+            let transfer = if self.rng.chance(25) { (1, 1500) } else { (1, 30) };
+            let (transfer, load) = (self.rng.range(transfer), self.rng.range((0, 20)));
             attached.last_sent = now + transfer + load;
             self.after(transfer, move |world| {
                 world.at_node(node, move |world| world.load_copy(node, session, copy, load));
