@@ -9,9 +9,10 @@ use crate::{
     world::{Ms, World},
 };
 use cachefront::ring::{Ring, key_hash};
+use std::collections::BTreeSet;
 
 /// The longest time that a fetch for the near cache takes. Reads that ask meanwhile share its answer.
-const FETCH_MAX: Ms = 1000;
+pub const FETCH_MAX: Ms = 1000;
 /// The time for which a master without the data of its replicas is held back.
 pub const HOLD: Ms = 10_000;
 
@@ -144,12 +145,15 @@ impl World {
         let Some(current) = self.truth.current.get(shard).copied() else { return };
         let master = self.truth.branches[current].node;
         let Some(branch) = self.nodes[master].branch.filter(|branch| *branch != current) else { return };
-        let history = &self.truth.branches[branch].history;
+        let positions = |history: &[Applied]| -> BTreeSet<(Ms, u64)> {
+            history.iter().map(|applied| (applied.time, applied.end)).collect()
+        };
+        let returned = positions(&self.truth.branches[branch].history);
+        let lost: BTreeSet<_> =
+            positions(&self.truth.branches[current].history).difference(&returned).copied().collect();
         let has_more = self.nodes.iter().enumerate().any(|(number, other)| {
-            let newest = other.data.history.last();
-            let is_known =
-                newest.is_none_or(|newest| history.iter().any(|own| (own.time, own.end) == (newest.time, newest.end)));
-            number != master && other.shard == shard && other.is_alive && !is_known
+            let is_other = number != master && other.shard == shard && other.is_alive;
+            is_other && positions(&other.data.history).intersection(&lost).next().is_some()
         });
         if !has_more {
             self.accept(master);

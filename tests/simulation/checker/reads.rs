@@ -3,6 +3,7 @@
 use super::{Checker, Promise, Violation, timeline::Span};
 use crate::{
     history::{Action, Answer, Record, Wanted},
+    truth::FETCH_MAX,
     world::Ms,
 };
 
@@ -45,7 +46,9 @@ impl Checker<'_> {
     fn expired_before(&self, record: &Record, value: u32) -> Option<Ms> {
         let changes = self.world.truth.branches.iter().flat_map(|it| &it.history).filter_map(|it| it.change.as_ref());
         let expiry = changes.filter(|change| change.value == Some(value)).filter_map(|change| change.expires_at).max();
-        expiry.filter(|expires_at| *expires_at < record.asked)
+        // A read may share a fetch for the near cache that began before the value expired.
+        let slack = if self.world.truth.has_near_cache { FETCH_MAX } else { 0 };
+        expiry.filter(|expires_at| *expires_at + slack < record.asked)
     }
 
     /// Returns true if nothing goes wrong, and yet the value is older than replication and reports of changes take.
@@ -61,7 +64,7 @@ impl Checker<'_> {
         self.branches_for_read(record, &[]).any(|(number, branch)| {
             let spans = self.timelines.of(number, &record.key);
             branch.accepted.is_some_and(|accepted| accepted <= record.answered)
-                && spans.iter().any(|span| span.value == value && span.from <= record.answered)
+                && spans.iter().any(|span| span.may_show(value, record.answered))
         })
     }
 
@@ -97,7 +100,7 @@ impl Checker<'_> {
             }
             let spans = self.timelines.of(number, &record.key);
             let position = changes.iter().filter_map(|change| position_of(spans, change)).max().unwrap_or(0);
-            if spans[position..].iter().any(|span| span.value == value && span.from <= record.answered) {
+            if spans[position..].iter().any(|span| span.may_show(value, record.answered)) {
                 return None;
             }
             newest = Some(spans[position].clone());

@@ -16,9 +16,22 @@ pub struct Span {
     pub from: Ms,
     pub to: Ms,
     pub value: Option<u32>,
+    /// The time at which the value expires, on a replica even if the master has replaced it by then.
+    pub expires_at: Option<Ms>,
     /// The instance whose change began the span; `None` for the expiry of a value and for the time before all changes.
     pub changed_by: Option<usize>,
 }
+
+impl Span {
+    /// Returns true if a node may have had the value at a time, however far it lags.
+    pub fn may_show(&self, value: Option<u32>, time: Ms) -> bool {
+        let has_expired = value.is_none() && self.expires_at.is_some_and(|expires_at| expires_at <= time);
+        self.from <= time && (self.value == value || has_expired)
+    }
+}
+
+/// The only span of a key that was never set.
+const NEVER_SET: Span = Span { from: 0, to: Ms::MAX, value: None, expires_at: None, changed_by: None };
 
 /// The spans of each branch and key, in order.
 pub struct Timelines(Vec<BTreeMap<String, Vec<Span>>>);
@@ -30,7 +43,7 @@ impl Timelines {
 
     /// Returns the spans of a key in a branch.
     pub fn of(&self, branch: usize, key: &str) -> &[Span] {
-        self.0[branch].get(key).map_or(&[], Vec::as_slice)
+        self.0[branch].get(key).map_or(&[NEVER_SET], Vec::as_slice)
     }
 }
 
@@ -38,19 +51,23 @@ fn spans(branch: &Branch) -> BTreeMap<String, Vec<Span>> {
     let mut by_key: BTreeMap<String, Vec<Span>> = BTreeMap::new();
     for applied in &branch.history {
         let Some(change) = &applied.change else { continue };
-        let spans = by_key
-            .entry(change.key.clone())
-            .or_insert_with(|| vec![Span { from: 0, to: Ms::MAX, value: None, changed_by: None }]);
+        let spans = by_key.entry(change.key.clone()).or_insert_with(|| vec![NEVER_SET]);
         while spans.last().is_some_and(|last| last.from > applied.time && last.changed_by.is_none()) {
             // The value was replaced before its expiry.
             spans.pop();
         }
         spans.last_mut().expect("a span").to = applied.time;
         let value = change.value;
-        spans.push(Span { from: applied.time, to: Ms::MAX, value, changed_by: Some(change.instance) });
+        spans.push(Span {
+            from: applied.time,
+            to: Ms::MAX,
+            value,
+            expires_at: change.expires_at,
+            changed_by: Some(change.instance),
+        });
         if let Some(expires_at) = change.expires_at {
             spans.last_mut().expect("a span").to = expires_at;
-            spans.push(Span { from: expires_at, to: Ms::MAX, value: None, changed_by: None });
+            spans.push(Span { from: expires_at, to: Ms::MAX, value: None, expires_at: None, changed_by: None });
         }
     }
     by_key
