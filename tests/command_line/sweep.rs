@@ -317,3 +317,16 @@ fn a_sweep_refuses_to_delete_by_another_ring_than_the_running_instance() {
     assert_eq!(sweep("weight=1").0, 0);
     assert!(names(&redis, 0).len() < 100);
 }
+
+#[test]
+fn a_sweep_of_one_process_under_two_names_deletes_nothing() {
+    let (redis, _) = two_shards([1, 1], "");
+    fill(&redis, 0, "k", 300);
+    let port = redis.master(0).address.port;
+    let setup = Setup::new(&format!(
+        "RELOAD_EVERY_SECS=0\n[shard:a]\nmaster=127.0.0.1:{port}\n[shard:b]\nmaster=localhost:{port}\n"
+    ));
+    let (status, _, err) = keys(&setup, &["sweep", "--json", "--delete"]);
+    assert_eq!((status, err.contains("are one Redis process: nothing was deleted")), (1, true), "{err}");
+    assert_eq!(names(&redis, 0).len(), 300);
+}

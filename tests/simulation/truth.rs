@@ -16,7 +16,7 @@ pub const FETCH_MAX: Ms = 1000;
 /// The time for which a master without the data of its replicas is held back.
 pub const HOLD: Ms = 10_000;
 
-/// What one node has written as a master.
+/// The changes that one node made while it was a master.
 pub struct Branch {
     pub shard: usize,
     pub node: usize,

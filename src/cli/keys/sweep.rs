@@ -10,7 +10,7 @@ mod shard_sweep;
 mod state_file;
 mod steps;
 
-use super::inspect::{InspectArgs, connected};
+use super::inspect::{InspectArgs, connected, runtime};
 use crate::{
     cli::{failure::Failure, output::print},
     server,
@@ -19,6 +19,7 @@ use crate::{
 use clap::Args;
 use plan::SweepPlan;
 use report::SweepReport;
+use running_instance::RunningInstance;
 use state_file::StateFile;
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -79,7 +80,8 @@ pub fn run(args: &SweepArgs) -> Result<(), Failure> {
     }
     let plan = SweepPlan::new(&settings, namespace, args.pattern.as_deref(), args.delete)?;
     let mut file = StateFile::open(args.state.clone(), plan)?;
-    running_instance::check(&settings.service, file.plan())?;
+    let mut instance = RunningInstance::new(&settings.service)?;
+    runtime()?.block_on(instance.check(file.plan())).map_err(Failure::caused)?;
     if !args.inspect.json {
         eprintln!("{}", file.plan().text(&args.inspect.config.config));
     }
@@ -88,7 +90,7 @@ pub fn run(args: &SweepArgs) -> Result<(), Failure> {
     }
     let outcome = connected(&settings, async |store: &Store| {
         let shutdown = server::on_signals().map_err(Failure::caused)?;
-        let mut sweep = Sweep::new(store, &mut file, args.keys_per_second, args.show_keys);
+        let mut sweep = Sweep::new(store, (&mut file, instance), args.keys_per_second, args.show_keys);
         tokio::select! {
             outcome = sweep.run(&shutdown) => Ok(outcome),
             () = shutdown.forced() => Err(Failure::general("ended at once; the state may be a second old")),

@@ -6,10 +6,13 @@ use super::{
     replication::{NodeProcess, ReplicationInfo, ReplicationRole},
 };
 use crate::{
-    store::{error::NodeError, protocol::reply},
+    store::{
+        error::NodeError,
+        protocol::{refusal::ServerRefusal, reply},
+    },
     types::Deadline,
 };
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 
 /// Probes the node over a connection.
 pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline) -> Result<(), NodeError> {
@@ -31,6 +34,12 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
         }
         _ => return Err(NodeError::Unexpected),
     };
+    if let Value::ServerError(error) = info
+        && !matches!(NodeError::from(error).refusal(), Some(ServerRefusal::NoPermission | ServerRefusal::Generic))
+    {
+        // A node that is busy with a script tells nothing new; its user may ask all the same.
+        return Ok(());
+    }
     let (loading, process) = (reply::is_loading(ping), connection.process().cloned().unwrap_or_default());
     // A user who may not use INFO gets no answer.
     let answer =

@@ -27,6 +27,10 @@ impl Incumbent<'_> {
         if known.is_empty() || now.replication_id == known || self.is_same_process(now) {
             return false;
         }
+        if now.promotion_seen && now.continues_history_of(known) {
+            // The name of the master leads to a promoted replica now.
+            return false;
+        }
         let others = infos.iter().flatten().filter(|other| other.holds_history(known));
         // The offset of a promoted node has moved on, but what it was promoted with counts for nothing less.
         others
@@ -82,6 +86,10 @@ pub fn is_contested(elected: usize, infos: &[Option<ReplicationInfo>]) -> bool {
 
 /// Returns true if the master `other`, rather than the living master `current`, is to receive the writes.
 fn supersedes(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
+    if other.replication_id == current.replication_id {
+        // The list names one process twice.
+        return false;
+    }
     if other.continues_history_of(&current.replication_id) {
         return other.promotion_seen;
     }
@@ -97,7 +105,7 @@ fn supersedes(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
 
 /// Returns true if the master `other` may have been promoted in place of the elected `master`, or the other way round.
 fn is_rival(other: &ReplicationInfo, master: &ReplicationInfo) -> bool {
-    if other.is_mere_restart() {
+    if other.is_mere_restart() || other.replication_id == master.replication_id {
         return false;
     }
     if other.continues_history_of(&master.replication_id) {

@@ -6,7 +6,7 @@ use super::{
     standing::MasterStanding,
 };
 use crate::{store::node::replication::ReplicationInfo, types::Address};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
 /// The facts that an election goes by, besides the answers of the nodes.
@@ -120,6 +120,8 @@ impl MasterElection {
             self.hold = None;
         }
         let mut lost_data = false;
+        // While another node is only being connected to again, what it said still counts.
+        let kept = (elected == before && is_any_connecting(members, elected)).then(|| members.standing());
         let standing = match &infos[elected] {
             // Until the node answers again, nothing new is known of it.
             None if members.standing() == MasterStanding::Held && !self.hold_ends_after(now) => {
@@ -127,10 +129,14 @@ impl MasterElection {
             }
             None => members.standing(),
             Some(master) if has_lost_data => {
-                lost_data = self.begin_hold(master, now);
+                lost_data = self.begin_hold(master, now) && !self.hold_time.is_zero();
                 if self.hold_ends_after(now) { MasterStanding::Held } else { MasterStanding::Accepted }
             }
-            Some(_) if announced != Some(elected) && is_contested(elected, &infos) => MasterStanding::Contested,
+            Some(_) if kept == Some(MasterStanding::Held) && self.hold_ends_after(now) => MasterStanding::Held,
+            Some(_) if announced == Some(elected) => MasterStanding::Accepted,
+            Some(_) if kept == Some(MasterStanding::Contested) || is_contested(elected, &infos) => {
+                MasterStanding::Contested
+            }
             Some(_) => MasterStanding::Accepted,
         };
         if let Some(master) = infos[elected].as_ref().filter(|info| info.is_master())
@@ -139,7 +145,7 @@ impl MasterElection {
             self.accept(master, announced == Some(elected) || is_named_by(infos[before].as_ref(), master));
         }
         let had_split_brain = self.split_brain;
-        self.split_brain = infos.iter().filter(|info| is_master(info.as_ref())).count() > 1;
+        self.split_brain = has_two_masters(&infos);
         Some(ElectionResult {
             before,
             elected,
@@ -205,6 +211,19 @@ impl ElectionResult {
         }
         changed
     }
+}
+
+/// Returns true if a node besides the given one is being connected to, so that its last answer may still hold.
+fn is_any_connecting(members: &Members, except: usize) -> bool {
+    let others = members.nodes().iter().enumerate().filter(|(position, _)| *position != except);
+    others.map(|(_, node)| node.state()).any(|state| !state.is_up() && state.is_connecting())
+}
+
+/// Returns true if two processes call themselves master. A list may name one process twice.
+fn has_two_masters(infos: &[Option<ReplicationInfo>]) -> bool {
+    let masters: BTreeSet<&str> =
+        infos.iter().flatten().filter(|info| info.is_master()).map(|info| info.replication_id.as_str()).collect();
+    masters.len() > 1
 }
 
 /// Returns true if a node calls itself master.

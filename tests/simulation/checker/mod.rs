@@ -18,7 +18,7 @@ pub enum Promise {
     Token,
     /// A value that is read was written under this key, and a key that exists is not missing.
     Existence,
-    /// Where nothing goes wrong, a value that is read is only as old as replication and reports of changes take.
+    /// A value that is read is only as old as replication and reports of changes take, if nothing goes wrong.
     Staleness,
     /// A value is not read after it has expired.
     Expiry,
@@ -30,7 +30,7 @@ pub enum Promise {
     Refusal,
     /// A batch sees its own changes, in order.
     Batch,
-    /// When everything is repaired, everything works again.
+    /// Everything works again after everything was repaired.
     Recovery,
 }
 

@@ -35,7 +35,11 @@ impl ServerIdentity {
         let replication = ReplicationInfo::parse(replication).ok_or(NodeError::Unexpected)?;
         Ok(Self {
             run_id: field(&text, "run_id").ok_or(NodeError::Unexpected)?.to_owned(),
-            in_cluster: field(&text, "redis_mode") == Some("cluster"),
+            // Valkey names the mode otherwise. A process that does not tell it is not swept.
+            in_cluster: field(&text, "redis_mode")
+                .or_else(|| field(&text, "server_mode"))
+                .ok_or(NodeError::Unexpected)?
+                == "cluster",
             is_master: replication.is_master(),
         })
     }
@@ -62,6 +66,9 @@ mod tests {
         let cluster = server.replace("standalone", "cluster");
         let identity = ServerIdentity::parse(&answers(&cluster, "role:master\r\n")).expect("an identity");
         assert!(identity.in_cluster && identity.is_master);
+        let valkey = cluster.replace("redis_mode", "server_mode");
+        assert!(ServerIdentity::parse(&answers(&valkey, "role:master\r\n")).expect("an identity").in_cluster);
         assert!(ServerIdentity::parse(&answers("# Server\r\n", "role:master\r\n")).is_err());
+        assert!(ServerIdentity::parse(&answers("run_id:c0ffee\r\n", "role:master\r\n")).is_err());
     }
 }

@@ -205,3 +205,16 @@ fn a_replica_that_is_promoted_in_place_of_a_master_without_data_is_followed() {
     assert_eq!(elect(0, "a", &[master("fresh", ""), seen_restarted(master("c", "a")), replica("a")]), 0);
     assert_eq!(elect(0, "a", &[master("fresh", ""), followed(master("x", "y")), replica("a")]), 0);
 }
+
+#[test]
+fn one_process_under_two_names_contests_nothing() {
+    let twice = || followed(at(5, master("b", "a")));
+    assert!(!is_contested(0, &[twice(), twice()]));
+    assert_eq!(elect(0, "b", &[twice(), twice()]), 0);
+}
+
+#[test]
+fn a_name_that_leads_to_a_promoted_replica_now_has_lost_nothing() {
+    assert!(lost(at(5, master("b", "a")), at(9, replica("a"))));
+    assert!(!lost(at(5, seen_promoted(master("b", "a"))), at(9, replica("a"))));
+}
