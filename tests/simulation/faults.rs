@@ -33,6 +33,7 @@ impl World {
     pub fn crash(&mut self, node: usize) {
         self.note(&format!("node {node} crashes"));
         self.end_branch(node);
+        self.truth.disturbances.push((self.now, self.nodes[node].shard));
         if self.nodes[node].link.is_some() {
             self.renew_session(node);
         }

@@ -109,12 +109,20 @@ impl World {
         let history = self.nodes[node].data.history.clone();
         self.nodes[node].branch = Some(self.truth.branches.len());
         self.truth.branches.push(Branch { shard, node, ended: None, accepted: None, superseded: None, history });
-        self.truth.disturbances.push((self.now, shard));
+        self.note_change_of_roles(node);
+    }
+
+    /// Records a change of roles, in whose time an instance may take the master for lost. A node of a cluster that hands
+    /// over answers nothing itself any more, so that nobody has to take it for lost.
+    fn note_change_of_roles(&mut self, node: usize) {
+        if self.nodes[node].view.is_none() || !self.nodes[node].is_serving() {
+            self.truth.disturbances.push((self.now, self.nodes[node].shard));
+        }
     }
 
     /// Ends the branch of a node that is no master any more.
     pub fn end_branch(&mut self, node: usize) {
-        self.truth.disturbances.push((self.now, self.nodes[node].shard));
+        self.note_change_of_roles(node);
         if let Some(branch) = self.nodes[node].branch.take() {
             self.truth.branches[branch].ended = Some(self.now);
         }
