@@ -49,7 +49,7 @@ use node::{
     connection_class::{ConnectionClass, LargeKeys},
 };
 use operation::{batch, context::OperationContext, inspect, read, sweep, write};
-use shard_map::{MapHandle, Route, Routing, ShardMap};
+use shard_map::{MapHandle, Routing, ShardMap};
 use simulation::random_number;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::timeout_at};
@@ -163,10 +163,12 @@ impl Store {
     /// asked.
     pub fn watched_read(&self, key: &FullKey<'_>, freshness: Freshness) -> Option<WatchedRead> {
         let operations = &self.0.operations;
-        operations.sampler.watched_read(|| {
-            let Route { shard, hash, .. } = operations.route(key);
-            (shard, operations.requirement(hash, freshness))
-        })
+        if !operations.sampler.watches_any() {
+            return None;
+        }
+        let map = operations.map.load();
+        let (position, hash) = map.locate(key);
+        WatchedRead::new(map.shard(position), operations.requirement(hash, freshness))
     }
 
     /// Observes an answer of the near cache for the inspection. `is_kept` is called if the answer is sampled, and returns

@@ -83,6 +83,16 @@ pub struct KeptAnswer<'a> {
     pub watched: Option<WatchedRead>,
 }
 
+impl WatchedRead {
+    /// Returns the watch of a key that the near cache is asked for; `None` if the key is not watched, or an answer would
+    /// prove nothing. `shard` is that of the key.
+    pub fn new(shard: &Shard, requirement: ReadRequirement) -> Option<Self> {
+        let number = requirement.watch?;
+        let node = shard.members().choose(&requirement, &Attempts::default())?.cloned().node;
+        covers(&requirement, shard, &node).then_some(Self { number, requirement, node: node.id })
+    }
+}
+
 /// Returns true if a node has everything that a read of a watched key has to show. It has to be called before the node is
 /// asked. Returns false for other keys, for which that does not matter.
 pub fn covers(requirement: &ReadRequirement, shard: &Shard, node: &Node) -> bool {
@@ -134,16 +144,9 @@ impl Sampler {
         }
     }
 
-    /// Returns the watch of a key that the near cache is asked for. `locate` returns the shard of the key and the
-    /// requirement of the read.
-    pub fn watched_read(&self, locate: impl FnOnce() -> (Arc<Shard>, ReadRequirement)) -> Option<WatchedRead> {
-        if self.watches.is_empty() {
-            return None;
-        }
-        let (shard, requirement) = locate();
-        let number = requirement.watch?;
-        let choice = shard.members().choose(&requirement, &Attempts::default())?.cloned();
-        covers(&requirement, &shard, &choice.node).then_some(WatchedRead { number, requirement, node: choice.node.id })
+    /// Returns true if any key is watched.
+    pub fn watches_any(&self) -> bool {
+        !self.watches.is_empty()
     }
 
     /// Observes an answer of the near cache. `is_kept` is called for a sampled answer only.

@@ -28,6 +28,9 @@ pub struct WatchConnection {
     node: Arc<Node>,
     connection: Arc<OpenConnection>,
     source: TrackedSource,
+    /// The number of connections in the node's pool that had been opened by then. When the pool has connected again, the
+    /// node's name may lead to another process, so this connection proves nothing any more.
+    pool_opened: u64,
 }
 
 /// A value that was read over a [`WatchConnection`].
@@ -43,6 +46,7 @@ impl WatchConnection {
     /// Opens a connection to a node; `on_key` receives the keys that change. Returns `None` if the node does not report
     /// changes.
     pub async fn open(node: &Arc<Node>, on_key: &InvalidationHandler) -> Result<Option<Self>, ConnectError> {
+        let pool_opened = node.connections_opened();
         let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
         let tracking = Arc::new(Tracking::new(Some(on_key), Box::new(|| {})));
         let opened = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
@@ -51,13 +55,13 @@ impl WatchConnection {
             return Ok(None);
         }
         let source = TrackedSource::new(node.id, &tracking, LogicalTime::ZERO);
-        Ok(Some(Self { node: Arc::clone(node), connection: Arc::new(connection), source }))
+        Ok(Some(Self { node: Arc::clone(node), connection: Arc::new(connection), source, pool_opened }))
     }
 
-    /// Returns true if every change since the connection was opened has been reported: the connection has lasted, and
-    /// the node has not dropped all its data.
+    /// Returns true if every change since the connection was opened has been reported: the connection has lasted, the
+    /// node has not dropped all its data, and requests have not connected to it again.
     pub fn is_current(&self) -> bool {
-        self.source.is_current()
+        self.source.is_current() && self.node.connections_opened() == self.pool_opened
     }
 
     /// Reads a key, whose next change will be reported. A change that the answer shows has been reported before.
