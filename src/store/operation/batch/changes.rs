@@ -80,7 +80,10 @@ impl Batch<'_> {
                     refused.insert(key);
                     again.push(position);
                 }
-                Ok(_) if is_read && refused.contains(key) => again.push(position),
+                Ok(early) if is_read && refused.contains(key) => {
+                    self.release_reply_bytes(&early);
+                    again.push(position);
+                }
                 Err(error) if is_read => answered.push((position, Err(shard.read_failure(error)))),
                 answer => {
                     // A change after a refused one did run, so the refused one must not run any more.

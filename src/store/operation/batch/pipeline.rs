@@ -78,11 +78,11 @@ impl Batch<'_> {
                 let mut answers = Vec::with_capacity(positions.len());
                 for (position, value) in positions.iter().zip(values) {
                     shard.value_size.record(&value);
-                    let answer = self.parse(*position, value, replicas);
-                    let is_strict = self.operations[*position].kind.is_strict_read();
-                    answers.push(
-                        answer.and_then(|answer| if is_strict { proof.clone().map(|()| answer) } else { Ok(answer) }),
-                    );
+                    // An error needs no proof, and a value without proof takes no room in the reply.
+                    let needs_proof =
+                        self.operations[*position].kind.is_strict_read() && !matches!(value, Value::ServerError(_));
+                    let proof = if needs_proof { proof.clone() } else { Ok(()) };
+                    answers.push(proof.and_then(|()| self.parse(*position, value, replicas)));
                 }
                 answers
             }
@@ -123,6 +123,13 @@ impl Batch<'_> {
         self.context.record_value_bytes(self.hashes[position], bytes);
         let is_too_much = self.reply_bytes.fetch_add(bytes, Relaxed) + bytes > self.reply_bytes_max;
         if is_too_much { Err(NodeError::NoRoom) } else { Ok(()) }
+    }
+
+    /// Gives back the room of an answer that another one will take the place of.
+    pub(super) fn release_reply_bytes(&self, answer: &Answer) {
+        if let Answer::Got(Some(bytes)) = answer {
+            self.reply_bytes.fetch_sub(bytes.len(), Relaxed);
+        }
     }
 
     /// Runs reads that a node of a Redis Cluster redirected, each as a read of its own.

@@ -15,7 +15,7 @@ use crate::store::{
 use futures_util::future::join_all;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 
 /// The first answers of operations that run again, by position in the batch.
@@ -82,9 +82,8 @@ impl Batch<'_> {
                     before.answered.push((position, answer));
                     continue;
                 };
-                if let Ok(Answer::Got(Some(bytes))) = &answer {
-                    // The value that takes its place counts instead.
-                    self.reply_bytes.fetch_sub(bytes.len(), Relaxed);
+                if let Ok(answer) = &answer {
+                    self.release_reply_bytes(answer);
                 }
                 first.insert(position, answer);
                 match moved.iter_mut().find(|moved| Arc::ptr_eq(&moved.shard, &shard)) {
