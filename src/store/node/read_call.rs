@@ -16,7 +16,7 @@ use crate::store::{
     },
 };
 use redis::{Cmd, Pipeline, Value};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 impl Node {
     /// Returns true if an answer of the node meets the requirement only if the node proves that it is the master. A
@@ -84,12 +84,7 @@ impl Node {
             ask_for_role(with_role.insert(tracked.clone()));
         }
         let tracked = with_role.as_ref().unwrap_or(tracked);
-        let answers = self.call_over(connection, tracked.len(), async |connection| {
-            let flushes = connection.flushes();
-            let answers = connection.call_all(tracked, timeout).await;
-            self.unless_flushed(connection, flushes, answers)
-        });
-        let mut answers = answers.await?;
+        let mut answers = self.read_all_over(connection, tracked, timeout).await?;
         let role = if must_prove { answers.pop() } else { None };
         let Ok([tracking, value, time_left]) = <[Value; 3]>::try_from(answers) else {
             return Err(NodeError::Unexpected);
@@ -108,7 +103,15 @@ impl Node {
         class: ConnectionClass,
         timeout: CallTimeout,
     ) -> Result<Vec<Value>, NodeError> {
-        let connection = self.pool.open_connection(class);
+        self.read_all_over(self.pool.open_connection(class), commands, timeout).await
+    }
+
+    async fn read_all_over(
+        &self,
+        connection: Result<Arc<OpenConnection>, NodeError>,
+        commands: &Pipeline,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
         self.call_over(connection, commands.len(), async |connection| {
             let flushes = connection.flushes();
             let answers = connection.call_all(commands, timeout).await;

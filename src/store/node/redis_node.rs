@@ -269,3 +269,27 @@ impl Node {
         self.shard_context().notify_changed();
     }
 }
+
+#[cfg(test)]
+impl Node {
+    /// Creates a node that nobody connects to, for tests.
+    pub fn unconnected(port: u16) -> Arc<Self> {
+        let second = Duration::from_secs(1);
+        let redis = settings::RedisConfig {
+            username: None,
+            password: None,
+            db: 0,
+            tls: None,
+            connections_per_node: 1,
+            connect_timeout: second,
+            attempt_timeout: second,
+            probe_every: second,
+            in_flight_max: 1,
+            hedge_reads: false,
+            master_hold: Duration::ZERO,
+            replica_stale_max: None,
+        };
+        let address = Address { host: "127.0.0.1".to_owned(), port };
+        Arc::new(Self::new(&address, &redis, &ShardContext::default()).expect("a node without TLS"))
+    }
+}

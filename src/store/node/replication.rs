@@ -194,6 +194,25 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
+impl ReplicationInfo {
+    /// Creates the answer of a node with this role and history, for tests.
+    pub fn reported(role: ReplicationRole, id: &str, previous: &str) -> Self {
+        Self {
+            role,
+            replication_id: id.to_owned(),
+            previous_replication_id: previous.to_owned(),
+            connected_replicas: 0,
+            offset: 0,
+            run_id: String::new(),
+            promotion_seen: false,
+            restart_seen: false,
+            flushes: 0,
+            loading: false,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -14,18 +14,7 @@ fn at(ms: u64) -> LogicalTime {
 }
 
 fn answer(role: ReplicationRole, offset: u64) -> ReplicationInfo {
-    ReplicationInfo {
-        role,
-        replication_id: "a".to_owned(),
-        previous_replication_id: String::new(),
-        connected_replicas: 0,
-        offset,
-        run_id: String::new(),
-        promotion_seen: false,
-        flushes: 0,
-        restart_seen: false,
-        loading: false,
-    }
+    ReplicationInfo { offset, ..ReplicationInfo::reported(role, "a", "") }
 }
 
 fn cut_off(secs: u64) -> ReplicationRole {

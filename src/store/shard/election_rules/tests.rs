@@ -7,18 +7,7 @@ type Infos<'a> = &'a [Option<ReplicationInfo>];
 
 #[expect(clippy::unnecessary_wraps, reason = "an election takes known and unknown nodes")]
 fn with(role: ReplicationRole, id: &str, previous: &str) -> Option<ReplicationInfo> {
-    Some(ReplicationInfo {
-        role,
-        replication_id: id.to_owned(),
-        previous_replication_id: previous.to_owned(),
-        connected_replicas: 0,
-        offset: 0,
-        run_id: String::new(),
-        promotion_seen: false,
-        restart_seen: false,
-        flushes: 0,
-        loading: false,
-    })
+    Some(ReplicationInfo::reported(role, id, previous))
 }
 
 fn master(id: &str, previous: &str) -> Option<ReplicationInfo> {

@@ -1,18 +1,14 @@
 //! Tests of the state of an election: what it keeps from one election to the next.
 
 use super::*;
-use crate::{
-    settings::RedisConfig,
-    store::{
-        consistency::{LogicalTime, ReplicationProgress},
-        node::{
-            Node, ShardContext,
-            replication::ReplicationRole,
-            state::{Connectivity, NodeState},
-        },
+use crate::store::{
+    consistency::{LogicalTime, ReplicationProgress},
+    node::{
+        Node,
+        replication::ReplicationRole,
+        state::{Connectivity, NodeState},
     },
 };
-use std::sync::Arc;
 
 const HOLD_TIME: Duration = Duration::from_secs(30);
 const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
@@ -27,15 +23,15 @@ struct Scene {
 impl Scene {
     /// Creates a shard whose first node is its accepted master, with the history `a`, and is followed by the others.
     fn with_replicas(count: u16) -> Self {
-        let nodes = (0..=count).map(|number| Arc::new(node(number + 1))).collect();
+        let nodes = (0..=count).map(|number| Node::unconnected(number + 1)).collect();
         let mut scene = Self {
             members: Members::new(nodes, Some(0)),
             election: MasterElection::new(HOLD_TIME),
             now: Instant::now(),
         };
-        scene.answers(0, info(ReplicationRole::Master, "a", ""));
+        scene.answers(0, ReplicationInfo::reported(ReplicationRole::Master, "a", ""));
         for replica in 1..=usize::from(count) {
-            scene.answers(replica, info(REPLICA, "a", ""));
+            scene.answers(replica, ReplicationInfo::reported(REPLICA, "a", ""));
         }
         assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
         scene
@@ -73,42 +69,8 @@ impl Scene {
     }
 }
 
-fn node(port: u16) -> Node {
-    let redis = RedisConfig {
-        username: None,
-        password: None,
-        db: 0,
-        tls: None,
-        connections_per_node: 1,
-        connect_timeout: Duration::from_secs(1),
-        attempt_timeout: Duration::from_secs(1),
-        probe_every: Duration::from_secs(1),
-        in_flight_max: 1,
-        hedge_reads: false,
-        master_hold: HOLD_TIME,
-        replica_stale_max: None,
-    };
-    let address = Address { host: "127.0.0.1".to_owned(), port };
-    Node::new(&address, &redis, &ShardContext::default()).expect("a node without TLS")
-}
-
-fn info(role: ReplicationRole, id: &str, previous: &str) -> ReplicationInfo {
-    ReplicationInfo {
-        role,
-        replication_id: id.to_owned(),
-        previous_replication_id: previous.to_owned(),
-        connected_replicas: 0,
-        offset: 0,
-        run_id: String::new(),
-        promotion_seen: false,
-        restart_seen: false,
-        flushes: 0,
-        loading: false,
-    }
-}
-
 fn master(id: &str, previous: &str) -> ReplicationInfo {
-    info(ReplicationRole::Master, id, previous)
+    ReplicationInfo::reported(ReplicationRole::Master, id, previous)
 }
 
 #[test]
@@ -147,7 +109,7 @@ fn the_hold_of_a_master_that_is_gone_ends_in_time() {
 fn a_hold_ends_when_no_node_has_the_data_or_one_that_has_it_is_promoted() {
     let mut scene = Scene::with_replicas(2);
     scene.answers(0, master("empty", ""));
-    scene.answers(1, info(REPLICA, "empty", ""));
+    scene.answers(1, ReplicationInfo::reported(REPLICA, "empty", ""));
     assert_eq!(scene.elect(), (0, MasterStanding::Held));
     assert!(!scene.members.nodes()[1].state().is_usable_replica());
     assert!(scene.members.nodes()[2].state().is_usable_replica());
@@ -157,7 +119,7 @@ fn a_hold_ends_when_no_node_has_the_data_or_one_that_has_it_is_promoted() {
     let mut scene = Scene::with_replicas(1);
     scene.answers(0, master("empty", ""));
     assert_eq!(scene.elect(), (0, MasterStanding::Held));
-    scene.answers(1, info(REPLICA, "empty", ""));
+    scene.answers(1, ReplicationInfo::reported(REPLICA, "empty", ""));
     assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
     assert!(scene.members.nodes()[1].state().is_usable_replica());
 }
@@ -199,7 +161,7 @@ fn a_contest_ends_with_an_announcement_or_a_demotion() {
     // Only while it is announced: the other node may have been promoted from it.
     scene.election.set_announced_master(None);
     assert_eq!(scene.elect(), (0, MasterStanding::Contested));
-    scene.answers(0, info(REPLICA, "c", ""));
+    scene.answers(0, ReplicationInfo::reported(REPLICA, "c", ""));
     assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
     // That is proof, should the old one come back as a master.
     scene.answers(0, master("a", ""));

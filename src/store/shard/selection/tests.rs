@@ -1,19 +1,14 @@
 //! Tests of the choice of a node, against a direct transcription of its rules.
 
 use super::*;
-use crate::{
-    settings::RedisConfig,
-    store::{
-        consistency::ReplicationProgress,
-        error::NodeError,
-        node::{
-            ShardContext,
-            replication::{ReplicationInfo, ReplicationRole},
-            state::Connectivity,
-        },
-        shard::standing::MasterStanding,
+use crate::store::{
+    consistency::ReplicationProgress,
+    error::NodeError,
+    node::{
+        replication::{ReplicationInfo, ReplicationRole},
+        state::Connectivity,
     },
-    types::Address,
+    shard::standing::MasterStanding,
 };
 use std::time::Duration;
 
@@ -22,25 +17,6 @@ const UP: Connectivity = Connectivity { up: true, connecting: false };
 const CONNECTING: Connectivity = Connectivity { up: false, connecting: true };
 const DOWN: Connectivity = Connectivity { up: false, connecting: false };
 const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
-
-fn node(port: u16) -> Arc<Node> {
-    let redis = RedisConfig {
-        username: None,
-        password: None,
-        db: 0,
-        tls: None,
-        connections_per_node: 1,
-        connect_timeout: Duration::from_secs(1),
-        attempt_timeout: Duration::from_secs(1),
-        probe_every: Duration::from_secs(1),
-        in_flight_max: 1,
-        hedge_reads: false,
-        master_hold: Duration::ZERO,
-        replica_stale_max: None,
-    };
-    let address = Address { host: "127.0.0.1".to_owned(), port };
-    Arc::new(Node::new(&address, &redis, &ShardContext::default()).expect("a node without TLS"))
-}
 
 /// Returns the state of a node that answered with this role, when its master had come to time 100.
 fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64) -> NodeState {
@@ -131,7 +107,7 @@ fn by_the_rules(
 
 #[test]
 fn the_choice_and_its_alternative_follow_the_rules() {
-    let nodes: Vec<_> = (1..=3).map(node).collect();
+    let nodes: Vec<_> = (1..=3).map(Node::unconnected).collect();
     let members = Members::new(nodes.clone(), Some(0));
     let states = states();
     for number in 0..states.len().pow(3) {
@@ -166,7 +142,7 @@ fn the_choice_and_its_alternative_follow_the_rules() {
 
 #[test]
 fn a_fallback_has_the_reason_why_the_preferred_node_does_not_answer() {
-    let nodes: Vec<_> = (1..=3).map(node).collect();
+    let nodes: Vec<_> = (1..=3).map(Node::unconnected).collect();
     let members = Members::new(nodes.clone(), Some(0));
     let [master, fresh, behind, cut_off, ..] = states();
     nodes[0].set_state(&master);
@@ -199,7 +175,7 @@ fn a_fallback_has_the_reason_why_the_preferred_node_does_not_answer() {
 
 #[test]
 fn a_master_that_is_not_accepted_answers_no_strict_read() {
-    let nodes: Vec<_> = (1..=2).map(node).collect();
+    let nodes: Vec<_> = (1..=2).map(Node::unconnected).collect();
     let [master, fresh, ..] = states();
     nodes[0].set_state(&master);
     nodes[1].set_state(&fresh);
@@ -221,7 +197,7 @@ fn a_master_that_is_not_accepted_answers_no_strict_read() {
 
 #[test]
 fn a_master_that_is_being_connected_to_again_is_not_lost() {
-    let nodes: Vec<_> = (1..=2).map(node).collect();
+    let nodes: Vec<_> = (1..=2).map(Node::unconnected).collect();
     let members = Members::new(nodes.clone(), Some(0));
     let [master, _, behind, .., down, _, connecting] = states();
     nodes[1].set_state(&behind);
