@@ -17,7 +17,9 @@ run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
-# Runs the tests, the examples of the documentation, and the tests of the checks themselves.
+# Runs the tests, the examples of the documentation, and the tests of the checks themselves. Most tests wait for processes
+# more than they compute, so there are half as many again at a time as there are processors.
+test: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 test: redis haproxy prometheus
 	cargo test --locked
 	python3 scripts/run_docs.py --self-test
