@@ -3,6 +3,7 @@
 
 pub mod authorization;
 pub mod body;
+mod connection;
 mod error_code;
 mod failure_log;
 mod fallback;
@@ -20,6 +21,7 @@ mod service;
 mod state;
 mod sync_token_header;
 
+pub use connection::{ConnectionState, PendingReply};
 pub use error_code::ErrorCode;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
 pub use problem::{OAuthCode, Problem};

@@ -3,7 +3,7 @@
 //! It knows no endpoint. A [`Port`] says which endpoint a path belongs to, and may name one route that is called
 //! without the router, whose layers would cost a command as much as its own work.
 
-use super::{fallback, problem, request_id::RequestId, state::AppState};
+use super::{connection::ConnectionState, fallback, problem, request_id::RequestId, state::AppState};
 use crate::telemetry::{
     metrics::{Kind, Outcome},
     traces::{self, RemoteContext},
@@ -78,9 +78,15 @@ pub struct DirectRoute {
 /// The future of a response.
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-/// Serves the requests of one port.
+/// Serves the requests of one connection. Clones share it.
 #[derive(Clone)]
 pub struct HttpService {
+    port: Arc<PortService>,
+    connection: Arc<ConnectionState>,
+}
+
+/// The parts that the connections of one port share.
+struct PortService {
     router: Router,
     state: Arc<AppState>,
     endpoint: fn(&str) -> Endpoint,
@@ -89,7 +95,7 @@ pub struct HttpService {
 }
 
 impl HttpService {
-    /// Builds the service of a port.
+    /// Builds the service of a port. Each connection needs one of its own ([`Self::for_new_connection`]).
     pub fn new(port: Port, state: Arc<AppState>) -> Self {
         let Port { routes, endpoint, direct, not_found_advice, closes_when_draining } = port;
         let router = routes
@@ -99,9 +105,22 @@ impl HttpService {
                 fallback::method_not_allowed(request, methods).await
             })
             .with_state(Arc::clone(&state));
-        Self { router, state, endpoint, direct, closes_when_draining }
+        let port = Arc::new(PortService { router, state, endpoint, direct, closes_when_draining });
+        Self { port, connection: Arc::default() }
     }
 
+    /// Returns the service for another connection to the same port.
+    pub fn for_new_connection(&self) -> Self {
+        Self { port: Arc::clone(&self.port), connection: Arc::default() }
+    }
+
+    /// Returns the state of the connection.
+    pub fn connection(&self) -> &Arc<ConnectionState> {
+        &self.connection
+    }
+}
+
+impl PortService {
     /// Calls the router, and measures the request.
     fn route(&self, exchange: Exchange, mut request: Request, kind: Kind) -> ResponseFuture {
         request.extensions_mut().insert(exchange.id.clone());
@@ -132,21 +151,24 @@ where
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let request = request.map(Body::new);
         let id = RequestId::of(request.headers());
-        let endpoint = (self.endpoint)(request.uri().path());
-        let direct = self
+        self.connection.begin_request();
+        let port = &*self.port;
+        let endpoint = (port.endpoint)(request.uri().path());
+        let direct = port
             .direct
             .as_ref()
             .filter(|direct| direct.path == request.uri().path() && direct.method == request.method());
         let span_name = direct.map(|direct| direct.span).or(endpoint.span);
         let exchange = Exchange {
-            span: span(&self.state, span_name, &id, request.headers()),
+            span: span(&port.state, span_name, &id, request.headers()),
             id,
-            is_last: self.closes_when_draining && self.state.is_draining() && request.version() < Version::HTTP_2,
-            state: Arc::clone(&self.state),
+            is_last: port.closes_when_draining && port.state.is_draining() && request.version() < Version::HTTP_2,
+            state: Arc::clone(&port.state),
+            connection: Arc::clone(&self.connection),
         };
         match direct {
             Some(direct) => (direct.handler)(exchange, request),
-            None => self.route(exchange, request, endpoint.kind),
+            None => port.route(exchange, request, endpoint.kind),
         }
     }
 }
@@ -157,6 +179,8 @@ pub struct Exchange {
     pub state: Arc<AppState>,
     /// The id of the request.
     pub id: RequestId,
+    /// The connection of the request. The handle of each request is kept until its response is complete.
+    pub connection: Arc<ConnectionState>,
     span: Span,
     is_last: bool,
 }
@@ -166,9 +190,12 @@ impl Exchange {
     ///
     /// Catches panics, so that a failing handler still answers and keeps the HTTP/2 connection open for others.
     pub fn respond(self, handler: impl Future<Output = Response> + Send + 'static) -> ResponseFuture {
-        let Self { id, span, is_last, .. } = self;
+        let Self { id, span, is_last, connection, .. } = self;
         // A combinator rather than an async block, which would hold a second copy of the handler's large future.
-        let response = AssertUnwindSafe(handler).catch_unwind().map(move |result| Ok(complete(id, is_last, result)));
+        let response = AssertUnwindSafe(handler).catch_unwind().map(move |result| {
+            drop(connection);
+            Ok(complete(id, is_last, result))
+        });
         Box::pin(response.instrument(span))
     }
 }

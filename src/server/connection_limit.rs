@@ -6,7 +6,10 @@ use super::{
     idle_timeout::IdleTimeoutStream,
     shared_listener::{AcceptedConnection, LoadGuard},
 };
-use crate::telemetry::metrics::{ConnectionMetrics, Listener, Metrics};
+use crate::{
+    http::HttpService,
+    telemetry::metrics::{ConnectionMetrics, Listener, Metrics},
+};
 use axum_server::accept::Accept;
 use std::{
     io,
@@ -79,19 +82,17 @@ impl Drop for ConnectionPermit {
     }
 }
 
-impl<A, S> Accept<AcceptedConnection, S> for IdleTimeoutAcceptor<A>
+impl<A> Accept<AcceptedConnection, HttpService> for IdleTimeoutAcceptor<A>
 where
-    A: Accept<TcpStream, S> + Clone + Send + Sync + 'static,
+    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
-    A::Service: Send,
     A::Future: Send,
-    S: Send + 'static,
 {
     type Stream = IdleTimeoutStream<A::Stream, (ConnectionPermit, LoadGuard)>;
-    type Service = A::Service;
+    type Service = HttpService;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, AcceptedConnection { stream, load }: AcceptedConnection, service: S) -> Self::Future {
+    fn accept(&self, AcceptedConnection { stream, load }: AcceptedConnection, service: HttpService) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
             let permit = ConnectionPermit::acquire(this.permits, this.counters)?;
@@ -99,7 +100,8 @@ where
             stream.set_nodelay(true)?;
             let accepted = this.inner.accept(stream, service).await;
             let (stream, service) = accepted.inspect_err(|_| permit.counters.metrics().handshakes_failed.count())?;
-            Ok((IdleTimeoutStream::new(stream, (permit, load), this.idle_timeout), service))
+            let connection = Arc::clone(service.connection());
+            Ok((IdleTimeoutStream::new(stream, connection, (permit, load), this.idle_timeout), service))
         })
     }
 }

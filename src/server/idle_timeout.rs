@@ -1,8 +1,10 @@
-//! The time limit of a connection without traffic.
+//! The time limit of a connection on which no request and no reply makes progress.
 
+use crate::http::ConnectionState;
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,63 +15,77 @@ use tokio::{
 
 /// Time for a client to send the first byte after the handshake.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Looks at the progress of a connection within its time limit. No clock is read between them.
+const LOOKS: u32 = 4;
+/// Bytes sent between two looks that count as progress of replies. PING frames are answered with 17 bytes each.
+const SENT_BYTES_MIN: usize = 64 * 1024;
 
-/// A stream that fails when it had no traffic for too long.
+/// A stream that fails when no request and no reply on it makes progress for too long.
+///
+/// PING frames of HTTP/2 and parts of a request's head are no progress: a client could hold a connection with them.
 pub struct IdleTimeoutStream<S, G> {
     stream: S,
+    connection: Arc<ConnectionState>,
     /// The shares of this connection in limits, released with it.
     _guards: G,
-    last_traffic: Instant,
-    /// Current time limit; it is short until the first byte.
-    limit: Duration,
     /// Time limit after the first byte.
     idle_timeout: Duration,
-    /// The timer is reset only when it fires. A reset at each read would cost a turn of the timer wheel.
+    /// The client has sent a byte.
+    has_received: bool,
+    /// Bytes sent since the last look.
+    sent: usize,
+    /// Looks that saw no progress since the last one that did; `None` before the first look.
+    idle_looks: Option<u32>,
+    /// The time of the next look.
     timer: Pin<Box<Sleep>>,
 }
 
 impl<S, G> IdleTimeoutStream<S, G> {
     /// Starts the time limit for the first byte.
-    pub fn new(stream: S, guards: G, idle_timeout: Duration) -> Self {
-        let now = Instant::now();
-        let limit = idle_timeout.min(FIRST_BYTE_TIMEOUT);
+    pub fn new(stream: S, connection: Arc<ConnectionState>, guards: G, idle_timeout: Duration) -> Self {
         Self {
             stream,
+            connection,
             _guards: guards,
-            last_traffic: now,
-            limit,
             idle_timeout,
-            timer: Box::pin(sleep_until(now + limit)),
+            has_received: false,
+            sent: 0,
+            idle_looks: None,
+            timer: Box::pin(sleep_until(Instant::now() + idle_timeout.min(FIRST_BYTE_TIMEOUT))),
         }
     }
 
-    /// Records traffic.
-    fn touch(&mut self) {
-        self.last_traffic = Instant::now();
-        self.limit = self.idle_timeout;
-    }
-
-    /// Returns an error when the stream had no traffic for too long.
+    /// Returns an error when the connection made no progress for too long.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         while self.timer.as_mut().poll(context).is_ready() {
-            let due = self.last_traffic + self.limit;
-            if due <= Instant::now() {
+            if self.is_idle() {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
-            self.timer.as_mut().reset(due);
+            self.timer.as_mut().reset(Instant::now() + self.idle_timeout / LOOKS);
         }
         Poll::Pending
     }
 
-    /// Records traffic if there was any, else checks the time limit.
-    fn poll_with_timeout<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match polled {
-            Poll::Ready(result) => {
-                self.touch();
-                Poll::Ready(result)
-            }
-            Poll::Pending => self.poll_idle(context).map(Err),
+    /// Counts the bytes of a write.
+    fn count_sent(&mut self, written: io::Result<usize>) -> io::Result<usize> {
+        if let Ok(bytes) = written {
+            self.sent += bytes;
         }
+        written
+    }
+
+    /// Looks at the progress since the last look, and returns true if there was none for the whole time limit.
+    fn is_idle(&mut self) -> bool {
+        let sent = std::mem::take(&mut self.sent) >= SENT_BYTES_MIN;
+        let progress = self.connection.take_progress(sent);
+        match self.idle_looks {
+            None if !self.has_received => return true,
+            // The first byte may have arrived a moment ago.
+            None => self.idle_looks = Some(0),
+            Some(_) if progress => self.idle_looks = Some(0),
+            Some(looks) => self.idle_looks = Some(looks + 1),
+        }
+        self.idle_looks >= Some(LOOKS)
     }
 }
 
@@ -79,15 +95,22 @@ impl<S: AsyncRead + Unpin, G: Unpin> AsyncRead for IdleTimeoutStream<S, G> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.poll_with_timeout(context, polled)
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Ready(result) => {
+                self.has_received = true;
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_idle(context).map(Err),
+        }
     }
 }
 
 impl<S: AsyncWrite + Unpin, G: Unpin> AsyncWrite for IdleTimeoutStream<S, G> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.poll_with_timeout(context, polled)
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Ready(result) => Poll::Ready(self.count_sent(result)),
+            Poll::Pending => self.poll_idle(context).map(Err),
+        }
     }
 
     fn poll_write_vectored(
@@ -95,8 +118,10 @@ impl<S: AsyncWrite + Unpin, G: Unpin> AsyncWrite for IdleTimeoutStream<S, G> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.poll_with_timeout(context, polled)
+        match Pin::new(&mut self.stream).poll_write_vectored(context, slices) {
+            Poll::Ready(result) => Poll::Ready(self.count_sent(result)),
+            Poll::Pending => self.poll_idle(context).map(Err),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -123,34 +148,61 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-    const IDLE: Duration = Duration::from_millis(60);
+    const IDLE: Duration = Duration::from_millis(80);
 
-    /// Returns a stream with a time limit, and its other end.
-    fn limited_stream(idle_timeout: Duration) -> (IdleTimeoutStream<DuplexStream, ()>, DuplexStream) {
-        let (ours, theirs) = tokio::io::duplex(64);
-        (IdleTimeoutStream::new(ours, (), idle_timeout), theirs)
+    /// Returns a stream with a time limit, the state of its connection as its service holds it, and its other end.
+    fn limited_stream() -> (IdleTimeoutStream<DuplexStream, ()>, Arc<ConnectionState>, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let connection = Arc::new(ConnectionState::default());
+        (IdleTimeoutStream::new(ours, Arc::clone(&connection), (), IDLE), connection, theirs)
+    }
+
+    /// Reads until the stream fails, and returns the time that it took.
+    async fn time_to_failure(stream: &mut IdleTimeoutStream<DuplexStream, ()>) -> Duration {
+        let start = Instant::now();
+        loop {
+            if let Err(error) = stream.read_u8().await {
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                return start.elapsed();
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_sends_nothing_is_disconnected() {
-        let (mut stream, _theirs) = limited_stream(IDLE);
-        let start = Instant::now();
-        let error = stream.read_u8().await.expect_err("nothing was sent");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(start.elapsed() >= IDLE);
+        let (mut stream, _service, _theirs) = limited_stream();
+        let time = time_to_failure(&mut stream).await;
+        assert!((IDLE..IDLE * 2).contains(&time), "{time:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn traffic_postpones_the_timeout() {
-        let (mut stream, mut theirs) = limited_stream(IDLE);
+    async fn bytes_that_complete_no_request_do_not_postpone_the_timeout() {
+        let (mut stream, _service, mut theirs) = limited_stream();
+        let pinging = tokio::spawn(async move {
+            while theirs.write_u8(0).await.is_ok() {
+                tokio::time::sleep(IDLE / 8).await;
+            }
+        });
+        let time = time_to_failure(&mut stream).await;
+        assert!((IDLE..IDLE * 3).contains(&time), "{time:?}");
+        drop(stream);
+        pinging.await.expect("the other end is closed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_and_large_writes_postpone_the_timeout() {
+        let (mut stream, service, mut theirs) = limited_stream();
+        theirs.write_u8(0).await.expect("the stream is open");
         let start = Instant::now();
-        for byte in 0..4 {
-            tokio::time::sleep(IDLE / 2).await;
-            theirs.write_u8(byte).await.expect("the stream is open");
-            assert_eq!(stream.read_u8().await.ok(), Some(byte));
+        for _ in 0..4 {
+            assert!(tokio::time::timeout(IDLE * 9 / 10, time_to_failure(&mut stream)).await.is_err(), "it is open");
+            service.begin_request();
         }
-        let error = stream.read_u8().await.expect_err("nothing more was sent");
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(start.elapsed() >= IDLE * 3);
+        for _ in 0..4 {
+            assert!(tokio::time::timeout(IDLE * 9 / 10, time_to_failure(&mut stream)).await.is_err(), "it is open");
+            stream.write_all(&[0; SENT_BYTES_MIN]).await.expect("the stream is open");
+        }
+        time_to_failure(&mut stream).await;
+        assert!(start.elapsed() >= IDLE * 8, "{:?}", start.elapsed());
     }
 }

@@ -99,7 +99,7 @@ where
         let shared = SharedListener::new(listener, &loads, worker)?;
         let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(server_handle);
         set_limits(server.http_builder(), idle_timeout);
-        server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(http.clone())))).await
+        server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(http.for_new_connection())))).await
     };
     HttpServer { handle, run: Box::pin(run) }
 }
