@@ -200,7 +200,7 @@ def schema_problems(chart):
 
 def restart_problems(chart):
     """Checks that a change restarts the pods if, and only if, a reload does not apply it."""
-    plain = combined(CERTIFICATES["a Secret"], SECRETS["values"], MODES["external"], {"clients": [{"name": "one", "apiKeyHash": "sha256:x"}]})
+    plain = combined(CERTIFICATES["a Secret"], SECRETS["values"], MODES["external"], {"clients": [{"name": "one", "apiKeyHash": "sha256:x", "scopes": ["read"], "namespace": "one"}]})
 
     def checksum(*changes):
         documents = chart.render(combined(plain, *changes))
@@ -221,7 +221,7 @@ def restart_problems(chart):
         if not is_refused and (changed == before) != is_live:
             yield f"chart: {option} is {'live' if is_live else 'not live'}, but a change {'restarts' if is_live else 'does not restart'} the pods"
     live = {
-        "a client": {"clients": [{"name": "two", "apiKeyHash": "sha256:y"}]},
+        "a client": {"clients": [{"name": "two", "apiKeyHash": "sha256:y", "scopes": ["read"], "namespace": "*"}]},
         "a listed shard": {"redis": {"shards": [{"name": "b", "master": "redis:6379"}]}},
         "the time to drain": {"drain": {"waitSeconds": 6, "seconds": 31, "spareSeconds": 8}},
         "a token secret": {"secrets": {"values": {"JWT_SECRET_KEY": "another-secret-another-secret-another"}}},

@@ -105,7 +105,7 @@ SPECIAL = {
     "a login at the sentinels": MODES["sentinel"] | {"secrets": {"values": {"SENTINEL_PASSWORD": "password-of-the-sentinels-of-redis"}}},
     "clients alone": {
         "secrets": {"values": {"SRVC_SHARED_SECRET": None, "ENCRYPTION_KEY": None}},
-        "clients": [{"name": "billing", "apiKeyHash": f"sha256:{'00' * 32}"}],
+        "clients": [{"name": "billing", "apiKeyHash": f"sha256:{'00' * 32}", "scopes": ["read"], "namespace": "*"}],
     },
 }
 
@@ -116,6 +116,8 @@ REFUSED = [
     ("additional properties 'REDIS_PASWORD' not allowed", {"secrets": {"values": {"REDIS_PASWORD": "x" * 32}}}),
     ("minLength", {"secrets": {"values": {"JWT_SECRET_KEY": "short"}}}),
     ("JWT_SECRET_KEY is missing", {"secrets": {"values": {"JWT_SECRET_KEY": None}}}),
+    ("namespace", {"clients": [{"name": "one", "apiKeyHash": "sha256:x", "scopes": ["read"]}]}),
+    ("scopes", {"clients": [{"name": "one", "apiKeyHash": "sha256:x", "namespace": "one"}]}),
     ("nobody could log in", {"secrets": {"values": {"SRVC_SHARED_SECRET": None}}}),
     ("needs the secret REDIS_PASSWORD", {"secrets": {"values": {"REDIS_PASSWORD": None}}}),
     ("existingSecret and values exclude each other", {"secrets": {"existingSecret": "given"}}),

@@ -120,13 +120,16 @@ mod tests {
         let key = folder.path().join("sealing.key");
         fs::write(&key, KEY).expect("the key is written");
         let hash = format!("api_key_hash=sha256:{KEY}");
-        let old =
-            load(folder.path(), &format!("ENCRYPTION_KEY=sealing.key\n[shard:a]\nmaster=x:1\n[client:c]\n{hash}\n"));
+        let may = "namespace=c\nscopes=read\n";
+        let old = load(
+            folder.path(),
+            &format!("ENCRYPTION_KEY=sealing.key\n[shard:a]\nmaster=x:1\n[client:c]\n{hash}\n{may}"),
+        );
         assert_eq!(old.effective.changes(&old.effective), []);
 
         fs::write(&key, KEY.replace("00", "ff")).expect("the key is written");
         let sections = format!(
-            "PORT=9999\n[redis]\ndb=0\n[shard:a]\nmaster=x:2\n[shard:b]\nmaster=x:3\n[client:d]\n{hash}\nscopes=read\n"
+            "PORT=9999\n[redis]\ndb=0\n[shard:a]\nmaster=x:2\n[shard:b]\nmaster=x:3\n[client:d]\n{hash}\n{may}"
         );
         let new = load(folder.path(), &["ENCRYPTION_KEY=sealing.key\n", &sections].concat());
         let changes = old.effective.changes(&new.effective);

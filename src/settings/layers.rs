@@ -156,6 +156,11 @@ impl Defaults {
                 let message = "no section has this option".to_owned();
                 problems.push(SettingsProblem { location: default.location(), message });
             }
+            if options::find(Section::Client, &default.option).is_some_and(|option| option.stated) {
+                let message = "has to be in each [client:NAME] section: a section that is cut must grant nothing";
+                problems.push(SettingsProblem { location: default.location(), message: message.to_owned() });
+                continue;
+            }
             let reached = file.titles.iter().filter(|title| {
                 environment::kind_of(title).is_some_and(|kind| options::find(kind, &default.option).is_some())
             });

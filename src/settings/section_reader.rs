@@ -86,6 +86,16 @@ impl<'a> SectionReader<'a> {
         }
     }
 
+    /// Returns the text of an option that has to be stated; an absent or empty one is a problem.
+    pub fn stated(&self, option: &str, remedy: &str) -> Option<&'a str> {
+        match self.raw(option) {
+            None => self.error(option, format!("is missing: {remedy}")),
+            Some("") => self.error(option, format!("is empty: {remedy}")),
+            Some(text) => return Some(text),
+        }
+        None
+    }
+
     fn raw(&self, option: &str) -> Option<&'a str> {
         self.settings.raw.text(self.title, option)
     }

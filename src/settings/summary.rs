@@ -51,8 +51,9 @@ impl fmt::Display for ClientConfig {
             f.write_str(&count(self.api_key_hashes.len(), "API key"))?;
         }
         write!(f, ", may {}", self.scopes)?;
-        if let Some(namespace) = &self.namespace {
-            write!(f, ", namespace {}", namespace.name())?;
+        match &self.namespace {
+            Some(namespace) => write!(f, ", namespace {}", namespace.name())?,
+            None => write!(f, ", all keys")?,
         }
         if let Some(limit) = self.commands_per_second {
             write!(f, ", at most {limit} commands per second")?;

@@ -32,6 +32,8 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
     /// The set of all permissions.
     pub const ALL: Self = Self(7);
 

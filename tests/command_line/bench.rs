@@ -124,7 +124,9 @@ fn an_interrupted_bench_prints_its_results_and_deletes_its_keys() {
 #[test]
 fn bench_waits_for_retry_after() {
     let hash = cachefront::settings::hash_api_key("a-key-of-its-own-0123456789");
-    let running = Running::start(&format!("[client:slow]\napi_key_hash={hash}\ncommands_per_second=20\n"));
+    let running = Running::start(&format!(
+        "[client:slow]\napi_key_hash={hash}\nnamespace=*\nscopes=read,write,delete\ncommands_per_second=20\n"
+    ));
     let mut command = running.bench(&["--seconds", "3", "--connections", "2", "--keys", "5"]);
     command.env("CACHEFRONT_API_KEY", "a-key-of-its-own-0123456789");
     let figures = json(result(&command.output().expect("it runs")));
@@ -138,7 +140,7 @@ fn bench_waits_for_retry_after() {
 fn bench_needs_no_write_scope_to_read_and_no_delete_scope_to_clean_up() {
     let client = |name: &str, scopes: &str| {
         let hash = cachefront::settings::hash_api_key(&format!("the-key-of-{name}-0123456789"));
-        format!("[client:{name}]\napi_key_hash={hash}\nscopes={scopes}\n")
+        format!("[client:{name}]\napi_key_hash={hash}\nnamespace=*\nscopes={scopes}\n")
     };
     let running = Running::start(&[client("reader", "read"), client("writer", "read,write")].concat());
     let with = |name: &str, arguments: &[&str]| {

@@ -89,7 +89,7 @@ fn unreadable_certificates_are_reported_together_with_other_problems() {
 #[test]
 fn locate_shows_the_shard_and_the_nodes_of_a_key() {
     let shards = "[shard:a]\nmaster=10.0.1.1:6379\nreplicas=10.0.1.2:6379,10.0.1.3:6379\n\
-                  [shard:b]\nmaster=10.0.2.1:6379\n[client:c]\nnamespace=ns\n\
+                  [shard:b]\nmaster=10.0.2.1:6379\n[client:c]\nnamespace=ns\nscopes=read\n\
                   api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
     let setup = Setup::new(shards);
     let locate = |arguments: &[&str]| run(&[&["keys", "locate", "--config", setup.path()], arguments].concat());

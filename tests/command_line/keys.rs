@@ -5,7 +5,7 @@ use crate::{Setup, result, run, serving::serve};
 use serde_json::{Value, json};
 use std::process::Command;
 
-const CLIENT: &str = "[client:c]\nnamespace=ns\n\
+const CLIENT: &str = "[client:c]\nnamespace=ns\nscopes=read\n\
     api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
 
 /// Two shards with a replica each, and a setup for them.

@@ -115,7 +115,7 @@ fn owner_of_bytes(weights: [u32; 2], key: &[u8]) -> usize {
 
 #[test]
 fn match_and_client_limit_a_sweep() {
-    let client = "[client:c]\nnamespace=ns\n\
+    let client = "[client:c]\nnamespace=ns\nscopes=read\n\
         api_key_hash=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
     let (redis, setup) = two_shards([1, 1], client);
     for prefix in ["ns:x:", "ns:y:", "other:"] {

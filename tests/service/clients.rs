@@ -12,9 +12,9 @@ const SLOW: &str = "the-key-of-the-slow-one";
 fn sections() -> String {
     let [old, new, reader, slow] = [OLD, NEW, READER, SLOW].map(hash_api_key);
     format!(
-        "[client:billing]\napi_key_hash={old}, {new}\nnamespace=billing\n\
-         [client:reader]\napi_key_hash={reader}\nscopes=read\n\
-         [client:slow]\napi_key_hash={slow}\ncommands_per_second=2\n"
+        "[client:billing]\napi_key_hash={old}, {new}\nnamespace=billing\nscopes=read,write,delete\n\
+         [client:reader]\napi_key_hash={reader}\nnamespace=*\nscopes=read\n\
+         [client:slow]\napi_key_hash={slow}\nnamespace=*\nscopes=read,write,delete\ncommands_per_second=2\n"
     )
 }
 

@@ -90,7 +90,8 @@ async fn commands_that_a_client_may_not_send_have_the_accepted_errors() {
     let group = redis(1, 0);
     let (reader, slow) = ("the-key-of-the-reader", "the-key-of-the-slow-one");
     let clients = format!(
-        "[client:reader]\napi_key_hash={}\nscopes=read\n[client:slow]\napi_key_hash={}\ncommands_per_second=1\n",
+        "[client:reader]\napi_key_hash={}\nnamespace=*\nscopes=read\n\
+         [client:slow]\napi_key_hash={}\nnamespace=*\nscopes=read,write,delete\ncommands_per_second=1\n",
         hash_api_key(reader),
         hash_api_key(slow)
     );

@@ -37,7 +37,7 @@ async fn an_oauth2_form_or_basic_login_returns_a_token() {
 #[tokio::test]
 async fn basic_credentials_may_be_form_encoded() {
     // RFC 6749 §2.3.1; an API key with reserved characters shows the difference.
-    let section = "[client:odd]\napi_key_hash=";
+    let section = "[client:odd]\nnamespace=*\nscopes=read\napi_key_hash=";
     let key = "with+plus and/slash=%";
     let service = Service::start(&format!("{NO_REDIS}{section}{}\n", cachefront::settings::hash_api_key(key)));
     for secret in [key, "with%2Bplus+and%2Fslash%3D%25"] {

@@ -16,7 +16,10 @@ async fn log_in(service: &Service, api_key: &str) -> u16 {
 }
 
 fn client(name: &str, api_key: &str, options: &str) -> String {
-    format!("\n[client:{name}]\napi_key_hash={}\n{options}\n", hash_api_key(api_key))
+    format!(
+        "\n[client:{name}]\napi_key_hash={}\nnamespace=*\nscopes=read,write,delete\n{options}\n",
+        hash_api_key(api_key)
+    )
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use crate::{
 use secrecy::SecretString;
 use std::num::NonZeroU32;
 
+/// The namespace of a client that may use all keys.
+pub const ALL_KEYS: &str = "*";
+
 /// Reads all `[client:NAME]` sections.
 pub fn clients(settings: &SettingsReader<'_>) -> Vec<ClientConfig> {
     settings.named_sections(Section::Client).into_iter().map(|(name, section)| client(&section, name)).collect()
@@ -33,29 +36,48 @@ fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
     if section.text("api_key_hash").is_none() {
         section.error("api_key_hash", "is missing: `cachefront hash-key` makes a key and its hash");
     }
-    section.refuse_empty("scopes", "list the operations that the client may use, of read, write, delete");
-    let scopes =
-        Scopes::parse(&section.text("scopes").unwrap_or_default().replace('\n', " ")).unwrap_or_else(|error| {
-            section.error("scopes", error.to_string());
-            Scopes::ALL
-        });
+    let limit = section.is_set("commands_per_second").then(|| section.number("commands_per_second", 1..=10_000_000));
+    let commands_per_second = limit.and_then(|limit| NonZeroU32::new(u32::try_from(limit).ok()?));
+    ClientConfig {
+        id: name.to_owned(),
+        any_client_id: false,
+        api_key_hashes,
+        scopes: scopes(section),
+        namespace: namespace(section),
+        commands_per_second,
+    }
+}
+
+/// Reads the operations that a client may use. There is no default, because a file that is cut would grant it.
+fn scopes(section: &SectionReader<'_>) -> Scopes {
+    let Some(text) = section.stated("scopes", "list the operations that the client may use, of read, write, delete")
+    else {
+        return Scopes::NONE;
+    };
+    let scopes = Scopes::parse(&text.replace('\n', " ")).unwrap_or_else(|error| {
+        section.error("scopes", error.to_string());
+        Scopes::ALL
+    });
     if scopes.is_empty() {
         section.error("scopes", "grants nothing: list the operations that the client may use, of read, write, delete");
     }
-    section.refuse_empty("namespace", "give the client one of its own");
-    let namespace = section.text("namespace").and_then(|text| {
-        let namespace = Namespace::new(text);
-        if namespace.is_none() {
-            section.error(
-                "namespace",
-                format!("\"{text}\" is not a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""),
-            );
-        }
-        namespace
-    });
-    let limit = section.is_set("commands_per_second").then(|| section.number("commands_per_second", 1..=10_000_000));
-    let commands_per_second = limit.and_then(|limit| NonZeroU32::new(u32::try_from(limit).ok()?));
-    ClientConfig { id: name.to_owned(), any_client_id: false, api_key_hashes, scopes, namespace, commands_per_second }
+    scopes
+}
+
+/// Reads the namespace of a client; `None` for all keys, which the section has to state.
+fn namespace(section: &SectionReader<'_>) -> Option<Namespace> {
+    let remedy = "write the name that all keys of the client begin with, or * if the client may use all keys";
+    let text = section.stated("namespace", remedy).filter(|text| *text != ALL_KEYS)?;
+    let namespace = Namespace::new(text);
+    if namespace.is_none() {
+        section.error(
+            "namespace",
+            format!(
+                "\"{text}\" is neither * (all keys) nor a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""
+            ),
+        );
+    }
+    namespace
 }
 
 /// Reads the secret that signs tokens, and adds the client of the shared secret to the other clients.

@@ -142,6 +142,16 @@ fn an_ipv6_host_needs_no_brackets() {
 }
 
 #[test]
+fn a_client_may_use_all_keys_only_where_its_section_says_so() {
+    for (stated, namespace) in [("*", None), ("billing", Some("billing"))] {
+        let text = SHARDED.replace("namespace=billing", &format!("namespace={stated}"));
+        let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(settings.auth.clients[0].namespace.as_ref().map(|namespace| namespace.name()), namespace);
+        assert_eq!(settings.to_string().contains("may read write, all keys"), namespace.is_none(), "{settings}");
+    }
+}
+
+#[test]
 fn a_list_may_continue_in_further_lines() {
     let text = SHARDED.replace("scopes=read, write", "scopes=\n  read\n  ; not yet: delete\n  write");
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));

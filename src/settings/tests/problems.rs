@@ -19,6 +19,7 @@ ENCRYPTION_KEY=missing.key
 ENCRYPT_VALUES=sometimes
 [client:x]
 api_key_hash=abc
+namespace=a:b
 scopes=read,admin
 ";
     let found = problems(text, &[("CACHEFRONT__SERVICE__ADMIN_PORT", "many"), ("CACHEFRONT__NONSENSE", "1")]);
@@ -33,13 +34,14 @@ scopes=read,admin
         "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of an existing file",
         "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always",
         "[client:x] api_key_hash: is not a hash",
+        "[client:x] namespace: \"a:b\" is neither * (all keys) nor a namespace",
         "[client:x] scopes: \"admin\" is none of",
         "CACHEFRONT__SERVICE__ADMIN_PORT: \"many\" is not a whole number",
         "CACHEFRONT__NONSENSE: names no option",
     ] {
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
     }
-    assert_eq!(found.len(), 13, "{found:#?}");
+    assert_eq!(found.len(), 14, "{found:#?}");
 }
 
 #[test]
@@ -73,7 +75,10 @@ fn contradictory_settings_are_refused() {
             "[client:x] scopes: is empty: list the operations that the client may use, of read, write, delete",
         ),
         ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list the operations"),
-        ("[client:x]\nnamespace=\n", "[client:x] namespace: is empty: give the client one of its own"),
+        (
+            "[client:x]\nnamespace=\n",
+            "[client:x] namespace: is empty: write the name that all keys of the client begin with",
+        ),
         ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that exists"),
         (
             "[service]\nREQUEST_DEADLINE_MS=250\n",
@@ -101,7 +106,25 @@ fn an_empty_shared_secret_is_one_problem() {
 }
 
 fn client_section(name: &str, hash: &str) -> String {
-    format!("[client:{name}]\napi_key_hash={hash}\n")
+    format!("[client:{name}]\napi_key_hash={hash}\nnamespace=*\nscopes=read\n")
+}
+
+#[test]
+fn a_client_without_namespace_or_scopes_is_refused() {
+    let hash = hash_api_key("another-key");
+    let cut = format!("[client:a]\napi_key_hash={hash}\n");
+    let namespace = "[client:a] namespace: is missing: write the name that all keys of the client begin with, or * if \
+                     the client may use all keys";
+    let scopes = "[client:a] scopes: is missing: list the operations that the client may use, of read, write, delete";
+    assert_eq!(problems(&[PYTHON, &cut].concat(), &[]), [scopes, namespace]);
+    assert_eq!(problems(&[PYTHON, &cut, "namespace=a\n"].concat(), &[]), [scopes]);
+    assert_eq!(problems(&[PYTHON, &cut, "scopes=read\n"].concat(), &[]), [namespace]);
+    let in_environment = [("CACHEFRONT__CLIENT__A__NAMESPACE", "a"), ("CACHEFRONT__CLIENT__A__SCOPES", "read")];
+    assert!(check(&[PYTHON, &cut].concat(), &in_environment).is_ok());
+    // Defaults for all sections would fill in what the section lost.
+    let found = problems(&["[DEFAULT]\nnamespace=*\n", PYTHON, &cut, "scopes=read\n"].concat(), &[]);
+    let expected = "[DEFAULT] namespace: has to be in each [client:NAME] section";
+    assert!(found[0].starts_with(expected) && found[1..] == [namespace], "{found:#?}");
 }
 
 #[test]

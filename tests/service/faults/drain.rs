@@ -80,7 +80,7 @@ async fn during_the_drain_wait_responses_close_their_connections() {
 #[tokio::test]
 async fn a_reload_changes_the_drain_wait() {
     let service = Service::start_with("RELOAD_EVERY_SECS=0\nDRAIN_WAIT_SECS=0", NO_REDIS);
-    let client = format!("[client:new]\napi_key_hash={}\n", hash_api_key(NEW_KEY));
+    let client = format!("[client:new]\nnamespace=*\nscopes=read\napi_key_hash={}\n", hash_api_key(NEW_KEY));
     service.edit(|text| text.replace("DRAIN_WAIT_SECS=0", &format!("DRAIN_WAIT_SECS={AN_HOUR}")) + &client);
     service.reload();
     let http = Caller::http().build().expect("a client");

@@ -82,7 +82,7 @@ async fn commands_and_requests_are_counted() {
 #[tokio::test]
 async fn errors_are_counted_by_outcome() {
     let client = format!("[client:limited]\napi_key_hash={}\ncommands_per_second=1\n", hash_api_key("the-limited-key"));
-    let client = format!("{client}scopes=read\n");
+    let client = format!("{client}namespace=*\nscopes=read\n");
     let service = Service::start(&format!("[shard:lost]\nmaster=127.0.0.1:1\n{client}"));
     let limited = Caller::log_in(&service, "the-limited-key", None).await;
     limited.send(write("k").to_string()).await.expect_error(403, "scope_missing");

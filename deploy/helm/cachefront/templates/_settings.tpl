@@ -83,12 +83,8 @@ DRAIN_SECS={{ .Values.drain.seconds }}
 
 [client:{{ .name }}]
 api_key_hash={{ .apiKeyHash }}
-{{- with .scopes }}
-scopes={{ join "," . }}
-{{- end }}
-{{- with .namespace }}
-namespace={{ . }}
-{{- end }}
+namespace={{ .namespace }}
+scopes={{ join "," .scopes }}
 {{- with .commandsPerSecond }}
 commands_per_second={{ include "cachefront.plain" . }}
 {{- end }}
