@@ -24,6 +24,12 @@ pub enum ReloadError {
     /// The settings are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsProblems),
+    /// The settings file may be half written.
+    #[error("the settings file does not end in a newline and may be half written: end its last line")]
+    IncompleteFile,
+    /// The files changed each time that they were read.
+    #[error("the files do not stop changing")]
+    Unsettled,
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -24,10 +24,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Time without further changes before a reload: a file that is half written may seem valid.
+/// Time between the two readings of all files, which have to be equal: a file that is half written may seem valid.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
-/// Limit of the waits for further changes, so that a file that always changes cannot prevent reloads.
-const SETTLE_WAITS_MAX: usize = 50;
+/// Maximum number of times that the settings are loaded for one reload, while files change.
+const LOADS_MAX: usize = 50;
+/// Number of times that the settings are loaded before a problem counts: files that belong together, such as a
+/// certificate and its key, are written one after the other.
+const LOADS_OF_A_PROBLEM: usize = 6;
 /// Time after which reading is reported as slow. It is exceeded only where the file system hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -95,34 +98,15 @@ impl Reloader {
                 Some(()) = self.hangups.recv() => true,
                 () = sleep(interval), if !interval.is_zero() => false,
             };
-            if requested || self.have_files_changed().await.unwrap_or(false) {
+            if requested || reread(self.files.clone()).await.is_some_and(|now| now != self.files) {
                 self.reload().await;
             }
         }
     }
 
-    /// Returns true if a file changed since the last load, once no file changes any more. `None` means that reading
-    /// failed.
-    async fn have_files_changed(&self) -> Option<bool> {
-        let mut now = reread(self.files.clone()).await?;
-        if now == self.files {
-            return Some(false);
-        }
-        for _ in 0..SETTLE_WAITS_MAX {
-            sleep(SETTLE_TIME).await;
-            let next = reread(now.clone()).await?;
-            if next == now {
-                break;
-            }
-            now = next;
-        }
-        Some(now != self.files)
-    }
-
     /// Loads and checks the settings. Either all changes take effect, or the log says why none does.
     async fn reload(&mut self) {
-        let (load, tls, files) = (Arc::clone(&self.load), self.targets.tls.clone(), self.files.clone());
-        let Some((files, loaded)) = run_blocking(move || load_and_prepare(&load, &tls, &files)).await else { return };
+        let Some((files, loaded)) = self.load_until_stable().await else { return };
         self.files = files;
         let applied = loaded.and_then(|(settings, tls)| self.apply(settings, tls));
         let counted = &self.targets.app.metrics.settings;
@@ -140,6 +124,23 @@ impl Reloader {
             let text = "changed settings are invalid and not used; the log has the problems";
             self.targets.app.metrics.events.record(EventKind::ReloadRefused, text);
         }
+    }
+
+    /// Loads the settings until all files have the same content a moment later, and a problem has lasted. Returns the
+    /// files to watch, too. `None` means that reading failed.
+    async fn load_until_stable(&self) -> Option<LoadedWithFiles> {
+        let mut watched = self.files.clone();
+        for load_number in 1..=LOADS_MAX {
+            let (load, tls) = (Arc::clone(&self.load), self.targets.tls.clone());
+            let (files, loaded) = run_blocking(move || load_and_prepare(&load, &tls, &watched)).await?;
+            sleep(SETTLE_TIME).await;
+            let is_stable = reread(files.clone()).await? == files;
+            if is_stable && (loaded.is_ok() || load_number >= LOADS_OF_A_PROBLEM) {
+                return Some((files, loaded));
+            }
+            watched = files;
+        }
+        Some((watched, Err(ReloadError::Unsettled)))
     }
 
     /// Applies checked settings to all parts.
@@ -191,15 +192,15 @@ fn locations(changes: Vec<OptionChange>, live: bool) -> Vec<String> {
     changes.into_iter().filter(|change| change.live == live).map(|change| change.location).collect()
 }
 
-/// Loads the settings and prepares their certificate; returns the files to watch, too.
-fn load_and_prepare(
-    load: &LoadSettings,
-    tls: &Tls,
-    files: &WatchedFiles,
-) -> (WatchedFiles, Result<(Settings, PreparedTls), ReloadError>) {
+/// The settings with their prepared certificate, or the problem with them, and the files to watch.
+type LoadedWithFiles = (WatchedFiles, Result<(Settings, PreparedTls), ReloadError>);
+
+/// Loads the settings and prepares their certificate.
+fn load_and_prepare(load: &LoadSettings, tls: &Tls, files: &WatchedFiles) -> LoadedWithFiles {
     // After a failure the files of the earlier settings stay watched: the change that removed them may be a mistake.
     let before = files.reread();
     match load() {
+        Ok(settings) if !settings.file_ends_its_last_line => (settings.files, Err(ReloadError::IncompleteFile)),
         Ok(settings) => {
             let files = settings.files.clone();
             let prepared = tls.prepare(&settings.service);

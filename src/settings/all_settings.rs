@@ -36,6 +36,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
     /// The files that were read.
     pub files: WatchedFiles,
+    /// The settings file ends its last line. Another file may be half written, so a reload refuses it.
+    pub file_ends_its_last_line: bool,
     /// The effective values, for comparison with later settings.
     pub effective: EffectiveSettings,
 }

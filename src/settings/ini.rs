@@ -14,6 +14,8 @@ pub struct IniDocument {
     pub titles: Vec<String>,
     /// The options of all sections.
     pub options: Vec<RawOption>,
+    /// The text ends its last line. Another one may be the beginning of a file that is being written.
+    pub ends_its_last_line: bool,
 }
 
 impl IniDocument {
@@ -45,6 +47,7 @@ impl IniDocument {
             parser.parse_line(line);
         }
         let mut document = parser.document;
+        document.ends_its_last_line = text.ends_with(['\n', '\r']);
         for option in &mut document.options {
             option.value.truncate(option.value.trim_end_matches(is_space).len());
         }

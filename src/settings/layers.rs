@@ -21,6 +21,8 @@ pub struct RawConfig {
     pub problems: Vec<SettingsProblem>,
     /// The files that were read.
     pub files: WatchedFiles,
+    /// The settings file ends its last line.
+    pub file_ends_its_last_line: bool,
 }
 
 impl RawConfig {
@@ -29,6 +31,7 @@ impl RawConfig {
         let mut raw = Self::default();
         raw.files.watch(path);
         let mut file = IniDocument::read(path, &mut raw.problems);
+        raw.file_ends_its_last_line = file.ends_its_last_line;
         let defaults = Defaults::take_from(&mut file, &mut raw.problems);
         let mut environment = EnvironmentOptions::read(variables, &file.titles, &mut raw.files, &mut raw.problems);
         raw.refuse_unknown(&mut file, &mut environment);

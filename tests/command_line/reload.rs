@@ -2,6 +2,7 @@
 
 use crate::{Setup, eventually, serving::Serving, serving::serve, signal};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Returns the lines of the log with this message.
 fn lines(serving: &Serving, message: &str) -> Vec<Value> {
@@ -72,6 +73,37 @@ fn a_certificate_and_a_key_that_do_not_match_are_not_used() {
     edit(&setup, OLD_KEY, NEW_KEY);
     assert_eq!(first(&serving, "settings reloaded")["changed"], "[service] SRVC_SHARED_SECRET");
     assert_eq!(log_in(&setup, &serving, NEW_KEY), 200);
+}
+
+#[test]
+fn a_settings_file_that_is_half_written_changes_nothing() {
+    let hash = cachefront::settings::hash_api_key("the-key-of-the-client");
+    let client = format!("[client:c]\napi_key_hash={hash}\nnamespace=c\nscopes=read\ncommands_per_second=1");
+    let setup = Setup::new(&format!("RELOAD_EVERY_SECS=1\n[redis]\nport=1\n{client}\n"));
+    let serving = serve(&setup);
+    // Cut within the last line, the rate would be another one: 1 in place of 15.
+    let whole = std::fs::read_to_string(&setup.config).expect("the settings are read").replace("second=1", "second=15");
+    std::fs::write(&setup.config, &whole[..whole.len() - 2]).expect("the settings are written");
+    let warning = first(&serving, "are not used");
+    assert!(warning["problem"].as_str().is_some_and(|text| text.contains("does not end in a newline")), "{warning}");
+    std::fs::write(&setup.config, &whole).expect("the settings are written");
+    assert_eq!(first(&serving, "settings reloaded")["changed"], "[client:c] commands_per_second");
+}
+
+#[test]
+fn a_certificate_and_its_key_may_be_written_one_after_the_other() {
+    let setup = Setup::new("RELOAD_EVERY_SECS=1\n[redis]\nport=1\n");
+    let serving = serve(&setup);
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(setup.file("cert.pem"), other.cert.pem()).expect("it is written");
+    signal("-HUP", serving.child.id());
+    // The service has found the first file by now, and waits for the second one.
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::write(setup.file("key.pem"), other.signing_key.serialize_pem()).expect("it is written");
+    let reloaded = first(&serving, "settings reloaded");
+    assert_eq!(reloaded["changed"], "[service] TLS_CERT, [service] TLS_KEY");
+    assert_eq!(lines(&serving, "are not used"), Vec::<Value>::new());
+    assert_eq!(log_in(&setup, &serving, OLD_KEY), 200);
 }
 
 #[test]

@@ -34,6 +34,13 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     }
     let reader = SettingsReader::new(raw, path.parent().unwrap_or(Path::new(".")));
     let mut settings = read(&reader, ignored_options(raw));
+    if raw.file_ends_its_last_line {
+        settings.file_ends_its_last_line = true;
+    } else {
+        settings
+            .warnings
+            .push(format!("{file} does not end in a newline: a reload refuses it, because it may be half written"));
+    }
     let (problems, files) = reader.finish();
     if problems.is_empty() {
         settings.effective = EffectiveSettings::new(raw, &files);
@@ -64,6 +71,7 @@ fn read(reader: &SettingsReader<'_>, mut warnings: Vec<String>) -> Settings {
         service: service::service(&service),
         warnings,
         files: WatchedFiles::default(),
+        file_ends_its_last_line: false,
         effective: EffectiveSettings::default(),
     }
 }

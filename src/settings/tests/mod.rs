@@ -152,6 +152,14 @@ fn a_client_may_use_all_keys_only_where_its_section_says_so() {
 }
 
 #[test]
+fn a_file_without_a_newline_at_its_end_is_accepted_with_a_warning() {
+    let settings = check(SHARDED.trim_end(), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!settings.file_ends_its_last_line);
+    assert!(settings.to_string().contains("setup.config does not end in a newline"), "{settings}");
+    assert!(check(SHARDED, &[]).is_ok_and(|settings| settings.file_ends_its_last_line));
+}
+
+#[test]
 fn a_list_may_continue_in_further_lines() {
     let text = SHARDED.replace("scopes=read, write", "scopes=\n  read\n  ; not yet: delete\n  write");
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
