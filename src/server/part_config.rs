@@ -21,8 +21,8 @@ pub fn store_config(settings: &Settings) -> store::Config<'_> {
     let secret = derive_sync_token_secret(settings.auth.jwt_secret.expose_secret().as_bytes());
     let sync_token_key = SyncTokenKey::new(secret.as_ref());
     let inspection = settings.telemetry.inspection;
-    let (topology, redis) = (&settings.topology, &settings.redis);
-    store::Config { topology, redis, inspection, sync_token_key, simulation: None }
+    let (topology, redis, login) = (&settings.topology, &settings.redis, &settings.redis_login);
+    store::Config { topology, redis, login, inspection, sync_token_key, simulation: None }
 }
 
 fn derive_sync_token_secret(jwt_secret: &[u8]) -> hmac::Tag {

@@ -4,7 +4,7 @@ use super::{
     auth_config::AuthConfig,
     effective::EffectiveSettings,
     near_cache_config::NearCacheConfig,
-    redis_config::{RedisConfig, Topology},
+    redis_config::{RedisConfig, RedisLoginConfig, Topology},
     sealing_config::SealingConfig,
     service_config::ServiceConfig,
     telemetry_config::TelemetryConfig,
@@ -28,6 +28,8 @@ pub struct Settings {
     pub telemetry: TelemetryConfig,
     /// Connections to Redis, shared with all nodes.
     pub redis: Arc<RedisConfig>,
+    /// Login and certificates for the nodes.
+    pub redis_login: RedisLoginConfig,
     /// The source of shards and nodes.
     pub topology: Topology,
     /// Time to live of a value whose WRITE does not choose one.

@@ -35,7 +35,9 @@ pub use auth_config::{ApiKeyHash, AuthConfig, ClientConfig};
 pub use effective::{EffectiveSettings, OptionChange};
 pub use near_cache_config::NearCacheConfig;
 pub use problem::{SettingsProblem, SettingsProblems};
-pub use redis_config::{RedisConfig, RedisTlsConfig, SentinelShardConfig, SentinelsConfig, ShardConfig, Topology};
+pub use redis_config::{
+    RedisConfig, RedisLoginConfig, RedisTlsConfig, SentinelShardConfig, SentinelsConfig, ShardConfig, Topology,
+};
 pub use sealing_config::SealingConfig;
 pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 pub use service_config::{KeyPatterns, LogFormat, ServiceConfig};

@@ -7,14 +7,8 @@ use std::time::Duration;
 /// The connections to the nodes.
 #[derive(Debug)]
 pub struct RedisConfig {
-    /// ACL user; `None` for Redis's default user.
-    pub username: Option<String>,
-    /// Password of every node.
-    pub password: Option<SecretString>,
     /// Number of the database.
     pub db: i64,
-    /// Certificates for TLS; `None` for plain connections.
-    pub tls: Option<RedisTlsConfig>,
     /// Multiplexed connections to each node; at most one for each worker.
     pub connections_per_node: usize,
     /// Time for opening a connection.
@@ -33,9 +27,22 @@ pub struct RedisConfig {
     pub replica_stale_max: Option<Duration>,
 }
 
+/// The login and the certificates of connections to nodes, or to sentinels. A reload replaces them.
+#[derive(Debug, Default)]
+pub struct RedisLoginConfig {
+    /// ACL user; `None` for Redis's default user.
+    pub username: Option<String>,
+    /// Password of all nodes or sentinels; `None` if there is none.
+    pub password: Option<SecretString>,
+    /// Certificates for TLS; `None` for plain connections.
+    pub tls: Option<RedisTlsConfig>,
+}
+
 /// Certificates and keys in PEM, with the content of the files that the settings name.
 #[derive(Debug)]
 pub struct RedisTlsConfig {
+    /// Name that the certificates of Redis are verified for; `None` for the host that is connected to.
+    pub expected_name: Option<String>,
     /// Trusted authorities; `None` for the public ones.
     pub ca_cert: Option<Vec<u8>>,
     /// Certificate and key that identify us to Redis.
@@ -77,12 +84,8 @@ pub struct SentinelsConfig {
     ///
     /// Invariant: at least one.
     pub addresses: Vec<Address>,
-    /// ACL user of the sentinels, which may differ from that of the nodes.
-    pub username: Option<String>,
-    /// Password of the sentinels.
-    pub password: Option<SecretString>,
-    /// Certificates for TLS with the sentinels; `None` for plain connections.
-    pub tls: Option<RedisTlsConfig>,
+    /// Login and certificates for the sentinels. The login may differ from that of the nodes.
+    pub login: RedisLoginConfig,
     /// The shards.
     ///
     /// Invariant: at least one; names are unique.

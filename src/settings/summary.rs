@@ -20,9 +20,10 @@ impl fmt::Display for Settings {
         writeln!(f, "admin      http://{}", host_port(service.admin_host, service.admin_port))?;
         self.topology.fmt(f)?;
         let redis = &self.redis;
-        let user = redis.username.as_deref().unwrap_or("default");
-        let password = if redis.password.is_some() { "password ****" } else { "no password" };
-        let tls = if redis.tls.is_some() { "TLS" } else { "no TLS" };
+        let login = &self.redis_login;
+        let user = login.username.as_deref().unwrap_or("default");
+        let password = if login.password.is_some() { "password ****" } else { "no password" };
+        let tls = if login.tls.is_some() { "TLS" } else { "no TLS" };
         writeln!(f, "redis      user {user}, {password}, database {}, {tls}", redis.db)?;
         self.auth.clients.iter().try_for_each(|client| client.fmt(f))?;
         match (self.sealing.keys.len(), self.sealing.always) {
@@ -69,7 +70,7 @@ impl fmt::Display for Topology {
                 writeln!(f, "shard      {name} (weight {weight}): master {master}, replicas {}", list(replicas))
             }),
             Self::Sentinel(sentinels) => {
-                let password = if sentinels.password.is_some() { "password ****" } else { "no password" };
+                let password = if sentinels.login.password.is_some() { "password ****" } else { "no password" };
                 writeln!(f, "sentinels  {}, {password}", list(&sentinels.addresses))?;
                 sentinels.shards.iter().try_for_each(|SentinelShardConfig { name, weight, master_name }| {
                     writeln!(f, "shard      {name} (weight {weight}): the sentinels' master {master_name}")

@@ -21,7 +21,7 @@ mod topology;
 pub use consistency::{Freshness, LogicalTime, SyncToken, SyncTokenKey};
 pub use error::{Advice, StoreError};
 pub use inspection::{KeptAnswer, ValueDigest, WatchedRead};
-pub use node::connect::RedisCertificateError;
+pub use node::login::RedisCertificateError;
 pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
     batch::REPLY_BYTES_MAX,
@@ -39,6 +39,7 @@ pub use topology::DiscoveryError;
 
 use crate::{
     ring::Ring,
+    settings::Topology,
     telemetry::metrics::{Metrics, MetricsWriter},
     types::{Address, Deadline, FullKey},
 };
@@ -47,6 +48,7 @@ use inspection::Sampler;
 use node::{
     NodeContext,
     connection_class::{ConnectionClass, LargeKeys},
+    login::{Login, SharedLogin},
 };
 use operation::{batch, context::OperationContext, inspect, read, sweep, write};
 use shard_map::{MapHandle, Routing, ShardMap};
@@ -59,9 +61,29 @@ use topology::{TopologySource, supervisor};
 #[derive(Clone)]
 pub struct Store(Arc<StoreInner>);
 
+/// The prepared logins of a configuration.
+struct Logins {
+    nodes: Login,
+    /// The login of the sentinels; `None` without sentinels.
+    sentinels: Option<Login>,
+}
+
+impl Logins {
+    fn new(config: &Config<'_>) -> Result<Self, RedisCertificateError> {
+        let nodes = Login::new(config.login, config.redis.db)?;
+        let sentinels = match config.topology {
+            Topology::Sentinel(sentinels) => Some(Login::new(&sentinels.login, 0)?),
+            Topology::Static(_) | Topology::Cluster(_) => None,
+        };
+        Ok(Self { nodes, sentinels })
+    }
+}
+
 struct StoreInner {
     map: Arc<MapHandle>,
     topology: TopologySource,
+    /// The login of connections to nodes.
+    login: SharedLogin,
     operations: OperationContext,
     sync_tokens: SyncTokens,
 }
@@ -76,10 +98,16 @@ impl Store {
     ) -> Result<Self, RedisCertificateError> {
         let clock = Clock::default();
         let instance = random_number(config.simulation.as_ref());
-        let node_context =
-            NodeContext { clock, on_invalidation, events: Arc::clone(&metrics.events), simulation: config.simulation };
+        let logins = Logins::new(&config)?;
+        let node_context = NodeContext {
+            clock,
+            on_invalidation,
+            login: SharedLogin::new(logins.nodes),
+            events: Arc::clone(&metrics.events),
+            simulation: config.simulation,
+        };
         let map = Arc::new(MapHandle::new(ShardMap::new(Routing::Ring(Ring::new([])), Vec::new())));
-        let topology = TopologySource::new(config.topology, config.redis, &node_context, &map)?;
+        let topology = TopologySource::new(config.topology, config.redis, &node_context, &map, logins.sentinels);
         let operations = OperationContext {
             map: Arc::clone(&map),
             recent_changes: RecentChanges::new(clock),
@@ -89,7 +117,8 @@ impl Store {
             metrics,
         };
         let sync_tokens = SyncTokens::new(clock, instance, config.sync_token_key);
-        Ok(Self(Arc::new(StoreInner { map, topology, operations, sync_tokens })))
+        let login = node_context.login;
+        Ok(Self(Arc::new(StoreInner { map, topology, login, operations, sync_tokens })))
     }
 
     /// Returns a token that covers everything that this process has acknowledged until now.
@@ -107,12 +136,16 @@ impl Store {
         self.0.sync_tokens.freshness(token)
     }
 
-    /// Applies the shards and replicas of changed settings while requests are served. `config.redis` has to be the
-    /// one that this store was created with: it changes only at the next start.
+    /// Applies the shards, the replicas and the logins of changed settings while requests are served. `config.redis` has
+    /// to be the one that this store was created with: it changes only at the next start. The error says what is wrong
+    /// with the certificates for Redis; nothing has changed then.
     pub fn apply(&self, config: Config<'_>) -> Result<(), RedisCertificateError> {
+        let logins = Logins::new(&config)?;
+        self.0.login.replace(logins.nodes);
         self.0.sync_tokens.set_key(config.sync_token_key);
         self.0.operations.sampler.configure(config.inspection);
-        self.0.topology.apply(config.topology, config.redis, &self.0.map)
+        self.0.topology.apply(config.topology, config.redis, &self.0.map, logins.sentinels);
+        Ok(())
     }
 
     /// Keeps all connections open and follows promotions until it is dropped: run it as a background task. Connections

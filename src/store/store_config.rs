@@ -1,7 +1,7 @@
 //! The settings of a store.
 
 use crate::{
-    settings::{InspectionConfig, RedisConfig, Topology},
+    settings::{InspectionConfig, RedisConfig, RedisLoginConfig, Topology},
     store::{consistency::SyncTokenKey, simulation::Simulation},
 };
 use std::sync::Arc;
@@ -12,6 +12,8 @@ pub struct Config<'a> {
     pub topology: &'a Topology,
     /// The connections to nodes.
     pub redis: &'a Arc<RedisConfig>,
+    /// Login and certificates for the nodes.
+    pub login: &'a RedisLoginConfig,
     /// The inspection of answers.
     pub inspection: InspectionConfig,
     /// The key that signs sync tokens.

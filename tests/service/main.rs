@@ -25,6 +25,7 @@ mod near_cache;
 mod openapi;
 mod probes;
 mod redis_access;
+mod redis_login;
 mod reload;
 mod ring_change;
 mod rolling;

@@ -9,7 +9,7 @@ use crate::{
 };
 use cachefront::{
     ring::{Ring, Weight},
-    settings::{InspectionConfig, RedisConfig, ShardConfig, Topology},
+    settings::{InspectionConfig, RedisConfig, RedisLoginConfig, ShardConfig, Topology},
     store::{self, Simulation, SyncTokenKey},
     types::Address,
 };
@@ -119,7 +119,7 @@ impl Kind {
             Self::Cluster => Topology::Cluster((0..self.shards() * NODES).map(address).collect()),
             _ => Topology::Static(listed.collect()),
         };
-        OwnedConfig { topology, redis: Arc::new(redis_config()), simulation }
+        OwnedConfig { topology, redis: Arc::new(redis_config()), login: RedisLoginConfig::default(), simulation }
     }
 
     /// Returns the rule that leads from a key to one of the first `shards` shards.
@@ -135,6 +135,7 @@ impl Kind {
 pub struct OwnedConfig {
     topology: Topology,
     redis: Arc<RedisConfig>,
+    login: RedisLoginConfig,
     simulation: Option<Arc<dyn Simulation>>,
 }
 
@@ -144,6 +145,7 @@ impl OwnedConfig {
             inspection: InspectionConfig::default(),
             topology: &self.topology,
             redis: &self.redis,
+            login: &self.login,
             sync_token_key: SyncTokenKey::new(b"the key of all instances"),
             simulation: self.simulation.clone(),
         }
@@ -182,10 +184,7 @@ fn build_shard(world: &mut World, shard: usize, keys: usize) {
 
 fn redis_config() -> RedisConfig {
     RedisConfig {
-        username: None,
-        password: None,
         db: 0,
-        tls: None,
         connections_per_node: 1,
         connect_timeout: Duration::from_secs(1),
         attempt_timeout: Duration::from_millis(250),

@@ -3,30 +3,18 @@
 use super::{limits::SECS_MAX, service::WORKERS_MAX};
 use crate::{
     settings::{
-        redis_config::{RedisConfig, RedisTlsConfig},
+        redis_config::{RedisConfig, RedisLoginConfig, RedisTlsConfig},
         section_reader::SectionReader,
     },
     types::{TTL_SECS_MAX, Ttl},
 };
+use rustls::pki_types::ServerName;
 use secrecy::{SecretBox, SecretString};
 
 /// Reads the section; each of the `workers` uses at most one connection to each node.
 pub fn connections(redis: &SectionReader<'_>, workers: usize) -> RedisConfig {
-    redis.refuse_empty("tls", "write true or false");
-    let (nodes, sentinels) = (redis.flag("tls"), redis.flag("sentinel_tls"));
-    for option in ["ca_cert", "client_cert", "client_key"] {
-        if !nodes && !sentinels && redis.text(option).is_some() {
-            redis.error(option, "has no effect without tls=true");
-        }
-    }
-    if redis.text("username").is_some() && redis.text("password").is_none() {
-        redis.error("password", "is needed by the username");
-    }
     RedisConfig {
-        username: redis.text("username").map(str::to_owned),
-        password: redis.text("password").map(SecretString::from),
         db: redis.number("db", 0..=65_535),
-        tls: nodes.then(|| tls(redis)),
         connections_per_node: match redis.size("connections_per_node", 0..=WORKERS_MAX) {
             0 => workers,
             count => count.min(workers),
@@ -42,9 +30,43 @@ pub fn connections(redis: &SectionReader<'_>, workers: usize) -> RedisConfig {
     }
 }
 
-/// Reads the certificates, which nodes and sentinels share.
-pub fn tls(redis: &SectionReader<'_>) -> RedisTlsConfig {
-    RedisTlsConfig { ca_cert: redis.file("ca_cert"), client: client_certificate(redis) }
+/// Reads the login and the certificates for nodes.
+pub fn node_login(redis: &SectionReader<'_>) -> RedisLoginConfig {
+    redis.refuse_empty("tls", "write true or false");
+    let (nodes, sentinels) = (redis.flag("tls"), redis.flag("sentinel_tls"));
+    for option in ["ca_cert", "client_cert", "client_key", "expected_name"] {
+        if !nodes && !sentinels && redis.text(option).is_some() {
+            redis.error(option, "has no effect without tls=true");
+        }
+    }
+    login(redis, ["username", "password", "tls"])
+}
+
+/// Reads a login from the options with these names, and the certificates, which nodes and sentinels share.
+pub fn login(redis: &SectionReader<'_>, [username, password, tls]: [&str; 3]) -> RedisLoginConfig {
+    if redis.text(username).is_some() && redis.text(password).is_none() {
+        redis.error(password, format!("is needed by the {username}"));
+    }
+    RedisLoginConfig {
+        username: redis.text(username).map(str::to_owned),
+        password: redis.text(password).map(SecretString::from),
+        tls: redis.flag(tls).then(|| RedisTlsConfig {
+            expected_name: expected_name(redis),
+            ca_cert: redis.file("ca_cert"),
+            client: client_certificate(redis),
+        }),
+    }
+}
+
+fn expected_name(redis: &SectionReader<'_>) -> Option<String> {
+    let name = redis.text("expected_name")?;
+    if ServerName::try_from(name).is_err() {
+        redis.error(
+            "expected_name",
+            format!("{name:?} is neither a host name nor an IP address, as a certificate has it"),
+        );
+    }
+    Some(name.to_owned())
 }
 
 fn client_certificate(redis: &SectionReader<'_>) -> Option<(Vec<u8>, SecretBox<Vec<u8>>)> {

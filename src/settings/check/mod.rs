@@ -68,6 +68,7 @@ fn read(reader: &SettingsReader<'_>, mut warnings: Vec<String>) -> Settings {
         topology: topology::topology(reader, &redis),
         default_ttl: connections::default_ttl(&redis),
         redis: Arc::new(connections::connections(&redis, service::workers(&service))),
+        redis_login: connections::node_login(&redis),
         service: service::service(&service),
         warnings,
         files: WatchedFiles::default(),

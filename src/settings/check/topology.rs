@@ -1,12 +1,11 @@
 //! The topology: a static list of shards, sentinels, or a Redis Cluster.
 
-use super::{connections::tls, limits::check_name, shards};
+use super::{connections::login, limits::check_name, shards};
 use crate::settings::{
     options::Section,
     redis_config::{SentinelShardConfig, SentinelsConfig, Topology},
     section_reader::{SectionReader, SettingsReader},
 };
-use secrecy::SecretString;
 
 /// Reads the topology that the settings choose; several at once are a problem.
 pub fn topology(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Topology {
@@ -26,14 +25,9 @@ pub fn topology(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Top
         (false, false) => Topology::Static(shards::shards(settings, redis)),
         (true, false) => {
             shards::refuse_one_shard(redis, "sentinels, which know the nodes");
-            if redis.text("sentinel_username").is_some() && redis.text("sentinel_password").is_none() {
-                redis.error("sentinel_password", "is needed by the sentinel_username");
-            }
             Topology::Sentinel(SentinelsConfig {
                 addresses: sentinels,
-                username: redis.text("sentinel_username").map(str::to_owned),
-                password: redis.text("sentinel_password").map(SecretString::from),
-                tls: redis.flag("sentinel_tls").then(|| tls(redis)),
+                login: login(redis, ["sentinel_username", "sentinel_password", "sentinel_tls"]),
                 shards: sentinel_shards(settings, redis),
             })
         }

@@ -69,7 +69,7 @@ fn the_file_of_the_python_service_loads_unchanged() {
             replicas: vec![]
         }]
     );
-    assert!(settings.redis.password.is_none());
+    assert!(settings.redis_login.password.is_none());
     assert_eq!(settings.auth.clients[0].id, "rollama");
     assert_eq!(settings.auth.jwt_secret.expose_secret(), "jFh8s0d8fh2lq9%;#1kdjKJH7gYt5Rr4");
     assert_eq!(
@@ -123,7 +123,7 @@ fn the_environment_overrides_the_file_and_finds_its_sections() {
     ];
     let settings = check(SHARDED, &environment).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
-        settings.redis.password.as_ref().map(|password| password.expose_secret().to_owned()).as_deref(),
+        settings.redis_login.password.as_ref().map(|password| password.expose_secret().to_owned()).as_deref(),
         Some("from a file")
     );
     assert_eq!(

@@ -1,35 +1,20 @@
 //! Opening connections to nodes and sentinels.
 
 use crate::{
-    settings,
     store::{
         error::NodeError,
-        node::{context::NodeContext, resolver::ResolvedAddresses, tracking::Tracking},
+        node::{context::NodeContext, login::SharedLogin, resolver::ResolvedAddresses, tracking::Tracking},
         simulation::Simulation,
     },
     types::Address,
 };
-use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind, RedisConnectionInfo, RedisError, TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
-    io::tcp::socket2::TcpKeepalive,
-};
-use secrecy::{ExposeSecret, SecretString};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, aio::MultiplexedConnection};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::timeout};
 
 /// Number of commands that can be handed to a connection before its task takes them. With 4,096 in place of redis-rs's
 /// 50, throughput was measured to be a third higher at 512 tasks.
 const PIPELINE_BUFFER: usize = 4096;
-/// Idle time after which the kernel probes a connection, so that a vanished host is noticed.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Time after which sent bytes that nobody acknowledges end a connection.
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The certificates for Redis cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("[redis] tls: the certificates cannot be used")]
-pub struct RedisCertificateError(#[source] RedisError);
 
 /// The reason why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,36 +51,10 @@ impl ConnectError {
     }
 }
 
-/// The credentials and certificates for a node or a sentinel.
-pub struct ConnectOptions<'a> {
-    /// The user; `None` for the default user.
-    pub username: Option<&'a str>,
-    /// The password; `None` if there is none.
-    pub password: Option<&'a SecretString>,
-    /// The number of the database.
-    pub db: i64,
-    /// The certificates; `None` for a connection without TLS.
-    pub tls: Option<&'a settings::RedisTlsConfig>,
-}
-
-impl<'a> ConnectOptions<'a> {
-    /// Takes the options for nodes from the settings.
-    pub fn for_nodes(redis: &'a settings::RedisConfig) -> Self {
-        let (username, password) = (redis.username.as_deref(), redis.password.as_ref());
-        Self { username, password, db: redis.db, tls: redis.tls.as_ref() }
-    }
-
-    /// Takes the options for sentinels, which have no databases, from the settings.
-    pub fn for_sentinels(sentinels: &'a settings::SentinelsConfig) -> Self {
-        let (username, password) = (sentinels.username.as_deref(), sentinels.password.as_ref());
-        Self { username, password, db: 0, tls: sentinels.tls.as_ref() }
-    }
-}
-
 /// A node or a sentinel, with everything that is needed to connect to it.
 pub struct RedisEndpoint {
     address: Address,
-    client: Client,
+    login: SharedLogin,
     connect_timeout: Duration,
     /// The simulation that takes the place of the network; `None` in production.
     simulation: Option<Arc<dyn Simulation>>,
@@ -103,14 +62,14 @@ pub struct RedisEndpoint {
 
 impl RedisEndpoint {
     /// Prepares connections to `address`; none is opened yet.
-    pub fn new(
-        address: &Address,
-        options: &ConnectOptions<'_>,
-        connect_timeout: Duration,
-        context: &NodeContext,
-    ) -> Result<Self, RedisCertificateError> {
-        let client = client(address, options).map_err(RedisCertificateError)?;
-        Ok(Self { address: address.clone(), client, connect_timeout, simulation: context.simulation.clone() })
+    pub fn new(address: &Address, login: &SharedLogin, connect_timeout: Duration, context: &NodeContext) -> Self {
+        let (address, login) = (address.clone(), login.clone());
+        Self { address, login, connect_timeout, simulation: context.simulation.clone() }
+    }
+
+    /// Returns the login that new connections use.
+    pub fn login(&self) -> &SharedLogin {
+        &self.login
     }
 
     /// Opens a connection. `lost` is notified when it ends, which RESP3 reports at once.
@@ -158,15 +117,16 @@ impl RedisEndpoint {
             .set_response_timeout(None)
             .set_connection_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
-            .set_dns_resolver(addresses.clone())
+            .set_dns_resolver(addresses.of_host(&self.address.host))
             .set_push_sender(move |push: PushInfo| {
                 on_push(push);
                 Ok::<(), redis::aio::SendError>(())
             });
+        let client = self.login.current().client(&self.address).map_err(ConnectError::Failed)?;
         let connecting = async {
             match &self.simulation {
-                None => self.client.get_multiplexed_async_connection_with_config(&config).await,
-                Some(simulation) => Box::pin(self.connect_simulated(&**simulation, config)).await,
+                None => client.get_multiplexed_async_connection_with_config(&config).await,
+                Some(simulation) => Box::pin(self.connect_simulated(&**simulation, &client, config)).await,
             }
         };
         match timeout(self.connect_timeout, connecting).await {
@@ -179,46 +139,13 @@ impl RedisEndpoint {
     async fn connect_simulated(
         &self,
         simulation: &dyn Simulation,
+        client: &Client,
         config: AsyncConnectionConfig,
     ) -> Result<MultiplexedConnection, RedisError> {
         let stream = simulation.dial(&self.address).await?;
-        let login = self.client.get_connection_info().redis_settings();
+        let login = client.get_connection_info().redis_settings();
         let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
         tokio::spawn(driver);
         Ok(connection)
-    }
-}
-
-fn client(address: &Address, options: &ConnectOptions<'_>) -> Result<Client, RedisError> {
-    let mut login = RedisConnectionInfo::default()
-        .set_db(options.db)
-        .set_protocol(ProtocolVersion::RESP3)
-        .set_lib_name("cachefront", env!("CARGO_PKG_VERSION"));
-    if let Some(username) = options.username {
-        login = login.set_username(username);
-    }
-    if let Some(password) = options.password {
-        login = login.set_password(password.expose_secret());
-    }
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
-    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(USER_TIMEOUT);
-
-    let (host, port) = (address.host.clone(), address.port);
-    let target = match options.tls {
-        None => ConnectionAddr::Tcp(host, port),
-        Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
-    };
-    let info = target.into_connection_info()?.set_redis_settings(login).set_tcp_settings(tcp);
-    match options.tls {
-        None => Client::open(info),
-        Some(tls) => {
-            let client_tls = tls.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
-                client_cert: certificate.clone(),
-                client_key: key.expose_secret().clone(),
-            });
-            Client::build_with_tls(info, TlsCertificates { client_tls, root_cert: tls.ca_cert.clone() })
-        }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     store::{
         change_signal::ChangeSignal,
         consistency::{Clock, ReplicationProgress},
-        node::tracking::InvalidationHandler,
+        node::{login::SharedLogin, tracking::InvalidationHandler},
         simulation::{Simulation, random_number},
     },
     telemetry::events::Events,
@@ -20,6 +20,8 @@ pub struct NodeContext {
     pub clock: Clock,
     /// Receives the keys that change; `None` where nothing is cached.
     pub on_invalidation: Option<InvalidationHandler>,
+    /// The login of connections to nodes.
+    pub login: SharedLogin,
     /// The list of events for operators.
     pub events: Arc<Events>,
     /// The simulation that takes the place of the network; `None` in production.

@@ -3,6 +3,7 @@
 use super::{
     connect::ConnectError,
     connection::{CallTimeout, OpenConnection},
+    login::LoginChanges,
     mode_task,
     probe::probe,
     redis_node::Node,
@@ -15,17 +16,18 @@ use crate::{
         error::NodeError,
         protocol::{refusal::ServerRefusal, reply},
     },
-    types::Deadline,
+    types::{Deadline, error_chain},
 };
 use redis::Cmd;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
-/// and the addresses that the node's name had.
-pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses), ConnectError> {
+/// the addresses that the node's name had, and the changes of the login since then.
+pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses, LoginChanges), ConnectError> {
     node.state.update(NodeState::mark_outdated);
     let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
+    let login_changes = node.endpoint.login().subscribe();
     let tracking = Arc::new(Tracking::new(node.context.on_invalidation.as_ref(), flush_handler(node)));
     let connection = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
@@ -37,7 +39,7 @@ pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses
         let switched = mode_task::switch(node, &connection, true, deadline).await;
         switched.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
     }
-    Ok((connection.with_tracking(tracking), addresses))
+    Ok((connection.with_tracking(tracking), addresses, login_changes))
 }
 
 /// Returns the handler of reports that the node has dropped all its data. A connection must not keep its node.
@@ -82,6 +84,30 @@ pub(super) async fn enable_tracking(
             Ok(false)
         }
         Err(cause) => Err(ConnectError::Handshake { command: "CLIENT TRACKING", cause }),
+    }
+}
+
+/// Logs in again over an open connection whenever the user or the password is replaced. A node that refuses leaves the
+/// connection as it was. Never returns.
+pub async fn follow_login(node: &Node, number: usize, connection: &OpenConnection, mut changes: LoginChanges) {
+    loop {
+        let command = changes.next().await;
+        let (address, shard) = (&node.address, node.shard_context().name.get());
+        match send(connection, &command, Deadline::within(node.config.connect_timeout)).await {
+            // One message stands for all connections of the node.
+            Ok(()) if number == 0 => {
+                tracing::info!(node = %address, %shard, "node {address} of shard \"{shard}\" accepted the changed login");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                let error = error_chain(&error);
+                tracing::warn!(
+                    node = %address, %shard, number, error,
+                    "node {address} of shard \"{shard}\" refused the changed login, and connection {number} keeps the \
+                     earlier one: {error}"
+                );
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod connection_task;
 mod context;
 mod handshake;
 mod in_flight;
+pub mod login;
 mod metrics;
 mod mode_task;
 mod node_id;

@@ -2,7 +2,7 @@
 
 use super::{
     cluster_mode::ClusterMode,
-    connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
+    connect::RedisEndpoint,
     context::{NodeContext, ShardContext},
     in_flight::InFlightLimit,
     metrics::NodeMetrics,
@@ -82,23 +82,15 @@ pub struct Node {
 
 impl Node {
     /// Creates a node of the shard that has this context. Background tasks open its connections.
-    pub fn new(
-        address: &Address,
-        redis: &settings::RedisConfig,
-        context: &ShardContext,
-    ) -> Result<Self, RedisCertificateError> {
+    pub fn new(address: &Address, redis: &settings::RedisConfig, context: &ShardContext) -> Self {
         let pool = ConnectionPool::new(redis.connections_per_node);
-        Ok(Self {
+        let node_context = &context.node_context;
+        Self {
             id: NodeId::next(),
             address: address.clone(),
             seed: node_seed(&address.to_string()),
             metrics: NodeMetrics::default(),
-            endpoint: RedisEndpoint::new(
-                address,
-                &ConnectOptions::for_nodes(redis),
-                redis.connect_timeout,
-                &context.node_context,
-            )?,
+            endpoint: RedisEndpoint::new(address, &node_context.login, redis.connect_timeout, node_context),
             config: NodeConfig { connect_timeout: redis.connect_timeout, attempt_timeout: redis.attempt_timeout },
             wait_connections: WaitConnections::default(),
             in_flight: InFlightLimit::new(redis.in_flight_max),
@@ -110,9 +102,9 @@ impl Node {
             pool,
             lost_hedges: AtomicU32::new(0),
             is_unproven_logged: AtomicBool::new(false),
-            context: context.node_context.clone(),
+            context: node_context.clone(),
             shard_context: ArcSwap::from_pointee(context.clone()),
-        })
+        }
     }
 
     /// Returns everything that is known of the node at this moment. Load it once per decision.
@@ -276,10 +268,7 @@ impl Node {
     pub fn unconnected(port: u16) -> Arc<Self> {
         let second = Duration::from_secs(1);
         let redis = settings::RedisConfig {
-            username: None,
-            password: None,
             db: 0,
-            tls: None,
             connections_per_node: 1,
             connect_timeout: second,
             attempt_timeout: second,
@@ -290,6 +279,6 @@ impl Node {
             replica_stale_max: None,
         };
         let address = Address { host: "127.0.0.1".to_owned(), port };
-        Arc::new(Self::new(&address, &redis, &ShardContext::default()).expect("a node without TLS"))
+        Arc::new(Self::new(&address, &redis, &ShardContext::default()))
     }
 }

@@ -24,15 +24,22 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub struct ResolvedAddresses(Arc<Mutex<Vec<SocketAddr>>>);
 
-impl AsyncDNSResolver for ResolvedAddresses {
+/// A resolver that resolves one host, whatever it is asked for: the name in a certificate may be another one.
+pub struct HostResolver {
+    host: String,
+    /// Receives the addresses of the host.
+    found: ResolvedAddresses,
+}
+
+impl AsyncDNSResolver for HostResolver {
     fn resolve<'a, 'b: 'a>(
         &'a self,
-        host: &'b str,
+        _name: &'b str,
         port: u16,
     ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found);
+            let found: Vec<SocketAddr> = lookup_host((self.host.as_str(), port)).await?.collect();
+            self.found.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found);
             let found: Box<dyn Iterator<Item = SocketAddr> + Send> = Box::new(found.into_iter());
             Ok(found)
         })
@@ -40,6 +47,11 @@ impl AsyncDNSResolver for ResolvedAddresses {
 }
 
 impl ResolvedAddresses {
+    /// Returns a resolver of this host, which records the addresses here.
+    pub fn of_host(&self, host: &str) -> HostResolver {
+        HostResolver { host: host.to_owned(), found: self.clone() }
+    }
+
     /// Waits until the node's name has none of these addresses any more. A name that cannot be resolved keeps its
     /// addresses.
     pub async fn wait_until_moved(&self, address: &Address, lookups: &NameLookups) {

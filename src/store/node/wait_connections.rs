@@ -2,7 +2,10 @@
 //! over its own connection, and it delays everything behind it, so each such change has a connection to itself.
 
 use crate::{
-    store::{error::NodeError, node::connect::RedisEndpoint},
+    store::{
+        error::NodeError,
+        node::{connect::RedisEndpoint, login::Login},
+    },
     types::Deadline,
 };
 use futures_util::FutureExt;
@@ -37,6 +40,8 @@ struct IdleConnection {
     idle_since: Instant,
     /// Notified when the connection is lost.
     lost: Arc<Notify>,
+    /// The login with which the connection was opened.
+    login: Arc<Login>,
     /// The number of connections in the node's pool that had been opened by then. When the pool has reconnected, this
     /// connection is not used any more, either.
     pool_opened: u64,
@@ -72,7 +77,7 @@ impl WaitConnections {
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
-        let mut used = match self.take_idle(pool_opened) {
+        let mut used = match self.take_idle(endpoint, pool_opened) {
             Some(idle) => idle,
             None => timeout_at(deadline.instant(), open(endpoint, pool_opened))
                 .await
@@ -95,8 +100,10 @@ impl WaitConnections {
         Ok((answers, parse_replicas(&replicated)))
     }
 
-    fn take_idle(&self, pool_opened: u64) -> Option<IdleConnection> {
-        self.retain_usable(pool_opened).pop()
+    fn take_idle(&self, endpoint: &RedisEndpoint, pool_opened: u64) -> Option<IdleConnection> {
+        let mut idle = self.retain_usable(pool_opened);
+        idle.retain(|idle| endpoint.login().is_current(&idle.login));
+        idle.pop()
     }
 
     /// Drops the idle connections that must not be used any more, and returns the others.
@@ -115,9 +122,9 @@ impl WaitConnections {
 }
 
 async fn open(endpoint: &RedisEndpoint, pool_opened: u64) -> Result<IdleConnection, NodeError> {
-    let lost = Arc::new(Notify::new());
+    let (lost, login) = (Arc::new(Notify::new()), endpoint.login().current());
     let connection = endpoint.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
-    Ok(IdleConnection { connection, idle_since: Instant::now(), lost, pool_opened })
+    Ok(IdleConnection { connection, idle_since: Instant::now(), lost, login, pool_opened })
 }
 
 /// Reads the reply to `WAIT`: the number of replicas that have the changes.

@@ -4,6 +4,7 @@ use super::{
     connect::ConnectError,
     connection::{CallTimeout, OpenConnection},
     handshake::enable_tracking,
+    login::Login,
     redis_node::Node,
     resolver::ResolvedAddresses,
     tracking::{InvalidationHandler, TrackedSource, Tracking},
@@ -31,6 +32,8 @@ pub struct WatchConnection {
     /// The number of connections in the node's pool that had been opened by then. When the pool has connected again, the
     /// node's name may lead to another process, so this connection proves nothing any more.
     pool_opened: u64,
+    /// The login with which the connection was opened.
+    login: Arc<Login>,
 }
 
 /// A value that was read over a [`WatchConnection`].
@@ -46,7 +49,7 @@ impl WatchConnection {
     /// Opens a connection to a node; `on_key` receives the keys that change. Returns `None` if the node does not report
     /// changes.
     pub async fn open(node: &Arc<Node>, on_key: &InvalidationHandler) -> Result<Option<Self>, ConnectError> {
-        let pool_opened = node.connections_opened();
+        let (pool_opened, login) = (node.connections_opened(), node.endpoint.login().current());
         let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
         let tracking = Arc::new(Tracking::new(Some(on_key), Box::new(|| {})));
         let opened = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
@@ -55,13 +58,15 @@ impl WatchConnection {
             return Ok(None);
         }
         let source = TrackedSource::new(node.id, &tracking, LogicalTime::ZERO);
-        Ok(Some(Self { node: Arc::clone(node), connection: Arc::new(connection), source, pool_opened }))
+        Ok(Some(Self { node: Arc::clone(node), connection: Arc::new(connection), source, pool_opened, login }))
     }
 
     /// Returns true if every change since the connection was opened has been reported: the connection has lasted, the
     /// node has not dropped all its data, and requests have not connected to it again.
     pub fn is_current(&self) -> bool {
-        self.source.is_current() && self.node.connections_opened() == self.pool_opened
+        self.source.is_current()
+            && self.node.connections_opened() == self.pool_opened
+            && self.node.endpoint.login().is_current(&self.login)
     }
 
     /// Reads a key, whose next change will be reported. A change that the answer shows has been reported before.

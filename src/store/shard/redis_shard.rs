@@ -9,7 +9,7 @@ use crate::{
     store::{
         change_signal::ChangeSignal,
         consistency::ReadRequirement,
-        node::{Node, NodeContext, NodeId, ShardContext, ShardName, connect::RedisCertificateError},
+        node::{Node, NodeContext, NodeId, ShardContext, ShardName},
     },
     telemetry::{events::Events, metrics::Counter},
     types::Address,
@@ -121,10 +121,9 @@ impl Shard {
 
     /// Sets the nodes of the shard. Nodes that stay keep their connections, and the master its role; in a new shard the
     /// first node counts as master until more is known.
-    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) -> Result<(), RedisCertificateError> {
-        self.set_nodes_from(addresses, redis, |_| None)?;
+    pub fn set_nodes(&self, addresses: &[Address], redis: &settings::RedisConfig) {
+        self.set_nodes_from(addresses, redis, |_| None);
         self.node_set_changed.notify();
-        Ok(())
     }
 
     /// Sets the nodes as [`Shard::set_nodes`] does, with nodes that another shard had, and without a notification: a
@@ -134,7 +133,7 @@ impl Shard {
         addresses: &[Address],
         redis: &settings::RedisConfig,
         known: impl Fn(&Address) -> Option<Arc<Node>>,
-    ) -> Result<(), RedisCertificateError> {
+    ) {
         let mut election = self.lock_election();
         let before = self.members();
         let mut nodes = Vec::with_capacity(addresses.len());
@@ -144,7 +143,7 @@ impl Shard {
                     node.move_to_shard(&self.context);
                     node
                 }
-                None => Arc::new(Node::new(address, redis, &self.context)?),
+                None => Arc::new(Node::new(address, redis, &self.context)),
             });
         }
         let master = before.master().and_then(|master| nodes.iter().position(|node| node.id == master.id));
@@ -153,6 +152,5 @@ impl Shard {
             election.record_replaced_master();
         }
         self.members.publish(Members::new(nodes, master.or(Some(0))).with_standing(standing));
-        Ok(())
     }
 }

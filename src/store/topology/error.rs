@@ -1,17 +1,11 @@
 //! Errors of reading and applying the topology.
 
-use crate::{
-    store::node::connect::{ConnectError, RedisCertificateError},
-    types::Address,
-};
+use crate::{store::node::connect::ConnectError, types::Address};
 use redis::{RedisError, ServerError};
 
 /// A reason why the topology could not be read or applied.
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
-    /// The certificates for connections to Redis cannot be used.
-    #[error(transparent)]
-    Certificates(#[from] RedisCertificateError),
     /// No connection could be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),

@@ -3,7 +3,13 @@
 use super::{cluster::Cluster, sentinel::Sentinels, static_shards::StaticShards};
 use crate::{
     settings::{self, Topology},
-    store::{node::NodeContext, node::connect::RedisCertificateError, shard_map::MapHandle},
+    store::{
+        node::{
+            NodeContext,
+            login::{Login, SharedLogin},
+        },
+        shard_map::MapHandle,
+    },
 };
 use std::sync::Arc;
 
@@ -25,27 +31,31 @@ pub enum TopologySource {
 }
 
 impl TopologySource {
-    /// Publishes the first map, with the shards that are known from the settings alone. The error says what is wrong
-    /// with the certificates for Redis.
+    /// Publishes the first map, with the shards that are known from the settings alone. Sentinels are connected to with
+    /// a login of their own.
     pub fn new(
         topology: &Topology,
         redis: &Arc<settings::RedisConfig>,
         node_context: &NodeContext,
         map: &Arc<MapHandle>,
-    ) -> Result<Self, RedisCertificateError> {
-        Ok(match topology {
+        sentinel_login: Option<Login>,
+    ) -> Self {
+        match topology {
             Topology::Static(listed) => {
                 let shards = StaticShards::new(node_context, map);
-                shards.apply(listed, redis)?;
+                shards.apply(listed, redis);
                 Self::Static(shards)
             }
-            Topology::Sentinel(sentinels) => Self::Sentinel(Sentinels::new(sentinels, redis, node_context, map)?),
+            Topology::Sentinel(sentinels) => {
+                let login = SharedLogin::new(sentinel_login.unwrap_or_default());
+                Self::Sentinel(Sentinels::new(sentinels, login, redis, node_context, map))
+            }
             Topology::Cluster(seeds) => {
-                let cluster = Cluster::new(seeds, redis, node_context, map)?;
+                let cluster = Cluster::new(seeds, redis, node_context, map);
                 map.publish(cluster.empty_map());
                 Self::Cluster(Arc::new(cluster))
             }
-        })
+        }
     }
 
     /// Applies changed settings, as far as the source can follow them while the process runs.
@@ -54,11 +64,13 @@ impl TopologySource {
         topology: &Topology,
         redis: &Arc<settings::RedisConfig>,
         map: &MapHandle,
-    ) -> Result<(), RedisCertificateError> {
+        sentinel_login: Option<Login>,
+    ) {
         match (self, topology) {
-            (Self::Static(shards), Topology::Static(listed)) => return shards.apply(listed, redis),
+            (Self::Static(shards), Topology::Static(listed)) => shards.apply(listed, redis),
             (Self::Cluster(_), Topology::Cluster(_)) => {}
-            (Self::Sentinel(_), Topology::Sentinel(sentinels)) => {
+            (Self::Sentinel(running), Topology::Sentinel(sentinels)) => {
+                running.login.replace(sentinel_login.unwrap_or_default());
                 let watched = sentinels.shards.iter().map(|shard| (shard.name.as_str(), shard.weight));
                 if !map.load_full().has_same_ring(watched) {
                     tracing::warn!("{SHARDS_NOT_RELOADED}");
@@ -66,7 +78,6 @@ impl TopologySource {
             }
             _ => tracing::warn!("{TOPOLOGY_NOT_RELOADED}"),
         }
-        Ok(())
     }
 
     /// Follows the source and keeps the map up to date. Never returns.

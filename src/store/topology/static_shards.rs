@@ -4,7 +4,7 @@ use crate::{
     ring::{Ring, Weight},
     settings::{self, RedisConfig},
     store::{
-        node::{NodeContext, connect::RedisCertificateError},
+        node::NodeContext,
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap},
     },
@@ -25,9 +25,8 @@ impl StaticShards {
         Self { node_context: node_context.clone(), map: Arc::clone(map) }
     }
 
-    /// Publishes a map with the listed shards. Shards and nodes that stay keep their connections. The error says what
-    /// is wrong with the certificates for Redis.
-    pub fn apply(&self, listed: &[settings::ShardConfig], redis: &RedisConfig) -> Result<(), RedisCertificateError> {
+    /// Publishes a map with the listed shards. Shards and nodes that stay keep their connections.
+    pub fn apply(&self, listed: &[settings::ShardConfig], redis: &RedisConfig) {
         let before = self.map.load_full();
         let mut shards = Vec::with_capacity(listed.len());
         let mut is_changed = !before.has_same_ring(names_and_weights(listed));
@@ -35,7 +34,7 @@ impl StaticShards {
             let known = before.connected_shards().find(|shard| *shard.name() == *config.name);
             let shard = known.map_or_else(|| Arc::new(self.new_shard(&config.name, redis)), Arc::clone);
             is_changed |= shard.members().nodes().iter().any(|node| !addresses(config).contains(&node.address));
-            shard.set_nodes(&addresses(config), redis)?;
+            shard.set_nodes(&addresses(config), redis);
             shards.push(shard);
         }
         // Another map also tells the changes in flight that a node of their shard has left.
@@ -43,7 +42,6 @@ impl StaticShards {
             self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights(listed))), shards));
             self.map.notify_node_set_changed();
         }
-        Ok(())
     }
 
     fn new_shard(&self, name: &str, redis: &RedisConfig) -> Shard {

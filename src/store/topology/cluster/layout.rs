@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     store::{
-        node::{Node, connect::RedisCertificateError},
+        node::Node,
         shard::Shard,
         shard_map::{
             MapHandle, Routing, ShardMap,
@@ -31,12 +31,11 @@ impl Cluster {
         self.state().agreed == layout
     }
 
-    /// Publishes a map of the layout that the nodes agreed on. The error says what is wrong with the certificates for
-    /// Redis.
-    pub(super) fn apply(&self, layout: Vec<ClusterShard>) -> Result<(), RedisCertificateError> {
+    /// Publishes a map of the layout that the nodes agreed on.
+    pub(super) fn apply(&self, layout: Vec<ClusterShard>) {
         let mut state = self.state();
         if state.agreed == layout {
-            return Ok(());
+            return;
         }
         let map = self.map.load_full();
         let nodes = map.connected_shards().flat_map(|shard| shard.members().nodes().to_vec());
@@ -45,7 +44,7 @@ impl Cluster {
         let mut slots = SlotTable::all_at(layout.len());
         for (position, (shard, agreed)) in shards.iter().zip(&layout).enumerate() {
             agreed.slots.iter().for_each(|range| slots.assign(range.clone(), position));
-            self.update_shard(shard, agreed, &known)?;
+            self.update_shard(shard, agreed, &known);
         }
         let uncovered = slots.ranges(layout.len());
         if !uncovered.is_empty() {
@@ -63,24 +62,17 @@ impl Cluster {
         self.known.store(true, Relaxed);
         // Sent also if only the nodes of a shard have changed, which needs no new map.
         self.map.notify_node_set_changed();
-        Ok(())
     }
 
     /// Gives a shard its name, its nodes and its announced master.
-    fn update_shard(
-        &self,
-        shard: &Shard,
-        agreed: &ClusterShard,
-        known: &KnownNodes,
-    ) -> Result<(), RedisCertificateError> {
+    fn update_shard(&self, shard: &Shard, agreed: &ClusterShard, known: &KnownNodes) {
         shard.rename(&slots::name_ranges(&agreed.slots));
         let (before, now) = (shard.members(), agreed.addresses());
         let is_same = before.nodes().len() == now.len() && now.iter().all(|address| before.find(address).is_some());
         if !is_same {
-            shard.set_nodes_from(&now, &self.redis, |address| known.get(address).cloned())?;
+            shard.set_nodes_from(&now, &self.redis, |address| known.get(address).cloned());
         }
         shard.set_announced_master(&agreed.master);
-        Ok(())
     }
 
     /// Logs a new layout and adds an event about it.

@@ -4,10 +4,7 @@ use super::{moving_slots::MovingSlots, unassigned_node::UnassignedNode, view::Cl
 use crate::{
     settings,
     store::{
-        node::{
-            NodeContext, NodeId,
-            connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
-        },
+        node::{NodeContext, NodeId, connect::RedisEndpoint},
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap, slots::SlotTable},
         topology::error::TopologyError,
@@ -61,14 +58,14 @@ pub struct ClusterState {
 }
 
 impl Cluster {
-    /// Prepares a cluster whose slots are not known. The error says what is wrong with the certificates for Redis.
+    /// Prepares a cluster whose slots are not known.
     pub fn new(
         seeds: &[Address],
         redis: &Arc<settings::RedisConfig>,
         node_context: &NodeContext,
         map: &Arc<MapHandle>,
-    ) -> Result<Self, RedisCertificateError> {
-        let cluster = Self {
+    ) -> Self {
+        Self {
             seeds: seeds.to_vec(),
             redis: Arc::clone(redis),
             node_context: node_context.clone(),
@@ -77,19 +74,12 @@ impl Cluster {
             known: AtomicBool::new(false),
             moving: MovingSlots::default(),
             state: Mutex::default(),
-        };
-        seeds.iter().try_for_each(|seed| cluster.endpoint(seed).map(drop))?;
-        Ok(cluster)
+        }
     }
 
     /// Returns the endpoint of a node.
-    pub(super) fn endpoint(&self, node: &Address) -> Result<RedisEndpoint, RedisCertificateError> {
-        RedisEndpoint::new(
-            node,
-            &ConnectOptions::for_nodes(&self.redis),
-            self.redis.connect_timeout,
-            &self.node_context,
-        )
+    pub(super) fn endpoint(&self, node: &Address) -> RedisEndpoint {
+        RedisEndpoint::new(node, &self.node_context.login, self.redis.connect_timeout, &self.node_context)
     }
 
     /// Returns the map that applies until the slots are known: one shard without nodes has all slots.

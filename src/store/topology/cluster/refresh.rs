@@ -84,7 +84,8 @@ impl Cluster {
         if agreed.is_empty() {
             return Err(TopologyError::NoSlots);
         }
-        Ok(self.apply(agreed)?)
+        self.apply(agreed);
+        Ok(())
     }
 
     /// Returns all nodes that are connected.
@@ -129,7 +130,7 @@ impl Cluster {
     /// Asks a node of the settings for its view, over a connection that is closed afterwards.
     async fn ask_seed(&self, seed: &Address) -> Result<Vec<Claim>, TopologyError> {
         let commands = topology_commands();
-        let mut connection = self.endpoint(seed)?.connect(&Arc::new(Notify::new())).await?;
+        let mut connection = self.endpoint(seed).connect(&Arc::new(Notify::new())).await?;
         let call = connection.req_packed_commands(&commands, 0, commands.len());
         let answers = timeout(self.redis.connect_timeout, call).await.map_err(|_| TopologyError::TimedOut)??;
         self.parse(&answers, seed)

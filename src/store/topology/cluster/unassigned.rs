@@ -68,7 +68,7 @@ impl Cluster {
         }
         let shard = Arc::new(self.new_shard(&address.to_string()));
         let nodes = std::slice::from_ref(address);
-        shard.set_nodes_from(nodes, &self.redis, |address| known?.get(address).cloned()).ok()?;
+        shard.set_nodes_from(nodes, &self.redis, |address| known?.get(address).cloned());
         if state.unassigned.len() >= UNASSIGNED_MAX {
             state.unassigned.remove(0);
         }

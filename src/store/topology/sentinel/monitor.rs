@@ -1,12 +1,7 @@
 //! One shard that sentinels monitor: it combines their replies and applies the result to the shard.
 
 use super::quorum::{Consensus, SentinelQuorum};
-use crate::{
-    settings,
-    store::shard::Shard,
-    telemetry::events::EventKind,
-    types::{Address, error_chain},
-};
+use crate::{settings, store::shard::Shard, telemetry::events::EventKind, types::Address};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
@@ -72,14 +67,8 @@ impl MonitoredShard {
         let list = nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         tracing::info!(shard = &*name, nodes = list, "the sentinels name the nodes of shard \"{name}\": {list}");
         self.shard.events().record(EventKind::Topology, format!("shard {name}: the sentinels name {list}"));
-        match self.shard.set_nodes(&nodes, redis) {
-            Ok(()) => state.applied = nodes,
-            // The certificates are those of the start, when they were usable.
-            Err(error) => {
-                let error = error_chain(&error);
-                tracing::error!(shard = &*name, error, "the nodes of shard \"{name}\" cannot be used: {error}");
-            }
-        }
+        self.shard.set_nodes(&nodes, redis);
+        state.applied = nodes;
     }
 
     /// Records the problem with the sentinels' replies; logs each problem once.

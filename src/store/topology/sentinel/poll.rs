@@ -6,14 +6,17 @@ use super::{
 };
 use crate::{
     store::{
-        node::connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED},
+        node::{
+            connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED},
+            login::LoginChanges,
+        },
         shard::Shard,
         topology::error::TopologyError,
     },
     types::error_chain,
 };
 use redis::{
-    PushInfo, PushKind, Value,
+    Cmd, PushInfo, PushKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{sync::Arc, time::Duration};
@@ -32,6 +35,8 @@ struct SentinelConnection {
     event_received: Arc<Notify>,
     /// Notified when the connection ends.
     disconnected: Arc<Notify>,
+    /// The changes of the login since the connection was opened.
+    login_changes: LoginChanges,
 }
 
 impl Sentinels {
@@ -75,6 +80,7 @@ impl Sentinels {
         let (event_received, disconnected) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let names: Vec<String> = self.shards.iter().map(|shard| shard.master_name.clone()).collect();
         let shards: Vec<Arc<Shard>> = self.shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
+        let login_changes = self.login.subscribe();
         let (on_event, on_disconnection) = (Arc::clone(&event_received), Arc::clone(&disconnected));
         let connected = sentinel.endpoint.connect_with_push_handler(move |push: PushInfo| match push.kind {
             PushKind::Disconnection => on_disconnection.notify_one(),
@@ -99,7 +105,7 @@ impl Sentinels {
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(TopologyError::TimedOut),
         }
-        Ok(SentinelConnection { connection, event_received, disconnected })
+        Ok(SentinelConnection { connection, event_received, disconnected, login_changes })
     }
 
     /// Polls over a connection until that fails. Sets `answered` after the first reply; returns the failure.
@@ -126,9 +132,28 @@ impl Sentinels {
             tokio::select! {
                 biased;
                 () = connection.disconnected.notified() => return TopologyError::Lost,
+                command = connection.login_changes.next() => {
+                    self.log_in_again(number, &mut connection.connection, &command).await;
+                }
                 // The next poll follows after an event or after the interval.
                 _ = timeout(POLL_INTERVAL, connection.event_received.notified()) => {}
             }
+        }
+    }
+}
+
+impl Sentinels {
+    /// Logs in again over an open connection. A sentinel that refuses leaves the connection as it was.
+    async fn log_in_again(&self, number: usize, connection: &mut MultiplexedConnection, command: &Cmd) {
+        let address = &self.processes[number].address;
+        match timeout(self.redis.connect_timeout, connection.req_packed_command(command)).await {
+            Ok(Ok(_)) => tracing::info!(sentinel = %address, "sentinel {address} accepted the changed login"),
+            Ok(Err(error)) => tracing::warn!(
+                sentinel = %address, %error,
+                "sentinel {address} refused the changed login, and the open connection keeps the earlier one: {error}"
+            ),
+            // The next poll notices that the sentinel does not answer.
+            Err(_) => {}
         }
     }
 }

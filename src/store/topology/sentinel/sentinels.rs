@@ -5,10 +5,7 @@ use crate::{
     ring::Ring,
     settings,
     store::{
-        node::{
-            NodeContext,
-            connect::{ConnectOptions, RedisCertificateError, RedisEndpoint},
-        },
+        node::{NodeContext, connect::RedisEndpoint, login::SharedLogin},
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap},
     },
@@ -22,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Sentinels {
     /// The sentinels, in the order of the settings.
     pub(super) processes: Vec<Sentinel>,
+    /// The login of connections to sentinels.
+    pub login: SharedLogin,
     /// The shards that they monitor.
     pub(super) shards: Vec<MonitoredShard>,
     /// The settings of connections to nodes.
@@ -52,18 +51,17 @@ struct Reachability {
 }
 
 impl Sentinels {
-    /// Publishes a map with the monitored shards, which have no nodes until a sentinel names them. The error says what
-    /// is wrong with the certificates.
+    /// Publishes a map with the monitored shards, which have no nodes until a sentinel names them.
     pub fn new(
         settings: &settings::SentinelsConfig,
+        login: SharedLogin,
         redis: &Arc<settings::RedisConfig>,
         node_context: &NodeContext,
         map: &MapHandle,
-    ) -> Result<Self, RedisCertificateError> {
-        let options = ConnectOptions::for_sentinels(settings);
+    ) -> Self {
         let mut sentinels = Vec::with_capacity(settings.addresses.len());
         for address in &settings.addresses {
-            let endpoint = RedisEndpoint::new(address, &options, redis.connect_timeout, node_context)?;
+            let endpoint = RedisEndpoint::new(address, &login, redis.connect_timeout, node_context);
             sentinels.push(Sentinel { address: address.clone(), endpoint });
         }
         let count = sentinels.len();
@@ -79,13 +77,14 @@ impl Sentinels {
         let published = shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
         map.publish(ShardMap::new(Routing::Ring(ring), published));
         let reachability = Mutex::new(Reachability::new(count));
-        Ok(Self {
+        Self {
             processes: sentinels,
+            login,
             shards,
             redis: Arc::clone(redis),
             node_context: node_context.clone(),
             reachability,
-        })
+        }
     }
 
     /// Polls all sentinels and applies their consensus to the shards. Never returns.

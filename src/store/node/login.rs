@@ -1,0 +1,166 @@
+//! The logins and certificates of connections, which a reload replaces while connections are open.
+
+use crate::{settings, types::Address};
+use redis::{
+    Client, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError,
+    TlsCertificates, io::tcp::TcpSettings, io::tcp::socket2::TcpKeepalive,
+};
+use secrecy::{ExposeSecret, SecretString};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// Idle time after which the kernel probes a connection, so that a vanished host is noticed.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Time after which sent bytes that nobody acknowledges end a connection.
+const USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The certificates for Redis cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("[redis] tls: the certificates cannot be used")]
+pub struct RedisCertificateError(#[source] RedisError);
+
+/// The login and the certificates for connections, ready to use.
+#[derive(Default)]
+pub struct Login {
+    username: Option<String>,
+    password: Option<SecretString>,
+    db: i64,
+    tls: Option<LoginTls>,
+}
+
+/// The TLS parameters of connections.
+#[derive(Clone)]
+struct LoginTls {
+    /// An address with the parsed certificates. Host and port are those of the connection.
+    target: ConnectionAddr,
+    /// The name that Redis's certificate is verified for; `None` for the host that is connected to.
+    expected_name: Option<String>,
+}
+
+impl Login {
+    /// Prepares a login for connections to this database.
+    pub fn new(config: &settings::RedisLoginConfig, db: i64) -> Result<Self, RedisCertificateError> {
+        let tls = config.tls.as_ref().map(LoginTls::new).transpose().map_err(RedisCertificateError)?;
+        Ok(Self { username: config.username.clone(), password: config.password.clone(), db, tls })
+    }
+
+    /// Returns a client that connects to an address with this login.
+    pub(super) fn client(&self, address: &Address) -> Result<Client, RedisError> {
+        let mut login = RedisConnectionInfo::default()
+            .set_db(self.db)
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_lib_name("cachefront", env!("CARGO_PKG_VERSION"));
+        if let Some(username) = &self.username {
+            login = login.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            login = login.set_password(password.expose_secret());
+        }
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
+        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+        #[cfg(target_os = "linux")]
+        let tcp = tcp.set_user_timeout(USER_TIMEOUT);
+        let (host, port) = (address.host.clone(), address.port);
+        let target = match &self.tls {
+            None => ConnectionAddr::Tcp(host, port),
+            // redis-rs verifies the certificate for this host; the address comes from the resolver.
+            Some(LoginTls { target, expected_name }) => {
+                let mut target = target.clone();
+                if let ConnectionAddr::TcpTls { host: certified, port: target_port, .. } = &mut target {
+                    (*certified, *target_port) = (expected_name.clone().unwrap_or(host), port);
+                }
+                target
+            }
+        };
+        Client::open(target.into_connection_info()?.set_redis_settings(login).set_tcp_settings(tcp))
+    }
+
+    /// Returns the command that logs in again over an open connection; `None` without a password.
+    pub fn auth_command(&self) -> Option<Cmd> {
+        let password = self.password.as_ref()?;
+        let mut command = redis::cmd("AUTH");
+        command.arg(self.username.as_deref().unwrap_or("default")).arg(password.expose_secret());
+        Some(command)
+    }
+
+    fn has_same_user(&self, other: &Self) -> bool {
+        let passwords = [self, other].map(|login| login.password.as_ref().map(ExposeSecret::expose_secret));
+        self.username == other.username && passwords[0] == passwords[1]
+    }
+}
+
+impl LoginTls {
+    fn new(config: &settings::RedisTlsConfig) -> Result<Self, RedisError> {
+        let client_tls = config.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
+            client_cert: certificate.clone(),
+            client_key: key.expose_secret().clone(),
+        });
+        let any = ConnectionAddr::TcpTls { host: String::new(), port: 0, insecure: false, tls_params: None };
+        let certificates = TlsCertificates { client_tls, root_cert: config.ca_cert.clone() };
+        let client = Client::build_with_tls(any.into_connection_info()?, certificates)?;
+        Ok(Self { target: client.get_connection_info().addr().clone(), expected_name: config.expected_name.clone() })
+    }
+}
+
+/// The login of connections that a reload can replace. A clone is a handle on the same login.
+#[derive(Clone, Default)]
+pub struct SharedLogin(watch::Sender<Arc<Login>>);
+
+impl SharedLogin {
+    /// Shares a login.
+    pub fn new(login: Login) -> Self {
+        Self(watch::Sender::new(Arc::new(login)))
+    }
+
+    /// Returns the login for new connections.
+    pub fn current(&self) -> Arc<Login> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Returns true if no other login has replaced this one.
+    pub fn is_current(&self, login: &Arc<Login>) -> bool {
+        Arc::ptr_eq(&self.0.borrow(), login)
+    }
+
+    /// Replaces the login. Connections keep the choice between TLS and plain text that was made at the start.
+    pub fn replace(&self, mut login: Login) {
+        self.0.send_modify(|current| {
+            if login.tls.is_some() != current.tls.is_some() {
+                login.tls.clone_from(&current.tls);
+            }
+            *current = Arc::new(login);
+        });
+    }
+
+    /// Returns a subscriber to changes from now on.
+    pub fn subscribe(&self) -> LoginChanges {
+        let mut changes = self.0.subscribe();
+        let login = Arc::clone(&changes.borrow_and_update());
+        LoginChanges { changes, login }
+    }
+}
+
+/// The changes of a login that an open connection has to follow.
+pub struct LoginChanges {
+    changes: watch::Receiver<Arc<Login>>,
+    /// The login of the connection.
+    login: Arc<Login>,
+}
+
+impl LoginChanges {
+    /// Waits until the user or the password is replaced, and returns the command that logs in again.
+    pub async fn next(&mut self) -> Cmd {
+        loop {
+            if self.changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let login = Arc::clone(&self.changes.borrow_and_update());
+            let before = std::mem::replace(&mut self.login, login);
+            if !self.login.has_same_user(&before)
+                && let Some(command) = self.login.auth_command()
+            {
+                return command;
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Logins and certificates of Redis that change while the service runs.
+
+use crate::{
+    faults::until_ready,
+    harness::{
+        Load, Sentinels, Service, Traffic, authority, calls, eventually, redis, redis_section, redis_speaks_tls, start,
+        until_replicated,
+    },
+    local_redis::{Layout, RedisGroup, RedisProcess, free_port},
+};
+use serde_json::json;
+use std::path::Path;
+
+/// Permissions of a user at Redis.
+const PERMISSIONS: &str = "on ~* &* +@all";
+
+fn nodes(group: &RedisGroup) -> Vec<&RedisProcess> {
+    std::iter::once(group.master(0)).chain(group.replicas(0)).collect()
+}
+
+/// Sends a command, which has to be answered with `OK` or a number, to all nodes.
+fn ask_all(group: &RedisGroup, command: &str) {
+    for node in nodes(group) {
+        let answer = node.ask(command).expect("an answer");
+        assert!(answer.starts_with(['+', ':']), "{command}: {answer}");
+    }
+}
+
+/// Returns the number of connections that are logged in as this user.
+fn connections_of(clients: &str, user: &str) -> usize {
+    clients.lines().filter(|line| line.contains(&format!(" user={user} "))).count()
+}
+
+#[tokio::test]
+async fn a_rotated_login_costs_no_request() {
+    let group = redis(1, 1);
+    until_replicated(&group).await;
+    ask_all(&group, &format!("ACL SETUSER one >first {PERMISSIONS}"));
+    let login = "[redis]\nusername=one\npassword=first\n";
+    let service = Service::plain_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(&group)));
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
+
+    // Another password of the same user.
+    ask_all(&group, "ACL SETUSER one >second");
+    service.edit(|text| text.replace("password=first", "password=second"));
+    service.reload();
+    for node in nodes(&group) {
+        eventually("the open connections log in again", async || (calls(node, "auth") > 0).then_some(())).await;
+    }
+    ask_all(&group, "ACL SETUSER one <first");
+    traffic.until_written().await;
+    traffic.until_read().await;
+
+    // Another user. Redis closes the connections of a user that is deleted.
+    ask_all(&group, &format!("ACL SETUSER two >third {PERMISSIONS}"));
+    service.edit(|text| text.replace("username=one\npassword=second", "username=two\npassword=third"));
+    service.reload();
+    for node in nodes(&group) {
+        eventually("no connection is logged in as the former user", async || {
+            let clients = node.ask("CLIENT LIST").expect("an answer");
+            (connections_of(&clients, "one") == 0 && connections_of(&clients, "two") > 0).then_some(())
+        })
+        .await;
+    }
+    ask_all(&group, "ACL DELUSER one");
+    traffic.until_written().await;
+    traffic.until_read().await;
+    traffic.finish().await.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
+}
+
+#[tokio::test]
+async fn a_login_that_redis_refuses_leaves_open_connections_as_they_were() {
+    let group = redis(1, 0);
+    ask_all(&group, &format!("ACL SETUSER one >first {PERMISSIONS}"));
+    let login = "[redis]\nusername=one\npassword=first\n";
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(&group)));
+    until_ready(&service, "READY").await;
+    service.edit(|text| text.replace("password=first", "password=wrong"));
+    service.reload();
+    eventually("Redis refuses the login", async || {
+        let log = group.master(0).ask("ACL LOG").expect("an answer");
+        log.contains("auth").then_some(())
+    })
+    .await;
+    service.caller().await.write("login:k", &json!("v")).await;
+}
+
+#[tokio::test]
+async fn the_login_of_sentinels_is_rotated_while_they_are_connected() {
+    let group = redis(1, 0);
+    let sentinels = Sentinels::start(&group, 2);
+    let all = 0..3;
+    for number in all.clone() {
+        for (user, password) in [("one", "first"), ("two", "second")] {
+            let rule = format!("ACL SETUSER {user} >{password} {PERMISSIONS}");
+            assert_eq!(sentinels.ask(number, &rule).expect("an answer"), "+OK");
+        }
+    }
+    let login = "sentinel_username=one\nsentinel_password=first\n";
+    let section = sentinels.section().replace("sentinel_password=\n", login);
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &section);
+    until_ready(&service, "READY").await;
+    service.edit(|text| text.replace(login, "sentinel_username=two\nsentinel_password=second\n"));
+    service.reload();
+    for number in all {
+        eventually("the connection to the sentinel logs in again", async || {
+            let clients = sentinels.ask(number, "CLIENT LIST").expect("an answer");
+            (connections_of(&clients, "one") == 0 && connections_of(&clients, "two") == 1).then_some(())
+        })
+        .await;
+    }
+    until_ready(&service, "READY").await;
+}
+
+/// Starts a Redis that requires TLS and a client certificate on one port. It answers the harness on its plain port, too.
+fn tls_redis(folder: &Path, port: u16) -> RedisGroup {
+    let files = authority().issue(folder, "redis");
+    let ca = folder.join("ca.pem");
+    std::fs::write(&ca, authority().pem()).expect("the authority is written");
+    let paths = [("cert", &files.certificate), ("key", &files.key), ("ca-cert", &ca)];
+    let mut arguments = vec!["--tls-port".to_owned(), port.to_string()];
+    for (name, path) in paths {
+        arguments.extend([format!("--tls-{name}-file"), path.display().to_string()]);
+    }
+    start(&Layout { replicas: 0, arguments, ..Layout::default() })
+}
+
+#[tokio::test]
+async fn the_expected_name_takes_the_place_of_the_host() {
+    if !redis_speaks_tls() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let port = free_port("127.0.0.1").expect("a free port");
+    let _group = tls_redis(folder.path(), port);
+    let client = authority().issue(folder.path(), "client");
+    // The certificate is for localhost and 127.0.0.1.
+    let options = format!(
+        "[redis]\ntls=true\nca_cert={}\nclient_cert={}\nclient_key={}\n",
+        folder.path().join("ca.pem").display(),
+        client.certificate.display(),
+        client.key.display()
+    );
+    let shard = format!("expected_name=redis.example\n[shard:a]\nmaster=localhost:{port}\n");
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &[options, shard].concat());
+    let read = r#"{"command":"READ","key":"k"}"#;
+    service.caller().await.send(read).await.expect_error(503, "shard_unavailable");
+    // New connections follow a reload.
+    service.edit(|text| text.replace("expected_name=redis.example", "expected_name=127.0.0.1"));
+    service.reload();
+    until_ready(&service, "READY").await;
+    assert_eq!(service.caller().await.read("k").await, None);
+}
