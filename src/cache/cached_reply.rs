@@ -19,7 +19,10 @@ impl Cache {
     ) -> Result<Reply, CacheError> {
         let value = match &read.found {
             FoundValue::Nothing => return Ok(Reply::NotFound),
-            FoundValue::Open(value) => Arc::clone(value),
+            FoundValue::Open(value) => {
+                self.refuse_unsealed()?;
+                Arc::clone(value)
+            }
             FoundValue::Sealed(bytes, opened) => {
                 if let Some(opened) = opened.get().filter(|opened| opened.cache == self.number) {
                     return Ok(Reply::Found(Arc::clone(&opened.value)));

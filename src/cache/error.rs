@@ -14,6 +14,12 @@ pub enum CacheError {
     /// The stored value is sealed and cannot be opened.
     #[error("the stored value cannot be decrypted")]
     DecryptionFailed(#[source] OpenError),
+    /// The stored value is not sealed, and the settings allow only sealed values.
+    #[error("the stored value is not sealed, and only sealed values are read (ENCRYPT_VALUES=required)")]
+    NotSealed,
+    /// A WRITE asks to seal its value, and the file of the key does not exist.
+    #[error("sealing was asked for but the file that ENCRYPTION_KEY names does not exist")]
+    SealingKeyMissing,
     /// A WRITE asks to seal its value, and no key is configured.
     #[error("sealing was asked for but no key is configured")]
     NoSealingKey,
@@ -32,7 +38,11 @@ impl CacheError {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Store(error) => error.advice(),
-            Self::DecryptionFailed(_) | Self::NoSealingKey | Self::ValueTooLarge { .. } => Advice::GiveUp,
+            Self::DecryptionFailed(_)
+            | Self::NotSealed
+            | Self::SealingKeyMissing
+            | Self::NoSealingKey
+            | Self::ValueTooLarge { .. } => Advice::GiveUp,
         }
     }
 }

@@ -7,6 +7,7 @@ mod command;
 mod delete;
 mod error;
 mod invalidation_guard;
+mod missing_key_file;
 mod near;
 mod read;
 mod value_cache;

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     near_cache::{FetchResult, NearLookup},
     sealing::{self, OpenError},
+    settings::SealingRule,
     store::{Freshness, StoreError},
     telemetry::{metrics::OpenOutcome, traces},
     types::{Deadline, FullKey, Value},
@@ -112,6 +113,9 @@ impl Cache {
     /// Opens a value, if it is sealed, and counts that.
     pub(super) fn open(&self, key: &FullKey<'_>, stored: Vec<u8>) -> Result<Vec<u8>, CacheError> {
         let is_sealed = sealing::is_sealed(&stored);
+        if !is_sealed {
+            self.refuse_unsealed()?;
+        }
         let opened = sealing::open(self.keyring.as_ref(), key, stored);
         if is_sealed {
             self.metrics.opened.count(match &opened {
@@ -120,6 +124,18 @@ impl Cache {
                 Err(OpenError::NotAuthentic) => OpenOutcome::NotAuthentic,
             });
         }
+        if let (Err(OpenError::UnknownKey), Some(file)) = (&opened, &self.missing_key_file) {
+            file.log_once();
+        }
         opened.map_err(CacheError::DecryptionFailed)
+    }
+
+    /// Refuses a value that is not sealed where the settings allow only sealed values: somebody else wrote it.
+    pub(super) fn refuse_unsealed(&self) -> Result<(), CacheError> {
+        if self.rule != SealingRule::Required {
+            return Ok(());
+        }
+        self.metrics.opened.count(OpenOutcome::NotSealed);
+        Err(CacheError::NotSealed)
     }
 }

@@ -3,11 +3,12 @@
 use super::{
     command::{Command, Reply},
     error::CacheError,
+    missing_key_file::MissingKeyFile,
     near::NearValues,
 };
 use crate::{
     sealing::Keyring,
-    settings::SealingConfig,
+    settings::{SealingConfig, SealingRule},
     store::{Freshness, Store},
     telemetry::metrics::Metrics,
     types::{Deadline, Namespace, Ttl},
@@ -37,8 +38,10 @@ pub struct Cache {
     pub(super) number: u64,
     /// The keys that seal and open values; `None` where none is configured.
     pub(super) keyring: Option<Keyring>,
-    /// Every value is sealed.
-    pub(super) seal_always: bool,
+    /// The values that are sealed, and those that are read.
+    pub(super) rule: SealingRule,
+    /// The file of the key that does not exist, if the settings name one.
+    pub(super) missing_key_file: Option<MissingKeyFile>,
     /// The time to live of a value whose WRITE states none.
     pub(super) default_ttl: Ttl,
     /// The largest value that may be stored.
@@ -55,7 +58,8 @@ impl Cache {
             near,
             number: NUMBERS.fetch_add(1, Relaxed),
             keyring: Keyring::new(&config.sealing.keys),
-            seal_always: config.sealing.always,
+            rule: config.sealing.rule,
+            missing_key_file: config.sealing.missing_file.as_deref().map(MissingKeyFile::new),
             default_ttl: config.default_ttl,
             value_bytes_max: config.value_bytes_max,
             metrics,

@@ -6,6 +6,7 @@ use super::{
     value_cache::Cache,
 };
 use crate::{
+    settings::SealingRule,
     store::OperationKind,
     types::{Deadline, FullKey},
 };
@@ -41,11 +42,22 @@ impl Cache {
             return Err(CacheError::ValueTooLarge { bytes, bytes_max });
         }
         let plain = write.value.encode();
-        if !write.seal && !self.seal_always {
+        if !write.seal && self.rule == SealingRule::OnRequest {
             return Ok(plain);
         }
-        let keyring = self.keyring.as_ref().ok_or(CacheError::NoSealingKey)?;
+        let keyring = self.keyring.as_ref().ok_or_else(|| self.no_key())?;
         self.metrics.sealed.count();
         Ok(Cow::Owned(keyring.seal(key, &plain)))
+    }
+
+    /// Returns the error of a WRITE that is to be sealed without a key.
+    fn no_key(&self) -> CacheError {
+        match &self.missing_key_file {
+            Some(file) => {
+                file.log_once();
+                CacheError::SealingKeyMissing
+            }
+            None => CacheError::NoSealingKey,
+        }
     }
 }

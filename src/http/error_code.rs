@@ -66,7 +66,7 @@ error_codes! {
     InvalidSyncToken = "invalid_sync_token", BAD_REQUEST, ClientError, "Send a token unchanged, or send none.";
     /// The batch has more than 1,000 commands.
     BatchTooLarge = "batch_too_large", BAD_REQUEST, ClientError, "Split the batch.";
-    /// The command has `"encrypt": true`, but the service has no `ENCRYPTION_KEY`.
+    /// The command has `"encrypt": true`, but the service has no `ENCRYPTION_KEY`, or the file with the key is missing.
     EncryptionNotConfigured = "encryption_not_configured", BAD_REQUEST, ClientError,
         "Have the operator configure a key.";
     /// The `grant_type` of an OAuth2 login is not `client_credentials`.
@@ -105,6 +105,9 @@ error_codes! {
     /// key.
     DecryptionFailed = "decryption_failed", INTERNAL_SERVER_ERROR, DecryptionFailed,
         "Have the operator check the encryption keys.";
+    /// The stored value is not encrypted, and the service reads only encrypted values (`ENCRYPT_VALUES=required`).
+    ValueNotSealed = "value_not_sealed", INTERNAL_SERVER_ERROR, DecryptionFailed,
+        "Write the value again. Have the operator find out who wrote it.";
     /// The service has a defect.
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, InternalError, "Report it.";
     /// No reachable node of the shard can run the command with the freshness that was asked for; nothing was changed.

@@ -57,6 +57,14 @@ impl From<CacheError> for Problem {
             CacheError::DecryptionFailed(_) => {
                 Self::new(ErrorCode::DecryptionFailed, "The stored value is encrypted and cannot be decrypted here")
             }
+            CacheError::NotSealed => Self::new(
+                ErrorCode::ValueNotSealed,
+                "The stored value is not encrypted, and this service reads only encrypted values",
+            ),
+            CacheError::SealingKeyMissing => Self::new(
+                ErrorCode::EncryptionNotConfigured,
+                "`encrypt` cannot be used: the file that ENCRYPTION_KEY names does not exist",
+            ),
             CacheError::NoSealingKey => Self::new(
                 ErrorCode::EncryptionNotConfigured,
                 "`encrypt` cannot be used: this service has no ENCRYPTION_KEY",

@@ -4,6 +4,7 @@ use super::{
     all_settings::Settings,
     auth_config::ClientConfig,
     redis_config::{SentinelShardConfig, ShardConfig, Topology},
+    sealing_config::SealingRule,
 };
 use crate::types::{Address, Ttl};
 use std::fmt;
@@ -26,10 +27,14 @@ impl fmt::Display for Settings {
         let tls = if login.tls.is_some() { "TLS" } else { "no TLS" };
         writeln!(f, "redis      user {user}, {password}, database {}, {tls}", redis.db)?;
         self.auth.clients.iter().try_for_each(|client| client.fmt(f))?;
-        match (self.sealing.keys.len(), self.sealing.always) {
-            (0, _) => writeln!(f, "sealing    not configured")?,
-            (keys, true) => writeln!(f, "sealing    every value, {}", count(keys, "encryption key"))?,
-            (keys, false) => writeln!(f, "sealing    on request, {}", count(keys, "encryption key"))?,
+        let values = match self.sealing.rule {
+            SealingRule::OnRequest => "on request",
+            SealingRule::Always => "every value",
+            SealingRule::Required => "every value, and no other value is read",
+        };
+        match self.sealing.keys.len() {
+            0 => writeln!(f, "sealing    not configured")?,
+            keys => writeln!(f, "sealing    {values}, {}", count(keys, "encryption key"))?,
         }
         if let Some(collector) = &self.telemetry.collector {
             writeln!(f, "traces     to {}, a share of {}", collector.endpoint, self.telemetry.sample_ratio)?;

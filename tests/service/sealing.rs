@@ -1,6 +1,6 @@
 //! Values that are encrypted before they leave for Redis.
 
-use crate::harness::{Caller, Service, redis, redis_section};
+use crate::harness::{Caller, Service, eventually, redis, redis_section};
 use crate::local_redis::RedisGroup;
 use serde_json::{Value, json};
 
@@ -78,4 +78,69 @@ async fn encrypt_values_always_seals_every_value() {
         assert!(!raw(&group, key).contains("secret"));
         assert_eq!(caller.read(key).await, Some(json!("secret")));
     }
+}
+
+#[tokio::test]
+async fn where_sealing_is_required_a_value_that_is_not_sealed_is_an_error_and_not_a_miss() {
+    let group = redis(1, 0);
+    let required = format!("ENCRYPTION_KEY={FIRST}\nENCRYPT_VALUES=required");
+    // With and without a near cache, which also keeps values in opened form.
+    for near_cache in ["enabled=false", "enabled=true", "enabled=true\nkeep_opened=true"] {
+        assert_eq!(group.master(0).ask("SET planted secret").expect("an answer"), "+OK");
+        let sections = format!("[near_cache]\n{near_cache}\n{}", redis_section(&group));
+        let caller = Service::start_with(&required, &sections).caller().await;
+        caller.write("written", &json!("secret")).await;
+        assert!(!raw(&group, "written").contains("secret"));
+        // Often enough for the near cache to have both values.
+        for _ in 0..5 {
+            caller.send(r#"{"command":"READ","key":"planted"}"#).await.expect_error(500, "value_not_sealed");
+            assert_eq!(caller.read("written").await, Some(json!("secret")));
+            let items = ["planted", "written", "absent"].map(|key| json!({"command": "READ", "key": key}));
+            let replies = caller.run(json!(items)).await;
+            let codes = [0, 1, 2].map(|item| replies[item]["code"].as_str());
+            assert_eq!(codes, [Some("value_not_sealed"), None, None], "{replies}");
+            assert_eq!(replies[2]["status"], "NOT_FOUND", "{replies}");
+        }
+        // A WRITE replaces it by a sealed value, also one that asks for no encryption.
+        caller.run(json!({"command": "WRITE", "key": "planted", "value": "mine", "encrypt": false})).await;
+        assert_eq!(caller.read("planted").await, Some(json!("mine")));
+        assert!(!raw(&group, "planted").contains("mine"));
+    }
+}
+
+#[tokio::test]
+async fn a_reload_to_required_counts_for_values_that_were_cached_before() {
+    let group = redis(1, 0);
+    let options = format!("RELOAD_EVERY_SECS=0\nENCRYPTION_KEY={FIRST}\nENCRYPT_VALUES=always");
+    let service = service(&group, &options);
+    assert_eq!(group.master(0).ask("SET planted secret").expect("an answer"), "+OK");
+    let caller = service.caller().await;
+    for _ in 0..5 {
+        assert_eq!(caller.read("planted").await, Some(json!("secret")));
+    }
+    service.edit(|text| text.replace("ENCRYPT_VALUES=always", "ENCRYPT_VALUES=required"));
+    service.reload();
+    eventually("the other rule counts", async || {
+        let answer = caller.send(r#"{"command":"READ","key":"planted"}"#).await;
+        (answer.status.as_u16() == 500).then_some(answer)
+    })
+    .await
+    .expect_error(500, "value_not_sealed");
+}
+
+#[tokio::test]
+async fn a_missing_key_file_matters_once_a_value_is_sealed_and_a_reload_finds_it() {
+    let group = redis(1, 0);
+    let service = service(&group, "RELOAD_EVERY_SECS=1\nENCRYPTION_KEY=text_encryption.key");
+    let caller = service.caller().await;
+    caller.write("plain", &json!("v")).await;
+    assert_eq!(caller.read("plain").await, Some(json!("v")));
+    let write = json!({"command": "WRITE", "key": "sealed", "value": "secret", "encrypt": true}).to_string();
+    let answer = caller.send(write.clone()).await;
+    assert!(answer.text.contains("the file that ENCRYPTION_KEY names does not exist"), "{answer:?}");
+    answer.expect_error(400, "encryption_not_configured");
+    std::fs::write(service.folder().join("text_encryption.key"), FIRST).expect("the key is written");
+    eventually("the key is used", async || (caller.send(write.clone()).await.status.as_u16() == 200).then_some(()))
+        .await;
+    assert_eq!(caller.read("sealed").await, Some(json!("secret")));
 }

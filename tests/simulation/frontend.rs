@@ -3,7 +3,7 @@
 use crate::history::{Action, Answer, Wanted};
 use cachefront::{
     cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write},
-    settings::{NearCacheConfig, SealingConfig},
+    settings::{NearCacheConfig, SealingConfig, SealingRule},
     store::{self, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, Store, StoreError},
     types::{Deadline, FullKey, Key, Ttl, Value},
 };
@@ -30,7 +30,7 @@ pub fn near_values() -> NearValues {
 impl Frontend {
     /// Creates an instance whose near cache has these values.
     pub fn new(store: Store, near: Option<NearValues>) -> Self {
-        let sealing = SealingConfig { keys: Vec::new(), always: false };
+        let sealing = SealingConfig { keys: Vec::new(), rule: SealingRule::default(), missing_file: None };
         let config = cachefront::cache::Config { sealing: &sealing, default_ttl: Ttl::Never, value_bytes_max: 1 << 20 };
         let cache = near.map(|near| Arc::new(Cache::new(&config, store.clone(), Some(near), Arc::default())));
         Self { store, cache }

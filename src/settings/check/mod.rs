@@ -62,7 +62,7 @@ fn read(reader: &SettingsReader<'_>, mut warnings: Vec<String>) -> Settings {
     api_keys::refuse_shared(&auth.clients, reader);
     Settings {
         auth,
-        sealing: sealing::sealing(&service),
+        sealing: sealing::sealing(&service, &mut warnings),
         near_cache: near_cache(&reader.section(Section::NearCache)),
         telemetry: telemetry::telemetry(&reader.section(Section::Telemetry)),
         topology: topology::topology(reader, &redis),

@@ -15,7 +15,7 @@ PORT=1
 HOST=localhost
 JWT_SECRET_KEY=...
 SRVC_SHARED_SECRET=
-ENCRYPTION_KEY=missing.key
+ENCRYPTION_KEY=no-key-at-all
 ENCRYPT_VALUES=sometimes
 [client:x]
 api_key_hash=abc
@@ -32,7 +32,7 @@ scopes=read,admin
         "[service] JWT_SECRET_KEY: is a placeholder",
         "[service] SRVC_SHARED_SECRET: is empty",
         "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of an existing file",
-        "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always",
+        "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always, required",
         "[client:x] api_key_hash: is not a hash",
         "[client:x] namespace: \"a:b\" is neither * (all keys) nor a namespace",
         "[client:x] scopes: \"admin\" is none of",
@@ -69,7 +69,7 @@ fn contradictory_settings_are_refused() {
         ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
         ("[DEFAULT]\nprot=1\n[redis]\nport=1\n", "[DEFAULT] prot: no section has this option"),
         ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
-        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request or always"),
+        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request, always or required"),
         (
             "[client:x]\nscopes=\n",
             "[client:x] scopes: is empty: list the operations that the client may use, of read, write, delete",
@@ -148,6 +148,25 @@ fn the_identity_matters_only_with_a_shared_secret() {
     assert_eq!(settings.auth.clients[0].id, "cachefront");
     let found = problems(&named, &[("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", "a-shared-secret-of-some-length")]);
     assert!(found[0].starts_with("[service] IDENTITY: \"cachefront\" is also the name"), "{found:#?}");
+}
+
+#[test]
+fn a_missing_key_file_is_a_warning_unless_every_value_needs_it() {
+    for name in ["missing.key", "keys/missing", "/nonexistent/sealing.key"] {
+        let text = PYTHON.replace("text_encryption.key", name);
+        let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let expected = format!("[service] ENCRYPTION_KEY names a file that does not exist, \"{name}\"");
+        assert!(settings.warnings.iter().any(|warning| warning.starts_with(&expected)), "{:?}", settings.warnings);
+        for rule in ["always", "required"] {
+            let found = problems(&format!("{text}ENCRYPT_VALUES={rule}\n"), &[]);
+            assert!(found.len() == 1 && found[0].contains("entry 1 is neither a key nor"), "{found:#?}");
+        }
+    }
+    // A key with a missing character is no name of a file, and the second of two keys is not missing by mistake.
+    for text in [KEY[1..].to_owned(), "+/v7".repeat(10), format!("{KEY}, missing.key")] {
+        let found = problems(&PYTHON.replace("text_encryption.key", &text), &[]);
+        assert!(found.len() == 1 && found[0].contains("is neither a key nor"), "{found:#?}");
+    }
 }
 
 #[test]

@@ -197,6 +197,8 @@ label!(
         UnknownKey = "unknown_key",
         /// The value was changed, or belongs to another key.
         NotAuthentic = "not_authentic",
+        /// The value is not sealed, and the settings allow only sealed values.
+        NotSealed = "not_sealed",
     }
 );
 
