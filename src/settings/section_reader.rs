@@ -113,9 +113,11 @@ impl<'a> SectionReader<'a> {
         match text.parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                let (low, high) = (range.start(), range.end());
-                self.error(option, format!("\"{text}\" is not a whole number from {low} to {high}"));
-                *low
+                let (low, high) = (*range.start(), *range.end());
+                let range =
+                    if low == i64::MIN { format!("of at most {high}") } else { format!("from {low} to {high}") };
+                self.error(option, format!("{text:?} is not a whole number {range}"));
+                low
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The address of a Redis node.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv6Addr, str::FromStr};
 
 /// The address of a Redis node or a sentinel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,11 +11,55 @@ pub struct Address {
     pub port: u16,
 }
 
-/// The error about a text that is no address.
+/// The error about a text that is no address. The message is a sentence about the text, which it shows in quotes, with
+/// escapes for what is invisible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is not an address: write host:port, such as 10.0.0.1:6379")]
-pub struct AddressError {
-    text: String,
+pub enum AddressError {
+    /// The text has another form.
+    #[error("{0:?} is not an address: write host:port, such as 10.0.0.1:6379")]
+    NotAnAddress(String),
+    /// The host has a character that no host name has.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// The error about a text that is neither a host name nor an IP address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// The text has a user, and perhaps a password, which the message does not show.
+    #[error("an address has no user and no password before an @: write them as username and password")]
+    UserInfo,
+    /// The text has a character that no host name has.
+    #[error(
+        "{host:?} is not a host, because of the character {character:?}: write a name or an IP address, without quotes"
+    )]
+    Character {
+        /// The text.
+        host: String,
+        /// The character.
+        character: char,
+    },
+    /// The text is empty, or longer than a name can be.
+    #[error("{0:?} is not a host: a name has 1 to 253 characters")]
+    Length(String),
+}
+
+/// Longest host name (RFC 1035 §2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
+/// Checks that a text is a host name or an IPv4 address. Underscores are allowed, as Docker has them in names.
+pub fn check_host(host: &str) -> Result<(), HostError> {
+    if host.contains('@') {
+        return Err(HostError::UserInfo);
+    }
+    let is_part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+    if let Some(character) = host.chars().find(|character| !is_part(*character)) {
+        return Err(HostError::Character { host: host.to_owned(), character });
+    }
+    if host.is_empty() || host.len() > HOST_BYTES_MAX {
+        return Err(HostError::Length(host.to_owned()));
+    }
+    Ok(())
 }
 
 impl fmt::Display for Address {
@@ -33,20 +77,22 @@ impl FromStr for Address {
 
     /// Parses `host:port` or `[ipv6]:port`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).ok_or_else(|| AddressError { text: text.to_owned() })
+        if text.contains('@') {
+            return Err(HostError::UserInfo.into());
+        }
+        let not_an_address = || AddressError::NotAnAddress(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(not_an_address)?;
+        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(not_an_address)?;
+        if let Some(inner) = host.strip_prefix('[') {
+            let ip = inner.strip_suffix(']').filter(|ip| ip.parse::<Ipv6Addr>().is_ok()).ok_or_else(not_an_address)?;
+            return Ok(Self { host: ip.to_owned(), port });
+        }
+        if host.is_empty() || host.contains([':', '/']) {
+            return Err(not_an_address());
+        }
+        check_host(host)?;
+        Ok(Self { host: host.to_owned(), port })
     }
-}
-
-fn parse(text: &str) -> Option<Address> {
-    let (host, port) = text.rsplit_once(':')?;
-    let host = match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?,
-        None if host.contains(':') => return None,
-        None => host,
-    };
-    let port: u16 = port.parse().ok()?;
-    let is_valid = !host.is_empty() && port != 0 && !host.contains(|c: char| c.is_whitespace() || c == '/');
-    is_valid.then(|| Address { host: host.to_owned(), port })
 }
 
 #[cfg(test)]
@@ -62,10 +108,40 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_addresses_are_refused() {
-        for text in
-            ["", "redis", "redis:", ":6379", "redis:0", "redis:70000", "::1:6379", "[::1:6379", "a b:1", "redis://a:1"]
-        {
+        for text in [
+            "",
+            "redis",
+            "redis:",
+            ":6379",
+            "redis:0",
+            "redis:70000",
+            "::1:6379",
+            "[::1:6379",
+            "a b:1",
+            "redis://a:1",
+            "[a]:1",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text:?} was parsed as an address");
+        }
+    }
+
+    #[test]
+    fn a_host_has_no_quotes_no_blanks_and_nothing_invisible() {
+        for (text, expected) in [
+            ("\"redis\":1", r#""\"redis\"" is not a host, because of the character '"'"#),
+            ("'redis':1", r#""'redis'" is not a host, because of the character '\''"#),
+            ("a b:1", r#""a b" is not a host, because of the character ' '"#),
+            ("red\0is:1", r#""red\0is" is not a host, because of the character '\0'"#),
+            ("redis\u{200b}:1", r#""redis\u{200b}" is not a host, because of the character '\u{200b}'"#),
+            ("r\u{e9}dis:1", "\"r\u{e9}dis\" is not a host, because of the character '\u{e9}'"),
+            ("user:hunter2@redis:1", "an address has no user and no password before an @"),
+        ] {
+            let error = text.parse::<Address>().expect_err(text).to_string();
+            assert!(error.starts_with(expected) && !error.contains("hunter2"), "{error}");
+        }
+        assert!(format!("{}:1", "a".repeat(254)).parse::<Address>().is_err());
+        for text in ["my_redis:1", "redis-0.redis.svc.cluster.local.:1", "xn--rdis-bpa:1"] {
+            assert!(text.parse::<Address>().is_ok(), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ mod ttl;
 mod value;
 pub mod worker;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, HostError, check_host};
 pub use command_name::CommandName;
 pub use deadline::Deadline;
 pub use error_chain::error_chain;

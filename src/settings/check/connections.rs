@@ -80,9 +80,6 @@ fn client_certificate(redis: &SectionReader<'_>) -> Option<(Vec<u8>, SecretBox<V
 
 /// Reads the time to live of values whose WRITE does not choose one.
 pub fn default_ttl(redis: &SectionReader<'_>) -> Ttl {
-    let secs = redis.number("key_expire_secs", i64::MIN..=i64::from(u32::MAX));
-    Ttl::from_secs(secs).unwrap_or_else(|| {
-        redis.error("key_expire_secs", format!("{secs} is more than {TTL_SECS_MAX} (100 years)"));
-        Ttl::Never
-    })
+    let secs = redis.number("key_expire_secs", i64::MIN..=TTL_SECS_MAX.cast_signed());
+    Ttl::from_secs(secs).unwrap_or(Ttl::Never)
 }

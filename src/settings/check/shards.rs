@@ -8,7 +8,7 @@ use crate::{
         redis_config::ShardConfig,
         section_reader::{SectionReader, SettingsReader},
     },
-    types::Address,
+    types::{Address, check_host},
 };
 use std::{collections::HashMap, net::Ipv6Addr};
 
@@ -40,11 +40,16 @@ pub fn refuse_one_shard(redis: &SectionReader<'_>, beside: &str) {
 /// Reads the master of the only shard from `host` and `port`. An IPv6 address needs no brackets.
 fn only_master(redis: &SectionReader<'_>) -> Address {
     let (host, port) = (redis.text("host").unwrap_or_default(), redis.port("port", 1));
-    let text = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    text.parse().unwrap_or_else(|_| {
-        redis.error("host", format!("\"{host}\" is not a host: write its name or IP address, and its port as port"));
-        placeholder()
-    })
+    let ip = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if ip.parse::<Ipv6Addr>().is_ok() {
+        return Address { host: ip.to_owned(), port };
+    }
+    if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) && !host.contains('@') {
+        redis.error("host", format!("{host:?} has a port: write the host alone, and its port as port"));
+    } else if let Err(error) = check_host(host) {
+        redis.error("host", error);
+    }
+    Address { host: host.to_owned(), port }
 }
 
 fn shard(section: &SectionReader<'_>, name: &str) -> ShardConfig {
