@@ -146,7 +146,7 @@ CHART_RESTARTS = [
     ("templates/_settings.tpl", "drain_secs reload", "reload", "the time to drain restarts the pods"),
     ("templates/_settings.tpl", "key_expire_secs", "key_expire_secs hedge_reads", "hedge_reads is not live, but a change does not restart"),
     ("templates/_settings.tpl", "jwt_expire_secs", "", "JWT_EXPIRE_SECS is live, but a change restarts"),
-    ("templates/_settings.tpl", '"REDIS_PASSWORD" "SENTINEL_PASSWORD" | toJson', '"SENTINEL_PASSWORD" | toJson', "a Redis password does not restart"),
+    ("templates/_settings.tpl", "username sentinel_username", "sentinel_username", "a Redis user restarts the pods"),
 ]
 ROWS = {
     "kustomize": [(f"kubernetes/{file}", *rest) for file, *rest in KUSTOMIZE],

@@ -2,7 +2,7 @@
 
 use super::{config_args::ConfigArgs, failure::Failure, runtime, systemd};
 use crate::{
-    server::{self, Server, Shutdown},
+    server::{self, Shutdown},
     settings, telemetry,
 };
 use std::time::Duration;
@@ -12,10 +12,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves with the settings of the file that the arguments name.
 pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    let settings = args.load()?;
+    let settings = args.load_for_server()?;
     let traces = telemetry::start(&settings);
     let path = args.config.clone();
-    let server = Server::new(settings).map_err(Failure::invalid_settings)?;
+    let server = args.server(settings)?;
     let server = server.tracing(traces).reloading(move || settings::load(&path));
     let listeners = server::bind(server.service_settings()).map_err(Failure::caused)?;
     let runtime = runtime::background()?;

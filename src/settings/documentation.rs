@@ -10,7 +10,8 @@ This page is generated from the list of options in `src/settings/options.rs` by 
 `cachefront serve --config config/setup.config` reads an INI file as Python's `RawConfigParser` does. The case of option
 names does not count. Values are verbatim: there are no quotes and no escapes, and `%`, `;` and `#` are part of a value.
 A comment has a line of its own. A value can continue in indented lines. An existing `setup.config` of the Python service
-loads unchanged, unless its `JWT_SECRET_KEY` has fewer than 32 bytes. `config/setup.config.example` shows every option.
+loads unchanged, unless its `JWT_SECRET_KEY` has fewer than 32 bytes; [operations](operations.md#replace-the-python-service)
+says what else to do. `config/setup.config.example` shows every option.
 
 - **Environment.** `CACHEFRONT__SECTION__OPTION` overrides the file: `CACHEFRONT__REDIS__PASSWORD`,
   `CACHEFRONT__SHARD__A__MASTER` for `[shard:a]`, `CACHEFRONT__CLIENT__BILLING__SCOPES` for `[client:billing]`. A reload
@@ -20,11 +21,13 @@ loads unchanged, unless its `JWT_SECRET_KEY` has fewer than 32 bytes. `config/se
 - **Live changes.** A change of an option marked *Live* takes effect while the service runs: a moment after its file
   changed (`RELOAD_EVERY_SECS`), or on SIGHUP. The log warns of changes that take effect only at the next start. The
   settings file is watched, and so is every file that an option or a `…_FILE` variable names. Settings with a problem
-  change nothing: the log names the problem, and the service keeps its settings.
+  change nothing: the log names the problem, and the service keeps its settings. The settings file has to end in a newline
+  then, because it could be half written. It is safest to write it under another name and to rename it.
 - **Paths** are relative to the working directory. A file that does not exist there is looked for in the folder of the
   settings file.
-- **Checks.** `cachefront check-config` reports all problems at once. The service does not start with invalid settings:
-  its exit status is then 78. Unknown sections and options are problems, too.
+- **Checks.** `cachefront check-config` reports all problems at once, each with its line: `setup.config:12: [redis] port: …`.
+  The service reports the same ones and does not start: its exit status is then 78. Unknown sections and options are
+  problems, too.
 
 The ACL user of Redis needs these commands on the keys:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +client|tracking +client|caching`.

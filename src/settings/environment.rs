@@ -59,13 +59,13 @@ fn option(
     };
     let variable = Some(name.to_owned());
     let Some(secret) = secret_of_file_variable(&section, option) else {
-        return Ok(RawOption { section, option: option.to_owned(), value, variable });
+        return Ok(RawOption { section, option: option.to_owned(), value, line: None, variable });
     };
     files.watch(Path::new(&value));
     match std::fs::read_to_string(&value) {
         Ok(text) => {
             let value = text.trim_end_matches(['\r', '\n']).to_owned();
-            Ok(RawOption { section, option: secret, value, variable })
+            Ok(RawOption { section, option: secret, value, line: None, variable })
         }
         Err(source) => Err(VariableError::ReadFile { path: value, source }),
     }

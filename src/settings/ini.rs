@@ -12,6 +12,8 @@ pub const DEFAULTS: &str = "DEFAULT";
 pub struct IniDocument {
     /// The titles of all sections but [`DEFAULTS`], also of sections without options. No title is repeated.
     pub titles: Vec<String>,
+    /// The line of each title.
+    pub title_lines: Vec<usize>,
     /// The options of all sections.
     pub options: Vec<RawOption>,
     /// The text ends its last line. Another one may be the beginning of a file that is being written.
@@ -115,7 +117,10 @@ impl Parser<'_> {
             Some(first) => {
                 self.error(format!("[{title}] is in line {first} already: put its options together there"));
             }
-            None => self.document.titles.push(title.to_owned()),
+            None => {
+                self.document.titles.push(title.to_owned());
+                self.document.title_lines.push(self.number);
+            }
         }
     }
 
@@ -133,7 +138,13 @@ impl Parser<'_> {
             self.error(format!("[{section}] {option} is set in line {first} already: keep one of them"));
         }
         let value = value.trim_matches(is_space).to_owned();
-        self.document.options.push(RawOption { section, option: option.to_owned(), value, variable: None });
+        self.document.options.push(RawOption {
+            section,
+            option: option.to_owned(),
+            value,
+            line: Some(self.number),
+            variable: None,
+        });
         self.continues = true;
     }
 
@@ -210,7 +221,7 @@ mod tests {
         for (text, expected) in [
             ("[service\nPORT=1\nHOST=x\n", "line 1: `[service` has no closing `]`"),
             ("[redis]\n[near_cache\n", "line 2: `[near_cache` has no closing `]`"),
-            ("[redis]\n[hunter2\n", "line 2: begins with `[` and has no closing `]`"),
+            ("[redis]\n[hunter2\n", "line 2 begins with `[` and has no closing `]`"),
         ] {
             let mut problems = Vec::new();
             IniDocument::parse(text, &mut problems);
@@ -228,9 +239,9 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "line 1: is before the first [section]",
-                "line 4: is neither [section] nor option=value, and comments start with # or ;",
-                "line 8: has no option before the \"=\" or \":\"",
+                "line 1 is before the first [section]",
+                "line 4 is neither [section] nor option=value, and comments start with # or ;",
+                "line 8 has no option before the \"=\" or \":\"",
                 "line 9: [a] is in line 3 already: put its options together there",
                 "line 10: [a] X is set in line 5 already: keep one of them",
             ]

@@ -3,6 +3,7 @@
 
 use super::{
     environment::{self, EnvironmentOptions},
+    file_lines::FileLines,
     ini::{self, IniDocument},
     options::{self, Section},
     problem::{SettingsProblem, did_you_mean},
@@ -21,6 +22,8 @@ pub struct RawConfig {
     pub problems: Vec<SettingsProblem>,
     /// The files that were read.
     pub files: WatchedFiles,
+    /// The lines of sections and options.
+    pub lines: FileLines,
     /// The settings file ends its last line.
     pub file_ends_its_last_line: bool,
 }
@@ -32,7 +35,12 @@ impl RawConfig {
         raw.files.watch(path);
         let mut file = IniDocument::read(path, &mut raw.problems);
         raw.file_ends_its_last_line = file.ends_its_last_line;
+        for (title, line) in file.titles.iter().zip(&file.title_lines) {
+            raw.lines.add(&format!("[{title}]"), *line);
+        }
+        raw.add_lines(&file.options);
         let defaults = Defaults::take_from(&mut file, &mut raw.problems);
+        raw.add_lines(&defaults.0);
         let mut environment = EnvironmentOptions::read(variables, &file.titles, &mut raw.files, &mut raw.problems);
         raw.refuse_unknown(&mut file, &mut environment);
         raw.refuse_duplicate_variables(&environment);
@@ -44,6 +52,15 @@ impl RawConfig {
             }
         }
         raw
+    }
+
+    /// Records the lines of options.
+    fn add_lines(&mut self, options: &[RawOption]) {
+        for option in options {
+            if let Some(line) = option.line {
+                self.lines.add(&option.location(), line);
+            }
+        }
     }
 
     /// Returns true if there is no known section.
@@ -195,7 +212,7 @@ fn unknown(option: &RawOption) -> Option<SettingsProblem> {
     let names =
         options::OPTIONS.iter().filter(|option| option.section == kind && !option.ignored).map(|option| option.name);
     let hint = did_you_mean(&option.option, names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    Some(SettingsProblem { location: option.location(), message: format!("unknown option{hint}") })
+    Some(SettingsProblem { location: option.location(), message: format!("is an unknown option{hint}") })
 }
 
 fn unknown_section(title: &str, location: String) -> SettingsProblem {
@@ -204,7 +221,7 @@ fn unknown_section(title: &str, location: String) -> SettingsProblem {
         Some(section) => format!("; did you mean [{}]?", section.title()),
         None => "; there are [redis], [service], [near_cache], [telemetry], [shard:NAME] and [client:NAME]".to_owned(),
     };
-    SettingsProblem { location, message: format!("unknown section{hint}") }
+    SettingsProblem { location, message: format!("is an unknown section{hint}") }
 }
 
 /// Returns the part of a title before the colon.

@@ -10,6 +10,7 @@ mod documentation;
 mod effective;
 mod environment;
 mod error;
+mod file_lines;
 mod ini;
 mod layers;
 mod log_filter;

@@ -1,6 +1,6 @@
 //! Problems of the settings, as sentences for operators.
 
-use super::watched_files::WatchedFiles;
+use super::{file_lines::FileLines, watched_files::WatchedFiles};
 use std::{
     fmt,
     fs::File,
@@ -13,14 +13,20 @@ pub struct SettingsProblem {
     /// The place of the problem: `[section] OPTION`, a line of the file, or an environment variable. It is empty where
     /// the whole file is the problem.
     pub location: String,
-    /// A sentence without its subject, which is the location.
+    /// A sentence, or a predicate whose subject is the location.
     pub message: String,
 }
+
+/// The verbs with which the messages begin whose subject is the location.
+const VERBS: [&str; 8] = ["is", "has", "holds", "names", "needs", "need", "grants", "begins"];
 
 impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.location.as_str() {
             "" => f.write_str(&self.message),
+            location if self.message.split(' ').next().is_some_and(|word| VERBS.contains(&word)) => {
+                write!(f, "{location} {}", self.message)
+            }
             location => write!(f, "{location}: {}", self.message),
         }
     }
@@ -37,6 +43,8 @@ pub struct SettingsProblems {
     pub tls_files: Vec<(&'static str, PathBuf)>,
     /// The files that were read.
     pub files: WatchedFiles,
+    /// The lines of sections and options.
+    pub lines: FileLines,
 }
 
 impl SettingsProblems {
@@ -62,10 +70,16 @@ impl fmt::Display for SettingsProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
             [only] if only.location.is_empty() => write!(f, "{} {only}", self.file),
-            [only] => write!(f, "{}: {only}", self.file),
+            [only] => match self.lines.find(&only.location) {
+                Some(line) => write!(f, "{}:{line}: {only}", self.file),
+                None => write!(f, "{}: {only}", self.file),
+            },
             many => {
                 write!(f, "{} has {} problems:", self.file, many.len())?;
-                many.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+                many.iter().try_for_each(|problem| match self.lines.find(&problem.location) {
+                    Some(line) => write!(f, "\n  {}:{line}: {problem}", self.file),
+                    None => write!(f, "\n  {problem}"),
+                })
             }
         }
     }

@@ -11,6 +11,8 @@ pub struct RawOption {
     pub option: String,
     /// The verbatim text.
     pub value: String,
+    /// The line of the file; `None` for an environment variable.
+    pub line: Option<usize>,
     /// The environment variable that sets the option; `None` for the file.
     pub variable: Option<String>,
 }
@@ -25,7 +27,7 @@ impl RawOption {
 /// Builds a table of options, with names in lower case, for each section.
 pub fn tables<'a>(options: impl IntoIterator<Item = &'a RawOption>) -> Map<String, Value> {
     let mut sections: Map<String, Value> = Map::new();
-    for RawOption { section, option, value, variable } in options {
+    for RawOption { section, option, value, variable, .. } in options {
         let section = sections.entry(section.clone()).or_insert_with(empty_table);
         if let ValueKind::Table(options) = &mut section.kind {
             options.insert(option.to_ascii_lowercase(), Value::new(variable.as_ref(), value.clone()));

@@ -1,6 +1,6 @@
 //! Subcommands that read settings.
 
-use crate::{Setup, is_file, run, run_with_input};
+use crate::{Setup, cachefront, is_file, run, run_with_input};
 use serde_json::{Value, json};
 
 #[test]
@@ -38,8 +38,11 @@ fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
         let (status, out, err) = run(&[command, &["--config", setup.path()]].concat());
         assert_eq!((status, out.as_str()), (78, ""), "{command:?}: {err}");
         assert!(err.starts_with("cachefront: ") && err.contains("has 3 problems:"), "{err}");
-        assert!(err.contains("[service] REQUEST_DEADLINE: unknown option; did you mean REQUEST_DEADLINE_MS?"), "{err}");
-        assert!(err.contains("[shards:a]: unknown section; did you mean [shard:NAME]?"), "{err}");
+        assert!(
+            err.contains("[service] REQUEST_DEADLINE is an unknown option; did you mean REQUEST_DEADLINE_MS?"),
+            "{err}"
+        );
+        assert!(err.contains("[shards:a] is an unknown section; did you mean [shard:NAME]?"), "{err}");
     }
     let (status, _, err) = run(&["--config", "/nonexistent"]);
     assert_eq!(
@@ -50,6 +53,33 @@ fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
              name another file with --config\n"
         )
     );
+}
+
+#[test]
+fn serve_reports_the_same_problems_as_check_config_with_their_lines() {
+    let setup = Setup::new("REQUEST_DEADLINE=5\n[redis]\nport=none\n[client:c]\nnamespace=c\nno option\n");
+    std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
+    let report = |command: &str| {
+        let mut command = cachefront(&[command, "--config", setup.path()]);
+        let output = command.env("CACHEFRONT__SERVICE__ADMIN_PORT", "x").output().expect("it runs");
+        (output.status.code(), String::from_utf8(output.stderr).expect("a text"))
+    };
+    let (status, err) = report("check-config");
+    assert_eq!((report("serve"), status), ((Some(78), err.clone()), Some(78)));
+    let text = std::fs::read_to_string(&setup.config).expect("the settings are read");
+    let line_of = |part: &str| text.lines().position(|line| line.contains(part)).expect("a line") + 1;
+    for (part, problem) in [
+        ("REQUEST_DEADLINE=5", "[service] REQUEST_DEADLINE is an unknown option"),
+        ("port=none", "[redis] port: \"none\" is not a whole number from 1 to 65535"),
+        // An option that is missing has the line of its section.
+        ("[client:c]", "[client:c] api_key_hash is missing"),
+        ("no option", &format!("line {} is neither [section] nor option=value", line_of("no option"))),
+        ("TLS_CERT=", "[service] TLS_CERT: "),
+    ] {
+        let expected = format!("\n  {}:{}: {problem}", setup.path(), line_of(part));
+        assert!(err.contains(&expected), "{expected} is missing from {err}");
+    }
+    assert!(err.contains("\n  CACHEFRONT__SERVICE__ADMIN_PORT: \"x\" is not a whole number"), "{err}");
 }
 
 #[test]
@@ -82,7 +112,10 @@ fn unreadable_certificates_are_reported_together_with_other_problems() {
     std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
     let (status, _, err) = run(&["check-config", "--config", setup.path()]);
     assert_eq!(status, 78);
-    assert!(err.contains("has 2 problems:") && err.contains("[service] REQUEST_DEADLINE: unknown option"), "{err}");
+    assert!(
+        err.contains("has 2 problems:") && err.contains("[service] REQUEST_DEADLINE is an unknown option"),
+        "{err}"
+    );
     assert!(err.contains("[service] TLS_CERT: ") && err.contains("cert.pem: cannot be read"), "{err}");
 }
 
@@ -140,7 +173,7 @@ fn the_deployed_settings_load_and_placeholders_are_refused() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes/base");
     let config = format!("{root}/setup.config");
     let check = |jwt: &str, shared: &str| {
-        let mut command = crate::cachefront(&["check-config", "--config", &config]);
+        let mut command = cachefront(&["check-config", "--config", &config]);
         command.env("CACHEFRONT__SERVICE__TLS_CERT", setup.file("cert.pem"));
         command.env("CACHEFRONT__SERVICE__TLS_KEY", setup.file("key.pem"));
         command.env("CACHEFRONT__SERVICE__JWT_SECRET_KEY", jwt).env("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", shared);

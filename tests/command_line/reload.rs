@@ -45,7 +45,7 @@ fn invalid_settings_change_nothing_and_every_problem_is_logged() {
     let warning = first(&serving, "are not used");
     assert_eq!(warning["level"], "WARN");
     let problem = warning["problem"].as_str().expect("a text");
-    assert!(problem.contains("[service] NONSENSE: unknown option"), "{problem}");
+    assert!(problem.contains("[service] NONSENSE is an unknown option"), "{problem}");
     assert!(problem.contains("[service] DRAIN_SECS: \"never\" is not a whole number"), "{problem}");
     assert_eq!((log_in(&setup, &serving, OLD_KEY), log_in(&setup, &serving, NEW_KEY)), (200, 401));
 

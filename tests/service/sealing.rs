@@ -88,7 +88,8 @@ async fn where_sealing_is_required_a_value_that_is_not_sealed_is_an_error_and_no
     for near_cache in ["enabled=false", "enabled=true", "enabled=true\nkeep_opened=true"] {
         assert_eq!(group.master(0).ask("SET planted secret").expect("an answer"), "+OK");
         let sections = format!("[near_cache]\n{near_cache}\n{}", redis_section(&group));
-        let caller = Service::start_with(&required, &sections).caller().await;
+        let service = Service::start_with(&required, &sections);
+        let caller = service.caller().await;
         caller.write("written", &json!("secret")).await;
         assert!(!raw(&group, "written").contains("secret"));
         // Often enough for the near cache to have both values.

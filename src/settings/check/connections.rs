@@ -39,18 +39,18 @@ pub fn node_login(redis: &SectionReader<'_>) -> RedisLoginConfig {
             redis.error(option, "has no effect without tls=true");
         }
     }
-    login(redis, ["username", "password", "tls"])
+    login(redis, ["username", "password"], nodes)
 }
 
-/// Reads a login from the options with these names, and the certificates, which nodes and sentinels share.
-pub fn login(redis: &SectionReader<'_>, [username, password, tls]: [&str; 3]) -> RedisLoginConfig {
+/// Reads a login from the options with these names, and with TLS the certificates, which nodes and sentinels share.
+pub fn login(redis: &SectionReader<'_>, [username, password]: [&str; 2], tls: bool) -> RedisLoginConfig {
     if redis.text(username).is_some() && redis.text(password).is_none() {
         redis.error(password, format!("is needed by the {username}"));
     }
     RedisLoginConfig {
         username: redis.text(username).map(str::to_owned),
         password: redis.text(password).map(SecretString::from),
-        tls: redis.flag(tls).then(|| RedisTlsConfig {
+        tls: tls.then(|| RedisTlsConfig {
             expected_name: expected_name(redis),
             ca_cert: redis.file("ca_cert"),
             client: client_certificate(redis),

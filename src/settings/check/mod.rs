@@ -30,7 +30,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     // A file that cannot be read makes all options seem absent; further problems would be noise.
     if raw.is_empty() && !raw.problems.is_empty() {
         let (problems, files) = (raw.problems.clone(), raw.files.clone());
-        return Err(SettingsProblems { file, problems, tls_files: Vec::new(), files });
+        return Err(SettingsProblems { file, problems, tls_files: Vec::new(), files, lines: raw.lines.clone() });
     }
     let reader = SettingsReader::new(raw, path.parent().unwrap_or(Path::new(".")));
     let mut settings = read(&reader, ignored_options(raw));
@@ -49,7 +49,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     } else {
         let ServiceConfig { tls_cert, tls_key, .. } = settings.service;
         let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
-        Err(SettingsProblems { file, problems, tls_files, files })
+        Err(SettingsProblems { file, problems, tls_files, files, lines: raw.lines.clone() })
     }
 }
 

@@ -27,7 +27,7 @@ pub fn topology(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Top
             shards::refuse_one_shard(redis, "sentinels, which know the nodes");
             Topology::Sentinel(SentinelsConfig {
                 addresses: sentinels,
-                login: login(redis, ["sentinel_username", "sentinel_password", "sentinel_tls"]),
+                login: login(redis, ["sentinel_username", "sentinel_password"], redis.flag("sentinel_tls")),
                 shards: sentinel_shards(settings, redis),
             })
         }

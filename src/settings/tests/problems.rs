@@ -24,20 +24,20 @@ scopes=read,admin
 ";
     let found = problems(text, &[("CACHEFRONT__SERVICE__ADMIN_PORT", "many"), ("CACHEFRONT__NONSENSE", "1")]);
     for expected in [
-        "[redis] hots: unknown option; did you mean host?",
+        "[redis] hots is an unknown option; did you mean host?",
         "[redis] port: \"70000\" is not a whole number from 1 to 65535",
         "[redis] tls: \"maybe\" is neither true nor false",
-        "[servce]: unknown section; did you mean [service]?",
+        "[servce] is an unknown section; did you mean [service]?",
         "[service] HOST: \"localhost\" is not an IP address",
-        "[service] JWT_SECRET_KEY: is a placeholder",
-        "[service] SRVC_SHARED_SECRET: is empty",
+        "[service] JWT_SECRET_KEY is a placeholder",
+        "[service] SRVC_SHARED_SECRET is empty",
         "[service] ENCRYPTION_KEY: entry 1 is neither a key nor the name of an existing file",
         "[service] ENCRYPT_VALUES: \"sometimes\" is none of: on_request, always, required",
-        "[client:x] api_key_hash: is not a hash",
+        "[client:x] api_key_hash is not a hash",
         "[client:x] namespace: \"a:b\" is neither * (all keys) nor a namespace",
         "[client:x] scopes: \"admin\" is none of",
         "CACHEFRONT__SERVICE__ADMIN_PORT: \"many\" is not a whole number",
-        "CACHEFRONT__NONSENSE: names no option",
+        "CACHEFRONT__NONSENSE names no option",
     ] {
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
     }
@@ -47,37 +47,37 @@ scopes=read,admin
 #[test]
 fn contradictory_settings_are_refused() {
     for (text, expected) in [
-        ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host: is not allowed beside [shard:NAME]"),
+        ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host is not allowed beside [shard:NAME]"),
         (
             "[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n",
             "[redis] replicas: b:1 is in shard \"a\" and in shard \"b\"",
         ),
-        ("[shard:a]\nweight=1\n", "[shard:a] master: is missing"),
-        ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master: is missing"),
+        ("[shard:a]\nweight=1\n", "[shard:a] master is missing"),
+        ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master is missing"),
         (
             "[shard:a]\nmaster=b:1\nweight=0.001\n",
             "[shard:a] weight: \"0.001\" is not a number from 0.01 to 100 with at most two decimal places",
         ),
-        ("[client:z]\n[redis]\n", "[client:z] api_key_hash: is missing"),
-        ("[shard:]\n", "[shard:]: unknown section; did you mean [shard:NAME]?"),
-        ("[servce]\n", "[servce]: unknown section; did you mean [service]?"),
-        ("[redis]\nca_cert=x\n", "[redis] ca_cert: has no effect without tls=true"),
-        ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY: is missing"),
+        ("[client:z]\n[redis]\n", "[client:z] api_key_hash is missing"),
+        ("[shard:]\n", "[shard:] is an unknown section; did you mean [shard:NAME]?"),
+        ("[servce]\n", "[servce] is an unknown section; did you mean [service]?"),
+        ("[redis]\nca_cert=x\n", "[redis] ca_cert has no effect without tls=true"),
+        ("[service]\nENCRYPT_VALUES=always\n", "[service] ENCRYPTION_KEY is missing"),
         ("[service]\nPORT=9091\n", "[service] ADMIN_PORT: 9091 is the port of the service itself"),
-        ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY: has 8 bytes"),
-        ("[redis]\nusername=u\n", "[redis] password: is needed by the username"),
-        ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET: is missing, and there is no [client:NAME] section"),
+        ("[service]\nJWT_SECRET_KEY=tooshort\n", "[service] JWT_SECRET_KEY has 8 bytes"),
+        ("[redis]\nusername=u\n", "[redis] password is needed by the username"),
+        ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET is missing, and there is no [client:NAME] section"),
         ("[DEFAULT]\nprot=1\n[redis]\nport=1\n", "[DEFAULT] prot: no section has this option"),
-        ("[redis]\ntls=\n", "[redis] tls: is empty: write true or false"),
-        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES: is empty: write on_request, always or required"),
+        ("[redis]\ntls=\n", "[redis] tls is empty: write true or false"),
+        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES is empty: write on_request, always or required"),
         (
             "[client:x]\nscopes=\n",
-            "[client:x] scopes: is empty: list the operations that the client may use, of read, write, delete",
+            "[client:x] scopes is empty: list the operations that the client may use, of read, write, delete",
         ),
-        ("[client:x]\nscopes=,\n", "[client:x] scopes: grants nothing: list the operations"),
+        ("[client:x]\nscopes=,\n", "[client:x] scopes grants nothing: list the operations"),
         (
             "[client:x]\nnamespace=\n",
-            "[client:x] namespace: is empty: write the name that all keys of the client begin with",
+            "[client:x] namespace is empty: write the name that all keys of the client begin with",
         ),
         ("[service]\nLOG_LEVEL=warning\n", "[service] LOG_LEVEL: \"warning\" names no level that exists"),
         (
@@ -111,7 +111,7 @@ fn an_empty_shared_secret_is_one_problem() {
     let text = "[service]\nJWT_SECRET_KEY=0123456789abcdef0123456789abcdef\nSRVC_SHARED_SECRET=\n";
     let found = problems(text, &[]);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(found[0].starts_with("[service] SRVC_SHARED_SECRET: is empty: "), "{found:#?}");
+    assert!(found[0].starts_with("[service] SRVC_SHARED_SECRET is empty: "), "{found:#?}");
 }
 
 fn client_section(name: &str, hash: &str) -> String {
@@ -122,9 +122,9 @@ fn client_section(name: &str, hash: &str) -> String {
 fn a_client_without_namespace_or_scopes_is_refused() {
     let hash = hash_api_key("another-key");
     let cut = format!("[client:a]\napi_key_hash={hash}\n");
-    let namespace = "[client:a] namespace: is missing: write the name that all keys of the client begin with, or * if \
+    let namespace = "[client:a] namespace is missing: write the name that all keys of the client begin with, or * if \
                      the client may use all keys";
-    let scopes = "[client:a] scopes: is missing: list the operations that the client may use, of read, write, delete";
+    let scopes = "[client:a] scopes is missing: list the operations that the client may use, of read, write, delete";
     assert_eq!(problems(&[PYTHON, &cut].concat(), &[]), [scopes, namespace]);
     assert_eq!(problems(&[PYTHON, &cut, "namespace=a\n"].concat(), &[]), [scopes]);
     assert_eq!(problems(&[PYTHON, &cut, "scopes=read\n"].concat(), &[]), [namespace]);
@@ -132,7 +132,7 @@ fn a_client_without_namespace_or_scopes_is_refused() {
     assert!(check(&[PYTHON, &cut].concat(), &in_environment).is_ok());
     // Defaults for all sections would fill in what the section lost.
     let found = problems(&["[DEFAULT]\nnamespace=*\n", PYTHON, &cut, "scopes=read\n"].concat(), &[]);
-    let expected = "[DEFAULT] namespace: has to be in each [client:NAME] section";
+    let expected = "[DEFAULT] namespace has to be in each [client:NAME] section";
     assert!(found[0].starts_with(expected) && found[1..] == [namespace], "{found:#?}");
 }
 
@@ -142,11 +142,11 @@ fn an_api_key_belongs_to_one_client() {
     let text = [PYTHON, &client_section("a", &digest)].concat();
     assert_eq!(
         problems(&text, &[]),
-        ["[client:a] api_key_hash: is that of SRVC_SHARED_SECRET, too: `cachefront hash-key` makes another key"]
+        ["[client:a] api_key_hash is that of SRVC_SHARED_SECRET, too: `cachefront hash-key` makes another key"]
     );
     let hash = hash_api_key("another-key");
     let text = [PYTHON, &client_section("b", &format!("{hash}, {hash}")), &client_section("a", &hash)].concat();
-    let expected = "[client:b] api_key_hash: is that of [client:a], too: `cachefront hash-key` makes another key";
+    let expected = "[client:b] api_key_hash is that of [client:a], too: `cachefront hash-key` makes another key";
     assert_eq!(problems(&text, &[]), [expected]);
 }
 

@@ -34,22 +34,22 @@ fn expect_problem(text: &str, expected: &str) {
 
 #[test]
 fn topologies_cannot_be_mixed() {
-    expect_problem("sentinels=h:1\n", "[redis] sentinels:");
-    expect_problem("sentinels=h:1\nhost=h\n[shard:a]\nsentinel_master=m\n", "[redis] host:");
-    expect_problem("sentinels=h:1\n[shard:a]\nsentinel_master=m\nmaster=h:2\n", "[shard:a] master:");
-    expect_problem("sentinels=h:1\n[shard:a]\nweight=1\n", "[shard:a] sentinel_master:");
-    expect_problem("sentinels=h:1\ncluster=h:2\n[shard:a]\nsentinel_master=m\n", "[redis] cluster:");
-    expect_problem("sentinels=,\n[shard:a]\nsentinel_master=m\n", "[redis] sentinels: names no address");
-    expect_problem("cluster= , \n", "[redis] cluster: names no address");
+    expect_problem("sentinels=h:1\n", "[redis] sentinels ");
+    expect_problem("sentinels=h:1\nhost=h\n[shard:a]\nsentinel_master=m\n", "[redis] host ");
+    expect_problem("sentinels=h:1\n[shard:a]\nsentinel_master=m\nmaster=h:2\n", "[shard:a] master ");
+    expect_problem("sentinels=h:1\n[shard:a]\nweight=1\n", "[shard:a] sentinel_master ");
+    expect_problem("sentinels=h:1\ncluster=h:2\n[shard:a]\nsentinel_master=m\n", "[redis] cluster");
+    expect_problem("sentinels=,\n[shard:a]\nsentinel_master=m\n", "[redis] sentinels names no address");
+    expect_problem("cluster= , \n", "[redis] cluster names no address");
     expect_problem("cluster=h:1, h:1\n", "[redis] cluster: h:1 is listed twice");
     expect_problem(
         "sentinels=h:1\n[shard:a]\nsentinel_master=m\n[shard:b]\nsentinel_master=m\n",
         "[redis] sentinels: \"m\"",
     );
-    expect_problem("sentinels=h:1\nsentinel_username=u\n[shard:a]\nsentinel_master=m\n", "[redis] sentinel_password:");
-    expect_problem("cluster=h:1\ndb=1\n", "[redis] db:");
-    expect_problem("cluster=h:1\n[shard:a]\nmaster=h:2\n", "[redis] cluster:");
-    expect_problem("cluster=h:1\nreplicas=h:2\n", "[redis] replicas:");
-    expect_problem("sentinel_password=s\n", "[redis] sentinel_password:");
-    expect_problem("[shard:a]\nmaster=h:2\nsentinel_master=m\n", "[shard:a] sentinel_master:");
+    expect_problem("sentinels=h:1\nsentinel_username=u\n[shard:a]\nsentinel_master=m\n", "[redis] sentinel_password ");
+    expect_problem("cluster=h:1\ndb=1\n", "[redis] db");
+    expect_problem("cluster=h:1\n[shard:a]\nmaster=h:2\n", "[redis] cluster");
+    expect_problem("cluster=h:1\nreplicas=h:2\n", "[redis] replicas ");
+    expect_problem("sentinel_password=s\n", "[redis] sentinel_password ");
+    expect_problem("[shard:a]\nmaster=h:2\nsentinel_master=m\n", "[shard:a] sentinel_master ");
 }
