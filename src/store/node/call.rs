@@ -9,6 +9,7 @@ use super::{
 use crate::{store::error::NodeError, telemetry::traces, types::Deadline};
 use redis::{Cmd, Pipeline, Value};
 use std::{pin::pin, sync::Arc, time::Instant};
+use tokio::time::timeout_at;
 use tracing::Instrument;
 
 impl Node {
@@ -70,7 +71,9 @@ impl Node {
         timeout: CallTimeout,
     ) -> Result<Vec<Value>, NodeError> {
         let connection = self.pool.open_connection(class)?;
-        if !connection.is_read_only() {
+        let mode = timeout_at(timeout.deadline.instant(), connection.read_only().read()).await;
+        let is_read_only = mode.map_err(|_| NodeError::TimedOut)?;
+        if !*is_read_only {
             return self.call_all_over(&connection, commands, timeout).await;
         }
         // In one message, so that no other command is run in between.
@@ -80,13 +83,8 @@ impl Node {
             wrapped.add_command(command.clone());
         }
         wrapped.cmd("READONLY");
-        let answers = self.call_all_over(&connection, &wrapped, timeout).await;
-        if !connection.is_read_only() {
-            // The connection has been switched meanwhile, and then back by this message.
-            connection.set_read_only(true);
-            self.cluster_mode.request_check();
-        }
-        answers.map(|answers| answers.into_iter().skip(1).take(commands.len()).collect())
+        let answers = self.call_all_over(&connection, &wrapped, timeout).await?;
+        Ok(answers.into_iter().skip(1).take(commands.len()).collect())
     }
 
     /// Sends a change and waits until `replicas` have it, or the deadline is near. Returns the answer, and the number

@@ -22,12 +22,7 @@ impl ClusterMode {
         *self.0.borrow()
     }
 
-    /// Makes the task of each connection compare the mode of its connection with this one.
-    pub fn request_check(&self) {
-        self.0.send_modify(|_| {});
-    }
-
-    /// Returns a receiver of the mode and of each request for a check.
+    /// Returns a receiver of the mode.
     pub fn subscribe(&self) -> watch::Receiver<bool> {
         self.0.subscribe()
     }

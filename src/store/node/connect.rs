@@ -3,7 +3,12 @@
 use crate::{
     store::{
         error::NodeError,
-        node::{context::NodeContext, login::SharedLogin, resolver::ResolvedAddresses, tracking::Tracking},
+        node::{
+            context::NodeContext,
+            login::SharedLogin,
+            resolver::{ConnectionResolver, NameLookups},
+            tracking::Tracking,
+        },
         simulation::Simulation,
     },
     types::Address,
@@ -56,6 +61,8 @@ pub struct RedisEndpoint {
     address: Address,
     login: SharedLogin,
     connect_timeout: Duration,
+    /// The lookups of the host's name, which all connections share.
+    pub lookups: Arc<NameLookups>,
     /// The simulation that takes the place of the network; `None` in production.
     simulation: Option<Arc<dyn Simulation>>,
 }
@@ -63,8 +70,8 @@ pub struct RedisEndpoint {
 impl RedisEndpoint {
     /// Prepares connections to `address`; none is opened yet.
     pub fn new(address: &Address, login: &SharedLogin, connect_timeout: Duration, context: &NodeContext) -> Self {
-        let (address, login) = (address.clone(), login.clone());
-        Self { address, login, connect_timeout, simulation: context.simulation.clone() }
+        let (lookups, simulation) = (Arc::new(NameLookups::new(address)), context.simulation.clone());
+        Self { address: address.clone(), login: login.clone(), connect_timeout, lookups, simulation }
     }
 
     /// Returns the login that new connections use.
@@ -74,19 +81,24 @@ impl RedisEndpoint {
 
     /// Opens a connection. `lost` is notified when it ends, which RESP3 reports at once.
     pub async fn connect(&self, lost: &Arc<Notify>) -> Result<MultiplexedConnection, ConnectError> {
-        self.connect_tracked(&ResolvedAddresses::default(), lost, None).await
+        self.connect_tracked(&self.resolver(), lost, None).await
     }
 
-    /// Opens a connection. `addresses` receives the addresses that the host's name has, `lost` is notified when the
-    /// connection ends, and `tracking` receives the keys that change.
+    /// Returns the resolver of a new connection.
+    pub fn resolver(&self) -> ConnectionResolver {
+        ConnectionResolver::new(&self.lookups)
+    }
+
+    /// Opens a connection. `resolver` remembers the addresses that it is opened to, `lost` is notified when the connection
+    /// ends, and `tracking` receives the keys that change.
     pub async fn connect_tracked(
         &self,
-        addresses: &ResolvedAddresses,
+        resolver: &ConnectionResolver,
         lost: &Arc<Notify>,
         tracking: Option<Arc<Tracking>>,
     ) -> Result<MultiplexedConnection, ConnectError> {
         let lost = Arc::clone(lost);
-        self.open(addresses, move |push: PushInfo| match (push.kind, &tracking) {
+        self.open(resolver, move |push: PushInfo| match (push.kind, &tracking) {
             (PushKind::Invalidate, Some(tracking)) => tracking.on_invalidation(&push.data),
             (PushKind::Disconnection, tracking) => {
                 if let Some(tracking) = tracking {
@@ -104,12 +116,12 @@ impl RedisEndpoint {
         &self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, ConnectError> {
-        self.open(&ResolvedAddresses::default(), on_push).await
+        self.open(&self.resolver(), on_push).await
     }
 
     async fn open(
         &self,
-        addresses: &ResolvedAddresses,
+        resolver: &ConnectionResolver,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, ConnectError> {
         let config = AsyncConnectionConfig::new()
@@ -117,7 +129,7 @@ impl RedisEndpoint {
             .set_response_timeout(None)
             .set_connection_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
-            .set_dns_resolver(addresses.of_host(&self.address.host))
+            .set_dns_resolver(resolver.clone())
             .set_push_sender(move |push: PushInfo| {
                 on_push(push);
                 Ok::<(), redis::aio::SendError>(())

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, RwLock},
     time::{Instant, timeout_at},
 };
 
@@ -70,8 +70,9 @@ pub struct OpenConnection {
     pending_calls: AtomicUsize,
     /// Requests use the connection, so that it is closed if the node hangs.
     in_use: AtomicBool,
-    /// The connection is in the mode `READONLY` of a Redis Cluster, or may be.
-    read_only: AtomicBool,
+    /// True if the connection is in the mode `READONLY` of a Redis Cluster. A call that depends on the mode holds the lock
+    /// shared until it is answered, and a switch of the mode holds it alone.
+    read_only: RwLock<bool>,
     /// The time that one attempt may take.
     attempt_timeout: Duration,
     /// Notified when the connection is lost, or is to be closed.
@@ -91,7 +92,7 @@ impl OpenConnection {
             last_alive_ms: AtomicU64::new(0),
             pending_calls: AtomicUsize::new(0),
             in_use: AtomicBool::new(false),
-            read_only: AtomicBool::new(false),
+            read_only: RwLock::new(false),
             attempt_timeout,
             ended,
             tracking: None,
@@ -163,14 +164,10 @@ impl OpenConnection {
         self.in_use.store(true, Relaxed);
     }
 
-    /// Returns true if the connection is in the mode `READONLY` of a Redis Cluster, or may be.
-    pub fn is_read_only(&self) -> bool {
-        self.read_only.load(Relaxed)
-    }
-
-    /// Records the mode of a connection to a node of a Redis Cluster.
-    pub fn set_read_only(&self, read_only: bool) {
-        self.read_only.store(read_only, Relaxed);
+    /// Returns the mode of a connection to a node of a Redis Cluster: true for `READONLY`. A call that depends on the mode
+    /// has to hold the lock until it is answered.
+    pub fn read_only(&self) -> &RwLock<bool> {
+        &self.read_only
     }
 
     /// Sends one command and waits for its answer.
@@ -264,5 +261,17 @@ struct PendingCall<'a>(&'a OpenConnection);
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.0.pending_calls.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl OpenConnection {
+    /// Returns a connection over a stream whose other end speaks the protocol of Redis, for tests.
+    pub async fn over(stream: tokio::io::DuplexStream) -> Arc<Self> {
+        let login = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
+        let opened = MultiplexedConnection::new_with_config(&login, stream, redis::AsyncConnectionConfig::new()).await;
+        let (connection, driver) = opened.expect("a connection");
+        tokio::spawn(driver);
+        Arc::new(Self::new(connection, Duration::from_secs(1), Arc::new(Notify::new())))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     change_offsets, connect::ConnectError, connection::OpenConnection, handshake, login::LoginChanges, mode_task,
-    pool::ConnectionState, probe::probe, redis_node::Node, replication::ReplicationRole, resolver::ResolvedAddresses,
+    pool::ConnectionState, probe::probe, redis_node::Node, replication::ReplicationRole, resolver::ConnectionResolver,
 };
 use crate::{
     store::change_signal::ChangeSubscriber,
@@ -41,13 +41,13 @@ pub async fn run(node: Arc<Node>, number: usize) {
         // Who waits asks again when the state of the connection changes.
         reconnect_requests.mark_seen();
         match opened {
-            Ok((connection, addresses, login_changes)) => {
+            Ok((connection, resolver, login_changes)) => {
                 log_connected(&node);
                 if was_lost {
                     record_event(&node, number, EventKind::NodeConnected, "is connected again");
                 }
                 let connection = Arc::new(connection);
-                let end = use_until_ended(&node, number, &connection, &addresses, login_changes).await;
+                let end = use_until_ended(&node, number, &connection, &resolver, login_changes).await;
                 end.log(&node, number);
                 record_event(&node, number, EventKind::NodeLost, end.text());
                 (failed_before, was_lost) = (false, true);
@@ -141,7 +141,7 @@ async fn use_until_ended(
     node: &Node,
     number: usize,
     connection: &Arc<OpenConnection>,
-    addresses: &ResolvedAddresses,
+    resolver: &ConnectionResolver,
     login_changes: LoginChanges,
 ) -> ConnectionEnd {
     connection.mark_in_use();
@@ -153,7 +153,7 @@ async fn use_until_ended(
         () = change_offsets::ask_when_requested(node, connection), if node.pool.is_default(number) => ConnectionEnd::Lost,
         () = mode_task::follow(node, connection) => ConnectionEnd::Lost,
         () = handshake::follow_login(node, number, connection, login_changes) => ConnectionEnd::Lost,
-        () = addresses.wait_until_moved(&node.address, &node.lookups) => ConnectionEnd::Moved,
+        () = resolver.wait_until_moved() => ConnectionEnd::Moved,
     };
     connection.invalidate_all();
     if matches!(end, ConnectionEnd::Moved) {

@@ -7,7 +7,7 @@ use super::{
     mode_task,
     probe::probe,
     redis_node::Node,
-    resolver::ResolvedAddresses,
+    resolver::ConnectionResolver,
     state::NodeState,
     tracking::{FlushHandler, Tracking},
 };
@@ -23,13 +23,13 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
-/// the addresses that the node's name had, and the changes of the login since then.
-pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses, LoginChanges), ConnectError> {
+/// its resolver, and the changes of the login since then.
+pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ConnectionResolver, LoginChanges), ConnectError> {
     node.state.update(NodeState::mark_outdated);
-    let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
+    let (ended, resolver) = (Arc::new(Notify::new()), node.endpoint.resolver());
     let login_changes = node.endpoint.login().subscribe();
     let tracking = Arc::new(Tracking::new(node.context.on_invalidation.as_ref(), flush_handler(node)));
-    let connection = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
+    let connection = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
     let deadline = Deadline::within(node.config.connect_timeout);
     let tracking = enable_tracking(node, &connection, deadline).await?.then_some(tracking);
@@ -39,7 +39,7 @@ pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ResolvedAddresses
         let switched = mode_task::switch(node, &connection, true, deadline).await;
         switched.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
     }
-    Ok((connection.with_tracking(tracking), addresses, login_changes))
+    Ok((connection.with_tracking(tracking), resolver, login_changes))
 }
 
 /// Returns the handler of reports that the node has dropped all its data. A connection must not keep its node.

@@ -49,7 +49,7 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     if effect.role_changed {
         log_role(node);
         if was_master && node.state.load().is_replica() {
-            node.lookups.request();
+            node.endpoint.lookups.request();
         }
         node.shard_context().request_cluster_refresh();
     }

@@ -11,7 +11,6 @@ use super::{
     pool::{ConnectionPool, ConnectionState},
     probe_schedule::ProbeSchedule,
     replication::ReplicationInfo,
-    resolver::NameLookups,
     state::NodeState,
     state_cell::StateCell,
     wait_connections::WaitConnections,
@@ -66,8 +65,6 @@ pub struct Node {
     pub(super) probes: ProbeSchedule,
     /// The request for the offset after changes.
     pub(super) offset_request: OffsetRequest,
-    /// The lookups of the node's name.
-    pub(super) lookups: NameLookups,
     /// Everything that is known of the node, as it was published last.
     pub(super) state: StateCell,
     /// The number of reads in a row that another node answered first, because this one was slow.
@@ -97,7 +94,6 @@ impl Node {
             cluster_mode: ClusterMode::default(),
             probes: ProbeSchedule::new(redis.probe_every),
             offset_request: OffsetRequest::default(),
-            lookups: NameLookups::default(),
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
             lost_hedges: AtomicU32::new(0),
@@ -222,13 +218,13 @@ impl Node {
     pub fn investigate(&self, refusal: &NodeError) {
         self.request_probe();
         if refusal.is_demotion() {
-            self.lookups.request();
+            self.endpoint.lookups.request();
         }
     }
 
     /// Returns true if the node is known by a name, and has just ceased to be a master: its name may move soon.
     pub fn is_move_expected(&self) -> bool {
-        self.address.host.parse::<IpAddr>().is_err() && self.lookups.is_move_expected()
+        self.address.host.parse::<IpAddr>().is_err() && self.endpoint.lookups.is_move_expected()
     }
 
     /// Returns the time of this process.
@@ -266,8 +262,14 @@ impl Node {
 impl Node {
     /// Creates a node that nobody connects to, for tests.
     pub fn unconnected(port: u16) -> Arc<Self> {
+        let address = Address { host: "127.0.0.1".to_owned(), port };
+        Arc::new(Self::new(&address, &Self::settings_for_tests(), &ShardContext::default()))
+    }
+
+    /// Returns the settings of a node, for tests.
+    pub fn settings_for_tests() -> settings::RedisConfig {
         let second = Duration::from_secs(1);
-        let redis = settings::RedisConfig {
+        settings::RedisConfig {
             db: 0,
             connections_per_node: 1,
             connect_timeout: second,
@@ -277,8 +279,6 @@ impl Node {
             hedge_reads: false,
             master_hold: Duration::ZERO,
             replica_stale_max: None,
-        };
-        let address = Address { host: "127.0.0.1".to_owned(), port };
-        Arc::new(Self::new(&address, &redis, &ShardContext::default()))
+        }
     }
 }

@@ -6,7 +6,6 @@ use super::{
     handshake::enable_tracking,
     login::Login,
     redis_node::Node,
-    resolver::ResolvedAddresses,
     tracking::{InvalidationHandler, TrackedSource, Tracking},
 };
 use crate::{
@@ -50,9 +49,9 @@ impl WatchConnection {
     /// changes.
     pub async fn open(node: &Arc<Node>, on_key: &InvalidationHandler) -> Result<Option<Self>, ConnectError> {
         let (pool_opened, login) = (node.connections_opened(), node.endpoint.login().current());
-        let (ended, addresses) = (Arc::new(Notify::new()), ResolvedAddresses::default());
+        let (ended, resolver) = (Arc::new(Notify::new()), node.endpoint.resolver());
         let tracking = Arc::new(Tracking::new(Some(on_key), Box::new(|| {})));
-        let opened = node.endpoint.connect_tracked(&addresses, &ended, Some(Arc::clone(&tracking))).await?;
+        let opened = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
         let connection = OpenConnection::new(opened, node.config.attempt_timeout, ended);
         if !enable_tracking(node, &connection, Deadline::within(node.config.connect_timeout)).await? {
             return Ok(None);
@@ -84,6 +83,21 @@ impl WatchConnection {
             }
             Ok([Value::ServerError(error), ..]) => Err(NodeError::from(&error)),
             _ => Err(NodeError::Unexpected),
+        }
+    }
+}
+
+#[cfg(test)]
+impl WatchConnection {
+    /// Returns the watch of a node that never answers, for tests.
+    pub async fn silent(node: &Arc<Node>) -> Self {
+        let tracking = Arc::new(Tracking::new(None, Box::new(|| {})));
+        Self {
+            node: Arc::clone(node),
+            connection: OpenConnection::over(tokio::io::duplex(1).0).await,
+            source: TrackedSource::new(node.id, &tracking, LogicalTime::ZERO),
+            pool_opened: node.connections_opened(),
+            login: node.endpoint.login().current(),
         }
     }
 }
