@@ -89,6 +89,11 @@ impl Shard {
         self.members.load().master().is_some_and(|master| master.id == node.id)
     }
 
+    /// Returns true if this node belongs to the shard.
+    pub fn has_node(&self, node: NodeId) -> bool {
+        self.members.load().nodes().iter().any(|member| member.id == node)
+    }
+
     /// Returns true if a read would be sent to this node now.
     pub fn would_read(&self, requirement: &ReadRequirement, node: NodeId) -> bool {
         self.members.load().choose(requirement, &Attempts::default()).is_some_and(|choice| choice.node.id == node)

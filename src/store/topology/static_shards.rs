@@ -37,7 +37,8 @@ impl StaticShards {
             shard.set_nodes(&addresses(config), redis);
             shards.push(shard);
         }
-        // Another map also tells the changes in flight that a node of their shard has left.
+        // Another map also tells the changes in flight that a node of their shard has left. Those that succeed find that out
+        // by themselves until then.
         if is_changed {
             self.map.publish(ShardMap::new(Routing::Ring(Ring::new(names_and_weights(listed))), shards));
             self.map.notify_node_set_changed();

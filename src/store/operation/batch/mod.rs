@@ -12,7 +12,7 @@ mod ring_change;
 use crate::{
     store::{
         error::StoreError,
-        operation::{context::OperationContext, ring_change::newer_map},
+        operation::{context::OperationContext, ring_change::map_to_run_again},
         protocol::operation::{Answer, Operation},
     },
     telemetry::traces,
@@ -69,7 +69,8 @@ pub async fn run<T>(
     });
     let (ran, beside) = join(join_all(runs), alongside).await;
     let (reads, on_masters): (Vec<_>, Vec<_>) = ran.into_iter().unzip();
-    let on_masters = match newer_map(context, map.id()) {
+    let ran_on = on_masters.iter().map(|ran| (&ran.shard, ran.made_by()));
+    let on_masters = match map_to_run_again(context, map.id(), ran_on) {
         None => on_masters,
         Some(current) => Box::pin(batch.run_moved(current, on_masters)).await,
     };

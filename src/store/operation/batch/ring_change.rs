@@ -7,7 +7,7 @@ use super::{
 use crate::store::{
     error::{Access, StoreError},
     node::NodeId,
-    operation::ring_change::{merge, newer_map, next_route},
+    operation::ring_change::{merge, next_route},
     protocol::operation::Answer,
     shard::Shard,
     shard_map::ShardMap,
@@ -31,6 +31,13 @@ pub struct ShardAnswers {
     pub answered: Vec<BatchAnswer>,
 }
 
+impl ShardAnswers {
+    /// Returns the node that was asked last if any operation has succeeded.
+    pub fn made_by(&self) -> Option<NodeId> {
+        self.asked.filter(|_| self.answered.iter().any(|(_, answer)| answer.is_ok()))
+    }
+}
+
 /// The operations that run again on one shard.
 struct MovedOperations {
     shard: Arc<Shard>,
@@ -46,11 +53,14 @@ impl Batch<'_> {
         ShardAnswers { shard: Arc::clone(shard), asked, answered }
     }
 
-    /// Runs the operations again whose keys have moved, until no reload has come in between. The shards of a batch are
-    /// answered together, so a reload counts until the last of them has ended.
+    /// Runs the operations again whose keys have moved or whose nodes have left, until none is left. The shards of a batch
+    /// are answered together, so a reload counts until the last of them has ended.
     pub(super) async fn run_moved(&self, mut current: Arc<ShardMap>, mut ran: Vec<ShardAnswers>) -> Vec<ShardAnswers> {
         loop {
             let (moved, mut first) = self.take_moved(&current, &mut ran);
+            if moved.is_empty() {
+                return ran;
+            }
             let runs = moved.into_iter().map(|MovedOperations { shard, mut positions }| async move {
                 positions.sort_unstable();
                 self.run_on_shard(&shard, positions).await
@@ -64,10 +74,7 @@ impl Batch<'_> {
                 }
                 ran.push(again);
             }
-            match newer_map(self.context, current.id()) {
-                None => return ran,
-                Some(newer) => current = newer,
-            }
+            current = self.context.map.load_full();
         }
     }
 
