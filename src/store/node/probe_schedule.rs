@@ -9,6 +9,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+/// The shortest time between two probes that were asked for.
+const REQUESTED_INTERVAL: Duration = Duration::from_millis(5);
 /// The interval of probes while a promotion is expected, over all connections of the node together.
 const EXPECTANT_INTERVAL: Duration = Duration::from_millis(25);
 /// The longest time for which probes are made at that interval.
@@ -17,10 +19,38 @@ const EXPECTANT_MAX: Duration = Duration::from_secs(30);
 /// The times at which a node is probed.
 pub struct ProbeSchedule {
     interval: Duration,
-    /// Notified when a probe is to be made before the interval is over.
+    /// The request for a probe before the interval is over.
+    request: Mutex<ProbeRequest>,
+    /// Notified when a probe was asked for.
     requested: Notify,
     /// The expected promotion; `None` while the shard has a master.
     promotion: Mutex<Option<ExpectedPromotion>>,
+}
+
+/// The request for a probe before the interval is over.
+#[derive(Default)]
+struct ProbeRequest {
+    /// The time at which the probe may be made; `None` if none is asked for.
+    due: Option<Instant>,
+    /// The time of the last probe that was asked for; `None` before the first one.
+    last: Option<Instant>,
+}
+
+impl ProbeRequest {
+    /// Asks for a probe. One that is asked for already serves this request as well.
+    fn make(&mut self) {
+        let now = Instant::now();
+        self.due.get_or_insert_with(|| self.last.map_or(now, |last| now.max(last + REQUESTED_INTERVAL)));
+    }
+
+    /// Takes the request if the probe may be made now. Otherwise returns the time at which it may be made, if one is asked
+    /// for.
+    fn take(&mut self) -> Result<(), Option<Instant>> {
+        let now = Instant::now();
+        self.due.take_if(|due| *due <= now).ok_or(self.due)?;
+        self.last = Some(now);
+        Ok(())
+    }
 }
 
 /// A promotion that is expected because the shard has lost its master.
@@ -34,11 +64,12 @@ struct ExpectedPromotion {
 impl ProbeSchedule {
     /// Schedules a probe for every `interval`.
     pub fn new(interval: Duration) -> Self {
-        Self { interval, requested: Notify::new(), promotion: Mutex::default() }
+        Self { interval, request: Mutex::default(), requested: Notify::new(), promotion: Mutex::default() }
     }
 
-    /// Asks for a probe at once.
+    /// Asks for a probe at once, or [`REQUESTED_INTERVAL`] after the last one that was asked for.
     pub fn request(&self) {
+        lock(&self.request).make();
         self.requested.notify_one();
     }
 
@@ -58,10 +89,15 @@ impl ProbeSchedule {
     pub async fn next(&self) {
         let due = Instant::now() + self.interval;
         loop {
+            let requested = match lock(&self.request).take() {
+                Ok(()) => return,
+                Err(due) => due,
+            };
             let is_expected = self.promotion().is_some_and(|promotion| promotion.since.elapsed() < EXPECTANT_MAX);
             let until = if is_expected { due.min(Instant::now() + EXPECTANT_INTERVAL) } else { due };
-            let is_requested = timeout_at(until, self.requested.notified()).await.is_ok();
-            if is_requested || until == due || self.take_turn() {
+            let until_requested = requested.map_or(until, |requested| requested.min(until));
+            let is_requested = timeout_at(until_requested, self.requested.notified()).await.is_ok();
+            if !is_requested && until_requested == until && (until == due || self.take_turn()) {
                 return;
             }
         }
@@ -80,8 +116,12 @@ impl ProbeSchedule {
     }
 
     fn promotion(&self) -> MutexGuard<'_, Option<ExpectedPromotion>> {
-        self.promotion.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.promotion)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -92,13 +132,38 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(60);
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_requested_probe_is_due_at_once() {
         let schedule = ProbeSchedule::new(INTERVAL);
         assert!(schedule.next().now_or_never().is_none());
         schedule.request();
         assert!(schedule.next().now_or_never().is_some());
         assert!(schedule.next().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_of_one_moment_share_a_probe_and_later_ones_wait_a_little() {
+        let schedule = ProbeSchedule::new(INTERVAL);
+        let (start, mut probes) = (Instant::now(), 0);
+        while start.elapsed() < REQUESTED_INTERVAL * 10 {
+            schedule.request();
+            if schedule.next().now_or_never().is_some() {
+                probes += 1;
+            }
+            advance(REQUESTED_INTERVAL / 10).await;
+        }
+        assert!((9..=11).contains(&probes), "{probes} probes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_right_after_a_probe_is_not_lost() {
+        let schedule = ProbeSchedule::new(INTERVAL);
+        let start = Instant::now();
+        schedule.request();
+        schedule.next().await;
+        schedule.request();
+        schedule.next().await;
+        assert_eq!(start.elapsed(), REQUESTED_INTERVAL);
     }
 
     #[tokio::test(start_paused = true)]

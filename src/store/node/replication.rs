@@ -190,7 +190,8 @@ fn parse_id(text: &str, name: &str) -> String {
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
+    // Every probe comes by here, and few lines begin with the name.
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 
 #[cfg(test)]

@@ -42,8 +42,8 @@ pub struct NodeState {
     flushes: u64,
     /// The number of such reports that had come before the last question whose answer decided on `same_lineage`.
     flushes_judged: u64,
-    /// The node was slower than others again and again, and no probe was answered quickly since.
-    is_slow: bool,
+    /// The time since which the node counts as slow; `None` while it does not.
+    slow_since: Option<LogicalTime>,
     /// The longest time that a replica may be without its master and still be read; `None` for no limit.
     stale_max: Option<Duration>,
 }
@@ -73,7 +73,7 @@ impl NodeState {
             replicated_up_to: LogicalTime::ZERO,
             asked_at: LogicalTime::ZERO,
             flushes: 0,
-            is_slow: false,
+            slow_since: None,
             flushes_judged: 0,
             stale_max,
         }
@@ -155,12 +155,17 @@ impl NodeState {
 
     /// Returns true if other replicas are to be read before this one.
     pub fn is_slow(&self) -> bool {
-        self.is_slow
+        self.slow_since.is_some()
     }
 
-    /// Records if other replicas are to be read before this one.
-    pub fn set_slow(&mut self, is_slow: bool) {
-        self.is_slow = is_slow;
+    /// Returns the time since which the node counts as slow; `None` while it does not.
+    pub fn slow_since(&self) -> Option<LogicalTime> {
+        self.slow_since
+    }
+
+    /// Records if other replicas are to be read before this one, and since when.
+    pub fn set_slow_since(&mut self, since: Option<LogicalTime>) {
+        self.slow_since = since;
     }
 
     /// Returns true if the node has dropped all its data, and no answer has told since whose data it has now.

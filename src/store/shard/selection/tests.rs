@@ -47,7 +47,7 @@ fn states() -> [NodeState; 9] {
     let cut_off = ReplicationRole::Replica { synced: true, down_for: Some(Duration::from_secs(1)) };
     let unsynced = ReplicationRole::Replica { synced: false, down_for: None };
     let mut slow = state(UP, Some(REPLICA), 7);
-    slow.set_slow(true);
+    slow.set_slow_since(Some(LogicalTime::ZERO));
     [
         state(UP, Some(ReplicationRole::Master), 7),
         state(UP, Some(REPLICA), 7),
