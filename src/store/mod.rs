@@ -38,7 +38,7 @@ pub use store_config::Config;
 pub use topology::DiscoveryError;
 
 use crate::{
-    ring::Ring,
+    ring::{Ring, key_hash},
     settings::Topology,
     telemetry::metrics::{Metrics, MetricsWriter},
     types::{Address, Deadline, FullKey},
@@ -199,9 +199,11 @@ impl Store {
         if !operations.sampler.watches_any() {
             return None;
         }
+        // Without its shard, as long as the key is not watched.
+        operations.sampler.watches.number(key_hash(key.as_bytes()))?;
         let map = operations.map.load();
         let (position, hash) = map.locate(key);
-        WatchedRead::new(map.shard(position), operations.requirement(hash, freshness))
+        WatchedRead::new(&operations.sampler, map.shard(position), operations.requirement(hash, freshness))
     }
 
     /// Observes an answer of the near cache for the inspection. `is_kept` is called if the answer is sampled, and returns

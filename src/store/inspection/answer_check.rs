@@ -21,8 +21,6 @@ use crate::{
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// The longest time between an answer and its examination.
-const WAITED_MAX: Duration = Duration::from_secs(1);
 /// Wait before a source that is behind is asked again; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// Longest wait before a source that is behind is asked again.
@@ -37,9 +35,9 @@ impl Inspector<'_> {
     /// Compares an answer with the master.
     pub(super) async fn check_answer(&self, answer: ObservedAnswer) {
         let inspection = &self.metrics.inspection;
-        let is_recent = answer.at.elapsed() <= WAITED_MAX;
-        let value = if is_recent { self.master_value(&answer.key).await } else { None };
-        let Some(value) = value else { return inspection.inconclusive.count() };
+        let Some(value) = self.master_value(&answer.key, answer.at).await else {
+            return inspection.inconclusive.count();
+        };
         let source = match &answer.origin {
             AnswerOrigin::Node(node) if node.id == value.route.node.id => AnswerSource::Master,
             AnswerOrigin::Node(_) => AnswerSource::Replica,

@@ -16,12 +16,14 @@ use crate::{
 };
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use std::{fmt, sync::Arc, time::Duration};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
 /// Maximum number of sampled events that are examined at the same time.
 const OBSERVATION_CHECKS_MAX: usize = 8;
 /// Maximum number of examinations at the same time, those of suspicions included.
 const CHECKS_MAX: usize = 32;
+/// The longest time between an answer or a change and its examination.
+const WAITED_MAX: Duration = Duration::from_secs(1);
 /// Interval between two searches for watches that are over.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// The least time that the value of a watched key has left. Nodes whose clocks differ may expire it at other times.
@@ -68,7 +70,7 @@ impl Inspector<'_> {
 
     /// Watches a key that this process has changed, if the master still has the change.
     async fn watch_change(&self, change: AcknowledgedChange) {
-        match self.master_value(&change.key).await {
+        match self.master_value(&change.key, change.at).await {
             Some(value) if value.digest == change.digest => {
                 if value.left >= LEFT_MIN {
                     self.metrics.inspection.changes.count();
@@ -86,9 +88,14 @@ impl Inspector<'_> {
         }
     }
 
-    /// Returns the value that the master has for a key; `None` if there is no answer.
-    pub(super) async fn master_value(&self, key: &FullKey<'_>) -> Option<Arc<MasterValue>> {
-        self.masters.value(self.map, key, &self.sampler.budget).await.map(Arc::new)
+    /// Returns the value that the master has for a key that something was observed of at `observed`; `None` if there is no
+    /// answer, or if it comes too late.
+    pub(super) async fn master_value(&self, key: &FullKey<'_>, observed: Instant) -> Option<Arc<MasterValue>> {
+        if observed.elapsed() > WAITED_MAX {
+            return None;
+        }
+        let value = self.masters.value(self.map, key, &self.sampler.budget).await?;
+        (value.read_at.saturating_duration_since(observed) <= WAITED_MAX).then(|| Arc::new(value))
     }
 
     /// Reports an answer that was older than a promise allows.

@@ -118,3 +118,24 @@ impl MasterValue {
         again.is_ok_and(|again| ValueDigest::of(again.bytes.as_deref()) == self.digest) && self.seems_unchanged()
     }
 }
+
+#[cfg(test)]
+impl MasterValue {
+    /// Returns the value of a missing key on the first node of a shard, for tests.
+    pub async fn missing(map: &MapHandle, key: &FullKey<'_>, covered_from: LogicalTime) -> Self {
+        let map = map.load_full();
+        let Route { shard, hash, .. } = map.route(key);
+        let node = Arc::clone(&shard.members().nodes()[0]);
+        let reports = Arc::new(ChangeReports::default());
+        Self {
+            digest: ValueDigest::of(None),
+            left: Duration::MAX,
+            read_at: Instant::now(),
+            covered_from,
+            key: key.to_owned(),
+            flag: reports.mark(key),
+            connection: Arc::new(MasterConnection { connection: WatchConnection::silent(&node).await, reports }),
+            route: MasterRoute { map, shard, node, hash, promotions: 0 },
+        }
+    }
+}

@@ -18,4 +18,4 @@ mod watch_table;
 
 pub use digest::ValueDigest;
 pub use inspector::run;
-pub use sampler::{KeptAnswer, NodeAnswerView, Sampler, WatchedRead, covers};
+pub use sampler::{KeptAnswer, NodeAnswerView, Sampler, WatchedRead};

@@ -23,6 +23,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -30,6 +31,10 @@ use tokio::{sync::mpsc, time::Instant};
 const OBSERVATIONS_MAX: usize = 16;
 /// Maximum number of suspicions that wait; further ones are dropped.
 const SUSPICIONS_MAX: usize = 64;
+
+/// Time after which the invalidations have been processed that were under way when the master's value was read. Answers of
+/// the near cache are compared after that.
+const INVALIDATION_GRACE: Duration = Duration::from_secs(1);
 
 /// The queues that the task of the inspection reads.
 pub struct Queues {
@@ -86,17 +91,11 @@ pub struct KeptAnswer<'a> {
 impl WatchedRead {
     /// Returns the watch of a key that the near cache is asked for; `None` if the key is not watched, or an answer would
     /// prove nothing. `shard` is that of the key.
-    pub fn new(shard: &Shard, requirement: ReadRequirement) -> Option<Self> {
+    pub fn new(sampler: &Sampler, shard: &Shard, requirement: ReadRequirement) -> Option<Self> {
         let number = requirement.watch?;
         let node = shard.members().choose(&requirement, &Attempts::default())?.cloned().node;
-        covers(&requirement, shard, &node).then_some(Self { number, requirement, node: node.id })
+        sampler.covers(&requirement, shard, &node).then_some(Self { number, requirement, node: node.id })
     }
-}
-
-/// Returns true if a node has everything that a read of a watched key has to show. It has to be called before the node is
-/// asked. Returns false for other keys, for which that does not matter.
-pub fn covers(requirement: &ReadRequirement, shard: &Shard, node: &Node) -> bool {
-    requirement.watch.is_some() && (shard.is_master(node) || node.state().has_replicated_up_to(requirement.since))
 }
 
 impl Sampler {
@@ -131,6 +130,16 @@ impl Sampler {
         self.is_running.store(true, Relaxed);
         self.one_in.store(self.one_in_configured.load(Relaxed), Relaxed);
         Some(queues)
+    }
+
+    /// Returns true if a node has everything that a read of a watched key has to show, and the value that it is compared
+    /// with: another client may have changed the key, and changed it back, before the inspection saw that value. To be called
+    /// before the node is asked. Returns false for other keys, for which that does not matter.
+    pub fn covers(&self, requirement: &ReadRequirement, shard: &Shard, node: &Node) -> bool {
+        let Some(number) = requirement.watch else { return false };
+        let Some(watched) = self.watches.get(number, requirement.hash) else { return false };
+        let since = requirement.since.max(watched.value.covered_from);
+        shard.is_master(node) || node.state().has_replicated_up_to(since)
     }
 
     /// Observes the answer of a node to a read.
@@ -194,6 +203,9 @@ impl Sampler {
         node: Option<&Arc<Node>>,
     ) {
         let Some(watched) = self.watches.get(number, requirement.hash) else { return };
+        if node.is_none() && watched.value.read_at.elapsed() < INVALIDATION_GRACE {
+            return;
+        }
         let Some(promise) = watched.promise(requirement) else { return };
         if watched.suspect(key, digest) {
             let source = match node {
@@ -205,5 +217,67 @@ impl Sampler {
             // A full queue holds enough to report.
             let _queued = self.suspicions.try_send(suspicion);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ring::{Ring, Weight},
+        store::{
+            change_signal::ChangeSignal,
+            consistency::{LogicalTime, ReplicationProgress},
+            inspection::master_value::MasterValue,
+            node::{
+                NodeContext,
+                replication::{ReplicationInfo, ReplicationRole},
+            },
+            shard_map::{MapHandle, Routing, ShardMap},
+        },
+        types::{Address, Key},
+    };
+    use std::borrow::Cow;
+
+    /// Records the answer of a replica that has replicated up to `time`.
+    fn replicate(replica: &Node, time: LogicalTime) {
+        let progress = ReplicationProgress::default();
+        progress.record_master_offset("id", time, 0);
+        let role = ReplicationRole::Replica { synced: true, down_for: None };
+        let mut state = (**replica.state()).clone();
+        state.record_answer(Some(ReplicationInfo::reported(role, "id", "")), time, &progress);
+        replica.set_state(&state);
+        assert_eq!(replica.state().replicated_up_to(), time);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_compared_if_its_node_has_what_the_inspection_saw_at_the_master() {
+        let (redis, [changed, seen]) = (Node::settings_for_tests(), [10, 20].map(LogicalTime::from_ms));
+        let addresses = [1, 2].map(|port| Address { host: "127.0.0.1".to_owned(), port });
+        let shard = Arc::new(Shard::new("a", &redis, &NodeContext::default(), &ChangeSignal::default()));
+        shard.set_nodes(&addresses, &redis);
+        let routing = Routing::Ring(Ring::new([("a", Weight::ONE)]));
+        let map = MapHandle::new(ShardMap::new(routing, vec![Arc::clone(&shard)]));
+        let key = Key::new(Cow::Borrowed("k")).expect("a key");
+        let value = Arc::new(MasterValue::missing(&map, &key.within(None), seen).await);
+        let hash = value.route.hash;
+        let sampler = Sampler::new(InspectionConfig { one_in: 1, per_second: 1 });
+        sampler.watches.watch(value, Instant::now(), true);
+
+        let requirement = ReadRequirement {
+            hash,
+            since: changed,
+            strict: false,
+            master_only: false,
+            watch: sampler.watches.number(hash),
+        };
+        let members = shard.members();
+        let [master, replica] = members.nodes() else { panic!("two nodes") };
+        assert!(sampler.covers(&requirement, &shard, master));
+        // Another client may have changed the key after the own change, and changed it back before the inspection looked.
+        replicate(replica, changed);
+        assert!(!sampler.covers(&requirement, &shard, replica));
+        replicate(replica, seen);
+        assert!(sampler.covers(&requirement, &shard, replica));
     }
 }

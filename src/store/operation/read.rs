@@ -4,7 +4,7 @@ use crate::{
     store::{
         consistency::{Freshness, ReadRequirement},
         error::{Advice, NodeError, StoreError},
-        inspection::{self, NodeAnswerView},
+        inspection::NodeAnswerView,
         node::{
             Node, NodeId,
             connection::{Abandon, CallTimeout},
@@ -205,7 +205,7 @@ impl ReadOperation<'_> {
         let connection = node.connections_opened();
         let must_prove = node.must_prove_role(&self.requirement);
         let (command, class) = (&self.command, self.connection_class);
-        let covers = inspection::covers(&self.requirement, self.shard, &node);
+        let covers = self.context.sampler.covers(&self.requirement, self.shard, &node);
         let answer = match &self.tracked_command {
             None => node.read(command, class, call_timeout, must_prove).await.map(|value| (value, None)),
             Some(tracked) => node.read_tracked(command, tracked, class, call_timeout, must_prove).await,

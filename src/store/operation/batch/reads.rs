@@ -4,7 +4,7 @@ use super::pipeline::{Batch, BatchAnswer};
 use crate::store::{
     consistency::ReadRequirement,
     error::{Advice, NodeError, StoreError},
-    inspection::{self, NodeAnswerView},
+    inspection::NodeAnswerView,
     node::{Node, NodeId, connection::CallTimeout},
     operation::redirect,
     protocol::operation::Answer,
@@ -123,7 +123,7 @@ impl Batch<'_> {
                 node: Arc::clone(choice.node),
                 reads: Vec::new(),
             });
-            let covers = inspection::covers(&read.requirement, shard, &group.node);
+            let covers = self.context.sampler.covers(&read.requirement, shard, &group.node);
             group.reads.push(ChosenRead { read, call_timeout, preferred, covers });
         }
         groups
