@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        consistency::{Freshness, ReadRequirement, RecentChanges},
+        consistency::{ChangedTo, Freshness, ReadRequirement, RecentChanges},
         inspection::{Sampler, ValueDigest},
         node::{
             Node,
@@ -71,7 +71,8 @@ impl OperationContext {
 
     /// Returns a guard that records a change of a key with this hash when it is dropped.
     pub fn change_guard(&self, hash: u64) -> ChangeGuard<'_> {
-        ChangeGuard { changes: &self.recent_changes, hash }
+        self.recent_changes.begin(hash);
+        ChangeGuard { changes: &self.recent_changes, hash, changed_to: ChangedTo::Unknown }
     }
 
     /// Observes an operation that succeeded: the inspection watches some keys that this process has changed.
@@ -95,10 +96,22 @@ impl OperationContext {
 pub struct ChangeGuard<'a> {
     changes: &'a RecentChanges,
     hash: u64,
+    changed_to: ChangedTo<'a>,
+}
+
+impl<'a> ChangeGuard<'a> {
+    /// Sets the outcome of a change that was made, so that its value is recorded as well.
+    pub fn succeed(&mut self, kind: &'a OperationKind<'_>) {
+        self.changed_to = match kind {
+            OperationKind::Get(_) => ChangedTo::Unknown,
+            OperationKind::Set { bytes, .. } => ChangedTo::Bytes(bytes),
+            OperationKind::Delete => ChangedTo::Missing,
+        };
+    }
 }
 
 impl Drop for ChangeGuard<'_> {
     fn drop(&mut self) {
-        self.changes.record(self.hash);
+        self.changes.end(self.hash, self.changed_to);
     }
 }

@@ -253,14 +253,19 @@ impl ReadOperation<'_> {
         first_node: NodeId,
         attempts: &Attempts,
     ) -> NodeAnswer {
-        let other = tokio::select! {
-            answer = first.as_mut() => return answer,
-            other = self.shard.hedge_target(&self.requirement, attempts, first_node, self.deadline) => other,
+        let other = match self.shard.hedge_target(&self.requirement, attempts, first_node) {
+            Some(other) => Some(other),
+            None => tokio::select! {
+                answer = first.as_mut() => return answer,
+                Some(answer) = self.read_own_change(hedge, attempts, first_node) => {
+                    self.context.metrics.hedges_won.count();
+                    return answer;
+                }
+                other = self.shard.wait_for_hedge_target(&self.requirement, attempts, first_node, self.deadline) => other,
+            },
         };
         let Some(other) = other.filter(|_| hedge.try_spend()) else { return first.await };
-        self.context.metrics.hedges.count();
-        let call_timeout = CallTimeout::new(self.deadline, Abandon::WhenUnresponsive);
-        let mut second = pin!(self.ask(other, call_timeout));
+        let mut second = pin!(self.ask_second(other));
         let answer = tokio::select! {
             answer = first.as_mut() => if answer.answer.is_ok() { answer } else { second.await },
             answer = &mut second => if answer.answer.is_ok() { answer } else { first.await },
@@ -270,6 +275,29 @@ impl ReadOperation<'_> {
             self.shard.record_lost_hedge(first_node);
         }
         answer
+    }
+
+    /// Asks a node after another one was late.
+    async fn ask_second(&self, node: Arc<Node>) -> NodeAnswer {
+        self.context.metrics.hedges.count();
+        self.ask(node, CallTimeout::new(self.deadline, Abandon::WhenUnresponsive)).await
+    }
+
+    /// Asks a replica that is not known to have the last change of the key. Its answer counts if it shows the value that this
+    /// process has written last.
+    async fn read_own_change(&self, hedge: &Hedge, attempts: &Attempts, first: NodeId) -> Option<NodeAnswer> {
+        let changes = &self.context.recent_changes;
+        if !changes.may_prove(&self.requirement) {
+            return None;
+        }
+        let replica = self.shard.unproven_replica(&self.requirement, attempts, first).filter(|_| hedge.try_spend())?;
+        let answer = self.ask_second(replica).await;
+        let is_proven = match answer.answer.as_ref().ok()? {
+            Value::BulkString(bytes) => changes.proves(&self.requirement, Some(bytes)),
+            Value::Nil => changes.proves(&self.requirement, None),
+            _ => false,
+        };
+        is_proven.then_some(answer)
     }
 
     /// Runs the read where the node's refusal leads.

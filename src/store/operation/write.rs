@@ -34,7 +34,7 @@ pub async fn write(
 ) -> Result<Answer, StoreError> {
     context.wait_until_known(deadline).await;
     let route = context.route(key);
-    let _change = context.change_guard(route.hash);
+    let mut guard = context.change_guard(route.hash);
     let change = WriteOperation {
         context,
         key,
@@ -44,10 +44,14 @@ pub async fn write(
         deadline,
     };
     let first = change.run(&route).await;
-    match change.next_route(&route, &first) {
+    let answer = match change.next_route(&route, &first) {
         None => first.answer,
         Some(next) => Box::pin(change.run_again(next, first)).await,
+    };
+    if answer.is_ok() {
+        guard.succeed(kind);
     }
+    answer
 }
 
 /// One change of one key.

@@ -2,6 +2,7 @@
 
 use super::{attempts::Attempts, members::Members, redis_shard::Shard, selection::Choice, standing::MasterStanding};
 use crate::{
+    ring::rendezvous_score,
     store::{
         consistency::ReadRequirement,
         error::{NodeError, StoreError},
@@ -54,27 +55,47 @@ impl Shard {
     }
 
     /// Chooses another node than `first` that may answer the read now. The choice is made again, because `first` has kept
-    /// the read waiting and the state of the nodes may have changed meanwhile. If only `first` may answer, because the
-    /// replicas are not known to have the last change, they are asked how far they are, and waited for.
-    pub async fn hedge_target(
+    /// the read waiting and the state of the nodes may have changed meanwhile.
+    pub fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
+        self.members.load().hedge_target(requirement, attempts, first)
+    }
+
+    /// Waits for another node than `first` that may answer the read. Only `first` may now, because the replicas are not
+    /// known to have the last change: they are asked how far they are.
+    pub async fn wait_for_hedge_target(
         &self,
         requirement: &ReadRequirement,
         attempts: &Attempts,
         first: NodeId,
         deadline: Deadline,
     ) -> Option<Arc<Node>> {
-        let find = |members: &Members| {
-            let choice = members.choose(requirement, attempts)?;
-            [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
-        };
         let members = self.members();
-        let found = find(&members);
-        if found.is_some() || requirement.master_only || attempts.has_missed() {
-            return found;
+        if requirement.master_only || attempts.has_missed() {
+            return None;
         }
         members.replicas().next()?;
         members.probe_replicas();
+        let find = |members: &Members| members.hedge_target(requirement, attempts, first);
         self.members.wait_until(deadline.instant(), find, |_| true).await
+    }
+
+    /// Chooses another node than `first`: the replica that reads of a key prefer among those that are in touch with their
+    /// master, whether or not it is known to have the last changes. Returns `None` if only the master may answer.
+    pub fn unproven_replica(
+        &self,
+        requirement: &ReadRequirement,
+        attempts: &Attempts,
+        first: NodeId,
+    ) -> Option<Arc<Node>> {
+        let members = self.members.load();
+        if requirement.master_only || attempts.has_missed() || members.refuses(requirement) {
+            return None;
+        }
+        let readable = members.replicas().filter(|replica| {
+            let state = replica.state();
+            replica.id != first && state.is_readable_replica() && !state.is_slow() && !attempts.has_tried(replica)
+        });
+        readable.max_by_key(|replica| rendezvous_score(requirement.hash, replica.seed)).cloned()
     }
 
     /// Records that a node did not answer a read before another node did, which was asked later.
@@ -193,6 +214,12 @@ impl Members {
             master.request_reconnect();
             master.is_connecting() && !attempts.is_excluded(master)
         })
+    }
+
+    /// Returns another node than `first` that may answer the read now.
+    fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
+        let choice = self.choose(requirement, attempts)?;
+        [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
     }
 
     /// Asks all replicas how far they are.

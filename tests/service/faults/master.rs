@@ -1,8 +1,10 @@
 //! Masters that die or hang.
 
 use super::{pause, resume, until_ready};
-use crate::harness::{Service, calls, eventually, redis, redis_section, until_replicated};
-use serde_json::json;
+use crate::harness::{Caller, Service, calls, eventually, redis, redis_section, until_replicated};
+use crate::local_redis::RedisGroup;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -85,16 +87,35 @@ async fn a_hanging_master_is_abandoned_within_the_deadline_and_used_again_afterw
         .await;
 }
 
-#[tokio::test]
-async fn a_changed_key_is_read_from_a_replica_that_has_the_change_while_the_master_hangs() {
+/// A master with two replicas that no regular probe asks how far they are, and a service in front of them.
+async fn rarely_probed() -> (RedisGroup, Service, Caller) {
     let group = redis(1, 2);
     until_replicated(&group).await;
-    // No regular probe tells that the replicas have the change.
     let service = Service::plain(&format!("[redis]\nprobe_every_ms=60000\n{}", redis_section(&group)));
     until_ready(&service, "READY").await;
     let caller = service.caller().await;
+    (group, service, caller)
+}
+
+/// Reads all keys at once while the master hangs. Returns their values; asserts that no read waited for the master.
+async fn read_without_master(group: &RedisGroup, caller: &Caller, keys: &[String]) -> Vec<Option<Value>> {
+    pause(group.master(0));
+    let start = Instant::now();
+    let values = join_all(keys.iter().map(|key| caller.read(key))).await;
+    let took = start.elapsed();
+    resume(group.master(0));
+    // Three attempt timeouts pass before a node counts as hung.
+    assert!(took < Duration::from_millis(400), "the reads took {took:?}");
+    values
+}
+
+#[tokio::test]
+async fn a_changed_key_is_read_from_a_replica_whose_offset_covers_the_change_while_the_master_hangs() {
+    let (group, _service, caller) = rarely_probed().await;
+    // The value itself is too long to prove the change.
+    let long = "x".repeat(20_000);
     // The questions of the first moments must not be taken for the one after the change.
-    for (key, value) in [("other", "old"), ("k", "new")] {
+    for (key, value) in [("other", "old"), ("k", &*long)] {
         let asked = calls(group.master(0), "info");
         caller.write(key, &json!(value)).await;
         let mut own = 0;
@@ -106,16 +127,23 @@ async fn a_changed_key_is_read_from_a_replica_that_has_the_change_while_the_mast
         .await;
     }
     for replica in group.replicas(0) {
-        eventually("the replica has it", async || (replica.ask("GET k").ok()? == "new").then_some(())).await;
+        eventually("the replica has it", async || (replica.ask("STRLEN k").ok()? == ":20000").then_some(())).await;
     }
-    pause(group.master(0));
-    let start = Instant::now();
-    let read = caller.read("k").await;
-    let took = start.elapsed();
-    resume(group.master(0));
-    assert_eq!(read, Some(json!("new")));
-    // Three attempt timeouts pass before a node counts as hung.
-    assert!(took < Duration::from_millis(400), "the read took {took:?}");
+    assert_eq!(read_without_master(&group, &caller, &["k".to_owned()]).await, [Some(json!(long))]);
+}
+
+#[tokio::test]
+async fn a_key_that_was_changed_right_before_its_master_hangs_is_read_from_a_replica_with_its_value() {
+    let (group, _service, caller) = rarely_probed().await;
+    let keys: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
+    caller.fill(&keys).await;
+    caller.run(json!({"command": "DELETE", "key": "k0"})).await;
+    for key in &keys[1..] {
+        caller.write(key, &json!("new")).await;
+    }
+    let values = read_without_master(&group, &caller, &keys).await;
+    assert_eq!(values[0], None);
+    assert!(values[1..].iter().all(|value| *value == Some(json!("new"))), "{values:?}");
 }
 
 #[tokio::test]
@@ -135,7 +163,7 @@ async fn an_unresponsive_shard_delays_no_other_shard_of_a_batch() {
     .await;
     let write = |number: i32| json!({"command": "WRITE", "key": format!("k{number}"), "value": number});
     let batches = (0..4).map(|_| caller.run((0..40).map(write).collect()));
-    for replies in futures_util::future::join_all(batches).await {
+    for replies in join_all(batches).await {
         let replies = replies.as_array().expect("replies").clone();
         let written = replies.iter().filter(|reply| reply["status"] == "SUCCESS").count();
         let refused = replies.iter().filter(|reply| reply["code"] == "shard_unavailable").count();

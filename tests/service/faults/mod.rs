@@ -43,7 +43,7 @@ fn follow_address(node: &RedisProcess, master: &Address) {
 }
 
 /// Makes `successor` the master of the others.
-fn promote(successor: &RedisProcess, others: &[&RedisProcess]) {
+pub fn promote(successor: &RedisProcess, others: &[&RedisProcess]) {
     expect_ok(successor, "REPLICAOF NO ONE");
     for other in others {
         follow(other, successor);

@@ -28,8 +28,8 @@ impl Batch<'_> {
     ) -> (Vec<BatchAnswer>, Option<NodeId>) {
         let (mut answered, mut asked) = (Vec::with_capacity(positions.len()), None);
         let changes = positions.iter().filter(|position| is_change(&self.operations[**position]));
-        let _changes: Vec<ChangeGuard<'_>> =
-            changes.map(|position| self.context.change_guard(self.hashes[*position])).collect();
+        let mut changes: Vec<(usize, ChangeGuard<'_>)> =
+            changes.map(|position| (*position, self.context.change_guard(self.hashes[*position]))).collect();
         let mut attempts = Attempts::default();
         let call_timeout = CallTimeout::new(self.deadline, Abandon::AtDeadline);
         while !positions.is_empty() {
@@ -56,6 +56,11 @@ impl Batch<'_> {
                 answered.extend(self.redirect_all(std::mem::take(&mut positions)).await);
             }
             self.context.metrics.write_retries.add(positions.len() as u64);
+        }
+        for (position, _) in answered.iter().filter(|(_, answer)| answer.is_ok()) {
+            if let Ok(change) = changes.binary_search_by_key(position, |(position, _)| *position) {
+                changes[change].1.succeed(&self.operations[*position].kind);
+            }
         }
         (answered, asked)
     }
