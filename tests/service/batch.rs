@@ -1,6 +1,7 @@
 //! Arrays of commands.
 
-use crate::harness::{Service, redis, redis_section};
+use crate::faults::{promote, until_ready};
+use crate::harness::{MetricsPage, Service, eventually, redis, redis_section, until_replicated};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn a_batch_reads_values_up_to_its_limit_and_delays_nobody_else() {
     let caller = service.caller().await;
     let write = json!({"command": "WRITE", "key": "batch:large", "value": "x".repeat(4 * 1024 * 1024)});
     caller.run(write).await;
-    crate::harness::eventually("the value is replicated", async || caller.read("batch:large").await.map(|_| ())).await;
+    eventually("the value is replicated", async || caller.read("batch:large").await.map(|_| ())).await;
     let read = json!({"command": "READ", "key": "batch:large"});
     let large = caller.run(Value::Array(vec![read; 60]));
     let small = async {
@@ -100,6 +101,30 @@ async fn a_batch_reads_values_up_to_its_limit_and_delays_nobody_else() {
     // 64 MiB have room for 16 of them.
     assert_eq!((read.len(), refused.len()), (16, 44));
     assert!(refused.iter().all(|reply| reply["code"] == "reply_too_large"), "{:?}", refused[0]);
+}
+
+#[tokio::test]
+async fn a_value_that_a_batch_reads_again_takes_room_in_the_reply_once() {
+    let group = redis(1, 1);
+    until_replicated(&group).await;
+    // Only the refusal of the change tells that the master was demoted.
+    let sections = format!("[redis]\nattempt_timeout_ms=1000\nprobe_every_ms=60000\n{}", redis_section(&group));
+    let service = Service::plain_with("REQUEST_DEADLINE_MS=10000", &sections);
+    until_ready(&service, "READY").await;
+    let (caller, successor) = (service.caller().await, &group.replicas(0)[0]);
+    let write = json!({"command": "WRITE", "key": "k", "value": "x".repeat(4 * 1024 * 1024)});
+    caller.run(write.clone()).await;
+    eventually("it is replicated", async || (successor.ask("STRLEN k").ok()? == ":4194304").then_some(())).await;
+    promote(successor, &[group.master(0)]);
+    // The demoted master refuses the WRITE and answers the reads. The new one runs all of them.
+    let mut batch = vec![json!({"command": "READ", "key": "k"}); 10];
+    batch[0] = write;
+    let replies = caller.run(Value::Array(batch)).await;
+    let replies = replies.as_array().expect("replies");
+    let outcomes: Vec<_> = replies.iter().map(|reply| (&reply["status"], &reply["code"])).collect();
+    assert!(outcomes.iter().all(|(status, _)| *status == "SUCCESS"), "{outcomes:?}");
+    let again = MetricsPage::of(&service).await.sum("cachefront_write_retries_total", "");
+    assert!(again >= 10.0, "the batch was sent again");
 }
 
 fn socket_reads(node: &crate::local_redis::RedisProcess) -> u64 {

@@ -1,11 +1,8 @@
 //! Routing of commands, as the nodes count them.
 
-use crate::harness::{Service, calls, eventually, redis, redis_section};
+use crate::harness::{Service, UNDISTURBED, calls, eventually, redis, redis_section};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use serde_json::{Value, json};
-
-/// Every read goes to one node, however busy the machine is.
-const UNHEDGED: &str = "[redis]\nhedge_reads=false\n";
 
 fn keys_in(node: &RedisProcess) -> u64 {
     node.ask("DBSIZE").expect("an answer")[1..].parse().expect("a number")
@@ -18,7 +15,7 @@ fn write(key: &str) -> Value {
 #[tokio::test]
 async fn writes_go_to_the_master_and_reads_to_replicas() {
     let group = redis(1, 3);
-    let service = Service::plain(&format!("{UNHEDGED}{}", redis_section(&group)));
+    let service = Service::plain(&format!("{UNDISTURBED}{}", redis_section(&group)));
     let caller = service.caller().await;
     let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
     for key in &keys {
@@ -37,7 +34,7 @@ async fn writes_go_to_the_master_and_reads_to_replicas() {
 #[tokio::test]
 async fn one_key_is_read_from_one_replica() {
     let group = redis(1, 3);
-    let service = Service::plain(&format!("{UNHEDGED}{}", redis_section(&group)));
+    let service = Service::plain(&format!("{UNDISTURBED}{}", redis_section(&group)));
     let caller = service.caller().await;
     eventually("all replicas are connected", async || {
         let answer = reqwest::get(format!("http://{}/readyz", service.admin)).await.ok()?;

@@ -1,7 +1,7 @@
 //! The start in front of a cluster, and the location of keys.
 
 use super::{calls, keys_in, read, readiness, serve, until_ready, write};
-use crate::harness::{Cluster, Service, authority, eventually, redis_speaks_tls};
+use crate::harness::{Cluster, Service, UNDISTURBED, authority, eventually, redis_speaks_tls};
 use crate::local_redis::free_port;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 #[tokio::test]
 async fn keys_spread_over_all_masters_and_replicas_answer_reads() {
     let cluster = Cluster::start(3, 1);
-    let service = serve(&cluster);
+    let service = Service::plain(&cluster.section().replacen("[redis]\n", UNDISTURBED, 1));
     let caller = service.caller().await;
     let keys: Vec<String> = (0..300).map(|number| format!("user:{number}")).collect();
     let replies = caller.run(keys.iter().map(|key| write(key, &json!(key))).collect()).await;

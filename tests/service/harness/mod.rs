@@ -47,6 +47,10 @@ pub const API_KEY: &str = "a-shared-secret-for-the-tests";
 /// Settings under which a part of the answers and changes is inspected, as much as tests need.
 pub const INSPECTED: &str = "\n[telemetry]\ninspect_one_in=5\ninspect_per_second=200\n";
 
+/// Settings under which nodes get no more commands than callers send: no read is sent twice, however busy the machine is, and
+/// no answer is inspected. More settings of the section `[redis]` may follow.
+pub const UNDISTURBED: &str = "[telemetry]\ninspect_one_in=0\n[redis]\nhedge_reads=false\n";
+
 /// Settings of a service whose test needs no Redis: nothing listens on this port.
 pub const NO_REDIS: &str = "[redis]\nport=1\n";
 

@@ -4,7 +4,7 @@ mod coherence;
 mod ring_changes;
 
 use crate::harness::{
-    Caller, Cluster, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated,
+    Caller, Cluster, Mode, Proxy, Service, UNDISTURBED, calls, eventually, redis, redis_section, until_replicated,
 };
 use crate::local_redis::{RedisGroup, RedisProcess};
 use futures_util::future::join_all;
@@ -18,8 +18,7 @@ pub const CACHED_FOR_AN_HOUR: &str = "[near_cache]\nenabled=true\nage_max_ms=360
 async fn caching_service() -> (RedisGroup, Service, Caller) {
     let group = redis(1, 1);
     until_replicated(&group).await;
-    // Every read goes to one node, however busy the machine is.
-    let sections = format!("{CACHED_FOR_AN_HOUR}[redis]\nhedge_reads=false\n{}", redis_section(&group));
+    let sections = format!("{CACHED_FOR_AN_HOUR}{UNDISTURBED}{}", redis_section(&group));
     let service = Service::start(&sections);
     let caller = service.caller().await;
     (group, service, caller)
@@ -240,10 +239,8 @@ async fn a_node_without_client_tracking_is_read_each_time() {
         let user = "ACL SETUSER plain on >secret ~* &* +@all -client|tracking";
         assert_eq!(node.ask(user).expect("an answer"), "+OK");
     }
-    let sections = format!(
-        "{CACHED_FOR_AN_HOUR}[redis]\nusername=plain\npassword=secret\nhedge_reads=false\n{}",
-        redis_section(&group)
-    );
+    let sections =
+        format!("{CACHED_FOR_AN_HOUR}{UNDISTURBED}username=plain\npassword=secret\n{}", redis_section(&group));
     let service = Service::start(&sections);
     let caller = service.caller().await;
     caller.write("k", &json!("v")).await;

@@ -6,8 +6,8 @@ use crate::local_redis::{Layout, RedisGroup, RedisProcess, free_port};
 use crate::{
     faults::until_ready,
     harness::{
-        API_KEY, Answer, Caller, JWT_SECRET, SentinelOptions, Sentinels, Service, authority, calls, eventually, redis,
-        redis_speaks_tls, start,
+        API_KEY, Answer, Caller, JWT_SECRET, SentinelOptions, Sentinels, Service, UNDISTURBED, authority, calls,
+        eventually, redis, redis_speaks_tls, start,
     },
 };
 use serde_json::{Value, json};
@@ -76,7 +76,9 @@ async fn until_read_from(caller: &Caller, node: &RedisProcess) {
 async fn the_master_and_its_replicas_are_found_by_the_sentinels() {
     let group = redis(1, 2);
     let sentinels = Sentinels::start(&group, 2);
-    let (_service, caller) = ready_service(&sentinels).await;
+    let service = Service::plain(&sentinels.section().replacen("[redis]\n", UNDISTURBED, 1));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
     for round in 0..50 {
         caller.write(&format!("k{round}"), &json!("v")).await;
         caller.read(&format!("other:{round}")).await;
