@@ -1,5 +1,6 @@
 //! The body of `POST /cache`: JSON → [`Command`].
 
+use super::body_text::body_text;
 use crate::{
     cache::{Command, Read, Write},
     http::{ErrorCode, Problem},
@@ -30,9 +31,7 @@ pub enum CommandBody<'a> {
 
 /// Parses a body as far as needed to tell one command from a batch.
 pub fn parse_body(bytes: &[u8]) -> Result<CommandBody<'_>, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        Problem::new(ErrorCode::InvalidUtf8, format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
-    })?;
+    let text = body_text(bytes)?;
     match text.trim_ascii_start().bytes().next() {
         Some(b'{') => Ok(CommandBody::Single(text)),
         Some(b'[') => {

@@ -1,7 +1,7 @@
 //! `POST /login`: issues a token for an API key. The body is JSON, as clients of the Python service send it, or the
 //! OAuth2 client credentials grant (RFC 6749 §4.4) with the secret in the form or in HTTP Basic.
 
-use super::schemas;
+use super::{body_text::body_text, schemas};
 use crate::{
     auth::{Auth, IssuedToken, LoginError},
     http::{
@@ -98,9 +98,7 @@ fn candidates(headers: &HeaderMap, media_type: MediaType, body: &Bytes) -> Resul
 
 /// Parses a JSON login. Unknown fields are ignored, `grant_type` among them.
 fn from_json(bytes: &Bytes) -> Result<Credentials, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        Problem::new(ErrorCode::InvalidUtf8, format!("The body is not UTF-8: byte {} is wrong", error.valid_up_to()))
-    })?;
+    let text = body_text(bytes)?;
     if text.trim_ascii().is_empty() {
         return Ok(Credentials::default());
     }

@@ -1,5 +1,6 @@
 //! The HTTPS port, for callers: login, commands, and the description of both.
 
+mod body_text;
 mod cache;
 mod command;
 mod login;

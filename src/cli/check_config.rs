@@ -4,9 +4,7 @@ use super::{config_args::ConfigArgs, failure::Failure};
 
 /// Checks everything that `serve` checks before it opens a port, and prints a summary of the settings.
 pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    let settings = args.load_for_server()?;
-    let summary = settings.to_string();
-    args.server(settings)?;
-    print!("{} is valid. The service would run with:\n\n{summary}", args.config.display());
+    let server = args.server(args.load_for_server()?)?;
+    print!("{} is valid. The service would run with:\n\n{}", args.config.display(), server.settings());
     Ok(())
 }

@@ -22,7 +22,7 @@ impl ConfigArgs {
     /// other commands do not need.
     pub fn load_for_server(&self) -> Result<Settings, Failure> {
         settings::load(&self.config)
-            .map_err(|problems| Failure::unloadable_settings(&problems.with_unreadable_files(), "--config"))
+            .map_err(|problems| Failure::unloadable_settings(&problems.with_certificate_problems(), "--config"))
     }
 
     /// Builds the server of these settings; nothing is opened yet.

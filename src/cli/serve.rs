@@ -17,7 +17,7 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let path = args.config.clone();
     let server = args.server(settings)?;
     let server = server.tracing(traces).reloading(move || settings::load(&path));
-    let listeners = server::bind(server.service_settings()).map_err(Failure::caused)?;
+    let listeners = server::bind(&server.settings().service).map_err(Failure::caused)?;
     let runtime = runtime::background()?;
     let outcome = runtime.block_on(async {
         let shutdown = server::on_signals()?;

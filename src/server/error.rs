@@ -1,10 +1,12 @@
 //! Failures that keep the server from being built, from running, or from taking changed settings.
 
-use crate::{settings::SettingsProblems, store::RedisCertificateError};
+use crate::{
+    settings::{PemFileError, SettingsProblems},
+    store::RedisCertificateError,
+};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
 };
 
 /// The reason why a server cannot be built.
@@ -86,44 +88,12 @@ pub enum TlsError {
     /// The keys of session tickets cannot be made.
     #[error("no keys for TLS session tickets can be made")]
     Tickets(#[source] rustls::Error),
-    /// A file cannot be read.
-    #[error("[service] {option}: {}: cannot be read", path.display())]
-    Read {
-        /// The option that names the file.
-        option: &'static str,
-        /// Path of the file.
-        path: PathBuf,
-        /// The answer of the operating system.
-        source: io::Error,
-    },
-    /// The certificate file is not PEM.
-    #[error("[service] TLS_CERT: {}: is not PEM", path.display())]
-    CertificateSyntax {
-        /// Path of the file.
-        path: PathBuf,
-        /// The complaint of the parser.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The certificate file has no certificate.
-    #[error("[service] TLS_CERT: {}: holds no certificate in PEM form", .0.display())]
-    NoCertificate(PathBuf),
-    /// The key file has no private key. The complaint of the parser is not kept: it could quote the key.
-    #[error("[service] TLS_KEY: {}: holds no private key in PEM form (PKCS#8, PKCS#1 or SEC1, not encrypted)", .0.display())]
-    NoKey(PathBuf),
-    /// Certificate and key do not belong together.
-    #[error("[service] TLS_KEY: {} is not the key of the certificate in {}", key.display(), certificate.display())]
-    KeyMismatch {
-        /// Path of the certificate file.
-        certificate: PathBuf,
-        /// Path of the key file.
-        key: PathBuf,
-    },
-    /// The certificate cannot be used by a server.
-    #[error("[service] TLS_CERT: {} cannot be used", path.display())]
-    Unusable {
-        /// Path of the certificate file.
-        path: PathBuf,
-        /// The complaint of the TLS library.
-        source: rustls::Error,
-    },
+    /// Certificate or key have these mistakes.
+    #[error("{}", sentences(.0))]
+    Pem(Vec<PemFileError>),
+}
+
+/// Returns the messages of all errors in one line.
+fn sentences(errors: &[PemFileError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -57,10 +57,12 @@ pub struct Server {
 
 impl Server {
     /// Builds all parts from the settings; nothing is connected yet.
-    pub fn new(settings: Settings) -> Result<Self, Error> {
+    pub fn new(mut settings: Settings) -> Result<Self, Error> {
         install_crypto();
         let metrics = Arc::<Metrics>::default();
-        let tls = Tls::new(&settings.service, Arc::clone(&metrics))?;
+        let (tls, certificate_warnings) = Tls::new(&settings.service, Arc::clone(&metrics))?;
+        settings.warnings.extend(certificate_warnings);
+        metrics.certificates.redis_client.set(settings.redis_client_validity());
         let near = NearValues::new(&settings.near_cache);
         let on_invalidation = near.as_ref().map(NearValues::invalidation_handler);
         let store = Store::new(store_config(&settings), on_invalidation, Arc::clone(&metrics))?;
@@ -81,9 +83,9 @@ impl Server {
         Self { traces, ..self }
     }
 
-    /// Returns the settings of the service itself.
-    pub fn service_settings(&self) -> &crate::settings::ServiceConfig {
-        &self.settings.service
+    /// Returns the settings, whose warnings now have those about certificate and key.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Returns a handle on the store that the server uses.

@@ -144,7 +144,8 @@ impl Reloader {
     }
 
     /// Applies checked settings to all parts.
-    fn apply(&mut self, mut settings: Settings, tls: PreparedTls) -> Result<(), ReloadError> {
+    fn apply(&mut self, mut settings: Settings, mut tls: PreparedTls) -> Result<(), ReloadError> {
+        settings.warnings.append(&mut tls.warnings);
         // The connection settings of Redis stay those of the start, so that they are the same for old and new nodes.
         std::mem::swap(&mut self.settings.redis, &mut settings.redis);
         if let Err(error) = self.targets.store.apply(store_config(&settings)) {
@@ -154,6 +155,7 @@ impl Reloader {
         // Nothing can fail from here on. The parts that callers notice first come last.
         self.targets.drain.send_replace(DrainConfig::new(&settings.service));
         self.targets.tls.exchange(tls);
+        self.targets.app.metrics.certificates.redis_client.set(settings.redis_client_validity());
         let app = &self.targets.app;
         let before = app.reloadable();
         app.reload(reloadable_state(&settings, &app.store, app.near.as_ref(), &app.metrics, Some(&before)));

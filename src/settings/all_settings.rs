@@ -2,6 +2,7 @@
 
 use super::{
     auth_config::AuthConfig,
+    certificates::Validity,
     effective::EffectiveSettings,
     near_cache_config::NearCacheConfig,
     redis_config::{RedisConfig, RedisLoginConfig, Topology},
@@ -42,4 +43,16 @@ pub struct Settings {
     pub file_ends_its_last_line: bool,
     /// The effective values, for comparison with later settings.
     pub effective: EffectiveSettings,
+}
+
+impl Settings {
+    /// Returns the validity of the certificate that identifies this service to Redis.
+    pub fn redis_client_validity(&self) -> Option<Validity> {
+        let nodes = self.redis_login.tls.as_ref();
+        let sentinels = match &self.topology {
+            Topology::Sentinel(sentinels) => sentinels.login.tls.as_ref(),
+            _ => None,
+        };
+        nodes.or(sentinels)?.client_validity
+    }
 }

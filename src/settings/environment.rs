@@ -5,6 +5,7 @@ use super::{
     options::{self, Section},
     problem::SettingsProblem,
     raw_option::RawOption,
+    text_file,
     watched_files::WatchedFiles,
 };
 use crate::types::error_chain;
@@ -62,12 +63,15 @@ fn option(
         return Ok(RawOption { section, option: option.to_owned(), value, line: None, variable });
     };
     files.watch(Path::new(&value));
-    match std::fs::read_to_string(&value) {
+    match text_file::read(Path::new(&value)) {
         Ok(text) => {
             let value = text.trim_end_matches(['\r', '\n']).to_owned();
             Ok(RawOption { section, option: secret, value, line: None, variable })
         }
-        Err(source) => Err(VariableError::ReadFile { path: value, source }),
+        Err(cause) => {
+            let direct = name.strip_suffix("_FILE").unwrap_or(name).to_owned();
+            Err(VariableError::ReadFile { direct, cause })
+        }
     }
 }
 

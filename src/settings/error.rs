@@ -12,13 +12,15 @@ pub enum VariableError {
     /// The name has too few or too many parts.
     #[error("names no option: write CACHEFRONT__SECTION__OPTION")]
     UnknownName,
-    /// The file of a secret cannot be read.
-    #[error("cannot read \"{path}\"")]
+    /// The file of a secret cannot be read. The message does not have the path: the value may be the secret itself.
+    #[error(
+        "names no file that can be read ({cause}): write the path of a file with the secret; {direct} takes the secret itself"
+    )]
     ReadFile {
-        /// The value of the variable.
-        path: String,
+        /// The variable that sets the secret without a file.
+        direct: String,
         /// The answer of the operating system.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 

@@ -1,7 +1,7 @@
 //! The parser of `setup.config`. It follows Python's `RawConfigParser`: values are verbatim, and the case of option names
 //! does not count.
 
-use super::{environment, problem::SettingsProblem, raw_option::RawOption};
+use super::{environment, problem::SettingsProblem, raw_option::RawOption, text_file};
 use std::{collections::HashMap, path::Path};
 
 /// The section whose options are defaults for all others, as in Python.
@@ -44,7 +44,7 @@ impl IniDocument {
             continues: false,
             first_lines: HashMap::new(),
         };
-        for line in lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+        for line in lines(text_file::without_mark(text)) {
             parser.number += 1;
             parser.parse_line(line);
         }

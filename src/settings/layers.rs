@@ -173,8 +173,9 @@ impl Defaults {
         let mut spread = Vec::new();
         for default in defaults {
             if !options::OPTIONS.iter().any(|option| option.name.eq_ignore_ascii_case(&default.option)) {
-                let message = "no section has this option".to_owned();
-                problems.push(SettingsProblem { location: default.location(), message });
+                let is_named = looks_like_name(&default.option);
+                let location = if is_named { default.location() } else { format!("[{}]", ini::DEFAULTS) };
+                problems.push(SettingsProblem { location, message: "no section has this option".to_owned() });
             }
             if options::find(Section::Client, &default.option).is_some_and(|option| option.stated) {
                 let message = "has to be in each [client:NAME] section: a section that is cut must grant nothing";
@@ -212,7 +213,19 @@ fn unknown(option: &RawOption) -> Option<SettingsProblem> {
     let names =
         options::OPTIONS.iter().filter(|option| option.section == kind && !option.ignored).map(|option| option.name);
     let hint = did_you_mean(&option.option, names).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    Some(SettingsProblem { location: option.location(), message: format!("is an unknown option{hint}") })
+    let is_named = option.variable.is_some() || !hint.is_empty() || looks_like_name(&option.option);
+    let location = if is_named { option.location() } else { format!("[{}]", option.section) };
+    let unknown = if is_named { "is an unknown option" } else { "has a line whose option is unknown, and not shown" };
+    Some(SettingsProblem { location, message: format!("{unknown}{hint}") })
+}
+
+/// Returns true if a text could be the name of an option. Other texts may be a part of a secret, such as the last line of a
+/// private key, which often has an `=`.
+fn looks_like_name(text: &str) -> bool {
+    let has_one_case = text.to_lowercase() == text || text.to_uppercase() == text;
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte));
+    text.len() <= 40 && digits <= 3 && is_word && has_one_case
 }
 
 fn unknown_section(title: &str, location: String) -> SettingsProblem {

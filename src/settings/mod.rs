@@ -4,6 +4,7 @@
 
 mod all_settings;
 mod auth_config;
+mod certificates;
 mod check;
 #[cfg(test)]
 mod documentation;
@@ -16,6 +17,7 @@ mod layers;
 mod log_filter;
 mod near_cache_config;
 pub mod options;
+mod placeholders;
 mod problem;
 #[cfg(test)]
 mod python_comparison;
@@ -29,12 +31,17 @@ mod summary;
 mod telemetry_config;
 #[cfg(test)]
 mod tests;
+mod text_file;
 mod watched_files;
 
 pub use all_settings::Settings;
 pub use auth_config::{ApiKeyHash, AuthConfig, ClientConfig};
+pub use certificates::{
+    Identity, IdentityFiles, PemFileError, PemProblem, PemSource, Validity, read_authorities, read_identity,
+};
 pub use effective::{EffectiveSettings, OptionChange};
 pub use near_cache_config::NearCacheConfig;
+pub use placeholders::is_placeholder;
 pub use problem::{SettingsProblem, SettingsProblems};
 pub use redis_config::{
     RedisConfig, RedisLoginConfig, RedisTlsConfig, SentinelShardConfig, SentinelsConfig, ShardConfig, Topology,

@@ -139,7 +139,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Service, "PORT", "9090", "Port for HTTPS."),
     option(Service, "ADMIN_HOST", "127.0.0.1", "IP address of the admin port. This port speaks plain HTTP and serves probes, metrics and the console, but no values."),
     option(Service, "ADMIN_PORT", "9091", "The admin port."),
-    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain. The certificate of the service comes first.").live(),
+    option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain. The certificate of the service comes first. In place of a path, this and the other options of PEM files can have the PEM text itself, with `\\n` between its lines.").live(),
     option(Service, "TLS_KEY", "certs/key.pem", "PEM file with the private key of `TLS_CERT`.").live(),
     secret(Service, "JWT_SECRET_KEY", "Secret that signs tokens (HS256): at least 32 bytes, and the same on every instance.").live(),
     option(Service, "JWT_EXPIRE_SECS", "900", "Validity of a token, in seconds.").live(),

@@ -1,11 +1,12 @@
 //! Problems of the settings, as sentences for operators.
 
-use super::{file_lines::FileLines, watched_files::WatchedFiles};
-use std::{
-    fmt,
-    fs::File,
-    path::{Path, PathBuf},
+use super::{
+    certificates::{PemSource, read_identity},
+    file_lines::FileLines,
+    service_config::service_identity,
+    watched_files::WatchedFiles,
 };
+use std::{fmt, path::Path};
 
 /// One problem and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub struct SettingsProblems {
     pub file: String,
     /// Invariant: not empty.
     pub problems: Vec<SettingsProblem>,
-    /// The files that only the server reads, certificate and key, with the options that name them.
-    pub tls_files: Vec<(&'static str, PathBuf)>,
+    /// Certificate and key of the service, which only the server reads; `None` where they are not known.
+    pub tls_files: Option<(PemSource, PemSource)>,
     /// The files that were read.
     pub files: WatchedFiles,
     /// The lines of sections and options.
@@ -48,14 +49,16 @@ pub struct SettingsProblems {
 }
 
 impl SettingsProblems {
-    /// Adds a problem for each of the server's own files that cannot be read; not every command needs these files.
+    /// Adds the mistakes in the server's own certificate and key; not every command needs these files.
     #[must_use]
-    pub fn with_unreadable_files(mut self) -> Self {
-        for (option, path) in &self.tls_files {
-            if let Err(error) = File::open(path) {
-                let message = format!("{}: cannot be read: {error}", path.display());
-                self.problems.push(SettingsProblem { location: format!("[service] {option}"), message });
-            }
+    pub fn with_certificate_problems(mut self) -> Self {
+        if let Some((certificate, key)) = &self.tls_files
+            && let Err(errors) = read_identity(&service_identity(certificate, key))
+        {
+            self.problems.extend(errors.into_iter().map(|error| SettingsProblem {
+                location: format!("[{}] {}", error.section, error.option),
+                message: format!("{}: {}", error.file, error.problem),
+            }));
         }
         self
     }

@@ -1,5 +1,6 @@
 //! The checked settings of Redis: connections and topology.
 
+use super::certificates::Validity;
 use crate::{ring::Weight, types::Address};
 use secrecy::{SecretBox, SecretString};
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub struct RedisLoginConfig {
     pub tls: Option<RedisTlsConfig>,
 }
 
-/// Certificates and keys in PEM, with the content of the files that the settings name.
+/// Certificates and keys in PEM, which are checked, from the files that the settings name.
 #[derive(Debug)]
 pub struct RedisTlsConfig {
     /// Name that the certificates of Redis are verified for; `None` for the host that is connected to.
@@ -47,6 +48,10 @@ pub struct RedisTlsConfig {
     pub ca_cert: Option<Vec<u8>>,
     /// Certificate and key that identify us to Redis.
     pub client: Option<(Vec<u8>, SecretBox<Vec<u8>>)>,
+    /// The validity of the certificate that identifies us to Redis.
+    pub client_validity: Option<Validity>,
+    /// Sentences about certificates that peers may refuse.
+    pub warnings: Vec<String>,
 }
 
 /// The source of shards and nodes.

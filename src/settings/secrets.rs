@@ -1,4 +1,4 @@
-//! Secrets: API keys and their hashes, sealing keys, and the recognition of placeholders.
+//! Secrets: API keys and their hashes, and sealing keys.
 
 use super::auth_config::ApiKeyHash;
 use aws_lc_rs::{digest, rand};
@@ -53,40 +53,11 @@ pub fn parse_api_key_hash(text: &str) -> Option<ApiKeyHash> {
     text.strip_prefix(HASH_PREFIX).and_then(parse_hex)
 }
 
-/// Returns true for the texts that examples and templates use in place of a secret.
-pub fn is_placeholder(secret: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "change",
-        "placeholder",
-        "replace",
-        "example",
-        "your_",
-        "your-",
-        "todo",
-        "insert",
-        "fixme",
-        "dummy",
-        "<",
-        "${",
-    ];
-    let text = secret.trim().to_lowercase();
-    let mut characters = text.chars();
-    let first = characters.next();
-    let repeats_one_character = characters.all(|character| Some(character) == first);
-    let well_known = ["secret", "password", "default", "none", "null", "test"].contains(&text.as_str());
-    repeats_one_character || well_known || WORDS.iter().any(|word| text.starts_with(word))
-}
-
 /// Parses a sealing key: 32 bytes as hex or base64, also in its URL-safe form, which the Python service's key files have.
 pub fn parse_sealing_key(text: &str) -> Option<SecretBox<[u8; 32]>> {
     let text = text.trim();
     let bytes = parse_hex(text).map(Zeroizing::new).or_else(|| parse_base64(text))?;
     Some(SecretBox::new(Box::new(*bytes)))
-}
-
-/// Returns true for a key of one repeated byte, which no random generator makes.
-pub fn is_placeholder_key(key: &[u8; 32]) -> bool {
-    key.iter().all(|byte| *byte == key[0])
 }
 
 fn parse_base64(text: &str) -> Option<Zeroizing<[u8; 32]>> {
@@ -136,25 +107,6 @@ mod tests {
         }
         for text in ["", "fb", &"fb".repeat(31), "no key at all"] {
             assert!(parse_sealing_key(text).is_none(), "{text:?} was taken for a key");
-        }
-    }
-
-    #[test]
-    fn placeholders_are_recognised() {
-        for text in [
-            "...",
-            "xxxxxxxx",
-            "changeme",
-            "change-me-please-change-me-please",
-            "<secret>",
-            "your_secret_here",
-            "secret",
-            "REPLACE_ME",
-        ] {
-            assert!(is_placeholder(text), "{text}");
-        }
-        for text in ["k3Zr8vQ1", "correct horse battery staple", &new_api_key()] {
-            assert!(!is_placeholder(text), "{text}");
         }
     }
 }

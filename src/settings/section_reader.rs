@@ -1,16 +1,16 @@
 //! Raw texts → typed values. Each wrong value is recorded as a problem and replaced, so that reading goes on.
 
 use super::{
+    certificates::{PemSource, read_authorities},
     layers::RawConfig,
     options::{self, Section},
     problem::SettingsProblem,
     watched_files::WatchedFiles,
 };
-use crate::types::Address;
+use crate::types::{Address, without_userinfo};
 use std::{
     cell::RefCell,
     fmt::Display,
-    fs,
     net::IpAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -71,7 +71,16 @@ impl<'a> SectionReader<'a> {
             Some(variable) => variable.to_owned(),
             None => format!("[{}] {option}", self.title),
         };
-        self.settings.problems.borrow_mut().push(SettingsProblem { location, message: message.to_string() });
+        let mut message = message.to_string();
+        if self.raw(option).is_some_and(|text| text.contains('@')) {
+            message = without_password(&message);
+        }
+        let problem = SettingsProblem { location, message };
+        let mut problems = self.settings.problems.borrow_mut();
+        // Two parts of the settings can read the same option.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     /// Returns true if the file or the environment sets an option.
@@ -193,9 +202,31 @@ impl<'a> SectionReader<'a> {
         parts.map(str::trim).filter(|part| !part.is_empty()).collect()
     }
 
-    /// Returns a path, relative to the working directory or, where nothing is there, to the settings file's folder.
-    pub fn path(&self, option: &str) -> Option<PathBuf> {
-        Some(self.resolve(option, self.text(option)?))
+    /// Returns the place of a PEM text: the path that an option has, relative to the working directory or, where nothing
+    /// is there, to the settings file's folder; or the option itself.
+    pub fn pem_source(&self, option: &str) -> Option<PemSource> {
+        let text = self.text(option)?;
+        Some(if PemSource::is_pem(text) {
+            PemSource::Text(text.into())
+        } else {
+            PemSource::File(self.resolve(option, text))
+        })
+    }
+
+    /// Returns the certificates of authorities in the file that an option names, in PEM.
+    pub fn authorities(&self, option: &str, warnings: &mut Vec<String>) -> Option<Vec<u8>> {
+        let source = self.pem_source(option)?;
+        match read_authorities(&source) {
+            Ok(authorities) => {
+                let warning = authorities.warning;
+                warnings.extend(warning.map(|warning| format!("[{}] {option}: {source}: {warning}", self.title)));
+                Some(authorities.text.as_bytes().to_vec())
+            }
+            Err(problem) => {
+                self.error(option, format!("{source}: {problem}"));
+                None
+            }
+        }
     }
 
     /// Resolves a path that is one of several in an option.
@@ -209,10 +240,13 @@ impl<'a> SectionReader<'a> {
         files.watch_for_option(self.title, option, &path);
         path
     }
+}
 
-    /// Returns the bytes of the file that an option names.
-    pub fn file(&self, option: &str) -> Option<Vec<u8>> {
-        let path = self.path(option)?;
-        fs::read(&path).map_err(|error| self.error(option, format!("cannot read {}: {error}", path.display()))).ok()
-    }
+/// Returns a message about a URL in quotes without the URL's name and password. Where the quotes have only a part of the
+/// URL, that part is left out.
+fn without_password(message: &str) -> String {
+    let Some((before, rest)) = message.split_once('"') else { return message.to_owned() };
+    let Some((quoted, after)) = rest.rsplit_once('"') else { return message.to_owned() };
+    let shown = if quoted.contains('@') { without_userinfo(quoted) } else { "…".into() };
+    format!("{before}\"{shown}\"{after}")
 }

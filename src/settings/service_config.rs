@@ -1,6 +1,7 @@
 //! The settings of the service itself.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use super::certificates::{IdentityFiles, PemSource};
+use std::{net::IpAddr, time::Duration};
 
 /// The settings of the service itself.
 #[derive(Debug)]
@@ -13,10 +14,10 @@ pub struct ServiceConfig {
     pub admin_host: IpAddr,
     /// The admin port; 0 asks the system for a free one.
     pub admin_port: u16,
-    /// Path of the certificate chain in PEM.
-    pub tls_cert: PathBuf,
-    /// Path of the private key in PEM.
-    pub tls_key: PathBuf,
+    /// The certificate chain.
+    pub tls_cert: PemSource,
+    /// The private key.
+    pub tls_key: PemSource,
     /// Time for one request to `/cache` after its body was received.
     pub deadline: Duration,
     /// Longest request body.
@@ -45,6 +46,18 @@ pub struct ServiceConfig {
     pub log_level: String,
     /// Form of the key patterns in the console.
     pub key_patterns: KeyPatterns,
+}
+
+impl ServiceConfig {
+    /// Returns the certificate chain and the key that identify this service to its callers.
+    pub fn identity_files(&self) -> IdentityFiles<'_> {
+        service_identity(&self.tls_cert, &self.tls_key)
+    }
+}
+
+/// Returns a chain and a key with the names of their options.
+pub fn service_identity<'a>(certificate: &'a PemSource, key: &'a PemSource) -> IdentityFiles<'a> {
+    IdentityFiles { section: "service", certificate: ("TLS_CERT", certificate), key: ("TLS_KEY", key) }
 }
 
 /// The form in which the console shows the patterns of requested keys.

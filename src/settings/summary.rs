@@ -12,12 +12,7 @@ use std::fmt;
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let service = &self.service;
-        writeln!(
-            f,
-            "serve      https://{} (certificate {})",
-            host_port(service.host, service.port),
-            service.tls_cert.display()
-        )?;
+        writeln!(f, "serve      https://{} (certificate {})", host_port(service.host, service.port), service.tls_cert)?;
         writeln!(f, "admin      http://{}", host_port(service.admin_host, service.admin_port))?;
         self.topology.fmt(f)?;
         let redis = &self.redis;

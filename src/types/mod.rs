@@ -8,6 +8,7 @@ mod key;
 mod pattern;
 mod scopes;
 mod ttl;
+mod userinfo;
 mod value;
 pub mod worker;
 
@@ -19,4 +20,5 @@ pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
 pub use pattern::{PatternPart, pattern, pattern_parts};
 pub use scopes::{Scope, Scopes, UnknownScope};
 pub use ttl::{TTL_SECS_MAX, Ttl};
+pub use userinfo::without_userinfo;
 pub use value::{Envelope, StoredKind, Value, envelope};

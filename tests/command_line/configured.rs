@@ -1,6 +1,6 @@
 //! Subcommands that read settings.
 
-use crate::{Setup, cachefront, is_file, run, run_with_input};
+use crate::{Setup, cachefront, is_file, run, run_with_input, serving::serve};
 use serde_json::{Value, json};
 
 #[test]
@@ -90,12 +90,15 @@ fn unusable_certificates_exit_with_78_and_one_sentence() {
     for (content, expected) in [
         (other.signing_key.serialize_pem(), "is not the key of the certificate"),
         ("nonsense".to_owned(), "holds no private key in PEM form"),
+        (key.replace('\n', " "), "is PEM without line ends"),
+        (key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "holds an encrypted private key"),
     ] {
         std::fs::write(setup.file("key.pem"), content).expect("it is written");
         for command in ["check-config", "serve"] {
             let (status, _, err) = run(&[command, "--config", setup.path()]);
             assert_eq!(status, 78, "{err}");
             assert!(err.contains(expected) && err.lines().count() == 1, "{err}");
+            assert!(!err.contains("MI"), "a part of the key is shown: {err}");
         }
     }
     std::fs::write(setup.file("key.pem"), key).expect("it is written");
@@ -117,6 +120,65 @@ fn unreadable_certificates_are_reported_together_with_other_problems() {
         "{err}"
     );
     assert!(err.contains("[service] TLS_CERT: ") && err.contains("cert.pem: cannot be read"), "{err}");
+}
+
+/// Returns a certificate whose validity has ended, and its key.
+fn expired() -> (String, String) {
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    params.not_after = rcgen::date_time_ymd(2020, 1, 2);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+}
+
+#[test]
+fn an_expired_certificate_is_a_warning_of_check_config_and_of_the_log() {
+    let setup = Setup::new("[redis]\nport=1\ntls=true\nclient_cert=cert.pem\nclient_key=key.pem\n");
+    let (certificate, key) = expired();
+    std::fs::write(setup.file("cert.pem"), certificate).expect("it is written");
+    std::fs::write(setup.file("key.pem"), key).expect("it is written");
+    let (status, out, err) = run(&["check-config", "--config", setup.path()]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let serving = serve(&setup);
+    let log = std::fs::read_to_string(&serving.log).expect("a log");
+    for option in ["[service] TLS_CERT", "[redis] client_cert"] {
+        let path = setup.file("cert.pem");
+        let expected =
+            format!("{option}: {}: certificate 1 has expired: it was valid until 2020-01-02", path.display());
+        assert!(out.contains(&expected), "{expected}: {out}");
+        assert!(log.contains(&expected), "{expected}: {log}");
+    }
+}
+
+#[test]
+fn the_certificates_for_redis_are_checked_like_those_of_the_service() {
+    let setup = Setup::new("[redis]\ntls=true\nca_cert=ca.pem\nclient_cert=cert.pem\nclient_key=other.pem\n");
+    let other = rcgen::generate_simple_self_signed(vec!["other".to_owned()]).expect("a certificate");
+    std::fs::write(setup.file("other.pem"), other.signing_key.serialize_pem()).expect("it is written");
+    let key = std::fs::read_to_string(setup.file("key.pem")).expect("a key");
+    std::fs::write(setup.file("ca.pem"), key.replace('\n', "\\n")).expect("it is written");
+    for command in ["check-config", "serve"] {
+        let (status, _, err) = run(&[command, "--config", setup.path()]);
+        assert_eq!(status, 78, "{err}");
+        assert!(err.contains("[redis] ca_cert: ") && err.contains("holds a private key, but no certificate"), "{err}");
+        assert!(err.contains("[redis] client_key: ") && err.contains("is not the key of the certificate in"), "{err}");
+        assert!(!err.contains("MI"), "a part of the key is shown: {err}");
+    }
+}
+
+#[test]
+fn certificate_and_key_can_be_given_by_the_environment_with_escaped_line_ends() {
+    let setup = Setup::new("");
+    let read = |name: &str| std::fs::read_to_string(setup.file(name)).expect("a text").replace('\n', "\\n");
+    let mut command = cachefront(&["check-config", "--config", setup.path()]);
+    command.env("CACHEFRONT__SERVICE__TLS_CERT", read("cert.pem"));
+    command.env("CACHEFRONT__SERVICE__TLS_KEY", read("key.pem"));
+    let (status, out, err) = crate::result(&command.output().expect("the program runs"));
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(!out.contains("-----BEGIN"), "{out}");
+    command.env("CACHEFRONT__SERVICE__TLS_KEY", &read("key.pem")[..60]);
+    let (status, _, err) = crate::result(&command.output().expect("the program runs"));
+    assert!(status == 78 && err.contains("[service] TLS_KEY: the PEM text of the option: "), "{err}");
+    assert!(!err.contains("MI"), "a part of the key is shown: {err}");
 }
 
 #[test]
@@ -158,6 +220,10 @@ fn hash_key_generates_a_key_or_hashes_the_given_one() {
     let (status, out, err) = run_with_input(&["hash-key"], "short\n");
     assert_eq!((status, out.as_str()), (64, ""));
     assert!(err.contains("fewer than 16 characters"), "{err}");
+    let (_, marked, _) = run_with_input(&["hash-key"], &format!("\u{feff}{}\r\n", field("api_key")));
+    assert_eq!(marked, hashed);
+    let (status, _, err) = run_with_input(&["hash-key"], "change-me-please-change-me");
+    assert!(status == 64 && err.contains("is a placeholder"), "{err}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `cachefront dev`: its printed lines work, and it leaves nothing behind.
 
-use crate::{WAIT_TIMEOUT, cachefront, eventually, signal};
+use crate::{WAIT_TIMEOUT, cachefront, eventually, reload::log_in_at, signal};
 use std::{
     fs::File,
     net::TcpStream,
@@ -106,6 +106,27 @@ fn a_killed_dev_session_leaves_no_redis_behind() {
     dev.child.kill().expect("SIGKILL");
     dev.child.wait().expect("it ends");
     dev.expect_nothing_left();
+}
+
+#[test]
+fn a_dev_session_reloads_its_settings_like_serve() {
+    let mut dev = Dev::start(&["--replicas", "0"]);
+    let (config, certificate) = (dev.session().join("setup.config"), dev.folder.path().join("certs/cert.pem"));
+    let (_, rest) = dev.banner.split_once("https://localhost:").expect("a URL");
+    let port = rest.split(' ').next().expect("a port").to_owned();
+    let settings = std::fs::read_to_string(&config).expect("the settings");
+    let option = |name: &str| settings.lines().find(|line| line.starts_with(name)).expect("an option").to_owned();
+    let (secret, interval) = (option("SRVC_SHARED_SECRET="), option("RELOAD_EVERY_SECS="));
+    let changed =
+        settings.replace(&secret, "SRVC_SHARED_SECRET=a-key-of-my-own-1").replace(&interval, "RELOAD_EVERY_SECS=0");
+    std::fs::write(&config, &changed).expect("the settings are written");
+    eventually("the changed file is read", || {
+        (log_in_at(&port, &certificate, "a-key-of-my-own-1") == 200).then_some(())
+    });
+    std::fs::write(&config, changed.replace("own-1", "own-2")).expect("the settings are written");
+    signal("-HUP", dev.child.id());
+    eventually("SIGHUP is heard", || (log_in_at(&port, &certificate, "a-key-of-my-own-2") == 200).then_some(()));
+    assert_eq!(dev.child.try_wait().expect("a status"), None);
 }
 
 #[test]

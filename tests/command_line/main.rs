@@ -2,6 +2,7 @@
 
 mod bench;
 mod configured;
+mod deployed;
 mod dev;
 mod documents;
 mod help;

@@ -2,7 +2,7 @@
 
 use crate::{Setup, eventually, serving::Serving, serving::serve, signal};
 use serde_json::Value;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Returns the lines of the log with this message.
 fn lines(serving: &Serving, message: &str) -> Vec<Value> {
@@ -23,9 +23,13 @@ fn edit(setup: &Setup, old: &str, new: &str) {
 
 /// Returns the status of a login over TLS with an API key.
 fn log_in(setup: &Setup, serving: &Serving, api_key: &str) -> u16 {
-    let pem = std::fs::read(setup.file("cert.pem")).expect("a certificate");
+    log_in_at(serving.address.rsplit(':').next().expect("a port"), &setup.file("cert.pem"), api_key)
+}
+
+/// Returns the status of a login at a port of this machine, whose certificate is in a file.
+pub fn log_in_at(port: &str, certificate: &Path, api_key: &str) -> u16 {
+    let pem = std::fs::read(certificate).expect("a certificate");
     let certificate = reqwest::Certificate::from_pem(&pem).expect("a certificate");
-    let port = serving.address.rsplit(':').next().expect("a port");
     cachefront::server::install_crypto();
     let client = reqwest::Client::builder().tls_certs_only([certificate]).no_proxy().build().expect("a client");
     let request = client.post(format!("https://localhost:{port}/login")).body(format!("{{\"api_key\":\"{api_key}\"}}"));

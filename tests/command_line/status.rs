@@ -49,6 +49,10 @@ fn status_names_an_unreachable_address_and_rejects_an_invalid_one() {
     for wrong in ["https://127.0.0.1:9091", "127.0.0.1:9091", "nonsense"] {
         assert_eq!(run(&["status", "--admin", wrong]).0, 64, "{wrong}");
     }
+    for secret in ["http://me:hunter2@127.0.0.1:1", "https://me:hunter2@127.0.0.1:1", "http://me:hunter2 x@h:1"] {
+        let (status, _, err) = run(&["status", "--admin", secret]);
+        assert!(status == 64 && !err.contains("hunter2"), "{err}");
+    }
     assert_eq!(run(&["status", "--config", "/nowhere/setup.config"]).0, 78);
     assert_eq!(run(&["status", "--config", "x", "--admin", "http://127.0.0.1:1"]).0, 64);
 }

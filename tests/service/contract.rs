@@ -1,6 +1,6 @@
 //! The table of the command protocol, row by row.
 
-use crate::harness::{Service, shared};
+use crate::harness::{API_KEY, Answer, Caller, Service, shared};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -74,6 +74,21 @@ async fn unknown_fields_are_ignored() {
     let caller = shared().caller().await;
     let reply = caller.run(json!({"command": "READ", "key": "contract:missing", "trace": {"id": 1}})).await;
     assert_eq!(reply["status"], "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_body_is_no_part_of_it() {
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
+    let answer = caller.send("\u{feff}{\"command\":\"DELETE\",\"key\":\"mark\"}").await;
+    assert_eq!(answer.json()["status"], "NOT_FOUND", "{answer:?}");
+    let answer = caller.send("\u{feff}[{\"command\":\"DELETE\",\"key\":\"mark\"}]").await;
+    assert_eq!(answer.json()[0]["status"], "NOT_FOUND", "{answer:?}");
+    let login = Caller::http().build().expect("a client").post(service.url("/login"));
+    let answer = Answer::of(login.body(format!("\u{feff}{}", json!({"api_key": API_KEY})))).await;
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    let answer = caller.send(b"\xef\xbb\xbf\xff".to_vec()).await;
+    assert!(answer.text.contains("byte 3 is wrong"), "{answer:?}");
 }
 
 #[tokio::test]

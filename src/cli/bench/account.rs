@@ -51,8 +51,8 @@ impl AccountArgs {
     /// Logs in, or takes the given token. Also returns the validity of a token that must be renewed.
     pub async fn open(&self, target: &ServiceUrl) -> Result<(Arc<Account>, Option<Duration>), Failure> {
         let (login, token) = match (&self.api_key_file, &self.token_file) {
-            (Some(path), _) => (Some(read(path)?), None),
-            (_, Some(path)) => (None, Some(read(path)?)),
+            (Some(path), _) => (Some(read("--api-key-file", path)?), None),
+            (_, Some(path)) => (None, Some(read("--token-file", path)?)),
             _ => (variable(KEY_VARIABLE), variable(TOKEN_VARIABLE)),
         };
         if let Some(api_key) = login {
@@ -104,14 +104,16 @@ impl LoginRequest {
         if answer.status != 200 {
             return Err(BenchError::LoginRefused(answer.code()));
         }
-        serde_json::from_slice(&answer.body).map_err(BenchError::NoToken)
+        serde_json::from_slice(&answer.body).map_err(|_| BenchError::NoToken)
     }
 }
 
 /// Reads a secret from a file, without the end of its line.
-fn read(path: &PathBuf) -> Result<String, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-    let text = text.trim();
+fn read(argument: &str, path: &PathBuf) -> Result<String, Failure> {
+    // The message does not have the path, which may be the secret itself.
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{argument} names no file that can be read: {error}")))?;
+    let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err(Failure::usage(format!(
             "{}: the file must have one key or token and nothing else",

@@ -27,9 +27,9 @@ pub enum BenchError {
     /// The login was refused.
     #[error("/login answered {0}")]
     LoginRefused(String),
-    /// The answer to the login is not that of Cachefront.
+    /// The answer to the login is not that of Cachefront. The complaint of the parser could quote a token.
     #[error("/login answered without a token: is this Cachefront?")]
-    NoToken(#[source] serde_json::Error),
+    NoToken,
 }
 
 /// The reason why no connection could be opened.

@@ -4,7 +4,10 @@ use super::{
     error::{BenchConnectError, BenchError},
     trust::{self, Trust},
 };
-use crate::cli::{failure::Failure, table::escaped};
+use crate::{
+    cli::{failure::Failure, table::escaped},
+    types::without_userinfo,
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -113,7 +116,7 @@ impl ServiceUrl {
 }
 
 fn invalid(url: &str, reason: impl Display) -> Failure {
-    Failure::usage(format!("{url} cannot be tested: {reason}"))
+    Failure::usage(format!("{} cannot be tested: {reason}", without_userinfo(url)))
 }
 
 /// An open connection, for one request at a time.

@@ -1,6 +1,10 @@
 //! The certificates that are trusted to identify the tested service.
 
-use crate::{cli::failure::Failure, server};
+use crate::{
+    cli::failure::Failure,
+    server,
+    settings::{PemSource, read_authorities},
+};
 use clap::Args;
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -10,7 +14,7 @@ use rustls::{
         verify_server_name,
     },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
 use std::{
@@ -46,11 +50,8 @@ pub fn client(trust: &Trust) -> Result<ClientConfig, Failure> {
 }
 
 fn read_trusted(path: &Path) -> Result<TrustedCertificates, Failure> {
-    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = certificates.map_err(|error| invalid(path, error))?;
-    if certificates.is_empty() {
-        return Err(invalid(path, "there is no certificate in PEM form"));
-    }
+    let authorities = read_authorities(&PemSource::File(path.to_owned())).map_err(|problem| invalid(path, problem))?;
+    let certificates = authorities.certificates;
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
         roots.add(certificate.clone()).map_err(|error| invalid(path, error))?;

@@ -6,6 +6,7 @@ mod error;
 mod local_redis;
 mod new_file;
 mod session;
+mod terminal;
 
 use super::failure::Failure;
 use crate::{
@@ -48,15 +49,22 @@ pub fn run(args: &DevArgs) -> Result<(), Failure> {
     let (listeners, ports) = session::listen(args.port).map_err(Failure::caused)?;
     let redis = RedisGroup::start(args.shards, args.replicas).map_err(Failure::caused)?;
     let session = DevSession::new(&redis, &certificate, ports).map_err(Failure::caused)?;
-    let settings = session.settings().map_err(Failure::settings)?;
+    let settings = session.load_settings()().map_err(Failure::settings)?;
     let traces = telemetry::start(&settings);
     let server = Server::new(settings).map_err(Failure::invalid_settings)?.tracing(traces);
+    let server = server.reloading(session.load_settings());
 
     let runtime = super::runtime::background()?;
     let outcome = runtime.block_on(async {
         let shutdown = server::on_signals().map_err(Failure::caused)?;
         let announce = announce(&session, &redis, server.store(), shutdown.clone());
-        let (served, announced) = tokio::join!(server.run(listeners, shutdown), announce);
+        let serve = async {
+            tokio::select! {
+                never = terminal::shut_down_when_closed(&shutdown) => never,
+                outcome = server.run(listeners, shutdown.clone()) => outcome,
+            }
+        };
+        let (served, announced) = tokio::join!(serve, announce);
         announced.and(served.map_err(Failure::general))
     });
     drop(redis);

@@ -67,7 +67,7 @@ impl DevSession {
         }
         let _ = write!(
             text,
-            "\n[service]\nHOST=127.0.0.1\nPORT={}\nADMIN_PORT={}\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={}\nSRVC_SHARED_SECRET={api_key}\nIDENTITY=developer\nWORKERS={WORKERS}\nENCRYPTION_KEY={}\nLOG_LEVEL={}\nDRAIN_SECS=1\n",
+            "\n[service]\nHOST=127.0.0.1\nPORT={}\nADMIN_PORT={}\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={}\nSRVC_SHARED_SECRET={api_key}\nIDENTITY=developer\nWORKERS={WORKERS}\nENCRYPTION_KEY={}\nLOG_LEVEL={}\nDRAIN_SECS=1\nRELOAD_EVERY_SECS=1\n",
             ports.service,
             ports.admin,
             certificate.chain.display(),
@@ -86,8 +86,9 @@ impl DevSession {
         })
     }
 
-    /// Reads the settings as they were written; the environment does not count.
-    pub fn settings(&self) -> Result<Settings, SettingsProblems> {
-        settings::load_with(&self.config, [])
+    /// Returns a function that reads the settings, which a person may have edited; the environment does not count.
+    pub fn load_settings(&self) -> impl Fn() -> Result<Settings, SettingsProblems> + Send + Sync + 'static {
+        let config = self.config.clone();
+        move || settings::load_with(&config, [])
     }
 }

@@ -1,6 +1,6 @@
 //! One request to the admin port.
 
-use crate::{admin::console::ConsoleSnapshot, cli::failure::Failure};
+use crate::{admin::console::ConsoleSnapshot, cli::failure::Failure, types::without_userinfo};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, client::conn::http1::handshake, header::HOST};
@@ -61,6 +61,9 @@ impl AdminUrl {
             return Err(invalid(text, "it does not begin with http://"));
         }
         let authority = uri.authority().ok_or_else(|| invalid(text, "it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(invalid(text, "it has a name or a password, which the admin port does not ask for"));
+        }
         Ok(Self {
             text: text.to_owned(),
             host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
@@ -72,7 +75,7 @@ impl AdminUrl {
 }
 
 fn invalid(url: &str, reason: impl std::fmt::Display) -> Failure {
-    Failure::usage(format!("{url} is not the URL of an admin port: {reason}"))
+    Failure::usage(format!("{} is not the URL of an admin port: {reason}", without_userinfo(url)))
 }
 
 /// Requests the state of the instance.

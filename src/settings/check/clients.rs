@@ -5,6 +5,7 @@ use crate::{
     settings::{
         auth_config::{AuthConfig, ClientConfig},
         options::Section,
+        placeholders::{self, is_placeholder},
         secrets::{self, JWT_SECRET_BYTES_MIN, SHARED_SECRET_CHARS_MIN},
         section_reader::{SectionReader, SettingsReader},
     },
@@ -26,6 +27,10 @@ fn client(section: &SectionReader<'_>, name: &str) -> ClientConfig {
     let mut api_key_hashes = Vec::new();
     for text in section.list("api_key_hash") {
         match secrets::parse_api_key_hash(text) {
+            Some(hash) if placeholders::is_hash_of_placeholder(&hash) => section.error(
+                "api_key_hash",
+                "is the hash of an empty text or a placeholder: `cachefront hash-key` makes a key and its hash",
+            ),
             Some(hash) => api_key_hashes.push(hash),
             None => section.error(
                 "api_key_hash",
@@ -85,7 +90,7 @@ pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, warning
     let jwt_secret = service.text("JWT_SECRET_KEY").unwrap_or_default();
     if jwt_secret.is_empty() {
         service.error("JWT_SECRET_KEY", "is missing: make one with `openssl rand -base64 48`");
-    } else if secrets::is_placeholder(jwt_secret) {
+    } else if is_placeholder(jwt_secret) {
         service.error("JWT_SECRET_KEY", "is a placeholder: make one with `openssl rand -base64 48`");
     } else if jwt_secret.len() < JWT_SECRET_BYTES_MIN {
         service.error(
@@ -127,7 +132,7 @@ fn shared_secret(service: &SectionReader<'_>, identity: &str, warnings: &mut Vec
         }
         return None;
     };
-    if secrets::is_placeholder(secret) {
+    if is_placeholder(secret) {
         service.error("SRVC_SHARED_SECRET", "is a placeholder: make one with `openssl rand -base64 24`");
     } else if secret.chars().count() < SHARED_SECRET_CHARS_MIN {
         warnings.push(format!("SRVC_SHARED_SECRET has fewer than {SHARED_SECRET_CHARS_MIN} characters and could be guessed: make a longer one with `openssl rand -base64 24`"));

@@ -3,6 +3,8 @@
 use super::{limits::SECS_MAX, service::WORKERS_MAX};
 use crate::{
     settings::{
+        certificates::{Identity, IdentityFiles, read_identity},
+        placeholders::is_placeholder,
         redis_config::{RedisConfig, RedisLoginConfig, RedisTlsConfig},
         section_reader::SectionReader,
     },
@@ -47,14 +49,13 @@ pub fn login(redis: &SectionReader<'_>, [username, password]: [&str; 2], tls: bo
     if redis.text(username).is_some() && redis.text(password).is_none() {
         redis.error(password, format!("is needed by the {username}"));
     }
+    if redis.text(password).is_some_and(is_placeholder) {
+        redis.error(password, "is a placeholder: write the password that Redis has, a long random one");
+    }
     RedisLoginConfig {
         username: redis.text(username).map(str::to_owned),
         password: redis.text(password).map(SecretString::from),
-        tls: tls.then(|| RedisTlsConfig {
-            expected_name: expected_name(redis),
-            ca_cert: redis.file("ca_cert"),
-            client: client_certificate(redis),
-        }),
+        tls: tls.then(|| certificates(redis)),
     }
 }
 
@@ -69,13 +70,37 @@ fn expected_name(redis: &SectionReader<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn client_certificate(redis: &SectionReader<'_>) -> Option<(Vec<u8>, SecretBox<Vec<u8>>)> {
+/// Reads the certificates, which nodes and sentinels share.
+fn certificates(redis: &SectionReader<'_>) -> RedisTlsConfig {
+    let mut warnings = Vec::new();
+    let ca_cert = redis.authorities("ca_cert", &mut warnings);
+    let expected_name = expected_name(redis);
+    let mut config = RedisTlsConfig { expected_name, ca_cert, client: None, client_validity: None, warnings };
+    if let Some(identity) = client_identity(redis) {
+        config.client_validity = Some(identity.validity);
+        config.warnings.extend(identity.warnings);
+        let key = SecretBox::new(Box::new(identity.key_text.as_bytes().to_vec()));
+        config.client = Some((identity.chain_text.as_bytes().to_vec(), key));
+    }
+    config
+}
+
+/// Reads the certificate and the key that identify this service to Redis.
+fn client_identity(redis: &SectionReader<'_>) -> Option<Identity> {
     match (redis.text("client_cert").is_some(), redis.text("client_key").is_some()) {
         (true, false) => redis.error("client_key", "is needed by client_cert"),
         (false, true) => redis.error("client_cert", "is needed by client_key"),
         _ => {}
     }
-    Some((redis.file("client_cert")?, SecretBox::new(Box::new(redis.file("client_key")?))))
+    let (certificate, key) = (redis.pem_source("client_cert")?, redis.pem_source("client_key")?);
+    let files =
+        IdentityFiles { section: "redis", certificate: ("client_cert", &certificate), key: ("client_key", &key) };
+    let identity = read_identity(&files).map_err(|errors| {
+        for error in errors {
+            redis.error(error.option, format!("{}: {}", error.file, error.problem));
+        }
+    });
+    identity.ok()
 }
 
 /// Reads the time to live of values whose WRITE does not choose one.

@@ -17,6 +17,7 @@ use super::{
     near_cache_config::NearCacheConfig,
     options::{OPTIONS, Section},
     problem::SettingsProblems,
+    redis_config::{RedisLoginConfig, Topology},
     section_reader::{SectionReader, SettingsReader},
     service_config::ServiceConfig,
     watched_files::WatchedFiles,
@@ -30,7 +31,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     // A file that cannot be read makes all options seem absent; further problems would be noise.
     if raw.is_empty() && !raw.problems.is_empty() {
         let (problems, files) = (raw.problems.clone(), raw.files.clone());
-        return Err(SettingsProblems { file, problems, tls_files: Vec::new(), files, lines: raw.lines.clone() });
+        return Err(SettingsProblems { file, problems, tls_files: None, files, lines: raw.lines.clone() });
     }
     let reader = SettingsReader::new(raw, path.parent().unwrap_or(Path::new(".")));
     let mut settings = read(&reader, ignored_options(raw));
@@ -48,7 +49,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
         Ok(settings)
     } else {
         let ServiceConfig { tls_cert, tls_key, .. } = settings.service;
-        let tls_files = vec![("TLS_CERT", tls_cert), ("TLS_KEY", tls_key)];
+        let tls_files = Some((tls_cert, tls_key));
         Err(SettingsProblems { file, problems, tls_files, files, lines: raw.lines.clone() })
     }
 }
@@ -60,21 +61,33 @@ fn read(reader: &SettingsReader<'_>, mut warnings: Vec<String>) -> Settings {
     service::refuse_short_deadline(&service, &redis);
     let auth = clients::auth(&service, clients::clients(reader), &mut warnings);
     api_keys::refuse_shared(&auth.clients, reader);
+    let topology = topology::topology(reader, &redis);
+    let redis_login = connections::node_login(&redis);
+    warnings.extend(redis_warnings(&redis_login, &topology));
     Settings {
         auth,
         sealing: sealing::sealing(&service, &mut warnings),
         near_cache: near_cache(&reader.section(Section::NearCache)),
-        telemetry: telemetry::telemetry(&reader.section(Section::Telemetry)),
-        topology: topology::topology(reader, &redis),
+        telemetry: telemetry::telemetry(&reader.section(Section::Telemetry), &mut warnings),
+        topology,
         default_ttl: connections::default_ttl(&redis),
         redis: Arc::new(connections::connections(&redis, service::workers(&service))),
-        redis_login: connections::node_login(&redis),
+        redis_login,
         service: service::service(&service),
         warnings,
         files: WatchedFiles::default(),
         file_ends_its_last_line: false,
         effective: EffectiveSettings::default(),
     }
+}
+
+/// Returns the warnings about the certificates for Redis, which nodes and sentinels share.
+fn redis_warnings(nodes: &RedisLoginConfig, topology: &Topology) -> Vec<String> {
+    let sentinels = match topology {
+        Topology::Sentinel(sentinels) => sentinels.login.tls.as_ref(),
+        _ => None,
+    };
+    nodes.tls.as_ref().or(sentinels).map(|tls| tls.warnings.clone()).unwrap_or_default()
 }
 
 fn near_cache(near_cache: &SectionReader<'_>) -> NearCacheConfig {

@@ -2,9 +2,11 @@
 
 use crate::settings::{
     error::SealingKeyError,
+    placeholders::is_placeholder_key,
     sealing_config::{SealingConfig, SealingRule},
     secrets,
     section_reader::SectionReader,
+    text_file,
 };
 use secrecy::{ExposeSecret, SecretBox};
 use std::io;
@@ -71,7 +73,7 @@ fn sealing_key(service: &SectionReader<'_>, number: usize, text: &str) -> Option
 fn read_key(service: &SectionReader<'_>, text: &str) -> Result<SecretBox<[u8; 32]>, SealingKeyError> {
     let key = match secrets::parse_sealing_key(text) {
         Some(key) => key,
-        None => match std::fs::read_to_string(service.resolve("ENCRYPTION_KEY", text)) {
+        None => match text_file::read(&service.resolve("ENCRYPTION_KEY", text)) {
             Ok(content) => secrets::parse_sealing_key(&content).ok_or(SealingKeyError::NoKeyInFile)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(SealingKeyError::NotFound);
@@ -79,7 +81,7 @@ fn read_key(service: &SectionReader<'_>, text: &str) -> Result<SecretBox<[u8; 32
             Err(source) => return Err(SealingKeyError::ReadFile(source)),
         },
     };
-    if secrets::is_placeholder_key(key.expose_secret()) {
+    if is_placeholder_key(key.expose_secret()) {
         return Err(SealingKeyError::Placeholder);
     }
     Ok(key)

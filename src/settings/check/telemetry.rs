@@ -7,13 +7,12 @@ use crate::{
     },
     types::Address,
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 /// Reads the section.
-pub fn telemetry(reader: &SectionReader<'_>) -> TelemetryConfig {
+pub fn telemetry(reader: &SectionReader<'_>, warnings: &mut Vec<String>) -> TelemetryConfig {
     reader.refuse_empty("otlp_endpoint", "write http://host:port or https://host:port");
     let endpoint = reader.text("otlp_endpoint");
-    let ca_cert = ca_cert(reader, endpoint.is_some_and(|endpoint| endpoint.starts_with("https://")));
+    let ca_cert = ca_cert(reader, endpoint.is_some_and(|endpoint| endpoint.starts_with("https://")), warnings);
     let collector = endpoint.map(|text| CollectorConfig {
         endpoint: parse_endpoint(text).unwrap_or_else(|| {
             reader.error(
@@ -42,18 +41,12 @@ fn parse_endpoint(text: &str) -> Option<String> {
     (!address.contains('@') && address.parse::<Address>().is_ok()).then(|| text.to_owned())
 }
 
-fn ca_cert(reader: &SectionReader<'_>, is_https: bool) -> Option<Vec<u8>> {
+fn ca_cert(reader: &SectionReader<'_>, is_https: bool, warnings: &mut Vec<String>) -> Option<Vec<u8>> {
     reader.text("otlp_ca_cert")?;
     if !is_https {
         reader.error("otlp_ca_cert", "has no effect unless otlp_endpoint begins with https://");
     }
-    let pem = reader.file("otlp_ca_cert")?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
-        return Some(pem);
-    }
-    reader.error("otlp_ca_cert", "holds no certificate in PEM");
-    None
+    reader.authorities("otlp_ca_cert", warnings)
 }
 
 fn sample_ratio(reader: &SectionReader<'_>) -> f64 {

@@ -1,6 +1,7 @@
 //! Tests of settings in whole files.
 
 mod problems;
+mod secrets;
 mod topologies;
 
 use super::*;
@@ -169,7 +170,7 @@ fn a_list_may_continue_in_further_lines() {
 #[test]
 fn an_unreadable_certificate_or_key_is_reported_with_the_other_problems() {
     let text = PYTHON.replace("PORT=9090", "PORT=many\nTLS_CERT=/nonexistent/cert.pem\nTLS_KEY=/nonexistent/key.pem");
-    let problems = check(&text, &[]).expect_err("a port is a number").with_unreadable_files();
+    let problems = check(&text, &[]).expect_err("a port is a number").with_certificate_problems();
     let locations: Vec<&str> = problems.problems.iter().map(|problem| problem.location.as_str()).collect();
     assert_eq!(locations, ["[service] PORT", "[service] TLS_CERT", "[service] TLS_KEY"]);
     assert!(problems.to_string().contains("TLS_KEY: /nonexistent/key.pem: cannot be read"), "{problems}");

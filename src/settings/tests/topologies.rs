@@ -15,7 +15,7 @@ SRVC_SHARED_SECRET=dkfj3094jfdlkj2340fj
 #[test]
 fn a_sentinel_topology_needs_no_nodes() {
     let text = format!(
-        "{REDIS}sentinels=10.0.0.1:26379, 10.0.0.2:26379\nsentinel_password=s\n[shard:a]\nsentinel_master=mymaster\nweight=2\n"
+        "{REDIS}sentinels=10.0.0.1:26379, 10.0.0.2:26379\nsentinel_password=of-the-sentinels\n[shard:a]\nsentinel_master=mymaster\nweight=2\n"
     );
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(settings.to_string().contains("the sentinels' master mymaster"), "{settings}");

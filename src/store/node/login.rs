@@ -14,10 +14,11 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Time after which sent bytes that nobody acknowledges end a connection.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The certificates for Redis cannot be used.
+/// The certificates for Redis cannot be used, although their check found no mistake. The complaint of the parser is not
+/// kept, because it can quote the key.
 #[derive(Debug, thiserror::Error)]
-#[error("[redis] tls: the certificates cannot be used")]
-pub struct RedisCertificateError(#[source] RedisError);
+#[error("[redis] tls: the Redis client refuses ca_cert, or client_cert with client_key")]
+pub struct RedisCertificateError;
 
 /// The login and the certificates for connections, ready to use.
 #[derive(Default)]
@@ -40,7 +41,7 @@ struct LoginTls {
 impl Login {
     /// Prepares a login for connections to this database.
     pub fn new(config: &settings::RedisLoginConfig, db: i64) -> Result<Self, RedisCertificateError> {
-        let tls = config.tls.as_ref().map(LoginTls::new).transpose().map_err(RedisCertificateError)?;
+        let tls = config.tls.as_ref().map(LoginTls::new).transpose().map_err(|_| RedisCertificateError)?;
         Ok(Self { username: config.username.clone(), password: config.password.clone(), db, tls })
     }
 

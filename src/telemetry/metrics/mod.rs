@@ -3,6 +3,7 @@
 //! Code that does something counts it in the atomics of [`Metrics`], of which each service has its own. States, such as
 //! connections, roles and memory, are read when a scrape asks for them.
 
+mod certificates;
 mod counter;
 #[cfg(test)]
 mod document;
@@ -15,6 +16,7 @@ mod runtime;
 mod unix_time;
 mod writer;
 
+pub use certificates::{CertificateMetrics, CertificateValidity};
 pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
 pub use inspection::InspectionMetrics;
 pub use labels::{
@@ -63,8 +65,8 @@ pub struct Metrics {
     pub inspection: InspectionMetrics,
     /// Loads of the settings.
     pub settings: SettingsMetrics,
-    /// End of the certificate's validity, in seconds since 1970; 0 if it is not known.
-    pub certificate_expiry_secs: AtomicU64,
+    /// The certificates in use.
+    pub certificates: CertificateMetrics,
     /// The latest events, for the console.
     pub events: Arc<Events>,
     /// Connections of callers, by port.
@@ -147,8 +149,7 @@ impl Metrics {
     }
 
     fn write_connections(&self, writer: &mut MetricsWriter<'_>) -> fmt::Result {
-        let expiry = Some(self.certificate_expiry_secs.load(Relaxed)).filter(|secs| *secs > 0);
-        writer.gauge(&names::CERTIFICATE_EXPIRY, expiry.map(|secs| ([], secs)))?;
+        self.certificates.write(writer)?;
         writer.gauge(&names::CONNECTIONS, self.of_ports(ConnectionMetrics::open))?;
         writer.gauge(&names::CONNECTIONS_MAX, self.of_ports(|port| port.limit.load(Relaxed)))?;
         writer.counter(&names::CONNECTIONS_ACCEPTED, self.of_ports(|port| port.accepted.get()))?;

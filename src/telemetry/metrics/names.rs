@@ -106,7 +106,8 @@ metrics! {
     NODE_FAILURES = counter("cachefront_node_failures_total", &["shard", "node", "cause"], "Commands and pipelines that failed on the node");
 
     // Connections of callers
-    CERTIFICATE_EXPIRY = gauge("cachefront_certificate_expiry_timestamp_seconds", &[], "End of the validity of the TLS certificate in use (notAfter), in seconds since 1970");
+    CERTIFICATE_EXPIRY = gauge("cachefront_certificate_expiry_timestamp_seconds", &["certificate"], "End of the validity of a certificate in use (notAfter), in seconds since 1970: the one for callers (`service`, `TLS_CERT`) or the one for Redis (`redis_client`, `client_cert`)");
+    CERTIFICATE_VALID_FROM = gauge("cachefront_certificate_valid_from_timestamp_seconds", &["certificate"], "Beginning of the validity of the same certificate (notBefore), in seconds since 1970; a time in the future means that it is not valid yet");
     CONNECTIONS = gauge("cachefront_connections_open", &["listener"], "Open connections");
     CONNECTIONS_MAX = gauge("cachefront_connections_max", &["listener"], "Maximum number of open connections");
     CONNECTIONS_ACCEPTED = counter("cachefront_connections_accepted_total", &["listener"], "Connections that were accepted");

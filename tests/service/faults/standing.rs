@@ -324,9 +324,9 @@ async fn a_replica_that_does_not_tell_its_role_is_not_read() {
     let group = start(&Layout { replicas: 1, ..Layout::default() });
     let (master, replica) = (group.master(0), &group.replicas(0)[0]);
     for node in [master, replica] {
-        expect_ok(node, "ACL SETUSER limited on >secret ~* +@all -info");
+        expect_ok(node, "ACL SETUSER limited on >password-of-limited ~* +@all -info");
     }
-    let section = "[redis]\nusername=limited\npassword=secret\n";
+    let section = "[redis]\nusername=limited\npassword=password-of-limited\n";
     let service = Service::plain(&format!("{section}{}", redis_section(&group)));
     let caller = service.caller().await;
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");

@@ -156,6 +156,8 @@ async fn reloads_and_the_expiry_of_the_certificate_are_shown() {
     assert_eq!(page.sum("cachefront_settings_last_reload_successful", ""), 1.0);
     assert_eq!(page.sum("cachefront_certificate_expiry_timestamp_seconds", ""), 2_208_988_800.0);
     assert_ne!(expiry, 2_208_988_800.0);
+    let from = page.sum("cachefront_certificate_valid_from_timestamp_seconds", r#"certificate="service""#);
+    assert!(from > 0.0 && from < 2_208_988_800.0, "{from}");
     // The old client does not trust the new authority, and says so in the handshake.
     Caller::http().build().expect("a client").get(service.url("/version")).send().await.expect_err("no trust");
     MetricsPage::until(&service, "cachefront_handshakes_failed_total", r#"listener="service""#, |count| count >= 1.0)

@@ -236,11 +236,13 @@ async fn a_node_without_client_tracking_is_read_each_time() {
     let group = redis(1, 1);
     until_replicated(&group).await;
     for node in std::iter::once(group.master(0)).chain(group.replicas(0)) {
-        let user = "ACL SETUSER plain on >secret ~* &* +@all -client|tracking";
+        let user = "ACL SETUSER plain on >password-of-plain ~* &* +@all -client|tracking";
         assert_eq!(node.ask(user).expect("an answer"), "+OK");
     }
-    let sections =
-        format!("{CACHED_FOR_AN_HOUR}{UNDISTURBED}username=plain\npassword=secret\n{}", redis_section(&group));
+    let sections = format!(
+        "{CACHED_FOR_AN_HOUR}{UNDISTURBED}username=plain\npassword=password-of-plain\n{}",
+        redis_section(&group)
+    );
     let service = Service::start(&sections);
     let caller = service.caller().await;
     caller.write("k", &json!("v")).await;

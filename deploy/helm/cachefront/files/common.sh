@@ -2,6 +2,14 @@
 # shellcheck shell=sh disable=SC2034
 set -eu
 REDISCLI_AUTH=$(cat "$REDIS_PASSWORD_FILE")
+# Without a password, Redis would serve everybody who reaches it. Blanks, quotes and backslashes would change the meaning of
+# the lines of its configuration.
+case $REDISCLI_AUTH in
+"" | [Cc][Hh][Aa][Nn][Gg][Ee]* | *[[:space:]\"\'\\]*)
+    echo "Redis does not start: $REDIS_PASSWORD_FILE must hold a password, no placeholder, without blanks, quotes and backslashes" >&2
+    exit 1
+    ;;
+esac
 export REDISCLI_AUTH
 folder=${FOLDER:-/etc/redis}
 data=${DATA:-/data}
