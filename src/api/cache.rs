@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Caller,
     http::{
-        AppState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture, SyncTokenHeader, authorization,
+        self, AppState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture, SyncTokenHeader, authorization,
         body::{self, MediaType},
         request_metrics,
     },
@@ -31,14 +31,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use request_context::RequestContext;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The path of this endpoint.
 pub const PATH: &str = "/cache";
 /// Runs one command, or a batch of them.
 #[utoipa::path(
     post, path = "/cache", tag = "cache", security(("token" = [])),
-    params(("cache-sync-token" = Option<String>, Header, description = "The token of an earlier response, from any instance: reads then show everything that had been changed by then. Every response has one.")),
+    params(
+        ("cache-sync-token" = Option<String>, Header, description = "The token of an earlier response, from any instance: reads then show everything that had been changed by then. Every response has one."),
+        ("request-timeout-ms" = Option<u64>, Header, minimum = 1, description = "Milliseconds after which the caller does not wait any more. Shortens the deadline of the service (`REQUEST_DEADLINE_MS`) for this request, and never lengthens it."),
+    ),
     request_body(content = schemas::CommandsSchema, description = "One command, or an array of up to 1,000"),
     responses(
         (status = 200, description = "The reply, or for a batch an array of replies in order. A key that does not exist is `NOT_FOUND`.", body = schemas::RepliesSchema),
@@ -87,8 +90,8 @@ async fn serve(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let reloadable = state.reloadable();
-    let caller = match admit(&reloadable, &parts.headers, sync_token) {
-        Ok(caller) => caller,
+    let (caller, timeout) = match admit(&reloadable, &parts.headers, sync_token) {
+        Ok(admitted) => admitted,
         Err(problem) => {
             Box::pin(body::discard(&parts.headers, body)).await;
             return Err(problem);
@@ -106,9 +109,9 @@ async fn serve(
         id,
         caller: &caller,
         freshness: sync_token.freshness(&state.store),
-        deadline: Deadline::within(reloadable.config.deadline),
+        deadline: Deadline::within(timeout),
     };
-    match command::parse_body(&body.bytes)? {
+    match command::parse_body(&body.bytes).map_err(|problem| context.count_malformed(problem))? {
         CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,
         CommandBody::Batch(items) => {
             timer.kind = Kind::Batch;
@@ -121,18 +124,18 @@ async fn serve(
     }
 }
 
-/// Decides by its head whether a request is read.
+/// Decides by its head whether a request is read. Returns its caller, and the time that its commands may take.
 fn admit(
     reloadable: &ReloadableState,
     headers: &HeaderMap,
     sync_token: &mut SyncTokenHeader,
-) -> Result<Caller, Problem> {
+) -> Result<(Caller, Duration), Problem> {
     let caller = authorization::caller(&reloadable.auth, headers)?;
     if MediaType::of(headers) != MediaType::Json {
         return Err(body::unsupported_media_type());
     }
     sync_token.parse(headers)?;
-    Ok(caller)
+    Ok((caller, http::request_timeout(headers, reloadable.config.deadline)?))
 }
 
 #[cfg(test)]

@@ -1,60 +1,22 @@
-//! The body of `POST /cache`: JSON → [`Command`].
+//! The commands of `POST /cache`: JSON → [`Command`].
 
-use super::body_text::body_text;
+mod body;
+mod messages;
+
+pub use body::{CommandBody, parse_body};
+
 use crate::{
     cache::{Command, Read, Write},
     http::{ErrorCode, Problem},
     types::{CommandName, Key, TTL_SECS_MAX, Ttl, Value},
 };
+use messages::{kind, malformed, not_an_object, number_or_kind, shortened};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Maximum number of commands in one batch.
-pub const BATCH_COMMANDS_MAX: usize = 1000;
-
 /// Maximum number of replicas that a WRITE can wait for. No shard has as many.
 pub const REPLICAS_MAX: u32 = 100;
-
-/// Characters of the caller's text that a message repeats.
-const SHORTENED_CHARS: usize = 40;
-
-const NUMBER: &str = "a number";
-
-/// The commands of a body, not parsed yet.
-pub enum CommandBody<'a> {
-    /// One command.
-    Single(&'a str),
-    /// An array of commands.
-    Batch(Vec<&'a RawValue>),
-}
-
-/// Parses a body as far as needed to tell one command from a batch.
-pub fn parse_body(bytes: &[u8]) -> Result<CommandBody<'_>, Problem> {
-    let text = body_text(bytes)?;
-    match text.trim_ascii_start().bytes().next() {
-        Some(b'{') => Ok(CommandBody::Single(text)),
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-            if items.len() > BATCH_COMMANDS_MAX {
-                return Err(Problem::new(
-                    ErrorCode::BatchTooLarge,
-                    format!("The batch has {} commands; at most {BATCH_COMMANDS_MAX} are allowed", items.len()),
-                ));
-            }
-            Ok(CommandBody::Batch(items))
-        }
-        None => Err(Problem::new(
-            ErrorCode::InvalidJson,
-            "The body is empty; send a command such as {\"command\":\"READ\",\"key\":\"k\"}",
-        )),
-        // Neither an object nor an array: the parser tells whether it is JSON at all.
-        Some(_) => Err(match serde_json::from_str::<&RawValue>(text) {
-            Err(error) => malformed(&error),
-            Ok(_) => not_an_object(text),
-        }),
-    }
-}
 
 /// The fields of a command. Unknown ones are ignored, as the Python service did.
 #[derive(Deserialize)]
@@ -112,7 +74,7 @@ fn write<'a>(fields: &Fields<'a>) -> Result<Write<'a>, Problem> {
     let value = fields.value.ok_or_else(|| Problem::field("`value` is missing"))?;
     Ok(Write {
         key,
-        value: Value::from_json(value),
+        value: Value::from_json(value).map_err(|error| Problem::new(ErrorCode::ValueTooDeep, error.to_string()))?,
         ttl: ttl(fields.expire)?,
         seal: flag("encrypt", fields.encrypt)?,
         replicas: replicas(fields.replicas)?,
@@ -175,47 +137,5 @@ fn from_master(raw: Option<&RawValue>) -> Result<bool, Problem> {
         Some(other) => {
             Err(Problem::field(format!("`consistency` can only be \"master\", or absent, not {}", shortened(other))))
         }
-    }
-}
-
-fn not_an_object(text: &str) -> Problem {
-    Problem::new(
-        ErrorCode::InvalidCommand,
-        format!(
-            "A command is a JSON object such as {{\"command\":\"READ\",\"key\":\"k\"}}, not {}",
-            kind(text.trim_ascii_start())
-        ),
-    )
-}
-
-fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}"))
-}
-
-/// Returns a number as it was sent, and the kind of any other JSON value.
-fn number_or_kind(raw: &str) -> Cow<'_, str> {
-    match kind(raw) {
-        NUMBER => shortened(raw),
-        kind => kind.into(),
-    }
-}
-
-/// Returns the kind of a JSON value, from its first byte.
-fn kind(raw: &str) -> &'static str {
-    match raw.as_bytes().first() {
-        Some(b'"') => "a string",
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => NUMBER,
-    }
-}
-
-/// Returns the beginning of a text, short enough for a message.
-fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(SHORTENED_CHARS) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }

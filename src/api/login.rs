@@ -21,7 +21,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// The path of this endpoint.
@@ -102,20 +102,29 @@ fn from_json(bytes: &Bytes) -> Result<Credentials, Problem> {
     if text.trim_ascii().is_empty() {
         return Ok(Credentials::default());
     }
-    let fields: serde_json::Value = serde_json::from_str(text)
-        .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}")))?;
-    let serde_json::Value::Object(fields) = fields else {
+    if !text.trim_ascii_start().starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok() {
         return Err(Problem::new(ErrorCode::InvalidLogin, "A login is a JSON object such as {\"api_key\":\"...\"}"));
-    };
-    Ok(Credentials { client_id: text_field(&fields, "client_id")?, api_key: text_field(&fields, "api_key")? })
+    }
+    let fields: LoginFields<'_> = serde_json::from_str(text)
+        .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}")))?;
+    Ok(Credentials {
+        client_id: text_field("client_id", fields.client_id)?,
+        api_key: text_field("api_key", fields.api_key)?,
+    })
 }
 
-fn text_field(fields: &Map<String, serde_json::Value>, name: &str) -> Result<Option<String>, Problem> {
-    match fields.get(name) {
-        None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Problem::field(format!("`{name}` must be a string"))),
-    }
+/// The fields of a JSON login. A field that occurs twice is an error, as in a command.
+#[derive(Deserialize)]
+struct LoginFields<'a> {
+    #[serde(borrow)]
+    client_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    api_key: Option<&'a RawValue>,
+}
+
+fn text_field(name: &str, raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
+    let Some(raw) = raw else { return Ok(None) };
+    serde_json::from_str(raw.get()).map_err(|_| Problem::field(format!("`{name}` must be a string")))
 }
 
 /// The fields of the OAuth2 form. `api_key` is accepted in place of `client_secret`.

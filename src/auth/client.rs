@@ -81,11 +81,14 @@ impl Caller {
         self.client.namespace.as_ref()
     }
 
-    /// Permits one command that needs `scope`, and counts it against the rate limit.
+    /// Permits one command that needs `scope`, and counts it against the rate limit, also if the scope is missing.
     pub fn permit(&self, scope: Scope) -> Result<(), PermissionError> {
-        if !self.scopes.allows(scope) {
-            return Err(PermissionError::MissingScope(scope));
-        }
+        self.count_command()?;
+        if self.scopes.allows(scope) { Ok(()) } else { Err(PermissionError::MissingScope(scope)) }
+    }
+
+    /// Counts one command against the rate limit: one that is not even well-formed costs as much as any other.
+    pub fn count_command(&self) -> Result<(), PermissionError> {
         match &self.client.limiter {
             Some(limiter) => limiter.count_command().map_err(PermissionError::RateLimited),
             None => Ok(()),

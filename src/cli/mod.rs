@@ -3,6 +3,7 @@
 
 mod bench;
 mod check_config;
+mod check_connections;
 mod completions;
 mod config_args;
 mod dev;
@@ -44,7 +45,7 @@ enum CliCommand {
     /// Start a complete instance for development: Redis with replicas, a certificate and an API key.
     Dev(dev::DevArgs),
     /// Validate the configuration.
-    CheckConfig(ConfigArgs),
+    CheckConfig(check_config::CheckConfigArgs),
     /// Inspect keys directly in Redis: their nodes, their kinds and times to live, or a random sample; sweep shards.
     Keys(keys::KeysArgs),
     /// Run a moderate load test against a service and print its throughput and latencies.

@@ -60,10 +60,14 @@ error_codes! {
     InvalidField = "invalid_field", BAD_REQUEST, ClientError, "Correct the request.";
     /// The key is empty, too long, or has a control character.
     InvalidKey = "invalid_key", BAD_REQUEST, ClientError, "Correct the request.";
+    /// The value of a WRITE has more than 128 arrays and objects within each other.
+    ValueTooDeep = "value_too_deep", BAD_REQUEST, ClientError, "Store a flatter value, or its text as a string.";
     /// `command` is not the name of a command.
     UnknownCommand = "unknown_command", BAD_REQUEST, ClientError, "Correct the request.";
     /// The header `cache-sync-token` does not hold a token of this service.
     InvalidSyncToken = "invalid_sync_token", BAD_REQUEST, ClientError, "Send a token unchanged, or send none.";
+    /// The header `request-timeout-ms` is not a whole number of milliseconds from 1.
+    InvalidRequestTimeout = "invalid_request_timeout", BAD_REQUEST, ClientError, "Correct the header, or send none.";
     /// The batch has more than 1,000 commands.
     BatchTooLarge = "batch_too_large", BAD_REQUEST, ClientError, "Split the batch.";
     /// The command has `"encrypt": true`, but the service has no `ENCRYPTION_KEY`, or the file with the key is missing.

@@ -81,7 +81,26 @@ fn shard_problems(shard: &ShardHealth) -> Vec<String> {
             shard.name, shard.replicas_hidden
         )
     });
-    master.into_iter().chain(replicas).chain(hidden).chain(standing).collect()
+    let misused = misused_nodes(shard);
+    master.into_iter().chain(replicas).chain(misused).chain(hidden).chain(standing).collect()
+}
+
+/// Names the addresses of a shard at which something else than a node of a shard answers.
+fn misused_nodes(shard: &ShardHealth) -> impl Iterator<Item = String> {
+    let name = &shard.name;
+    let sentinels = (shard.sentinels > 0).then(|| {
+        format!(
+            "shard \"{name}\": {} of its addresses lead to a sentinel, which holds no keys: list sentinels in `sentinels`",
+            shard.sentinels
+        )
+    });
+    let cluster_nodes = (shard.cluster_nodes > 0).then(|| {
+        format!(
+            "shard \"{name}\": {} of its addresses lead to a node of a Redis Cluster: list it in `cluster`",
+            shard.cluster_nodes
+        )
+    });
+    sentinels.into_iter().chain(cluster_nodes)
 }
 
 fn standing_problem(shard: &ShardHealth) -> Option<&'static str> {

@@ -1,9 +1,11 @@
 //! The errors of nodes and of the store, and what a caller can do about them.
 
 mod advice;
+mod connection;
 mod node;
 
 pub use advice::Advice;
+pub use connection::ConnectionFailure;
 pub use node::NodeError;
 
 use crate::{store::protocol::refusal::ServerRefusal, telemetry::metrics::Outcome};
@@ -145,9 +147,10 @@ impl StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::protocol::server_text::ServerText;
 
     fn refused(code: &str) -> NodeError {
-        NodeError::Refused { refusal: ServerRefusal::parse(code, ""), detail: String::new() }
+        NodeError::Refused { refusal: ServerRefusal::parse(code, ""), detail: ServerText::default() }
     }
 
     #[test]

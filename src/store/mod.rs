@@ -30,12 +30,13 @@ pub use operation::{
     tracked_value::{TrackedOrigin, TrackedValue},
 };
 pub use protocol::operation::{Answer, Operation, OperationKind};
+pub use protocol::server_mode::ServerMode;
 pub use shard::ShardHealth;
 pub use shard_map::Location;
 pub use simulation::{Dialing, SimulatedStream, Simulation};
 pub use status::{NodeStatus, ShardStatus, StoreStatus};
 pub use store_config::Config;
-pub use topology::DiscoveryError;
+pub use topology::{ConnectionReport, DiscoveryError, EndpointCheck, ServerFacts};
 
 use crate::{
     ring::{Ring, key_hash},
@@ -119,6 +120,15 @@ impl Store {
         let sync_tokens = SyncTokens::new(clock, instance, config.sync_token_key);
         let login = node_context.login;
         Ok(Self(Arc::new(StoreInner { map, topology, login, operations, sync_tokens })))
+    }
+
+    /// Connects once to everything that the settings name, and reports each address. Permissions are asked for with `key`,
+    /// under which nothing must be stored.
+    pub async fn check_connections(
+        config: &Config<'_>,
+        key: &FullKey<'_>,
+    ) -> Result<ConnectionReport, RedisCertificateError> {
+        topology::check_connections(config, key.as_str()).await
     }
 
     /// Returns a token that covers everything that this process has acknowledged until now.

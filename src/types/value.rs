@@ -4,6 +4,7 @@
 //! here. All other values are envelopes: [`MARK`], [`FORMAT`], a kind, and the payload. No UTF-8 text contains the byte
 //! 0xC1, so an envelope is never mistaken for a text.
 
+use super::json_depth::{ValueTooDeep, is_too_deep};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -28,15 +29,17 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Returns the value of JSON in a request.
-    pub fn from_json(raw: &'a RawValue) -> Self {
-        // A string with a lone surrogate (`"\ud800"`) is valid JSON but no Unicode text: its source text is kept.
+    /// Returns the value of JSON in a request. The value of an envelope that another program stored may be deeper.
+    pub fn from_json(raw: &'a RawValue) -> Result<Self, ValueTooDeep> {
         let text = raw.get();
-        let decoded = text.starts_with('"').then(|| serde_json::from_str::<Unescaped<'_>>(text));
-        match decoded {
-            Some(Ok(Unescaped(decoded))) => Self::Text(decoded),
-            _ => Self::Json(Cow::Borrowed(text)),
+        if !text.starts_with('"') {
+            return if is_too_deep(text.as_bytes()) { Err(ValueTooDeep) } else { Ok(Self::Json(Cow::Borrowed(text))) };
         }
+        // A string with a lone surrogate (`"\ud800"`) is valid JSON but no Unicode text: its source text is kept.
+        Ok(match serde_json::from_str::<Unescaped<'_>>(text) {
+            Ok(Unescaped(decoded)) => Self::Text(decoded),
+            Err(_) => Self::Json(Cow::Borrowed(text)),
+        })
     }
 
     /// Returns the length in Redis without sealing, in bytes.
@@ -153,7 +156,7 @@ mod tests {
 
     fn round_trip(json: &str) -> String {
         let raw: &RawValue = serde_json::from_str(json).expect("the test input is JSON");
-        match Value::decode(Value::from_json(raw).encode().into_owned()) {
+        match Value::decode(Value::from_json(raw).expect("it is flat").encode().into_owned()) {
             Value::Text(text) => serde_json::to_string(&text).expect("a text is JSON"),
             Value::Json(raw) => raw.into_owned(),
             Value::Bytes(bytes) => panic!("{json} was decoded as bytes {bytes:?}"),
@@ -199,12 +202,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_deeper_value_of_another_program_is_read() {
+        let json = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        let stored = [&[MARK, FORMAT, JSON], json.as_bytes()].concat();
+        assert_eq!(Value::decode(stored), Value::Json(Cow::Owned(json)));
+    }
+
     proptest! {
         #[test]
         fn any_text_is_stored_as_its_own_bytes(text in any::<String>()) {
             let json = serde_json::to_string(&text)?;
             let raw: &RawValue = serde_json::from_str(&json)?;
-            let stored = Value::from_json(raw).encode().into_owned();
+            let stored = Value::from_json(raw)?.encode().into_owned();
             prop_assert_eq!(stored, text.as_bytes());
             prop_assert_eq!(Value::decode(text.clone().into_bytes()), Value::Text(Cow::Owned(text)));
         }

@@ -1,6 +1,7 @@
 //! Tests of the program: real processes, their output and exit status.
 
 mod bench;
+mod check_connections;
 mod configured;
 mod deployed;
 mod dev;
@@ -9,6 +10,8 @@ mod help;
 mod keys;
 #[path = "../support/local_redis/mod.rs"]
 mod local_redis;
+mod redis_permissions;
+mod redis_texts;
 mod reload;
 mod serving;
 mod status;

@@ -53,10 +53,15 @@ impl RequestContext<'_> {
 
     /// Parses a command, checks that the caller may run it now, and samples its key.
     pub(super) fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
-        let command = command::parse(text)?;
+        let command = command::parse(text).map_err(|problem| self.count_malformed(problem))?;
         self.caller.permit(command.scope()).map_err(|error| Problem::from(error).with_command(command.name()))?;
         self.state.key_sampler.sample(command.key(), self.caller.namespace());
         Ok(command)
+    }
+
+    /// Counts a malformed command or body against the caller's rate limit. Returns its problem, or that of the limit.
+    pub(super) fn count_malformed(&self, problem: Problem) -> Problem {
+        self.caller.count_command().map_or_else(Problem::from, |()| problem)
     }
 
     /// Returns the problem of a command that failed in the cache.

@@ -2,7 +2,7 @@
 
 use super::advice::Advice;
 use crate::{
-    store::protocol::{refusal::ServerRefusal, reply::ReplyError},
+    store::protocol::{refusal::ServerRefusal, reply::ReplyError, server_mode::ServerMode, server_text::ServerText},
     telemetry::metrics::NodeFailure,
 };
 use redis::{RedisError, ServerError};
@@ -31,7 +31,7 @@ pub enum NodeError {
         /// The reason that Redis gives.
         refusal: ServerRefusal,
         /// Redis's text, for the log.
-        detail: String,
+        detail: ServerText,
     },
     /// The node answered, but it is a replica now, and the read requires the master.
     #[error("it is no longer the master")]
@@ -42,6 +42,9 @@ pub enum NodeError {
     /// The node dropped all its data while it was asked, as a replica of another master does.
     #[error("it dropped all its data while it was asked")]
     Flushed,
+    /// The process at the address is none that a node of a shard can be.
+    #[error("it is {}", .0.misuse_as_listed_node().unwrap_or(.0.name()))]
+    WrongMode(ServerMode),
     /// The node sent a reply that the command never has.
     #[error("it sent a reply that the command never has")]
     Unexpected,
@@ -58,7 +61,9 @@ impl NodeError {
             Self::Lost => NodeFailure::Lost,
             Self::TimedOut | Self::Hung => NodeFailure::TimedOut,
             Self::Busy => NodeFailure::Busy,
-            Self::Refused { .. } | Self::NotMaster | Self::Unproven | Self::Flushed => NodeFailure::Answered,
+            Self::Refused { .. } | Self::NotMaster | Self::Unproven | Self::Flushed | Self::WrongMode(_) => {
+                NodeFailure::Answered
+            }
             Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
         }
     }
@@ -121,7 +126,6 @@ impl From<&ServerError> for NodeError {
 impl From<RedisError> for NodeError {
     fn from(error: RedisError) -> Self {
         let Some(code) = error.code() else { return Self::Lost };
-        let detail = error.detail().unwrap_or_default();
-        Self::Refused { refusal: ServerRefusal::parse(code, detail), detail: detail.to_owned() }
+        Self::from(ReplyError::refused(code, error.detail().unwrap_or_default()))
     }
 }

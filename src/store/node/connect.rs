@@ -2,13 +2,14 @@
 
 use crate::{
     store::{
-        error::NodeError,
+        error::{ConnectionFailure, NodeError},
         node::{
             context::NodeContext,
             login::SharedLogin,
             resolver::{ConnectionResolver, NameLookups},
             tracking::Tracking,
         },
+        protocol::server_mode::ServerMode,
         simulation::Simulation,
     },
     types::Address,
@@ -29,7 +30,10 @@ pub enum ConnectError {
     TimedOut(Duration),
     /// The connection was refused, or the login or the TLS handshake failed.
     #[error(transparent)]
-    Failed(RedisError),
+    Failed(#[from] ConnectionFailure),
+    /// The process at the address is none that a node of a shard can be.
+    #[error("{}", NodeError::WrongMode(*.0))]
+    WrongMode(ServerMode),
     /// The node did not answer a first command as expected.
     #[error("{command} failed")]
     Handshake {
@@ -42,15 +46,11 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Returns true if the error shows that nothing can be expected of the node: nobody serves at its address, or it
-    /// refuses the login. A node that is alive can cut a connection during its handshake, or have too many clients.
+    /// Returns true if the error shows that nothing can be expected of the node.
     pub fn shows_absence(&self) -> bool {
         match self {
-            Self::TimedOut(_) => true,
-            Self::Failed(error) => {
-                let was_cut = error.is_connection_dropped() && !error.is_connection_refusal();
-                !was_cut && error.code() != Some("ERR")
-            }
+            Self::TimedOut(_) | Self::WrongMode(_) => true,
+            Self::Failed(failure) => failure.shows_absence(),
             Self::Handshake { cause, .. } => !matches!(cause, NodeError::Lost | NodeError::NotConnected),
         }
     }
@@ -134,7 +134,7 @@ impl RedisEndpoint {
                 on_push(push);
                 Ok::<(), redis::aio::SendError>(())
             });
-        let client = self.login.current().client(&self.address).map_err(ConnectError::Failed)?;
+        let client = self.login.current().client(&self.address).map_err(ConnectionFailure::from)?;
         let connecting = async {
             match &self.simulation {
                 None => client.get_multiplexed_async_connection_with_config(&config).await,
@@ -142,7 +142,7 @@ impl RedisEndpoint {
             }
         };
         match timeout(self.connect_timeout, connecting).await {
-            Ok(connected) => connected.map_err(ConnectError::Failed),
+            Ok(connected) => connected.map_err(|error| ConnectionFailure::from(error).into()),
             Err(_) => Err(ConnectError::TimedOut(self.connect_timeout)),
         }
     }

@@ -14,11 +14,15 @@ use super::{
 use crate::{
     store::{
         error::NodeError,
-        protocol::{refusal::ServerRefusal, reply},
+        protocol::{
+            refusal::ServerRefusal,
+            reply::{self, ReplyError},
+            server_text::ServerText,
+        },
     },
     types::{Deadline, error_chain},
 };
-use redis::Cmd;
+use redis::{Cmd, Pipeline};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -32,9 +36,15 @@ pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ConnectionResolve
     let connection = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
     let deadline = Deadline::within(node.config.connect_timeout);
-    let tracking = enable_tracking(node, &connection, deadline).await?.then_some(tracking);
-    let probed = probe(node, &connection, deadline).await;
-    probed.map_err(|cause| ConnectError::Handshake { command: "INFO replication", cause })?;
+    let refusal = enable_tracking(&connection, deadline).await?;
+    probe(node, &connection, deadline).await.map_err(|cause| match cause {
+        NodeError::WrongMode(mode) => ConnectError::WrongMode(mode),
+        cause => ConnectError::Handshake { command: "INFO replication", cause },
+    })?;
+    if let Some(refusal) = &refusal {
+        refusal.log(node);
+    }
+    let tracking = refusal.is_none().then_some(tracking);
     if node.cluster_mode.is_read_only() && node.state.load().is_replica() {
         let switched = mode_task::switch(node, &connection, true, deadline).await;
         switched.map_err(|cause| ConnectError::Handshake { command: "READONLY", cause })?;
@@ -52,39 +62,70 @@ fn flush_handler(node: &Arc<Node>) -> FlushHandler {
     })
 }
 
-/// Asks the node to report changes of the keys that it is asked to track, and the loss of all its data. Returns false if
-/// the node cannot, or if its user may not: then nothing that is read from it is cached, and only a probe tells that a
+/// The reason why a node does not report changes: nothing that is read from it is cached, and only a probe tells that a
 /// replica follows another master.
-pub(super) async fn enable_tracking(
-    node: &Node,
-    connection: &OpenConnection,
-    deadline: Deadline,
-) -> Result<bool, ConnectError> {
-    let (mut tracking, mut caching) = (redis::cmd("CLIENT"), redis::cmd("CLIENT"));
-    tracking.arg("TRACKING").arg("ON").arg("OPTIN");
-    // A user may be allowed one command and not the other.
-    caching.arg("CACHING").arg("YES");
-    let enabled = match send(connection, &tracking, deadline).await {
-        Ok(()) => send(connection, &caching, deadline).await,
-        refused => refused,
-    };
-    match enabled {
-        Ok(()) => Ok(true),
-        // Any other error is temporary, and worth another connection.
-        Err(NodeError::Refused { refusal: ServerRefusal::NoPermission | ServerRefusal::Generic, detail }) => {
-            let address = &node.address;
-            if node.context.on_invalidation.is_some() {
-                tracing::warn!(node = %address, detail, "node {address} refused CLIENT TRACKING: its values are not cached");
-            } else {
-                tracing::debug!(
-                    node = %address, detail,
-                    "node {address} refused CLIENT TRACKING: only a probe tells that it has dropped its data"
+pub(super) struct TrackingRefusal {
+    /// The permissions that the service's user lacks, as ACL rules have them; `None` for any other reason.
+    missing: Option<&'static str>,
+    detail: ServerText,
+}
+
+impl TrackingRefusal {
+    /// Logs the reason, as a warning only where values would be cached.
+    pub(super) fn log(&self, node: &Node) {
+        let (address, detail) = (&node.address, &self.detail);
+        match self.missing {
+            Some(missing) if node.context.on_invalidation.is_some() => {
+                node.log_missing_permissions(
+                    missing,
+                    "does not report changes of keys, so its values are not cached",
+                    detail,
                 );
             }
-            Ok(false)
+            None if node.context.on_invalidation.is_some() => {
+                tracing::warn!(node = %address, %detail, "node {address} refused CLIENT TRACKING: {detail}; its values are not cached");
+            }
+            _ => tracing::debug!(
+                node = %address, %detail,
+                "node {address} refused CLIENT TRACKING: only a probe tells that it has dropped its data"
+            ),
         }
-        Err(cause) => Err(ConnectError::Handshake { command: "CLIENT TRACKING", cause }),
     }
+}
+
+/// Asks the node to report changes of the keys that it is asked to track, and the loss of all its data. Returns the reason
+/// if the node cannot, or if its user may not.
+pub(super) async fn enable_tracking(
+    connection: &OpenConnection,
+    deadline: Deadline,
+) -> Result<Option<TrackingRefusal>, ConnectError> {
+    let mut commands = Pipeline::with_capacity(2);
+    commands.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN");
+    // A user may be allowed one command and not the other.
+    commands.cmd("CLIENT").arg("CACHING").arg("YES");
+    let answers = connection.call_all(&commands, CallTimeout::until(deadline)).await;
+    let handshake_error = |cause| ConnectError::Handshake { command: "CLIENT TRACKING", cause };
+    let answers = answers.map_err(handshake_error)?;
+    let mut refusals = Vec::with_capacity(answers.len());
+    for answer in &answers {
+        refusals.push(match reply::expect_ok(answer) {
+            Ok(()) => None,
+            Err(ReplyError::Refused {
+                refusal: refusal @ (ServerRefusal::NoPermission | ServerRefusal::Generic),
+                detail,
+            }) => Some((refusal, detail)),
+            // Any other error is temporary, and worth another connection.
+            Err(error) => return Err(handshake_error(error.into())),
+        });
+    }
+    let lacks = |number: usize| matches!(refusals.get(number), Some(Some((ServerRefusal::NoPermission, _))));
+    let missing = match (lacks(0), lacks(1)) {
+        (true, true) => Some("+client|tracking +client|caching"),
+        (true, false) => Some("+client|tracking"),
+        (false, true) => Some("+client|caching"),
+        (false, false) => None,
+    };
+    Ok(refusals.into_iter().flatten().next().map(|(_, detail)| TrackingRefusal { missing, detail }))
 }
 
 /// Logs in again over an open connection whenever the user or the password is replaced. A node that refuses leaves the

@@ -15,6 +15,7 @@ mod metrics;
 mod mode_task;
 mod node_id;
 mod offset_request;
+mod permissions;
 mod pool;
 mod probe;
 mod probe_schedule;

@@ -48,7 +48,7 @@ pub async fn switch(
     let is_refused = match answer.and_then(|answer| Ok(reply::expect_ok(&answer)?)) {
         Err(NodeError::Refused { detail, .. }) if read_only => {
             let address = &node.address;
-            tracing::warn!(node = %address, detail, "node {address} refused READONLY: {detail}; no replica reads go to it");
+            tracing::warn!(node = %address, %detail, "node {address} refused READONLY: {detail}; no replica reads go to it");
             true
         }
         answer => {

@@ -29,7 +29,9 @@ pub async fn probe(node: &Node, connection: &OpenConnection, deadline: Deadline)
     let (ping, info) = match &answers[..] {
         [ping, info] => (ping, info),
         [ping, info, server, commands] => {
-            connection.record_process(NodeProcess::parse(server, commands));
+            let process = NodeProcess::parse(server, commands);
+            node.check_mode(process.mode)?;
+            connection.record_process(process);
             (ping, info)
         }
         _ => return Err(NodeError::Unexpected),

@@ -12,10 +12,12 @@ use crate::store::{
     error::NodeError,
     protocol::{
         command::ask_for_role,
+        refusal::ServerRefusal,
         reply::{ReplyError, RoleRefusal, expect_master},
+        server_text::ServerText,
     },
 };
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, ServerError, Value};
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 impl Node {
@@ -93,6 +95,9 @@ impl Node {
             Some(role) => self.proven(value, &role)?,
             None => value,
         };
+        if let Value::ServerError(error) = &time_left {
+            self.log_refused_pttl(error);
+        }
         Ok((value, matches!(tracking, Value::Okay).then_some((source, time_left))))
     }
 
@@ -148,12 +153,20 @@ impl Node {
         }
     }
 
+    /// Logs once that the service's user may not ask for the time that a key has left.
+    fn log_refused_pttl(&self, error: &ServerError) {
+        if let ReplyError::Refused { refusal: ServerRefusal::NoPermission, detail } = ReplyError::from(error) {
+            let consequence = "does not tell for how long keys live, so values that are read from it are not cached";
+            self.log_missing_permissions("+pttl", consequence, &detail);
+        }
+    }
+
     /// Logs once that the node does not prove its role.
-    fn log_unproven(&self, detail: &str) {
+    fn log_unproven(&self, detail: &ServerText) {
         if !self.is_unproven_logged.swap(true, Relaxed) {
             let (address, shard) = (&self.address, self.shard_context().name.get());
             tracing::error!(
-                node = %address, %shard, detail,
+                node = %address, %shard, %detail,
                 "node {address} of shard \"{shard}\" refused WAIT: READs with \"consistency\":\"master\" or a sync token \
                  fail, because nothing proves that it is the master; give its user the permission +wait"
             );

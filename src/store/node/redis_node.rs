@@ -8,6 +8,7 @@ use super::{
     metrics::NodeMetrics,
     node_id::NodeId,
     offset_request::OffsetRequest,
+    permissions::LoggedPermissions,
     pool::{ConnectionPool, ConnectionState},
     probe_schedule::ProbeSchedule,
     replication::ReplicationInfo,
@@ -18,14 +19,18 @@ use super::{
 use crate::{
     ring::node_seed,
     settings,
-    store::{consistency::LogicalTime, error::NodeError},
+    store::{
+        consistency::LogicalTime,
+        error::NodeError,
+        protocol::{server_mode::ServerMode, server_text::ServerText},
+    },
     types::Address,
 };
 use arc_swap::{ArcSwap, Guard};
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32},
     },
     time::Duration,
@@ -69,6 +74,10 @@ pub struct Node {
     pub(super) state: StateCell,
     /// The number of reads in a row that another node answered first, because this one was slow.
     pub(super) lost_hedges: AtomicU32,
+    /// The permissions whose lack was logged.
+    pub(super) logged_permissions: LoggedPermissions,
+    /// The mode of the process at the address, where it is one that a node of a shard must not have.
+    wrong_mode: Mutex<Option<ServerMode>>,
     /// The log has said that the node does not prove its role.
     pub(super) is_unproven_logged: AtomicBool,
     /// The state that all nodes share.
@@ -97,6 +106,8 @@ impl Node {
             state: StateCell::new(NodeState::new(pool.connectivity(), redis.replica_stale_max)),
             pool,
             lost_hedges: AtomicU32::new(0),
+            logged_permissions: LoggedPermissions::default(),
+            wrong_mode: Mutex::default(),
             is_unproven_logged: AtomicBool::new(false),
             context: node_context.clone(),
             shard_context: ArcSwap::from_pointee(context.clone()),
@@ -123,6 +134,26 @@ impl Node {
     #[cfg(test)]
     pub fn set_state(&self, state: &NodeState) {
         self.state.update(|current| current.clone_from(state));
+    }
+
+    /// Logs that the service's user lacks permissions; see [`LoggedPermissions::log`].
+    pub(super) fn log_missing_permissions(&self, permissions: &'static str, consequence: &str, detail: &ServerText) {
+        let shard = self.shard_context().name.get();
+        self.logged_permissions.log((&self.address, &shard), permissions, consequence, detail);
+    }
+
+    /// Checks the mode of the process at the address: only a Redis Cluster has nodes of its own kind, and a sentinel holds
+    /// no keys.
+    pub(super) fn check_mode(&self, mode: Option<ServerMode>) -> Result<(), NodeError> {
+        let is_wrong = |mode: &ServerMode| !self.shard_context().in_cluster() && mode.misuse_as_listed_node().is_some();
+        let wrong = mode.filter(is_wrong);
+        *self.wrong_mode.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
+        wrong.map_or(Ok(()), |mode| Err(NodeError::WrongMode(mode)))
+    }
+
+    /// Returns the mode of the process at the address, if it is one that a node of a shard must not have.
+    pub fn wrong_mode(&self) -> Option<ServerMode> {
+        *self.wrong_mode.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records the result of an election that was held with this answer of the node: whether the node's data is that of

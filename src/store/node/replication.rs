@@ -1,5 +1,6 @@
 //! The answer of a node to `INFO replication`.
 
+use crate::store::protocol::server_mode::ServerMode;
 use redis::Value;
 use std::{borrow::Cow, time::Duration};
 
@@ -145,19 +146,23 @@ pub struct NodeProcess {
     pub run_id: String,
     /// The process has run `REPLICAOF` or `SLAVEOF`. If it is a master all the same, it was promoted.
     pub ran_replicaof: bool,
+    /// The mode of the process; `None` if the node does not tell it.
+    pub mode: Option<ServerMode>,
 }
 
 impl NodeProcess {
     /// Reads the replies to `INFO server` and `INFO commandstats`.
     pub fn parse(server: &Value, commands: &Value) -> Self {
-        let run_id = text_of(server).and_then(|text| field(&text, "run_id").map(str::to_owned));
+        let server = text_of(server);
+        let run_id = server.as_ref().and_then(|text| field(text, "run_id").map(str::to_owned));
         let ran_replicaof = text_of(commands).is_some_and(|text| {
             ["cmdstat_replicaof", "cmdstat_slaveof"].iter().any(|name| {
                 let calls = field(&text, name).and_then(|row| row.strip_prefix("calls=")?.split(',').next());
                 calls.is_some_and(|calls| calls != "0")
             })
         });
-        Self { run_id: run_id.unwrap_or_default(), ran_replicaof }
+        let mode = server.and_then(|text| ServerMode::of_info(&text));
+        Self { run_id: run_id.unwrap_or_default(), ran_replicaof, mode }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     store::{
         error::NodeError,
         node::{connect::RedisEndpoint, login::Login},
+        protocol::reply::ReplyError,
     },
     types::Deadline,
 };
@@ -133,6 +134,7 @@ fn parse_replicas(reply: &Value) -> u32 {
         Value::Int(replicas) => u32::try_from(*replicas).unwrap_or(0),
         // A replica refuses both `WAIT` and the changes; a user may not be allowed to use it.
         Value::ServerError(error) => {
+            let error = ReplyError::from(error);
             tracing::warn!(%error, "Redis refused WAIT, so the replicas that have a change cannot be counted: {error}");
             0
         }

@@ -53,7 +53,7 @@ impl WatchConnection {
         let tracking = Arc::new(Tracking::new(Some(on_key), Box::new(|| {})));
         let opened = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
         let connection = OpenConnection::new(opened, node.config.attempt_timeout, ended);
-        if !enable_tracking(node, &connection, Deadline::within(node.config.connect_timeout)).await? {
+        if enable_tracking(&connection, Deadline::within(node.config.connect_timeout)).await?.is_some() {
             return Ok(None);
         }
         let source = TrackedSource::new(node.id, &tracking, LogicalTime::ZERO);

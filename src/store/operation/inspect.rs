@@ -9,6 +9,7 @@ use crate::{
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
+        protocol::server_text,
         shard::{Attempts, Shard},
         shard_map::MapHandle,
     },
@@ -167,7 +168,9 @@ fn inspected_key(answers: &[Value]) -> Result<Option<InspectedKey>, NodeError> {
             Ok(Some(InspectedKey { kind: StoredKind::of(head), bytes: u64::try_from(*bytes).ok(), ttl }))
         }
         ("string", Value::Int(_), other) | ("string", other, _) => Err(unexpected(other)),
-        (other, _, _) => Ok(Some(InspectedKey { kind: StoredKind::Other(other.to_owned()), bytes: None, ttl })),
+        (other, _, _) => {
+            Ok(Some(InspectedKey { kind: StoredKind::Other(server_text::printable(other)), bytes: None, ttl }))
+        }
     }
 }
 

@@ -1,7 +1,10 @@
-//! Redis's words: the commands for operations, the replies to them, and the reasons for which Redis refuses a command.
+//! Redis's words: the commands for operations, the replies to them, the reasons for which Redis refuses a command, and the
+//! texts that it gives.
 
 pub mod command;
 pub mod hash_slots;
 pub mod operation;
 pub mod refusal;
 pub mod reply;
+pub mod server_mode;
+pub mod server_text;

@@ -1,8 +1,11 @@
 //! The reasons for which Redis refuses a command, read from the first word of its error.
 
-use super::hash_slots::SLOTS;
+use super::{hash_slots::SLOTS, server_text::is_host};
 use crate::types::Address;
 use std::fmt;
+
+/// Maximum number of characters of a code.
+const CODE_CHARS_MAX: usize = 24;
 
 /// The reason for which Redis refused a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +50,8 @@ impl ServerRefusal {
             "WRONGTYPE" => Self::WrongType,
             "OOM" => Self::OutOfMemory,
             "NOPERM" => Self::NoPermission,
-            "ERR" => Self::Generic,
-            other => Self::Other(other.to_owned()),
+            other if other != "ERR" && is_code(other) => Self::Other(other.to_owned()),
+            _ => Self::Generic,
         }
     }
 
@@ -86,6 +89,11 @@ impl ServerRefusal {
     }
 }
 
+/// Returns true if a word has the form of a code. A proxy may answer with a sentence that begins with another word.
+pub fn is_code(word: &str) -> bool {
+    word.len() <= CODE_CHARS_MAX && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
 impl fmt::Display for ServerRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
@@ -112,9 +120,9 @@ impl SlotTarget {
         let (host, port) = address.trim().rsplit_once(':')?;
         let port = port.parse().ok().filter(|port| *port > 0)?;
         let host = match host {
-            "?" => return None,
             "" => None,
-            named => Some(named.to_owned()),
+            named if is_host(named) => Some(named.to_owned()),
+            _ => return None,
         };
         Some(Self { slot, host, port })
     }
@@ -144,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(target(detail), Some((3999, Address { host: host.to_owned(), port: 6381 })), "{detail:?}");
         }
-        for detail in ["", "3999", "3999 b", "3999 ?:6381", "16384 b:6381", "3999 b:0", "-1 b:1"] {
+        for detail in ["", "3999", "3999 b", "3999 ?:6381", "16384 b:6381", "3999 b\u{1b}:6381", "3999 b:0", "-1 b:1"] {
             assert_eq!(target(detail), None, "{detail:?}");
         }
     }

@@ -2,7 +2,8 @@
 
 use super::{
     operation::{Answer, OperationKind},
-    refusal::ServerRefusal,
+    refusal::{self, ServerRefusal},
+    server_text::ServerText,
 };
 use redis::{ServerError, Value};
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub enum ReplyError {
         /// The reason that Redis gives.
         refusal: ServerRefusal,
         /// Redis's text, for the log.
-        detail: String,
+        detail: ServerText,
     },
     /// The reply has a type that the command never returns.
     #[error("the node sent a reply that the command never has")]
@@ -25,8 +26,16 @@ pub enum ReplyError {
 
 impl From<&ServerError> for ReplyError {
     fn from(error: &ServerError) -> Self {
-        let detail = error.details().unwrap_or_default();
-        Self::Refused { refusal: ServerRefusal::parse(error.code(), detail), detail: detail.to_owned() }
+        Self::refused(error.code(), error.details().unwrap_or_default())
+    }
+}
+
+impl ReplyError {
+    /// Returns the error that a node answered with: the first word, and the rest.
+    pub fn refused(code: &str, detail: &str) -> Self {
+        let text =
+            if refusal::is_code(code) { ServerText::new(detail) } else { ServerText::new(&format!("{code} {detail}")) };
+        Self::Refused { refusal: ServerRefusal::parse(code, detail), detail: text }
     }
 }
 
@@ -67,7 +76,7 @@ pub enum RoleRefusal {
     /// The node is a replica.
     Replica,
     /// The user may not use the command, or the server does not know it.
-    NotAllowed(String),
+    NotAllowed(ServerText),
     /// Any other reason.
     Other(ReplyError),
 }
@@ -77,7 +86,7 @@ pub fn expect_master(reply: &Value) -> Result<(), RoleRefusal> {
     match reply {
         Value::Int(_) => Ok(()),
         reply => Err(match not_expected(reply) {
-            ReplyError::Refused { refusal: ServerRefusal::Generic, detail } if detail.contains("replica") => {
+            ReplyError::Refused { refusal: ServerRefusal::Generic, detail } if detail.as_str().contains("replica") => {
                 RoleRefusal::Replica
             }
             ReplyError::Refused { refusal: ServerRefusal::NoPermission | ServerRefusal::Generic, detail } => {

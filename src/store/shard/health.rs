@@ -1,9 +1,12 @@
 //! The health of a shard, as far as it is known without asking.
 
 use super::{members::Members, redis_shard::Shard, standing::MasterStanding};
-use crate::store::node::{
-    replication::{ReplicationInfo, ReplicationRole},
-    state::NodeState,
+use crate::store::{
+    node::{
+        replication::{ReplicationInfo, ReplicationRole},
+        state::NodeState,
+    },
+    protocol::server_mode::ServerMode,
 };
 
 /// The health of a shard.
@@ -25,6 +28,10 @@ pub struct ShardHealth {
     pub standing: MasterStanding,
     /// The number of replicas that do not tell their role, so that they are not read.
     pub replicas_hidden: usize,
+    /// The number of addresses at which a sentinel answers.
+    pub sentinels: usize,
+    /// The number of addresses at which a node of a Redis Cluster answers, although the shard is not one of a cluster.
+    pub cluster_nodes: usize,
     /// The reason why the shard has no nodes at all; `None` if it may have some.
     pub unavailable_reason: Option<&'static str>,
 }
@@ -55,6 +62,7 @@ impl Shard {
     /// Returns the health of the shard.
     pub fn health(&self) -> ShardHealth {
         let members: &Members = &self.members.load();
+        let with_mode = |mode| members.nodes().iter().filter(|node| node.wrong_mode() == Some(mode)).count();
         ShardHealth {
             name: self.name().to_string(),
             known: !members.nodes().is_empty(),
@@ -67,6 +75,8 @@ impl Shard {
             standing: members.standing(),
             replicas_hidden: members.replicas().filter(|node| node.state().hides_role()).count(),
             split_brain: self.lock_election().split_brain(),
+            sentinels: with_mode(ServerMode::Sentinel),
+            cluster_nodes: with_mode(ServerMode::Cluster),
             unavailable_reason: self.unavailable_reason,
         }
     }

@@ -1,7 +1,10 @@
 //! Errors of reading and applying the topology.
 
-use crate::{store::node::connect::ConnectError, types::Address};
-use redis::{RedisError, ServerError};
+use crate::{
+    store::{error::ConnectionFailure, node::connect::ConnectError},
+    types::Address,
+};
+use redis::RedisError;
 
 /// A reason why the topology could not be read or applied.
 #[derive(Debug, thiserror::Error)]
@@ -11,10 +14,7 @@ pub enum TopologyError {
     Connect(#[from] ConnectError),
     /// The connection failed, or the server refused the command.
     #[error(transparent)]
-    Redis(#[from] RedisError),
-    /// The server answered one of several commands with an error.
-    #[error("{0}")]
-    Refused(ServerError),
+    Redis(#[from] ConnectionFailure),
     /// A sentinel or a node did not answer within the connect timeout.
     #[error("it did not answer in time")]
     TimedOut,
@@ -42,6 +42,12 @@ pub enum TopologyError {
     /// The time for learning the slots of a Redis Cluster has passed.
     #[error("no node of the Redis Cluster answered in time")]
     NoAnswer,
+}
+
+impl From<RedisError> for TopologyError {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error.into())
+    }
 }
 
 /// A reason why the place of a key could not be learned.

@@ -3,7 +3,7 @@
 use crate::{
     store::{
         error::{NodeError, StoreError},
-        protocol::refusal::ServerRefusal,
+        protocol::{refusal::ServerRefusal, server_text::ServerText},
     },
     types::Address,
 };
@@ -41,7 +41,7 @@ pub enum SweepError {
         /// The address of the node.
         node: Address,
         /// Redis's text, which names the command and the user.
-        detail: String,
+        detail: ServerText,
     },
 }
 

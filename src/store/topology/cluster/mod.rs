@@ -9,6 +9,6 @@ mod redis_cluster;
 mod refresh;
 mod unassigned;
 mod unassigned_node;
-mod view;
+pub mod view;
 
 pub use redis_cluster::Cluster;

@@ -11,6 +11,7 @@ use crate::{
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
+        protocol::reply::ReplyError,
         topology::error::TopologyError,
     },
     types::{Address, Deadline, error_chain},
@@ -140,7 +141,7 @@ impl Cluster {
     fn parse(&self, answers: &[Value], asked: &Address) -> Result<Vec<Claim>, TopologyError> {
         let [slots, nodes] = answers else { return Err(TopologyError::Unreadable { command: "CLUSTER" }) };
         if let Value::ServerError(error) = slots {
-            return Err(TopologyError::Refused(error.clone()));
+            return Err(TopologyError::Redis(ReplyError::from(error).into()));
         }
         let claims = view::parse_slots(slots, asked);
         let mut claims = claims.ok_or(TopologyError::Unreadable { command: "CLUSTER SLOTS" })?;

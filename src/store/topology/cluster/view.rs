@@ -4,7 +4,10 @@
 //! one slot, the claim with the higher configuration epoch is newer. The nodes themselves use the same rule.
 
 use crate::{
-    store::shard_map::slots::{self, SLOTS, SlotRange},
+    store::{
+        protocol::server_text::is_host,
+        shard_map::slots::{self, SLOTS, SlotRange},
+    },
     types::Address,
 };
 use redis::Value;
@@ -85,9 +88,10 @@ fn parse_node(node: &Value, asked: &Address) -> Option<(Address, String)> {
     Some((Address { host, port: u16::try_from(*port).ok().filter(|port| *port > 0)? }, id))
 }
 
-/// Returns false for the placeholders that a node sends if it does not know a host.
+/// Returns false for the placeholders, an empty text and `?`, which a node sends if it does not know a host, and for anything that is
+/// no host.
 fn is_known(host: &str) -> bool {
-    !host.is_empty() && host != "?"
+    is_host(host)
 }
 
 /// Returns the IP address in a node's metadata, which a node sends if it prefers a host name but has none.
@@ -158,7 +162,7 @@ pub fn add_cluster_nodes(claims: &mut [Claim], answer: &Value, asked: &Address) 
                 host if host == master.hostname => line.hostname,
                 _ => "",
             };
-            let host = if host.is_empty() { &asked.host } else { host };
+            let host = if is_host(host) { host } else { &asked.host };
             let replica = Address { host: host.to_owned(), port: line.port };
             if !claim.replicas.contains(&replica) {
                 claim.replicas.push(replica);

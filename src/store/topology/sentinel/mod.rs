@@ -6,7 +6,7 @@
 mod monitor;
 mod poll;
 mod quorum;
-mod replies;
+pub mod replies;
 mod sentinels;
 
 pub use sentinels::Sentinels;

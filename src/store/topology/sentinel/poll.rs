@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     store::{
+        error::ConnectionFailure,
         node::{
             connection_task::{BACKOFF_MAX, BACKOFF_MIN, SETTLED},
             login::LoginChanges,
@@ -96,7 +97,7 @@ impl Sentinels {
             Ok(Ok(())) => {}
             // The user of the sentinel has no permission for events. Polling finds changes, too, only later.
             Ok(Err(error)) if error.code().is_some() => {
-                let address = &sentinel.address;
+                let (address, error) = (&sentinel.address, ConnectionFailure::from(error));
                 tracing::warn!(
                     sentinel = %address, %error,
                     "sentinel {address} refused the subscription to its events: {error}; it is polled every second"

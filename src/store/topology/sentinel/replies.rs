@@ -1,6 +1,9 @@
 //! Commands to a sentinel, its replies, and its events.
 
-use crate::types::Address;
+use crate::{
+    store::{error::NodeError, protocol::server_text::is_host},
+    types::Address,
+};
 use redis::{Pipeline, Value};
 use std::time::Duration;
 
@@ -85,7 +88,7 @@ fn parse_reply(values: &[Value]) -> MasterReply {
         return MasterReply::UnknownName;
     }
     if let Some(Value::ServerError(error)) = values.iter().find(|value| matches!(value, Value::ServerError(_))) {
-        return MasterReply::Error(format!("it answered {}: {}", error.code(), error.details().unwrap_or_default()));
+        return MasterReply::Error(NodeError::from(error).to_string());
     }
     parse_report(master, address, replicas)
         .map_or_else(|| MasterReply::Error("its reply cannot be read".to_owned()), MasterReply::Report)
@@ -112,7 +115,7 @@ fn parse_replica(fields: &Value) -> Option<Replica> {
 
 fn parse_address(host: &str, port: &str) -> Option<Address> {
     let port = port.parse().ok().filter(|port| *port != 0)?;
-    (!host.is_empty()).then(|| Address { host: host.to_owned(), port })
+    is_host(host).then(|| Address { host: host.to_owned(), port })
 }
 
 /// Returns a field of an object, which is a map in RESP3 and an alternating list of names and values in RESP2.
