@@ -97,7 +97,7 @@ def start_cachefront(stage, name, shards, files, near=False, program=None):
     )
     config = stage.write(
         f"{name}.config",
-        f"[redis]\nkey_expire_secs=0\n[service]\nHOST=127.0.0.1\nPORT={port}\nADMIN_PORT={admin}\nCONNECTIONS_MAX=15000\n"
+        f"[redis]\nkey_expire_secs=0\n[service]\nHOST=127.0.0.1\nPORT={port}\nADMIN_PORT={admin}\nCONNECTIONS_MAX=15000\nCONNECTIONS_PER_ADDRESS_MAX=15000\n"
         f"TLS_CERT={files[0]}\nTLS_KEY={files[1]}\nJWT_SECRET_KEY={SECRET}\nSRVC_SHARED_SECRET={SECRET}\n"
         f"JWT_EXPIRE_SECS=7200\nIDLE_TIMEOUT_SECS=600\nENCRYPTION_KEY={'0123456789abcdef' * 4}\n"
         f"[near_cache]\nenabled={str(near).lower()}\n{sections}",

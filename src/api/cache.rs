@@ -13,8 +13,9 @@ use super::{
 use crate::{
     auth::Caller,
     http::{
-        self, AppState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture, SyncTokenHeader, authorization,
-        body::{self, MediaType},
+        self, AppState, ConnectionState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture,
+        SyncTokenHeader, authorization,
+        body::{self, BodyHead, MediaType},
         request_metrics,
     },
     telemetry::{
@@ -26,12 +27,17 @@ use crate::{
 };
 use axum::{
     Extension,
+    body::Body,
     extract::{Request, State},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use request_context::RequestContext;
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// The path of this endpoint.
 pub const PATH: &str = "/cache";
@@ -59,11 +65,39 @@ pub const PATH: &str = "/cache";
 pub async fn cache(
     State(state): State<Arc<AppState>>,
     Extension(id): Extension<RequestId>,
+    Extension(connection): Extension<Weak<ConnectionState>>,
     request: Request,
 ) -> Response {
+    let (admission, sync_token) = Admission::of(&state, &connection.upgrade().unwrap_or_default(), request);
+    respond(state, id, admission, sync_token).await
+}
+
+/// Answers a request that did not pass the router.
+pub fn direct(exchange: Exchange, request: Request) -> ResponseFuture {
+    // Admitted before the future exists: the future does not hold the head of the request, and further requests that
+    // arrived with this one find the connection authenticated.
+    let admitted = catch_unwind(AssertUnwindSafe(|| Admission::of(&exchange.state, &exchange.connection, request)));
+    match admitted {
+        Ok((mut admission, sync_token)) => {
+            if exchange.is_crowded && admission.admitted.is_err() {
+                // The body is not read: its request would be one too many in progress.
+                admission.body = Body::empty();
+            }
+            let handler = respond(Arc::clone(&exchange.state), exchange.id.clone(), admission, sync_token);
+            exchange.respond(handler)
+        }
+        Err(panic) => exchange.respond(async { resume_unwind(panic) }),
+    }
+}
+
+async fn respond(
+    state: Arc<AppState>,
+    id: RequestId,
+    admission: Admission,
+    mut sync_token: SyncTokenHeader,
+) -> Response {
     let mut timer = state.metrics.requests.start(Kind::Unparsed);
-    let mut sync_token = SyncTokenHeader::default();
-    let mut response = serve(&state, &id, &mut sync_token, &mut timer, request).await.unwrap_or_else(|problem| {
+    let mut response = serve(&state, &id, admission, &mut sync_token, &mut timer).await.unwrap_or_else(|problem| {
         problem.log(&state.failures, &id, "POST /cache");
         timer.outcome = problem.outcome();
         if timer.kind == Kind::Unparsed {
@@ -75,29 +109,23 @@ pub async fn cache(
     response
 }
 
-/// Answers a request that did not pass the router.
-pub fn direct(exchange: Exchange, request: Request) -> ResponseFuture {
-    let handler = cache(State(Arc::clone(&exchange.state)), Extension(exchange.id.clone()), request);
-    exchange.respond(handler)
-}
-
 async fn serve(
     state: &AppState,
     id: &RequestId,
+    admission: Admission,
     sync_token: &mut SyncTokenHeader,
     timer: &mut RequestTimer<'_>,
-    request: Request,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let reloadable = state.reloadable();
-    let (caller, timeout) = match admit(&reloadable, &parts.headers, sync_token) {
+    let Admission { reloadable, head, body, admitted } = admission;
+    let (caller, timeout) = match admitted {
         Ok(admitted) => admitted,
         Err(problem) => {
-            Box::pin(body::discard(&parts.headers, body)).await;
+            Box::pin(body::discard(head, body)).await;
             return Err(problem);
         }
     };
-    let body = body::read(&parts.headers, body, &state.body_limits(&reloadable)).await;
+    let memory = state.body_permit(&reloadable, &caller);
+    let body = body::read(head, body, reloadable.config.body_bytes_max, memory).await;
     let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
     // Reserved only now, so that slow senders hold no slot.
     let mut slot = state.requests.permit();
@@ -124,13 +152,35 @@ async fn serve(
     }
 }
 
+/// A request whose head was read and dropped.
+struct Admission {
+    reloadable: Arc<ReloadableState>,
+    head: BodyHead,
+    body: Body,
+    /// The caller and the time that its commands may take, or the reason why the body is not read.
+    admitted: Result<(Caller, Duration), Problem>,
+}
+
+impl Admission {
+    /// Reads the head of a request. A caller with a valid token authenticates the connection.
+    fn of(state: &AppState, connection: &ConnectionState, request: Request) -> (Self, SyncTokenHeader) {
+        let (parts, body) = request.into_parts();
+        let reloadable = state.reloadable();
+        let mut sync_token = SyncTokenHeader::default();
+        let admitted = admit(&reloadable, connection, &parts.headers, &mut sync_token);
+        (Self { reloadable, head: BodyHead::of(&parts.headers), body, admitted }, sync_token)
+    }
+}
+
 /// Decides by its head whether a request is read. Returns its caller, and the time that its commands may take.
 fn admit(
     reloadable: &ReloadableState,
+    connection: &ConnectionState,
     headers: &HeaderMap,
     sync_token: &mut SyncTokenHeader,
 ) -> Result<(Caller, Duration), Problem> {
     let caller = authorization::caller(&reloadable.auth, headers)?;
+    connection.authenticate();
     if MediaType::of(headers) != MediaType::Json {
         return Err(body::unsupported_media_type());
     }
@@ -142,13 +192,13 @@ fn admit(
 mod tests {
     use super::*;
 
-    fn future_bytes<F: Future>(_: impl Fn(State<Arc<AppState>>, Extension<RequestId>, Request) -> F) -> usize {
+    fn future_bytes<F: Future>(_: impl Fn(Arc<AppState>, RequestId, Admission, SyncTokenHeader) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
     fn the_future_of_a_request_is_small() {
-        let bytes = future_bytes(cache);
+        let bytes = future_bytes(respond);
         assert!(bytes <= 4096, "{bytes} bytes are moved and allocated for each request");
     }
 }

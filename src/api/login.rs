@@ -5,15 +5,16 @@ use super::{body_text::body_text, schemas};
 use crate::{
     auth::{Auth, IssuedToken, LoginError},
     http::{
-        AppState, ErrorCode, OAuthCode, Problem, RequestId,
+        AppState, ConnectionState, ErrorCode, OAuthCode, Problem, RequestId,
         authorization::credentials,
-        body::{self, MediaType},
+        body::{self, BodyHead, MediaType},
         json, request_metrics,
     },
     telemetry::metrics::Shed,
 };
 use axum::{
     Extension,
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, header::CACHE_CONTROL},
     response::Response,
@@ -22,10 +23,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The path of this endpoint.
 pub const PATH: &str = "/login";
+/// Maximum size of the body of a login in bytes. No login needs as many.
+const BODY_BYTES_MAX: usize = 4 * 1024;
 
 #[derive(Serialize)]
 struct Granted<'a> {
@@ -47,17 +50,41 @@ struct Granted<'a> {
 pub async fn login(
     State(state): State<Arc<AppState>>,
     Extension(id): Extension<RequestId>,
+    Extension(connection): Extension<Weak<ConnectionState>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    log_in(&state, request).await.inspect_err(|problem| problem.log(&state.failures, &id, "POST /login"))
+    // The head is dropped before the body is awaited.
+    let (head, body) = (LoginHead::of(request.headers()), request.into_body());
+    let granted = log_in(&state, head, body).await;
+    granted
+        .inspect(|_| connection.upgrade().into_iter().for_each(|connection| connection.authenticate()))
+        .inspect_err(|problem| problem.log(&state.failures, &id, "POST /login"))
 }
 
-async fn log_in(state: &AppState, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let media_type = MediaType::of(&parts.headers);
-    let body = body::read(&parts.headers, body, &state.login_limits()).await;
+/// The facts about a login in the head of its request.
+struct LoginHead {
+    body: BodyHead,
+    media_type: MediaType,
+    /// The credentials of HTTP Basic.
+    basic: Option<String>,
+}
+
+impl LoginHead {
+    fn of(headers: &HeaderMap) -> Self {
+        Self {
+            body: BodyHead::of(headers),
+            media_type: MediaType::of(headers),
+            basic: credentials(headers, "Basic").map(str::to_owned),
+        }
+    }
+}
+
+async fn log_in(state: &AppState, head: LoginHead, body: Body) -> Result<Response, Problem> {
+    let LoginHead { body: body_head, media_type, basic } = head;
+    let body = body::read_login(body_head, body, BODY_BYTES_MAX, &state.unfinished_logins).await;
     let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
-    let token = issue_token(&state.reloadable().auth, &candidates(&parts.headers, media_type, &body.bytes)?);
+    let candidates = candidates(basic.as_deref(), media_type, &body)?;
+    let token = issue_token(&state.reloadable().auth, &candidates);
     let token = token.map_err(|error| {
         let problem = Problem::from(error);
         if media_type == MediaType::Form { problem.oauth(OAuthCode::InvalidClient) } else { problem }
@@ -86,8 +113,8 @@ fn issue_token(auth: &Auth, candidates: &[Credentials]) -> Result<IssuedToken, L
 }
 
 /// Returns the credentials that a request may mean.
-fn candidates(headers: &HeaderMap, media_type: MediaType, body: &Bytes) -> Result<Vec<Credentials>, Problem> {
-    match (credentials(headers, "Basic"), media_type) {
+fn candidates(basic: Option<&str>, media_type: MediaType, body: &Bytes) -> Result<Vec<Credentials>, Problem> {
+    match (basic, media_type) {
         (Some(basic), MediaType::Form) => from_basic(basic, body),
         (Some(basic), _) => from_basic(basic, &[]),
         (None, MediaType::Form) => Ok(vec![from_form(body)?]),

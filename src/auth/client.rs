@@ -5,7 +5,10 @@ use crate::{
     settings::{ApiKeyHash, ClientConfig},
     types::{Namespace, Scope, Scopes},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 /// A configured client with its rate limiter.
 pub struct Client {
@@ -15,10 +18,13 @@ pub struct Client {
     scopes: Scopes,
     namespace: Option<Namespace>,
     limiter: Option<RateLimiter>,
+    /// Bytes of the client's request bodies that are large or have not arrived as a whole.
+    body_bytes: Arc<AtomicUsize>,
 }
 
 impl Client {
-    /// Creates a client. It takes over the rate limiter of `before`, if that has the same limit.
+    /// Creates a client. It takes over the rate limiter of `before`, if that has the same limit, and the
+    /// count of the bodies that are being read.
     pub fn new(config: &ClientConfig, before: Option<&Self>) -> Self {
         let limiter_before = before.and_then(|before| before.limiter.as_ref());
         let limiter = config.commands_per_second.map(|limit| RateLimiter::new(limit, limiter_before));
@@ -29,6 +35,7 @@ impl Client {
             scopes: config.scopes,
             namespace: config.namespace.clone(),
             limiter,
+            body_bytes: before.map(|before| Arc::clone(&before.body_bytes)).unwrap_or_default(),
         }
     }
 
@@ -79,6 +86,11 @@ impl Caller {
     /// Returns the namespace of the caller's keys.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.client.namespace.as_ref()
+    }
+
+    /// Returns the counter of the bytes of the client's request bodies that are large or have not arrived as a whole.
+    pub fn body_bytes(&self) -> &AtomicUsize {
+        &self.client.body_bytes
     }
 
     /// Permits one command that needs `scope`, and counts it against the rate limit, also if the scope is missing.

@@ -71,6 +71,11 @@ impl Auth {
         Ok(Caller::new(Arc::clone(client), scopes))
     }
 
+    /// Returns true if there is more than one client.
+    pub fn has_several_clients(&self) -> bool {
+        self.clients.len() > 1
+    }
+
     fn client(&self, id: &str) -> Option<&Arc<Client>> {
         self.clients.iter().find(|client| client.id() == id)
     }

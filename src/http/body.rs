@@ -1,10 +1,6 @@
 //! Request bodies: their media type, their size, and the time that they may take.
 
-use super::{
-    error_code::ErrorCode,
-    problem::Problem,
-    resource_limit::{Permit, ResourceLimit},
-};
+use super::{body_memory::BodyPermit, error_code::ErrorCode, problem::Problem, unfinished_logins::UnfinishedLogins};
 use axum::{
     body::Body,
     http::{
@@ -13,8 +9,9 @@ use axum::{
     },
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::poll;
 use http_body_util::BodyExt;
-use std::time::Duration;
+use std::{pin::pin, task::Poll, time::Duration};
 use tokio::time::timeout;
 
 /// Maximum time in which a body has to arrive.
@@ -57,71 +54,155 @@ pub fn unsupported_media_type() -> Problem {
     )
 }
 
+/// The facts about a body in the head of its request. They are kept in place of the head, whose fields would take
+/// memory for as long as the body takes to arrive.
+#[derive(Clone, Copy)]
+pub struct BodyHead {
+    /// The announced size in bytes; 0 if it is not announced.
+    announced: usize,
+    /// The client has not sent the body yet (`Expect: 100-continue`), and need not send one that is refused.
+    is_awaited: bool,
+}
+
+impl BodyHead {
+    /// Reads the facts about a body in the head of its request.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { announced: announced.unwrap_or(0), is_awaited: headers.contains_key(EXPECT) }
+    }
+}
+
 /// A whole body, and the permit for its memory.
 pub struct BufferedBody<'b> {
     /// The bytes of the body.
     pub bytes: Bytes,
-    _memory: Permit<'b>,
+    _memory: BodyPermit<'b>,
 }
 
-/// The limits on bodies.
-pub struct BodyLimits<'b> {
-    /// Maximum size of one body in bytes.
-    pub bytes_max: usize,
-    /// The memory of all bodies together.
-    pub memory: &'b ResourceLimit,
-    /// Maximum size of all bodies together in bytes.
-    pub memory_bytes_max: usize,
+/// Reads the whole body of a command.
+pub async fn read<'b>(
+    head: BodyHead,
+    body: Body,
+    bytes_max: usize,
+    mut memory: BodyPermit<'b>,
+) -> Result<BufferedBody<'b>, Problem> {
+    let body = refuse_announced(head, body, bytes_max).await?;
+    let bytes = within_time(buffer(body, bytes_max, Some(&mut memory))).await?;
+    Ok(BufferedBody { bytes, _memory: memory })
 }
 
-/// Reads a whole body.
-pub async fn read<'b>(headers: &HeaderMap, body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
-    if announced > limits.bytes_max {
-        Box::pin(discard(headers, body)).await;
-        return Err(too_large(limits.bytes_max));
+/// Reads the whole body of a login.
+///
+/// A body that is there as a whole takes no place among the unfinished ones, so those cannot prevent a login.
+pub async fn read_login(
+    head: BodyHead,
+    body: Body,
+    bytes_max: usize,
+    unfinished: &UnfinishedLogins,
+) -> Result<Bytes, Problem> {
+    let body = refuse_announced(head, body, bytes_max).await?;
+    let mut reading = pin!(buffer(body, bytes_max, None));
+    if let Poll::Ready(read) = poll!(reading.as_mut()) {
+        return read;
     }
-    timeout(READ_TIMEOUT, buffer(body, limits)).await.unwrap_or_else(|_| {
+    let mut place = unfinished.enter();
+    tokio::select! {
+        read = within_time(reading) => read,
+        () = place.displaced() => Err(Problem::busy()),
+    }
+}
+
+/// Refuses a body that is announced to be too large.
+async fn refuse_announced(head: BodyHead, body: Body, bytes_max: usize) -> Result<Body, Problem> {
+    if head.announced > bytes_max {
+        Box::pin(discard(head, body)).await;
+        return Err(too_large(bytes_max));
+    }
+    Ok(body)
+}
+
+async fn within_time(reading: impl Future<Output = Result<Bytes, Problem>>) -> Result<Bytes, Problem> {
+    timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|_| {
         Err(Problem::new(ErrorCode::BodyTimeout, "The body did not arrive within 30 s: send the request again"))
     })
 }
 
-async fn buffer<'b>(mut body: Body, limits: &BodyLimits<'b>) -> Result<BufferedBody<'b>, Problem> {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    let mut memory = limits.memory.permit();
-    while let Some(frame) = body.frame().await {
+/// Collects the frames of a body. `memory` is reserved for those that have arrived.
+async fn buffer(mut body: Body, bytes_max: usize, mut memory: Option<&mut BodyPermit<'_>>) -> Result<Bytes, Problem> {
+    let mut frames = Frames::default();
+    loop {
+        match frames.add_next(&mut body, bytes_max, memory.as_deref_mut()).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(frames.into_bytes()),
+            Err(problem) => {
+                // A refused body takes no memory from others while the rest of it arrives.
+                drop(frames);
+                memory.into_iter().for_each(BodyPermit::release);
+                Box::pin(drain(body)).await;
+                return Err(problem);
+            }
+        }
+    }
+}
+
+/// The frames of a body that have arrived. Most bodies are one frame, which is passed on without copying it.
+#[derive(Default)]
+struct Frames {
+    /// The only frame.
+    first: Bytes,
+    /// A copy of all frames, where there are several.
+    all: BytesMut,
+}
+
+impl Frames {
+    /// Adds the next frame; returns false at the end of the body.
+    async fn add_next(
+        &mut self,
+        body: &mut Body,
+        bytes_max: usize,
+        memory: Option<&mut BodyPermit<'_>>,
+    ) -> Result<bool, Problem> {
+        let mut memory = memory;
+        let frame = match poll!(body.frame()) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                // A small frame can be a part of a large buffer of the connection, which would be kept with it.
+                self.copy_first();
+                memory.as_mut().map_or(Ok(()), |memory| memory.wait())?;
+                body.frame().await
+            }
+        };
+        let Some(frame) = frame else { return Ok(false) };
         let frame = frame.map_err(|_| {
             Problem::new(ErrorCode::BodyUnreadable, "The body could not be read to its end: send the request again")
         })?;
-        let Ok(data) = frame.into_data() else { continue };
-        let length = first.len() + all.len() + data.len();
-        let refused = if length > limits.bytes_max {
-            Some(too_large(limits.bytes_max))
-        } else {
-            memory.reserve(length, limits.memory_bytes_max).err()
-        };
-        if let Some(problem) = refused {
-            // A refused body takes no memory from others while the rest of it arrives.
-            drop((first, all, data, memory));
-            Box::pin(drain(body)).await;
-            return Err(problem);
+        let Ok(data) = frame.into_data() else { return Ok(true) };
+        let length = self.first.len() + self.all.len() + data.len();
+        if length > bytes_max {
+            return Err(too_large(bytes_max));
         }
-        // Most bodies are one frame, which is passed on without copying it.
-        if first.is_empty() && all.is_empty() {
-            first = data;
+        memory.as_mut().map_or(Ok(()), |memory| memory.reserve(length))?;
+        if length == data.len() {
+            self.first = data;
         } else {
-            all.extend_from_slice(&std::mem::take(&mut first));
-            all.extend_from_slice(&data);
+            self.copy_first();
+            self.all.extend_from_slice(&data);
         }
+        Ok(true)
     }
-    Ok(BufferedBody { bytes: if all.is_empty() { first } else { all.freeze() }, _memory: memory })
+
+    fn copy_first(&mut self) {
+        self.all.extend_from_slice(&std::mem::take(&mut self.first));
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
 }
 
 /// Reads and drops a body that the response does not depend on, so that its sender gets to read the response.
-pub async fn discard(headers: &HeaderMap, body: Body) {
-    // A client that sends `Expect` has not sent the body yet, and need not send it.
-    if !headers.contains_key(EXPECT) {
+pub async fn discard(head: BodyHead, body: Body) {
+    if !head.is_awaited {
         drain(body).await;
     }
 }

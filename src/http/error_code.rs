@@ -105,6 +105,8 @@ error_codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, ClientError, "Set `Content-Type`.";
     /// The client has sent more commands than its rate limit allows.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, RateLimited, "Wait for the time in `Retry-After`.";
+    /// The head of the request has more than 100 fields. A head with more than 16 KiB gets 431 without a body.
+    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, ClientError, "Send fewer header fields.";
     /// The stored value was encrypted with a key that is not configured, or was changed, or was moved from another
     /// key.
     DecryptionFailed = "decryption_failed", INTERNAL_SERVER_ERROR, DecryptionFailed,

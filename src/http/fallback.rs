@@ -1,6 +1,10 @@
 //! Answers to paths that do not exist and to methods that a path does not take.
 
-use super::{body, error_code::ErrorCode, problem::Problem};
+use super::{
+    body::{self, BodyHead},
+    error_code::ErrorCode,
+    problem::Problem,
+};
 use axum::extract::Request;
 
 /// Answers a request to a path that does not exist. `advice` tells which paths exist.
@@ -16,6 +20,6 @@ pub async fn method_not_allowed(request: Request, methods: &'static str) -> Prob
 }
 
 async fn discard(request: Request) {
-    let (parts, body) = request.into_parts();
-    body::discard(&parts.headers, body).await;
+    let (head, body) = (BodyHead::of(request.headers()), request.into_body());
+    body::discard(head, body).await;
 }

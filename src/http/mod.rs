@@ -3,6 +3,7 @@
 
 pub mod authorization;
 pub mod body;
+mod body_memory;
 mod connection;
 mod error_code;
 mod failure_log;
@@ -21,8 +22,11 @@ mod resource_limit;
 mod service;
 mod state;
 mod sync_token_header;
+mod unfinished_logins;
 
-pub use connection::{ConnectionState, PendingReply};
+pub use connection::{
+    ClientAddress, ConnectionPlace, ConnectionPlaces, ConnectionState, NoPlace, PendingReply, PlaceLimits,
+};
 pub use error_code::ErrorCode;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
 pub use problem::{OAuthCode, Problem};

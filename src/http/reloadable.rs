@@ -1,5 +1,6 @@
 //! The state that a reload of the settings replaces as a whole.
 
+use super::body_memory::BodyMemoryMax;
 use crate::{auth::Auth, cache::Cache, settings::ServiceConfig};
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ pub struct Config {
     pub requests_max: usize,
     /// Maximum size of one body in bytes.
     pub body_bytes_max: usize,
-    /// Maximum size of all bodies together in bytes.
-    pub bodies_bytes_max: usize,
+    /// Maximum size of all bodies together.
+    pub bodies_max: BodyMemoryMax,
 }
 
 impl From<&ServiceConfig> for Config {
@@ -32,7 +33,7 @@ impl From<&ServiceConfig> for Config {
             deadline: service.deadline,
             requests_max: service.requests_max,
             body_bytes_max: service.body_bytes_max,
-            bodies_bytes_max: service.bodies_bytes_max,
+            bodies_max: BodyMemoryMax::new(service.bodies_bytes_max, service.body_bytes_max),
         }
     }
 }

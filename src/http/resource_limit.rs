@@ -19,22 +19,31 @@ impl ResourceLimit {
 
     /// Returns a permit that holds nothing yet.
     pub fn permit(&self) -> Permit<'_> {
-        Permit { limit: self, amount: 0 }
+        Permit::new(&self.in_use)
     }
 }
 
 /// The amount that one request holds. It is released on drop.
 pub struct Permit<'l> {
-    limit: &'l ResourceLimit,
+    in_use: &'l AtomicUsize,
     amount: usize,
 }
 
-impl Permit<'_> {
+impl<'l> Permit<'l> {
+    /// Creates a permit that holds nothing yet; `in_use` is the sum of all permits of the resource.
+    pub fn new(in_use: &'l AtomicUsize) -> Self {
+        Self { in_use, amount: 0 }
+    }
+
+    /// Returns the amount that this permit holds.
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
     /// Raises the amount of this permit to `amount`, unless all permits together would then hold more than `max`.
     pub fn reserve(&mut self, amount: usize, max: usize) -> Result<(), Problem> {
         let more = amount.saturating_sub(self.amount);
-        self.limit
-            .in_use
+        self.in_use
             .fetch_update(Relaxed, Relaxed, |in_use| in_use.checked_add(more).filter(|total| *total <= max))
             .map_err(|_| Problem::busy())?;
         self.amount += more;
@@ -44,7 +53,9 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.limit.in_use.fetch_sub(self.amount, Relaxed);
+        if self.amount > 0 {
+            self.in_use.fetch_sub(self.amount, Relaxed);
+        }
     }
 }
 

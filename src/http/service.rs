@@ -3,7 +3,14 @@
 //! It knows no endpoint. A [`Port`] says which endpoint a path belongs to, and may name one route that is called
 //! without the router, whose layers would cost a command as much as its own work.
 
-use super::{connection::ConnectionState, fallback, problem, request_id::RequestId, state::AppState};
+use super::{
+    connection::ConnectionState,
+    error_code::ErrorCode,
+    fallback,
+    problem::{self, Problem},
+    request_id::RequestId,
+    state::AppState,
+};
 use crate::telemetry::{
     metrics::{Kind, Outcome},
     traces::{self, RemoteContext},
@@ -13,7 +20,7 @@ use axum::{
     body::{Body, HttpBody},
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header::CONNECTION},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -28,6 +35,9 @@ use std::{
 };
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
+
+/// Maximum number of fields in the head of a request. hyper has the same limit for HTTP/1, and answers by itself.
+const FIELDS_MAX: usize = 100;
 
 /// The routes of one port, and what the service needs to know about them.
 #[derive(Clone)]
@@ -114,6 +124,11 @@ impl HttpService {
         Self { port: Arc::clone(&self.port), connection: Arc::default() }
     }
 
+    /// Returns the state that the handlers share.
+    pub fn state(&self) -> &AppState {
+        &self.port.state
+    }
+
     /// Returns the state of the connection.
     pub fn connection(&self) -> &Arc<ConnectionState> {
         &self.connection
@@ -124,6 +139,8 @@ impl PortService {
     /// Calls the router, and measures the request.
     fn route(&self, exchange: Exchange, mut request: Request, kind: Kind) -> ResponseFuture {
         request.extensions_mut().insert(exchange.id.clone());
+        // Weak, because the handles on a connection are the count of its requests.
+        request.extensions_mut().insert(Arc::downgrade(&exchange.connection));
         let state = Arc::clone(&self.state);
         let response = self.router.clone().oneshot(request);
         exchange.respond(async move {
@@ -133,6 +150,21 @@ impl PortService {
             response
         })
     }
+}
+
+/// Answers a request whose head has too many fields.
+fn refuse_fields(exchange: Exchange, kind: Kind) -> ResponseFuture {
+    let message = format!("The head of a request may have at most {FIELDS_MAX} fields");
+    refuse(exchange, kind, Problem::new(ErrorCode::HeadTooLarge, message))
+}
+
+/// Answers a request without reading its body.
+fn refuse(exchange: Exchange, kind: Kind, problem: Problem) -> ResponseFuture {
+    let state = Arc::clone(&exchange.state);
+    exchange.respond(async move {
+        state.metrics.requests.start(kind).outcome = problem.outcome();
+        problem.into_response()
+    })
 }
 
 impl<B> Service<Request<B>> for HttpService
@@ -164,10 +196,13 @@ where
             id,
             is_last: port.closes_when_draining && port.state.is_draining() && request.version() < Version::HTTP_2,
             state: Arc::clone(&port.state),
+            is_crowded: self.connection.is_crowded(),
             connection: Arc::clone(&self.connection),
         };
         match direct {
+            _ if request.headers().len() > FIELDS_MAX => refuse_fields(exchange, endpoint.kind),
             Some(direct) => (direct.handler)(exchange, request),
+            None if exchange.is_crowded => refuse(exchange, endpoint.kind, Problem::busy()),
             None => port.route(exchange, request, endpoint.kind),
         }
     }
@@ -181,6 +216,8 @@ pub struct Exchange {
     pub id: RequestId,
     /// The connection of the request. The handle of each request is kept until its response is complete.
     pub connection: Arc<ConnectionState>,
+    /// The connection has no authenticated request, and as many requests in progress as it may have.
+    pub is_crowded: bool,
     span: Span,
     is_last: bool,
 }

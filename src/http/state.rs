@@ -1,10 +1,16 @@
 //! The state that the handlers of both ports share.
 
 use super::{
-    body::BodyLimits, failure_log::FailureLog, key_sampler::KeySampler, reloadable::ReloadableState,
-    resource_limit::ResourceLimit, sync_token_header,
+    body_memory::{BodyMemory, BodyPermit},
+    failure_log::FailureLog,
+    key_sampler::KeySampler,
+    reloadable::ReloadableState,
+    resource_limit::ResourceLimit,
+    sync_token_header,
+    unfinished_logins::UnfinishedLogins,
 };
 use crate::{
+    auth::Caller,
     cache::NearValues,
     store::Store,
     telemetry::{
@@ -21,11 +27,6 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
-
-/// Maximum size of the body of a login in bytes. No login needs as many.
-const LOGIN_BODY_BYTES_MAX: usize = 4 * 1024;
-/// Maximum size of the bodies of all logins together in bytes.
-const LOGIN_BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The parts of the process that handlers use.
 pub struct Services {
@@ -60,9 +61,10 @@ pub struct AppState {
     /// The sync token of callers that have changed nothing.
     pub empty_sync_token: HeaderValue,
     reloadable: ArcSwap<ReloadableState>,
-    body_memory: ResourceLimit,
-    /// Separate from the memory of other bodies, so that callers without a token cannot exhaust that.
-    login_memory: ResourceLimit,
+    body_memory: BodyMemory,
+    /// The logins whose body has not arrived. They are separate from the memory of other bodies, so that callers
+    /// without a token cannot exhaust that.
+    pub unfinished_logins: UnfinishedLogins,
     draining: AtomicBool,
     /// Every shard has been reachable at some time, so that the configured nodes are known to exist.
     complete_once: AtomicBool,
@@ -82,8 +84,8 @@ impl AppState {
             failures: FailureLog::default(),
             requests: ResourceLimit::default(),
             reloadable: ArcSwap::from_pointee(reloadable),
-            body_memory: ResourceLimit::default(),
-            login_memory: ResourceLimit::default(),
+            body_memory: BodyMemory::default(),
+            unfinished_logins: UnfinishedLogins::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }
@@ -105,22 +107,10 @@ impl AppState {
         }
     }
 
-    /// Returns the limits on the bodies of commands.
-    pub fn body_limits(&self, reloadable: &ReloadableState) -> BodyLimits<'_> {
-        BodyLimits {
-            bytes_max: reloadable.config.body_bytes_max,
-            memory: &self.body_memory,
-            memory_bytes_max: reloadable.config.bodies_bytes_max,
-        }
-    }
-
-    /// Returns the limits on the bodies of logins.
-    pub fn login_limits(&self) -> BodyLimits<'_> {
-        BodyLimits {
-            bytes_max: LOGIN_BODY_BYTES_MAX,
-            memory: &self.login_memory,
-            memory_bytes_max: LOGIN_BODIES_BYTES_MAX,
-        }
+    /// Returns a permit for the body of a caller's request.
+    pub fn body_permit<'b>(&'b self, reloadable: &ReloadableState, caller: &'b Caller) -> BodyPermit<'b> {
+        let client_bytes = reloadable.auth.has_several_clients().then(|| caller.body_bytes());
+        self.body_memory.permit(reloadable.config.bodies_max, client_bytes)
     }
 
     /// Writes the use of the limits, and the metrics of traces and the near cache.
@@ -129,7 +119,7 @@ impl AppState {
         page.gauge(&names::IN_PROGRESS, [([], self.requests.in_use())])?;
         page.gauge(&names::REQUESTS_MAX, [([], config.requests_max)])?;
         page.gauge(&names::BODY_MEMORY, [([], self.body_memory.in_use())])?;
-        page.gauge(&names::BODY_MEMORY_MAX, [([], config.bodies_bytes_max)])?;
+        page.gauge(&names::BODY_MEMORY_MAX, [([], config.bodies_max.all())])?;
         self.traces.write_metrics(page)?;
         self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }

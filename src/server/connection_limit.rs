@@ -1,107 +1,100 @@
-//! Limits on connections: their number, the time for the first byte, and the time without traffic.
+//! The door of a port: takes a place for each connection, learns the client's address, and does the handshake.
 //!
 //! hyper's own timeouts do not cover a client that sends nothing, one byte, or only the HTTP/2 preface.
 
 use super::{
+    connection_counters::ConnectionCounters,
     idle_timeout::IdleTimeoutStream,
+    proxy_protocol::TrustedProxies,
     shared_listener::{AcceptedConnection, LoadGuard},
 };
-use crate::{
-    http::HttpService,
-    telemetry::metrics::{ConnectionMetrics, Listener, Metrics},
-};
+use crate::http::{ConnectionPlace, ConnectionPlaces, ConnectionState, HttpService, PlaceLimits};
 use axum_server::accept::Accept;
-use std::{
-    io,
-    pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-/// Accepts connections with `inner` and closes those that are idle for too long.
+/// Accepts connections with `inner`, within the limits on places, and closes those that are idle for too long.
 #[derive(Clone)]
-pub struct IdleTimeoutAcceptor<A> {
+pub struct LimitedAcceptor<A> {
     inner: A,
-    permits: Arc<Semaphore>,
+    places: Arc<ConnectionPlaces>,
+    proxies: Arc<TrustedProxies>,
     idle_timeout: Duration,
     counters: ConnectionCounters,
 }
 
-impl<A> IdleTimeoutAcceptor<A> {
-    /// Limits the open connections to `connections_max`.
-    pub fn new(inner: A, connections_max: usize, idle_timeout: Duration, counters: ConnectionCounters) -> Self {
-        counters.metrics().limit.store(connections_max as u64, Relaxed);
-        Self { inner, permits: Arc::new(Semaphore::new(connections_max)), idle_timeout, counters }
+impl<A> LimitedAcceptor<A> {
+    /// Limits the open connections.
+    pub fn new(
+        inner: A,
+        limits: PlaceLimits,
+        proxies: TrustedProxies,
+        idle_timeout: Duration,
+        counters: ConnectionCounters,
+    ) -> Self {
+        counters.set_limit(limits.connections);
+        Self { inner, places: ConnectionPlaces::new(limits), proxies: Arc::new(proxies), idle_timeout, counters }
+    }
+
+    /// Takes a place for a connection, or fails at once: a waiting connection would occupy a file descriptor, too.
+    async fn take_place(&self, accepted: &mut AcceptedConnection, state: &ConnectionState) -> io::Result<Place> {
+        let is_proxy = self.proxies.contains(accepted.peer);
+        let entered = self.places.enter(accepted.peer.into(), is_proxy, state.eviction());
+        let place = entered.map_err(|reason| self.counters.refuse(reason, accepted.peer))?;
+        state.set_place(&place);
+        let place = Place::new(place, self.counters.clone());
+        if let Some(client) = self.proxies.read_client(accepted.peer, &mut accepted.stream).await? {
+            place.place.move_to(client.into()).map_err(|reason| self.counters.refuse(reason, client))?;
+        }
+        Ok(place)
     }
 }
 
-/// The connection metrics of one port.
-#[derive(Clone)]
-pub struct ConnectionCounters {
-    metrics: Arc<Metrics>,
-    listener: Listener,
-}
-
-impl ConnectionCounters {
-    /// Selects the metrics of a port.
-    pub fn new(metrics: &Arc<Metrics>, listener: Listener) -> Self {
-        Self { metrics: Arc::clone(metrics), listener }
-    }
-
-    fn metrics(&self) -> &ConnectionMetrics {
-        self.metrics.connections(self.listener)
-    }
-}
-
-/// The permission for one open connection; it is released on drop.
-pub struct ConnectionPermit {
-    _permit: OwnedSemaphorePermit,
+/// The place of an open connection, which is counted as long as it exists.
+pub struct Place {
+    place: ConnectionPlace,
     counters: ConnectionCounters,
 }
 
-impl ConnectionPermit {
-    /// Fails at once if there are too many connections: a waiting one would occupy a file descriptor, too.
-    fn acquire(permits: Arc<Semaphore>, counters: ConnectionCounters) -> io::Result<Self> {
-        let Ok(permit) = permits.try_acquire_owned() else {
-            counters.metrics().refused.count();
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        };
-        counters.metrics().accepted.count();
-        Ok(Self { _permit: permit, counters })
+impl Place {
+    fn new(place: ConnectionPlace, counters: ConnectionCounters) -> Self {
+        counters.accept(place.evicted_another);
+        Self { place, counters }
     }
 }
 
-impl Drop for ConnectionPermit {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.counters.metrics().closed.count();
+        self.counters.close();
     }
 }
 
-impl<A> Accept<AcceptedConnection, HttpService> for IdleTimeoutAcceptor<A>
+impl<A> Accept<AcceptedConnection, HttpService> for LimitedAcceptor<A>
 where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
     A::Future: Send,
 {
-    type Stream = IdleTimeoutStream<A::Stream, (ConnectionPermit, LoadGuard)>;
+    type Stream = IdleTimeoutStream<A::Stream, (Place, LoadGuard)>;
     type Service = HttpService;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, AcceptedConnection { stream, load }: AcceptedConnection, service: HttpService) -> Self::Future {
+    fn accept(&self, mut accepted: AcceptedConnection, service: HttpService) -> Self::Future {
         let this = self.clone();
+        let state = Arc::clone(service.connection());
         Box::pin(async move {
-            let permit = ConnectionPermit::acquire(this.permits, this.counters)?;
+            let place = this.take_place(&mut accepted, &state).await?;
+            let AcceptedConnection { stream, load, .. } = accepted;
             // Replies are whole messages; waiting for more data to send would only delay them.
             stream.set_nodelay(true)?;
-            let accepted = this.inner.accept(stream, service).await;
-            let (stream, service) = accepted.inspect_err(|_| permit.counters.metrics().handshakes_failed.count())?;
-            let connection = Arc::clone(service.connection());
-            Ok((IdleTimeoutStream::new(stream, connection, (permit, load), this.idle_timeout), service))
+            let (stream, service) = tokio::select! {
+                accepted = this.inner.accept(stream, service) => accepted.inspect_err(|_| this.counters.fail_handshake())?,
+                () = state.evicted() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            };
+            Ok((IdleTimeoutStream::new(stream, state, (place, load), this.idle_timeout), service))
         })
     }
 }

@@ -55,8 +55,11 @@ impl<S, G> IdleTimeoutStream<S, G> {
         }
     }
 
-    /// Returns an error when the connection made no progress for too long.
+    /// Returns an error when the connection made no progress for too long, or has to give its place to another one.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if self.connection.poll_evicted(context).is_ready() {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+        }
         while self.timer.as_mut().poll(context).is_ready() {
             if self.is_idle() {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());

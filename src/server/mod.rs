@@ -1,10 +1,13 @@
 //! Builds all parts from [`Settings`] and runs them until a shutdown is requested.
 
+mod connection_counters;
 mod connection_limit;
 mod error;
+mod file_limit;
 mod idle_timeout;
 mod listen;
 mod part_config;
+mod proxy_protocol;
 mod reload;
 mod running;
 mod serve;
@@ -29,6 +32,7 @@ use crate::{
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
 };
+use file_limit::ConnectionBudget;
 use part_config::{DrainConfig, reloadable_state};
 use reload::{LoadSettings, ReloadTargets, Reloader};
 use running::RunningServer;
@@ -109,6 +113,7 @@ impl Server {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
+        let budget = ConnectionBudget::new(&settings);
         let (key_sampler, sampled_keys) = KeySampler::new(settings.service.key_patterns);
         let services = Services { store: store.clone(), near, metrics, traces: traces.clone(), key_sampler };
         let reloadable = reloadable_state(&settings, &services.store, services.near.as_ref(), &services.metrics, None);
@@ -119,9 +124,9 @@ impl Server {
         // The handles are set only here, because a server runs only once.
         let _first = app.metrics.workers.set(runtimes.clone());
         let api = api::service(Arc::clone(&app));
-        let servers = serve::service(&settings.service, listeners.service, tls.current(), &api, &app.metrics);
+        let servers = serve::service(&settings.service, listeners.service, tls.current(), &api, budget.service);
         let admin = admin::service(Arc::clone(&app), Arc::clone(&console));
-        let admin_server = serve::admin(&settings.service, listeners.admin, admin, &app.metrics);
+        let admin_server = serve::admin(&settings.service, listeners.admin, admin, budget.admin);
         let (drain_sender, drain) = watch::channel(DrainConfig::new(&settings.service));
 
         let mut tasks = Tasks::default();

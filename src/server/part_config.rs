@@ -3,7 +3,7 @@
 use crate::{
     auth::Auth,
     cache::{self, Cache, NearValues},
-    http::{self, ReloadableState},
+    http::{self, PlaceLimits, ReloadableState},
     settings::{ServiceConfig, Settings},
     store::{self, Store, SyncTokenKey},
     telemetry::metrics::Metrics,
@@ -55,6 +55,16 @@ pub fn reloadable_state(
         },
         config: http::Config::from(&settings.service),
     }
+}
+
+/// Returns the limits on the connections to the HTTPS port. A quarter of the places is kept for clients that have
+/// authenticated.
+pub fn place_limits(service: &ServiceConfig, connections_max: usize) -> PlaceLimits {
+    let per_address = match service.connections_per_address_max {
+        0 => connections_max.div_ceil(2),
+        limit => limit,
+    };
+    PlaceLimits { connections: connections_max, unauthenticated: connections_max - connections_max / 4, per_address }
 }
 
 /// The times of a graceful shutdown.

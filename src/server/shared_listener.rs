@@ -3,9 +3,11 @@
 //! Connections do not change threads, so an uneven distribution would last. Without turns, the first worker to wake
 //! accepts a whole burst; with a listener for each worker, the kernel would distribute connections at random.
 
+use super::connection_counters::ConnectionCounters;
 use axum_server::{AddrListener, Address};
 use std::{
     io,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -82,12 +84,18 @@ pub struct SharedListener {
     listener: TcpListener,
     loads: Arc<WorkerLoad>,
     worker: usize,
+    counters: ConnectionCounters,
 }
 
 impl SharedListener {
     /// Registers the listener with the event loop of the calling worker.
-    pub fn new(listener: std::net::TcpListener, loads: &Arc<WorkerLoad>, worker: usize) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::from_std(listener)?, loads: Arc::clone(loads), worker })
+    pub fn new(
+        listener: std::net::TcpListener,
+        loads: &Arc<WorkerLoad>,
+        worker: usize,
+        counters: ConnectionCounters,
+    ) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(listener)?, loads: Arc::clone(loads), worker, counters })
     }
 }
 
@@ -95,11 +103,13 @@ impl SharedListener {
 pub struct AcceptedConnection {
     /// The TCP connection.
     pub stream: TcpStream,
+    /// The address of the client, or of the proxy in front of it.
+    pub peer: IpAddr,
     /// Its share in the load of its worker.
     pub load: LoadGuard,
 }
 
-/// The address type of [`SharedListener`]; the addresses of clients are not used.
+/// The address type of [`SharedListener`]; an accepted connection carries the client's address itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer;
 
@@ -119,9 +129,10 @@ impl AddrListener<AcceptedConnection, Peer> for SharedListener {
             self.loads.wait_for_turn(self.worker).await;
             // The wait is limited, because the turn can pass to another worker meanwhile.
             if let Ok(accepted) = timeout(TURN * 200, self.listener.accept()).await {
-                let (stream, _) = accepted?;
+                // The caller waits for a moment after an error, and says nothing of it.
+                let (stream, peer) = accepted.inspect_err(|error| self.counters.fail_accept(error))?;
                 let load = LoadGuard::new(&self.loads, self.worker);
-                return Ok((AcceptedConnection { stream, load }, Peer));
+                return Ok((AcceptedConnection { stream, peer: peer.ip(), load }, Peer));
             }
         }
     }
@@ -134,6 +145,7 @@ impl AddrListener<AcceptedConnection, Peer> for SharedListener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::Listener;
     use tokio::{sync::mpsc, task::yield_now};
 
     #[tokio::test]
@@ -142,10 +154,12 @@ mod tests {
         first.set_nonblocking(true).expect("it is set");
         let address = first.local_addr().expect("an address");
         let loads = WorkerLoad::new(3);
+        let counters = ConnectionCounters::new(&Arc::default(), Listener::Service);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         // The third one never accepts.
         for worker in 0..2 {
-            let shared = SharedListener::new(first.try_clone().expect("a handle"), &loads, worker).expect("a listener");
+            let listener = first.try_clone().expect("a handle");
+            let shared = SharedListener::new(listener, &loads, worker, counters.clone()).expect("a listener");
             let sender = sender.clone();
             tokio::spawn(async move {
                 while let Ok((accepted, _)) = shared.accept_stream().await {

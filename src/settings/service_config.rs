@@ -1,6 +1,7 @@
 //! The settings of the service itself.
 
 use super::certificates::{IdentityFiles, PemSource};
+use ipnet::IpNet;
 use std::{net::IpAddr, time::Duration};
 
 /// The settings of the service itself.
@@ -32,6 +33,12 @@ pub struct ServiceConfig {
     pub workers: usize,
     /// Maximum number of open HTTPS connections.
     pub connections_max: usize,
+    /// Maximum number of open HTTPS connections from one address; 0 for half of all.
+    pub connections_per_address_max: usize,
+    /// Addresses of proxies that are trusted.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The trusted proxies begin each connection with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Time after which a connection without traffic is closed.
     pub idle_timeout: Duration,
     /// Time between SIGTERM and the end of accepting, for load balancers to notice.

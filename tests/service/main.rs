@@ -9,6 +9,7 @@ mod batch;
 mod change_offsets;
 mod clients;
 mod cluster;
+mod connections;
 mod consistency;
 mod console;
 mod contract;

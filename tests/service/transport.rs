@@ -176,21 +176,6 @@ async fn a_refused_body_releases_its_memory_at_once() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_closed_and_permits_are_returned() {
-    let service = Service::start_with("CONNECTIONS_MAX=2", NO_REDIS);
-    let get = async || {
-        let http = Caller::http().http1_only().build().expect("a client");
-        let answer = http.get(service.url("/version")).send().await;
-        answer.map(|answer| (http, answer.status().as_u16()))
-    };
-    let first = get().await.expect("a place");
-    let second = get().await.expect("a place");
-    get().await.expect_err("no place is left");
-    drop((first, second));
-    eventually("places are given back", async || get().await.ok()).await;
-}
-
-#[tokio::test]
 async fn an_idle_connection_is_closed() {
     let service = Service::start_with("IDLE_TIMEOUT_SECS=1\nCONNECTIONS_MAX=1", NO_REDIS);
     // An HTTP/2 connection stays open in the client's pool, and takes the only place.

@@ -4,6 +4,7 @@ mod api_keys;
 mod clients;
 mod connections;
 mod limits;
+mod proxies;
 mod sealing;
 mod service;
 mod shards;

@@ -1,6 +1,9 @@
 //! The settings of the service itself: `[service]` without clients and sealing.
 
-use super::limits::{BYTES_MAX, SECS_MAX};
+use super::{
+    limits::{BYTES_MAX, SECS_MAX},
+    proxies,
+};
 use crate::settings::{
     log_filter,
     section_reader::SectionReader,
@@ -35,6 +38,9 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
         requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
         workers: workers(service),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),
+        connections_per_address_max: service.size("CONNECTIONS_PER_ADDRESS_MAX", 0..=1_000_000),
+        trusted_proxies: proxies::trusted(service),
+        proxy_protocol: service.flag("PROXY_PROTOCOL"),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
         drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),
         drain: service.duration("DRAIN_SECS", 0..=3600),
@@ -51,6 +57,9 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
     };
     if config.bodies_bytes_max < config.body_bytes_max {
         service.error("BODIES_BYTES_MAX", "is less than BODY_BYTES_MAX, so the largest body would never fit");
+    }
+    if config.proxy_protocol && config.trusted_proxies.is_empty() {
+        service.error("PROXY_PROTOCOL", "needs TRUSTED_PROXIES: a header is read only from proxies that are listed");
     }
     if config.port != 0 && config.port == config.admin_port {
         service.error("ADMIN_PORT", format!("{} is the port of the service itself; choose another", config.port));

@@ -165,6 +165,16 @@ label!(
 );
 
 label!(
+    /// The cause for which a connection was closed at once.
+    ConnectionRefusal {
+        /// All places are taken by connections that have authenticated.
+        Places = "places",
+        /// The address of the client has as many connections as one address may have.
+        Address = "address",
+    }
+);
+
+label!(
     /// The cause of a read's answer from another node than the preferred one of its key.
     Fallback {
         /// The preferred node was asked and failed.

@@ -20,8 +20,8 @@ pub use certificates::{CertificateMetrics, CertificateValidity};
 pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
 pub use inspection::InspectionMetrics;
 pub use labels::{
-    AnswerSource, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole, OpenOutcome,
-    Outcome, Promise, RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
+    AnswerSource, ConnectionRefusal, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure,
+    NodeRole, OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
 };
 pub use process::write as write_process;
 pub use requests::{RequestMetrics, Tally};
@@ -82,8 +82,12 @@ pub struct ConnectionMetrics {
     pub accepted: Counter,
     /// Accepted connections that were closed.
     pub closed: Counter,
-    /// Connections that were closed at once because of the limit.
-    pub refused: Counter,
+    /// Connections that were closed at once because of a limit.
+    pub refused: Counters<ConnectionRefusal>,
+    /// Connections that were closed because another one needed their place.
+    pub evicted: Counter,
+    /// Connections that the operating system did not hand over.
+    pub accept_failures: Counter,
     /// TLS handshakes that failed.
     pub handshakes_failed: Counter,
     /// Maximum number of open connections.
@@ -153,7 +157,13 @@ impl Metrics {
         writer.gauge(&names::CONNECTIONS, self.of_ports(ConnectionMetrics::open))?;
         writer.gauge(&names::CONNECTIONS_MAX, self.of_ports(|port| port.limit.load(Relaxed)))?;
         writer.counter(&names::CONNECTIONS_ACCEPTED, self.of_ports(|port| port.accepted.get()))?;
-        writer.counter(&names::CONNECTIONS_REFUSED, self.of_ports(|port| port.refused.get()))?;
+        let refused = Listener::ALL.iter().flat_map(|listener| {
+            let rows = self.connections(*listener).refused.rows();
+            rows.map(|([cause], count)| ([listener.name(), cause], count))
+        });
+        writer.counter(&names::CONNECTIONS_REFUSED, refused)?;
+        writer.counter(&names::CONNECTIONS_EVICTED, self.of_ports(|port| port.evicted.get()))?;
+        writer.counter(&names::ACCEPT_FAILURES, self.of_ports(|port| port.accept_failures.get()))?;
         writer.counter(&names::HANDSHAKES_FAILED, self.of_ports(|port| port.handshakes_failed.get()))
     }
 

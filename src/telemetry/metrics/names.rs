@@ -111,7 +111,9 @@ metrics! {
     CONNECTIONS = gauge("cachefront_connections_open", &["listener"], "Open connections");
     CONNECTIONS_MAX = gauge("cachefront_connections_max", &["listener"], "Maximum number of open connections");
     CONNECTIONS_ACCEPTED = counter("cachefront_connections_accepted_total", &["listener"], "Connections that were accepted");
-    CONNECTIONS_REFUSED = counter("cachefront_connections_refused_total", &["listener"], "Connections that were closed at once because of the limit");
+    CONNECTIONS_REFUSED = counter("cachefront_connections_refused_total", &["listener", "cause"], "Connections that were closed at once because of a limit");
+    CONNECTIONS_EVICTED = counter("cachefront_connections_evicted_total", &["listener"], "Connections that were closed before they authenticated, because another one needed their place");
+    ACCEPT_FAILURES = counter("cachefront_accept_failures_total", &["listener"], "Connections that the operating system did not hand over, usually because too many files are open");
     HANDSHAKES_FAILED = counter("cachefront_handshakes_failed_total", &["listener"], "TLS handshakes that failed or timed out");
 
     // Settings and process

@@ -7,7 +7,10 @@ use crate::{
     rolling::own_endpoint,
 };
 use reqwest::Client;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::json;
+use std::time::{Duration, SystemTime};
 
 /// Settings of an instance whose fault needs no Redis.
 const ALONE: &str = "RELOAD_EVERY_SECS=1\n[redis]\nport=1\n";
@@ -104,44 +107,41 @@ pub async fn memory(drill: &Drill) {
     drill.resolves(&again, &alerts).await;
 }
 
-/// Opens idle connections.
+/// Opens idle connections of callers that have logged in.
 async fn connect(instance: &Instance, count: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for _ in 0..count {
         let client = Caller::http().http1_only().pool_idle_timeout(None).build().expect("a client");
-        let answer = client.get(format!("{}/version", instance.url())).send().await;
+        let login = client.post(format!("{}/login", instance.url())).json(&json!({"api_key": API_KEY}));
         // Read to its end, so that the connection stays open.
-        drop(answer.expect("an answer").text().await);
+        drop(login.send().await.expect("an answer").text().await);
         clients.push(client);
     }
     clients
 }
 
-/// Uses up the file descriptors of an instance.
+/// Lets an instance have hardly more files than it has open.
+#[cfg(target_os = "linux")]
 pub async fn files(drill: &Drill) {
-    let limited = ["sh", "-c", "ulimit -n 120; exec \"$@\"", "sh"];
-    let instance = Instance::start_by(&drill.group, &format!("{PATIENT}{ALONE}"), &limited).await;
+    let instance = Instance::start(&drill.group, &format!("{PATIENT}{ALONE}")).await;
     drill.watch(&instance).await;
-    let open = format!("process_open_fds{{instance=\"{}\"}}", instance.admin());
-    // One file is left for the next scrape, which could not be made otherwise.
-    let mut clients = Vec::new();
-    while let Some(count) = drill.number(&open).await.filter(|count| *count < 111.0) {
-        clients.extend(connect(&instance, if count < 95.0 { 10 } else { 2 }).await);
-        let connected = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs_f64();
-        let scraped = format!("timestamp({open})");
-        drill
-            .until("it is scraped again", async || drill.number(&scraped).await.is_some_and(|at| at > connected))
-            .await;
-    }
+    let process = i32::try_from(instance.process_id()).ok().and_then(Pid::from_raw);
+    let limit = getrlimit(Resource::Nofile);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", instance.process_id())).expect("its files").count() as u64;
+    // The next scrape may need another file.
+    let few = Rlimit { current: Some(open + 2), maximum: limit.maximum };
+    prlimit(process, Resource::Nofile, few).expect("the limit is set");
     let alerts = ["CachefrontFilesNearLimit"];
-    drill.fires(&instance, "it may open 120 files, and connections take them", &alerts).await;
-    drop(clients);
+    drill.fires(&instance, "it may open two more files than it has", &alerts).await;
+    prlimit(process, Resource::Nofile, limit).expect("the limit is set");
     drill.resolves(&instance, &alerts).await;
 }
 
 /// Uses up the connections of an instance.
 pub async fn connections(drill: &Drill) {
-    let instance = Instance::start(&drill.group, &format!("CONNECTIONS_MAX=20\n{PATIENT}{ALONE}")).await;
+    let instance =
+        Instance::start(&drill.group, &format!("CONNECTIONS_MAX=20\nCONNECTIONS_PER_ADDRESS_MAX=20\n{PATIENT}{ALONE}"))
+            .await;
     drill.watch(&instance).await;
     let clients = connect(&instance, 19).await;
     let alerts = ["CachefrontConnectionsNearLimit"];

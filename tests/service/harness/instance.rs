@@ -5,6 +5,7 @@ use crate::harness::service::JWT_SECRET;
 use crate::local_redis::RedisGroup;
 use std::{
     fs::File,
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -45,6 +46,11 @@ impl Instance {
     /// and executes it.
     pub async fn start_by(group: &RedisGroup, sections: &str, starter: &[&str]) -> Self {
         Self::launch(group, &Endpoint::default(), sections, starter).await
+    }
+
+    /// Returns the address of the HTTPS port.
+    pub fn address(&self) -> SocketAddr {
+        format!("{}:{}", self.host, self.port).parse().expect("an address")
     }
 
     /// Returns the address of the admin port, as Prometheus names it.
