@@ -4,7 +4,7 @@ use super::{
     pem::PemText,
     pem_source::PemSource,
     problem::PemProblem,
-    x509::{CertificateFacts, Validity},
+    x509::CertificateFacts,
 };
 use rustls::{RootCertStore, pki_types::CertificateDer};
 
@@ -27,7 +27,7 @@ pub fn read_authorities(source: &PemSource) -> Result<Authorities, PemProblem> {
     for (position, certificate) in certificates.iter().enumerate() {
         let facts = CertificateFacts::parse(certificate, position + 1)?;
         roots.add(certificate.clone()).map_err(|_| PemProblem::UnusableAuthority(position + 1))?;
-        warnings.push(Validity::warning(&facts.validity));
+        warnings.push(facts.validity.warning());
     }
     // A bundle may have certificates that have expired beside others that have not.
     let warning = warnings.into_iter().collect::<Option<Vec<String>>>().and_then(|all| all.into_iter().next());
