@@ -238,21 +238,24 @@ fn the_deployed_settings_load_and_placeholders_are_refused() {
     let setup = Setup::new("");
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes/base");
     let config = format!("{root}/setup.config");
-    let check = |jwt: &str, shared: &str| {
+    let check = |jwt: &str, shared: &str, redis: &str| {
         let mut command = cachefront(&["check-config", "--config", &config]);
         command.env("CACHEFRONT__SERVICE__TLS_CERT", setup.file("cert.pem"));
         command.env("CACHEFRONT__SERVICE__TLS_KEY", setup.file("key.pem"));
         command.env("CACHEFRONT__SERVICE__JWT_SECRET_KEY", jwt).env("CACHEFRONT__SERVICE__SRVC_SHARED_SECRET", shared);
+        command.env("CACHEFRONT__REDIS__PASSWORD", redis);
         crate::result(&command.output().expect("the program runs"))
     };
-    let (status, out, err) = check("0123456789abcdef0123456789abcdef", "0123456789abcdef");
+    let (status, out, err) = check("0123456789abcdef0123456789abcdef", "0123456789abcdef", "of-redis");
     assert_eq!((status, err.as_str()), (0, ""));
     assert!(out.contains("redis-replica-2.redis-replica:6379"), "{out}");
 
-    let secrets = std::fs::read_to_string(format!("{root}/secrets.env")).expect("secrets.env");
+    let read = |name: &str| std::fs::read_to_string(format!("{root}/{name}")).expect(name);
+    let secrets = [read("secrets.env"), read("redis.env")].concat();
     let placeholder =
         |name: &str| secrets.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect(name);
-    let (status, _, err) = check(placeholder("JWT_SECRET_KEY"), placeholder("SRVC_SHARED_SECRET"));
+    let shared = placeholder("SRVC_SHARED_SECRET");
+    let (status, _, err) = check(placeholder("JWT_SECRET_KEY"), shared, placeholder("REDIS_PASSWORD"));
     assert_eq!(status, 78);
-    assert_eq!(err.matches("is a placeholder").count(), 2, "{err}");
+    assert_eq!(err.matches("is a placeholder").count(), 3, "{err}");
 }

@@ -1,11 +1,6 @@
 //! The certificates of the authorities that are trusted to certify a peer.
 
-use super::{
-    pem::PemText,
-    pem_source::PemSource,
-    problem::PemProblem,
-    x509::CertificateFacts,
-};
+use super::{pem::PemText, pem_source::PemSource, problem::PemProblem, x509::CertificateFacts};
 use rustls::{RootCertStore, pki_types::CertificateDer};
 
 /// Certificates of authorities.
