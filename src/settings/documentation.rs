@@ -27,7 +27,7 @@ says what else to do. `config/setup.config.example` shows every option.
   settings file.
 - **Checks.** `cachefront check-config` reports all problems at once, each with its line: `setup.config:12: [redis] port: …`.
   The service reports the same ones and does not start: its exit status is then 78. Unknown sections and options are
-  problems, too.
+  problems, too. With `--connect` it also connects to every node and sentinel, and names what is wrong there.
 
 The ACL user of Redis needs these commands on the keys:
 `ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +client|tracking +client|caching`.

@@ -155,7 +155,9 @@ impl Node {
 
     /// Logs once that the service's user may not ask for the time that a key has left.
     fn log_refused_pttl(&self, error: &ServerError) {
-        if let ReplyError::Refused { refusal: ServerRefusal::NoPermission, detail } = ReplyError::from(error) {
+        if let ReplyError::Refused { refusal: ServerRefusal::NoPermission, detail } = ReplyError::from(error)
+            && detail.as_str().contains("pttl")
+        {
             let consequence = "does not tell for how long keys live, so values that are read from it are not cached";
             self.log_missing_permissions("+pttl", consequence, &detail);
         }

@@ -55,8 +55,8 @@ pub fn problems(replies: &[Value], in_cluster: bool) -> Vec<String> {
         let Value::ServerError(error) = reply else { continue };
         match ReplyError::from(error) {
             ReplyError::Refused { refusal: ServerRefusal::NoPermission, detail } => {
-                // Redis writes "to run the 'get' command", or "to access one of the keys".
-                if detail.as_str().contains("key") && !detail.as_str().contains("command") {
+                // Redis writes "to run the 'get' command", or "to access one of the keys", or "to access the 'k' key".
+                if detail.as_str().contains(" to access ") {
                     keys = true;
                 } else {
                     missing.push(*permission);
@@ -87,6 +87,8 @@ mod tests {
         let refused = |text: &str| redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("a reply");
         let mut replies = vec![Value::Nil; NODE.len()];
         assert!(problems(&replies, false).is_empty());
+        replies[3] = refused("NOPERM User cachefront has no permissions to access the 'k' key");
+        assert!(problems(&replies, false)[0].contains("~*"));
         replies[0] = refused("NOPERM this user has no permissions to access one of the keys used as arguments");
         replies[6] = refused("NOPERM this user has no permissions to run the 'wait' command");
         replies[8] = refused("NOPERM this user has no permissions to run the 'client|caching' command");
