@@ -16,6 +16,9 @@ const EXPECTANT_INTERVAL: Duration = Duration::from_millis(25);
 /// The longest time for which probes are made at that interval.
 const EXPECTANT_MAX: Duration = Duration::from_secs(30);
 
+/// The time within which a switch of masters is over, mostly.
+const SWITCH_MAX: Duration = Duration::from_secs(5);
+
 /// The times at which a node is probed.
 pub struct ProbeSchedule {
     interval: Duration,
@@ -83,6 +86,11 @@ impl ProbeSchedule {
         } else if !expected {
             *promotion = None;
         }
+    }
+
+    /// Returns true if a promotion is expected, and has not been for long: requests wait for it.
+    pub fn is_promotion_near(&self) -> bool {
+        self.promotion().is_some_and(|promotion| promotion.since.elapsed() < SWITCH_MAX)
     }
 
     /// Waits until the next probe over a connection is due or asked for.

@@ -188,6 +188,12 @@ impl Node {
         self.probes.set_promotion_expected(expected);
     }
 
+    /// Returns true if the node, which is taken for the master, was demoted a moment ago: its successor is just taking over.
+    pub fn awaits_successor(&self) -> bool {
+        let state = self.state.load();
+        state.is_up() && state.is_replica() && self.probes.is_promotion_near()
+    }
+
     /// Returns true if a connection is open.
     pub fn is_up(&self) -> bool {
         self.state.load().is_up()

@@ -31,6 +31,8 @@ pub struct NodeState {
     refuses_replica_reads: bool,
     /// The node answered a probe without telling its role.
     hides_role: bool,
+    /// The node was a master and is a replica now that has not received its new master's data: it still has its own.
+    keeps_former_data: bool,
     /// The node calls itself master, and the shard's election has not looked at this process and this history yet.
     awaits_election: bool,
     /// The node has all changes that were acknowledged until then.
@@ -69,6 +71,7 @@ impl NodeState {
             same_lineage: true,
             refuses_replica_reads: false,
             hides_role: false,
+            keeps_former_data: false,
             awaits_election: false,
             replicated_up_to: LogicalTime::ZERO,
             asked_at: LogicalTime::ZERO,
@@ -108,6 +111,16 @@ impl NodeState {
             && !self.must_be_probed()
             && self.has_replica_data()
             && !self.is_stale()
+    }
+
+    /// Returns true if the node may have more data of a history than its last answer says: it had that history, and was not
+    /// asked after `since`, or receives the history still. A node that is just being connected to again counts, too.
+    pub fn may_have_more_of(&self, history: &str, since: LogicalTime) -> bool {
+        let last = self.answer.as_ref().filter(|last| !last.loading && last.holds_history(history));
+        last.is_some_and(|last| match self.is_up() && !self.is_outdated {
+            true => self.asked_at <= since || matches!(last.role, ReplicationRole::Replica { down_for: None, .. }),
+            false => self.is_up() || self.is_connecting(),
+        })
     }
 
     /// Returns true if nothing can be expected of the node for now: no connection is open or just being opened again, or
@@ -181,6 +194,7 @@ impl NodeState {
     /// Records that the node reported the loss of all its data.
     pub fn mark_flushed(&mut self) {
         self.flushes += 1;
+        self.keeps_former_data = false;
     }
 
     /// Returns the time at which the node certainly was a master; zero if that is not known.
@@ -194,6 +208,11 @@ impl NodeState {
     /// Returns true if the node has all changes that were acknowledged until `time`.
     pub fn has_replicated_up_to(&self, time: LogicalTime) -> bool {
         self.replicated_up_to >= time
+    }
+
+    /// Returns the time at which the question was sent that the last answer is for.
+    pub fn asked_at(&self) -> LogicalTime {
+        self.asked_at
     }
 
     /// Returns the time until which the node has all acknowledged changes; zero if that is not known.
@@ -273,6 +292,7 @@ impl NodeState {
         if let Some(last) = &self.answer {
             answer = answer.map(|now| now.after(last, self.is_outdated));
         }
+        self.keeps_former_data = answer.as_ref().is_some_and(|now| self.keeps_data_as(now));
         self.awaits_election = match (&self.answer, &answer) {
             (_, None) => false,
             (None, Some(now)) => now.is_master(),
@@ -290,6 +310,14 @@ impl NodeState {
             },
             role_hidden,
         }
+    }
+
+    /// Returns true if the node, which answers this now, still has the data that it had as a master.
+    fn keeps_data_as(&self, now: &ReplicationInfo) -> bool {
+        let is_unsynced = matches!(now.role, ReplicationRole::Replica { synced: false, .. }) && !now.loading;
+        let was_flushed = self.flushes != now.flushes;
+        let last = self.current_answer().filter(|last| last.run_id == now.run_id && !last.loading);
+        is_unsynced && !was_flushed && last.is_some_and(|last| last.is_master() || self.keeps_former_data)
     }
 
     /// Records a master's offset in `progress`, or derives how far a replica has come from it. Returns true if a
@@ -332,7 +360,8 @@ impl NodeState {
         self.link_down_for().zip(self.stale_max).is_some_and(|(down_for, max)| down_for > max)
     }
 
-    fn is_loading(&self) -> bool {
+    /// Returns true if the node is reading its data from a file, and refuses commands until then.
+    pub fn is_loading(&self) -> bool {
         self.answer.as_ref().is_some_and(|answer| answer.loading)
     }
 
@@ -341,7 +370,8 @@ impl NodeState {
     }
 
     fn lacks_data(&self) -> bool {
-        self.is_loading() || matches!(self.role(), Some(ReplicationRole::Replica { synced: false, .. }))
+        let is_unsynced = matches!(self.role(), Some(ReplicationRole::Replica { synced: false, .. }));
+        self.is_loading() || (is_unsynced && !self.keeps_former_data)
     }
 }
 

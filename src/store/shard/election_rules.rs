@@ -16,6 +16,11 @@ pub struct Incumbent<'a> {
     pub run_id: &'a str,
     /// The node is not reachable.
     pub is_down: bool,
+    /// The node was accepted as the master after all nodes had been heard, and has had its data since: a node of another
+    /// origin takes nothing over from it.
+    pub is_established: bool,
+    /// The histories of the nodes that contest the master.
+    pub rivals: &'a [String],
 }
 
 impl Incumbent<'_> {
@@ -23,20 +28,32 @@ impl Incumbent<'_> {
     /// own history does not continue the known one, or it ends earlier.
     pub fn has_lost_data(&self, infos: &[Option<ReplicationInfo>]) -> bool {
         let known = self.replication_id;
-        let Some(now) = infos[self.node].as_ref().filter(|now| now.is_master()) else { return false };
-        if known.is_empty() || now.replication_id == known || self.is_same_process(now) {
-            return false;
-        }
-        if now.promotion_seen && now.continues_history_of(known) {
-            // The name of the master leads to a promoted replica now.
-            return false;
-        }
+        let Some(now) = infos[self.node].as_ref().filter(|now| self.has_come_back(now)) else { return false };
         let others = infos.iter().flatten().filter(|other| other.holds_history(known));
         // The offset of a promoted node has moved on, but what it was promoted with counts for nothing less.
         others
             .map(|other| other.offset)
             .max()
             .is_some_and(|offset| !now.continues_history_of(known) || now.offset < offset)
+    }
+
+    /// Returns true if the incumbent, which gave this answer, is a master with another history than the known one, and
+    /// neither promoted nor the same process: it was restarted, and other nodes may have data that it lacks.
+    pub fn has_come_back(&self, now: &ReplicationInfo) -> bool {
+        let known = self.replication_id;
+        // The name of the master may lead to a promoted replica now.
+        let is_successor = now.promotion_seen && now.continues_history_of(known);
+        now.is_master()
+            && !known.is_empty()
+            && now.replication_id != known
+            && !self.is_same_process(now)
+            && !is_successor
+    }
+
+    /// Returns true if nothing of another origin may take over from the incumbent, which gave this answer: it is established,
+    /// and its history is the known one or continues it.
+    pub fn stays_established(&self, now: &ReplicationInfo) -> bool {
+        self.is_established && (!self.has_come_back(now) || now.continues_history_of(self.replication_id))
     }
 
     /// Returns true if the process of the last accepted master has only given its history another name, as a master does
@@ -46,24 +63,35 @@ impl Incumbent<'_> {
             && now.run_id == self.run_id
             && (!now.was_promoted() || now.continues_history_of(self.replication_id))
     }
-}
 
-/// Returns the position of the node that writes go to: the incumbent, unless there is proof that another node took over.
-///
-/// A node whose info is `None` is not reachable or does not report its role. A node that merely calls itself a master
-/// proves nothing: it may have been started alone, or again, and be empty or old.
-pub fn elect(incumbent: Incumbent<'_>, infos: &[Option<ReplicationInfo>]) -> usize {
-    let Incumbent { node, replication_id: known, is_down, .. } = incumbent;
-    let elected = match &infos[node] {
-        Some(now) if now.is_master() && incumbent.has_lost_data(infos) => {
-            find(node, infos, |other| other.holds_history(known))
-        }
-        Some(now) if now.is_master() => find(node, infos, |other| supersedes(other, now)),
-        // The incumbent was demoted: the node that it follows is the master.
-        Some(now) => find(node, infos, |other| other.replication_id == now.replication_id)
-            .or_else(|| find(node, infos, |other| other.holds_history(known))),
+    /// Returns the position of the node that writes go to: the incumbent, unless there is proof that another node took
+    /// over.
+    ///
+    /// A node whose info is `None` is not reachable or does not report its role. A node that merely calls itself a
+    /// master proves nothing: it may have been started alone, or again, and be empty or old.
+    pub fn elect(&self, infos: &[Option<ReplicationInfo>]) -> usize {
+        let Self { node, replication_id: known, .. } = *self;
+        let elected = match &infos[node] {
+            Some(now) if now.is_master() && self.has_lost_data(infos) => {
+                find(node, infos, |other| other.holds_history(known))
+            }
+            Some(now) if now.is_master() => {
+                let is_established = self.stays_established(now);
+                find(node, infos, |other| supersedes(other, now, is_established, infos))
+            }
+            // The incumbent was demoted: the node that it follows is the master.
+            Some(now) => find(node, infos, |other| other.replication_id == now.replication_id)
+                .or_else(|| find(node, infos, |other| other.holds_history(known))),
+            None => self.successor(infos),
+        };
+        elected.unwrap_or(node)
+    }
+
+    /// Returns the position of the node that has taken over from the incumbent, which is not reachable.
+    fn successor(&self, infos: &[Option<ReplicationInfo>]) -> Option<usize> {
+        let Self { node, replication_id: known, is_down, rivals, .. } = *self;
         // Several promotions may have passed unseen; then the replicas that follow a node are the proof.
-        None => find(node, infos, |other| {
+        find(node, infos, |other| {
             other.was_promoted()
                 && (other.promotion_seen || (other.is_followed() && !other.is_mere_restart()))
                 && (other.continues_history_of(known) || !has_replicas(known, infos))
@@ -72,20 +100,33 @@ pub fn elect(incumbent: Incumbent<'_>, infos: &[Option<ReplicationInfo>]) -> usi
             find(node, infos, |other| {
                 is_down && (other.holds_history(known) || (known.is_empty() && other.was_promoted()))
             })
-        }),
-    };
-    elected.unwrap_or(node)
-}
+        })
+        // To stop one of two masters is to decide for the other one.
+        .or_else(|| find(node, infos, |other| is_down && rivals.contains(&other.replication_id)))
+    }
 
-/// Returns true if another node may be the master instead of the elected one: it calls itself master, its history is
-/// related to that of the elected node, and nothing proves which of them was promoted last.
-pub fn is_contested(elected: usize, infos: &[Option<ReplicationInfo>]) -> bool {
-    let Some(master) = infos[elected].as_ref().filter(|info| info.is_master()) else { return false };
-    find(elected, infos, |other| is_rival(other, master)).is_some()
+    /// Returns the histories of the nodes that may be the master instead of the elected one: they call themselves
+    /// master, and nothing proves which of them was promoted last.
+    pub fn rivals(&self, elected: usize, infos: &[Option<ReplicationInfo>]) -> Vec<String> {
+        let Some(master) = infos[elected].as_ref().filter(|info| info.is_master()) else { return Vec::new() };
+        // A node that has just been elected has proven more than any node of another origin.
+        let is_established = elected != self.node || self.stays_established(master);
+        let others = infos.iter().enumerate().filter(|(position, _)| *position != elected);
+        let others = others.filter_map(|(_, info)| info.as_ref().filter(|info| info.is_master()));
+        others
+            .filter(|other| is_rival(other, master, is_established))
+            .map(|other| other.replication_id.clone())
+            .collect()
+    }
 }
 
 /// Returns true if the master `other`, rather than the living master `current`, is to receive the writes.
-fn supersedes(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
+fn supersedes(
+    other: &ReplicationInfo,
+    current: &ReplicationInfo,
+    is_established: bool,
+    infos: &[Option<ReplicationInfo>],
+) -> bool {
     if other.replication_id == current.replication_id {
         // The list names one process twice.
         return false;
@@ -93,18 +134,19 @@ fn supersedes(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
     if other.continues_history_of(&current.replication_id) {
         return other.promotion_seen;
     }
-    // The history of another node counts only against a restarted node that no replica follows.
-    let is_newer = other.is_followed() || !current.was_promoted();
-    !current.continues_history_of(&other.replication_id)
-        && !current.is_followed()
-        && !current.promotion_seen
-        && other.was_promoted()
-        && !other.is_mere_restart()
-        && is_newer
+    if !has_claim(other, current) {
+        return false;
+    }
+    let have_one_origin = current.continues_history_of(&other.previous_replication_id);
+    if other.promotion_seen && have_one_origin {
+        return true;
+    }
+    // A node of another origin counts only as long as the current master may be one that was started again.
+    !is_established && (other.promotion_seen || has_replicas(&other.replication_id, infos))
 }
 
 /// Returns true if the master `other` may have been promoted in place of the elected `master`, or the other way round.
-fn is_rival(other: &ReplicationInfo, master: &ReplicationInfo) -> bool {
+fn is_rival(other: &ReplicationInfo, master: &ReplicationInfo, is_established: bool) -> bool {
     if other.is_mere_restart() || other.replication_id == master.replication_id {
         return false;
     }
@@ -112,9 +154,20 @@ fn is_rival(other: &ReplicationInfo, master: &ReplicationInfo) -> bool {
         return true;
     }
     let have_one_origin = master.continues_history_of(&other.previous_replication_id);
-    !master.promotion_seen
+    let are_related = !master.promotion_seen
         && (master.continues_history_of(&other.replication_id)
-            || (have_one_origin && (other.is_followed() || !master.is_followed())))
+            || (have_one_origin && (other.is_followed() || !master.is_followed())));
+    are_related || (!is_established && has_claim(other, master))
+}
+
+/// Returns true if the master `other` followed a master once, and nothing shows that `current` was more than started: it
+/// may be empty, and the data of the shard may be that of `other`.
+fn has_claim(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
+    other.was_promoted()
+        && !other.is_mere_restart()
+        && !current.continues_history_of(&other.replication_id)
+        && !current.is_followed()
+        && !current.promotion_seen
 }
 
 /// Returns true if a reachable replica has the data of this history.

@@ -1,12 +1,14 @@
 //! The state of a shard's master election.
 
 use super::{
-    election_rules::{Incumbent, elect, is_contested},
+    comeback::Comeback,
+    election_rules::Incumbent,
     members::Members,
     standing::MasterStanding,
+    survey::{Survey, is_connecting_again, is_heard},
 };
 use crate::{store::node::replication::ReplicationInfo, types::Address};
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The facts that an election goes by, besides the answers of the nodes.
@@ -23,6 +25,12 @@ pub struct MasterElection {
     proven_id: Option<String>,
     /// Two nodes call themselves master at the same time.
     split_brain: bool,
+    /// All nodes were heard when the last accepted master was accepted, and it has had its data since.
+    is_established: bool,
+    /// The histories of the nodes that contest the master.
+    rivals: Vec<String>,
+    /// The last comeback of the master.
+    comeback: Comeback,
     /// The list of nodes has another master than the last accepted one, which is used whatever data it has.
     master_replaced: bool,
     /// The master that came back without data, until it is accepted all the same.
@@ -55,6 +63,8 @@ pub struct ElectionResult {
     pub split_brain_began: bool,
     /// The elected node says that it is a replica, and no other node is known to have taken over.
     pub is_demoted: bool,
+    /// The master came back, and the other nodes have to answer before it is used.
+    pub awaits_answers: bool,
     /// The answers of the nodes that the election was held with.
     infos: Vec<Option<ReplicationInfo>>,
     /// The history whose data the nodes of the shard are to have; empty while none is known.
@@ -72,6 +82,9 @@ impl MasterElection {
             superseded: None,
             proven_id: None,
             split_brain: false,
+            is_established: false,
+            rivals: Vec::new(),
+            comeback: Comeback::default(),
             master_replaced: false,
             hold: None,
             hold_time,
@@ -104,65 +117,126 @@ impl MasterElection {
 
     /// Elects the master among the nodes, and decides about its standing. Returns `None` if there are no nodes.
     pub fn run(&mut self, members: &Members, now: Instant) -> Option<ElectionResult> {
-        let (nodes, before) = (members.nodes(), members.master_position()?);
-        let infos: Vec<_> =
-            nodes.iter().map(|node| node.replication_info().map(|info| self.with_proof(info))).collect();
-        let announced = self.announced_master.as_ref();
-        let announced = announced.and_then(|address| nodes.iter().position(|node| node.address == *address));
-        let incumbent = self.incumbent(members, before);
-        let elected =
-            announced.filter(|node| is_master(infos[*node].as_ref())).unwrap_or_else(|| elect(incumbent, &infos));
-        let has_lost_data = elected == before && !self.master_replaced && incumbent.has_lost_data(&infos);
+        let survey = self.survey(members)?;
+        let before = survey.before;
+        let incumbent = self.incumbent(&survey);
+        let elected = survey.announced.filter(|node| survey.is_master(*node));
+        let elected = elected.unwrap_or_else(|| incumbent.elect(&survey.infos));
+        let has_lost_data = elected == before && !self.master_replaced && incumbent.has_lost_data(&survey.infos);
+        let rivals = incumbent.rivals(elected, &survey.infos);
         if elected != before {
-            if announced == Some(before) {
+            if survey.announced == Some(before) {
                 self.superseded = self.announced_master.take().or_else(|| self.superseded.take());
             }
             self.hold = None;
         }
+        let look_again = if has_lost_data || elected != before { None } else { self.awaits_answers(&survey, now) };
         let mut lost_data = false;
-        // While another node is only being connected to again, what it said still counts.
-        let kept = (elected == before && is_any_connecting(members, elected)).then(|| members.standing());
-        let standing = match &infos[elected] {
-            // Until the node answers again, nothing new is known of it.
-            None if members.standing() == MasterStanding::Held && !self.hold_ends_after(now) => {
-                MasterStanding::Accepted
-            }
-            None => members.standing(),
+        let standing = match &survey.infos[elected] {
+            _ if look_again.is_some() => members.standing(),
             Some(master) if has_lost_data => {
                 lost_data = self.begin_hold(master, now) && !self.hold_time.is_zero();
                 if self.hold_ends_after(now) { MasterStanding::Held } else { MasterStanding::Accepted }
             }
-            Some(_) if kept == Some(MasterStanding::Held) && self.hold_ends_after(now) => MasterStanding::Held,
-            Some(_) if announced == Some(elected) => MasterStanding::Accepted,
-            Some(_) if kept == Some(MasterStanding::Contested) || is_contested(elected, &infos) => {
-                MasterStanding::Contested
-            }
-            Some(_) => MasterStanding::Accepted,
+            info => self.standing(&survey, elected, info.is_some(), !rivals.is_empty(), now),
         };
-        if let Some(master) = infos[elected].as_ref().filter(|info| info.is_master())
-            && standing != MasterStanding::Held
-        {
-            self.accept(master, announced == Some(elected) || is_named_by(infos[before].as_ref(), master));
+        match standing {
+            MasterStanding::Contested if !rivals.is_empty() => self.rivals = rivals,
+            MasterStanding::Contested => {}
+            _ => self.rivals.clear(),
+        }
+        if look_again.is_none() && standing != MasterStanding::Held {
+            self.accept(&survey, elected, standing);
         }
         let had_split_brain = self.split_brain;
-        self.split_brain = has_two_masters(&infos);
+        self.split_brain = survey.has_two_masters();
+        let held_until = self.hold.as_ref().filter(|_| standing == MasterStanding::Held).map(|hold| hold.until);
         Some(ElectionResult {
             before,
             elected,
             standing,
-            due: self.hold.as_ref().filter(|_| standing == MasterStanding::Held).map(|hold| hold.until),
+            due: look_again.or(held_until),
             lost_data,
             split_brain_began: self.split_brain && !had_split_brain,
-            is_demoted: elected == before && infos[elected].is_some() && !is_master(infos[elected].as_ref()),
-            infos,
+            is_demoted: elected == before && survey.infos[elected].is_some() && !survey.is_master(elected),
+            awaits_answers: look_again.is_some(),
+            infos: survey.infos,
             replication_id: self.replication_id.clone(),
         })
     }
 
-    fn incumbent(&self, members: &Members, node: usize) -> Incumbent<'_> {
-        let state = members.nodes()[node].state();
-        let is_down = !state.is_up() && !state.is_connecting();
-        Incumbent { node, replication_id: &self.replication_id, run_id: &self.run_id, is_down }
+    /// Looks at the nodes. Returns `None` if there are none.
+    fn survey<'a>(&self, members: &'a Members) -> Option<Survey<'a>> {
+        let announced = self.announced_master.as_ref();
+        let states: Vec<_> = members.nodes().iter().map(|node| node.state()).collect();
+        Some(Survey {
+            members,
+            before: members.master_position()?,
+            announced: announced.and_then(|address| members.nodes().iter().position(|node| node.address == *address)),
+            infos: states.iter().map(|state| Some(self.with_proof(state.replication_info()?.clone()))).collect(),
+            states,
+        })
+    }
+
+    fn incumbent(&self, survey: &Survey) -> Incumbent<'_> {
+        let state = &survey.states[survey.before];
+        Incumbent {
+            node: survey.before,
+            replication_id: &self.replication_id,
+            run_id: &self.run_id,
+            is_down: !state.is_up() && !state.is_connecting(),
+            is_established: self.is_established,
+            rivals: &self.rivals,
+        }
+    }
+
+    /// Returns the time at which to look again if the incumbent came back, and other nodes may have more data than is known
+    /// of them by now. A master that was held had its time.
+    fn awaits_answers(&mut self, survey: &Survey, now: Instant) -> Option<Instant> {
+        let master = survey.infos[survey.before].as_ref()?;
+        let was_held = self.hold.as_ref().is_some_and(|hold| hold.replication_id == master.replication_id);
+        if self.master_replaced || self.hold_time.is_zero() || was_held || !self.incumbent(survey).has_come_back(master)
+        {
+            return None;
+        }
+        let asked_at = survey.states[survey.before].asked_at();
+        let others = survey.others(survey.before);
+        self.comeback.awaits(&master.replication_id, asked_at, others, &self.replication_id, now)
+    }
+
+    /// Returns the standing of the elected node, which is not known to have lost data. `is_known` is true if the node has
+    /// answered, and `has_rivals` if other nodes contest it.
+    fn standing(
+        &self,
+        survey: &Survey,
+        elected: usize,
+        is_known: bool,
+        has_rivals: bool,
+        now: Instant,
+    ) -> MasterStanding {
+        let standing = survey.members.standing();
+        // While another node is only being connected to again, what it said still counts.
+        let is_kept = elected == survey.before && survey.others(elected).any(is_connecting_again);
+        match standing {
+            // Until the node answers again, nothing new is known of it.
+            MasterStanding::Held if !is_known => {
+                if self.hold_ends_after(now) {
+                    MasterStanding::Held
+                } else {
+                    MasterStanding::Accepted
+                }
+            }
+            MasterStanding::Contested if !is_known => {
+                let is_over = !is_kept && !is_connecting_again(&survey.states[elected]) && !survey.has_master();
+                if is_over { MasterStanding::Accepted } else { MasterStanding::Contested }
+            }
+            _ if !is_known => standing,
+            MasterStanding::Held if is_kept && self.hold_ends_after(now) => MasterStanding::Held,
+            _ if survey.announced == Some(elected) => MasterStanding::Accepted,
+            MasterStanding::Contested if is_kept => MasterStanding::Contested,
+            _ if has_rivals => MasterStanding::Contested,
+            _ => MasterStanding::Accepted,
+        }
     }
 
     /// Begins to hold a master that came back without data. Returns false if it is held already.
@@ -181,10 +255,14 @@ impl MasterElection {
     }
 
     /// Records the master that the shard has from now on. Its promotion counts as seen if the master is proven.
-    fn accept(&mut self, master: &ReplicationInfo, is_proven: bool) {
-        if is_proven || master.promotion_seen {
+    fn accept(&mut self, survey: &Survey, elected: usize, standing: MasterStanding) {
+        let Some(master) = survey.infos[elected].as_ref().filter(|info| info.is_master()) else { return };
+        if survey.announced == Some(elected) || survey.is_named(master) || master.promotion_seen {
             self.proven_id = Some(master.replication_id.clone());
         }
+        let stays = self.incumbent(survey).stays_established(master);
+        let are_all_heard = survey.others(elected).all(is_heard) && standing == MasterStanding::Accepted;
+        self.is_established = elected != survey.before || stays || are_all_heard;
         self.master_replaced = false;
         self.replication_id.clone_from(&master.replication_id);
         self.run_id.clone_from(&master.run_id);
@@ -201,39 +279,17 @@ impl ElectionResult {
     /// Records in the nodes what the election found about them. Returns true if that changed a node.
     pub fn record(&self, members: &Members) -> bool {
         let mut changed = false;
-        for (node, info) in members.nodes().iter().zip(&self.infos) {
+        for (position, (node, info)) in members.nodes().iter().zip(&self.infos).enumerate() {
             // A replica of another master has that one's data. While no master is known, every node is trusted. A node
             // that is gone keeps the mark that it had.
-            if let Some(info) = info {
+            let awaits = self.awaits_answers && position == self.elected;
+            if let Some(info) = info.as_ref().filter(|_| !awaits) {
                 let same_lineage = self.replication_id.is_empty() || info.replication_id == self.replication_id;
                 changed |= node.record_election(info, same_lineage);
             }
         }
         changed
     }
-}
-
-/// Returns true if a node besides the given one is being connected to, so that its last answer may still hold.
-fn is_any_connecting(members: &Members, except: usize) -> bool {
-    let others = members.nodes().iter().enumerate().filter(|(position, _)| *position != except);
-    others.map(|(_, node)| node.state()).any(|state| !state.is_up() && state.is_connecting())
-}
-
-/// Returns true if two processes call themselves master. A list may name one process twice.
-fn has_two_masters(infos: &[Option<ReplicationInfo>]) -> bool {
-    let masters: BTreeSet<&str> =
-        infos.iter().flatten().filter(|info| info.is_master()).map(|info| info.replication_id.as_str()).collect();
-    masters.len() > 1
-}
-
-/// Returns true if a node calls itself master.
-fn is_master(info: Option<&ReplicationInfo>) -> bool {
-    info.is_some_and(ReplicationInfo::is_master)
-}
-
-/// Returns true if a demoted node says that it follows the master.
-fn is_named_by(demoted: Option<&ReplicationInfo>, master: &ReplicationInfo) -> bool {
-    demoted.is_some_and(|info| !info.is_master() && info.replication_id == master.replication_id)
 }
 
 #[cfg(test)]

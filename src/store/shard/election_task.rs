@@ -56,7 +56,7 @@ impl Shard {
         if result.split_brain_began && standing == MasterStanding::Accepted {
             self.report_split_brain(&members.nodes()[elected].address);
         }
-        if result.is_demoted {
+        if result.is_demoted || result.awaits_answers {
             let others = members.nodes().iter().enumerate().filter(|(position, _)| *position != elected);
             others.for_each(|(_, node)| node.request_probe());
         }
@@ -73,8 +73,10 @@ impl Shard {
         if elected != before || standing != members.standing() {
             self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)).with_standing(standing));
         }
-        let expects_promotion =
-            result.is_demoted || standing == MasterStanding::Held || !members.nodes()[elected].is_up();
+        let expects_promotion = result.is_demoted
+            || result.awaits_answers
+            || standing == MasterStanding::Held
+            || !members.nodes()[elected].is_up();
         for (position, node) in members.nodes().iter().enumerate() {
             node.set_follows_other(position != elected);
             node.set_promotion_expected(expects_promotion);
@@ -120,7 +122,7 @@ impl Shard {
         let shard = self.name();
         tracing::warn!(
             shard = &*shard, %master,
-            "two nodes of shard \"{shard}\" call themselves master; {master} is proven to be the one, and is used"
+            "two nodes of shard \"{shard}\" call themselves master; writes go to {master}"
         );
         let text = format!("shard {shard}: two nodes call themselves master; {master} is used");
         self.events().record(EventKind::SplitBrain, text);

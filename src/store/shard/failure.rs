@@ -19,7 +19,7 @@ impl Shard {
 
     /// Returns the error of a read for which no node is left.
     pub fn no_reader_error(&self, attempts: &Attempts, deadline: Deadline) -> StoreError {
-        let cause = attempts.last().cloned().unwrap_or(NodeError::NotConnected);
+        let cause = self.members.load().last_error(attempts);
         if deadline.has_passed() {
             StoreError::DeadlinePassed { shard: self.name(), cause }
         } else {

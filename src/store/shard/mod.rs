@@ -1,6 +1,7 @@
 //! A shard: a master and its replicas.
 
 mod attempts;
+mod comeback;
 mod election_rules;
 mod election_state;
 mod election_task;
@@ -13,6 +14,7 @@ pub mod node_snapshot;
 mod redis_shard;
 pub mod selection;
 pub mod standing;
+mod survey;
 mod value_size;
 mod wait;
 

@@ -7,6 +7,7 @@ use crate::{
         consistency::ReadRequirement,
         error::{NodeError, StoreError},
         node::{Node, NodeId},
+        protocol::refusal::ServerRefusal,
     },
     types::{Address, Deadline},
 };
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 impl Shard {
     /// Chooses the node to read from, see [`Members::choose`]. Waits while no node is readable but one may become so: for
-    /// one attempt, and until the deadline if the master is just being connected to again.
+    /// one attempt, and until the deadline if the master is just being connected to again, or changes.
     pub async fn reader(
         &self,
         requirement: &ReadRequirement,
@@ -107,8 +108,7 @@ impl Shard {
     }
 
     /// Returns the master, once it is connected. Fails at once if the master is down or is not accepted. A write that a
-    /// node has refused waits longer, because another node may just be taking over, and longest if the name of the node
-    /// may be about to move.
+    /// node has refused waits longer, because another node may just be taking over.
     pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
         // Mostly there is nothing to wait for, and then no clock is read.
         if let Some(master) = self.members.load().writer(attempts) {
@@ -127,14 +127,15 @@ impl Shard {
             if let Some(master) = found.await {
                 return Ok(master);
             }
-            if !self.is_move_expected(attempts) || deadline.has_passed() {
+            let is_expected = self.is_move_expected(attempts) || self.members.load().expects_master(attempts);
+            if !is_expected || deadline.has_passed() {
                 break;
             }
         }
         let members = self.members.load();
         members.request_reconnects();
         let refusal = members.standing().refusal(self.name());
-        Err(refusal.unwrap_or_else(|| self.write_failure(attempts.last().cloned().unwrap_or(NodeError::NotConnected))))
+        Err(refusal.unwrap_or_else(|| self.write_failure(members.last_error(attempts))))
     }
 
     /// Returns true if a replica refused a write that was meant for the master, whose name may move soon.
@@ -184,11 +185,12 @@ impl Members {
         self.writable_master().filter(|node| node.state().is_writable_master() && !attempts.has_tried(node))
     }
 
-    /// Returns true if a node may become writable. After a refusal another node may just be taking over.
+    /// Returns true if a node may become writable. After a refusal another node may just be taking over. A master that is
+    /// loading its data may take long.
     fn may_become_writable(&self, attempts: &Attempts) -> bool {
         let may_connect = self.master().is_none_or(|master| {
             let state = master.state();
-            state.is_connecting() || state.awaits_election()
+            state.is_connecting() || (state.awaits_election() && !state.is_loading())
         });
         attempts.last().is_some() || (may_connect && self.standing() == MasterStanding::Accepted)
     }
@@ -197,7 +199,7 @@ impl Members {
     /// role may just be changing.
     fn may_become_readable(&self, requirement: &ReadRequirement, attempts: &Attempts) -> bool {
         let was_busy = matches!(attempts.last(), Some(NodeError::Busy));
-        if self.refuses(requirement) {
+        if self.refuses(requirement) || (requirement.master_only && self.is_master_loading()) {
             return false;
         }
         self.nodes().is_empty()
@@ -207,12 +209,13 @@ impl Members {
             })
     }
 
-    /// Returns true if the master is just being connected to again and may then answer, and makes it reconnect soon.
+    /// Returns true if the master may answer soon: it is just being connected to again, which is then done at once, or it
+    /// changes.
     fn awaits_master(&self, requirement: &ReadRequirement, attempts: &Attempts) -> bool {
         let awaited = self.readable_master().filter(|_| !self.refuses(requirement));
         awaited.is_some_and(|master| {
             master.request_reconnect();
-            master.is_connecting() && !attempts.is_excluded(master)
+            (master.is_connecting() && !attempts.is_excluded(master)) || self.is_master_changing()
         })
     }
 
@@ -220,6 +223,36 @@ impl Members {
     fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
         let choice = self.choose(requirement, attempts)?;
         [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
+    }
+
+    /// Returns true if a write that has found no master may find one soon, because the master changes.
+    fn expects_master(&self, attempts: &Attempts) -> bool {
+        self.is_master_changing() && self.may_become_writable(attempts)
+    }
+
+    /// Returns true if the master was demoted a moment ago, so that its successor is just taking over, or if it came back
+    /// and is just compared with the other nodes.
+    fn is_master_changing(&self) -> bool {
+        self.master().is_some_and(|master| {
+            let state = master.state();
+            master.awaits_successor() || (state.is_up() && state.awaits_election() && !state.is_loading())
+        })
+    }
+
+    /// Returns true if the master is reading its data from a file, which may take long.
+    fn is_master_loading(&self) -> bool {
+        self.master().is_some_and(|master| master.state().is_loading())
+    }
+
+    /// Returns the last error of an operation for which no node is left.
+    pub(super) fn last_error(&self, attempts: &Attempts) -> NodeError {
+        match attempts.last() {
+            Some(error) => error.clone(),
+            None if self.is_master_loading() => {
+                NodeError::Refused { refusal: ServerRefusal::Loading, detail: "it is reading its data".to_owned() }
+            }
+            None => NodeError::NotConnected,
+        }
     }
 
     /// Asks all replicas how far they are.
@@ -232,3 +265,6 @@ impl Members {
         self.nodes().iter().for_each(|node| node.request_reconnect());
     }
 }
+
+#[cfg(test)]
+mod tests;

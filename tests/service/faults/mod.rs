@@ -1,5 +1,6 @@
 //! Failures of Redis and of the service, with real processes that really end.
 
+mod contests;
 mod cuts;
 mod drain;
 mod master;

@@ -45,7 +45,7 @@ async fn write_answer(caller: &Caller) -> Answer {
 }
 
 /// Waits until writes are refused with a message that contains the text.
-async fn until_refused(caller: &Caller, text: &str) {
+pub async fn until_refused(caller: &Caller, text: &str) {
     eventually(&format!("writes are refused: {text}"), async || {
         let answer = write_answer(caller).await;
         (answer.status.as_u16() == 503 && answer.text.contains(text)).then_some(())
@@ -53,7 +53,8 @@ async fn until_refused(caller: &Caller, text: &str) {
     .await;
 }
 
-async fn until_written(caller: &Caller) {
+/// Waits until a write succeeds.
+pub async fn until_written(caller: &Caller) {
     eventually("writes work", async || (write_answer(caller).await.status.as_u16() == 200).then_some(())).await;
 }
 
@@ -63,7 +64,8 @@ async fn expect_refused(caller: &Caller, command: Value) {
     assert_eq!(answer.header("retry-after"), "1");
 }
 
-async fn strict_read(caller: &Caller, key: &str) -> Answer {
+/// Reads a key with `"consistency":"master"`.
+pub async fn strict_read(caller: &Caller, key: &str) -> Answer {
     caller.send(json!({"command": "READ", "key": key, "consistency": "master"}).to_string()).await
 }
 
@@ -78,7 +80,8 @@ async fn expect_values(caller: &Caller) {
 }
 
 const HELD: &str = "came back without the data that its replicas have";
-const CONTESTED: &str = "call themselves master, and it is not proven which of them is";
+/// A part of the message of a refusal because two nodes call themselves master.
+pub const CONTESTED: &str = "call themselves master, and it is not proven which of them is";
 
 #[tokio::test]
 async fn a_master_that_comes_back_empty_is_held_while_its_replicas_have_the_data() {

@@ -48,10 +48,13 @@ struct StrictReads {
 
 /// Sends a command with a sync token that is given out just before it.
 async fn with_new_token(caller: &Caller, command: String) -> reqwest::Response {
-    let before = caller.send(json!({"command": "READ", "key": "other"}).to_string()).await;
+    // Only the response to a change has a token that covers anything, whether or not the change was made.
+    let before = caller.send(json!({"command": "DELETE", "key": "other"}).to_string()).await;
+    let token = before.header("cache-sync-token");
+    assert_ne!(token.split('.').nth(1), Some("0"), "the token covers nothing");
     let request = caller.http.post(&caller.url).header(AUTHORIZATION, format!("Bearer {}", caller.token));
     let request = request.header(CONTENT_TYPE, "application/json");
-    let request = request.header("cache-sync-token", before.header("cache-sync-token"));
+    let request = request.header("cache-sync-token", token);
     request.body(command).send().await.expect("an answer")
 }
 

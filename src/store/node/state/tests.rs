@@ -271,3 +271,57 @@ fn a_replica_that_dropped_its_data_is_not_read_until_a_later_answer_was_judged()
     elected(&mut state, true, &progress);
     assert!(state.is_readable_replica());
 }
+
+/// The state of a master of process `p` that was made a replica and has not reached its master yet.
+fn demoted() -> NodeState {
+    let mut state = connected(Some(in_process("p", answer(MASTER, 7))));
+    for ms in [2, 3] {
+        state.record_answer(Some(in_process("p", answer(UNSYNCED, 7))), at(ms), &ReplicationProgress::default());
+    }
+    state
+}
+
+/// The state of a replica that was asked at this time, after it had lost its master.
+fn cut_off_at(ms: u64) -> NodeState {
+    let mut state = connected(None);
+    state.record_answer(Some(answer(cut_off(1), 7)), at(ms), &ReplicationProgress::default());
+    state
+}
+
+#[test]
+fn a_demoted_master_has_its_own_data_until_it_drops_it() {
+    let progress = ReplicationProgress::default();
+    let state = demoted();
+    assert!(!state.is_lost() && state.is_readable_master() && !state.may_be_master());
+    assert!(!state.is_usable_replica(), "it is in touch with no master");
+    // It drops its data, and says so before it answers anything else.
+    let mut flushed = demoted();
+    flushed.mark_flushed();
+    assert!(flushed.is_lost() && !flushed.is_readable_master());
+    // The answer to a question from before the report.
+    flushed.record_answer(Some(in_process("p", answer(UNSYNCED, 7))), at(4), &progress);
+    assert!(flushed.is_lost());
+    // Another process was started as a replica, or it was cut off and may have dropped the data unheard.
+    let mut restarted = demoted();
+    restarted.record_answer(Some(in_process("q", answer(UNSYNCED, 0))), at(4), &progress);
+    assert!(restarted.is_lost());
+    let mut cut = demoted();
+    cut.set_connectivity(DOWN);
+    cut.mark_outdated();
+    cut.set_connectivity(UP);
+    cut.record_answer(Some(in_process("p", answer(UNSYNCED, 7))), at(4), &progress);
+    assert!(cut.is_lost());
+}
+
+#[test]
+fn a_node_may_have_more_data_until_it_was_asked_since_and_receives_none() {
+    assert!(cut_off_at(5).may_have_more_of("a", at(5)) && !cut_off_at(5).may_have_more_of("a", at(4)));
+    assert!(!cut_off_at(5).may_have_more_of("b", at(5)));
+    assert!(connected(Some(answer(REPLICA, 7))).may_have_more_of("a", at(0)), "its master may not be gone for it yet");
+    let mut lost = cut_off_at(5);
+    lost.set_connectivity(DOWN);
+    lost.mark_outdated();
+    assert!(!lost.may_have_more_of("a", at(4)));
+    lost.set_connectivity(Connectivity { up: false, connecting: true });
+    assert!(lost.may_have_more_of("a", at(4)));
+}

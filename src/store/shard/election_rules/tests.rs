@@ -43,33 +43,39 @@ fn in_process(run_id: &str, info: Option<ReplicationInfo>) -> Option<Replication
 }
 
 fn incumbent(node: usize, replication_id: &str) -> Incumbent<'_> {
-    Incumbent { node, replication_id, run_id: "", is_down: false }
+    Incumbent { node, replication_id, run_id: "", is_down: false, is_established: true, rivals: &[] }
+}
+
+/// The first master of an instance that has just started.
+fn first_master(replication_id: &str) -> Incumbent<'_> {
+    Incumbent { is_established: false, ..incumbent(0, replication_id) }
 }
 
 /// Elects while the incumbent is not known to be down.
 fn elect(node: usize, replication_id: &str, infos: Infos) -> usize {
-    super::elect(incumbent(node, replication_id), infos)
+    incumbent(node, replication_id).elect(infos)
 }
 
 /// Elects while the incumbent is down.
 fn elect_without(node: usize, replication_id: &str, infos: Infos) -> usize {
-    super::elect(Incumbent { is_down: true, ..incumbent(node, replication_id) }, infos)
+    Incumbent { is_down: true, ..incumbent(node, replication_id) }.elect(infos)
 }
 
 /// Asserts that the incumbent, whose history is the known one, stays and that no other node may be the master instead.
 #[track_caller]
 fn expect_uncontested(node: usize, infos: Infos) {
     let known = infos[node].as_ref().map_or("", |info| &info.replication_id);
-    assert_eq!(elect(node, known, infos), node);
-    assert!(!is_contested(node, infos));
+    let incumbent = incumbent(node, known);
+    assert_eq!((incumbent.elect(infos), incumbent.rivals(node, infos)), (node, Vec::new()));
 }
 
 /// Asserts that the incumbent, whose history is the known one, stays and that nothing proves that it is the master.
 #[track_caller]
 fn expect_contested(node: usize, infos: Infos) {
     let known = infos[node].as_ref().map_or("", |info| &info.replication_id);
-    assert_eq!(elect(node, known, infos), node);
-    assert!(is_contested(node, infos));
+    let incumbent = incumbent(node, known);
+    assert_eq!(incumbent.elect(infos), node);
+    assert!(!incumbent.rivals(node, infos).is_empty());
 }
 
 #[test]
@@ -152,13 +158,62 @@ fn an_old_master_that_comes_back_neither_is_elected_again_nor_contests() {
 
 #[test]
 fn an_instance_that_starts_after_a_failover_finds_the_promoted_node() {
-    assert_eq!(elect(0, "fresh", &[master("fresh", ""), followed(master("b", "a"))]), 1);
-    assert_eq!(elect(0, "fresh", &[master("fresh", ""), master("b", "a")]), 1);
-    assert_eq!(elect(0, "fresh", &[master("fresh", "a"), followed(master("b", "a"))]), 1);
+    let fresh = first_master("fresh");
+    assert_eq!(fresh.elect(&[master("fresh", ""), seen_promoted(master("b", "a"))]), 1);
+    // The replicas of the shard follow it.
+    assert_eq!(fresh.elect(&[master("fresh", ""), followed(master("b", "a")), replica("b")]), 1);
+    for incumbent in [fresh, incumbent(0, "fresh")] {
+        // The old master came back from its file.
+        assert_eq!(incumbent.elect(&[master("fresh", "a"), seen_promoted(master("b", "a"))]), 1);
+    }
     assert_eq!(elect_without(0, "", &[None, master("b", "a")]), 1);
     assert_eq!(elect(0, "", &[None, followed(master("b", "a"))]), 1);
     // Both may have been promoted from the same history.
     expect_contested(0, &[master("fresh", "a"), at(9, master("b", "a"))]);
+    expect_contested(0, &[master("fresh", "a"), followed(master("b", "a"))]);
+}
+
+#[test]
+fn an_instance_that_starts_with_unrelated_masters_believes_none_of_them_without_proof() {
+    let fresh = first_master("fresh");
+    // Either the first node is an old master that came back empty, or the second one does not belong to the shard.
+    for stranger in [master("x", "y"), followed(master("x", "y"))] {
+        let nodes = [master("fresh", ""), stranger];
+        assert_eq!((fresh.elect(&nodes), fresh.rivals(0, &nodes)), (0, vec!["x".to_owned()]));
+    }
+    // The replicas of the shard follow the first node, or the other one was only started.
+    for (first, other) in [
+        (followed(master("fresh", "")), followed(seen_promoted(master("x", "y")))),
+        (master("fresh", ""), master("x", "")),
+        (master("fresh", ""), seen_restarted(master("x", "y"))),
+    ] {
+        let nodes = [first, other];
+        assert_eq!((fresh.elect(&nodes), fresh.rivals(0, &nodes)), (0, Vec::new()));
+    }
+}
+
+#[test]
+fn an_unrelated_master_takes_nothing_over_from_one_that_is_established() {
+    for stranger in [master("x", "y"), followed(master("x", "y")), followed(seen_promoted(master("x", "y")))] {
+        expect_uncontested(0, &[master("a", ""), stranger.clone()]);
+        expect_uncontested(0, &[master("a", ""), stranger.clone(), replica("x")]);
+        // The master was restarted from its file.
+        let (known, nodes) = (incumbent(0, "a"), [master("fresh", "a"), stranger.clone()]);
+        assert_eq!((known.elect(&nodes), known.rivals(0, &nodes)), (0, Vec::new()));
+        // It was restarted empty: it may be the wrong one.
+        let nodes = [master("fresh", ""), stranger];
+        assert!(known.elect(&nodes) == 1 || !known.rivals(0, &nodes).is_empty());
+    }
+}
+
+#[test]
+fn the_other_one_of_two_masters_is_elected_when_one_is_stopped() {
+    let rivals = ["old".to_owned()];
+    let contested = Incumbent { rivals: &rivals, ..incumbent(0, "new") };
+    let nodes = [None, master("old", ""), master("x", "")];
+    assert_eq!(contested.elect(&nodes), 0, "it may only be cut off for a moment");
+    assert_eq!(Incumbent { is_down: true, ..contested }.elect(&nodes), 1);
+    assert_eq!(Incumbent { is_down: true, rivals: &[], ..contested }.elect(&nodes), 0);
 }
 
 #[test]
@@ -198,8 +253,7 @@ fn a_replica_that_is_promoted_in_place_of_a_master_without_data_is_followed() {
 #[test]
 fn one_process_under_two_names_contests_nothing() {
     let twice = || followed(at(5, master("b", "a")));
-    assert!(!is_contested(0, &[twice(), twice()]));
-    assert_eq!(elect(0, "b", &[twice(), twice()]), 0);
+    expect_uncontested(0, &[twice(), twice()]);
 }
 
 #[test]

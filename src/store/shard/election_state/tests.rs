@@ -9,6 +9,7 @@ use crate::store::{
         state::{Connectivity, NodeState},
     },
 };
+use std::sync::Arc;
 
 const HOLD_TIME: Duration = Duration::from_secs(30);
 const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
@@ -18,6 +19,8 @@ struct Scene {
     members: Members,
     election: MasterElection,
     now: Instant,
+    /// The time of the last question.
+    asked_ms: u64,
 }
 
 impl Scene {
@@ -28,6 +31,7 @@ impl Scene {
             members: Members::new(nodes, Some(0)),
             election: MasterElection::new(HOLD_TIME),
             now: Instant::now(),
+            asked_ms: 0,
         };
         scene.answers(0, ReplicationInfo::reported(ReplicationRole::Master, "a", ""));
         for replica in 1..=usize::from(count) {
@@ -37,10 +41,19 @@ impl Scene {
         scene
     }
 
-    /// Sets the last answer of a node, which is connected.
-    fn answers(&self, node: usize, info: ReplicationInfo) {
+    /// Sets the last answer of a node, which is connected. Each answer is to a later question.
+    fn answers(&mut self, node: usize, info: ReplicationInfo) {
+        self.asked_ms += 1;
         let mut state = NodeState::new(Connectivity { up: true, connecting: false }, None);
-        state.record_answer(Some(info), LogicalTime::from_ms(1), &ReplicationProgress::default());
+        state.record_answer(Some(info), LogicalTime::from_ms(self.asked_ms), &ReplicationProgress::default());
+        self.members.nodes()[node].set_state(&state);
+    }
+
+    /// Makes a node lose its connection, which is just being opened again.
+    fn is_cut(&self, node: usize) {
+        let mut state = NodeState::clone(&self.members.nodes()[node].state());
+        state.set_connectivity(Connectivity { up: false, connecting: true });
+        state.mark_outdated();
         self.members.nodes()[node].set_state(&state);
     }
 
@@ -55,7 +68,7 @@ impl Scene {
         result.record(&self.members);
         let members = Members::new(self.members.nodes().to_vec(), Some(result.elected));
         self.members = members.with_standing(result.standing);
-        assert_eq!(result.due.is_some(), result.standing == MasterStanding::Held);
+        assert_eq!(result.due.is_some(), result.awaits_answers || result.standing == MasterStanding::Held);
         (result.elected, result.standing)
     }
 
@@ -67,6 +80,12 @@ impl Scene {
         let address = self.members.nodes()[node].address.clone();
         self.election.set_announced_master(Some(&address));
     }
+}
+
+/// A replica of history `a` that has lost its master, and has applied so much of it.
+fn cut_off_at(offset: u64) -> ReplicationInfo {
+    let role = ReplicationRole::Replica { synced: true, down_for: Some(Duration::ZERO) };
+    ReplicationInfo { offset, ..ReplicationInfo::reported(role, "a", "") }
 }
 
 fn master(id: &str, previous: &str) -> ReplicationInfo {
@@ -151,7 +170,7 @@ fn a_contest_ends_with_an_announcement_or_a_demotion() {
     scene.is_down(1);
     scene.answers(1, master("c", "a"));
     assert_eq!(scene.elect(), (0, MasterStanding::Contested));
-    // The master is lost for a moment.
+    // The other one is stopped.
     scene.is_down(1);
     assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
     scene.answers(1, master("c", "a"));
@@ -165,5 +184,101 @@ fn a_contest_ends_with_an_announcement_or_a_demotion() {
     assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
     // That is proof, should the old one come back as a master.
     scene.answers(0, master("a", ""));
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_master_that_comes_back_is_not_used_before_its_replicas_were_asked_since() {
+    for (offset, standing) in [(9, MasterStanding::Held), (5, MasterStanding::Accepted)] {
+        let mut scene = Scene::with_replicas(1);
+        // From its file, whose end the replica had reached when it was last asked.
+        scene.answers(1, ReplicationInfo { offset: 5, ..ReplicationInfo::reported(REPLICA, "a", "") });
+        scene.answers(0, ReplicationInfo { offset: 5, ..master("fresh", "a") });
+        assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+        assert!(scene.awaits_election(0), "the replica may have received more");
+        // It still reads from the connection that the dead master has closed.
+        scene.answers(1, ReplicationInfo { offset: 5, ..ReplicationInfo::reported(REPLICA, "a", "") });
+        scene.elect();
+        assert!(scene.awaits_election(0), "the replica still receives something");
+        scene.answers(1, cut_off_at(offset));
+        assert_eq!(scene.elect(), (0, standing));
+        assert!(!scene.awaits_election(0));
+    }
+}
+
+#[test]
+fn a_master_that_comes_back_is_not_used_while_its_replicas_are_connected_to_again() {
+    let mut scene = Scene::with_replicas(1);
+    scene.answers(1, cut_off_at(9));
+    scene.elect();
+    scene.is_cut(1);
+    scene.answers(0, master("empty", ""));
+    scene.elect();
+    assert!(scene.awaits_election(0), "the replica may have the data");
+    scene.answers(1, cut_off_at(9));
+    assert_eq!(scene.elect(), (0, MasterStanding::Held));
+}
+
+#[test]
+fn a_master_that_comes_back_waits_neither_for_long_nor_for_nodes_that_are_gone() {
+    let mut scene = Scene::with_replicas(2);
+    scene.is_cut(1);
+    scene.is_down(2);
+    scene.answers(0, master("empty", ""));
+    scene.elect();
+    assert!(scene.awaits_election(0));
+    scene.now += Duration::from_secs(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    assert!(!scene.awaits_election(0));
+
+    let mut scene = Scene::with_replicas(1);
+    scene.is_down(1);
+    scene.answers(0, master("empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    assert!(!scene.awaits_election(0));
+}
+
+#[test]
+fn a_contest_ends_when_the_elected_node_is_stopped() {
+    let mut scene = Scene::with_replicas(1);
+    scene.is_down(1);
+    scene.answers(0, master("c", "a"));
+    scene.elect();
+    scene.answers(1, master("a", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Contested));
+    // It may come back in a moment.
+    scene.is_cut(0);
+    assert_eq!(scene.elect(), (0, MasterStanding::Contested));
+    scene.is_down(0);
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+    // Should it come back, nothing proves more than before.
+    scene.answers(0, master("c", "a"));
+    assert_eq!(scene.elect(), (1, MasterStanding::Contested));
+}
+
+#[test]
+fn an_unrelated_master_that_is_added_takes_nothing_over() {
+    let mut scene = Scene::with_replicas(0);
+    let nodes = [Arc::clone(&scene.members.nodes()[0]), Node::unconnected(9)];
+    scene.members = Members::new(nodes.to_vec(), Some(0));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.answers(1, ReplicationInfo { promotion_seen: true, connected_replicas: 1, ..master("x", "y") });
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+}
+
+#[test]
+fn an_instance_that_has_not_heard_all_nodes_yet_uses_no_unproven_master_for_long() {
+    let nodes = (0..2).map(|number| Node::unconnected(number + 1)).collect();
+    let mut scene = Scene {
+        members: Members::new(nodes, Some(0)),
+        election: MasterElection::new(HOLD_TIME),
+        now: Instant::now(),
+        asked_ms: 0,
+    };
+    scene.answers(0, master("fresh", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.answers(1, master("x", "y"));
+    assert_eq!(scene.elect(), (0, MasterStanding::Contested));
+    scene.answers(1, ReplicationInfo { promotion_seen: true, ..master("x", "y") });
     assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
 }

@@ -1,0 +1,60 @@
+//! The nodes of a shard at the time of an election.
+
+use super::members::Members;
+use crate::store::node::{replication::ReplicationInfo, state::NodeState};
+use arc_swap::Guard;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// The nodes of a shard at the time of an election.
+pub struct Survey<'a> {
+    /// The nodes, and the master until now with its standing.
+    pub members: &'a Members,
+    /// The position of the master until now.
+    pub before: usize,
+    /// The position of the announced master.
+    pub announced: Option<usize>,
+    /// The states of the nodes.
+    pub states: Vec<Guard<Arc<NodeState>>>,
+    /// The answers of the nodes; `None` for a node that is not reachable or does not report its role.
+    pub infos: Vec<Option<ReplicationInfo>>,
+}
+
+impl Survey<'_> {
+    /// Returns true if this node calls itself master.
+    pub fn is_master(&self, node: usize) -> bool {
+        self.infos[node].as_ref().is_some_and(ReplicationInfo::is_master)
+    }
+
+    /// Returns true if any node calls itself master.
+    pub fn has_master(&self) -> bool {
+        (0..self.infos.len()).any(|node| self.is_master(node))
+    }
+
+    /// Returns true if two processes call themselves master. A list may name one process twice.
+    pub fn has_two_masters(&self) -> bool {
+        let masters = self.infos.iter().flatten().filter(|info| info.is_master());
+        masters.map(|info| &info.replication_id).collect::<BTreeSet<_>>().len() > 1
+    }
+
+    /// Returns true if the former master was demoted and says that it follows this master.
+    pub fn is_named(&self, master: &ReplicationInfo) -> bool {
+        let former = self.infos[self.before].as_ref();
+        former.is_some_and(|info| !info.is_master() && info.replication_id == master.replication_id)
+    }
+
+    /// Returns the states of all nodes but one.
+    pub fn others(&self, except: usize) -> impl Iterator<Item = &NodeState> {
+        let others = self.states.iter().enumerate().filter(move |(position, _)| *position != except);
+        others.map(|(_, state)| &***state)
+    }
+}
+
+/// Returns true if a node is being connected to, so that its last answer may still hold.
+pub fn is_connecting_again(state: &NodeState) -> bool {
+    !state.is_up() && state.is_connecting()
+}
+
+/// Returns true if nothing else is to be expected of a node soon: it has answered, or is not reachable.
+pub fn is_heard(state: &NodeState) -> bool {
+    state.replication_info().is_some() || state.hides_role() || !(state.is_up() || state.is_connecting())
+}
