@@ -20,7 +20,8 @@ impl Shard {
     /// Returns the error of a read for which no node is left.
     pub fn no_reader_error(&self, attempts: &Attempts, deadline: Deadline) -> StoreError {
         let cause = self.members.load().last_error(attempts);
-        if deadline.has_passed() {
+        // A read that waited in vain for the successor of a demoted master found no master.
+        if deadline.has_passed() && !cause.is_demotion() {
             StoreError::DeadlinePassed { shard: self.name(), cause }
         } else {
             self.read_failure(cause)

@@ -7,7 +7,7 @@ use crate::{
         consistency::ReadRequirement,
         error::{NodeError, StoreError},
         node::{Node, NodeId},
-        protocol::refusal::ServerRefusal,
+        protocol::{refusal::ServerRefusal, server_text::ServerText},
     },
     types::{Address, Deadline},
 };
@@ -241,17 +241,21 @@ impl Members {
 
     /// Returns true if the master is reading its data from a file, which may take long.
     fn is_master_loading(&self) -> bool {
-        self.master().is_some_and(|master| master.state().is_loading())
+        self.master().is_some_and(|master| master.is_up() && master.state().is_loading())
     }
 
-    /// Returns the last error of an operation for which no node is left.
+    /// Returns the last error of an operation for which no node is left. Without one, the state of the master is the reason.
     pub(super) fn last_error(&self, attempts: &Attempts) -> NodeError {
-        match attempts.last() {
-            Some(error) => error.clone(),
-            None if self.is_master_loading() => {
-                NodeError::Refused { refusal: ServerRefusal::Loading, detail: "it is reading its data".to_owned() }
-            }
-            None => NodeError::NotConnected,
+        if let Some(error) = attempts.last() {
+            return error.clone();
+        }
+        match self.master().map(|master| master.state()) {
+            Some(state) if state.is_up() && state.is_loading() => NodeError::Refused {
+                refusal: ServerRefusal::Loading,
+                detail: ServerText::new("it is reading its data"),
+            },
+            Some(state) if state.is_up() && state.is_replica() => NodeError::NotMaster,
+            _ => NodeError::NotConnected,
         }
     }
 

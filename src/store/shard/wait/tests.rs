@@ -54,6 +54,7 @@ fn the_successor_of_a_demoted_master_is_waited_for_until_the_deadline() {
     assert!(!members.awaits_master(&STRICT, &attempts), "it was demoted long ago");
     members.nodes()[0].set_promotion_expected(true);
     assert!(members.choose(&STRICT, &attempts).is_none() && members.awaits_master(&STRICT, &attempts));
+    assert!(members.last_error(&attempts).is_demotion(), "{}", members.last_error(&attempts));
     let mut refused = Attempts::default();
     refused.record(&members.nodes()[0], 0, NodeError::NotMaster);
     assert!(members.writer(&refused).is_none() && members.expects_master(&refused));
