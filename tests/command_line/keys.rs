@@ -1,7 +1,7 @@
 //! `cachefront keys`, with real keys in real Redis.
 
 use crate::local_redis::{Layout, RedisGroup};
-use crate::{Setup, result, run, serving::serve};
+use crate::{Setup, cachefront, result, run, serving::serve};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -87,6 +87,12 @@ fn ttl_shows_kind_size_and_remaining_time() {
     let (status, out, _) = keys(&setup, &["ttl", "text", "json", "nothing"]);
     assert_eq!(status, 0);
     assert!(out.contains(" 16 min ") && out.contains("for ever") && out.contains("no such key"), "{out}");
+
+    assert_eq!(found[0]["refused"], json!(false));
+    let mut command = cachefront(&["keys", "ttl", "--config", setup.path(), "text", "sealed"]);
+    let output = command.env("CACHEFRONT__SERVICE__ENCRYPT_VALUES", "required").output().expect("it runs");
+    let (_, out, _) = result(&output);
+    assert!(out.contains(" text (refused) ") && !out.contains("sealed (refused)"), "{out}");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use crate::{
         output::print,
         table::{Column, Side, escaped, table},
     },
+    settings::SealingRule,
     store::{InspectedKey, Store, StoreError},
-    types::{Address, Deadline, FullKey, error_chain},
+    types::{Address, Deadline, FullKey, StoredKind, error_chain},
 };
 use clap::Args;
 use futures_util::future::join_all;
@@ -20,7 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 
 const ABOUT: &str = "\
 KIND  text (a string, readable by every Redis client), envelope (other JSON), sealed (encrypted),
-      bytes (stored by another program), or Redis's own name for a type that is no string
+      bytes (stored by another program), or Redis's own name for a type that is no string;
+      with \"(refused)\" where the service does not read it, because ENCRYPT_VALUES=required
 SIZE  bytes of the value in Redis
 LEFT  time until the key expires, or \"for ever\"
 
@@ -53,8 +55,10 @@ pub fn run(args: &TtlArgs) -> Result<(), Failure> {
     })?;
     let found = full_keys.iter().zip(&inspected);
     if args.inspect.json {
-        let documents =
-            found.zip(&keys).map(|((full_key, inspected), key)| document(key.as_str(), full_key, inspected)).collect();
+        let documents = found
+            .zip(&keys)
+            .map(|((full_key, inspected), key)| document(key.as_str(), full_key, inspected, settings.sealing.rule))
+            .collect();
         print(format!("{:#}\n", Value::Array(documents)))?;
     } else {
         let columns = [
@@ -64,20 +68,25 @@ pub fn run(args: &TtlArgs) -> Result<(), Failure> {
             Column("SIZE", Side::Right),
             Column("LEFT", Side::Right),
         ];
-        let rows: Vec<_> = found.map(|(key, inspected)| row(key, inspected)).collect();
+        let rows: Vec<_> = found.map(|(key, inspected)| row(key, inspected, settings.sealing.rule)).collect();
         print(table(&columns, &rows))?;
     }
     let failed = inspected.iter().find_map(|inspected| inspected.as_ref().err());
     failed.map_or(Ok(()), |error| Err(Failure::caused(error)))
 }
 
-fn row(key: &FullKey<'_>, inspected: &Inspected) -> Vec<String> {
+/// Returns true if the service does not read a value of this kind.
+fn is_refused(kind: &StoredKind, rule: SealingRule) -> bool {
+    rule == SealingRule::Required && *kind != StoredKind::Sealed
+}
+
+fn row(key: &FullKey<'_>, inspected: &Inspected, rule: SealingRule) -> Vec<String> {
     let [node, kind, bytes, left] = match inspected {
         Err(_) => ["-", "not known", "-", "-"].map(str::to_owned),
         Ok((node, None)) => [&node.to_string(), "no such key", "-", "-"].map(str::to_owned),
         Ok((node, Some(stored))) => [
             node.to_string(),
-            stored.kind.name().to_owned(),
+            [stored.kind.name(), if is_refused(&stored.kind, rule) { " (refused)" } else { "" }].concat(),
             stored.bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string()),
             stored.ttl.map_or_else(|| "for ever".to_owned(), format_ttl),
         ],
@@ -97,7 +106,7 @@ pub fn format_ttl(ttl: Duration) -> String {
     }
 }
 
-fn document(key: &str, full_key: &FullKey<'_>, inspected: &Inspected) -> Value {
+fn document(key: &str, full_key: &FullKey<'_>, inspected: &Inspected, rule: SealingRule) -> Value {
     let mut document = json!({ "key": key, "full_key": full_key.as_str() });
     match inspected {
         Err(error) => document["problem"] = json!(error_chain(error)),
@@ -106,6 +115,7 @@ fn document(key: &str, full_key: &FullKey<'_>, inspected: &Inspected) -> Value {
             document["found"] = json!(stored.is_some());
             if let Some(stored) = stored {
                 document["kind"] = json!(stored.kind.name());
+                document["refused"] = json!(is_refused(&stored.kind, rule));
                 document["bytes"] = json!(stored.bytes);
                 document["expires"] = json!(stored.ttl.is_some());
                 document["ttl_ms"] = json!(stored.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)));
