@@ -204,7 +204,7 @@ fn the_redis_permissions_that_the_help_names_suffice() {
     }
     redis.master(shard(&setup, "k")).ask("SET k v").expect("an answer");
     let as_operator = |arguments: &[&str]| {
-        let mut command = crate::cachefront(&[&["keys"], arguments, &["--config", setup.path()]].concat());
+        let mut command = cachefront(&[&["keys"], arguments, &["--config", setup.path()]].concat());
         command.env("CACHEFRONT__REDIS__USERNAME", "operator");
         result(&command.env("CACHEFRONT__REDIS__PASSWORD", "operators-password").output().expect("it runs"))
     };

@@ -8,7 +8,6 @@ use crate::{
     },
     local_redis::{Layout, RedisGroup, RedisProcess, free_port},
 };
-use serde_json::json;
 use std::path::Path;
 
 /// Permissions of a user at Redis.
@@ -70,20 +69,44 @@ async fn a_rotated_login_costs_no_request() {
 }
 
 #[tokio::test]
-async fn a_login_that_redis_refuses_leaves_open_connections_as_they_were() {
-    let group = redis(1, 0);
+async fn a_login_that_redis_does_not_know_yet_costs_no_request() {
+    let group = redis(1, 1);
+    until_replicated(&group).await;
     ask_all(&group, &format!("ACL SETUSER one >first {PERMISSIONS}"));
     let login = "[redis]\nusername=one\npassword=first\n";
-    let service = Service::start_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(&group)));
+    let service = Service::plain_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(&group)));
     until_ready(&service, "READY").await;
-    service.edit(|text| text.replace("password=first", "password=wrong"));
+    let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
+    service.edit(|text| text.replace("password=first", "password=second"));
     service.reload();
-    eventually("Redis refuses the login", async || {
-        let log = group.master(0).ask("ACL LOG").expect("an answer");
-        log.contains("auth").then_some(())
-    })
-    .await;
-    service.caller().await.write("login:k", &json!("v")).await;
+    for node in nodes(&group) {
+        eventually("the node refuses the login", async || {
+            node.ask("ACL LOG").expect("an answer").contains("auth").then_some(())
+        })
+        .await;
+    }
+    // New connections, which the writes with replicas need, get the earlier login.
+    traffic.until_written().await;
+    traffic.until_read().await;
+    ask_all(&group, "ACL SETUSER one >second");
+    for node in nodes(&group) {
+        eventually("the open connections log in at last", async || succeeded(node, "auth").then_some(())).await;
+    }
+    ask_all(&group, "ACL SETUSER one <first");
+    traffic.until_written().await;
+    traffic.until_read().await;
+    traffic.finish().await.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
+}
+
+/// Returns true if a node has run the command at least once without an error.
+fn succeeded(node: &RedisProcess, command: &str) -> bool {
+    let stats = node.ask("INFO commandstats").expect("an answer");
+    let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));
+    let field = |name: &str| -> u64 {
+        let value = line.and_then(|line| line.split([':', ',']).find_map(|part| part.strip_prefix(name)));
+        value.map_or(0, |value| value.trim().parse().expect("a number"))
+    };
+    field("calls=") > field("failed_calls=")
 }
 
 #[tokio::test]

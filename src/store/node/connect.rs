@@ -5,7 +5,7 @@ use crate::{
         error::{ConnectionFailure, NodeError},
         node::{
             context::NodeContext,
-            login::SharedLogin,
+            login::{Login, SharedLogin},
             resolver::{ConnectionResolver, NameLookups},
             tracking::Tracking,
         },
@@ -15,7 +15,13 @@ use crate::{
     types::Address,
 };
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, aio::MultiplexedConnection};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{sync::Notify, time::timeout};
 
 /// Number of commands that can be handed to a connection before its task takes them. With 4,096 in place of redis-rs's
@@ -46,6 +52,12 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Returns true if the node refused the user or the password.
+    fn is_login_refusal(&self) -> bool {
+        let Self::Failed(ConnectionFailure::Refused { refusal, .. }) = self else { return false };
+        matches!(refusal.code(), "WRONGPASS" | "NOAUTH")
+    }
+
     /// Returns true if the error shows that nothing can be expected of the node.
     pub fn shows_absence(&self) -> bool {
         match self {
@@ -55,6 +67,9 @@ impl ConnectError {
         }
     }
 }
+
+/// The handler of the messages that answer no command.
+type OnPush = dyn Fn(PushInfo) + Send + Sync;
 
 /// A node or a sentinel, with everything that is needed to connect to it.
 pub struct RedisEndpoint {
@@ -81,7 +96,8 @@ impl RedisEndpoint {
 
     /// Opens a connection. `lost` is notified when it ends, which RESP3 reports at once.
     pub async fn connect(&self, lost: &Arc<Notify>) -> Result<MultiplexedConnection, ConnectError> {
-        self.connect_tracked(&self.resolver(), lost, None).await
+        let (connection, _) = self.connect_tracked(&self.resolver(), lost, None).await?;
+        Ok(connection)
     }
 
     /// Returns the resolver of a new connection.
@@ -90,13 +106,13 @@ impl RedisEndpoint {
     }
 
     /// Opens a connection. `resolver` remembers the addresses that it is opened to, `lost` is notified when the connection
-    /// ends, and `tracking` receives the keys that change.
+    /// ends, and `tracking` receives the keys that change. Returns the login of the connection, too.
     pub async fn connect_tracked(
         &self,
         resolver: &ConnectionResolver,
         lost: &Arc<Notify>,
         tracking: Option<Arc<Tracking>>,
-    ) -> Result<MultiplexedConnection, ConnectError> {
+    ) -> Result<(MultiplexedConnection, Arc<Login>), ConnectError> {
         let lost = Arc::clone(lost);
         self.open(resolver, move |push: PushInfo| match (push.kind, &tracking) {
             (PushKind::Invalidate, Some(tracking)) => tracking.on_invalidation(&push.data),
@@ -115,15 +131,41 @@ impl RedisEndpoint {
     pub async fn connect_with_push_handler(
         &self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, ConnectError> {
+    ) -> Result<(MultiplexedConnection, Arc<Login>), ConnectError> {
         self.open(&self.resolver(), on_push).await
     }
 
+    /// Opens a connection with the current login or, where the node refuses it, with the one before: a rotation may reach
+    /// the settings before Redis. Returns the login, too.
     async fn open(
         &self,
         resolver: &ConnectionResolver,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<(MultiplexedConnection, Arc<Login>), ConnectError> {
+        let (on_push, abandoned): (Arc<OnPush>, _) = (Arc::new(on_push), Arc::default());
+        let login = self.login.current();
+        let refusal = match self.open_as(&login, resolver, &on_push, &abandoned).await {
+            Err(error) if error.is_login_refusal() => error,
+            opened => return Ok((opened?, login)),
+        };
+        let Some(earlier) = login.earlier() else { return Err(refusal) };
+        // The end of the refused connection is not the end of the next one.
+        abandoned.store(true, Relaxed);
+        match Box::pin(self.open_as(earlier, resolver, &on_push, &Arc::default())).await {
+            Ok(connection) => Ok((connection, Arc::clone(earlier))),
+            Err(_) => Err(refusal),
+        }
+    }
+
+    /// Opens a connection with a login. Its messages are dropped once it is `abandoned`.
+    async fn open_as(
+        &self,
+        login: &Login,
+        resolver: &ConnectionResolver,
+        on_push: &Arc<OnPush>,
+        abandoned: &Arc<AtomicBool>,
     ) -> Result<MultiplexedConnection, ConnectError> {
+        let (on_push, abandoned) = (Arc::clone(on_push), Arc::clone(abandoned));
         let config = AsyncConnectionConfig::new()
             // Every call and the wait below have deadlines of their own, so redis-rs needs none.
             .set_response_timeout(None)
@@ -131,10 +173,12 @@ impl RedisEndpoint {
             .set_pipeline_buffer_size(PIPELINE_BUFFER)
             .set_dns_resolver(resolver.clone())
             .set_push_sender(move |push: PushInfo| {
-                on_push(push);
+                if !abandoned.load(Relaxed) {
+                    on_push(push);
+                }
                 Ok::<(), redis::aio::SendError>(())
             });
-        let client = self.login.current().client(&self.address).map_err(ConnectionFailure::from)?;
+        let client = login.client(&self.address).map_err(ConnectionFailure::from)?;
         let connecting = async {
             match &self.simulation {
                 None => client.get_multiplexed_async_connection_with_config(&config).await,

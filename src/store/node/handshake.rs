@@ -23,17 +23,21 @@ use crate::{
     types::{Deadline, error_chain},
 };
 use redis::{Cmd, Pipeline};
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::timeout};
+
+/// Interval at which a login is tried again that a node has refused: a rotation may reach the settings before Redis.
+const LOGIN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Opens a connection to a node and probes it: a replica may not have its master's data yet. Returns the connection,
 /// its resolver, and the changes of the login since then.
 pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ConnectionResolver, LoginChanges), ConnectError> {
     node.state.update(NodeState::mark_outdated);
     let (ended, resolver) = (Arc::new(Notify::new()), node.endpoint.resolver());
-    let login_changes = node.endpoint.login().subscribe();
     let tracking = Arc::new(Tracking::new(node.context.on_invalidation.as_ref(), flush_handler(node)));
-    let connection = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
+    let opened = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
+    let (connection, login) = opened;
+    let login_changes = node.endpoint.login().changes_since(&login);
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);
     let deadline = Deadline::within(node.config.connect_timeout);
     let refusal = enable_tracking(&connection, deadline).await?;
@@ -129,24 +133,36 @@ pub(super) async fn enable_tracking(
 }
 
 /// Logs in again over an open connection whenever the user or the password is replaced. A node that refuses leaves the
-/// connection as it was. Never returns.
+/// connection as it was, and is asked again. Never returns.
 pub async fn follow_login(node: &Node, number: usize, connection: &OpenConnection, mut changes: LoginChanges) {
+    let mut refusal_logged = false;
     loop {
-        let command = changes.next().await;
+        let (login, command) = changes.next().await;
         let (address, shard) = (&node.address, node.shard_context().name.get());
         match send(connection, &command, Deadline::within(node.config.connect_timeout)).await {
-            // One message stands for all connections of the node.
-            Ok(()) if number == 0 => {
-                tracing::info!(node = %address, %shard, "node {address} of shard \"{shard}\" accepted the changed login");
+            Ok(()) => {
+                changes.accept(login);
+                // One message stands for all connections of the node.
+                if number == 0 || refusal_logged {
+                    tracing::info!(
+                        node = %address, %shard, number,
+                        "node {address} of shard \"{shard}\" accepted the changed login"
+                    );
+                }
+                refusal_logged = false;
             }
-            Ok(()) => {}
             Err(error) => {
-                let error = error_chain(&error);
-                tracing::warn!(
-                    node = %address, %shard, number, error,
-                    "node {address} of shard \"{shard}\" refused the changed login, and connection {number} keeps the \
-                     earlier one: {error}"
-                );
+                if !refusal_logged {
+                    let error = error_chain(&error);
+                    tracing::warn!(
+                        node = %address, %shard, number, error,
+                        "node {address} of shard \"{shard}\" refused the changed login: {error}; connection {number} keeps \
+                         the earlier one and tries again"
+                    );
+                    refusal_logged = true;
+                }
+                // The next attempt follows after the interval, or with another login.
+                let _changed = timeout(LOGIN_RETRY_INTERVAL, changes.changed()).await;
             }
         }
     }

@@ -21,12 +21,15 @@ const USER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct RedisCertificateError;
 
 /// The login and the certificates for connections, ready to use.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Login {
     username: Option<String>,
     password: Option<SecretString>,
     db: i64,
     tls: Option<LoginTls>,
+    /// The login that this one replaced. It is used where a node refuses this one, because a rotation has reached the
+    /// settings before Redis.
+    earlier: Option<Arc<Self>>,
 }
 
 /// The TLS parameters of connections.
@@ -42,7 +45,12 @@ impl Login {
     /// Prepares a login for connections to this database.
     pub fn new(config: &settings::RedisLoginConfig, db: i64) -> Result<Self, RedisCertificateError> {
         let tls = config.tls.as_ref().map(LoginTls::new).transpose().map_err(|_| RedisCertificateError)?;
-        Ok(Self { username: config.username.clone(), password: config.password.clone(), db, tls })
+        Ok(Self { username: config.username.clone(), password: config.password.clone(), db, tls, earlier: None })
+    }
+
+    /// Returns the login that this one replaced.
+    pub(super) fn earlier(&self) -> Option<&Arc<Self>> {
+        self.earlier.as_ref()
     }
 
     /// Returns a client that connects to an address with this login.
@@ -129,15 +137,14 @@ impl SharedLogin {
             if login.tls.is_some() != current.tls.is_some() {
                 login.tls.clone_from(&current.tls);
             }
+            login.earlier = Some(Arc::new(Login { earlier: None, ..Login::clone(current) }));
             *current = Arc::new(login);
         });
     }
 
-    /// Returns a subscriber to changes from now on.
-    pub fn subscribe(&self) -> LoginChanges {
-        let mut changes = self.0.subscribe();
-        let login = Arc::clone(&changes.borrow_and_update());
-        LoginChanges { changes, login }
+    /// Returns the changes that a connection with this login has to follow.
+    pub fn changes_since(&self, login: &Arc<Login>) -> LoginChanges {
+        LoginChanges { changes: self.0.subscribe(), login: Arc::clone(login) }
     }
 }
 
@@ -149,19 +156,29 @@ pub struct LoginChanges {
 }
 
 impl LoginChanges {
-    /// Waits until the user or the password is replaced, and returns the command that logs in again.
-    pub async fn next(&mut self) -> Cmd {
+    /// Waits until the connection has another user or password than new connections. Returns the login, and the command that
+    /// logs in with it.
+    pub async fn next(&mut self) -> (Arc<Login>, Cmd) {
         loop {
-            if self.changes.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-            let login = Arc::clone(&self.changes.borrow_and_update());
-            let before = std::mem::replace(&mut self.login, login);
-            if !self.login.has_same_user(&before)
-                && let Some(command) = self.login.auth_command()
+            let current = Arc::clone(&self.changes.borrow_and_update());
+            if !current.has_same_user(&self.login)
+                && let Some(command) = current.auth_command()
             {
-                return command;
+                return (current, command);
             }
+            self.changed().await;
+        }
+    }
+
+    /// Records that the connection has this login now.
+    pub fn accept(&mut self, login: Arc<Login>) {
+        self.login = login;
+    }
+
+    /// Waits until the login is replaced.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending().await
         }
     }
 }

@@ -51,7 +51,7 @@ impl WatchConnection {
         let (pool_opened, login) = (node.connections_opened(), node.endpoint.login().current());
         let (ended, resolver) = (Arc::new(Notify::new()), node.endpoint.resolver());
         let tracking = Arc::new(Tracking::new(Some(on_key), Box::new(|| {})));
-        let opened = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
+        let (opened, _) = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
         let connection = OpenConnection::new(opened, node.config.attempt_timeout, ended);
         if enable_tracking(&connection, Deadline::within(node.config.connect_timeout)).await?.is_some() {
             return Ok(None);

@@ -81,7 +81,6 @@ impl Sentinels {
         let (event_received, disconnected) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let names: Vec<String> = self.shards.iter().map(|shard| shard.master_name.clone()).collect();
         let shards: Vec<Arc<Shard>> = self.shards.iter().map(|monitored| Arc::clone(&monitored.shard)).collect();
-        let login_changes = self.login.subscribe();
         let (on_event, on_disconnection) = (Arc::clone(&event_received), Arc::clone(&disconnected));
         let connected = sentinel.endpoint.connect_with_push_handler(move |push: PushInfo| match push.kind {
             PushKind::Disconnection => on_disconnection.notify_one(),
@@ -91,7 +90,8 @@ impl Sentinels {
             }
             _ => {}
         });
-        let mut connection = connected.await?;
+        let (mut connection, login) = connected.await?;
+        let login_changes = self.login.changes_since(&login);
         // The subscription comes before the first poll, so that no change after a reply is missed.
         match timeout(self.redis.connect_timeout, connection.subscribe(&CHANNELS)).await {
             Ok(Ok(())) => {}
@@ -133,7 +133,9 @@ impl Sentinels {
             tokio::select! {
                 biased;
                 () = connection.disconnected.notified() => return TopologyError::Lost,
-                command = connection.login_changes.next() => {
+                (login, command) = connection.login_changes.next() => {
+                    // A login that was refused is not tried again before the next change or connection.
+                    connection.login_changes.accept(login);
                     self.log_in_again(number, &mut connection.connection, &command).await;
                 }
                 // The next poll follows after an event or after the interval.
