@@ -177,7 +177,7 @@ impl Defaults {
                 let location = if is_named { default.location() } else { format!("[{}]", ini::DEFAULTS) };
                 problems.push(SettingsProblem { location, message: "no section has this option".to_owned() });
             }
-            if options::find(Section::Client, &default.option).is_some_and(|option| option.stated) {
+            if options::STATED.iter().any(|option| option.eq_ignore_ascii_case(&default.option)) {
                 let message = "has to be in each [client:NAME] section: a section that is cut must grant nothing";
                 problems.push(SettingsProblem { location: default.location(), message: message.to_owned() });
                 continue;

@@ -55,8 +55,6 @@ pub struct OptionSpec {
     pub ignored: bool,
     /// A change takes effect while the service runs, not only at the next start.
     pub live: bool,
-    /// The section itself has to state the option, because any default would be a permission.
-    pub stated: bool,
     /// The meaning of the option for the documentation: whole sentences in Markdown.
     pub help: &'static str,
 }
@@ -66,42 +64,28 @@ impl OptionSpec {
     const fn live(self) -> Self {
         Self { live: true, ..self }
     }
-
-    /// Marks an option that every section of its kind has to state.
-    const fn stated(self) -> Self {
-        Self { stated: true, ..self }
-    }
 }
 
 /// An option with a default.
 const fn option(section: Section, name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec {
-        section,
-        name,
-        default: Some(default),
-        secret: false,
-        ignored: false,
-        live: false,
-        stated: false,
-        help,
-    }
+    OptionSpec { section, name, default: Some(default), secret: false, ignored: false, live: false, help }
 }
 
 /// An option without a default.
 const fn unset(section: Section, name: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { section, name, default: None, secret: false, ignored: false, live: false, stated: false, help }
+    OptionSpec { section, name, default: None, secret: false, ignored: false, live: false, help }
 }
 
 /// A secret, which never has a default.
 const fn secret(section: Section, name: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { section, name, default: None, secret: true, ignored: false, live: false, stated: false, help }
+    OptionSpec { section, name, default: None, secret: true, ignored: false, live: false, help }
 }
 
 /// An option of the Python service or of an earlier version.
 const fn ignored(section: Section, name: &'static str) -> OptionSpec {
     let help =
         "Has no effect. The option is accepted, so that files of the Python service and of earlier versions load.";
-    OptionSpec { section, name, default: None, secret: false, ignored: true, live: false, stated: false, help }
+    OptionSpec { section, name, default: None, secret: false, ignored: true, live: false, help }
 }
 
 use Section::{Client, NearCache, Redis, Service, Shard, Telemetry};
@@ -181,10 +165,13 @@ pub const OPTIONS: &[OptionSpec] = &[
     unset(Shard, "replicas", "Replicas of the shard: `host:port`, separated by commas.").live(),
     option(Shard, "weight", "1", "Share of the keys relative to the other shards, from 0.01 to 100. Raise it in steps to let a shard grow.").live(),
     secret(Client, "api_key_hash", "Hash of the client's API key, as `cachefront hash-key` prints it. Several hashes are separated by commas, for the time in which keys are rotated. Required.").live(),
-    unset(Client, "namespace", "Prefix of the client's keys in Redis (`namespace:key`). The client reaches no other keys. With `*`, the client may use all keys. Required.").live().stated(),
-    unset(Client, "scopes", "Operations that the client may use: `read`, `write`, `delete`, separated by commas. Required.").live().stated(),
+    unset(Client, "namespace", "Prefix of the client's keys in Redis (`namespace:key`). The client reaches no other keys. With `*`, the client may use all keys. Required.").live(),
+    unset(Client, "scopes", "Operations that the client may use: `read`, `write`, `delete`, separated by commas. Required.").live(),
     unset(Client, "commands_per_second", "Number of commands that the client may send per second to each instance; each item of a batch counts. Without it, there is no limit.").live(),
 ];
+
+/// The options that each `[client:NAME]` has to state. A default would be a permission that nobody gave.
+pub const STATED: [&str; 2] = ["namespace", "scopes"];
 
 /// Finds an option by its name in any case.
 pub fn find(section: Section, name: &str) -> Option<&'static OptionSpec> {
