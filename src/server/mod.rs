@@ -13,6 +13,7 @@ mod running;
 mod serve;
 mod shared_listener;
 mod shutdown;
+mod stable_load;
 mod tasks;
 mod tls;
 mod workers;

@@ -7,6 +7,7 @@
 use super::{
     error::ReloadError,
     part_config::{DrainConfig, reloadable_state, store_config},
+    stable_load::{LoadedWithFiles, load_until_stable, reread},
     tls::{PreparedTls, Tls},
 };
 use crate::{
@@ -16,23 +17,12 @@ use crate::{
     telemetry::{self, events::EventKind, metrics},
     types::error_chain,
 };
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, watch},
-    task::spawn_blocking,
-    time::{sleep, timeout},
+    time::sleep,
 };
-
-/// Time between the two readings of all files, which have to be equal: a file that is half written may seem valid.
-const SETTLE_TIME: Duration = Duration::from_millis(200);
-/// Maximum number of times that the settings are loaded for one reload, while files change.
-const LOADS_MAX: usize = 50;
-/// Number of times that the settings are loaded before a problem counts: files that belong together, such as a
-/// certificate and its key, are written one after the other.
-const LOADS_OF_A_PROBLEM: usize = 6;
-/// Time after which reading is reported as slow. It is exceeded only where the file system hangs.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The request to reload. Clones share it.
 #[derive(Clone, Default)]
@@ -106,7 +96,9 @@ impl Reloader {
 
     /// Loads and checks the settings. Either all changes take effect, or the log says why none does.
     async fn reload(&mut self) {
-        let Some((files, loaded)) = self.load_until_stable().await else { return };
+        let (load, tls) = (Arc::clone(&self.load), self.targets.tls.clone());
+        let stable = load_until_stable(self.files.clone(), move |watched| load_and_prepare(&load, &tls, watched));
+        let Some((files, loaded)) = stable.await else { return };
         self.files = files;
         let applied = loaded.and_then(|(settings, tls)| self.apply(settings, tls));
         let counted = &self.targets.app.metrics.settings;
@@ -124,23 +116,6 @@ impl Reloader {
             let text = "changed settings are invalid and not used; the log has the problems";
             self.targets.app.metrics.events.record(EventKind::ReloadRefused, text);
         }
-    }
-
-    /// Loads the settings until all files have the same content a moment later, and a problem has lasted. Returns the
-    /// files to watch, too. `None` means that reading failed.
-    async fn load_until_stable(&self) -> Option<LoadedWithFiles> {
-        let mut watched = self.files.clone();
-        for load_number in 1..=LOADS_MAX {
-            let (load, tls) = (Arc::clone(&self.load), self.targets.tls.clone());
-            let (files, loaded) = run_blocking(move || load_and_prepare(&load, &tls, &watched)).await?;
-            sleep(SETTLE_TIME).await;
-            let is_stable = reread(files.clone()).await? == files;
-            if is_stable && (loaded.is_ok() || load_number >= LOADS_OF_A_PROBLEM) {
-                return Some((files, loaded));
-            }
-            watched = files;
-        }
-        Some((watched, Err(ReloadError::Unsettled)))
     }
 
     /// Applies checked settings to all parts.
@@ -194,13 +169,14 @@ fn locations(changes: Vec<OptionChange>, live: bool) -> Vec<String> {
     changes.into_iter().filter(|change| change.live == live).map(|change| change.location).collect()
 }
 
-/// The settings with their prepared certificate, or the problem with them, and the files to watch.
-type LoadedWithFiles = (WatchedFiles, Result<(Settings, PreparedTls), ReloadError>);
-
 /// Loads the settings and prepares their certificate.
-fn load_and_prepare(load: &LoadSettings, tls: &Tls, files: &WatchedFiles) -> LoadedWithFiles {
+fn load_and_prepare(
+    load: &LoadSettings,
+    tls: &Tls,
+    watched: &WatchedFiles,
+) -> LoadedWithFiles<(Settings, PreparedTls)> {
     // After a failure the files of the earlier settings stay watched: the change that removed them may be a mistake.
-    let before = files.reread();
+    let before = watched.reread();
     match load() {
         Ok(settings) if !settings.file_ends_its_last_line => (settings.files, Err(ReloadError::IncompleteFile)),
         Ok(settings) => {
@@ -210,22 +186,4 @@ fn load_and_prepare(load: &LoadSettings, tls: &Tls, files: &WatchedFiles) -> Loa
         }
         Err(problems) => (problems.files.clone().and(before), Err(problems.into())),
     }
-}
-
-async fn reread(files: WatchedFiles) -> Option<WatchedFiles> {
-    run_blocking(move || files.reread()).await
-}
-
-/// Runs work that may block on a thread for blocking work. There is no second attempt where a file system hangs: it
-/// would hang, too. `None` means that the work panicked; the service goes on with its settings.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let mut work = spawn_blocking(work);
-    let finished = if let Ok(finished) = timeout(READ_TIMEOUT, &mut work).await {
-        finished
-    } else {
-        let secs = READ_TIMEOUT.as_secs();
-        tracing::warn!(secs, "reading the settings takes more than {secs} s; changes wait until it ends");
-        work.await
-    };
-    finished.inspect_err(|error| tracing::error!(%error, "reading the settings failed: {error}")).ok()
 }
