@@ -133,12 +133,22 @@ impl SharedLogin {
 
     /// Replaces the login. Connections keep the choice between TLS and plain text that was made at the start.
     pub fn replace(&self, mut login: Login) {
-        self.0.send_modify(|current| {
+        self.0.send_if_modified(|current| {
             if login.tls.is_some() != current.tls.is_some() {
                 login.tls.clone_from(&current.tls);
             }
-            login.earlier = Some(Arc::new(Login { earlier: None, ..Login::clone(current) }));
+            let has_same_user = login.has_same_user(current);
+            // Certificates cannot be compared, so they are replaced even if they are the same.
+            if has_same_user && login.db == current.db && login.tls.is_none() {
+                return false;
+            }
+            login.earlier = if has_same_user {
+                current.earlier.clone()
+            } else {
+                Some(Arc::new(Login { earlier: None, ..Login::clone(current) }))
+            };
             *current = Arc::new(login);
+            true
         });
     }
 
@@ -179,6 +189,55 @@ impl LoginChanges {
     pub async fn changed(&mut self) {
         if self.changes.changed().await.is_err() {
             std::future::pending().await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(username: &str, password: &str) -> Login {
+        let config = settings::RedisLoginConfig {
+            username: Some(username.to_owned()),
+            password: Some(password.into()),
+            tls: None,
+        };
+        Login::new(&config, 0).expect("there are no certificates")
+    }
+
+    #[test]
+    fn the_same_login_replaces_nothing_and_another_one_remembers_the_one_before() {
+        let shared = SharedLogin::new(login("one", "first"));
+        let first = shared.current();
+        shared.replace(login("one", "first"));
+        assert!(shared.is_current(&first));
+        shared.replace(login("one", "second"));
+        assert!(!shared.is_current(&first));
+        let second = shared.current();
+        assert!(second.earlier().is_some_and(|earlier| earlier.has_same_user(&first) && earlier.earlier().is_none()));
+        shared.replace(login("one", "second"));
+        assert!(shared.current().earlier().is_some_and(|earlier| earlier.has_same_user(&first)));
+        shared.replace(login("two", "second"));
+        assert!(shared.current().earlier().is_some_and(|earlier| earlier.has_same_user(&second)));
+    }
+
+    #[tokio::test]
+    async fn a_connection_follows_the_login_until_it_has_accepted_it() {
+        let shared = SharedLogin::new(login("one", "first"));
+        let mut changes = shared.changes_since(&shared.current());
+        shared.replace(login("two", "second"));
+        for _ in 0..2 {
+            let (offered, command) = changes.next().await;
+            assert_eq!(command.get_packed_command(), redis::cmd("AUTH").arg("two").arg("second").get_packed_command());
+            assert!(shared.is_current(&offered));
+        }
+        let (offered, _) = changes.next().await;
+        changes.accept(offered);
+        tokio::select! {
+            biased;
+            _ = changes.next() => panic!("it has the login"),
+            () = std::future::ready(()) => {}
         }
     }
 }
