@@ -158,7 +158,7 @@ impl<'a> SectionReader<'a> {
             "true" | "yes" | "on" | "1" => true,
             "false" | "no" | "off" | "0" => false,
             _ => {
-                self.error(option, format!("\"{text}\" is neither true nor false"));
+                self.error(option, format!("{text:?} is neither true nor false"));
                 false
             }
         }
@@ -168,7 +168,7 @@ impl<'a> SectionReader<'a> {
     pub fn ip(&self, option: &str) -> IpAddr {
         let text = self.text(option).unwrap_or_default();
         text.parse().unwrap_or_else(|_| {
-            self.error(option, format!("\"{text}\" is not an IP address, such as 0.0.0.0, 127.0.0.1 or ::"));
+            self.error(option, format!("{text:?} is not an IP address, such as 0.0.0.0, 127.0.0.1 or ::"));
             IpAddr::from([127, 0, 0, 1])
         })
     }
@@ -180,7 +180,7 @@ impl<'a> SectionReader<'a> {
             return *value;
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        self.error(option, format!("\"{text}\" is none of: {}", words.join(", ")));
+        self.error(option, format!("{text:?} is none of: {}", words.join(", ")));
         choices[0].1
     }
 

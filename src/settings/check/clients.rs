@@ -78,7 +78,7 @@ fn namespace(section: &SectionReader<'_>) -> Option<Namespace> {
         section.error(
             "namespace",
             format!(
-                "\"{text}\" is neither * (all keys) nor a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""
+                "{text:?} is neither * (all keys) nor a namespace: up to 64 letters, digits, \".\", \"_\" or \"-\""
             ),
         );
     }

@@ -17,7 +17,7 @@ pub fn telemetry(reader: &SectionReader<'_>, warnings: &mut Vec<String>) -> Tele
         endpoint: parse_endpoint(text).unwrap_or_else(|| {
             reader.error(
                 "otlp_endpoint",
-                format!("\"{text}\" is not an endpoint: write http://host:port or https://host:port"),
+                format!("{text:?} is not an endpoint: write http://host:port or https://host:port"),
             );
             String::new()
         }),
@@ -54,7 +54,7 @@ fn sample_ratio(reader: &SectionReader<'_>) -> f64 {
     match text.parse() {
         Ok(ratio) if (0.0..=1.0).contains(&ratio) => ratio,
         _ => {
-            reader.error("trace_sample_ratio", format!("\"{text}\" is not a number from 0 to 1"));
+            reader.error("trace_sample_ratio", format!("{text:?} is not a number from 0 to 1"));
             0.0
         }
     }

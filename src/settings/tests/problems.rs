@@ -88,17 +88,27 @@ fn contradictory_settings_are_refused() {
             "[redis]\nattempt_timeout_ms=1000\n",
             "[service] REQUEST_DEADLINE_MS: 1000 is not more than attempt_timeout_ms",
         ),
+        ("[client:a b]\napi_key_hash=x\n", "[client:a b] api_key_hash: \"a b\" is not a name"),
+    ] {
+        let found = problems(text, &[]);
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
+    }
+}
+
+#[test]
+fn hosts_and_ranges_are_refused_with_one_sentence_that_shows_what_is_invisible() {
+    for (text, expected) in [
         ("[redis]\nhost=a b\n", "[redis] host: \"a b\" is not a host, because of the character ' '"),
         ("[redis]\nhost=\"a\"\n", "[redis] host: \"\\\"a\\\"\" is not a host, because of the character '\"'"),
         ("[redis]\nhost=a:1\n", "[redis] host: \"a:1\" has a port: write the host alone, and its port as port"),
         ("[redis]\nhost=u:hunter2@a\n", "[redis] host: an address has no user and no password before an @"),
         ("[redis]\nreplicas=a\u{200b}:1\n", "[redis] replicas: \"a\\u{200b}\" is not a host, because of the character"),
+        ("[service]\nHOST=::1\u{200b}\n", "[service] HOST: \"::1\\u{200b}\" is not an IP address"),
         ("[redis]\nkey_expire_secs=x\n", "[redis] key_expire_secs: \"x\" is not a whole number of at most 3155760000"),
         (
             "[redis]\nkey_expire_secs=3155760001\n",
             "[redis] key_expire_secs: \"3155760001\" is not a whole number of at most 3155760000",
         ),
-        ("[client:a b]\napi_key_hash=x\n", "[client:a b] api_key_hash: \"a b\" is not a name"),
     ] {
         let found = problems(text, &[]);
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
