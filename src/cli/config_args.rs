@@ -21,8 +21,7 @@ impl ConfigArgs {
     /// Loads the settings of the file for a server. The failure also has the problems with the server's own files, which
     /// other commands do not need.
     pub fn load_for_server(&self) -> Result<Settings, Failure> {
-        settings::load(&self.config)
-            .map_err(|problems| Failure::unloadable_settings(&problems.with_certificate_problems(), "--config"))
+        settings::load_for_server(&self.config).map_err(|problems| Failure::unloadable_settings(&problems, "--config"))
     }
 
     /// Builds the server of these settings; nothing is opened yet.

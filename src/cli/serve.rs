@@ -16,7 +16,7 @@ pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let traces = telemetry::start(&settings);
     let path = args.config.clone();
     let server = args.server(settings)?;
-    let server = server.tracing(traces).reloading(move || settings::load(&path));
+    let server = server.tracing(traces).reloading(move || settings::load_for_server(&path));
     let listeners = server::bind(&server.settings().service).map_err(Failure::caused)?;
     let runtime = runtime::background()?;
     let outcome = runtime.block_on(async {

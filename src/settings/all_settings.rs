@@ -4,6 +4,7 @@ use super::{
     auth_config::AuthConfig,
     certificates::Validity,
     effective::EffectiveSettings,
+    file_lines::FileLines,
     near_cache_config::NearCacheConfig,
     redis_config::{RedisConfig, RedisLoginConfig, Topology},
     sealing_config::SealingConfig,
@@ -39,6 +40,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
     /// The files that were read.
     pub files: WatchedFiles,
+    /// The lines of sections and options in the settings file.
+    pub lines: FileLines,
     /// The settings file ends its last line. Another file may be half written, so a reload refuses it.
     pub file_ends_its_last_line: bool,
     /// The effective values, for comparison with later settings.

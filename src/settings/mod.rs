@@ -60,6 +60,22 @@ pub fn load(path: &Path) -> Result<Settings, SettingsProblems> {
     load_from(path, std::env::vars_os())
 }
 
+/// Loads the settings as [`load`] does, for a server: the mistakes in its own certificate and key are problems, too. Other
+/// commands do not need these files.
+pub fn load_for_server(path: &Path) -> Result<Settings, SettingsProblems> {
+    let settings = load(path).map_err(SettingsProblems::with_certificate_problems)?;
+    match read_identity(&settings.service.identity_files()) {
+        Ok(_) => Ok(settings),
+        Err(errors) => Err(SettingsProblems {
+            file: path.display().to_string(),
+            problems: errors.into_iter().map(SettingsProblem::of_certificate).collect(),
+            tls_files: None,
+            files: settings.files,
+            lines: settings.lines,
+        }),
+    }
+}
+
 /// Loads the settings of the file at `path` with another environment.
 pub fn load_with(
     path: &Path,

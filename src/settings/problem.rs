@@ -1,7 +1,7 @@
 //! Problems of the settings, as sentences for operators.
 
 use super::{
-    certificates::{PemSource, read_identity},
+    certificates::{PemFileError, PemSource, read_identity},
     file_lines::FileLines,
     service_config::service_identity,
     watched_files::WatchedFiles,
@@ -20,6 +20,14 @@ pub struct SettingsProblem {
 
 /// The verbs with which the messages begin whose subject is the location.
 const VERBS: [&str; 8] = ["is", "has", "holds", "names", "needs", "need", "grants", "begins"];
+
+impl SettingsProblem {
+    /// A mistake in a file of certificates or of a key.
+    pub fn of_certificate(error: PemFileError) -> Self {
+        let PemFileError { section, option, file, problem } = error;
+        Self { location: format!("[{section}] {option}"), message: format!("{file} {problem}") }
+    }
+}
 
 impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,10 +63,7 @@ impl SettingsProblems {
         if let Some((certificate, key)) = &self.tls_files
             && let Err(errors) = read_identity(&service_identity(certificate, key))
         {
-            self.problems.extend(errors.into_iter().map(|error| SettingsProblem {
-                location: format!("[{}] {}", error.section, error.option),
-                message: format!("{}: {}", error.file, error.problem),
-            }));
+            self.problems.extend(errors.into_iter().map(SettingsProblem::of_certificate));
         }
         self
     }

@@ -219,11 +219,11 @@ impl<'a> SectionReader<'a> {
         match read_authorities(&source) {
             Ok(authorities) => {
                 let warning = authorities.warning;
-                warnings.extend(warning.map(|warning| format!("[{}] {option}: {source}: {warning}", self.title)));
+                warnings.extend(warning.map(|warning| format!("[{}] {option}: {source} {warning}", self.title)));
                 Some(authorities.text.as_bytes().to_vec())
             }
             Err(problem) => {
-                self.error(option, format!("{source}: {problem}"));
+                self.error(option, format!("{source} {problem}"));
                 None
             }
         }

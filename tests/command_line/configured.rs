@@ -119,7 +119,7 @@ fn unreadable_certificates_are_reported_together_with_other_problems() {
         err.contains("has 2 problems:") && err.contains("[service] REQUEST_DEADLINE is an unknown option"),
         "{err}"
     );
-    assert!(err.contains("[service] TLS_CERT: ") && err.contains("cert.pem: cannot be read"), "{err}");
+    assert!(err.contains("[service] TLS_CERT: ") && err.contains("cert.pem cannot be read"), "{err}");
 }
 
 /// Returns a certificate whose validity has ended, and its key.

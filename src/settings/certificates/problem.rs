@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// A file of certificates or of a key that cannot be used.
 #[derive(Debug, Error)]
-#[error("[{section}] {option}: {file}: {problem}")]
+#[error("[{section}] {option}: {file} {problem}")]
 pub struct PemFileError {
     /// Title of the section.
     pub section: &'static str,

@@ -103,10 +103,10 @@ fn a_chain_in_another_order_than_the_key_wants_is_named() {
     expect_problem(
         wrong,
         &key,
-        "[service] TLS_CERT: cert.pem: has the wrong order: the certificate of the private key is number 2",
+        "[service] TLS_CERT: cert.pem has the wrong order: the certificate of the private key is number 2",
     );
     let without_leaf = [middle.clone(), root.clone()].concat();
-    expect_problem(without_leaf, &key, "[service] TLS_CERT: cert.pem: holds certificates of authorities only");
+    expect_problem(without_leaf, &key, "[service] TLS_CERT: cert.pem holds certificates of authorities only");
     let identity = expect_usable([leaf, root, middle].concat(), &key);
     let [warning] = identity.warnings.as_slice() else { panic!("{:?}", identity.warnings) };
     assert!(warning.contains("certificate 2 is not that of the issuer of certificate 1"), "{warning}");
@@ -115,41 +115,37 @@ fn a_chain_in_another_order_than_the_key_wants_is_named() {
 #[test]
 fn a_key_of_another_certificate_is_named() {
     let (one, other) = (Issued::new(), Issued::new());
-    expect_problem(&one.leaf, &other.key, "[service] TLS_KEY: key.pem: is not the key of the certificate in ");
+    expect_problem(&one.leaf, &other.key, "[service] TLS_KEY: key.pem is not the key of the certificate in ");
 }
 
 #[test]
 fn a_certificate_that_tls_does_not_accept_is_named() {
     let Issued { key, .. } = Issued::new();
-    expect_problem(VERSION_1, &key, "[service] TLS_CERT: cert.pem: holds an X.509 certificate of version 1");
-    expect_problem(SHORT_KEY, &key, "[service] TLS_CERT: cert.pem: holds a certificate whose RSA key has 1024 bits");
+    expect_problem(VERSION_1, &key, "[service] TLS_CERT: cert.pem holds an X.509 certificate of version 1");
+    expect_problem(SHORT_KEY, &key, "[service] TLS_CERT: cert.pem holds a certificate whose RSA key has 1024 bits");
     let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    expect_problem(
-        no_certificate,
-        &key,
-        "[service] TLS_CERT: cert.pem: holds something else than an X.509 certificate",
-    );
+    expect_problem(no_certificate, &key, "[service] TLS_CERT: cert.pem holds something else than an X.509 certificate");
 }
 
 #[test]
 fn an_encrypted_key_is_named() {
     let Issued { leaf, .. } = Issued::new();
     for encrypted in ENCRYPTED {
-        expect_problem(&leaf, encrypted, "[service] TLS_KEY: key.pem: holds an encrypted private key");
+        expect_problem(&leaf, encrypted, "[service] TLS_KEY: key.pem holds an encrypted private key");
         let one_line = encrypted.replace('\n', "\\n");
-        expect_problem(&leaf, one_line, "[service] TLS_KEY: key.pem: holds an encrypted private key");
+        expect_problem(&leaf, one_line, "[service] TLS_KEY: key.pem holds an encrypted private key");
     }
 }
 
 #[test]
 fn files_that_are_mixed_up_are_named() {
     let Issued { leaf, key, .. } = Issued::new();
-    expect_problem(&key, &key, "[service] TLS_CERT: cert.pem: holds a private key, but no certificate");
-    expect_problem(&leaf, &leaf, "[service] TLS_KEY: key.pem: holds a certificate, but no private key in PEM form");
+    expect_problem(&key, &key, "[service] TLS_CERT: cert.pem holds a private key, but no certificate");
+    expect_problem(&leaf, &leaf, "[service] TLS_KEY: key.pem holds a certificate, but no private key in PEM form");
     let both = [leaf.clone(), key.clone()].concat();
     assert_eq!(expect_usable(&both, &both).chain.len(), 1);
     let request = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
-    expect_problem(request, &key, "[service] TLS_CERT: cert.pem: holds a certificate request, but no certificate");
+    expect_problem(request, &key, "[service] TLS_CERT: cert.pem holds a certificate request, but no certificate");
 }
 
 #[test]
@@ -170,16 +166,16 @@ fn a_file_that_is_no_pem_is_named_without_its_content() {
         (cut.into_bytes(), "holds a private key that is cut off or damaged"),
         (damaged.into_bytes(), "holds a private key that is cut off or damaged"),
     ] {
-        expect_problem(&leaf, content, &format!("[service] TLS_KEY: key.pem: {expected}"));
+        expect_problem(&leaf, content, &format!("[service] TLS_KEY: key.pem {expected}"));
     }
     let combined = [leaf.clone(), key].concat();
     let unreadable = combined.replacen("-----END CERTIFICATE-----\n", "", 1);
-    expect_problem(unreadable, leaf, "[service] TLS_CERT: cert.pem: holds a certificate that is cut off or damaged; ");
+    expect_problem(unreadable, leaf, "[service] TLS_CERT: cert.pem holds a certificate that is cut off or damaged; ");
 }
 
 #[test]
 fn both_files_are_reported_at_once() {
-    expect_problem("", "", "[service] TLS_CERT: cert.pem: is empty; [service] TLS_KEY: key.pem: is empty");
+    expect_problem("", "", "[service] TLS_CERT: cert.pem is empty; [service] TLS_KEY: key.pem is empty");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod topology;
 use super::{
     all_settings::Settings,
     effective::EffectiveSettings,
+    file_lines::FileLines,
     layers::RawConfig,
     near_cache_config::NearCacheConfig,
     options::{OPTIONS, Section},
@@ -47,6 +48,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     if problems.is_empty() {
         settings.effective = EffectiveSettings::new(raw, &files);
         settings.files = files;
+        settings.lines = raw.lines.clone();
         Ok(settings)
     } else {
         let ServiceConfig { tls_cert, tls_key, .. } = settings.service;
@@ -77,6 +79,7 @@ fn read(reader: &SettingsReader<'_>, mut warnings: Vec<String>) -> Settings {
         service: service::service(&service),
         warnings,
         files: WatchedFiles::default(),
+        lines: FileLines::default(),
         file_ends_its_last_line: false,
         effective: EffectiveSettings::default(),
     }

@@ -173,7 +173,7 @@ fn an_unreadable_certificate_or_key_is_reported_with_the_other_problems() {
     let problems = check(&text, &[]).expect_err("a port is a number").with_certificate_problems();
     let locations: Vec<&str> = problems.problems.iter().map(|problem| problem.location.as_str()).collect();
     assert_eq!(locations, ["[service] PORT", "[service] TLS_CERT", "[service] TLS_KEY"]);
-    assert!(problems.to_string().contains("TLS_KEY: /nonexistent/key.pem: cannot be read"), "{problems}");
+    assert!(problems.to_string().contains("TLS_KEY: /nonexistent/key.pem cannot be read"), "{problems}");
 }
 
 #[cfg(unix)]

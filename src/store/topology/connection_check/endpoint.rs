@@ -135,7 +135,7 @@ async fn converse(
     commands: &Pipeline,
     longest: Duration,
 ) -> Result<(Value, Vec<Value>, MultiplexedConnection), TopologyError> {
-    let mut connection = endpoint.connect_with_push_handler(|_| {}).await?;
+    let (mut connection, _login) = endpoint.connect_with_push_handler(|_| {}).await?;
     let mut all = Pipeline::with_capacity(1 + commands.len());
     all.cmd("HELLO");
     for command in commands.cmd_iter() {
