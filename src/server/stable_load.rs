@@ -19,7 +19,7 @@ const LOADS_OF_A_PROBLEM: usize = 6;
 /// Time after which reading is reported as slow. It is exceeded only where the file system hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What was loaded, or the problem with it, and the files to watch.
+/// The files to watch, and the result of loading them.
 pub type LoadedWithFiles<T> = (WatchedFiles, Result<T, ReloadError>);
 
 /// Loads until all files have the same content a moment later, and until a problem has lasted. `load` gets the files that

@@ -42,6 +42,9 @@ impl RawConfig {
         let defaults = Defaults::take_from(&mut file, &mut raw.problems);
         raw.add_lines(&defaults.0);
         let mut environment = EnvironmentOptions::read(variables, &file.titles, &mut raw.files, &mut raw.problems);
+        for option in &environment.options {
+            raw.lines.set_elsewhere(&format!("[{}] {}", option.section, option.option));
+        }
         raw.refuse_unknown(&mut file, &mut environment);
         raw.refuse_duplicate_variables(&environment);
         match merge(defaults, file, environment) {

@@ -177,7 +177,7 @@ fn certificate_and_key_can_be_given_by_the_environment_with_escaped_line_ends() 
     assert!(!out.contains("-----BEGIN"), "{out}");
     command.env("CACHEFRONT__SERVICE__TLS_KEY", &read("key.pem")[..60]);
     let (status, _, err) = crate::result(&command.output().expect("the program runs"));
-    assert!(status == 78 && err.contains("[service] TLS_KEY: the PEM text of the option: "), "{err}");
+    assert!(status == 78 && err.contains("setup.config: [service] TLS_KEY: the PEM text of the option holds"), "{err}");
     assert!(!err.contains("MI"), "a part of the key is shown: {err}");
 }
 
