@@ -34,8 +34,11 @@ use std::{
     sync::Arc,
     task::Poll,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
+
+/// Maximum number of questions to replicas that are not known to have the last change of a key.
+const OWN_CHANGE_READS_MAX: usize = 3;
 
 /// Reads the bytes under `key`, from a replica where one is fresh enough.
 pub async fn get(
@@ -283,21 +286,33 @@ impl ReadOperation<'_> {
         self.ask(node, CallTimeout::new(self.deadline, Abandon::WhenUnresponsive)).await
     }
 
-    /// Asks a replica that is not known to have the last change of the key. Its answer counts if it shows the value that this
-    /// process has written last.
+    /// Asks replicas that are not known to have the last change of the key, one after the other. An answer counts if it shows
+    /// the value that this process has written last.
     async fn read_own_change(&self, hedge: &Hedge, attempts: &Attempts, first: NodeId) -> Option<NodeAnswer> {
         let changes = &self.context.recent_changes;
         if !changes.may_prove(&self.requirement) {
             return None;
         }
-        let replica = self.shard.unproven_replica(&self.requirement, attempts, first).filter(|_| hedge.try_spend())?;
-        let answer = self.ask_second(replica).await;
-        let is_proven = match answer.answer.as_ref().ok()? {
-            Value::BulkString(bytes) => changes.proves(&self.requirement, Some(bytes)),
-            Value::Nil => changes.proves(&self.requirement, None),
-            _ => false,
-        };
-        is_proven.then_some(answer)
+        let replicas = self.shard.unproven_replicas(&self.requirement, attempts, first);
+        for (number, replica) in replicas.iter().cycle().take(OWN_CHANGE_READS_MAX).enumerate() {
+            if number >= replicas.len() {
+                // All have been asked, and may have received the change meanwhile.
+                sleep(hedge.delay()).await;
+            }
+            if !hedge.try_spend() {
+                break;
+            }
+            let answer = self.ask_second(Arc::clone(replica)).await;
+            let is_proven = match &answer.answer {
+                Ok(Value::BulkString(bytes)) => changes.proves(&self.requirement, Some(bytes)),
+                Ok(Value::Nil) => changes.proves(&self.requirement, None),
+                _ => false,
+            };
+            if is_proven {
+                return Some(answer);
+            }
+        }
+        None
     }
 
     /// Runs the read where the node's refusal leads.

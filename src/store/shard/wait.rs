@@ -11,7 +11,7 @@ use crate::{
     },
     types::{Address, Deadline},
 };
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 impl Shard {
     /// Chooses the node to read from, see [`Members::choose`]. Waits while no node is readable but one may become so: for
@@ -80,23 +80,25 @@ impl Shard {
         self.members.wait_until(deadline.instant(), find, |_| true).await
     }
 
-    /// Chooses another node than `first`: the replica that reads of a key prefer among those that are in touch with their
-    /// master, whether or not it is known to have the last changes. Returns `None` if only the master may answer.
-    pub fn unproven_replica(
+    /// Returns the other replicas than `first` that are in touch with their master, whether or not they are known to have the
+    /// last changes, in the order in which reads of a key prefer them. Returns none if only the master may answer.
+    pub fn unproven_replicas(
         &self,
         requirement: &ReadRequirement,
         attempts: &Attempts,
         first: NodeId,
-    ) -> Option<Arc<Node>> {
+    ) -> Vec<Arc<Node>> {
         let members = self.members.load();
         if requirement.master_only || attempts.has_missed() || members.refuses(requirement) {
-            return None;
+            return Vec::new();
         }
         let readable = members.replicas().filter(|replica| {
             let state = replica.state();
             replica.id != first && state.is_readable_replica() && !state.is_slow() && !attempts.has_tried(replica)
         });
-        readable.max_by_key(|replica| rendezvous_score(requirement.hash, replica.seed)).cloned()
+        let mut replicas: Vec<_> = readable.cloned().collect();
+        replicas.sort_by_key(|replica| Reverse(rendezvous_score(requirement.hash, replica.seed)));
+        replicas
     }
 
     /// Records that a node did not answer a read before another node did, which was asked later.
