@@ -85,8 +85,9 @@ async fn errors_are_counted_by_outcome() {
     let client = format!("{client}namespace=*\nscopes=read\n");
     let service = Service::start(&format!("[shard:lost]\nmaster=127.0.0.1:1\n{client}"));
     let limited = Caller::log_in(&service, "the-limited-key", None).await;
+    service.caller().await.send(read("k").to_string()).await.expect_error(503, "shard_unavailable");
     limited.send(write("k").to_string()).await.expect_error(403, "scope_missing");
-    limited.send(read("k").to_string()).await.expect_error(503, "shard_unavailable");
+    // A command without permission counts, too.
     limited.send(read("k").to_string()).await.expect_error(429, "rate_limited");
     let page = MetricsPage::of(&service).await;
     for (command, outcome) in [("write", "forbidden"), ("read", "unavailable"), ("read", "rate_limited")] {
