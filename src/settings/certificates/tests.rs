@@ -71,7 +71,9 @@ fn expect_problem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>, expected: &str
     let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let problem = sentences.join("; ").replace(&format!("{}/", folder.path().display()), "");
     assert!(problem.starts_with(expected), "{problem}");
-    assert!(!problem.contains('\n') && !problem.contains("MI"), "a part of the file is shown: {problem}");
+    // DER in base64 begins with MI. Some parsers show the bytes of a line as numbers.
+    let is_silent = !problem.contains('\n') && !problem.contains("MI") && !problem.contains("45, 45");
+    assert!(is_silent, "a part of the file is shown: {problem}");
 }
 
 #[track_caller]
