@@ -116,9 +116,18 @@ impl Node {
             let connected = self.state.load().replication_info().map(|info| info.connected_replicas);
             let replicas = replicas.min(connected.unwrap_or(replicas));
             let target = (&self.endpoint, self.pool.opened());
-            self.wait_connections.call_all(target, commands, replicas, deadline).await
+            self.wait_connections
+                .call_all(target, |run_id| self.is_accepted_process(run_id), commands, replicas, deadline)
+                .await
         };
         self.traced(commands.len(), call).await
+    }
+
+    /// Returns true if changes may be sent to this process of the node (`run_id`): it is the one that was elected.
+    fn is_accepted_process(&self, run_id: &str) -> bool {
+        let state = self.state.load();
+        // In a Redis Cluster a redirection may lead to a node before its shard has elected it.
+        state.is_process(run_id) && (!state.awaits_election() || self.shard_context().in_cluster())
     }
 
     /// Makes a call over a connection, within the limit on commands in flight, and measures its duration.

@@ -139,6 +139,13 @@ impl NodeState {
         self.is_up() && !self.awaits_election
     }
 
+    /// Returns true if the last answer is that of this process (`run_id`). A process that is not known is empty, and may be
+    /// any.
+    pub fn is_process(&self, run_id: &str) -> bool {
+        let known = self.answer.as_ref().map_or("", |answer| &*answer.run_id);
+        run_id == known || run_id.is_empty() || known.is_empty()
+    }
+
     /// Returns true if the node calls itself master, and the shard's election has not looked at this process and this
     /// history yet: it may have come back without its data. That takes no longer than the election's turn.
     pub fn awaits_election(&self) -> bool {

@@ -4,7 +4,7 @@
 use crate::{
     store::{
         error::NodeError,
-        node::{connect::RedisEndpoint, login::Login},
+        node::{connect::RedisEndpoint, login::Login, replication::NodeProcess},
         protocol::reply::ReplyError,
     },
     types::Deadline,
@@ -70,17 +70,19 @@ impl WaitConnections {
     }
 
     /// Sends `commands` and waits until `replicas` have what they changed, or the deadline is near. Returns the
-    /// answers, and the number of replicas that have the changes.
+    /// answers, and the number of replicas that have the changes. A new connection is used only if `is_accepted` returns
+    /// true for the process (`run_id`) that it leads to.
     pub async fn call_all(
         &self,
         (endpoint, pool_opened): (&RedisEndpoint, u64),
+        is_accepted: impl Fn(&str) -> bool,
         commands: &Pipeline,
         replicas: u32,
         deadline: Deadline,
     ) -> Result<(Vec<Value>, u32), NodeError> {
         let mut used = match self.take_idle(endpoint, pool_opened) {
             Some(idle) => idle,
-            None => timeout_at(deadline.instant(), open(endpoint, pool_opened))
+            None => timeout_at(deadline.instant(), open(endpoint, pool_opened, is_accepted))
                 .await
                 .map_err(|_| NodeError::NotConnected)??,
         };
@@ -122,9 +124,26 @@ impl WaitConnections {
     }
 }
 
-async fn open(endpoint: &RedisEndpoint, pool_opened: u64) -> Result<IdleConnection, NodeError> {
+/// Opens a connection. It may lead to another process than those of the pool, whose end is not noticed yet: a node that
+/// was restarted a moment ago may lack data.
+async fn open(
+    endpoint: &RedisEndpoint,
+    pool_opened: u64,
+    is_accepted: impl Fn(&str) -> bool,
+) -> Result<IdleConnection, NodeError> {
     let (lost, login) = (Arc::new(Notify::new()), endpoint.login().current());
-    let connection = endpoint.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
+    let mut connection = endpoint.connect(&lost).await.map_err(|_| NodeError::NotConnected)?;
+    let mut question = redis::cmd("INFO");
+    question.arg("server");
+    let answer = match connection.req_packed_command(&question).await {
+        Ok(answer) => answer,
+        Err(error) if error.code().is_none() => return Err(NodeError::NotConnected),
+        // A refusal tells no process.
+        Err(_) => Value::Nil,
+    };
+    if !is_accepted(&NodeProcess::parse(&answer, &Value::Nil).run_id) {
+        return Err(NodeError::NotConnected);
+    }
     Ok(IdleConnection { connection, idle_since: Instant::now(), lost, login, pool_opened })
 }
 

@@ -222,6 +222,13 @@ fn a_master_of_another_process_or_history_is_not_used_before_an_election() {
 }
 
 #[test]
+fn another_process_than_that_of_the_last_answer_is_told_from_it() {
+    let state = connected(Some(in_process("p", answer(MASTER, 1))));
+    assert!(state.is_process("p") && state.is_process("") && !state.is_process("q"));
+    assert!(connected(Some(answer(MASTER, 1))).is_process("p") && connected(None).is_process("p"));
+}
+
+#[test]
 fn an_outdated_answer_still_tells_that_a_replica_lacks_its_data() {
     let mut state = connected(Some(answer(UNSYNCED, 0)));
     state.mark_outdated();
