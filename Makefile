@@ -10,7 +10,7 @@ SEEDS ?= 10000
 FIRST_SEED ?= 0
 SEED ?=
 
-.PHONY: run test check fmt docs site failures soak simulate drill bench growth redis haproxy prometheus tools dist sbom clean
+.PHONY: run test check fmt docs site failures soak simulate mutations drill bench growth redis haproxy prometheus tools dist sbom clean
 
 # Starts the service with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -26,6 +26,7 @@ test: redis haproxy prometheus
 	python3 scripts/run_docs.py
 	python3 scripts/check_docs.py --self-test
 	python3 scripts/check_manifests.py --self-test
+	python3 scripts/simulation_mutations.py --check
 
 # Checks everything that can be checked without running the service.
 check: prometheus tools
@@ -67,8 +68,12 @@ soak: redis
 
 # Checks the promises about freshness in SEEDS simulations, or prints the history of the one with the number SEED.
 simulate:
-	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) $(if $(SEED),SEED=$(SEED)) \
+	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) $(if $(SEED),SEED=$(SEED)) $(if $(EDITION),EDITION=$(EDITION)) $(if $(TRACE),TRACE=1) \
 		cargo test --locked --profile simulation --test simulation every_promise -- --nocapture
+
+# Takes repairs out of the store, one at a time, and writes what the simulation finds into docs/simulation.md. Takes an hour.
+mutations:
+	python3 scripts/simulation_mutations.py docs/simulation.md
 
 # Fires every alert by a real fault, and repairs it, in a few minutes.
 drill: redis prometheus

@@ -18,6 +18,7 @@ use crate::{
 };
 use std::{
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 use tokio::time::Instant;
@@ -34,8 +35,14 @@ pub struct NearValues {
 impl NearValues {
     /// Creates the near cache; `None` if the settings switch it off.
     pub fn new(config: &NearCacheConfig) -> Option<Self> {
+        Self::with_hash_seed(config, RandomState::new().hash_one(()))
+    }
+
+    /// Creates the near cache as [`NearValues::new`] does. The seed of its hashes is given, so that a simulation replays
+    /// exactly.
+    pub fn with_hash_seed(config: &NearCacheConfig, hash_seed: u64) -> Option<Self> {
         config.enabled.then(|| Self {
-            values: Arc::new(NearCache::new(config.bytes_max, config.age_max)),
+            values: Arc::new(NearCache::new(config.bytes_max, config.age_max, hash_seed)),
             keep_opened: config.keep_opened,
         })
     }

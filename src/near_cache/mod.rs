@@ -16,7 +16,6 @@ use admission::AdmissionFilter;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache, sync::DefaultLifecycle};
 use single_flight::SingleFlight;
 use std::{
-    hash::BuildHasher,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -24,6 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes of an entry besides its key and value.
 const ENTRY_BYTES: usize = 200;
@@ -37,7 +37,8 @@ pub struct NearCache<V, E> {
     values: Cache<Box<[u8]>, Arc<CachedValue<V>>, EntryWeight, DefaultHashBuilder>,
     single_flight: SingleFlight<V, E>,
     admission: AdmissionFilter,
-    hasher: DefaultHashBuilder,
+    /// Nobody outside can find keys of equal hashes without it.
+    hash_seed: u64,
     age_max: Duration,
     bytes_max: usize,
     /// The events so far.
@@ -96,8 +97,8 @@ impl<V> Weighter<Box<[u8]>, Arc<CachedValue<V>>> for EntryWeight {
 }
 
 impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E> {
-    /// Creates an empty cache with a limit on its bytes, and on the age of its values.
-    pub fn new(bytes_max: usize, age_max: Duration) -> Self {
+    /// Creates an empty cache with a limit on its bytes, and on the age of its values. `hash_seed` is a random number.
+    pub fn new(bytes_max: usize, age_max: Duration, hash_seed: u64) -> Self {
         let options = OptionsBuilder::new()
             .weight_capacity(u64::try_from(bytes_max).unwrap_or(u64::MAX))
             .estimated_items_capacity(bytes_max / VALUE_BYTES_EXPECTED)
@@ -107,10 +108,10 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
             .expect("both capacities are set");
         let hasher = DefaultHashBuilder::default();
         Self {
-            values: Cache::with_options(options, EntryWeight, hasher.clone(), DefaultLifecycle::default()),
+            values: Cache::with_options(options, EntryWeight, hasher, DefaultLifecycle::default()),
             single_flight: SingleFlight::default(),
             admission: AdmissionFilter::default(),
-            hasher,
+            hash_seed,
             age_max,
             bytes_max,
             counters: NearCacheCounters::default(),
@@ -182,7 +183,7 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key)
+        xxh3_64_with_seed(key, self.hash_seed)
     }
 }
 

@@ -9,7 +9,7 @@ type Near = Arc<NearCache<u32, &'static str>>;
 const AGE_MAX: Duration = Duration::from_secs(10);
 
 fn near() -> Near {
-    Arc::new(NearCache::new(1 << 20, AGE_MAX))
+    Arc::new(NearCache::new(1 << 20, AGE_MAX, 1))
 }
 
 fn fetched(value: u32) -> Fetched<u32> {

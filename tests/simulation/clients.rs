@@ -57,6 +57,8 @@ pub struct Caller {
     pub frontend: Frontend,
     pub shared: Arc<Shared>,
     pub keys: usize,
+    /// No client changes [`KEPT_KEY`], so that replicas may always answer its reads.
+    pub spares_kept_key: bool,
     pub end: Ms,
     /// The longest time between two requests.
     pub think_max: Ms,
@@ -69,6 +71,7 @@ impl Caller {
             let key = self.key();
             match self.rng.below(100) {
                 0..50 => self.read(key).await,
+                50..90 if self.is_spared(&key) => self.read(key).await,
                 50..82 => {
                     let write = self.write_action(&key);
                     self.change(key, write).await;
@@ -84,6 +87,10 @@ impl Caller {
 
     fn key(&mut self) -> String {
         format!("key{}", self.rng.below(self.keys))
+    }
+
+    fn is_spared(&self, key: &str) -> bool {
+        self.spares_kept_key && key == KEPT_KEY
     }
 
     fn write_action(&mut self, key: &str) -> Action {
@@ -136,6 +143,7 @@ impl Caller {
         for _ in 0..=self.rng.range((1, 4)) {
             let key = if self.rng.chance(60) { first.clone() } else { second.clone() };
             let action = match self.rng.below(10) {
+                _ if self.is_spared(&key) => self.read_action(&wanted),
                 5..9 => self.write_action(&key),
                 9 if key != KEPT_KEY => Action::Delete,
                 _ => self.read_action(&wanted),

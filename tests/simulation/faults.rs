@@ -49,10 +49,7 @@ impl World {
     pub fn restart(&mut self, node: usize, start: Start, master: Option<usize>) {
         self.note(&format!("node {node} starts ({start:?}), master: {master:?}"));
         let shard = self.nodes[node].shard;
-        let view_of = self.master(shard);
-        if view_of != node {
-            self.learn_view(node, view_of);
-        }
+        self.learn_view(node);
         let was_master = self.master(shard) == node;
         let saved = match start {
             Start::Empty => Data::default(),
@@ -64,7 +61,8 @@ impl World {
         if let Some(master) = master {
             self.nodes[node].link = None;
             self.replicate_from(node, master);
-            // A node that has just started was never connected to a master.
+            // Its settings name the master, to which it was never connected.
+            self.nodes[node].ran_replicaof = false;
             self.nodes[node].link.as_mut().expect("a replica").down_since = None;
             return;
         }
@@ -139,7 +137,11 @@ impl World {
     /// Repairs everything: all paths are open, all nodes live, and every shard has one master.
     pub fn repair_all(&mut self, instances: usize) {
         self.note("everything is repaired");
+        self.cluster_rules.is_over = true;
         for node in 0..self.nodes.len() {
+            if !self.nodes[node].is_alive && self.nodes[node].sentinel.is_some() {
+                self.restart_sentinel(node);
+            }
             if !self.nodes[node].is_alive {
                 let shard = self.nodes[node].shard;
                 let master = self.master(shard);
@@ -157,9 +159,12 @@ impl World {
         for shard in 0..self.truth.current.len() {
             let master = self.master(shard);
             self.accept(master);
+            if !self.sentinels().is_empty() {
+                self.end_failovers(master);
+            }
             self.follow_master(shard);
             for node in 0..self.nodes.len() {
-                if let Some(claim) = self.nodes[master].view.as_ref().map(|view| view[shard]) {
+                if let Some(claim) = self.nodes[master].cluster.as_ref().map(|cluster| cluster.view.masters[shard]) {
                     self.hear(node, shard, claim);
                 }
             }

@@ -18,13 +18,14 @@ pub struct Frontend {
     pub store: Store,
     /// `None` for an instance without a near cache.
     pub cache: Option<Arc<Cache>>,
+    near: Option<NearValues>,
 }
 
 /// Returns the near cache of an instance.
-pub fn near_values() -> NearValues {
+pub fn near_values(hash_seed: u64) -> NearValues {
     let config =
         NearCacheConfig { enabled: true, bytes_max: 1 << 20, age_max: Duration::from_secs(60), keep_opened: false };
-    NearValues::new(&config).expect("the near cache is on")
+    NearValues::with_hash_seed(&config, hash_seed).expect("the near cache is on")
 }
 
 impl Frontend {
@@ -32,8 +33,13 @@ impl Frontend {
     pub fn new(store: Store, near: Option<NearValues>) -> Self {
         let sealing = SealingConfig { keys: Vec::new(), rule: SealingRule::default(), missing_file: None };
         let config = cachefront::cache::Config { sealing: &sealing, default_ttl: Ttl::Never, value_bytes_max: 1 << 20 };
-        let cache = near.map(|near| Arc::new(Cache::new(&config, store.clone(), Some(near), Arc::default())));
-        Self { store, cache }
+        let cache = near.clone().map(|near| Arc::new(Cache::new(&config, store.clone(), Some(near), Arc::default())));
+        Self { store, cache, near }
+    }
+
+    /// Drops what the near cache has. Its values keep the connections that they came over, and those keep the near cache.
+    pub fn end(&self) {
+        self.near.iter().for_each(NearValues::clear);
     }
 
     /// Runs one operation; a read has at least this freshness.

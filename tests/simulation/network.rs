@@ -21,6 +21,16 @@ pub enum Host {
     Node(usize),
 }
 
+impl Host {
+    /// Returns a number that no other host has.
+    fn number(self) -> usize {
+        match self {
+            Self::Instance(number) => number,
+            Self::Node(number) => 100 + number,
+        }
+    }
+}
+
 /// The path between two hosts.
 pub struct Link {
     /// The shortest and the longest delay of a message.
@@ -28,12 +38,7 @@ pub struct Link {
     /// Nothing passes: messages are held until the link is healed, as TCP repeats them.
     pub silent: bool,
     held: Vec<Event>,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self { delay: (0, 1), silent: false, held: Vec::new() }
-    }
+    rng: Rng,
 }
 
 /// A connection from an instance to a node.
@@ -53,8 +58,8 @@ pub struct Connection {
 }
 
 /// All links and connections.
-#[derive(Default)]
 pub struct Network {
+    seed: u64,
     links: BTreeMap<(Host, Host), Link>,
     pub connections: Vec<Connection>,
     /// The times at which the paths of instances to nodes fell silent (false) or were healed (true).
@@ -62,9 +67,17 @@ pub struct Network {
 }
 
 impl Network {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, links: BTreeMap::new(), connections: Vec::new(), reachability: Vec::new() }
+    }
+
     /// Returns the link between two hosts.
     pub fn link(&mut self, one: Host, other: Host) -> &mut Link {
-        self.links.entry((one.min(other), one.max(other))).or_default()
+        let ends = (one.min(other), one.max(other));
+        self.links.entry(ends).or_insert_with(|| {
+            let rng = Rng::new(self.seed, "link", ends.0.number() * 1000 + ends.1.number());
+            Link { delay: (0, 1), silent: false, held: Vec::new(), rng }
+        })
     }
 
     /// Returns true if messages pass between two hosts.
@@ -73,8 +86,9 @@ impl Network {
     }
 
     /// Draws the delay of a message.
-    fn delay(&mut self, rng: &mut Rng, one: Host, other: Host) -> Ms {
-        rng.range(self.link(one, other).delay)
+    fn delay(&mut self, one: Host, other: Host) -> Ms {
+        let link = self.link(one, other);
+        link.rng.range(link.delay)
     }
 
     /// Returns the open connections of an instance to a node.
@@ -96,7 +110,7 @@ impl World {
         not_before: Ms,
         arrival: impl FnOnce(&mut World) + Send + 'static,
     ) -> Ms {
-        let delay = self.network.delay(&mut self.rng, from, to);
+        let delay = self.network.delay(from, to);
         let time = (self.now + delay).max(not_before);
         self.at(time, move |world| {
             let link = world.network.link(from, to);
@@ -196,7 +210,8 @@ impl World {
     /// Cuts a connection between its ends. Bytes on their way to the node arrive or are lost, by chance.
     pub fn cut(&mut self, connection: usize) {
         self.end_stream(connection);
-        if self.rng.chance(50) {
+        let path = self.path(connection);
+        if self.network.link(path.0, path.1).rng.chance(50) {
             self.end_session(connection);
         } else {
             let last = self.network.connections[connection].last_to_node;

@@ -5,6 +5,7 @@ use crate::{
     clients::{Caller, Shared},
     frontend::{Frontend, near_values},
     history::{Action, Answer, Record, Wanted},
+    plan::Plan,
     rng::Rng,
     setup::{Kind, Setup},
     stories::Storyteller,
@@ -16,7 +17,7 @@ use cachefront::{
     store::{Freshness, Store},
 };
 use std::{
-    mem,
+    env, mem,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -33,29 +34,29 @@ pub struct Run {
     pub violations: Vec<Violation>,
 }
 
-/// Runs the simulation of a seed.
-pub fn run(seed: u64) -> Run {
+/// Runs a simulation.
+pub fn run(plan: Plan) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     // The scenario is made inside the runtime, whose clock is paused.
-    runtime.expect("a runtime without network").block_on(async { Scenario::new(seed).run().await })
+    runtime.expect("a runtime without network").block_on(async { Scenario::new(plan).run().await })
 }
 
 struct Scenario {
-    rng: Rng,
+    plan: Plan,
     setup: Setup,
     sim: Arc<Sim>,
     shared: Arc<Shared>,
 }
 
 impl Scenario {
-    fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
-        let setup = Setup::draw(&mut rng);
-        let world = setup.build_world(seed, &mut rng);
-        Self { rng, setup, sim: Sim::new(world), shared: Arc::default() }
+    fn new(plan: Plan) -> Self {
+        let setup = Setup::draw(plan);
+        let mut world = setup.build_world(plan);
+        world.is_verbose = env::var("TRACE").is_ok();
+        Self { plan, setup, sim: Sim::new(world), shared: Arc::default() }
     }
 
-    async fn run(mut self) -> Run {
+    async fn run(self) -> Run {
         let driver = tokio::spawn(Arc::clone(&self.sim).drive());
         let stores: Vec<Frontend> = (0..self.setup.instances).map(|instance| self.start_instance(instance)).collect();
         let running: Vec<_> =
@@ -64,14 +65,23 @@ impl Scenario {
         let mut tasks = Vec::new();
         let shards = self.setup.kind.shards();
         // Every second scenario with reloads has no other faults.
-        let is_calm = self.setup.is_calm || (self.setup.kind == Kind::Reloads && self.rng.chance(50));
+        let is_calm =
+            self.setup.is_calm || (self.setup.kind == Kind::Reloads && self.plan.stream("calm", 0).chance(50));
         let told = if is_calm { 0 } else { shards };
         for shard in 0..told {
-            tasks.push(tokio::spawn(self.storyteller(shard).run()));
+            let sim = Arc::clone(&self.sim);
+            let Setup { kind, instances, .. } = self.setup;
+            let teller = Storyteller::new(sim, self.plan, kind, shard, instances, DURATION);
+            tasks.push(tokio::spawn(teller.run()));
         }
         if self.setup.kind == Kind::Reloads {
             for (instance, store) in stores.iter().enumerate() {
-                tasks.push(tokio::spawn(reload(Arc::clone(&self.sim), self.rng.fork(), instance, store.store.clone())));
+                tasks.push(tokio::spawn(reload(
+                    Arc::clone(&self.sim),
+                    self.plan.stream("reloads", instance),
+                    instance,
+                    store.store.clone(),
+                )));
             }
         }
         for (number, store) in stores.iter().cycle().take(3.max(self.setup.instances * 2)).enumerate() {
@@ -84,6 +94,7 @@ impl Scenario {
         sleep(RECOVERY).await;
         let recovery = self.check_recovery(&stores).await;
         driver.abort();
+        stores.iter().for_each(Frontend::end);
         running.iter().for_each(tokio::task::JoinHandle::abort);
         let records = mem::take(&mut *self.shared.records.lock().unwrap_or_else(PoisonError::into_inner));
         self.sim.with(|world| {
@@ -93,40 +104,33 @@ impl Scenario {
         })
     }
 
-    fn storyteller(&mut self, shard: usize) -> Storyteller {
-        let (sim, rng) = (Arc::clone(&self.sim), self.rng.fork());
-        let stranger = sim.with(|world| world.nodes.len() - 1);
-        let Setup { instances, kind, .. } = self.setup;
-        let (without_promotions, in_cluster) = (kind == Kind::WithoutInfo, kind == Kind::Cluster);
-        let has_reloads = kind == Kind::Reloads;
-        Storyteller { sim, rng, shard, instances, stranger, end: DURATION, without_promotions, in_cluster, has_reloads }
-    }
-
-    fn caller(&mut self, number: usize, instance: usize, frontend: &Frontend) -> Caller {
+    fn caller(&self, number: usize, instance: usize, frontend: &Frontend) -> Caller {
         Caller {
             sim: Arc::clone(&self.sim),
-            rng: self.rng.fork(),
+            think_max: [10, 40, 100][self.plan.stream("think", number).below(3)],
+            rng: self.plan.stream("client", number),
             number,
             instance,
             frontend: frontend.clone(),
             shared: Arc::clone(&self.shared),
             keys: self.setup.keys,
+            spares_kept_key: self.setup.kind == Kind::WithoutInfo,
             end: DURATION,
-            think_max: [10, 40, 100][self.rng.below(3)],
         }
     }
 
-    fn start_instance(&mut self, instance: usize) -> Frontend {
-        let network = InstanceNetwork { sim: Arc::clone(&self.sim), instance, rng: Mutex::new(self.rng.fork()) };
+    fn start_instance(&self, instance: usize) -> Frontend {
+        let rng = self.plan.stream("instance", instance);
+        let network = InstanceNetwork { sim: Arc::clone(&self.sim), instance, rng: Mutex::new(rng) };
         let config = self.setup.kind.config(1, Some(Arc::new(network)));
-        let near = self.setup.has_near_cache.then(near_values);
+        let near = self.setup.has_near_cache.then(|| near_values(self.plan.stream("near cache", instance).next()));
         let on_invalidation = near.as_ref().map(NearValues::invalidation_handler);
         let store = Store::new(config.borrowed(), on_invalidation, Arc::default()).expect("no certificates");
         Frontend::new(store, near)
     }
 
     /// Returns what does not work though everything was repaired.
-    async fn check_recovery(&mut self, stores: &[Frontend]) -> Vec<Violation> {
+    async fn check_recovery(&self, stores: &[Frontend]) -> Vec<Violation> {
         let mut violations = Vec::new();
         for (instance, store) in stores.iter().enumerate() {
             let mut caller = self.caller(100 + instance, instance, store);

@@ -5,16 +5,31 @@
 //! *accepted* if it is the shard's master by the will of an operator, or because nothing better is left.
 
 use crate::{
-    redis::{Applied, shard_of},
+    cluster::shard_of,
+    redis::{Applied, Data},
     world::{Ms, World},
 };
 use cachefront::ring::{Ring, key_hash};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest time that a fetch for the near cache takes. Reads that ask meanwhile share its answer.
 pub const FETCH_MAX: Ms = 1000;
 /// The time for which a master without the data of its replicas is held back.
 pub const HOLD: Ms = 10_000;
+
+/// The author of changes that move a key from one shard of a cluster to another.
+pub const MIGRATION: usize = usize::MAX - 1;
+
+/// A key that came to a branch from another shard of a cluster, with everything that happened to it there.
+#[derive(Clone)]
+pub struct Adopted {
+    pub key: String,
+    pub past: Vec<Applied>,
+    /// The changes of the key from this offset on are those of the branch itself.
+    pub since: u64,
+    /// The time and the offset of the change that brought the key; `None` if it did not exist.
+    arrival: Option<(Ms, u64)>,
+}
 
 /// The changes that one node made while it was a master.
 pub struct Branch {
@@ -25,8 +40,23 @@ pub struct Branch {
     pub accepted: Option<Ms>,
     /// The time at which another branch was accepted.
     pub superseded: Option<Ms>,
+    /// The replication id that the node gave its history.
+    replid: u64,
     /// Everything that led to the data of the node.
     pub history: Vec<Applied>,
+    pub adopted: Vec<Adopted>,
+}
+
+impl Branch {
+    /// Returns everything that happened to a key, wherever it was.
+    pub fn changes_of(&self, key: &str) -> Vec<Applied> {
+        let adopted = self.adopted.iter().rfind(|adopted| adopted.key == key);
+        let mut changes = adopted.map(|adopted| adopted.past.clone()).unwrap_or_default();
+        let since = adopted.map_or(0, |adopted| adopted.since);
+        let own = self.history.iter().filter(|applied| applied.end >= since);
+        changes.extend(own.filter(|applied| applied.change.as_ref().is_some_and(|it| *it.key == *key)).cloned());
+        changes
+    }
 }
 
 /// The rule that leads from a key to its shard.
@@ -64,6 +94,12 @@ pub struct Truth {
     pub layouts: Vec<Layout>,
     /// The layout that each instance has from a time on: the time, the instance, and the position of the layout.
     pub reloads: Vec<(Ms, usize, usize)>,
+    /// All keys.
+    pub keys: Vec<String>,
+    /// The keys that moved from shard to shard of a cluster: the time of each move, and the shard that has the key since.
+    moves: BTreeMap<String, Vec<(Ms, usize)>>,
+    /// The shards that keys came from, and the times during which an instance may still ask there.
+    pub sources: Vec<(String, usize, (Ms, Ms))>,
     ids: u64,
 }
 
@@ -80,7 +116,34 @@ impl Truth {
             }
             owners.push(self.layouts[*layout].owner(key));
         }
+        for (time, shard) in self.moves.get(key).into_iter().flatten() {
+            if *time > to {
+                break;
+            }
+            if *time + 1 < from {
+                owners.clear();
+            }
+            owners.push(*shard);
+        }
         owners
+    }
+
+    /// Returns the shards that an instance may ask for a key during a time, besides its owners: its slot is on the move.
+    pub fn sources(&self, key: &str, (from, to): (Ms, Ms)) -> impl Iterator<Item = usize> {
+        let of_key = self.sources.iter().filter(move |(moved, ..)| *moved == key);
+        of_key.filter(move |(_, _, during)| during.0 <= to && from <= during.1).map(|(_, source, _)| *source)
+    }
+
+    /// Records that a shard of a cluster has a key from now on. `arrival` is the change that brings it, `since` the offset
+    /// from which on the changes of the key are those of the shard.
+    pub fn move_key(&mut self, key: &str, shard: usize, now: Ms, since: u64, arrival: Option<(Ms, u64)>) {
+        let Some(former) = self.owners(key, 0, (now, now)).last().copied().filter(|former| *former != shard) else {
+            return;
+        };
+        let past = self.branches[self.current[former]].changes_of(key);
+        let branch = &mut self.branches[self.current[shard]];
+        branch.adopted.push(Adopted { key: key.to_owned(), past, since, arrival });
+        self.moves.entry(key.to_owned()).or_default().push((now, shard));
     }
 
     /// Returns the shard that a key had for an instance until a reload shortly before a time, and the time of the reload.
@@ -106,16 +169,29 @@ impl World {
     /// Begins a branch: the node has become a master.
     pub fn begin_branch(&mut self, node: usize) {
         let shard = self.nodes[node].shard;
-        let history = self.nodes[node].data.history.clone();
+        let Data { history, replid, .. } = self.nodes[node].data.clone();
+        let brought = |arrival: (Ms, u64)| history.iter().any(|applied| (applied.time, applied.end) == arrival);
+        let of_shard = self.truth.branches.iter().filter(|branch| branch.shard == shard);
+        let adopted = of_shard.last().into_iter().flat_map(|branch| &branch.adopted);
+        let adopted: Vec<_> = adopted.filter(|adopted| adopted.arrival.is_none_or(brought)).cloned().collect();
         self.nodes[node].branch = Some(self.truth.branches.len());
-        self.truth.branches.push(Branch { shard, node, ended: None, accepted: None, superseded: None, history });
+        self.truth.branches.push(Branch {
+            shard,
+            node,
+            ended: None,
+            accepted: None,
+            superseded: None,
+            replid,
+            history,
+            adopted,
+        });
         self.note_change_of_roles(node);
     }
 
     /// Records a change of roles, in whose time an instance may take the master for lost. A node of a cluster that hands
     /// over answers nothing itself any more, so that nobody has to take it for lost.
     fn note_change_of_roles(&mut self, node: usize) {
-        if self.nodes[node].view.is_none() || !self.nodes[node].is_serving() {
+        if self.nodes[node].cluster.is_none() || !self.nodes[node].is_serving() {
             self.truth.disturbances.push((self.now, self.nodes[node].shard));
         }
     }
@@ -161,7 +237,9 @@ impl World {
             positions(&self.truth.branches[current].history).difference(&returned).copied().collect();
         let has_more = self.nodes.iter().enumerate().any(|(number, other)| {
             let is_other = number != master && other.shard == shard && other.is_alive;
-            is_other && positions(&other.data.history).intersection(&lost).next().is_some()
+            // Nobody can tell what a node with an older history has.
+            let has_history = other.data.replid == self.truth.branches[current].replid;
+            is_other && has_history && positions(&other.data.history).intersection(&lost).next().is_some()
         });
         if !has_more {
             self.accept(master);

@@ -3,9 +3,9 @@
 //! Everything that happens outside the store is an event at a millisecond of the paused clock. Events of one
 //! millisecond happen in the order in which they were scheduled.
 
-use crate::{network::Network, redis::Node, rng::Rng, truth::Truth};
+use crate::{cluster::ClusterRules, network::Network, redis::Node, sentinel::SentinelRules, truth::Truth};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,12 +22,21 @@ pub type Event = Box<dyn FnOnce(&mut World) + Send>;
 /// Everything outside the store.
 pub struct World {
     pub now: Ms,
-    pub rng: Rng,
     pub network: Network,
     pub nodes: Vec<Node>,
+    /// The node outside all shards, which has other data.
+    pub stranger: usize,
     pub truth: Truth,
+    pub sentinel_rules: SentinelRules,
+    pub cluster_rules: ClusterRules,
+    /// The shards of a cluster that keep their masters for now.
+    pub stays_master: BTreeSet<usize>,
+    /// The shards of a cluster that a story needs for itself.
+    pub claimed: BTreeSet<usize>,
     /// The faults and roles so far, for the report of a failing seed.
     pub trace: Vec<String>,
+    /// The trace has every command and every change at a replica.
+    pub is_verbose: bool,
     events: BTreeMap<(Ms, u64), Event>,
     scheduled: u64,
     /// Notified when an event comes before the one that the driver sleeps for.
@@ -35,14 +44,19 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(rng: Rng) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
             now: 0,
-            rng,
-            network: Network::default(),
+            network: Network::new(seed),
             nodes: Vec::new(),
+            stranger: 0,
             truth: Truth::default(),
+            sentinel_rules: SentinelRules::default(),
+            cluster_rules: ClusterRules::default(),
+            stays_master: BTreeSet::new(),
+            claimed: BTreeSet::new(),
             trace: Vec::new(),
+            is_verbose: false,
             events: BTreeMap::new(),
             scheduled: 0,
             earlier: Arc::default(),

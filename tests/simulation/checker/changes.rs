@@ -2,7 +2,7 @@
 
 use super::{Checker, Promise, Violation, reads::position_of};
 use crate::history::{Action, Answer, Record};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Checker<'_> {
     /// Checks one change.
@@ -10,7 +10,7 @@ impl Checker<'_> {
         let record = &self.records[number];
         let violation = |promise, reason: &str| Some(Violation { promise, record: number, reason: reason.to_owned() });
         if let Action::Write { value, .. } = record.action {
-            let made = self.times_made(value);
+            let made = self.index.times_made(value);
             // After a reload a change runs again, and after two it may run again where it ran first.
             let reloads = self.world.truth.reloads_during(record.instance, (record.asked, record.answered));
             if made > 1.max(reloads) {
@@ -34,24 +34,6 @@ impl Checker<'_> {
         } else {
             violation(Promise::Acknowledgement, "the master has not done this while the request ran")
         }
-    }
-
-    /// Returns the number of times that a client's command set a value in one shard.
-    fn times_made(&self, value: u32) -> usize {
-        let made: BTreeSet<(usize, u64, u64)> = self
-            .world
-            .truth
-            .branches
-            .iter()
-            .flat_map(|branch| branch.history.iter().map(move |applied| (branch.shard, applied)))
-            .filter(|(_, applied)| applied.change.as_ref().is_some_and(|change| change.value == Some(value)))
-            .map(|(shard, applied)| (shard, applied.time, applied.end))
-            .collect();
-        let mut by_shard: BTreeMap<usize, usize> = BTreeMap::new();
-        for (shard, ..) in made {
-            *by_shard.entry(shard).or_default() += 1;
-        }
-        by_shard.into_values().max().unwrap_or(0)
     }
 
     /// Returns true if the accepted master of the shard that has the key made the change while the request ran.

@@ -1,10 +1,12 @@
 //! The checker: it compares the history of the clients with the truth, and names every promise that was broken.
 
 mod changes;
+mod index;
 mod reads;
 mod timeline;
 
 use crate::{history::Record, truth::Branch, world::World};
+use index::Index;
 use timeline::Timelines;
 
 /// A promise of the store.
@@ -48,11 +50,12 @@ pub struct Checker<'a> {
     pub world: &'a World,
     pub records: &'a [Record],
     timelines: Timelines,
+    index: Index,
 }
 
 /// Compares a history with the truth.
 pub fn check(world: &World, records: &[Record]) -> Vec<Violation> {
-    let checker = Checker { world, records, timelines: Timelines::new(world) };
+    let checker = Checker { world, records, timelines: Timelines::new(world), index: Index::new(world, records) };
     let mut violations = Vec::new();
     for number in 0..records.len() {
         violations.extend(checker.check_read(number));

@@ -7,6 +7,9 @@ use crate::{
     world::Ms,
 };
 
+/// The time within which an instance that gets a shard knows its master.
+const NEW_SHARD_MAX: Ms = 500;
+
 impl Checker<'_> {
     /// Checks one read.
     pub(super) fn check_read(&self, number: usize) -> Option<Violation> {
@@ -16,7 +19,7 @@ impl Checker<'_> {
         if let Some(expired) = value.and_then(|value| self.expired_before(record, value)) {
             return violation(Promise::Expiry, format!("the value expired at {expired} ms"));
         }
-        if !self.is_explained(record, *value) {
+        if !self.is_explained(record, *value) && !(value.is_none() && self.has_new_shard(record)) {
             return violation(Promise::Existence, "no accepted master of the shard ever had this".to_owned());
         }
         if self.is_outdated(record, *value) {
@@ -28,15 +31,15 @@ impl Checker<'_> {
             }
             Wanted::Own => {
                 let during = (record.asked, record.answered);
-                let mut shards = self.shards(record).into_iter();
+                let sources = self.world.truth.sources(&record.key, during);
+                let mut shards = self.shards(record).into_iter().chain(sources);
                 let is_excused = shards.any(|shard| self.is_master_lost(shard, record.instance, during));
-                let own = self.changes_before(number, record.instance, record.asked);
+                let own = self.changes_before(number, &[(record.instance, record.asked)]);
                 let missed = (!is_excused).then(|| self.missed(record, *value, &own)).flatten();
                 missed.and_then(|missed| violation(Promise::OwnWrites, missed))
             }
             Wanted::Token { issued, instance } => {
-                let mut covered = self.changes_before(number, *instance, *issued);
-                covered.extend(self.changes_before(number, record.instance, record.asked));
+                let covered = self.changes_before(number, &[(*instance, *issued), (record.instance, record.asked)]);
                 self.missed(record, *value, &covered).and_then(|missed| violation(Promise::Token, missed))
             }
             Wanted::Strict => None,
@@ -44,11 +47,16 @@ impl Checker<'_> {
     }
 
     fn expired_before(&self, record: &Record, value: u32) -> Option<Ms> {
-        let changes = self.world.truth.branches.iter().flat_map(|it| &it.history).filter_map(|it| it.change.as_ref());
-        let expiry = changes.filter(|change| change.value == Some(value)).filter_map(|change| change.expires_at).max();
+        let expiry = self.index.expiry(value);
         // A read may share a fetch for the near cache that began before the value expired.
         let slack = if self.world.truth.has_near_cache { FETCH_MAX } else { 0 };
         expiry.filter(|expires_at| *expires_at + slack < record.asked)
+    }
+
+    /// Returns true if a reload has just given the instance another shard: it reads replicas before it knows the master.
+    fn has_new_shard(&self, record: &Record) -> bool {
+        let during = (record.asked.saturating_sub(NEW_SHARD_MAX), record.answered);
+        self.world.truth.reloads_during(record.instance, during) > 0
     }
 
     /// Returns true if nothing goes wrong, and yet the value is older than replication and reports of changes take.
@@ -78,13 +86,14 @@ impl Checker<'_> {
         })
     }
 
-    /// Returns the acknowledged changes of the record's key through an instance before a time.
-    fn changes_before(&self, number: usize, instance: usize, time: Ms) -> Vec<&Record> {
+    /// Returns the acknowledged changes of the record's key through any of these instances before a time, in the order of
+    /// their answers.
+    fn changes_before(&self, number: usize, through: &[(usize, Ms)]) -> Vec<&Record> {
         let read = &self.records[number];
-        let earlier = self.records.iter().enumerate().filter(|(position, change)| {
-            let is_before = change.answered < time
-                || (change.client == read.client && *position < number && change.asked < read.asked);
-            change.instance == instance && change.key == read.key && is_before && is_acknowledged(change)
+        let changes = self.index.changes(&read.key).iter().map(|position| (*position, &self.records[*position]));
+        let earlier = changes.filter(|(position, change)| {
+            let is_own = change.client == read.client && *position < number && change.asked < read.asked;
+            through.iter().any(|(instance, time)| change.instance == *instance && (change.answered < *time || is_own))
         });
         earlier.map(|(_, change)| change).collect()
     }
@@ -99,7 +108,7 @@ impl Checker<'_> {
                 continue;
             }
             let spans = self.timelines.of(number, &record.key);
-            let position = changes.iter().filter_map(|change| position_of(spans, change)).max().unwrap_or(0);
+            let position = newest_of(spans, changes);
             if spans[position..].iter().any(|span| span.may_show(value, record.answered)) {
                 return None;
             }
@@ -112,23 +121,25 @@ impl Checker<'_> {
     }
 }
 
-/// Returns true if a record is a change that was acknowledged and left a trace.
-fn is_acknowledged(record: &Record) -> bool {
-    match record.action {
-        Action::Read(_) => false,
-        Action::Write { .. } => record.answer == Answer::Done,
-        Action::Delete => record.answer == Answer::Deleted(true),
+/// Returns the position of the last span that one of these changes began.
+fn newest_of(spans: &[Span], changes: &[&Record]) -> usize {
+    let mut newest: Option<usize> = None;
+    for change in changes.iter().rev() {
+        if newest.is_some_and(|newest| spans[newest].from > change.answered) {
+            break;
+        }
+        newest = newest.max(position_of(spans, change));
     }
+    newest.unwrap_or(0)
 }
 
-/// Returns the position of the span that a change began.
+/// Returns the position of the span that a change began while its request ran.
 pub(super) fn position_of(spans: &[Span], change: &Record) -> Option<usize> {
-    spans.iter().position(|span| match change.action {
+    let first = spans.partition_point(|span| span.from < change.asked);
+    let during = spans[first..].iter().take_while(|span| span.from <= change.answered);
+    let position = during.into_iter().position(|span| match change.action {
         Action::Write { value, .. } => span.value == Some(value),
-        _ => {
-            span.value.is_none()
-                && span.changed_by == Some(change.instance)
-                && (change.asked..=change.answered).contains(&span.from)
-        }
-    })
+        _ => span.value.is_none() && span.changed_by == Some(change.instance),
+    });
+    position.map(|position| first + position)
 }

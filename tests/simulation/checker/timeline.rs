@@ -2,7 +2,8 @@
 
 use super::Checker;
 use crate::{
-    truth::Branch,
+    redis::Change,
+    truth::{Branch, MIGRATION},
     world::{Ms, World},
 };
 use std::collections::BTreeMap;
@@ -50,27 +51,45 @@ impl Timelines {
 fn spans(branch: &Branch) -> BTreeMap<String, Vec<Span>> {
     let mut by_key: BTreeMap<String, Vec<Span>> = BTreeMap::new();
     for applied in &branch.history {
-        let Some(change) = &applied.change else { continue };
-        let spans = by_key.entry(change.key.clone()).or_insert_with(|| vec![NEVER_SET]);
-        while spans.last().is_some_and(|last| last.from > applied.time && last.changed_by.is_none()) {
-            // The value was replaced before its expiry.
-            spans.pop();
-        }
-        spans.last_mut().expect("a span").to = applied.time;
-        let value = change.value;
-        spans.push(Span {
-            from: applied.time,
-            to: Ms::MAX,
-            value,
-            expires_at: change.expires_at,
-            changed_by: Some(change.instance),
-        });
-        if let Some(expires_at) = change.expires_at {
-            spans.last_mut().expect("a span").to = expires_at;
-            spans.push(Span { from: expires_at, to: Ms::MAX, value: None, expires_at: None, changed_by: None });
+        if let Some(change) = &applied.change {
+            if !by_key.contains_key(&*change.key) {
+                by_key.insert(change.key.to_string(), vec![NEVER_SET]);
+            }
+            add(by_key.get_mut(&*change.key).expect("just inserted"), applied.time, change);
         }
     }
+    for key in branch.adopted.iter().map(|adopted| &adopted.key) {
+        let mut spans = vec![NEVER_SET];
+        for applied in branch.changes_of(key) {
+            add(&mut spans, applied.time, applied.change.as_ref().expect("a change of a key"));
+        }
+        by_key.insert(key.clone(), spans);
+    }
     by_key
+}
+
+/// Adds the span that a change of a key begins.
+fn add(spans: &mut Vec<Span>, time: Ms, change: &Change) {
+    if change.value.is_none() && change.instance == MIGRATION {
+        // The key has only moved away.
+        return;
+    }
+    while spans.last().is_some_and(|last| last.from > time && last.changed_by.is_none()) {
+        // The value was replaced before its expiry.
+        spans.pop();
+    }
+    if time == 0 {
+        // The key exists from the beginning.
+        spans.clear();
+    } else {
+        spans.last_mut().expect("a span").to = time;
+    }
+    let Change { value, expires_at, instance, .. } = *change;
+    spans.push(Span { from: time, to: Ms::MAX, value, expires_at, changed_by: Some(instance) });
+    if let Some(expires_at) = expires_at {
+        spans.last_mut().expect("a span").to = expires_at;
+        spans.push(Span { from: expires_at, to: Ms::MAX, value: None, expires_at: None, changed_by: None });
+    }
 }
 
 impl Checker<'_> {
@@ -112,7 +131,27 @@ impl Checker<'_> {
                 && it.accepted.is_some_and(|accepted| accepted <= to)
                 && it.ended.is_none_or(|ended| ended >= from)
         });
-        is_disturbed || masters.into_iter().any(|master| self.was_silent(instance, master.node, (from, to)))
+        is_disturbed
+            || self.has_no_master(shard, (from, to))
+            || masters.into_iter().any(|master| self.was_silent(instance, master.node, (from, to)))
+    }
+
+    /// Returns true if a shard had no living master at a time between two others.
+    fn has_no_master(&self, shard: usize, (from, to): (Ms, Ms)) -> bool {
+        let mut until = from;
+        while until < to {
+            let living = self
+                .world
+                .truth
+                .branches
+                .iter()
+                .filter(|it| it.shard == shard && it.accepted.is_some_and(|accepted| accepted <= until));
+            match living.map(|it| it.ended.unwrap_or(Ms::MAX)).max() {
+                Some(ended) if ended > until => until = ended,
+                _ => return true,
+            }
+        }
+        false
     }
 
     fn was_silent(&self, instance: usize, node: usize, (from, to): (Ms, Ms)) -> bool {

@@ -4,7 +4,7 @@ use super::{Applied, Change, Waiter, resp};
 use crate::world::World;
 
 /// The result of a command.
-pub(super) enum Outcome {
+pub enum Outcome {
     Answer(Vec<u8>),
     /// The client waits for the answer.
     Blocked,
@@ -15,15 +15,32 @@ pub(super) enum Outcome {
 const READONLY: &str = "READONLY You can't write against a read only replica.";
 const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 /// Bytes that a change adds to the replication stream.
-const CHANGE_BYTES: u64 = 50;
+pub const CHANGE_BYTES: u64 = 50;
 
 impl World {
     pub(super) fn run_command(&mut self, connection: usize, words: &[String]) -> Outcome {
+        let outcome = self.run_words(connection, words);
+        if self.is_verbose {
+            let (node, instance) =
+                (self.network.connections[connection].node, self.network.connections[connection].instance);
+            let answer = match &outcome {
+                Outcome::Answer(answer) => String::from_utf8_lossy(answer).replace("\r\n", " "),
+                Outcome::Blocked | Outcome::Paused => "waits".to_owned(),
+            };
+            self.note(&format!("node {node}, instance {instance} ({connection}): {} -> {answer}", words.join(" ")));
+        }
+        outcome
+    }
+
+    fn run_words(&mut self, connection: usize, words: &[String]) -> Outcome {
         let node = self.network.connections[connection].node;
         let name = words[0].to_ascii_uppercase();
         let arguments = &words[1..];
         if self.nodes[node].is_loading && !["HELLO", "CLIENT", "INFO", "ROLE"].contains(&name.as_str()) {
             return Outcome::Answer(resp::error(LOADING));
+        }
+        if self.nodes[node].sentinel.is_some() && !["HELLO", "CLIENT", "PING"].contains(&name.as_str()) {
+            return Outcome::Answer(self.run_sentinel_command(connection, &name, arguments));
         }
         let session = self.network.connections[connection].session.as_mut().expect("an open session");
         let tracks = session.tracks_next && name != "CLIENT";
@@ -39,7 +56,8 @@ impl World {
         let answer = match name.as_str() {
             "HELLO" => resp::array([resp::bulk("server"), resp::bulk("redis"), resp::bulk("proto"), resp::integer(3)]),
             "PING" => resp::simple("PONG"),
-            "SELECT" | "ASKING" => resp::simple("OK"),
+            "SELECT" => resp::simple("OK"),
+            "ASKING" => self.set_asking(connection),
             "READWRITE" | "READONLY" => self.set_readonly(connection, name == "READONLY"),
             "CLUSTER" if arguments[0].eq_ignore_ascii_case("SLOTS") => self.cluster_slots(node),
             "CLUSTER" => self.cluster_nodes(node),
@@ -59,6 +77,11 @@ impl World {
             }
         };
         Outcome::Answer(answer)
+    }
+
+    fn set_asking(&mut self, connection: usize) -> Vec<u8> {
+        self.network.connections[connection].session.as_mut().expect("an open session").is_asking = true;
+        resp::simple("OK")
     }
 
     fn set_readonly(&mut self, connection: usize, is_readonly: bool) -> Vec<u8> {
@@ -130,7 +153,8 @@ impl World {
     fn change(&mut self, connection: usize, key: String, value: Option<u32>, expires_at: Option<u64>) {
         let (node, instance) =
             (self.network.connections[connection].node, self.network.connections[connection].instance);
-        let change = Change { key, value, expires_at, instance };
+        self.record_import(node, &key);
+        let change = Change { key: key.into(), value, expires_at, instance };
         let end = self.nodes[node].data.offset + CHANGE_BYTES;
         self.network.connections[connection].session.as_mut().expect("an open session").written = end;
         self.apply(node, &Applied { change: Some(change), time: self.now, end });

@@ -15,8 +15,12 @@ impl Node {
         let has = |name: &str| sections.is_empty() || sections.iter().any(|section| section.eq_ignore_ascii_case(name));
         let mut text = String::new();
         if has("server") {
-            let run = hex((u64::from(self.address.port) << 32) + self.incarnation + 1);
+            let number = self.address.host.rsplit('.').next().and_then(|number| number.parse().ok());
+            let run = hex((number.unwrap_or(0_u64) << 32) + self.incarnation + 1);
             let _written = write!(text, "# Server\r\nredis_version:7.0.15\r\nrun_id:{run}\r\n");
+        }
+        if has("commandstats") && self.ran_replicaof {
+            text.push_str("# Commandstats\r\ncmdstat_replicaof:calls=1,usec=15,usec_per_call=15.00\r\n");
         }
         if has("replication") {
             self.write_replication(&mut text, now);

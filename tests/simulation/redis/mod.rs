@@ -1,23 +1,25 @@
 //! A model of a Redis node: about twenty commands, replication by offsets, and reports of changed keys.
 
-mod cluster;
 mod commands;
 mod info;
 mod replication;
-mod resp;
+pub mod resp;
 mod sessions;
 
-pub use cluster::{View, shard_of};
+pub use commands::{CHANGE_BYTES, Outcome};
 pub use sessions::Session;
 
-use crate::world::Ms;
+use crate::{cluster::ClusterNode, rng::Rng, sentinel::Sentinel, world::Ms};
 use cachefront::types::Address;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A change of a key, as the command that made it.
 #[derive(Clone, Debug)]
 pub struct Change {
-    pub key: String,
+    pub key: Arc<str>,
     /// The number of the value; `None` for a deletion.
     pub value: Option<u32>,
     pub expires_at: Option<Ms>,
@@ -39,7 +41,7 @@ pub struct Applied {
 /// The data of a node, with the history that led to it.
 #[derive(Clone, Default)]
 pub struct Data {
-    pub values: BTreeMap<String, Change>,
+    pub values: BTreeMap<Arc<str>, Change>,
     pub history: Vec<Applied>,
     pub replid: u64,
     /// The id of the history that this one continues, and the offset at which it left that one.
@@ -98,6 +100,8 @@ struct Waiter {
 /// A node.
 #[expect(clippy::struct_excessive_bools, reason = "each one is a mode of its own")]
 pub struct Node {
+    /// The random numbers of the node's replication and of its cluster.
+    pub rng: Rng,
     pub address: Address,
     pub shard: usize,
     pub is_alive: bool,
@@ -109,8 +113,12 @@ pub struct Node {
     pub incarnation: u64,
     /// The user may not use `INFO` if this is false.
     pub allows_info: bool,
-    /// The masters that the node knows of; `None` outside a cluster.
-    pub view: Option<View>,
+    /// The state of a sentinel; `None` for a node that keeps data.
+    pub sentinel: Option<Box<Sentinel>>,
+    /// The process has run `REPLICAOF`.
+    pub ran_replicaof: bool,
+    /// The state of a node of a cluster; `None` outside one.
+    pub cluster: Option<Box<ClusterNode>>,
     /// Clients wait with their changes.
     pub pauses_writes: bool,
     pub data: Data,
@@ -131,8 +139,9 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(address: Address, shard: usize) -> Self {
+    pub fn new(rng: Rng, address: Address, shard: usize) -> Self {
         Self {
+            rng,
             address,
             shard,
             is_alive: true,
@@ -140,7 +149,9 @@ impl Node {
             is_loading: false,
             incarnation: 0,
             allows_info: true,
-            view: None,
+            sentinel: None,
+            ran_replicaof: false,
+            cluster: None,
             pauses_writes: false,
             data: Data::default(),
             link: None,
@@ -157,7 +168,7 @@ impl Node {
     /// Ends the process.
     pub fn die(&mut self) {
         (self.is_alive, self.is_stopped, self.is_loading) = (false, false, false);
-        self.pauses_writes = false;
+        (self.pauses_writes, self.ran_replicaof) = (false, false);
         self.incarnation += 1;
         self.stopped_events.clear();
         self.pending.clear();

@@ -31,7 +31,7 @@ impl Node {
 
 impl World {
     /// Applies a change at a node, and passes it on to its replicas.
-    pub(super) fn apply(&mut self, node: usize, applied: &Applied) {
+    pub fn apply(&mut self, node: usize, applied: &Applied) {
         self.nodes[node].data.write(applied.clone());
         if let Some(change) = &applied.change {
             self.report_change(node, &change.key);
@@ -41,7 +41,7 @@ impl World {
         }
         for position in 0..self.nodes[node].attached.len() {
             let Attached { node: replica, session, last_sent, .. } = self.nodes[node].attached[position];
-            let lag = self.rng.range(self.truth.replication_lag);
+            let lag = self.nodes[replica].rng.range(self.truth.replication_lag);
             let applied = applied.clone();
             let path = (Host::Node(node), Host::Node(replica));
             let time = self.send(path, last_sent.max(self.now + lag), move |world| {
@@ -58,6 +58,9 @@ impl World {
             return self.nodes[node].pending.push(applied);
         }
         let end = applied.end;
+        if self.is_verbose {
+            self.note(&format!("node {node} gets {applied:?}"));
+        }
         self.apply(node, &applied);
         self.acknowledge(node, link, end);
     }
@@ -97,6 +100,8 @@ impl World {
     /// Makes a node a replica of another one (`REPLICAOF`).
     pub fn replicate_from(&mut self, node: usize, master: usize) {
         self.note(&format!("node {node} becomes a replica of node {master}"));
+        // The nodes of a cluster change roles without the command.
+        self.nodes[node].ran_replicaof |= self.nodes[node].cluster.is_none();
         let down_since = match self.nodes[node].link {
             None => None,
             Some(link) if link.is_up => Some(self.now),
@@ -117,6 +122,7 @@ impl World {
     /// Makes a node a master (`REPLICAOF NO ONE`).
     pub fn promote(&mut self, node: usize) {
         self.note(&format!("node {node} becomes a master"));
+        self.nodes[node].ran_replicaof |= self.nodes[node].cluster.is_none();
         if self.nodes[node].link.take().is_none() {
             return;
         }
@@ -151,7 +157,7 @@ impl World {
             (link.is_up, link.down_since) = (false, Some(now));
         }
         self.nodes[node].is_loading = false;
-        let wait = self.rng.range((1, RECONNECT_MAX));
+        let wait = self.nodes[node].rng.range((1, RECONNECT_MAX));
         let session = self.renew_session(node);
         self.after(wait, move |world| world.connect_to_master(node, session));
     }
@@ -186,8 +192,9 @@ impl World {
             });
         } else {
             let copy = self.nodes[link.master].data.clone();
-            let transfer = if self.rng.chance(25) { (1, 1500) } else { (1, 30) };
-            let (transfer, load) = (self.rng.range(transfer), self.rng.range((0, 20)));
+            let rng = &mut self.nodes[node].rng;
+            let transfer = if rng.chance(25) { (1, 1500) } else { (1, 30) };
+            let (transfer, load) = (rng.range(transfer), rng.range((0, 20)));
             attached.last_sent = now + transfer + load;
             self.after(transfer, move |world| {
                 world.at_node(node, move |world| world.load_copy(node, session, copy, load));

@@ -35,6 +35,10 @@ pub fn integer(number: i64) -> Vec<u8> {
     format!(":{number}\r\n").into_bytes()
 }
 
+pub fn count(number: usize) -> Vec<u8> {
+    integer(i64::try_from(number).expect("a small number"))
+}
+
 pub fn nil() -> Vec<u8> {
     b"_\r\n".to_vec()
 }
@@ -49,7 +53,12 @@ pub fn array(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
 
 /// Returns the report that a key has changed, or all keys.
 pub fn invalidation(key: Option<&str>) -> Vec<u8> {
-    collection('>', [bulk("invalidate"), key.map_or_else(nil, |key| array([bulk(key)]))])
+    push([bulk("invalidate"), key.map_or_else(nil, |key| array([bulk(key)]))])
+}
+
+/// Returns a message that answers no command.
+pub fn push(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    collection('>', items)
 }
 
 fn collection(kind: char, items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {

@@ -17,6 +17,8 @@ pub struct Session {
     pub tracks_next: bool,
     /// A replica of a cluster answers reads itself.
     pub is_readonly: bool,
+    /// The next command may use a slot that the node only gets.
+    pub is_asking: bool,
     /// The first command of the input waits until the node lets its clients change keys again.
     pub is_paused: bool,
     /// The offset behind the last change of this client.
@@ -58,7 +60,7 @@ impl World {
     }
 
     /// Runs the commands of a client that are complete.
-    pub(super) fn run_commands(&mut self, connection: usize) {
+    pub fn run_commands(&mut self, connection: usize) {
         let mut answers = Vec::new();
         while let Some(session) =
             self.network.connections[connection].session.as_mut().filter(|it| !it.is_blocked && !it.is_paused)

@@ -9,7 +9,7 @@ use crate::{
     types::Address,
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -33,7 +33,9 @@ impl Cluster {
     ) -> bool {
         let before = state.unassigned.len();
         state.unassigned.retain(|node| !assigned.contains(&node.address));
-        for address in known.keys().filter(|address| !assigned.contains(*address)) {
+        // In the order of their addresses, so that a simulation replays exactly.
+        let unassigned: BTreeSet<_> = known.keys().filter(|address| !assigned.contains(*address)).collect();
+        for address in unassigned {
             self.ensure_unassigned(state, address, Some(known));
         }
         state.unassigned.len() != before

@@ -180,16 +180,51 @@ pub fn moving_slots(answer: &Value) -> Vec<u16> {
     words.filter_map(|word| word.strip_prefix('[')?.split_once('-')?.0.parse().ok()).collect()
 }
 
+/// The slots that no claim has taken yet. Most claims repeat those of other nodes, and cost little.
+struct UnclaimedSlots {
+    /// For each slot a slot at or after it, before which no other one is unclaimed; the slot itself if it is unclaimed.
+    next: Vec<u16>,
+}
+
+impl UnclaimedSlots {
+    fn new() -> Self {
+        Self { next: (0..=SLOTS).collect() }
+    }
+
+    /// Takes the unclaimed slots of a range, and calls `on_taken` with each of them.
+    fn take(&mut self, range: &SlotRange, mut on_taken: impl FnMut(u16)) {
+        let mut slot = self.first_from(*range.start());
+        while slot <= *range.end() {
+            on_taken(slot);
+            self.next[usize::from(slot)] = slot + 1;
+            slot = self.first_from(slot + 1);
+        }
+    }
+
+    /// Returns the first unclaimed slot at or after this one; the number of all slots if there is none.
+    fn first_from(&mut self, slot: u16) -> u16 {
+        let mut first = slot;
+        while self.next[usize::from(first)] != first {
+            first = self.next[usize::from(first)];
+        }
+        // The next search from here takes one step.
+        let mut passed = slot;
+        while passed != first {
+            passed = std::mem::replace(&mut self.next[usize::from(passed)], first);
+        }
+        first
+    }
+}
+
 /// Returns the layout that follows from the claims of several nodes. The order of the views does not matter.
 pub fn agree(views: &[Vec<Claim>]) -> Vec<ClusterShard> {
     let mut claims: Vec<&Claim> = views.iter().flatten().collect();
     // Claims are in descending order of strength, so the first claim to a slot wins.
     claims.sort_by_cached_key(|claim| Reverse(claim.strength()));
     let mut owners: Vec<Option<usize>> = vec![None; usize::from(SLOTS)];
+    let mut unclaimed = UnclaimedSlots::new();
     for (rank, claim) in claims.iter().enumerate() {
-        for slot in claim.slots.clone() {
-            owners[usize::from(slot)].get_or_insert(rank);
-        }
+        unclaimed.take(&claim.slots, |slot| owners[usize::from(slot)] = Some(rank));
     }
     // The slots of each master, and the rank of its strongest claim.
     let mut by_master: BTreeMap<&Address, (Vec<u16>, usize)> = BTreeMap::new();

@@ -1,0 +1,271 @@
+"""Takes repairs out of the store, one at a time, and lets the simulation find what they were for.
+
+python3 scripts/simulation_mutations.py --check   every mutation still fits the code
+python3 scripts/simulation_mutations.py PAGE      runs them all, and writes the table of PAGE
+
+`make mutations` runs the second form. All mutations are built into one program in a working tree of their own
+(target/mutations); the environment says which of them is on. Its seeds are run in rounds, from 0 on, until a round has a
+seed that breaks a promise. A mutation that the simulation does not find is an error.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+BEGIN = "<!-- mutations: begin -->"
+END = "<!-- mutations: end -->"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TREE = ROOT / "target" / "mutations"
+# Numbers of seeds that are run in turn until a seed fails.
+ROUNDS = [200, 1800, 8000]
+
+# What the program is told by the environment variable MUTATION.
+SWITCH = """
+/// Returns true if this mutation is on.
+pub fn mutated(name: &str) -> bool {
+    static ON: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    ON.get_or_init(|| std::env::var("MUTATION").unwrap_or_default()) == name
+}
+"""
+
+# The repairs that are taken out, by the names of their mutations.
+REPAIRS = {
+    "moved": "a change in flight runs again on the new owner of its key",
+    "moved-error": "a change that only the former shard made is unconfirmed",
+    "held": "a master that comes back without its data is held",
+    "restarted": "a followed replica that starts as a master is no master",
+    "contested": "two masters of which none is proven take no writes",
+    "awaits": "a master that was restarted waits for an election",
+    "cut": "a read waits for a master whose connection was cut",
+    "fresh": "a read waits for a replica that has the changes to be shown",
+    "strict": "strict reads are proven by `WAIT` in the same message",
+    "flush": "replicas that reported a flush are not read until they were probed",
+    "lineage": "replicas of another history are not read",
+    "no-info": "replicas are not read without `INFO`",
+    "unsynced": "a replica that never had its master's data is not read",
+    "again": "a change whose answer is lost is not sent again",
+    "batch": "keys that a batch changes are read from the master",
+    "in-flight": "a value that was fetched during a change is not cached",
+    "own-change": "an own change invalidates the cached value",
+    "report": "a report of a changed key invalidates the cached value",
+    "readonly": "connections to a cluster's master are not in mode `READONLY`",
+    "confirm": "the master confirms a miss of a cluster's replica",
+    "moving": "a replica's miss does not count while the slot moves",
+    "asking": "`ASKING` precedes a command that `ASK` redirected",
+    "announced": "an announced master counts once it says itself that it is one",
+    "epoch": "a sentinel with a lower epoch is not believed",
+}
+
+# A file, its code, and the code in its place.
+EDITS = [
+    (
+        "src/store/operation/ring_change.rs",
+        "if context.cluster.is_some() { None } else { newer_map(",
+        'if context.cluster.is_some() || crate::mutated("moved") { None } else { newer_map(',
+    ),
+    (
+        "src/store/operation/ring_change.rs",
+        "if access == Access::Write && may_have_run(first)",
+        'if access == Access::Write && may_have_run(first) && !crate::mutated("moved-error")',
+    ),
+    (
+        "src/store/shard/election_rules.rs",
+        "find(elected, infos, |other| is_rival(other, master)).is_some()",
+        'find(elected, infos, |other| is_rival(other, master)).is_some() && !crate::mutated("contested")',
+    ),
+    (
+        "src/store/shard/election_rules.rs",
+        "if known.is_empty() || now.replication_id == known",
+        'if crate::mutated("held") || known.is_empty() || now.replication_id == known',
+    ),
+    (
+        "src/store/node/replication.rs",
+        "self.restart_seen && !self.promotion_seen",
+        'self.restart_seen && !self.promotion_seen && !crate::mutated("restarted")',
+    ),
+    (
+        "src/store/node/state.rs",
+        "self.is_up() && !self.awaits_election",
+        'self.is_up() && (!self.awaits_election || crate::mutated("awaits"))',
+    ),
+    (
+        "src/store/node/state.rs",
+        "self.flushes != self.flushes_judged",
+        'self.flushes != self.flushes_judged && !crate::mutated("flush")',
+    ),
+    (
+        "src/store/node/state.rs",
+        "            && self.same_lineage\n",
+        '            && (self.same_lineage || crate::mutated("lineage"))\n',
+    ),
+    (
+        "src/store/node/state.rs",
+        "!self.is_loading() && matches!(self.role(), Some(ReplicationRole::Replica { synced: true, .. }))",
+        """!self.is_loading() && match self.role() {
+            Some(ReplicationRole::Replica { synced, .. }) => synced || crate::mutated("unsynced"),
+            Some(ReplicationRole::Master) => false,
+            None => crate::mutated("no-info"),
+        }""",
+    ),
+    (
+        "src/store/shard/selection.rs",
+        "master.state().is_lost() || self.attempts.shows_loss(master)",
+        'master.state().is_lost() || self.attempts.shows_loss(master) || (crate::mutated("cut") && !master.state().is_up())',
+    ),
+    (
+        "src/store/shard/selection.rs",
+        "replica.is_readable_replica() && replica.has_replicated_up_to(self.requirement.since)",
+        "replica.is_readable_replica()\n"
+        '&& (replica.has_replicated_up_to(self.requirement.since) || crate::mutated("fresh"))',
+    ),
+    (
+        "src/store/node/read_call.rs",
+        "        self.verify_master(role).map(|()| answer)",
+        '        if crate::mutated("strict") {\n            return Ok(answer);\n        }\n'
+        "        self.verify_master(role).map(|()| answer)",
+    ),
+    (
+        "src/store/operation/write.rs",
+        "Err(error) if error.did_not_run() => {",
+        'Err(error) if error.did_not_run() || (crate::mutated("again") && error.did_not_answer()) => {',
+    ),
+    (
+        "src/store/operation/batch/mod.rs",
+        "let is_changed = changed.contains(operation.key.as_bytes());",
+        "let is_changed = changed.contains(operation.key.as_bytes())\n"
+        '            && (is_change(operation) || !crate::mutated("batch"));',
+    ),
+    (
+        "src/near_cache/single_flight.rs",
+        "if table.get(key).is_some_and(|in_flight| in_flight.id == id) {\n            insert();",
+        'if crate::mutated("in-flight") || table.get(key).is_some_and(|in_flight| in_flight.id == id) {\n'
+        "            insert();",
+    ),
+    (
+        "src/cache/invalidation_guard.rs",
+        "if let Some(near) = self.near {",
+        'if let Some(near) = self.near.filter(|_| !crate::mutated("own-change")) {',
+    ),
+    (
+        "src/cache/near.rs",
+        "Arc::new(move |key: &[u8]| values.invalidate(key))",
+        'Arc::new(move |key: &[u8]| {\n            if !crate::mutated("report") {\n'
+        "                values.invalidate(key);\n            }\n        })",
+    ),
+    (
+        "src/store/node/redis_node.rs",
+        "set_read_only(follows_other && self.state.load().is_replica())",
+        'set_read_only(crate::mutated("readonly") || (follows_other && self.state.load().is_replica()))',
+    ),
+    (
+        "src/store/operation/redirect.rs",
+        "context.cluster.is_some() && !shard.is_master(node)",
+        'context.cluster.is_some() && !shard.is_master(node) && !crate::mutated("confirm")',
+    ),
+    (
+        "src/store/operation/redirect.rs",
+        "if is_moving { Err(error) } else",
+        'if is_moving && !crate::mutated("moving") { Err(error) } else',
+    ),
+    (
+        "src/store/operation/redirect.rs",
+        "        if asking {",
+        '        if asking && !crate::mutated("asking") {',
+    ),
+    (
+        "src/store/shard/election_state.rs",
+        "announced.filter(|node| is_master(infos[*node].as_ref()))",
+        'announced.filter(|node| crate::mutated("announced") || is_master(infos[*node].as_ref()))',
+    ),
+    (
+        "src/store/topology/sentinel/quorum.rs",
+        "epoch >= last.epoch || (has_expired && is_majority)",
+        'epoch >= last.epoch || (has_expired && is_majority) || crate::mutated("epoch")',
+    ),
+    (
+        "src/store/error/node.rs",
+        "    /// Returns true if the node certainly did not run",
+        "    /// Returns true if no answer came.\n    pub fn did_not_answer(&self) -> bool {\n"
+        "        matches!(self, Self::Lost)\n    }\n\n"
+        "    /// Returns true if the node certainly did not run",
+    ),
+]
+
+
+def mutate(tree):
+    """Returns the files of a tree with all mutations. The code of each one has to be there exactly once."""
+    files = {}
+    for file, old, new in EDITS:
+        text = files.get(file) or (tree / file).read_text()
+        if text.count(old) != 1:
+            sys.exit(f"{file}: the code of a mutation is there {text.count(old)} times:\n{old}")
+        files[file] = text.replace(old, new)
+    named = set(re.findall(r'crate::mutated\("([a-z-]+)"\)', "".join(new for _, _, new in EDITS)))
+    if named != set(REPAIRS):
+        sys.exit(f"names of mutations without code, or the other way round: {named ^ set(REPAIRS)}")
+    files["src/lib.rs"] = (tree / "src/lib.rs").read_text() + SWITCH
+    return files
+
+
+def build():
+    """Builds the simulation with all mutations, and returns the path of the program."""
+    subprocess.run(["git", "worktree", "remove", "--force", TREE], cwd=ROOT, check=False, capture_output=True)
+    subprocess.run(["git", "worktree", "add", "--detach", TREE, "HEAD"], cwd=ROOT, check=True, capture_output=True)
+    for file, text in mutate(TREE).items():
+        (TREE / file).write_text(text)
+    command = ["cargo", "test", "--locked", "--profile", "simulation", "--test", "simulation", "--no-run"]
+    done = subprocess.run([*command, "--target-dir", ROOT / "target"], cwd=TREE, capture_output=True, text=True)
+    found = re.search(r"\(([^)]*deps/simulation-[0-9a-f]+)\)", done.stderr)
+    if done.returncode or not found:
+        sys.exit(done.stderr)
+    return TREE / found.group(1)
+
+
+def failures(program, mutation, first, count):
+    """Runs seeds. Returns the broken promises by seed."""
+    environment = {**os.environ, "MUTATION": mutation, "SEEDS": str(count), "FIRST_SEED": str(first)}
+    command = [program, "--nocapture", "every_promise_holds_for_every_seed"]
+    done = subprocess.run(command, cwd=TREE, env=environment, capture_output=True, text=True)
+    return {int(seed): promise for seed, promise in re.findall(r"^seed (\d+): (\w+):", done.stdout, re.M)}
+
+
+def row(program, mutation):
+    """Runs seeds until one breaks a promise. Returns the row of the table, and if a promise was broken."""
+    total, found = 0, {}
+    for count in ROUNDS:
+        found |= failures(program, mutation, total, count)
+        total += count
+        if found:
+            break
+    promises = ", ".join(f"`{promise}`" for promise in dict.fromkeys(found[seed] for seed in sorted(found)))
+    first = min(found, default="")
+    return f"| {REPAIRS[mutation]} | {len(found):,} of {total:,} | {first} | {promises} |", bool(found)
+
+
+def main(page):
+    """Runs all mutations and writes the table."""
+    program = build()
+    if failures(program, "", 0, ROUNDS[0]):
+        sys.exit("without a mutation the simulation finds broken promises")
+    rows, missed = [], []
+    for mutation in REPAIRS:
+        line, was_found = row(program, mutation)
+        print(line, flush=True)
+        rows.append(line)
+        missed += [] if was_found else [REPAIRS[mutation]]
+    subprocess.run(["git", "worktree", "remove", "--force", TREE], cwd=ROOT, check=True)
+    head = "| repair that is taken out | failing seeds | first | broken promises |\n| --- | --- | --- | --- |"
+    page = pathlib.Path(page)
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{head}\n" + "\n".join(rows) + f"\n{END}" + rest.split(END)[1])
+    if missed:
+        sys.exit("not found by the simulation: " + "; ".join(missed))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--check":
+        mutate(ROOT)
+    else:
+        main(sys.argv[1])
