@@ -15,6 +15,9 @@ use tokio::{
 
 /// Time for a client to send the first byte after the handshake.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that a connection reads in one turn of its task until it is authenticated. The tasks of the requests in them run
+/// and drop the heads before the next turn; otherwise the heads of all connections that send at once would be in memory.
+const UNAUTHENTICATED_READ_BYTES: usize = 1024;
 /// Looks at the progress of a connection within its time limit. No clock is read between them.
 const LOOKS: u32 = 4;
 /// Bytes sent between two looks that count as progress of replies. PING frames are answered with 17 bytes each.
@@ -32,6 +35,8 @@ pub struct IdleTimeoutStream<S, G> {
     idle_timeout: Duration,
     /// The client has sent a byte.
     has_received: bool,
+    /// The last read was in this turn of the task; kept only until the connection is authenticated.
+    has_read_in_turn: bool,
     /// Bytes sent since the last look.
     sent: usize,
     /// Looks that saw no progress since the last one that did; `None` before the first look.
@@ -49,6 +54,7 @@ impl<S, G> IdleTimeoutStream<S, G> {
             _guards: guards,
             idle_timeout,
             has_received: false,
+            has_read_in_turn: false,
             sent: 0,
             idle_looks: None,
             timer: Box::pin(sleep_until(Instant::now() + idle_timeout.min(FIRST_BYTE_TIMEOUT))),
@@ -92,13 +98,35 @@ impl<S, G> IdleTimeoutStream<S, G> {
     }
 }
 
+impl<S: AsyncRead + Unpin, G> IdleTimeoutStream<S, G> {
+    /// Reads few bytes, once for each turn of the task.
+    fn poll_read_little(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.has_read_in_turn) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut bytes = [0; UNAUTHENTICATED_READ_BYTES];
+        let room = bytes.len().min(buffer.remaining());
+        let mut little = ReadBuf::new(&mut bytes[..room]);
+        let polled = Pin::new(&mut self.stream).poll_read(context, &mut little);
+        buffer.put_slice(little.filled());
+        self.has_read_in_turn = !little.filled().is_empty();
+        polled
+    }
+}
+
 impl<S: AsyncRead + Unpin, G: Unpin> AsyncRead for IdleTimeoutStream<S, G> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+        let polled = if self.connection.is_authenticated() {
+            Pin::new(&mut self.stream).poll_read(context, buffer)
+        } else {
+            self.poll_read_little(context, buffer)
+        };
+        match polled {
             Poll::Ready(result) => {
                 self.has_received = true;
                 Poll::Ready(result)
@@ -149,6 +177,7 @@ impl<S: AsyncWrite + Unpin, G: Unpin> AsyncWrite for IdleTimeoutStream<S, G> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     const IDLE: Duration = Duration::from_millis(80);
@@ -190,6 +219,25 @@ mod tests {
         assert!((IDLE..IDLE * 3).contains(&time), "{time:?}");
         drop(stream);
         pinging.await.expect("the other end is closed");
+    }
+
+    #[tokio::test]
+    async fn a_connection_reads_little_in_each_turn_until_it_is_authenticated() {
+        let (mut stream, service, mut theirs) = limited_stream();
+        theirs.write_all(&[0; 10_000]).await.expect("there is room");
+        let mut read = async || {
+            let mut bytes = [0; 8192];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            poll_fn(|context| Poll::Ready(Pin::new(&mut stream).poll_read(context, &mut buffer).is_ready()))
+                .await
+                .then_some(buffer.filled().len())
+        };
+        for _ in 0..2 {
+            assert_eq!(read().await, Some(UNAUTHENTICATED_READ_BYTES));
+            assert_eq!(read().await, None, "other tasks have a turn");
+        }
+        service.authenticate();
+        assert!(read().await > Some(UNAUTHENTICATED_READ_BYTES));
     }
 
     #[tokio::test(start_paused = true)]

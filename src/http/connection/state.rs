@@ -47,12 +47,17 @@ impl ConnectionState {
     /// Records that the client has shown a valid token or API key.
     pub fn authenticate(&self) {
         // Only the first such request writes.
-        if !self.authenticated.load(Relaxed)
+        if !self.is_authenticated()
             && !self.authenticated.swap(true, Relaxed)
             && let Some(place) = self.place.get()
         {
             place.authenticate();
         }
+    }
+
+    /// Returns true once the client has shown a valid token or API key.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Relaxed)
     }
 
     /// Connects the state with the place of the connection.
@@ -68,7 +73,7 @@ impl ConnectionState {
 
     /// Is ready if another connection got the place of this one; else the task is woken when that happens.
     pub fn poll_evicted(&self, context: &Context<'_>) -> Poll<()> {
-        if !self.authenticated.load(Relaxed) {
+        if !self.is_authenticated() {
             return self.eviction.poll(context);
         }
         // Evicted just before it authenticated, or never.
@@ -83,7 +88,7 @@ impl ConnectionState {
     /// Returns true if a further request without a valid token is one too many. To be called by the service, through a
     /// handle of its own.
     pub fn is_crowded(self: &Arc<Self>) -> bool {
-        !self.authenticated.load(Relaxed) && self.requests_in_progress() > UNAUTHENTICATED_REQUESTS_MAX
+        !self.is_authenticated() && self.requests_in_progress() > UNAUTHENTICATED_REQUESTS_MAX
     }
 
     /// Returns the number of requests whose response is not complete.
