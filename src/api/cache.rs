@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Caller,
     http::{
-        self, AppState, ConnectionState, Exchange, Problem, ReloadableState, RequestId, ResponseFuture,
+        self, AppState, ClientConnection, Exchange, Problem, ReloadableState, RequestId, ResponseFuture,
         SyncTokenHeader, authorization,
         body::{self, BodyHead, MediaType},
         request_metrics,
@@ -65,7 +65,7 @@ pub const PATH: &str = "/cache";
 pub async fn cache(
     State(state): State<Arc<AppState>>,
     Extension(id): Extension<RequestId>,
-    Extension(connection): Extension<Weak<ConnectionState>>,
+    Extension(connection): Extension<Weak<ClientConnection>>,
     request: Request,
 ) -> Response {
     let (admission, sync_token) = Admission::of(&state, &connection.upgrade().unwrap_or_default(), request);
@@ -163,7 +163,7 @@ struct Admission {
 
 impl Admission {
     /// Reads the head of a request. A caller with a valid token authenticates the connection.
-    fn of(state: &AppState, connection: &ConnectionState, request: Request) -> (Self, SyncTokenHeader) {
+    fn of(state: &AppState, connection: &ClientConnection, request: Request) -> (Self, SyncTokenHeader) {
         let (parts, body) = request.into_parts();
         let reloadable = state.reloadable();
         let mut sync_token = SyncTokenHeader::default();
@@ -175,7 +175,7 @@ impl Admission {
 /// Decides by its head whether a request is read. Returns its caller, and the time that its commands may take.
 fn admit(
     reloadable: &ReloadableState,
-    connection: &ConnectionState,
+    connection: &ClientConnection,
     headers: &HeaderMap,
     sync_token: &mut SyncTokenHeader,
 ) -> Result<(Caller, Duration), Problem> {

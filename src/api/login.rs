@@ -5,7 +5,7 @@ use super::{body_text::body_text, schemas};
 use crate::{
     auth::{Auth, IssuedToken, LoginError},
     http::{
-        AppState, ConnectionState, ErrorCode, OAuthCode, Problem, RequestId,
+        AppState, ClientConnection, ErrorCode, OAuthCode, Problem, RequestId,
         authorization::credentials,
         body::{self, BodyHead, MediaType},
         json, request_metrics,
@@ -50,7 +50,7 @@ struct Granted<'a> {
 pub async fn login(
     State(state): State<Arc<AppState>>,
     Extension(id): Extension<RequestId>,
-    Extension(connection): Extension<Weak<ConnectionState>>,
+    Extension(connection): Extension<Weak<ClientConnection>>,
     request: Request,
 ) -> Result<Response, Problem> {
     // The head is dropped before the body is awaited.

@@ -25,7 +25,7 @@ mod sync_token_header;
 mod unfinished_logins;
 
 pub use connection::{
-    ClientAddress, ConnectionPlace, ConnectionPlaces, ConnectionState, NoPlace, PendingReply, PlaceLimits,
+    ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PendingReply, PlaceLimits,
 };
 pub use error_code::ErrorCode;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};

@@ -4,7 +4,7 @@
 //! without the router, whose layers would cost a command as much as its own work.
 
 use super::{
-    connection::ConnectionState,
+    connection::ClientConnection,
     error_code::ErrorCode,
     fallback,
     problem::{self, Problem},
@@ -92,7 +92,7 @@ pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallibl
 #[derive(Clone)]
 pub struct HttpService {
     port: Arc<PortService>,
-    connection: Arc<ConnectionState>,
+    connection: Arc<ClientConnection>,
 }
 
 /// The parts that the connections of one port share.
@@ -130,7 +130,7 @@ impl HttpService {
     }
 
     /// Returns the state of the connection.
-    pub fn connection(&self) -> &Arc<ConnectionState> {
+    pub fn connection(&self) -> &Arc<ClientConnection> {
         &self.connection
     }
 }
@@ -215,7 +215,7 @@ pub struct Exchange {
     /// The id of the request.
     pub id: RequestId,
     /// The connection of the request. The handle of each request is kept until its response is complete.
-    pub connection: Arc<ConnectionState>,
+    pub connection: Arc<ClientConnection>,
     /// The connection has no authenticated request, and as many requests in progress as it may have.
     pub is_crowded: bool,
     span: Span,

@@ -8,7 +8,7 @@ use super::{
     proxy_protocol::TrustedProxies,
     shared_listener::{AcceptedConnection, LoadGuard},
 };
-use crate::http::{ConnectionPlace, ConnectionPlaces, ConnectionState, HttpService, PlaceLimits};
+use crate::http::{ClientConnection, ConnectionPlace, ConnectionPlaces, HttpService, PlaceLimits};
 use axum_server::accept::Accept;
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
@@ -40,7 +40,7 @@ impl<A> LimitedAcceptor<A> {
     }
 
     /// Takes a place for a connection, or fails at once: a waiting connection would occupy a file descriptor, too.
-    async fn take_place(&self, accepted: &mut AcceptedConnection, state: &ConnectionState) -> io::Result<Place> {
+    async fn take_place(&self, accepted: &mut AcceptedConnection, state: &ClientConnection) -> io::Result<Place> {
         let is_proxy = self.proxies.contains(accepted.peer);
         let entered = self.places.enter(accepted.peer.into(), is_proxy, state.eviction());
         let place = entered.map_err(|reason| self.counters.refuse(reason, accepted.peer))?;

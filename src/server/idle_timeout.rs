@@ -1,6 +1,6 @@
 //! The time limit of a connection on which no request and no reply makes progress.
 
-use crate::http::ConnectionState;
+use crate::http::ClientConnection;
 use std::{
     io,
     pin::Pin,
@@ -28,7 +28,7 @@ const SENT_BYTES_MIN: usize = 64 * 1024;
 /// PING frames of HTTP/2 and parts of a request's head are no progress: a client could hold a connection with them.
 pub struct IdleTimeoutStream<S, G> {
     stream: S,
-    connection: Arc<ConnectionState>,
+    connection: Arc<ClientConnection>,
     /// The shares of this connection in limits, released with it.
     _guards: G,
     /// Time limit after the first byte.
@@ -47,7 +47,7 @@ pub struct IdleTimeoutStream<S, G> {
 
 impl<S, G> IdleTimeoutStream<S, G> {
     /// Starts the time limit for the first byte.
-    pub fn new(stream: S, connection: Arc<ConnectionState>, guards: G, idle_timeout: Duration) -> Self {
+    pub fn new(stream: S, connection: Arc<ClientConnection>, guards: G, idle_timeout: Duration) -> Self {
         Self {
             stream,
             connection,
@@ -183,9 +183,9 @@ mod tests {
     const IDLE: Duration = Duration::from_millis(80);
 
     /// Returns a stream with a time limit, the state of its connection as its service holds it, and its other end.
-    fn limited_stream() -> (IdleTimeoutStream<DuplexStream, ()>, Arc<ConnectionState>, DuplexStream) {
+    fn limited_stream() -> (IdleTimeoutStream<DuplexStream, ()>, Arc<ClientConnection>, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let connection = Arc::new(ConnectionState::default());
+        let connection = Arc::new(ClientConnection::default());
         (IdleTimeoutStream::new(ours, Arc::clone(&connection), (), IDLE), connection, theirs)
     }
 

@@ -7,4 +7,4 @@ mod state;
 
 pub use client_address::ClientAddress;
 pub use places::{ConnectionPlace, ConnectionPlaces, NoPlace, PlaceLimits};
-pub use state::{ConnectionState, PendingReply};
+pub use state::{ClientConnection, PendingReply};

@@ -1,6 +1,6 @@
 //! The places of connections: how many there may be, from one address and without authentication.
 //!
-//! When places run out, a connection that has not authenticated gives its place to the new one.
+//! If places run out, a connection that has not authenticated gives its place to the new one.
 
 use super::{client_address::ClientAddress, eviction::EvictionSignal};
 use std::{

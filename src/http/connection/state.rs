@@ -23,7 +23,7 @@ const HANDLES_WITHOUT_REQUESTS: usize = 2;
 /// A request holds a handle until its response is complete, so the number of handles tells whether one is in progress.
 /// The hot path writes nothing else for this than the flag that a request began.
 #[derive(Default)]
-pub struct ConnectionState {
+pub struct ClientConnection {
     /// A request on this connection had a valid token, or a login on it succeeded.
     authenticated: AtomicBool,
     /// A request began since the idle timeout looked last.
@@ -38,7 +38,7 @@ pub struct ConnectionState {
     eviction: Arc<EvictionSignal>,
 }
 
-impl ConnectionState {
+impl ClientConnection {
     /// Records that the head of a request has arrived.
     pub fn begin_request(&self) {
         self.request_began.store(true, Relaxed);
@@ -113,11 +113,11 @@ impl ConnectionState {
 
 /// A reply that the client has not taken to its end. While it exists and the client takes no part of any reply, the
 /// connection counts as idle, whatever else moves on it.
-pub struct PendingReply(Arc<ConnectionState>);
+pub struct PendingReply(Arc<ClientConnection>);
 
 impl PendingReply {
     /// Records a reply that is about to be sent.
-    pub fn new(connection: Arc<ConnectionState>) -> Self {
+    pub fn new(connection: Arc<ClientConnection>) -> Self {
         connection.replies_pending.fetch_add(1, Relaxed);
         Self(connection)
     }
@@ -140,8 +140,8 @@ mod tests {
     use super::*;
 
     /// Returns a connection without requests, and the handle of its service.
-    fn connection() -> [Arc<ConnectionState>; 2] {
-        let state = Arc::new(ConnectionState::default());
+    fn connection() -> [Arc<ClientConnection>; 2] {
+        let state = Arc::new(ClientConnection::default());
         [Arc::clone(&state), state]
     }
 
