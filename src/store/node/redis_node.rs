@@ -30,7 +30,7 @@ use arc_swap::{ArcSwap, Guard};
 use std::{
     net::IpAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32},
     },
     time::Duration,
@@ -147,13 +147,22 @@ impl Node {
     pub(super) fn check_mode(&self, mode: Option<ServerMode>) -> Result<(), NodeError> {
         let is_wrong = |mode: &ServerMode| !self.shard_context().in_cluster() && mode.misuse_as_listed_node().is_some();
         let wrong = mode.filter(is_wrong);
-        *self.wrong_mode.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
+        *self.lock_wrong_mode() = wrong;
         wrong.map_or(Ok(()), |mode| Err(NodeError::WrongMode(mode)))
     }
 
     /// Returns the mode of the process at the address, if it is one that a node of a shard must not have.
     pub fn wrong_mode(&self) -> Option<ServerMode> {
-        *self.wrong_mode.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lock_wrong_mode()
+    }
+
+    /// Forgets the mode of the process, because no process answers at the address now.
+    pub(super) fn forget_mode(&self) {
+        *self.lock_wrong_mode() = None;
+    }
+
+    fn lock_wrong_mode(&self) -> MutexGuard<'_, Option<ServerMode>> {
+        self.wrong_mode.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records the result of an election that was held with this answer of the node: whether the node's data is that of

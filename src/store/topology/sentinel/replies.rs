@@ -208,6 +208,12 @@ mod tests {
         let known = Value::Array(vec![bulk("10.0.0.1"), bulk("1")]);
         let refusals = parse(&[refused.clone(), known, refused]);
         assert!(matches!(&refusals[0], MasterReply::Error(why) if why.contains("NOPERM")), "{refusals:?}");
+        let renamed = error("ERR unknown command 'SENTINEL', with args beginning with: 'MASTER' 'the-name' ");
+        let refusals = parse(&[renamed.clone(), renamed.clone(), renamed]);
+        assert!(
+            matches!(&refusals[0], MasterReply::Error(why) if why.ends_with("unknown command 'SENTINEL'")),
+            "{refusals:?}"
+        );
         let nonsense = [Value::Okay, Value::Okay, Value::Okay];
         assert!(matches!(parse(&nonsense)[0], MasterReply::Error(_)));
     }
