@@ -62,12 +62,11 @@ impl fmt::Display for ServerText {
 /// Returns the beginning of a text of another program, with a question mark in place of every character that is not
 /// printable ASCII: it may be shown at a terminal.
 pub fn printable(text: &str) -> String {
-    let is_printable = |character: &char| character.is_ascii_graphic() || *character == ' ';
-    text.trim()
-        .chars()
-        .take(CHARS_MAX)
-        .map(|character| if is_printable(&character) { character } else { '?' })
-        .collect()
+    text.trim().chars().take(CHARS_MAX).map(|character| if is_printable(character) { character } else { '?' }).collect()
+}
+
+fn is_printable(character: char) -> bool {
+    character.is_ascii_graphic() || character == ' '
 }
 
 /// Returns true if a text can be the host of a node: a name or an IP address, and nothing that acts on a terminal.
@@ -81,17 +80,17 @@ fn before_arguments(text: &str) -> &str {
     end.map_or(text, |end| &text[..end])
 }
 
-/// Returns the position of the first quotation mark. An apostrophe within a word is none.
+/// Returns the position of the first quotation mark.
 fn quote(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let is_in_word = |position: usize| {
-        let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
-        bytes[position] == b'\''
-            && position > 0
-            && is_letter(bytes.get(position - 1))
-            && is_letter(bytes.get(position + 1))
-    };
-    (0..bytes.len()).find(|position| matches!(bytes[*position], b'\'' | b'`' | b'"') && !is_in_word(*position))
+    (0..bytes.len())
+        .find(|position| matches!(bytes[*position], b'\'' | b'`' | b'"') && !is_apostrophe(bytes, *position))
+}
+
+/// Returns true for an apostrophe within a word.
+fn is_apostrophe(bytes: &[u8], position: usize) -> bool {
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
+    bytes[position] == b'\'' && position > 0 && is_letter(bytes.get(position - 1)) && is_letter(bytes.get(position + 1))
 }
 
 /// Returns true for the name of a command, such as `GET` or `client|tracking`.
