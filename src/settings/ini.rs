@@ -113,14 +113,11 @@ impl Parser<'_> {
         if title == DEFAULTS {
             return;
         }
-        match self.earlier_line(title, None) {
-            Some(first) => {
-                self.error(format!("[{title}] is in line {first} already: put its options together there"));
-            }
-            None => {
-                self.document.titles.push(title.to_owned());
-                self.document.title_lines.push(self.number);
-            }
+        if let Some(first) = self.earlier_line(title, None) {
+            self.error(format!("[{title}] is in line {first} already: put its options together there"));
+        } else {
+            self.document.titles.push(title.to_owned());
+            self.document.title_lines.push(self.number);
         }
     }
 

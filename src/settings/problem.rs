@@ -49,7 +49,7 @@ pub struct SettingsProblems {
     /// Invariant: not empty.
     pub problems: Vec<SettingsProblem>,
     /// Certificate and key of the service, which only the server reads; `None` where they are not known.
-    pub tls_files: Option<(PemSource, PemSource)>,
+    pub tls_files: Option<Box<(PemSource, PemSource)>>,
     /// The files that were read.
     pub files: WatchedFiles,
     /// The lines of sections and options.
@@ -60,7 +60,7 @@ impl SettingsProblems {
     /// Adds the mistakes in the server's own certificate and key; not every command needs these files.
     #[must_use]
     pub fn with_certificate_problems(mut self) -> Self {
-        if let Some((certificate, key)) = &self.tls_files
+        if let Some((certificate, key)) = self.tls_files.as_deref()
             && let Err(errors) = read_identity(&service_identity(certificate, key))
         {
             self.problems.extend(errors.into_iter().map(SettingsProblem::of_certificate));

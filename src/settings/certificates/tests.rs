@@ -89,7 +89,7 @@ fn a_chain_is_read_however_it_was_written() {
     let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let one_line = |text: &str| text.replace('\n', "\\n");
     let quoted = |text: &str| format!("\"{}\"\n", text.replace('\n', "\\r\\n"));
-    let indented = |text: &str| text.replace("\n", "\n    ").replacen("-----", "  -----", 1);
+    let indented = |text: &str| text.replace('\n', "\n    ").replacen("-----", "  -----", 1);
     for form in [&str::to_owned as &dyn Fn(&str) -> String, &windows, &one_line, &quoted, &indented] {
         let identity = expect_usable(form(&chain), form(&key));
         assert_eq!((identity.chain.len(), identity.warnings), (2, Vec::<String>::new()));

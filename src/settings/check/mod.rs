@@ -52,7 +52,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
         Ok(settings)
     } else {
         let ServiceConfig { tls_cert, tls_key, .. } = settings.service;
-        let tls_files = Some((tls_cert, tls_key));
+        let tls_files = Some(Box::new((tls_cert, tls_key)));
         Err(SettingsProblems { file, problems, tls_files, files, lines: raw.lines.clone() })
     }
 }

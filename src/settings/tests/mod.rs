@@ -7,7 +7,7 @@ mod topologies;
 use super::*;
 use crate::{
     ring::Weight,
-    types::{Address, Ttl},
+    types::{Address, Namespace, Ttl},
 };
 use secrecy::ExposeSecret;
 use std::{fs, num::NonZeroU32};
@@ -147,7 +147,7 @@ fn a_client_may_use_all_keys_only_where_its_section_says_so() {
     for (stated, namespace) in [("*", None), ("billing", Some("billing"))] {
         let text = SHARDED.replace("namespace=billing", &format!("namespace={stated}"));
         let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(settings.auth.clients[0].namespace.as_ref().map(|namespace| namespace.name()), namespace);
+        assert_eq!(settings.auth.clients[0].namespace.as_ref().map(Namespace::name), namespace);
         assert_eq!(settings.to_string().contains("may read write, all keys"), namespace.is_none(), "{settings}");
     }
 }
