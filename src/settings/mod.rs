@@ -71,7 +71,7 @@ pub fn load_for_server(path: &Path) -> Result<Settings, SettingsProblems> {
             problems: errors.into_iter().map(SettingsProblem::of_certificate).collect(),
             tls_files: None,
             files: settings.files,
-            lines: settings.lines,
+            lines: Box::new(settings.lines),
         }),
     }
 }

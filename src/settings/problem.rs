@@ -53,7 +53,7 @@ pub struct SettingsProblems {
     /// The files that were read.
     pub files: WatchedFiles,
     /// The lines of sections and options.
-    pub lines: FileLines,
+    pub lines: Box<FileLines>,
 }
 
 impl SettingsProblems {

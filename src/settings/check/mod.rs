@@ -33,7 +33,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     // A file that cannot be read makes all options seem absent; further problems would be noise.
     if raw.is_empty() && !raw.problems.is_empty() {
         let (problems, files) = (raw.problems.clone(), raw.files.clone());
-        return Err(SettingsProblems { file, problems, tls_files: None, files, lines: raw.lines.clone() });
+        return Err(SettingsProblems { file, problems, tls_files: None, files, lines: Box::new(raw.lines.clone()) });
     }
     let reader = SettingsReader::new(raw, path.parent().unwrap_or(Path::new(".")));
     let mut settings = read(&reader, ignored_options(raw));
@@ -53,7 +53,7 @@ pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems>
     } else {
         let ServiceConfig { tls_cert, tls_key, .. } = settings.service;
         let tls_files = Some(Box::new((tls_cert, tls_key)));
-        Err(SettingsProblems { file, problems, tls_files, files, lines: raw.lines.clone() })
+        Err(SettingsProblems { file, problems, tls_files, files, lines: Box::new(raw.lines.clone()) })
     }
 }
 
