@@ -188,7 +188,7 @@ impl LoginChanges {
     /// Waits until the login is replaced.
     pub async fn changed(&mut self) {
         if self.changes.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -92,7 +92,7 @@ impl Cluster {
         let Routing::Slots(slots) = map.routing() else { return None };
         let Some(position) = map.shards().iter().position(|shard| has_node(shard, target)) else {
             state.agreed.clear();
-            return self.add_unassigned(&mut state, target);
+            return Some(self.add_unassigned(&mut state, target));
         };
         let (shard, owner) = (map.shard(position), map.shard(slots.owner(slot)));
         // Only the owner's word moves a slot: a replica may report an older move, which would move the slot back.
@@ -119,7 +119,7 @@ impl Cluster {
         let map = self.map.load_full();
         match map.connected_shards().find(|shard| has_node(shard, address)) {
             Some(shard) => Some(Arc::clone(shard)),
-            None => self.add_unassigned(&mut self.state(), address),
+            None => Some(self.add_unassigned(&mut self.state(), address)),
         }
     }
 

@@ -52,21 +52,16 @@ impl Cluster {
     }
 
     /// Adds an unassigned node and publishes the map with it. Returns its shard.
-    pub(super) fn add_unassigned(&self, state: &mut ClusterState, address: &Address) -> Option<Arc<Shard>> {
+    pub(super) fn add_unassigned(&self, state: &mut ClusterState, address: &Address) -> Arc<Shard> {
         let shard = self.ensure_unassigned(state, address, None);
         self.publish_unassigned(state);
         shard
     }
 
     /// Adds an unassigned node unless it is there already; takes it from `known` if it is there. Returns its shard.
-    fn ensure_unassigned(
-        &self,
-        state: &mut ClusterState,
-        address: &Address,
-        known: Option<&KnownNodes>,
-    ) -> Option<Arc<Shard>> {
+    fn ensure_unassigned(&self, state: &mut ClusterState, address: &Address, known: Option<&KnownNodes>) -> Arc<Shard> {
         if let Some(node) = state.unassigned.iter().find(|node| node.address == *address) {
-            return Some(Arc::clone(&node.shard));
+            return Arc::clone(&node.shard);
         }
         let shard = Arc::new(self.new_shard(&address.to_string()));
         let nodes = std::slice::from_ref(address);
@@ -76,7 +71,7 @@ impl Cluster {
         }
         let (since, address) = (Instant::now(), address.clone());
         state.unassigned.push(UnassignedNode { since, address, shard: Arc::clone(&shard) });
-        Some(shard)
+        shard
     }
 
     /// Publishes the current map with changed unassigned nodes.
