@@ -256,16 +256,18 @@ impl ReadOperation<'_> {
         first_node: NodeId,
         attempts: &Attempts,
     ) -> NodeAnswer {
-        let other = match self.shard.hedge_target(&self.requirement, attempts, first_node) {
-            Some(other) => Some(other),
-            None => tokio::select! {
+        let now = self.shard.hedge_target(&self.requirement, attempts, first_node);
+        let other = if now.is_some() {
+            now
+        } else {
+            tokio::select! {
                 answer = first.as_mut() => return answer,
                 Some(answer) = self.read_own_change(hedge, attempts, first_node) => {
                     self.context.metrics.hedges_won.count();
                     return answer;
                 }
                 other = self.shard.wait_for_hedge_target(&self.requirement, attempts, first_node, self.deadline) => other,
-            },
+            }
         };
         let Some(other) = other.filter(|_| hedge.try_spend()) else { return first.await };
         let mut second = pin!(self.ask_second(other));
