@@ -80,12 +80,12 @@ pub struct BufferedBody<'b> {
 }
 
 /// Reads the whole body of a command.
-pub async fn read<'b>(
+pub async fn read(
     head: BodyHead,
     body: Body,
     bytes_max: usize,
-    mut memory: BodyPermit<'b>,
-) -> Result<BufferedBody<'b>, Problem> {
+    mut memory: BodyPermit<'_>,
+) -> Result<BufferedBody<'_>, Problem> {
     let body = refuse_announced(head, body, bytes_max).await?;
     let bytes = within_time(buffer(body, bytes_max, Some(&mut memory))).await?;
     Ok(BufferedBody { bytes, _memory: memory })

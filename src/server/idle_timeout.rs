@@ -251,7 +251,7 @@ mod tests {
         }
         for _ in 0..4 {
             assert!(tokio::time::timeout(IDLE * 9 / 10, time_to_failure(&mut stream)).await.is_err(), "it is open");
-            stream.write_all(&[0; SENT_BYTES_MIN]).await.expect("the stream is open");
+            stream.write_all(&vec![0; SENT_BYTES_MIN]).await.expect("the stream is open");
         }
         time_to_failure(&mut stream).await;
         assert!(start.elapsed() >= IDLE * 8, "{:?}", start.elapsed());
