@@ -7,7 +7,7 @@ use super::{
 use crate::{
     server::{self, store_config},
     settings::Settings,
-    store::{EndpointCheck, Store},
+    store::{EndpointCheck, ServerMode, Store},
     types::{Key, Namespace},
 };
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ fn row(endpoint: &EndpointCheck) -> Vec<String> {
         endpoint.address.to_string(),
         endpoint.purpose.clone(),
         known(facts.and_then(|facts| facts.role.as_deref())),
-        known(facts.and_then(|facts| facts.mode).map(|mode| mode.name())),
+        known(facts.and_then(|facts| facts.mode).map(ServerMode::name)),
         known(facts.map(|facts| facts.version.as_str())),
         if endpoint.problems.is_empty() { "ok" } else { "problem" }.to_owned(),
     ]

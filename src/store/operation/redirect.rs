@@ -162,7 +162,7 @@ impl Redirector<'_> {
                 self.context.metrics.redirections.count(RedirectionKind::Ask);
                 let to = target.address(&node.address);
                 let shard = self.cluster.on_ask(target.slot, &to);
-                (to, shard, true)
+                (to, Some(shard), true)
             }
             _ if self.operation.starts_over => return Err(self.failure(error)),
             _ => {

@@ -113,13 +113,14 @@ impl Cluster {
         Some(Arc::clone(shard))
     }
 
-    /// Records an `ASK` redirection: the node at `address` is importing the slot. Returns the shard of that node. A new node is added as an unassigned one.
-    pub fn on_ask(&self, slot: u16, address: &Address) -> Option<Arc<Shard>> {
+    /// Records an `ASK` redirection: the node at `address` is importing the slot. Returns the shard of that node, which is an
+    /// unassigned one if the node is new.
+    pub fn on_ask(&self, slot: u16, address: &Address) -> Arc<Shard> {
         self.moving.add(address, slot);
         let map = self.map.load_full();
         match map.connected_shards().find(|shard| has_node(shard, address)) {
-            Some(shard) => Some(Arc::clone(shard)),
-            None => Some(self.add_unassigned(&mut self.state(), address)),
+            Some(shard) => Arc::clone(shard),
+            None => self.add_unassigned(&mut self.state(), address),
         }
     }
 

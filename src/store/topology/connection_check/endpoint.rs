@@ -92,7 +92,7 @@ impl Checker<'_> {
                 MasterReply::Report(_) => {}
                 MasterReply::UnknownName => check.problems.push(format!("it knows no master \"{master}\"")),
                 MasterReply::Error(text) => {
-                    check.problems.push(format!("it does not tell the master \"{master}\": {text}"))
+                    check.problems.push(format!("it does not tell the master \"{master}\": {text}"));
                 }
             }
         }
