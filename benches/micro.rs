@@ -1,7 +1,7 @@
 //! Benchmarks of the parts of a request: `cargo bench`. docs/benchmarks.md has the cost of whole requests.
 
 use cachefront::{
-    api::{parse_command, write_reply},
+    api::{ReplySize, parse_command, write_reply},
     auth::Auth,
     cache::{Command, Reply},
     ring::{Ring, Weight, key_hash},
@@ -56,8 +56,9 @@ fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
     let command = command(READ);
     let reply = Reply::Found(Arc::new(Value::Text(Cow::Owned("x".repeat(bytes)))));
     bencher.counter(BytesCount::new(bytes)).bench(|| {
-        let mut out = Vec::with_capacity(256);
-        write_reply(&mut out, &command, &reply);
+        let size = ReplySize::of(&command, &reply);
+        let mut out = Vec::with_capacity(size.bytes);
+        write_reply(&mut out, &command, &reply, size);
         out
     });
 }

@@ -133,6 +133,7 @@ async fn serve(
         .inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Requests))?;
     let context = RequestContext {
         state,
+        reloadable: &reloadable,
         cache: &reloadable.cache,
         id,
         caller: &caller,
@@ -145,7 +146,7 @@ async fn serve(
             timer.kind = Kind::Batch;
             traces::current().record("batch_size", items.len());
             // Boxed, so that single commands do not carry the memory of a batch.
-            let response = Box::pin(context.run_batch(sync_token, &items)).await;
+            let response = Box::pin(context.run_batch(sync_token, &items)).await?;
             timer.outcome = Outcome::Success;
             Ok(response)
         }

@@ -11,5 +11,5 @@ mod schemas;
 
 pub use command::parse as parse_command;
 pub use openapi::document as openapi_document;
-pub use reply::write as write_reply;
+pub use reply::{ReplySize, write as write_reply};
 pub use routes::service;

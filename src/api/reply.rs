@@ -18,18 +18,79 @@ fn needs_escape(byte: u8) -> u8 {
     u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
-/// Writes the reply to a command.
-pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply) {
+/// Returns the number of bytes that JSON adds to a byte of a text.
+fn added_bytes(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0C | b'\r' => 1,
+        ..0x20 => 5,
+        _ => 0,
+    }
+}
+
+/// Bytes of a reply besides its value or the key in its message, at most.
+pub const FRAME_BYTES: usize = 128;
+
+/// The size of a reply with a value.
+#[derive(Clone, Copy, Default)]
+pub struct ReplySize {
+    /// The bytes of the whole reply, or a little more.
+    pub bytes: usize,
+    /// The bytes that escapes add to the value; 0 if it needs none.
+    escapes: usize,
+}
+
+impl ReplySize {
+    /// Returns the size of the reply to a command.
+    pub fn of(command: &Command<'_>, reply: &Reply) -> Self {
+        match (reply, command) {
+            (Reply::Found(value), _) => Self::with_value(value),
+            (Reply::Written { .. }, Command::Write(write)) => Self::with_value(&write.value),
+            (_, command) => Self::with_key(command),
+        }
+    }
+
+    /// Returns the size that the reply to a command has if it does not have to wait for a value to be read.
+    pub fn before_run(command: &Command<'_>) -> Self {
+        match command {
+            Command::Write(write) => Self::with_value(&write.value),
+            command => Self::with_key(command),
+        }
+    }
+
+    fn with_value(value: &Value<'_>) -> Self {
+        let (bytes, escapes) = match value {
+            Value::Text(text) => (text.len(), escape_bytes(text)),
+            Value::Json(raw) => (raw.len(), 0),
+            Value::Bytes(bytes) => (bytes.len().div_ceil(3) * 4, 0),
+        };
+        Self { bytes: FRAME_BYTES + bytes + escapes, escapes }
+    }
+
+    fn with_key(command: &Command<'_>) -> Self {
+        let key = command.key().as_str();
+        Self { bytes: FRAME_BYTES + key.len() + escape_bytes(key), escapes: 0 }
+    }
+}
+
+/// Returns the number of bytes that escapes add to a text. Most texts need none, and checking that is much faster than
+/// counting.
+fn escape_bytes(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    if bytes.chunks(CHUNK_BYTES).all(is_plain) { 0 } else { bytes.iter().map(|byte| added_bytes(*byte)).sum() }
+}
+
+/// Writes the reply to a command, which has this size.
+pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply, size: ReplySize) {
     out.extend_from_slice(b"{\"command\":\"");
     out.extend_from_slice(command.name().as_str().as_bytes());
     match (reply, command) {
-        (Reply::Found(value), _) => write_value(out, "SUCCESS", value),
+        (Reply::Found(value), _) => write_value(out, "SUCCESS", value, size),
         (Reply::Written { .. }, Command::Write(write)) if write.replicas == 0 => {
-            write_value(out, "SUCCESS", &write.value);
+            write_value(out, "SUCCESS", &write.value, size);
         }
         (Reply::Written { replicas }, Command::Write(write)) => {
             let status = if write.is_confirmed_by(*replicas) { "SUCCESS" } else { "UNCONFIRMED" };
-            write_value(out, status, &write.value);
+            write_value(out, status, &write.value, size);
             out.pop();
             out.extend_from_slice(format!(",\"replicas\":{replicas}}}").as_bytes());
         }
@@ -46,47 +107,65 @@ pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply) {
     }
 }
 
-fn write_value(out: &mut Vec<u8>, status: &str, value: &Value<'_>) {
+fn write_value(out: &mut Vec<u8>, status: &str, value: &Value<'_>, size: ReplySize) {
     out.extend_from_slice(b"\",\"status\":\"");
     out.extend_from_slice(status.as_bytes());
     out.extend_from_slice(b"\",");
     match value {
         Value::Text(text) => {
             out.extend_from_slice(b"\"value\":");
-            write_string(out, text);
+            write_string(out, text, size.escapes > 0);
         }
         Value::Json(raw) => {
             out.extend_from_slice(b"\"value\":");
             out.extend_from_slice(raw.as_bytes());
         }
         Value::Bytes(bytes) => {
-            out.extend_from_slice(b"\"encoding\":\"base64\",\"value\":");
-            write_string(out, &STANDARD.encode(bytes));
+            out.extend_from_slice(b"\"encoding\":\"base64\",\"value\":\"");
+            write_base64(out, bytes);
+            out.push(b'"');
         }
     }
     out.push(b'}');
 }
 
 fn write_message(out: &mut Vec<u8>, command: &Command<'_>, event: &str) {
-    write_string(out, &[command.key().as_str(), event].concat());
+    write_string(out, &[command.key().as_str(), event].concat(), true);
 }
 
-/// Writes a text as a JSON string. Most texts need no escapes, and checking that is much faster than escaping.
-fn write_string(out: &mut Vec<u8>, text: &str) {
-    if text.as_bytes().chunks(CHUNK_BYTES).all(is_plain) {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).expect("there is room for four bytes of three");
+    out.truncate(start + written);
+}
+
+/// Writes a text as a JSON string.
+fn write_string(out: &mut Vec<u8>, text: &str, may_need_escapes: bool) {
+    if may_need_escapes {
+        serde_json::to_writer(out, text).expect("a text can be written as JSON to memory");
         return;
     }
-    serde_json::to_writer(out, text).expect("a text can be written as JSON to memory");
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{cache::Read, types::Key};
     use proptest::prelude::*;
+    use std::{borrow::Cow, sync::Arc};
+
+    fn read_reply(value: Value<'static>) -> (Vec<u8>, ReplySize) {
+        let command = Command::Read(Read { key: Key::new("k".into()).expect("a key"), from_master: false });
+        let reply = Reply::Found(Arc::new(value));
+        let (mut out, size) = (Vec::new(), ReplySize::of(&command, &reply));
+        write(&mut out, &command, &reply, size);
+        (out, size)
+    }
 
     proptest! {
         #[test]
@@ -95,10 +174,23 @@ mod tests {
             let mut long = "plain ".repeat(40);
             long.insert(at.index(long.len()), char::from(byte));
             for text in [text, long] {
-                let mut out = Vec::new();
-                write_string(&mut out, &text);
-                prop_assert_eq!(out, serde_json::to_vec(&text)?);
+                let written = serde_json::to_string(&text)?;
+                prop_assert_eq!(text.len() + escape_bytes(&text) + 2, written.len());
+                let (out, size) = read_reply(Value::Text(Cow::Owned(text)));
+                prop_assert_eq!(
+                    String::from_utf8(out.clone())?,
+                    format!("{{\"command\":\"READ\",\"status\":\"SUCCESS\",\"value\":{written}}}")
+                );
+                prop_assert!((size.bytes - FRAME_BYTES..=size.bytes).contains(&out.len()));
             }
+        }
+
+        #[test]
+        fn bytes_are_written_as_base64(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let (out, size) = read_reply(Value::Bytes(Cow::Owned(bytes.clone())));
+            let read: serde_json::Value = serde_json::from_slice(&out)?;
+            prop_assert_eq!(STANDARD.decode(read["value"].as_str().unwrap_or_default())?, bytes);
+            prop_assert!((size.bytes - FRAME_BYTES..=size.bytes).contains(&out.len()));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::rate_limit::RateLimiter;
 use crate::{
     settings::{ApiKeyHash, ClientConfig},
-    types::{Namespace, Scope, Scopes},
+    types::{ClientNumber, KeyOwner, Namespace, ReplyBytes, Scope, Scopes},
 };
 use std::{
     sync::{Arc, atomic::AtomicUsize},
@@ -20,11 +20,15 @@ pub struct Client {
     limiter: Option<RateLimiter>,
     /// Bytes of the client's request bodies that are large or have not arrived as a whole.
     body_bytes: Arc<AtomicUsize>,
+    /// The number of the client in this process.
+    number: ClientNumber,
+    /// The bytes of the replies to the client.
+    reply_bytes: Arc<ReplyBytes>,
 }
 
 impl Client {
-    /// Creates a client. It takes over the rate limiter of `before`, if that has the same limit, and the
-    /// count of the bodies that are being read.
+    /// Creates a client. It takes over the counts of the bodies and replies of `before`, and its rate limiter if that has
+    /// the same limit.
     pub fn new(config: &ClientConfig, before: Option<&Self>) -> Self {
         let limiter_before = before.and_then(|before| before.limiter.as_ref());
         let limiter = config.commands_per_second.map(|limit| RateLimiter::new(limit, limiter_before));
@@ -36,6 +40,8 @@ impl Client {
             namespace: config.namespace.clone(),
             limiter,
             body_bytes: before.map(|before| Arc::clone(&before.body_bytes)).unwrap_or_default(),
+            number: before.map_or_else(ClientNumber::next, |before| before.number),
+            reply_bytes: before.map(|before| Arc::clone(&before.reply_bytes)).unwrap_or_default(),
         }
     }
 
@@ -91,6 +97,16 @@ impl Caller {
     /// Returns the counter of the bytes of the client's request bodies that are large or have not arrived as a whole.
     pub fn body_bytes(&self) -> &AtomicUsize {
         &self.client.body_bytes
+    }
+
+    /// Returns the owner of the caller's keys.
+    pub fn key_owner(&self) -> KeyOwner<'_> {
+        KeyOwner { namespace: self.namespace(), client: self.client.number }
+    }
+
+    /// Returns the bytes of the replies to the caller's client.
+    pub fn reply_bytes(&self) -> &Arc<ReplyBytes> {
+        &self.client.reply_bytes
     }
 
     /// Permits one command that needs `scope`, and counts it against the rate limit, also if the scope is missing.

@@ -81,7 +81,7 @@ impl<'a> Command<'a> {
 }
 
 /// The reply to a command.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A READ found the value.
     Found(Arc<Value<'static>>),

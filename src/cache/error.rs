@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The reason why a command failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CacheError {
     /// The store failed.
     #[error(transparent)]

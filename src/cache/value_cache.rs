@@ -11,7 +11,7 @@ use crate::{
     settings::{SealingConfig, SealingRule},
     store::{Freshness, Store},
     telemetry::metrics::Metrics,
-    types::{Deadline, Namespace, Ttl},
+    types::{Deadline, KeyOwner, Ttl},
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -82,18 +82,18 @@ impl Cache {
         self.number == other.number
     }
 
-    /// Runs one command, on the keys of `namespace` where there is one. A read has at least the given freshness.
+    /// Runs one command, for the client that owns the key. A read has at least the given freshness.
     pub async fn run(
         &self,
         command: &Command<'_>,
-        namespace: Option<&Namespace>,
+        owner: KeyOwner<'_>,
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         match command {
-            Command::Read(read) => self.read(&read.key.within(namespace), read.freshness(freshness), deadline).await,
-            Command::Write(write) => self.write(write, &write.key.within(namespace), deadline).await,
-            Command::Delete { key } => self.delete(&key.within(namespace), deadline).await,
+            Command::Read(read) => self.read(&read.key.of(owner), read.freshness(freshness), deadline).await,
+            Command::Write(write) => self.write(write, &write.key.of(owner), deadline).await,
+            Command::Delete { key } => self.delete(&key.of(owner), deadline).await,
         }
     }
 }

@@ -99,8 +99,10 @@ error_codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, ClientError, "Send less.";
     /// The value is larger than the service allows; the message says the limit.
     ValueTooLarge = "value_too_large", PAYLOAD_TOO_LARGE, ClientError, "Send less.";
-    /// The values that a batch reads have more than 64 MiB together; only items of a batch have this code.
-    ReplyTooLarge = "reply_too_large", PAYLOAD_TOO_LARGE, ClientError, "Ask for fewer keys at once.";
+    /// The value that a READ found, or the values of a batch together, have more than 64 MiB as they are written. A
+    /// control character takes up to 6 bytes.
+    ReplyTooLarge = "reply_too_large", PAYLOAD_TOO_LARGE, ClientError,
+        "Ask for fewer keys at once, or read the value from Redis itself.";
     /// The body is not JSON, and for `/login` not a form either.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, ClientError, "Set `Content-Type`.";
     /// The client has sent more commands than its rate limit allows.
@@ -118,8 +120,8 @@ error_codes! {
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, InternalError, "Report it.";
     /// No reachable node of the shard can run the command with the freshness that was asked for; nothing was changed.
     ShardUnavailable = "shard_unavailable", SERVICE_UNAVAILABLE, Unavailable, "Wait for the time in `Retry-After`.";
-    /// Too many requests are running, too many commands wait for the shard, or too many bodies are being read;
-    /// nothing was changed.
+    /// Too many requests are running, too many commands wait for the shard, too many bodies are being read, or too many
+    /// large replies are being sent; nothing was changed.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, Overloaded, "Wait for the time in `Retry-After`.";
     /// The connection to the shard was lost after the WRITE or DELETE was sent; it may have been made, or may still be
     /// made ([late changes](#late-changes)).

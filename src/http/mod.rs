@@ -8,6 +8,7 @@ mod connection;
 mod error_code;
 mod failure_log;
 mod fallback;
+mod held_reply;
 pub mod json;
 mod key_sampler;
 pub mod probes;

@@ -8,10 +8,14 @@ use crate::{
     auth::{LoginError, PermissionError, TokenError},
     cache::CacheError,
     store::{Advice, StoreError},
+    types::ReplyMemoryError,
 };
 
 /// The effect of a change that was certainly not made.
 const UNCHANGED: &str = "nothing was changed";
+const REPLY_TOO_LARGE: &str =
+    "The values of this reply are too large together: a reply has at most 64 MiB, so ask for fewer keys at once";
+const NO_REPLY_MEMORY: &str = "Too many large replies are being sent";
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
@@ -47,6 +51,12 @@ impl From<PermissionError> for Problem {
                     .retry_after(secs.max(1))
             }
         }
+    }
+}
+
+impl From<ReplyMemoryError> for Problem {
+    fn from(error: ReplyMemoryError) -> Self {
+        Self::from(CacheError::from(StoreError::from(error)))
     }
 }
 
@@ -114,11 +124,8 @@ impl Problem {
             StoreError::OutOfMemory { .. } => {
                 (ErrorCode::OutOfMemory, "The shard of this key has no memory left", Some(UNCHANGED))
             }
-            StoreError::ReplyTooLarge => (
-                ErrorCode::ReplyTooLarge,
-                "The values of this batch are too large together: ask for fewer keys at once",
-                None,
-            ),
+            StoreError::ReplyTooLarge => (ErrorCode::ReplyTooLarge, REPLY_TOO_LARGE, None),
+            StoreError::NoReplyMemory => (ErrorCode::Overloaded, NO_REPLY_MEMORY, Some(UNCHANGED)),
             StoreError::WrongType => (
                 ErrorCode::WrongType,
                 "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",

@@ -25,6 +25,8 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// Maximum size of all bodies together.
     pub bodies_max: BodyMemoryMax,
+    /// Maximum size of all replies together in bytes.
+    pub replies_bytes_max: usize,
 }
 
 impl From<&ServiceConfig> for Config {
@@ -34,6 +36,7 @@ impl From<&ServiceConfig> for Config {
             requests_max: service.requests_max,
             body_bytes_max: service.body_bytes_max,
             bodies_max: BodyMemoryMax::new(service.bodies_bytes_max, service.body_bytes_max),
+            replies_bytes_max: service.replies_bytes_max,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     connection::ClientConnection,
     error_code::ErrorCode,
     fallback,
+    held_reply::PendingReplySlot,
     problem::{self, Problem},
     request_id::RequestId,
     state::AppState,
@@ -230,8 +231,9 @@ impl Exchange {
         let Self { id, span, is_last, connection, .. } = self;
         // A combinator rather than an async block, which would hold a second copy of the handler's large future.
         let response = AssertUnwindSafe(handler).catch_unwind().map(move |result| {
-            drop(connection);
-            Ok(complete(id, is_last, result))
+            let mut response = complete(id, is_last, result);
+            PendingReplySlot::record(&mut response, &connection);
+            Ok(response)
         });
         Box::pin(response.instrument(span))
     }

@@ -17,6 +17,7 @@ use crate::{
         metrics::{Metrics, MetricsWriter, names},
         traces::Traces,
     },
+    types::{ReplyBytes, ReplyLimits, ReplyMemory},
 };
 use arc_swap::ArcSwap;
 use axum::http::HeaderValue;
@@ -62,6 +63,8 @@ pub struct AppState {
     pub empty_sync_token: HeaderValue,
     reloadable: ArcSwap<ReloadableState>,
     body_memory: BodyMemory,
+    /// The bytes of the replies that are made or sent.
+    reply_bytes: Arc<ReplyBytes>,
     /// The logins whose body has not arrived. They are separate from the memory of other bodies, so that callers
     /// without a token cannot exhaust that.
     pub unfinished_logins: UnfinishedLogins,
@@ -86,6 +89,7 @@ impl AppState {
             reloadable: ArcSwap::from_pointee(reloadable),
             body_memory: BodyMemory::default(),
             unfinished_logins: UnfinishedLogins::default(),
+            reply_bytes: Arc::default(),
             draining: AtomicBool::new(false),
             complete_once: AtomicBool::new(false),
         }
@@ -113,6 +117,19 @@ impl AppState {
         self.body_memory.permit(reloadable.config.bodies_max, client_bytes)
     }
 
+    /// Returns the memory for the reply to a request of this caller.
+    pub fn reply_memory<'a>(&'a self, reloadable: &ReloadableState, caller: &'a Caller) -> ReplyMemory<'a> {
+        let bytes_max = reloadable.config.replies_bytes_max;
+        // One client alone needs no protection from others.
+        let client_bytes_max = if reloadable.auth.has_several_clients() { bytes_max / 2 } else { bytes_max };
+        ReplyMemory::new(ReplyLimits {
+            process: &self.reply_bytes,
+            process_bytes_max: bytes_max,
+            client: caller.reply_bytes(),
+            client_bytes_max,
+        })
+    }
+
     /// Writes the use of the limits, and the metrics of traces and the near cache.
     pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
         let config = self.reloadable().config;
@@ -120,6 +137,8 @@ impl AppState {
         page.gauge(&names::REQUESTS_MAX, [([], config.requests_max)])?;
         page.gauge(&names::BODY_MEMORY, [([], self.body_memory.in_use())])?;
         page.gauge(&names::BODY_MEMORY_MAX, [([], config.bodies_max.all())])?;
+        page.gauge(&names::REPLY_MEMORY, [([], self.reply_bytes.in_use())])?;
+        page.gauge(&names::REPLY_MEMORY_MAX, [([], config.replies_bytes_max)])?;
         self.traces.write_metrics(page)?;
         self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }

@@ -134,6 +134,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Service, "VALUE_BYTES_MAX", "8388608", "Longest value, in bytes as Redis stores it. A longer one gets 413.").live(),
     option(Service, "BODY_BYTES_MAX", "8388608", "Longest request body, in bytes. A longer one gets 413.").live(),
     option(Service, "BODIES_BYTES_MAX", "134217728", "Memory for all request bodies together, in bytes. A request that does not fit gets 503. A quarter is kept for bodies of up to 64 KiB, unless `BODY_BYTES_MAX` leaves less. Where there are several clients, none gets more for large and unfinished bodies than it leaves.").live(),
+    option(Service, "REPLIES_BYTES_MAX", "167772160", "Memory for all replies together, in bytes as they are written, until the last byte was sent. Where there are several clients, each may use half of it. A command whose reply does not fit gets 503, or 413 if the reply alone is too large: one reply has at most 64 MiB.").live(),
     option(Service, "REQUEST_DEADLINE_MS", "1000", "Time for one request after its body was received, in milliseconds. It must be more than `attempt_timeout_ms`.").live(),
     option(Service, "REQUESTS_MAX", "4096", "Number of requests to `/cache` in progress; a batch is one request. Further requests get 503 at once.").live(),
     option(Service, "WORKERS", "0", "Number of threads that serve requests, at most 64. With 0, there is one for each processor that the process may use."),

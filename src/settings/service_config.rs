@@ -25,6 +25,8 @@ pub struct ServiceConfig {
     pub body_bytes_max: usize,
     /// Memory for all request bodies together.
     pub bodies_bytes_max: usize,
+    /// Memory for all replies together, until they were sent.
+    pub replies_bytes_max: usize,
     /// Longest value, as Redis stores it.
     pub value_bytes_max: usize,
     /// Maximum number of requests to `/cache` in progress.

@@ -8,7 +8,7 @@ pub use advice::Advice;
 pub use connection::ConnectionFailure;
 pub use node::NodeError;
 
-use crate::{store::protocol::refusal::ServerRefusal, telemetry::metrics::Outcome};
+use crate::{store::protocol::refusal::ServerRefusal, telemetry::metrics::Outcome, types::ReplyMemoryError};
 use std::sync::Arc;
 
 /// The kind of access that an operation makes to a node.
@@ -80,12 +80,24 @@ pub enum StoreError {
         #[source]
         cause: NodeError,
     },
-    /// The values of a batch are larger together than a reply may be.
-    #[error("the values of this batch are too large together")]
+    /// The value, or the values of a batch together, are larger than a reply may be.
+    #[error("the reply would be too large")]
     ReplyTooLarge,
+    /// The replies of the client, or of all clients, take all memory that they may.
+    #[error("the replies take all memory that they may")]
+    NoReplyMemory,
     /// The key holds a list, a hash, a set or the like.
     #[error("the key holds something other than a string")]
     WrongType,
+}
+
+impl From<ReplyMemoryError> for StoreError {
+    fn from(error: ReplyMemoryError) -> Self {
+        match error {
+            ReplyMemoryError::TooLarge => Self::ReplyTooLarge,
+            ReplyMemoryError::Exhausted => Self::NoReplyMemory,
+        }
+    }
 }
 
 impl StoreError {
@@ -93,6 +105,7 @@ impl StoreError {
     pub fn new(access: Access, shard: Arc<str>, cause: NodeError) -> Self {
         match (access, &cause) {
             (Access::Read, NodeError::NoRoom) => Self::ReplyTooLarge,
+            (Access::Read, NodeError::NoMemory) => Self::NoReplyMemory,
             (Access::Read, NodeError::Refused { refusal: ServerRefusal::WrongType, .. }) => Self::WrongType,
             (Access::Write, NodeError::Refused { refusal: ServerRefusal::OutOfMemory, .. }) => {
                 Self::OutOfMemory { shard, cause }
@@ -123,7 +136,7 @@ impl StoreError {
             Self::Unavailable { .. } | Self::MasterContested { .. } | Self::MasterHeld { .. } => Outcome::Unavailable,
             Self::Unconfirmed { .. } => Outcome::WriteUnconfirmed,
             Self::DeadlinePassed { .. } => Outcome::DeadlinePassed,
-            Self::Overloaded { .. } => Outcome::Overloaded,
+            Self::Overloaded { .. } | Self::NoReplyMemory => Outcome::Overloaded,
             Self::OutOfMemory { .. } => Outcome::OutOfMemory,
             Self::ReplyTooLarge | Self::WrongType => Outcome::ClientError,
         }

@@ -24,7 +24,6 @@ pub use inspection::{KeptAnswer, ValueDigest, WatchedRead};
 pub use node::login::RedisCertificateError;
 pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
-    batch::REPLY_BYTES_MAX,
     inspect::{InspectedKey, KeySample},
     sweep::{MisplacedKey, ScanPage, ScanPosition, ScanRequest, SweepError},
     tracked_value::{TrackedOrigin, TrackedValue},
@@ -42,7 +41,7 @@ use crate::{
     ring::{Ring, key_hash},
     settings::Topology,
     telemetry::metrics::{Metrics, MetricsWriter},
-    types::{Address, Deadline, FullKey},
+    types::{Address, Deadline, FullKey, ReplyMemory},
 };
 use consistency::{Clock, RecentChanges, SyncTokens};
 use inspection::Sampler;
@@ -100,9 +99,11 @@ impl Store {
         let clock = Clock::default();
         let instance = random_number(config.simulation.as_ref());
         let logins = Logins::new(&config)?;
+        let large_keys = Arc::<LargeKeys>::default();
         let node_context = NodeContext {
             clock,
             on_invalidation,
+            large_keys: Arc::clone(&large_keys),
             login: SharedLogin::new(logins.nodes),
             events: Arc::clone(&metrics.events),
             simulation: config.simulation,
@@ -112,7 +113,7 @@ impl Store {
         let operations = OperationContext {
             map: Arc::clone(&map),
             recent_changes: RecentChanges::new(clock),
-            large_keys: LargeKeys::default(),
+            large_keys,
             cluster: topology.cluster().cloned(),
             sampler: Sampler::new(config.inspection),
             metrics,
@@ -246,16 +247,16 @@ impl Store {
     }
 
     /// Runs operations with one round trip to each node, all nodes at once, and `alongside`, whose result is part of the
-    /// same reply. Returns the answers in the order of the operations, and that result. The values that are read may have
-    /// `reply_bytes_max` bytes together.
+    /// same reply. Returns the answers in the order of the operations, and that result. The values that are read take their
+    /// bytes from `memory`.
     pub async fn batch<T>(
         &self,
         operations: &[Operation<'_>],
-        reply_bytes_max: usize,
+        memory: &ReplyMemory<'_>,
         alongside: impl Future<Output = T>,
         deadline: Deadline,
     ) -> (Vec<Result<Answer, StoreError>>, T) {
-        batch::run(&self.0.operations, operations, reply_bytes_max, alongside, deadline).await
+        batch::run(&self.0.operations, operations, memory, alongside, deadline).await
     }
 
     /// Returns the health of each shard, as far as it is known without asking.

@@ -1,5 +1,6 @@
 //! The keys of callers and the keys in Redis.
 
+use super::client_number::ClientNumber;
 use std::borrow::Cow;
 
 /// The maximum length of a caller's key, in bytes of UTF-8.
@@ -52,31 +53,55 @@ impl<'a> Key<'a> {
 
     /// Returns the key in Redis for a client with this namespace.
     pub fn within(&self, namespace: Option<&Namespace>) -> FullKey<'_> {
-        match namespace {
-            None => FullKey(Cow::Borrowed(&self.0)),
-            Some(Namespace(prefix)) => FullKey(Cow::Owned([prefix, &*self.0].concat())),
-        }
+        self.of(KeyOwner { namespace, client: ClientNumber::INTERNAL })
     }
+
+    /// Returns the key in Redis for this client.
+    pub fn of(&self, owner: KeyOwner<'_>) -> FullKey<'_> {
+        let text = match owner.namespace {
+            None => Cow::Borrowed(&*self.0),
+            Some(Namespace(prefix)) => Cow::Owned([prefix, &*self.0].concat()),
+        };
+        FullKey { text, client: owner.client }
+    }
+}
+
+/// The client that uses keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyOwner<'a> {
+    /// The namespace of the client; `None` if it has none.
+    pub namespace: Option<&'a Namespace>,
+    /// The number of the client.
+    pub client: ClientNumber,
 }
 
 /// A key in Redis: the client's namespace, if it has one, followed by the caller's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FullKey<'a>(Cow<'a, str>);
+pub struct FullKey<'a> {
+    text: Cow<'a, str>,
+    /// The client that uses the key: the bytes of its value are charged to it.
+    client: ClientNumber,
+}
 
 impl FullKey<'_> {
     /// Returns the key as a text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Returns the bytes of the key.
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
+    }
+
+    /// Returns the client that uses the key.
+    pub fn client(&self) -> ClientNumber {
+        self.client
     }
 
     /// Returns a copy that borrows nothing.
     pub fn to_owned(&self) -> FullKey<'static> {
-        FullKey(Cow::Owned(self.0.clone().into_owned()))
+        FullKey { text: Cow::Owned(self.text.clone().into_owned()), client: self.client }
     }
 }
 

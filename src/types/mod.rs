@@ -1,12 +1,14 @@
 //! The types that all other modules share. A value is checked where it is created, so that other code can rely on it.
 
 mod address;
+mod client_number;
 mod command_name;
 mod deadline;
 mod error_chain;
 mod json_depth;
 mod key;
 mod pattern;
+mod reply_memory;
 mod scopes;
 mod ttl;
 mod userinfo;
@@ -14,12 +16,16 @@ mod value;
 pub mod worker;
 
 pub use address::{Address, AddressError, HostError, check_host};
+pub use client_number::ClientNumber;
 pub use command_name::CommandName;
 pub use deadline::Deadline;
 pub use error_chain::error_chain;
 pub use json_depth::DEPTH_MAX;
-pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, Namespace};
+pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, KeyOwner, Namespace};
 pub use pattern::{PatternPart, pattern, pattern_parts};
+pub use reply_memory::{
+    HeldReplyMemory, REPLY_BYTES_MAX, ReplyBytes, ReplyLimits, ReplyMemory, ReplyMemoryError, UNCOUNTED_BYTES_MAX,
+};
 pub use scopes::{Scope, Scopes, UnknownScope};
 pub use ttl::{TTL_SECS_MAX, Ttl};
 pub use userinfo::without_userinfo;

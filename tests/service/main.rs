@@ -29,6 +29,7 @@ mod probes;
 mod redis_access;
 mod redis_login;
 mod reload;
+mod replies;
 mod request_timeout;
 mod ring_change;
 mod rolling;

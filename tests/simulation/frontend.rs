@@ -4,8 +4,8 @@ use crate::history::{Action, Answer, Wanted};
 use cachefront::{
     cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write},
     settings::{NearCacheConfig, SealingConfig, SealingRule},
-    store::{self, Freshness, Operation, OperationKind, REPLY_BYTES_MAX, Store, StoreError},
-    types::{Deadline, FullKey, Key, Ttl, Value},
+    store::{self, Freshness, Operation, OperationKind, Store, StoreError},
+    types::{Deadline, FullKey, Key, KeyOwner, ReplyBytes, ReplyLimits, ReplyMemory, Ttl, Value},
 };
 use std::{borrow::Cow, future::ready, sync::Arc, time::Duration};
 
@@ -28,6 +28,13 @@ pub fn near_values(hash_seed: u64) -> NearValues {
     NearValues::with_hash_seed(&config, hash_seed).expect("the near cache is on")
 }
 
+/// Returns memory for replies of any size.
+fn unlimited(bytes: &Arc<ReplyBytes>) -> ReplyMemory<'_> {
+    let limits =
+        ReplyLimits { process: bytes, process_bytes_max: usize::MAX, client: bytes, client_bytes_max: usize::MAX };
+    ReplyMemory::new(limits)
+}
+
 impl Frontend {
     /// Creates an instance whose near cache has these values.
     pub fn new(store: Store, near: Option<NearValues>) -> Self {
@@ -46,7 +53,7 @@ impl Frontend {
     pub async fn run(&self, key: &str, action: &Action, freshness: Freshness) -> Answer {
         let deadline = Deadline::within(DEADLINE);
         if let Some(cache) = &self.cache {
-            return of_reply(action, cache.run(&command(key, action), None, freshness, deadline).await);
+            return of_reply(action, cache.run(&command(key, action), KeyOwner::default(), freshness, deadline).await);
         }
         let full_key = full(key);
         let result = match action {
@@ -67,7 +74,8 @@ impl Frontend {
         let deadline = Deadline::within(DEADLINE);
         if let Some(cache) = &self.cache {
             let commands: Vec<Command<'_>> = actions.iter().map(|(key, action)| command(key, action)).collect();
-            let replies = cache.batch(&commands, None, freshness, deadline).await;
+            let replies =
+                cache.batch(&commands, KeyOwner::default(), freshness, &unlimited(&Arc::default()), deadline).await;
             return actions.iter().zip(replies).map(|((_, action), reply)| of_reply(action, reply)).collect();
         }
         let keys: Vec<FullKey<'_>> = actions.iter().map(|(key, _)| full(key)).collect();
@@ -76,7 +84,9 @@ impl Frontend {
             .zip(actions)
             .map(|(key, (_, action))| Operation { key, kind: operation(action, freshness) })
             .collect();
-        let (results, ()) = self.store.batch(&operations, REPLY_BYTES_MAX, ready(()), deadline).await;
+        let bytes = Arc::default();
+        let memory = unlimited(&bytes);
+        let (results, ()) = self.store.batch(&operations, &memory, ready(()), deadline).await;
         let answers = results.into_iter().map(|result| match result {
             Ok(store::Answer::Got(bytes)) => Answer::Value(bytes.map(|bytes| number(&bytes))),
             Ok(store::Answer::Stored { .. }) => Answer::Done,

@@ -1,54 +1,105 @@
 //! A batch of commands in one request.
 
-use super::request_context::{REPLY_BYTES, RequestContext};
+use super::request_context::{RequestContext, respond};
 use crate::{
-    api::reply,
+    api::reply::{self, FRAME_BYTES, ReplySize},
     cache::{CacheError, Command, Reply},
-    http::{Problem, SyncTokenHeader, json, request_metrics},
+    http::{Problem, SyncTokenHeader, request_metrics},
+    telemetry::metrics::Shed,
+    types::{KEY_BYTES_MAX, REPLY_BYTES_MAX, ReplyMemory},
 };
 use axum::response::Response;
 use serde_json::value::RawValue;
 
+/// Bytes that are reserved for the reply to a command of a batch besides the value that it reads.
+const ITEM_BYTES: usize = FRAME_BYTES + 2 * KEY_BYTES_MAX;
+
+/// Returns the size of the reply with this result.
+fn size(command: &Command<'_>, result: &Result<Reply, CacheError>) -> ReplySize {
+    result.as_ref().map_or_else(|_| ReplySize::default(), |reply| ReplySize::of(command, reply))
+}
+
+/// The replies to a batch, as far as they are written.
+struct BatchReply<'a> {
+    out: Vec<u8>,
+    memory: ReplyMemory<'a>,
+    /// The bytes that are written, or that were reserved before the commands ran.
+    total_bytes: usize,
+}
+
 impl RequestContext<'_> {
     /// Runs a batch. Every item has its own reply, in order; a failed item does not fail its neighbours.
-    pub(super) async fn run_batch(&self, sync_token: &mut SyncTokenHeader, items: &[&RawValue]) -> Response {
+    pub(super) async fn run_batch(
+        &self,
+        sync_token: &mut SyncTokenHeader,
+        items: &[&RawValue],
+    ) -> Result<Response, Problem> {
         let mut commands = Vec::with_capacity(items.len());
         let mut refusals = Vec::with_capacity(items.len());
         for item in items {
             refusals.push(self.parse_permitted(item.get()).map(|command| commands.push(command)).err());
         }
+        let memory = self.state.reply_memory(self.reloadable, self.caller);
+        // The memory that does not depend on what is read is reserved while all of it can still be refused.
+        let written = commands.iter().filter(|command| matches!(command, Command::Write(_)));
+        let total_bytes =
+            items.len() * ITEM_BYTES + written.map(|write| ReplySize::before_run(write).bytes).sum::<usize>();
+        memory.reserve(total_bytes).map_err(|error| {
+            let problem = Problem::from(error);
+            request_metrics::count_shed(self.state, &problem, Shed::Replies);
+            problem
+        })?;
         if commands.iter().any(Command::is_change) {
             sync_token.mark_changes();
         }
-        let results = self.cache.batch(&commands, self.caller.namespace(), self.freshness, self.deadline).await;
+        let (owner, freshness) = (self.caller.key_owner(), self.freshness);
+        let results = self.cache.batch(&commands, owner, freshness, &memory, self.deadline).await;
 
-        let mut results = commands.iter().zip(results);
-        let mut out = Vec::with_capacity(REPLY_BYTES * items.len());
+        let sizes: Vec<ReplySize> =
+            commands.iter().zip(&results).map(|(command, result)| size(command, result)).collect();
+        let bytes = items.len() * FRAME_BYTES + sizes.iter().map(|size| size.bytes).sum::<usize>();
+        let out = Vec::with_capacity(bytes.min(REPLY_BYTES_MAX));
+        let mut results = commands.iter().zip(results).zip(sizes);
+        let mut replies = BatchReply { out, memory, total_bytes };
         for refusal in refusals {
-            out.push(if out.is_empty() { b'[' } else { b',' });
+            replies.out.push(if replies.out.is_empty() { b'[' } else { b',' });
             if let Some(problem) = refusal {
-                self.write_problem(&problem, &mut out);
+                self.write_problem(&problem, &mut replies.out);
             } else {
-                let (command, result) = results.next().expect("each permitted command has a result");
-                self.write_result(command, result, &mut out);
+                let ((command, result), size) = results.next().expect("each permitted command has a result");
+                self.write_result(command, result, size, &mut replies);
             }
         }
-        if out.is_empty() {
-            out.push(b'[');
+        if replies.out.is_empty() {
+            replies.out.push(b'[');
         }
-        out.push(b']');
-        json::response(out)
+        replies.out.push(b']');
+        Ok(respond(replies.out, replies.memory))
     }
 
     /// Writes and counts the reply to one command of a batch.
-    fn write_result(&self, command: &Command<'_>, result: Result<Reply, CacheError>, out: &mut Vec<u8>) {
+    fn write_result(
+        &self,
+        command: &Command<'_>,
+        result: Result<Reply, CacheError>,
+        size: ReplySize,
+        replies: &mut BatchReply<'_>,
+    ) {
+        let mut result = result.map_err(|error| self.problem(error, command));
+        if matches!(result, Ok(Reply::Found(_))) {
+            let total_bytes = replies.total_bytes + size.bytes;
+            match self.reserve(&replies.memory, total_bytes, command) {
+                Ok(()) => replies.total_bytes = total_bytes,
+                Err(problem) => result = Err(problem),
+            }
+        }
         match result {
             Ok(reply) => {
                 let outcome = request_metrics::outcome(command, &reply);
                 self.state.metrics.requests.count_in_batch(command.name().into(), outcome);
-                reply::write(out, command, &reply);
+                reply::write(&mut replies.out, command, &reply, size);
             }
-            Err(error) => self.write_problem(&self.problem(error, command), out),
+            Err(problem) => self.write_problem(&problem, &mut replies.out),
         }
     }
 

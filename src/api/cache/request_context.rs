@@ -1,23 +1,33 @@
 //! The properties that all commands of a request share, and the run of one command.
 
 use crate::{
-    api::{command, reply},
+    api::{
+        command,
+        reply::{self, ReplySize},
+    },
     auth::Caller,
     cache::{Cache, CacheError, Command},
-    http::{AppState, Problem, RequestId, SyncTokenHeader, json, request_metrics},
+    http::{AppState, Problem, ReloadableState, RequestId, SyncTokenHeader, json, request_metrics},
     store::Freshness,
     telemetry::{RequestTimer, metrics::Shed},
-    types::Deadline,
+    types::{Deadline, ReplyMemory},
 };
 use axum::response::Response;
 
-/// Initial capacity of the buffer for one reply.
-pub const REPLY_BYTES: usize = 256;
+/// Returns the response with these bytes. A large one holds its memory until it was sent.
+pub fn respond(out: Vec<u8>, memory: ReplyMemory<'_>) -> Response {
+    match memory.hold(out.len()) {
+        None => json::response(out),
+        Some(memory) => json::held_response(out, memory),
+    }
+}
 
 /// The properties that all commands of a request share.
 pub struct RequestContext<'a> {
     /// The state of the handlers.
     pub(super) state: &'a AppState,
+    /// The settings that apply to the request.
+    pub(super) reloadable: &'a ReloadableState,
     /// The cache that runs the commands.
     pub(super) cache: &'a Cache,
     /// The id of the request.
@@ -43,12 +53,31 @@ impl RequestContext<'_> {
         if command.is_change() {
             sync_token.mark_changes();
         }
-        let result = self.cache.run(&command, self.caller.namespace(), self.freshness, self.deadline).await;
+        // The memory for the value in the reply to a WRITE is reserved while the WRITE can still be refused.
+        let memory = self.state.reply_memory(self.reloadable, self.caller);
+        self.reserve(&memory, ReplySize::before_run(&command).bytes, &command)?;
+        let result = self.cache.run(&command, self.caller.key_owner(), self.freshness, self.deadline).await;
         let reply = result.map_err(|error| self.problem(error, &command))?;
+        let size = ReplySize::of(&command, &reply);
+        self.reserve(&memory, size.bytes, &command)?;
         timer.outcome = request_metrics::outcome(&command, &reply);
-        let mut out = Vec::with_capacity(REPLY_BYTES);
-        reply::write(&mut out, &command, &reply);
-        Ok(json::response(out))
+        let mut out = Vec::with_capacity(size.bytes);
+        reply::write(&mut out, &command, &reply, size);
+        Ok(respond(out, memory))
+    }
+
+    /// Reserves memory for a reply of this size.
+    pub(super) fn reserve(
+        &self,
+        memory: &ReplyMemory<'_>,
+        total_bytes: usize,
+        command: &Command<'_>,
+    ) -> Result<(), Problem> {
+        memory.reserve_up_to(total_bytes).map_err(|error| {
+            let problem = Problem::from(error).with_command(command.name());
+            request_metrics::count_shed(self.state, &problem, Shed::Replies);
+            problem
+        })
     }
 
     /// Parses a command, checks that the caller may run it now, and samples its key.

@@ -35,6 +35,7 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
         body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
         value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
         bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
+        replies_bytes_max: service.size("REPLIES_BYTES_MAX", 1024 * 1024..=1024 * BYTES_MAX),
         requests_max: service.size("REQUESTS_MAX", 1..=1_000_000),
         workers: workers(service),
         connections_max: service.size("CONNECTIONS_MAX", 1..=1_000_000),

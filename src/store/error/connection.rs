@@ -67,7 +67,7 @@ impl From<ReplyError> for ConnectionFailure {
     fn from(error: ReplyError) -> Self {
         match error {
             ReplyError::Refused { refusal, detail } => Self::Refused { refusal, detail },
-            ReplyError::Unexpected => Self::NotRedis,
+            ReplyError::Unexpected | ReplyError::TooLarge(_) => Self::NotRedis,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::advice::Advice;
 use crate::{
     store::protocol::{refusal::ServerRefusal, reply::ReplyError, server_mode::ServerMode, server_text::ServerText},
     telemetry::metrics::NodeFailure,
+    types::ReplyMemoryError,
 };
 use redis::{RedisError, ServerError};
 
@@ -48,9 +49,12 @@ pub enum NodeError {
     /// The node sent a reply that the command never has.
     #[error("it sent a reply that the command never has")]
     Unexpected,
-    /// The node answered, but the reply to the batch has no room left for the value.
+    /// The node answered, but the value is too large for a response, or for what a batch has left of it.
     #[error("the reply is too large")]
     NoRoom,
+    /// The node answered, but the replies of the client, or of all clients, take all memory that they may.
+    #[error("the replies take all memory that they may")]
+    NoMemory,
 }
 
 impl NodeError {
@@ -64,14 +68,17 @@ impl NodeError {
             Self::Refused { .. } | Self::NotMaster | Self::Unproven | Self::Flushed | Self::WrongMode(_) => {
                 NodeFailure::Answered
             }
-            Self::Unexpected | Self::NoRoom => NodeFailure::Unexpected,
+            Self::Unexpected | Self::NoRoom | Self::NoMemory => NodeFailure::Unexpected,
         }
     }
 
     /// Returns the advice to a caller that reads from the node.
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Refused { refusal: ServerRefusal::WrongType, .. } | Self::NoRoom | Self::Unproven => Advice::GiveUp,
+            Self::Refused { refusal: ServerRefusal::WrongType, .. }
+            | Self::NoRoom
+            | Self::NoMemory
+            | Self::Unproven => Advice::GiveUp,
             _ => Advice::RetryElsewhere,
         }
     }
@@ -108,10 +115,20 @@ impl NodeError {
     }
 }
 
+impl From<ReplyMemoryError> for NodeError {
+    fn from(error: ReplyMemoryError) -> Self {
+        match error {
+            ReplyMemoryError::TooLarge => Self::NoRoom,
+            ReplyMemoryError::Exhausted => Self::NoMemory,
+        }
+    }
+}
+
 impl From<ReplyError> for NodeError {
     fn from(error: ReplyError) -> Self {
         match error {
             ReplyError::Refused { refusal, detail } => Self::Refused { refusal, detail },
+            ReplyError::TooLarge(_) => Self::NoRoom,
             ReplyError::Unexpected => Self::Unexpected,
         }
     }

@@ -134,7 +134,7 @@ impl MasterValue {
             covered_from,
             key: key.to_owned(),
             flag: reports.mark(key),
-            connection: Arc::new(MasterConnection { connection: WatchConnection::silent(&node).await, reports }),
+            connection: Arc::new(MasterConnection { connection: WatchConnection::silent(&node), reports }),
             route: MasterRoute { map, shard, node, hash, promotions: 0 },
         }
     }

@@ -1,6 +1,7 @@
 //! Calls to a node: within the limit on commands in flight, measured and traced.
 
 use super::{
+    client_windows::ReadKeys,
     connection::{CallTimeout, OpenConnection},
     connection_class::ConnectionClass,
     redis_node::Node,
@@ -42,6 +43,24 @@ impl Node {
         let connection = self.pool.open_connection(class);
         self.call_over(connection, commands.len(), async |connection| connection.call_all(commands, timeout).await)
             .await
+    }
+
+    /// Sends several commands as [`Node::call_all`] does, when the client's other reads leave room for what they read.
+    pub async fn call_all_for(
+        &self,
+        commands: &Pipeline,
+        keys: ReadKeys<'_>,
+        class: ConnectionClass,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
+        if keys.hashes.iter().all(|hash| *hash == 0) {
+            return self.call_all(commands, class, timeout).await;
+        }
+        self.measured_call(self.pool.open_connection(class), commands.len(), async |connection| {
+            let window = self.clients.window(keys.client, connection.number());
+            connection.read_all(commands, (window, keys), &self.in_flight, timeout).await
+        })
+        .await
     }
 
     /// Returns an open connection, for calls that must reach the same process; see [`Node::call_all_over`].
@@ -137,9 +156,22 @@ impl Node {
         commands: usize,
         call: impl AsyncFnOnce(&OpenConnection) -> Result<T, NodeError>,
     ) -> Result<T, NodeError> {
+        self.measured_call(connection, commands, async |connection| {
+            let _permit = self.in_flight.acquire(commands)?;
+            call(connection).await
+        })
+        .await
+    }
+
+    /// Makes a call over a connection, and measures its duration.
+    pub(super) async fn measured_call<T>(
+        &self,
+        connection: Result<Arc<OpenConnection>, NodeError>,
+        commands: usize,
+        call: impl AsyncFnOnce(&OpenConnection) -> Result<T, NodeError>,
+    ) -> Result<T, NodeError> {
         let measured = async {
             let connection = connection?;
-            let _permit = self.in_flight.acquire(commands)?;
             let start = Instant::now();
             let result = call(&connection).await;
             self.metrics.durations.observe(start.elapsed());

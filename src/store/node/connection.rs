@@ -1,22 +1,29 @@
 //! An open connection to a node, and calls over it.
 
-use super::{replication::NodeProcess, tracking::Tracking};
+use super::{
+    client_windows::{ClientWindow, ReadKeys},
+    connection_class::ConnectionNumber,
+    in_flight::InFlightLimit,
+    replication::NodeProcess,
+    tracking::Tracking,
+    wire::Multiplexer,
+};
 use crate::{store::error::NodeError, types::Deadline};
-use redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike, aio::MultiplexedConnection};
+use redis::{Cmd, Pipeline, Value};
 use std::{
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 use tokio::{
     sync::{Notify, RwLock},
-    time::{Instant, timeout_at},
+    time::timeout_at,
 };
 
-/// The number of attempts in whose time a node that was asked must answer something. Otherwise it hangs.
+/// The number of attempts in whose time a node that was asked must send something. Otherwise it hangs.
 const SILENT_ATTEMPTS_MAX: u32 = 3;
 
 /// The time that a call may take.
@@ -51,7 +58,7 @@ impl CallTimeout {
 /// The condition under which a call is abandoned before its deadline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Abandon {
-    /// The node has answered no call for the time of one attempt. Another node can be asked.
+    /// The node has sent nothing for the time of one attempt. Another node can be asked.
     WhenUnresponsive,
     /// The node hangs. Another node may have become available by then.
     WhenHung,
@@ -61,11 +68,9 @@ pub enum Abandon {
 
 /// A connection that is open, as far as is known. Many calls share it.
 pub struct OpenConnection {
-    connection: MultiplexedConnection,
-    opened: Instant,
-    /// The time of the last sign of life, in milliseconds since `opened`: an answer, or the first call after all others
-    /// had been answered.
-    last_alive_ms: AtomicU64,
+    connection: Multiplexer,
+    /// The number of the connection in its pool.
+    number: ConnectionNumber,
     /// The number of calls that wait for their answers.
     pending_calls: AtomicUsize,
     /// Requests use the connection, so that it is closed if the node hangs.
@@ -85,11 +90,10 @@ pub struct OpenConnection {
 
 impl OpenConnection {
     /// Wraps a connection that was just opened; `ended` is notified when it is lost.
-    pub fn new(connection: MultiplexedConnection, attempt_timeout: Duration, ended: Arc<Notify>) -> Self {
+    pub fn new(connection: Multiplexer, attempt_timeout: Duration, ended: Arc<Notify>) -> Self {
         Self {
             connection,
-            opened: Instant::now(),
-            last_alive_ms: AtomicU64::new(0),
+            number: 0,
             pending_calls: AtomicUsize::new(0),
             in_use: AtomicBool::new(false),
             read_only: RwLock::new(false),
@@ -104,6 +108,17 @@ impl OpenConnection {
     #[must_use]
     pub fn with_tracking(self, tracking: Option<Arc<Tracking>>) -> Self {
         Self { tracking, ..self }
+    }
+
+    /// Sets the number of the connection in its pool.
+    #[must_use]
+    pub fn with_number(self, number: ConnectionNumber) -> Self {
+        Self { number, ..self }
+    }
+
+    /// Returns the number of the connection in its pool.
+    pub fn number(&self) -> ConnectionNumber {
+        self.number
     }
 
     /// Returns the state of key tracking; `None` where the node reports no changes.
@@ -146,15 +161,15 @@ impl OpenConnection {
 
     /// Returns the time for which the connection has been open.
     pub fn age(&self) -> Duration {
-        self.opened.elapsed()
+        self.connection.life_signs().age()
     }
 
-    /// Returns true if the node has stopped answering without closing the connection.
+    /// Returns true if the node sends nothing any more, without having closed the connection.
     pub fn is_hung(&self) -> bool {
         self.silence() >= self.hung_after()
     }
 
-    /// Returns the time without an answer after which a node counts as hung.
+    /// Returns the time without a sign of life after which a node counts as hung.
     pub fn hung_after(&self) -> Duration {
         self.attempt_timeout * SILENT_ATTEMPTS_MAX
     }
@@ -172,41 +187,62 @@ impl OpenConnection {
 
     /// Sends one command and waits for its answer.
     pub async fn call(&self, command: &Cmd, timeout: CallTimeout) -> Result<Value, NodeError> {
-        self.call_with(timeout, |mut connection| async move { connection.req_packed_command(command).await }).await
+        self.call_with(timeout, Box::pin(self.connection.call(command, None))).await
+    }
+
+    /// Sends one command that reads a key, and waits for its answer. It is sent when the client's other reads leave room.
+    pub async fn read(
+        &self,
+        command: &Cmd,
+        (window, keys): (Arc<ClientWindow>, ReadKeys<'_>),
+        in_flight: &InFlightLimit,
+        timeout: CallTimeout,
+    ) -> Result<Value, NodeError> {
+        let call = async {
+            let charge = window.charge(keys).await;
+            let _permit = in_flight.acquire(1)?;
+            self.connection.call(command, Some(charge)).await
+        };
+        self.call_with(timeout, Box::pin(call)).await
+    }
+
+    /// Sends several commands as [`Self::read`] sends one, and returns an answer for each.
+    pub async fn read_all(
+        &self,
+        commands: &Pipeline,
+        (window, keys): (Arc<ClientWindow>, ReadKeys<'_>),
+        in_flight: &InFlightLimit,
+        timeout: CallTimeout,
+    ) -> Result<Vec<Value>, NodeError> {
+        let call = async {
+            let charge = window.charge(keys).await;
+            let _permit = in_flight.acquire(commands.len())?;
+            self.connection.call_all(commands, Some(charge)).await
+        };
+        self.call_with(timeout, Box::pin(call)).await
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
     pub async fn call_all(&self, commands: &Pipeline, timeout: CallTimeout) -> Result<Vec<Value>, NodeError> {
-        let count = commands.len();
-        let answers =
-            self.call_with(timeout, |mut connection| async move {
-                connection.req_packed_commands(commands, 0, count).await
-            })
-            .await?;
-        if answers.len() == count { Ok(answers) } else { Err(NodeError::Unexpected) }
+        self.call_with(timeout, Box::pin(self.connection.call_all(commands, None))).await
     }
 
-    /// Sends with `send` and waits for the answer.
+    /// Waits for the answer of a call. The call is in a box, so that a request does not carry the room for it.
     ///
-    /// A node that answers other calls is waited for until the deadline: it has much to do, or to send.
-    async fn call_with<T, F>(
+    /// A node that sends something is waited for until the deadline: it has much to do, or to send.
+    async fn call_with<T>(
         &self,
         timeout: CallTimeout,
-        send: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T, NodeError>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
+        mut answer: Pin<Box<impl Future<Output = Result<T, NodeError>>>>,
+    ) -> Result<T, NodeError> {
         let _pending = self.begin_call();
-        let mut answer = pin!(send(self.connection.clone()));
         let mut wakes_after = timeout.wakes_after;
         loop {
             // One timer serves both, because setting a timer is not free.
             let early = wakes_after.take().filter(|early| *early < self.attempt_timeout);
             let attempt_end = timeout.deadline.attempt(early.unwrap_or(self.attempt_timeout)).instant();
             if let Ok(answer) = timeout_at(attempt_end, &mut answer).await {
-                self.mark_alive();
-                return answer.map_err(NodeError::from);
+                return answer;
             }
             if early.is_some() {
                 continue;
@@ -238,18 +274,14 @@ impl OpenConnection {
         }
     }
 
-    /// Returns the time for which calls have been pending without any answer.
+    /// Returns the time for which calls have been pending without a sign of life of the node.
     fn silence(&self) -> Duration {
-        self.age().saturating_sub(Duration::from_millis(self.last_alive_ms.load(Relaxed)))
-    }
-
-    fn mark_alive(&self) {
-        self.last_alive_ms.store(u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.connection.life_signs().silence()
     }
 
     fn begin_call(&self) -> PendingCall<'_> {
         if self.pending_calls.fetch_add(1, Relaxed) == 0 {
-            self.mark_alive();
+            self.connection.life_signs().record();
         }
         PendingCall(self)
     }
@@ -267,11 +299,8 @@ impl Drop for PendingCall<'_> {
 #[cfg(test)]
 impl OpenConnection {
     /// Returns a connection over a stream whose other end speaks the protocol of Redis, for tests.
-    pub async fn over(stream: tokio::io::DuplexStream) -> Arc<Self> {
-        let login = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
-        let opened = MultiplexedConnection::new_with_config(&login, stream, redis::AsyncConnectionConfig::new()).await;
-        let (connection, driver) = opened.expect("a connection");
-        tokio::spawn(driver);
+    pub fn over(stream: tokio::io::DuplexStream) -> Arc<Self> {
+        let connection = Multiplexer::start(super::wire::NodeStream::Simulated(Box::new(stream)), |_| {});
         Arc::new(Self::new(connection, Duration::from_secs(1), Arc::new(Notify::new())))
     }
 }

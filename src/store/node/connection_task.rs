@@ -46,7 +46,7 @@ pub async fn run(node: Arc<Node>, number: usize) {
                 if was_lost {
                     record_event(&node, number, EventKind::NodeConnected, "is connected again");
                 }
-                let connection = Arc::new(connection);
+                let connection = Arc::new(connection.with_number(number));
                 let end = use_until_ended(&node, number, &connection, &resolver, login_changes).await;
                 end.log(&node, number);
                 record_event(&node, number, EventKind::NodeLost, end.text());

@@ -4,7 +4,7 @@ use crate::{
     store::{
         change_signal::ChangeSignal,
         consistency::{Clock, ReplicationProgress},
-        node::{login::SharedLogin, tracking::InvalidationHandler},
+        node::{connection_class::LargeKeys, login::SharedLogin, tracking::InvalidationHandler},
         simulation::{Simulation, random_number},
     },
     telemetry::events::Events,
@@ -22,6 +22,8 @@ pub struct NodeContext {
     pub on_invalidation: Option<InvalidationHandler>,
     /// The login of connections to nodes.
     pub login: SharedLogin,
+    /// The keys whose values were large when they were last read or written.
+    pub large_keys: Arc<LargeKeys>,
     /// The list of events for operators.
     pub events: Arc<Events>,
     /// The simulation that takes the place of the network; `None` in production.

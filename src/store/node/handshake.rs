@@ -35,7 +35,7 @@ pub async fn open(node: &Arc<Node>) -> Result<(OpenConnection, ConnectionResolve
     node.state.update(NodeState::mark_outdated);
     let (ended, resolver) = (Arc::new(Notify::new()), node.endpoint.resolver());
     let tracking = Arc::new(Tracking::new(node.context.on_invalidation.as_ref(), flush_handler(node)));
-    let opened = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await;
+    let opened = node.endpoint.connect_tracked(&resolver, &ended, Arc::clone(&tracking)).await;
     let (connection, login) = opened.inspect_err(|_| node.forget_mode())?;
     let login_changes = node.endpoint.login().changes_since(&login);
     let connection = OpenConnection::new(connection, node.config.attempt_timeout, ended);

@@ -1,18 +1,16 @@
 //! The logins and certificates of connections, which a reload replaces while connections are open.
 
+use super::wire::{ConnectionTls, KEEPALIVE, USER_TIMEOUT, tls_connector};
 use crate::{settings, types::Address};
 use redis::{
     Client, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError,
     TlsCertificates, io::tcp::TcpSettings, io::tcp::socket2::TcpKeepalive,
 };
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 use tokio::sync::watch;
-
-/// Idle time after which the kernel probes a connection, so that a vanished host is noticed.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Time after which sent bytes that nobody acknowledges end a connection.
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
+use tokio_rustls::TlsConnector;
 
 /// The certificates for Redis cannot be used, although their check found no mistake. The complaint of the parser is not
 /// kept, because it can quote the key.
@@ -37,6 +35,8 @@ pub struct Login {
 struct LoginTls {
     /// An address with the parsed certificates. Host and port are those of the connection.
     target: ConnectionAddr,
+    /// The same certificates for the connections that calls share.
+    connector: TlsConnector,
     /// The name that Redis's certificate is verified for; `None` for the host that is connected to.
     expected_name: Option<String>,
 }
@@ -73,7 +73,7 @@ impl Login {
         let target = match &self.tls {
             None => ConnectionAddr::Tcp(host, port),
             // redis-rs verifies the certificate for this host; the address comes from the resolver.
-            Some(LoginTls { target, expected_name }) => {
+            Some(LoginTls { target, expected_name, .. }) => {
                 let mut target = target.clone();
                 if let ConnectionAddr::TcpTls { host: certified, port: target_port, .. } = &mut target {
                     (*certified, *target_port) = (expected_name.clone().unwrap_or(host), port);
@@ -82,6 +82,14 @@ impl Login {
             }
         };
         Client::open(target.into_connection_info()?.set_redis_settings(login).set_tcp_settings(tcp))
+    }
+
+    /// Returns the TLS of a connection to an address; `None` for a plain connection.
+    pub(super) fn tls(&self, address: &Address) -> Result<Option<ConnectionTls>, RedisError> {
+        let Some(LoginTls { connector, expected_name, .. }) = &self.tls else { return Ok(None) };
+        let name = expected_name.clone().unwrap_or_else(|| address.host.clone());
+        let name = ServerName::try_from(name).map_err(io::Error::other)?;
+        Ok(Some((connector.clone(), name)))
     }
 
     /// Returns the command that logs in again over an open connection; `None` without a password.
@@ -107,7 +115,11 @@ impl LoginTls {
         let any = ConnectionAddr::TcpTls { host: String::new(), port: 0, insecure: false, tls_params: None };
         let certificates = TlsCertificates { client_tls, root_cert: config.ca_cert.clone() };
         let client = Client::build_with_tls(any.into_connection_info()?, certificates)?;
-        Ok(Self { target: client.get_connection_info().addr().clone(), expected_name: config.expected_name.clone() })
+        Ok(Self {
+            target: client.get_connection_info().addr().clone(),
+            connector: tls_connector(config)?,
+            expected_name: config.expected_name.clone(),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod call;
 mod change_offsets;
+pub mod client_windows;
 mod cluster_mode;
 pub mod connect;
 pub mod connection;
@@ -29,6 +30,7 @@ mod state_cell;
 pub mod tracking;
 mod wait_connections;
 pub mod watch_connection;
+mod wire;
 
 pub use context::{NodeContext, ShardContext, ShardName};
 pub use node_id::NodeId;

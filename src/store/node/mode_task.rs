@@ -101,7 +101,7 @@ mod tests {
         let (node, received) = (Node::unconnected(1), Received::default());
         let (near, far) = duplex(4096);
         tokio::spawn(answer(far, Arc::clone(&received)));
-        let connection = OpenConnection::over(near).await;
+        let connection = OpenConnection::over(near);
         node.set_connection_state(0, ConnectionState::Up(Arc::clone(&connection)));
         switch(&node, &connection, true, deadline()).await.expect("it is switched");
         (node, connection, received)

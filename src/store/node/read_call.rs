@@ -2,6 +2,7 @@
 //! that, if the node proves in the same message that it is the master.
 
 use super::{
+    client_windows::ReadKeys,
     connection::{CallTimeout, OpenConnection},
     connection_class::ConnectionClass,
     redis_node::Node,
@@ -34,32 +35,45 @@ impl Node {
     pub async fn read(
         &self,
         command: &Cmd,
+        key: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
         must_prove: bool,
     ) -> Result<Value, NodeError> {
         if must_prove {
-            return Box::pin(self.read_at_master(command, class, timeout)).await;
+            return Box::pin(self.read_at_master(command, key, class, timeout)).await;
         }
-        let connection = self.pool.open_connection(class);
-        self.call_over(connection, 1, async |connection| {
+        let connection = self.connection_for(key, class);
+        self.measured_call(connection, 1, async |connection| {
             let flushes = connection.flushes();
-            let answer = connection.call(command, timeout).await;
+            let window = self.clients.window(key.client, connection.number());
+            let answer = connection.read(command, (window, key), &self.in_flight, timeout).await;
             self.unless_flushed(connection, flushes, answer)
         })
         .await
     }
 
+    /// Returns an open connection for reads of a client. A client that surprised with large values does not delay the
+    /// replies of others by its next ones.
+    fn connection_for(&self, keys: ReadKeys<'_>, class: ConnectionClass) -> Result<Arc<OpenConnection>, NodeError> {
+        let class = match class {
+            ConnectionClass::Default => self.clients.class_for(keys.client),
+            ConnectionClass::LargeValue => class,
+        };
+        self.pool.open_connection(class)
+    }
+
     async fn read_at_master(
         &self,
         command: &Cmd,
+        key: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
     ) -> Result<Value, NodeError> {
         let mut commands = Pipeline::with_capacity(2);
         commands.add_command(command.clone());
         ask_for_role(&mut commands);
-        match <[Value; 2]>::try_from(self.read_all(&commands, class, timeout).await?) {
+        match <[Value; 2]>::try_from(self.read_all(&commands, key, class, timeout).await?) {
             Ok([value, role]) => self.proven(value, &role),
             Err(_) => Err(NodeError::Unexpected),
         }
@@ -72,21 +86,25 @@ impl Node {
         &self,
         command: &Cmd,
         tracked: &Pipeline,
+        key: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
         must_prove: bool,
     ) -> Result<(Value, Option<(TrackedSource, Value)>), NodeError> {
-        let connection = self.pool.open_connection(class);
+        let connection = self.connection_for(key, class);
         let source = connection.as_ref().ok().and_then(|connection| self.tracked_source(connection, must_prove));
         let Some(source) = source else {
-            return self.read(command, class, timeout, must_prove).await.map(|value| (value, None));
+            return self.read(command, key, class, timeout, must_prove).await.map(|value| (value, None));
         };
         let mut with_role = None;
         if must_prove {
             ask_for_role(with_role.insert(tracked.clone()));
         }
         let tracked = with_role.as_ref().unwrap_or(tracked);
-        let mut answers = self.read_all_over(connection, tracked, timeout).await?;
+        // The key is read by the second command.
+        let hashes = [0, key.hashes.first().copied().unwrap_or_default()];
+        let keys = ReadKeys { hashes: &hashes, ..key };
+        let mut answers = self.read_all_over(connection, tracked, keys, timeout).await?;
         let role = if must_prove { answers.pop() } else { None };
         let Ok([tracking, value, time_left]) = <[Value; 3]>::try_from(answers) else {
             return Err(NodeError::Unexpected);
@@ -105,21 +123,24 @@ impl Node {
     pub async fn read_all(
         &self,
         commands: &Pipeline,
+        keys: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
     ) -> Result<Vec<Value>, NodeError> {
-        self.read_all_over(self.pool.open_connection(class), commands, timeout).await
+        self.read_all_over(self.connection_for(keys, class), commands, keys, timeout).await
     }
 
     async fn read_all_over(
         &self,
         connection: Result<Arc<OpenConnection>, NodeError>,
         commands: &Pipeline,
+        keys: ReadKeys<'_>,
         timeout: CallTimeout,
     ) -> Result<Vec<Value>, NodeError> {
-        self.call_over(connection, commands.len(), async |connection| {
+        self.measured_call(connection, commands.len(), async |connection| {
             let flushes = connection.flushes();
-            let answers = connection.call_all(commands, timeout).await;
+            let window = self.clients.window(keys.client, connection.number());
+            let answers = connection.read_all(commands, (window, keys), &self.in_flight, timeout).await;
             self.unless_flushed(connection, flushes, answers)
         })
         .await
@@ -146,10 +167,7 @@ impl Node {
                 self.log_unproven(&detail);
                 Err(NodeError::Unproven)
             }
-            Err(RoleRefusal::Other(ReplyError::Refused { refusal, detail })) => {
-                Err(NodeError::Refused { refusal, detail })
-            }
-            Err(RoleRefusal::Other(ReplyError::Unexpected)) => Err(NodeError::Unexpected),
+            Err(RoleRefusal::Other(error)) => Err(NodeError::from(error)),
         }
     }
 

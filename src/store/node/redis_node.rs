@@ -1,6 +1,7 @@
 //! The node itself: the struct that its connections, its calls and its state belong to.
 
 use super::{
+    client_windows::NodeClients,
     cluster_mode::ClusterMode,
     connect::RedisEndpoint,
     context::{NodeContext, ShardContext},
@@ -62,6 +63,8 @@ pub struct Node {
     pub(super) pool: ConnectionPool,
     /// The connections over which changes wait for replicas.
     pub(super) wait_connections: WaitConnections,
+    /// The bytes in flight to each client.
+    pub(super) clients: NodeClients,
     /// The limit on commands in flight.
     pub(super) in_flight: InFlightLimit,
     /// The mode of the connections to a node of a Redis Cluster.
@@ -99,6 +102,7 @@ impl Node {
             endpoint: RedisEndpoint::new(address, &node_context.login, redis.connect_timeout, node_context),
             config: NodeConfig { connect_timeout: redis.connect_timeout, attempt_timeout: redis.attempt_timeout },
             wait_connections: WaitConnections::default(),
+            clients: NodeClients::new(pool.size(), Arc::clone(&context.node_context.large_keys)),
             in_flight: InFlightLimit::new(redis.in_flight_max),
             cluster_mode: ClusterMode::default(),
             probes: ProbeSchedule::new(redis.probe_every),

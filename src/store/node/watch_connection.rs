@@ -51,7 +51,7 @@ impl WatchConnection {
         let (pool_opened, login) = (node.connections_opened(), node.endpoint.login().current());
         let (ended, resolver) = (Arc::new(Notify::new()), node.endpoint.resolver());
         let tracking = Arc::new(Tracking::new(Some(on_key), Box::new(|| {})));
-        let (opened, _) = node.endpoint.connect_tracked(&resolver, &ended, Some(Arc::clone(&tracking))).await?;
+        let (opened, _) = node.endpoint.connect_tracked(&resolver, &ended, Arc::clone(&tracking)).await?;
         let connection = OpenConnection::new(opened, node.config.attempt_timeout, ended);
         if enable_tracking(&connection, Deadline::within(node.config.connect_timeout)).await?.is_some() {
             return Ok(None);
@@ -90,11 +90,11 @@ impl WatchConnection {
 #[cfg(test)]
 impl WatchConnection {
     /// Returns the watch of a node that never answers, for tests.
-    pub async fn silent(node: &Arc<Node>) -> Self {
+    pub fn silent(node: &Arc<Node>) -> Self {
         let tracking = Arc::new(Tracking::new(None, Box::new(|| {})));
         Self {
             node: Arc::clone(node),
-            connection: OpenConnection::over(tokio::io::duplex(1).0).await,
+            connection: OpenConnection::over(tokio::io::duplex(1).0),
             source: TrackedSource::new(node.id, &tracking, LogicalTime::ZERO),
             pool_opened: node.connections_opened(),
             login: node.endpoint.login().current(),

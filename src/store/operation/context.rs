@@ -25,7 +25,7 @@ pub struct OperationContext {
     /// The last change of each key that this process made.
     pub recent_changes: RecentChanges,
     /// The keys whose values were large when they were last read or written.
-    pub large_keys: LargeKeys,
+    pub large_keys: Arc<LargeKeys>,
     /// The Redis Cluster whose redirections are followed; `None` with any other topology.
     pub cluster: Option<Arc<Cluster>>,
     /// The sampling of answers and changes for the inspection.
@@ -57,16 +57,11 @@ impl OperationContext {
         match kind {
             OperationKind::Get(_) => self.large_keys.class_for(hash),
             OperationKind::Set { bytes, .. } => {
-                self.record_value_bytes(hash, bytes.len());
+                self.large_keys.record(hash, bytes.len());
                 ConnectionClass::for_value_bytes(bytes.len())
             }
             OperationKind::Delete => ConnectionClass::Default,
         }
-    }
-
-    /// Records the length of the value of a key with this hash.
-    pub fn record_value_bytes(&self, hash: u64, bytes: usize) {
-        self.large_keys.record(hash, self.large_keys.class_for(hash), bytes);
     }
 
     /// Returns a guard that records a change of a key with this hash when it is dropped.

@@ -7,6 +7,7 @@ use crate::{
         inspection::NodeAnswerView,
         node::{
             Node, NodeId,
+            client_windows::ReadKeys,
             connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
             tracking::TrackedSource,
@@ -133,6 +134,7 @@ async fn read_once(
         shard,
         key,
         kind: &kind,
+        hash,
         requirement: context.requirement(hash, freshness),
         command: command(key, &kind),
         tracked_command,
@@ -143,9 +145,6 @@ async fn read_once(
     let mut read = Box::pin(operation.run().instrument(traces::shard(|| shard.name(), "read", 1)));
     let answer = read.as_mut().await;
     traces::end_with(read.span(), answer.as_ref().map_or_else(StoreError::outcome, TrackedValue::outcome));
-    if let Ok(TrackedValue { bytes: Some(bytes), .. }) = &answer {
-        context.large_keys.record(hash, connection_class, bytes.len());
-    }
     answer
 }
 
@@ -155,6 +154,7 @@ struct ReadOperation<'a> {
     shard: &'a Shard,
     key: &'a FullKey<'a>,
     kind: &'a OperationKind<'a>,
+    hash: u64,
     requirement: ReadRequirement,
     command: Cmd,
     /// The commands that take the place of `command` where the node reports changes of the key.
@@ -208,10 +208,11 @@ impl ReadOperation<'_> {
         let connection = node.connections_opened();
         let must_prove = node.must_prove_role(&self.requirement);
         let (command, class) = (&self.command, self.connection_class);
+        let keys = ReadKeys { client: self.key.client(), hashes: std::slice::from_ref(&self.hash) };
         let covers = self.context.sampler.covers(&self.requirement, self.shard, &node);
         let answer = match &self.tracked_command {
-            None => node.read(command, class, call_timeout, must_prove).await.map(|value| (value, None)),
-            Some(tracked) => node.read_tracked(command, tracked, class, call_timeout, must_prove).await,
+            None => node.read(command, keys, class, call_timeout, must_prove).await.map(|value| (value, None)),
+            Some(tracked) => node.read_tracked(command, tracked, keys, class, call_timeout, must_prove).await,
         };
         let (answer, tracking) = match answer {
             Ok((value, tracking)) => (Ok(value), tracking),

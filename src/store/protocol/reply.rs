@@ -8,6 +8,15 @@ use super::{
 use redis::{ServerError, Value};
 use std::time::Duration;
 
+/// The code of the error that takes the place of a string that is too large to be kept. No server sends it.
+const TOO_LARGE_CODE: &str = "REPLYTOOLARGE";
+
+/// Returns the error that takes the place of a string of this length.
+pub fn too_large(bytes: usize) -> Value {
+    let error = redis::parse_redis_value(format!("-{TOO_LARGE_CODE} {bytes} bytes\r\n").as_bytes());
+    error.expect("an error of one line can be parsed")
+}
+
 /// The reason why a reply is no answer to its command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
@@ -19,6 +28,9 @@ pub enum ReplyError {
         /// Redis's text, for the log.
         detail: ServerText,
     },
+    /// The reply is a string that is too large to be kept.
+    #[error("the node sent a string of {0}, which is too large")]
+    TooLarge(String),
     /// The reply has a type that the command never returns.
     #[error("the node sent a reply that the command never has")]
     Unexpected,
@@ -26,7 +38,11 @@ pub enum ReplyError {
 
 impl From<&ServerError> for ReplyError {
     fn from(error: &ServerError) -> Self {
-        Self::refused(error.code(), error.details().unwrap_or_default())
+        let detail = error.details().unwrap_or_default();
+        if error.code() == TOO_LARGE_CODE {
+            return Self::TooLarge(detail.to_owned());
+        }
+        Self::refused(error.code(), detail)
     }
 }
 

@@ -159,6 +159,8 @@ label!(
         Requests = "requests",
         /// The limit on the memory for bodies of requests is reached.
         Memory = "memory",
+        /// The limit on the memory for replies is reached.
+        Replies = "replies",
         /// The limit on commands in flight to a node is reached.
         Node = "node",
     }

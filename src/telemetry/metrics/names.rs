@@ -61,6 +61,8 @@ metrics! {
     REQUESTS_MAX = gauge("cachefront_requests_max", &[], "Maximum number of requests to /cache in progress");
     BODY_MEMORY = gauge("cachefront_bodies_bytes", &[], "Memory in use for the bodies of commands");
     BODY_MEMORY_MAX = gauge("cachefront_bodies_max_bytes", &[], "Maximum memory for the bodies of commands");
+    REPLY_MEMORY = gauge("cachefront_replies_bytes", &[], "Memory in use for replies of more than 4 KiB, until their last byte was sent");
+    REPLY_MEMORY_MAX = gauge("cachefront_replies_max_bytes", &[], "Maximum memory for replies");
 
     // Near cache
     NEAR_LOOKUPS = counter("cachefront_near_cache_lookups_total", &["outcome"], "Reads that the near cache answered (hit) or did not answer (miss). The metrics of the near cache are absent if it is switched off");

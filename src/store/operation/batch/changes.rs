@@ -1,15 +1,18 @@
 //! The operations of a batch that run on the master, in order: changes, and reads of changed keys.
 
 use super::pipeline::{Batch, BatchAnswer};
-use crate::store::{
-    error::NodeError,
-    node::{
-        NodeId,
-        connection::{Abandon, CallTimeout},
+use crate::{
+    store::{
+        error::{NodeError, StoreError},
+        node::{
+            NodeId,
+            connection::{Abandon, CallTimeout},
+        },
+        operation::{context::ChangeGuard, redirect},
+        protocol::operation::{Answer, Operation, OperationKind},
+        shard::{Attempts, Shard},
     },
-    operation::{context::ChangeGuard, redirect},
-    protocol::operation::{Answer, Operation, OperationKind},
-    shard::{Attempts, Shard},
+    types::REPLY_BYTES_MAX,
 };
 use std::collections::HashSet;
 
@@ -27,6 +30,7 @@ impl Batch<'_> {
         mut positions: Vec<usize>,
     ) -> (Vec<BatchAnswer>, Option<NodeId>) {
         let (mut answered, mut asked) = (Vec::with_capacity(positions.len()), None);
+        self.refuse_excess_reads(&mut positions, &mut answered);
         let changes = positions.iter().filter(|position| is_change(&self.operations[**position]));
         let mut changes: Vec<(usize, ChangeGuard<'_>)> =
             changes.map(|position| (*position, self.context.change_guard(self.hashes[*position]))).collect();
@@ -63,6 +67,21 @@ impl Batch<'_> {
             }
         }
         (answered, asked)
+    }
+
+    /// Refuses the reads whose values are known to have no room in the reply: all operations are sent as one message.
+    fn refuse_excess_reads(&self, positions: &mut Vec<usize>, answered: &mut Vec<BatchAnswer>) {
+        let mut bytes = 0_usize;
+        positions.retain(|position| {
+            let is_read = !is_change(&self.operations[*position]);
+            let known = if is_read { self.context.large_keys.bytes(self.hashes[*position]) } else { None };
+            bytes = bytes.saturating_add(known.unwrap_or_default());
+            let is_refused = known.is_some_and(|value| bytes > REPLY_BYTES_MAX && bytes > value);
+            if is_refused {
+                answered.push((*position, Err(StoreError::ReplyTooLarge)));
+            }
+            !is_refused
+        });
     }
 
     /// Takes the answers that are final. Returns the positions of the operations that are to be sent again: those that

@@ -16,19 +16,13 @@ use crate::{
         protocol::operation::{Answer, Operation},
     },
     telemetry::traces,
-    types::Deadline,
+    types::{Deadline, ReplyMemory},
 };
 use changes::is_change;
 use futures_util::future::{join, join_all};
 use pipeline::{Batch, BatchAnswer};
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::atomic::AtomicUsize,
-};
+use std::collections::{BTreeMap, HashSet};
 use tracing::Instrument;
-
-/// Bytes that the values of one batch may have together.
-pub const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The operations of one shard, as positions in the batch.
 #[derive(Default)]
@@ -44,7 +38,7 @@ struct ShardOperations {
 pub async fn run<T>(
     context: &OperationContext,
     operations: &[Operation<'_>],
-    reply_bytes_max: usize,
+    memory: &ReplyMemory<'_>,
     alongside: impl Future<Output = T>,
     deadline: Deadline,
 ) -> (Vec<Result<Answer, StoreError>>, T) {
@@ -61,7 +55,7 @@ pub async fn run<T>(
         let is_changed = changed.contains(operation.key.as_bytes());
         if is_changed { &mut shard.on_master } else { &mut shard.reads }.push(position);
     }
-    let batch = Batch { context, operations, hashes, deadline, reply_bytes: AtomicUsize::new(0), reply_bytes_max };
+    let batch = Batch { context, operations, hashes, deadline, memory };
     let runs = shards.into_iter().map(|(shard, ShardOperations { reads, on_master })| {
         let (batch, shard) = (&batch, map.shard(shard));
         let span = traces::shard(|| shard.name(), "batch", reads.len() + on_master.len());

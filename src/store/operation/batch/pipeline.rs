@@ -3,7 +3,7 @@
 use crate::{
     store::{
         error::{NodeError, StoreError},
-        node::{Node, connection::CallTimeout, connection_class::ConnectionClass},
+        node::{Node, client_windows::ReadKeys, connection::CallTimeout, connection_class::ConnectionClass},
         operation::{
             context::OperationContext,
             read,
@@ -16,19 +16,16 @@ use crate::{
         },
         shard::Shard,
     },
-    types::Deadline,
+    types::{ClientNumber, Deadline, ReplyMemory},
 };
 use futures_util::future::join_all;
 use redis::Value;
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use std::collections::BTreeMap;
 
 /// The position of an operation in the batch, and its answer.
 pub type BatchAnswer = (usize, Result<Answer, StoreError>);
 
-/// The operations of one batch, and the bytes that its reply may still have.
+/// The operations of one batch, and the memory of its reply.
 pub struct Batch<'a> {
     /// The parts that all operations share.
     pub(super) context: &'a OperationContext,
@@ -38,10 +35,8 @@ pub struct Batch<'a> {
     pub(super) hashes: Vec<u64>,
     /// The time by which all answers are due.
     pub(super) deadline: Deadline,
-    /// The bytes of all values that were read so far.
-    pub(super) reply_bytes: AtomicUsize,
-    /// The limit on them.
-    pub(super) reply_bytes_max: usize,
+    /// The memory of the reply, from which the values take their bytes.
+    pub(super) memory: &'a ReplyMemory<'a>,
 }
 
 impl Batch<'_> {
@@ -65,10 +60,12 @@ impl Batch<'_> {
         let is_read_only =
             positions.iter().all(|position| matches!(self.operations[*position].kind, OperationKind::Get(_)));
         let class = self.connection_class(positions);
+        let hashes: Vec<u64> = positions.iter().map(|position| self.read_hash(*position)).collect();
+        let keys = ReadKeys { client: self.client(), hashes: &hashes };
         let replicas = positions.iter().map(|position| self.operations[*position].kind.replicas()).max().unwrap_or(0);
         let answers = match replicas {
-            0 if is_read_only => node.read_all(&pipeline, class, call_timeout).await.map(|values| (values, 0)),
-            0 => node.call_all(&pipeline, class, call_timeout).await.map(|values| (values, 0)),
+            0 if is_read_only => node.read_all(&pipeline, keys, class, call_timeout).await.map(|values| (values, 0)),
+            0 => node.call_all_for(&pipeline, keys, class, call_timeout).await.map(|values| (values, 0)),
             replicas => node.call_all_and_wait(&pipeline, replicas, self.deadline).await,
         };
         match answers {
@@ -88,6 +85,19 @@ impl Batch<'_> {
             }
             Err(error) => positions.iter().map(|_| Err(error.clone())).collect(),
         }
+    }
+
+    /// Returns the hash of the key that an operation reads; 0 for a change.
+    fn read_hash(&self, position: usize) -> u64 {
+        match self.operations[position].kind {
+            OperationKind::Get(_) => self.hashes[position],
+            _ => 0,
+        }
+    }
+
+    /// Returns the client that the batch comes from.
+    fn client(&self) -> ClientNumber {
+        self.operations.first().map(|operation| operation.key.client()).unwrap_or_default()
     }
 
     /// Returns true if the operation is a read that counts only if the node proves that it is the master.
@@ -113,22 +123,20 @@ impl Batch<'_> {
     /// that had a change when that was waited for.
     fn parse(&self, position: usize, value: Value, replicas: u32) -> Result<Answer, NodeError> {
         if let Value::BulkString(bytes) = &value {
-            self.reserve_reply_bytes(position, bytes.len())?;
+            self.reserve_reply_bytes(bytes.len())?;
         }
         Ok(parse_answer(&self.operations[position].kind, value, replicas)?)
     }
 
     /// Reserves room in the reply for a value.
-    fn reserve_reply_bytes(&self, position: usize, bytes: usize) -> Result<(), NodeError> {
-        self.context.record_value_bytes(self.hashes[position], bytes);
-        let is_too_much = self.reply_bytes.fetch_add(bytes, Relaxed) + bytes > self.reply_bytes_max;
-        if is_too_much { Err(NodeError::NoRoom) } else { Ok(()) }
+    fn reserve_reply_bytes(&self, bytes: usize) -> Result<(), NodeError> {
+        Ok(self.memory.reserve(bytes)?)
     }
 
     /// Gives back the room of an answer that another one will take the place of.
     pub(super) fn release_reply_bytes(&self, answer: &Answer) {
         if let Answer::Got(Some(bytes)) = answer {
-            self.reply_bytes.fetch_sub(bytes.len(), Relaxed);
+            self.memory.release(bytes.len());
         }
     }
 
@@ -138,7 +146,7 @@ impl Batch<'_> {
             let Operation { key, kind } = &self.operations[position];
             let found = read::get(self.context, key, kind.freshness(), self.deadline).await;
             let answer = found.and_then(|bytes| {
-                let reserved = self.reserve_reply_bytes(position, bytes.as_ref().map_or(0, Vec::len));
+                let reserved = self.reserve_reply_bytes(bytes.as_ref().map_or(0, Vec::len));
                 reserved.map(|()| Answer::Got(bytes)).map_err(|error| shard.read_failure(error))
             });
             (position, answer)

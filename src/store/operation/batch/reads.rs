@@ -13,11 +13,9 @@ use crate::store::{
 use futures_util::future::join_all;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Bytes of values that one message is expected to be answered with. All messages are sent at once; an answer in pieces
-/// shows that the node is alive while it sends large values, and bounds the memory for a reply that is too large.
+/// Bytes of values that one message is expected to be answered with. A message is sent when the window of the client has
+/// room for its answer, so that small messages bound the memory for a reply that is too large.
 const MESSAGE_BYTES: usize = 1024 * 1024;
-/// Fewest reads in one message.
-const READS_MIN: usize = 1;
 /// Maximum number of reads in one message.
 const READS_MAX: usize = 128;
 
@@ -70,8 +68,9 @@ impl Batch<'_> {
                 self.wait_for_reader(shard, &mut progress).await;
                 continue;
             }
-            let size = (MESSAGE_BYTES / shard.value_size.bytes().max(1)).clamp(READS_MIN, READS_MAX);
-            let messages = groups.values().flat_map(|group| group.reads.chunks(size).map(move |reads| (group, reads)));
+            let messages = groups
+                .values()
+                .flat_map(|group| self.messages(shard, &group.reads).into_iter().map(move |reads| (group, reads)));
             let answers = join_all(messages.map(|(group, reads)| self.send_reads(shard, &group.node, reads))).await;
             // In the order of the groups, message after message, so that each read meets its own answer.
             let mut answers = answers.into_iter().flatten();
@@ -83,6 +82,23 @@ impl Batch<'_> {
         }
         progress.answered.extend(Box::pin(self.read_redirected(shard, progress.redirected)).await);
         progress.answered
+    }
+
+    /// Divides the reads of one node into messages, by the sizes that their values had or probably have.
+    fn messages<'r>(&self, shard: &Shard, reads: &'r [ChosenRead]) -> Vec<&'r [ChosenRead]> {
+        let probable_bytes = shard.value_size.bytes();
+        let (mut messages, mut start, mut bytes) = (Vec::new(), 0, 0);
+        for (end, chosen) in reads.iter().enumerate() {
+            let known_bytes = self.context.large_keys.bytes(self.hashes[chosen.read.position]);
+            let more = known_bytes.unwrap_or(probable_bytes);
+            if end > start && (bytes + more > MESSAGE_BYTES || end - start == READS_MAX) {
+                messages.push(&reads[start..end]);
+                (start, bytes) = (end, 0);
+            }
+            bytes += more;
+        }
+        messages.push(&reads[start..]);
+        messages
     }
 
     fn pending_read(&self, position: usize) -> PendingRead {

@@ -1,0 +1,229 @@
+//! Reads replies from a stream.
+//!
+//! A reply never costs more memory than may be kept of it: a string that is too large, or whose reader is gone, is
+//! skipped as it arrives. A text that is not UTF-8 is repaired, because the end of the connection would cost all calls
+//! that share it their answers.
+
+mod items;
+
+use super::life_signs::LifeSigns;
+use crate::store::protocol::reply;
+use bytes::BufMut;
+use items::{Aggregate, Item, invalid, parse_item};
+use redis::Value;
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+/// Size of the buffer. A longer string is read into its own memory.
+const BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes that are kept of a line that does not fit into the buffer.
+const LINE_BYTES_KEPT: usize = 1024;
+/// Bytes that are skipped at once.
+const SKIPPED_BYTES_AT_ONCE: usize = 256 * 1024;
+/// Maximum depth of nested replies.
+const DEPTH_MAX: usize = 32;
+
+/// The fate of a string that does not fit into the buffer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// The string is kept.
+    Keep,
+    /// The string is skipped, because nobody waits for it.
+    Skip,
+    /// The string is skipped, and an error takes its place.
+    Refuse,
+}
+
+/// A complete reply.
+pub struct ArrivedReply {
+    /// The value.
+    pub value: Value,
+    /// The length of the string that the reply consists of, also if it was skipped; 0 for any other reply.
+    pub string_bytes: usize,
+}
+
+/// A string that does not fit into the buffer.
+enum LongString {
+    Kept { bytes: Vec<u8>, length: usize, kind: u8 },
+    Skipped { left: usize, length: usize, is_refused: bool, discarded: Box<[u8]> },
+}
+
+/// Reads replies from a stream.
+pub struct ReplyReader {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    long: Option<LongString>,
+    /// The aggregates that are not complete yet, from the outermost on.
+    open: Vec<Aggregate>,
+}
+
+impl Default for ReplyReader {
+    fn default() -> Self {
+        Self { buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, long: None, open: Vec::new() }
+    }
+}
+
+impl ReplyReader {
+    /// Reads the next reply. `retention` decides about a string of this length that does not fit into the buffer.
+    pub fn poll_reply(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+        life_signs: &LifeSigns,
+        retention: impl Fn(usize) -> Retention,
+    ) -> Poll<io::Result<ArrivedReply>> {
+        loop {
+            let (value, string_bytes) = if self.long.is_some() {
+                ready!(self.poll_long(context, stream, life_signs))?
+            } else {
+                match parse_item(&self.buffer[self.start..self.end])? {
+                    Some((Item::Value(value), used)) => {
+                        self.start += used;
+                        let bytes = if let Value::BulkString(bytes) = &value { bytes.len() } else { 0 };
+                        (value, bytes)
+                    }
+                    Some((Item::Aggregate(aggregate), used)) => {
+                        self.start += used;
+                        if self.open.len() == DEPTH_MAX {
+                            return Poll::Ready(Err(invalid("a reply is nested too deeply")));
+                        }
+                        self.open.push(aggregate);
+                        continue;
+                    }
+                    Some((Item::LongString { kind, length }, used)) => {
+                        self.start += used;
+                        self.begin_long(kind, length, retention(length));
+                        continue;
+                    }
+                    None => {
+                        ready!(self.poll_fill(context, stream, life_signs))?;
+                        continue;
+                    }
+                }
+            };
+            let string_bytes = if self.open.is_empty() { string_bytes } else { 0 };
+            if let Some(value) = self.complete(value) {
+                return Poll::Ready(Ok(ArrivedReply { value, string_bytes }));
+            }
+        }
+    }
+
+    /// Adds a value to the innermost aggregate. Returns the reply if it is complete.
+    fn complete(&mut self, mut value: Value) -> Option<Value> {
+        loop {
+            let Some(aggregate) = self.open.last_mut() else { return Some(value) };
+            if !aggregate.add(value) {
+                return None;
+            }
+            // An attribute describes the value behind it, and is of no use here.
+            value = self.open.pop()?.into_value()?;
+        }
+    }
+
+    fn begin_long(&mut self, kind: u8, length: usize, retention: Retention) {
+        let arrived = (self.end - self.start).min(length + 2);
+        let head = &self.buffer[self.start..self.start + arrived];
+        self.long = Some(match retention {
+            Retention::Keep => {
+                // The line end comes with the string.
+                let mut bytes = Vec::with_capacity(length + 2);
+                bytes.extend_from_slice(head);
+                LongString::Kept { bytes, length, kind }
+            }
+            Retention::Skip | Retention::Refuse => {
+                let is_refused = retention == Retention::Refuse;
+                let discarded = vec![0; length.min(SKIPPED_BYTES_AT_ONCE)].into();
+                LongString::Skipped { left: length + 2 - arrived, length, is_refused, discarded }
+            }
+        });
+        self.start += arrived;
+    }
+
+    /// Reads the rest of a long string. Returns its value and its length.
+    fn poll_long(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+        life_signs: &LifeSigns,
+    ) -> Poll<io::Result<(Value, usize)>> {
+        loop {
+            match self.long.as_mut().expect("called only within a long string") {
+                LongString::Kept { bytes, length, .. } if bytes.len() < *length + 2 => {
+                    let left = *length + 2 - bytes.len();
+                    let mut room = (&mut *bytes).limit(left);
+                    let read = pin!(stream.read_buf(&mut room));
+                    require_bytes(ready!(read.poll(context))?, life_signs)?;
+                }
+                LongString::Skipped { left, discarded, .. } if *left > 0 => {
+                    let room = (*left).min(discarded.len());
+                    let mut buffer = ReadBuf::new(&mut discarded[..room]);
+                    ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+                    let arrived = buffer.filled().len();
+                    require_bytes(arrived, life_signs)?;
+                    *left -= arrived;
+                }
+                _ => break,
+            }
+        }
+        Poll::Ready(match self.long.take().expect("it was there before") {
+            LongString::Kept { mut bytes, length, kind } => {
+                if !bytes.ends_with(b"\r\n") {
+                    return Poll::Ready(Err(invalid("a string does not end where it should")));
+                }
+                bytes.truncate(length);
+                Ok((items::string(kind, bytes), length))
+            }
+            LongString::Skipped { length, is_refused: true, .. } => Ok((reply::too_large(length), length)),
+            LongString::Skipped { length, .. } => Ok((Value::Nil, length)),
+        })
+    }
+
+    /// Reads more bytes into the buffer.
+    fn poll_fill(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+        life_signs: &LifeSigns,
+    ) -> Poll<io::Result<()>> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == BUFFER_BYTES && self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        } else if self.end == BUFFER_BYTES {
+            self.cut_line();
+        }
+        let mut buffer = ReadBuf::new(&mut self.buffer[self.end..]);
+        ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+        let arrived = buffer.filled().len();
+        require_bytes(arrived, life_signs)?;
+        self.end += arrived;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Drops the middle of a line that fills the buffer: only an error of the node can be as long.
+    fn cut_line(&mut self) {
+        let may_end = usize::from(self.buffer[self.end - 1] == b'\r');
+        if may_end == 1 {
+            self.buffer[LINE_BYTES_KEPT] = b'\r';
+        }
+        self.end = LINE_BYTES_KEPT + may_end;
+    }
+}
+
+/// Records bytes that have arrived; none mean that the node has closed the connection.
+fn require_bytes(arrived: usize, life_signs: &LifeSigns) -> io::Result<()> {
+    if arrived == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    life_signs.record();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
