@@ -97,7 +97,7 @@ impl Cache {
         let (asked, fetched) = self.store.batch(&operations, memory, join_all(fetches), deadline).await;
         drop(invalidation);
         self.observe_changes(&operations, &asked);
-        self.replies(sources, &operations, (asked, fetched), memory)
+        self.replies(sources, &operations, asked, fetched, memory)
     }
 
     /// Returns the reply to each command.
@@ -105,7 +105,8 @@ impl Cache {
         &self,
         sources: Vec<ReplySource>,
         operations: &[Operation<'_>],
-        (asked, fetched): (Vec<Result<Answer, StoreError>>, Vec<Result<Reply, CacheError>>),
+        asked: Vec<Result<Answer, StoreError>>,
+        fetched: Vec<Result<Reply, CacheError>>,
         memory: &ReplyMemory<'_>,
     ) -> Vec<Result<Reply, CacheError>> {
         let mut asked: Vec<_> = asked.into_iter().map(Some).collect();

@@ -258,6 +258,7 @@ impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.reader.begin_turn();
         // The next replies are read before the next commands are sent, so that neither side waits for the other for ever.
         let ended = match self.poll_replies(context) {
             Poll::Ready(_error) => true,

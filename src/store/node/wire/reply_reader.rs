@@ -22,8 +22,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 const BUFFER_BYTES: usize = 16 * 1024;
 /// Bytes that are kept of a line that does not fit into the buffer.
 const LINE_BYTES_KEPT: usize = 1024;
-/// Bytes that are skipped at once.
-const SKIPPED_BYTES_AT_ONCE: usize = 256 * 1024;
+/// Bytes of a long string that are read at once.
+const BYTES_AT_ONCE: usize = 64 * 1024;
+/// Bytes that are read before other tasks of the event loop get their turn.
+const BYTES_PER_TURN: usize = 256 * 1024;
 /// Maximum depth of nested replies.
 const DEPTH_MAX: usize = 32;
 
@@ -58,17 +60,50 @@ pub struct ReplyReader {
     start: usize,
     end: usize,
     long: Option<LongString>,
+    /// Bytes that may be read in this turn.
+    turn_bytes_left: usize,
     /// The aggregates that are not complete yet, from the outermost on.
     open: Vec<Aggregate>,
 }
 
 impl Default for ReplyReader {
     fn default() -> Self {
-        Self { buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, long: None, open: Vec::new() }
+        Self {
+            buffer: vec![0; BUFFER_BYTES].into(),
+            start: 0,
+            end: 0,
+            long: None,
+            turn_bytes_left: BYTES_PER_TURN,
+            open: Vec::new(),
+        }
     }
 }
 
 impl ReplyReader {
+    /// Begins a turn of the task that reads.
+    pub fn begin_turn(&mut self) {
+        self.turn_bytes_left = BYTES_PER_TURN;
+    }
+
+    /// Ends the turn if enough was read in it: the task is then woken again behind the others.
+    fn poll_turn(&self, context: &Context<'_>) -> Poll<()> {
+        if self.turn_bytes_left > 0 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Records bytes that have arrived; none mean that the node has closed the connection.
+    fn record_bytes(&mut self, arrived: usize, life_signs: &LifeSigns) -> io::Result<()> {
+        if arrived == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        life_signs.record();
+        self.turn_bytes_left = self.turn_bytes_left.saturating_sub(arrived);
+        Ok(())
+    }
+
     /// Reads the next reply. `retention` decides about a string of this length that does not fit into the buffer.
     pub fn poll_reply(
         &mut self,
@@ -137,7 +172,7 @@ impl ReplyReader {
             }
             Retention::Skip | Retention::Refuse => {
                 let is_refused = retention == Retention::Refuse;
-                let discarded = vec![0; length.min(SKIPPED_BYTES_AT_ONCE)].into();
+                let discarded = vec![0; length.min(BYTES_AT_ONCE)].into();
                 LongString::Skipped { left: length + 2 - arrived, length, is_refused, discarded }
             }
         });
@@ -152,20 +187,22 @@ impl ReplyReader {
         life_signs: &LifeSigns,
     ) -> Poll<io::Result<(Value, usize)>> {
         loop {
+            ready!(self.poll_turn(context));
             match self.long.as_mut().expect("called only within a long string") {
                 LongString::Kept { bytes, length, .. } if bytes.len() < *length + 2 => {
                     let left = *length + 2 - bytes.len();
-                    let mut room = (&mut *bytes).limit(left);
+                    let mut room = (&mut *bytes).limit(left.min(BYTES_AT_ONCE));
                     let read = pin!(stream.read_buf(&mut room));
-                    require_bytes(ready!(read.poll(context))?, life_signs)?;
+                    let arrived = ready!(read.poll(context))?;
+                    self.record_bytes(arrived, life_signs)?;
                 }
                 LongString::Skipped { left, discarded, .. } if *left > 0 => {
                     let room = (*left).min(discarded.len());
                     let mut buffer = ReadBuf::new(&mut discarded[..room]);
                     ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
                     let arrived = buffer.filled().len();
-                    require_bytes(arrived, life_signs)?;
                     *left -= arrived;
+                    self.record_bytes(arrived, life_signs)?;
                 }
                 _ => break,
             }
@@ -198,10 +235,11 @@ impl ReplyReader {
         } else if self.end == BUFFER_BYTES {
             self.cut_line();
         }
+        ready!(self.poll_turn(context));
         let mut buffer = ReadBuf::new(&mut self.buffer[self.end..]);
         ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
         let arrived = buffer.filled().len();
-        require_bytes(arrived, life_signs)?;
+        self.record_bytes(arrived, life_signs)?;
         self.end += arrived;
         Poll::Ready(Ok(()))
     }
@@ -214,15 +252,6 @@ impl ReplyReader {
         }
         self.end = LINE_BYTES_KEPT + may_end;
     }
-}
-
-/// Records bytes that have arrived; none mean that the node has closed the connection.
-fn require_bytes(arrived: usize, life_signs: &LifeSigns) -> io::Result<()> {
-    if arrived == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    life_signs.record();
-    Ok(())
 }
 
 #[cfg(test)]

@@ -42,7 +42,11 @@ async fn next(
     stream: &mut Chunks,
     retention: impl Fn(usize) -> Retention,
 ) -> io::Result<ArrivedReply> {
-    poll_fn(|context| reader.poll_reply(context, stream, &LifeSigns::default(), &retention)).await
+    poll_fn(|context| {
+        reader.begin_turn();
+        reader.poll_reply(context, stream, &LifeSigns::default(), &retention)
+    })
+    .await
 }
 
 fn bulk(bytes: &[u8]) -> Vec<u8> {
@@ -112,6 +116,22 @@ async fn a_string_that_is_skipped_takes_no_memory_and_leaves_the_next_reply_inta
         assert_eq!(skipped.string_bytes, LARGE);
         assert_eq!(matches!(skipped.value, Value::ServerError(_)), is_error, "{:?}", skipped.value);
         assert_eq!(next(&mut reader, &mut stream, |_| retention).await.expect("a reply").value, Value::Int(7));
+    }
+}
+
+#[tokio::test]
+async fn a_large_string_is_read_in_turns() {
+    const LARGE: usize = 1_000_000;
+    for retention in [Retention::Keep, Retention::Skip] {
+        let (mut reader, mut turns) = (ReplyReader::default(), 0);
+        let mut stream = Chunks::new(bulk(&vec![b'v'; LARGE]), LARGE);
+        let read = poll_fn(|context| {
+            turns += 1;
+            reader.begin_turn();
+            reader.poll_reply(context, &mut stream, &LifeSigns::default(), |_| retention)
+        });
+        assert_eq!(read.await.expect("a reply").string_bytes, LARGE);
+        assert_eq!(turns, LARGE / BYTES_PER_TURN + 1);
     }
 }
 
