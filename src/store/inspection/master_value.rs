@@ -122,7 +122,7 @@ impl MasterValue {
 #[cfg(test)]
 impl MasterValue {
     /// Returns the value of a missing key on the first node of a shard, for tests.
-    pub async fn missing(map: &MapHandle, key: &FullKey<'_>, covered_from: LogicalTime) -> Self {
+    pub fn missing(map: &MapHandle, key: &FullKey<'_>, covered_from: LogicalTime) -> Self {
         let map = map.load_full();
         let Route { shard, hash, .. } = map.route(key);
         let node = Arc::clone(&shard.members().nodes()[0]);

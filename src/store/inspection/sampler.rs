@@ -259,7 +259,7 @@ mod tests {
         let routing = Routing::Ring(Ring::new([("a", Weight::ONE)]));
         let map = MapHandle::new(ShardMap::new(routing, vec![Arc::clone(&shard)]));
         let key = Key::new(Cow::Borrowed("k")).expect("a key");
-        let value = Arc::new(MasterValue::missing(&map, &key.within(None), seen).await);
+        let value = Arc::new(MasterValue::missing(&map, &key.within(None), seen));
         let hash = value.route.hash;
         let sampler = Sampler::new(InspectionConfig { one_in: 1, per_second: 1 });
         sampler.watches.watch(value, Instant::now(), true);
