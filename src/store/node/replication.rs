@@ -117,6 +117,11 @@ impl ReplicationInfo {
         }
     }
 
+    /// Returns true if the node is a replica and has received nothing since it had the data of this history.
+    pub fn keeps_history(&self, replication_id: &str) -> bool {
+        !replication_id.is_empty() && !self.is_master() && self.replication_id == replication_id
+    }
+
     /// Returns true if the node calls itself a master.
     pub fn is_master(&self) -> bool {
         self.role == ReplicationRole::Master

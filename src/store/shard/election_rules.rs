@@ -12,6 +12,8 @@ pub struct Incumbent<'a> {
     pub node: usize,
     /// The replication id of the last accepted master; empty if none was accepted yet.
     pub replication_id: &'a str,
+    /// The history that the last accepted master continued; empty if there is none.
+    pub previous_id: &'a str,
     /// The process of the last accepted master; empty if that is not known.
     pub run_id: &'a str,
     /// The node is not reachable.
@@ -25,16 +27,15 @@ pub struct Incumbent<'a> {
 
 impl Incumbent<'_> {
     /// Returns true if the incumbent came back as a master without data of the known history that other nodes have: its
-    /// own history does not continue the known one, or it ends earlier.
+    /// own history does not continue the known one, or it ends earlier. A replica that the master of the known history never
+    /// reached has what that one was promoted with.
     pub fn has_lost_data(&self, infos: &[Option<ReplicationInfo>]) -> bool {
-        let known = self.replication_id;
+        let (known, previous) = (self.replication_id, self.previous_id);
         let Some(now) = infos[self.node].as_ref().filter(|now| self.has_come_back(now)) else { return false };
-        let others = infos.iter().flatten().filter(|other| other.holds_history(known));
-        // The offset of a promoted node has moved on, but what it was promoted with counts for nothing less.
-        others
-            .map(|other| other.offset)
-            .max()
-            .is_some_and(|offset| !now.continues_history_of(known) || now.offset < offset)
+        let others = infos.iter().flatten();
+        is_behind(now, known, others.clone().filter(|other| other.holds_history(known)))
+            || (!now.continues_history_of(known)
+                && is_behind(now, previous, others.filter(|other| other.keeps_history(previous))))
     }
 
     /// Returns true if the incumbent, which gave this answer, is a master with another history than the known one, and
@@ -73,7 +74,9 @@ impl Incumbent<'_> {
         let Self { node, replication_id: known, .. } = *self;
         let elected = match &infos[node] {
             Some(now) if now.is_master() && self.has_lost_data(infos) => {
-                find(node, infos, |other| other.holds_history(known))
+                find(node, infos, |other| other.holds_history(known)).or_else(|| {
+                    find(node, infos, |other| !other.is_mere_restart() && other.continues_history_of(self.previous_id))
+                })
             }
             Some(now) if now.is_master() => {
                 let is_established = self.stays_established(now);
@@ -118,6 +121,13 @@ impl Incumbent<'_> {
             .map(|other| other.replication_id.clone())
             .collect()
     }
+}
+
+/// Returns true if the master `now` lacks data of a history that one of these nodes has.
+fn is_behind<'i>(now: &ReplicationInfo, history: &str, holders: impl Iterator<Item = &'i ReplicationInfo>) -> bool {
+    // The offset of a promoted node has moved on, but what it was promoted with counts for nothing less.
+    let newest = holders.map(|holder| holder.offset).max();
+    newest.is_some_and(|offset| !now.continues_history_of(history) || now.offset < offset)
 }
 
 /// Returns true if the master `other`, rather than the living master `current`, is to receive the writes.

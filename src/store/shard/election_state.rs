@@ -15,6 +15,8 @@ use tokio::time::Instant;
 pub struct MasterElection {
     /// The replication id of the last accepted master; empty if none was accepted yet.
     replication_id: String,
+    /// The history that the last accepted master continued; empty if there is none.
+    previous_id: String,
     /// The process of the last accepted master; empty if that is not known.
     run_id: String,
     /// The master that Sentinel or the Redis Cluster announced; `None` while neither is heard.
@@ -77,6 +79,7 @@ impl MasterElection {
     pub fn new(hold_time: Duration) -> Self {
         Self {
             replication_id: String::new(),
+            previous_id: String::new(),
             run_id: String::new(),
             announced_master: None,
             superseded: None,
@@ -183,6 +186,7 @@ impl MasterElection {
         Incumbent {
             node: survey.before,
             replication_id: &self.replication_id,
+            previous_id: &self.previous_id,
             run_id: &self.run_id,
             is_down: !state.is_up() && !state.is_connecting(),
             is_established: self.is_established,
@@ -265,6 +269,7 @@ impl MasterElection {
         self.is_established = elected != survey.before || stays || are_all_heard;
         self.master_replaced = false;
         self.replication_id.clone_from(&master.replication_id);
+        self.previous_id.clone_from(&master.previous_replication_id);
         self.run_id.clone_from(&master.run_id);
     }
 

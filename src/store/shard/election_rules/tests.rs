@@ -43,7 +43,7 @@ fn in_process(run_id: &str, info: Option<ReplicationInfo>) -> Option<Replication
 }
 
 fn incumbent(node: usize, replication_id: &str) -> Incumbent<'_> {
-    Incumbent { node, replication_id, run_id: "", is_down: false, is_established: true, rivals: &[] }
+    Incumbent { node, replication_id, previous_id: "", run_id: "", is_down: false, is_established: true, rivals: &[] }
 }
 
 /// The first master of an instance that has just started.
@@ -228,6 +228,21 @@ fn a_master_that_comes_back_without_data_has_lost_it_while_others_have_it() {
     assert!(!lost(master("a", ""), at(6, replica("a"))));
     assert!(!lost(None, replica("a")));
     assert!(!incumbent(0, "").has_lost_data(&[master("fresh", ""), replica("a")]));
+}
+
+#[test]
+fn a_replica_that_a_promoted_master_never_reached_has_the_data_of_its_promotion() {
+    let promoted = Incumbent { previous_id: "a", ..incumbent(0, "b") };
+    let unsynced = with(ReplicationRole::Replica { synced: false, down_for: None }, "a", "");
+    for left_behind in [replica("a"), unsynced] {
+        assert!(promoted.has_lost_data(&[master("fresh", ""), at(5, left_behind.clone())]));
+        // From a file that has all data of the promotion, or less.
+        assert!(!promoted.has_lost_data(&[at(4, master("fresh", "b")), at(5, left_behind.clone())]));
+        assert!(promoted.has_lost_data(&[at(4, master("fresh", "a")), at(5, left_behind)]));
+    }
+    assert!(!promoted.has_lost_data(&[master("fresh", ""), replica("x")]));
+    // It can be promoted in place of the master that lost its data.
+    assert_eq!(promoted.elect(&[master("fresh", ""), master("c", "a"), replica("a")]), 1);
 }
 
 #[test]
