@@ -117,9 +117,12 @@ impl NodeState {
     /// asked after `since`, or receives the history still. A node that is just being connected to again counts, too.
     pub fn may_have_more_of(&self, history: &str, since: LogicalTime) -> bool {
         let last = self.answer.as_ref().filter(|last| !last.loading && last.holds_history(history));
-        last.is_some_and(|last| match self.is_up() && !self.is_outdated {
-            true => self.asked_at <= since || matches!(last.role, ReplicationRole::Replica { down_for: None, .. }),
-            false => self.is_up() || self.is_connecting(),
+        last.is_some_and(|last| {
+            if self.is_up() && !self.is_outdated {
+                self.asked_at <= since || matches!(last.role, ReplicationRole::Replica { down_for: None, .. })
+            } else {
+                self.is_up() || self.is_connecting()
+            }
         })
     }
 

@@ -50,6 +50,7 @@ struct Hold {
 }
 
 /// The result of an election.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; most combinations occur")]
 pub struct ElectionResult {
     /// The position of the master before the election.
     pub before: usize,
