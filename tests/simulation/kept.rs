@@ -19,7 +19,18 @@ const fn kept(edition: u32, seed: u64, finds: &'static str) -> Kept {
 
 /// The simulations that are kept.
 pub const KEPT: &[Kept] = &[
+    kept(1, 2, "a change in flight does not run again on the new owner of its key"),
+    kept(1, 5, "a change that only the former shard made is reported as not made, or a change is sent twice"),
+    kept(1, 8, "a read does not wait for a master whose connection was cut"),
+    kept(1, 9, "an own change does not invalidate the cached value"),
+    kept(1, 10, "a master that comes back without its data is used"),
+    kept(1, 18, "a replica of another history is read"),
+    kept(1, 55, "a strict read is not proven"),
+    kept(1, 88, "a report of a changed key does not invalidate the cached value"),
+    kept(1, 93, "a replica of a cluster misses a key whose slot moves"),
     kept(1, 108, "an instance that gets a shard reads a replica of another master before it knows the master"),
+    kept(1, 245, "a replica without `INFO` is read"),
+    kept(1, 660, "a replica that reported a flush is read"),
     kept(1, 30_233, "a master of a cluster that comes back from a minority answers a part of a batch"),
     kept(1, 30_748, "a read with a token lacks an own change while a replica is cut off"),
     kept(1, 31_637, "a read behind a change of its batch is answered by a replica while the cluster is down"),
