@@ -171,8 +171,8 @@ impl World {
         let shard = self.nodes[node].shard;
         let Data { history, replid, .. } = self.nodes[node].data.clone();
         let brought = |arrival: (Ms, u64)| history.iter().any(|applied| (applied.time, applied.end) == arrival);
-        let of_shard = self.truth.branches.iter().filter(|branch| branch.shard == shard);
-        let adopted = of_shard.last().into_iter().flat_map(|branch| &branch.adopted);
+        let mut of_shard = self.truth.branches.iter().filter(|branch| branch.shard == shard);
+        let adopted = of_shard.next_back().into_iter().flat_map(|branch| &branch.adopted);
         let adopted: Vec<_> = adopted.filter(|adopted| adopted.arrival.is_none_or(brought)).cloned().collect();
         self.nodes[node].branch = Some(self.truth.branches.len());
         self.truth.branches.push(Branch {

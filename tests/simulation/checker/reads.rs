@@ -19,7 +19,8 @@ impl Checker<'_> {
         if let Some(expired) = value.and_then(|value| self.expired_before(record, value)) {
             return violation(Promise::Expiry, format!("the value expired at {expired} ms"));
         }
-        if !self.is_explained(record, *value) && !(value.is_none() && self.has_new_shard(record)) {
+        let is_excused = value.is_none() && self.has_new_shard(record);
+        if !is_excused && !self.is_explained(record, *value) {
             return violation(Promise::Existence, "no accepted master of the shard ever had this".to_owned());
         }
         if self.is_outdated(record, *value) {

@@ -68,7 +68,7 @@ impl Storyteller {
             Story::SlotMove => self.slot_move().await,
             Story::SentinelFailover => self.sentinel_failover().await,
             Story::SentinelLoss => self.sentinel_loss().await,
-            Story::SentinelSilence => self.sentinel_silence().await,
+            Story::SentinelSilence => self.sentinel_silence(),
             Story::MasterCutOff => self.master_cut_off().await,
             Story::ForcedFailover => self.forced_failover().await,
         }

@@ -42,7 +42,7 @@ impl Storyteller {
     }
 
     /// The paths of an instance to sentinels fall silent for a time, while sentinels go on with their work.
-    pub(super) async fn sentinel_silence(&mut self) {
+    pub(super) fn sentinel_silence(&mut self) {
         let instance = self.rng.below(self.instances);
         for sentinel in self.sim.with(|world| world.sentinels()) {
             if self.rng.chance(60) {
@@ -69,7 +69,9 @@ impl Storyteller {
     fn set_silent(&self, node: usize, others: &[usize], silent: bool) {
         self.sim.with(|world| {
             world.note(&format!("node {node} is cut off from {others:?}: {silent}"));
-            others.iter().for_each(|other| world.set_silent(Host::Node(node), Host::Node(*other), silent));
+            for other in others {
+                world.set_silent(Host::Node(node), Host::Node(*other), silent);
+            }
         });
     }
 
