@@ -90,9 +90,9 @@ EDITS = [
     ),
     (
         "src/store/shard/election_rules.rs",
-        ".is_some_and(|offset| !now.continues_history_of(known) || now.offset < offset)",
-        ".is_some_and(|offset| (!now.continues_history_of(known) || now.offset < offset)\n"
-        '&& !crate::mutated("held"))',
+        "infos[self.node].as_ref().filter(|now| self.has_come_back(now)) else { return false };",
+        'infos[self.node].as_ref().filter(|now| self.has_come_back(now) && !crate::mutated("held")) else {\n'
+        "            return false;\n        };",
     ),
     (
         "src/store/node/replication.rs",
