@@ -200,7 +200,12 @@ def schema_problems(chart):
 
 def restart_problems(chart):
     """Checks that a change restarts the pods if, and only if, a reload does not apply it."""
-    plain = combined(CERTIFICATES["a Secret"], SECRETS["values"], MODES["external"], {"clients": [{"name": "one", "apiKeyHash": "sha256:x", "scopes": ["read"], "namespace": "one"}]})
+    plain = combined(
+        CERTIFICATES["a Secret"],
+        SECRETS["values"],
+        MODES["external"],
+        {"clients": [{"name": "one", "apiKeyHash": "sha256:x", "scopes": ["read"], "namespace": "one"}]},
+    )
 
     def checksum(*changes):
         documents = chart.render(combined(plain, *changes))
