@@ -81,7 +81,7 @@ SPECIAL = {
         },
         "clients": [
             # The hash of an unknown key.
-            {"name": "billing", "apiKeyHash": f"sha256:{'00' * 32}", "scopes": ["read", "write"], "namespace": "billing", "commandsPerSecond": 5000000},
+            {"name": "billing", "apiKeyHash": f"sha256:{'3b' * 32}", "scopes": ["read", "write"], "namespace": "billing", "commandsPerSecond": 5000000},
         ],
         "redis": {"bundled": {"replicas": 5, "maxMemory": "1gb", "nodeSelector": {"disk": "fast"}, "tolerations": [{"operator": "Exists"}]}},
         "resources": {"limits": {"memory": "1Gi"}},
@@ -105,7 +105,7 @@ SPECIAL = {
     "a login at the sentinels": MODES["sentinel"] | {"secrets": {"values": {"SENTINEL_PASSWORD": "password-of-the-sentinels-of-redis"}}},
     "clients alone": {
         "secrets": {"values": {"SRVC_SHARED_SECRET": None, "ENCRYPTION_KEY": None}},
-        "clients": [{"name": "billing", "apiKeyHash": f"sha256:{'00' * 32}", "scopes": ["read"], "namespace": "*"}],
+        "clients": [{"name": "billing", "apiKeyHash": f"sha256:{'3b' * 32}", "scopes": ["read"], "namespace": "*"}],
     },
 }
 
