@@ -1,5 +1,7 @@
 """Values to render the chart with, and values that it has to refuse."""
 
+# The hash of a key that nobody has.
+API_KEY_HASH = "sha256:4aa97ee6cbd44cca1735e9c78ce50047825ed29f304e8621d99795db7d121b5a"
 SECRETS = {
     "values": {
         "secrets": {
@@ -81,7 +83,7 @@ SPECIAL = {
         },
         "clients": [
             # The hash of an unknown key.
-            {"name": "billing", "apiKeyHash": f"sha256:{'3b' * 32}", "scopes": ["read", "write"], "namespace": "billing", "commandsPerSecond": 5000000},
+            {"name": "billing", "apiKeyHash": API_KEY_HASH, "scopes": ["read", "write"], "namespace": "billing", "commandsPerSecond": 5000000},
         ],
         "redis": {"bundled": {"replicas": 5, "maxMemory": "1gb", "nodeSelector": {"disk": "fast"}, "tolerations": [{"operator": "Exists"}]}},
         "resources": {"limits": {"memory": "1Gi"}},
@@ -105,7 +107,7 @@ SPECIAL = {
     "a login at the sentinels": MODES["sentinel"] | {"secrets": {"values": {"SENTINEL_PASSWORD": "password-of-the-sentinels-of-redis"}}},
     "clients alone": {
         "secrets": {"values": {"SRVC_SHARED_SECRET": None, "ENCRYPTION_KEY": None}},
-        "clients": [{"name": "billing", "apiKeyHash": f"sha256:{'3b' * 32}", "scopes": ["read"], "namespace": "*"}],
+        "clients": [{"name": "billing", "apiKeyHash": API_KEY_HASH, "scopes": ["read"], "namespace": "*"}],
     },
 }
 
