@@ -10,7 +10,7 @@ SEEDS ?= 10000
 FIRST_SEED ?= 0
 SEED ?=
 
-.PHONY: run test check fmt docs site failures soak simulate mutations drill bench growth redis haproxy prometheus tools dist sbom clean
+.PHONY: run test check fmt docs site failures soak simulate mutations drill attack bench growth redis haproxy prometheus tools dist sbom clean
 
 # Starts the service with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -78,6 +78,11 @@ mutations:
 # Fires every alert by a real fault, and repairs it, in a few minutes.
 drill: redis prometheus
 	cargo test --locked --test service drill:: -- --ignored --nocapture
+
+# Attacks a release build with 512 MiB of memory, and checks that a client beside it does not notice. Not all of it holds yet.
+attack: redis
+	cargo build --locked --release --bin cachefront
+	python3 scripts/attack
 
 # Writes docs/benchmarks.md: the cost of a request here and in other services, in about fifteen minutes. Debian or Ubuntu.
 bench: redis
