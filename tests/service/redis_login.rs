@@ -25,6 +25,17 @@ fn ask_all(group: &RedisGroup, command: &str) {
     }
 }
 
+/// Starts a service that logs in to the nodes as the user `one` with the password `first`, and load on it.
+async fn logged_in_under_load(group: &RedisGroup) -> (Service, Traffic) {
+    until_replicated(group).await;
+    ask_all(group, &format!("ACL SETUSER one >first {PERMISSIONS}"));
+    let login = "[redis]\nusername=one\npassword=first\n";
+    let service = Service::plain_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(group)));
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
+    (service, traffic)
+}
+
 /// Returns the number of connections that are logged in as this user.
 fn connections_of(clients: &str, user: &str) -> usize {
     clients.lines().filter(|line| line.contains(&format!(" user={user} "))).count()
@@ -33,12 +44,7 @@ fn connections_of(clients: &str, user: &str) -> usize {
 #[tokio::test]
 async fn a_rotated_login_costs_no_request() {
     let group = redis(1, 1);
-    until_replicated(&group).await;
-    ask_all(&group, &format!("ACL SETUSER one >first {PERMISSIONS}"));
-    let login = "[redis]\nusername=one\npassword=first\n";
-    let service = Service::plain_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(&group)));
-    until_ready(&service, "READY").await;
-    let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
+    let (service, traffic) = logged_in_under_load(&group).await;
 
     // Another password of the same user.
     ask_all(&group, "ACL SETUSER one >second");
@@ -71,12 +77,7 @@ async fn a_rotated_login_costs_no_request() {
 #[tokio::test]
 async fn a_login_that_redis_does_not_know_yet_costs_no_request() {
     let group = redis(1, 1);
-    until_replicated(&group).await;
-    ask_all(&group, &format!("ACL SETUSER one >first {PERMISSIONS}"));
-    let login = "[redis]\nusername=one\npassword=first\n";
-    let service = Service::plain_with("RELOAD_EVERY_SECS=0", &format!("{login}{}", redis_section(&group)));
-    until_ready(&service, "READY").await;
-    let traffic = Traffic::start(Load { replicas: Some(1), ..Load::on(&service) }).await;
+    let (service, traffic) = logged_in_under_load(&group).await;
     service.edit(|text| text.replace("password=first", "password=second"));
     service.reload();
     for node in nodes(&group) {

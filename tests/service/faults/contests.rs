@@ -1,13 +1,18 @@
-//! Two nodes of one shard that call themselves master, while nothing proves which of them is.
+//! Two nodes of one shard that call themselves master.
+
+#![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
 
 use super::{
-    expect_ok, follow,
-    standing::{CONTESTED, strict_read, until_refused, until_written},
+    expect_ok, follow, pause, resume,
+    standing::{expect_refused, strict_read, until_refused, until_written},
     until_ready,
 };
-use crate::harness::{Caller, MetricsPage, Service, eventually, redis};
+use crate::harness::{Caller, MetricsPage, Mode, Proxy, Service, eventually, redis, redis_section};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use serde_json::json;
+use std::time::{Duration, Instant};
+
+const CONTESTED: &str = "call themselves master, and it is not proven which of them is";
 
 /// A master of one shard and a node of another origin: it was promoted once, has data of its own, and calls itself master.
 struct Strangers {
@@ -38,6 +43,16 @@ impl Strangers {
     fn section(&self) -> String {
         format!("[shard:a]\nmaster={}\nreplicas={}\n", self.master().address, self.stranger.address)
     }
+}
+
+/// Starts a master and a replica that has its data and was promoted since, so that both call themselves master.
+async fn two_masters() -> RedisGroup {
+    let group = redis(1, 1);
+    let (old, new) = (group.master(0), &group.replicas(0)[0]);
+    expect_ok(old, "SET k v");
+    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "v").then_some(())).await;
+    expect_ok(new, "REPLICAOF NO ONE");
+    group
 }
 
 async fn until_contested(service: &Service) {
@@ -82,11 +97,8 @@ async fn an_instance_that_starts_with_unrelated_masters_refuses_writes_until_one
 
 #[tokio::test]
 async fn a_contest_ends_when_the_elected_node_is_stopped() {
-    let group = redis(1, 1);
+    let group = two_masters().await;
     let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    expect_ok(old, "SET k v");
-    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "v").then_some(())).await;
-    expect_ok(new, "REPLICAOF NO ONE");
     // Nothing tells any more that the node was promoted.
     expect_ok(new, "CONFIG RESETSTAT");
     // The node that was promoted is the first one, so that it is elected.
@@ -96,4 +108,87 @@ async fn a_contest_ends_when_the_elected_node_is_stopped() {
     new.kill();
     until_written(&caller).await;
     assert_eq!(old.ask("GET after").expect("an answer"), "v");
+}
+
+#[tokio::test]
+async fn an_instance_that_starts_with_two_masters_uses_the_one_that_was_told_to_be_master() {
+    let group = two_masters().await;
+    let new = &group.replicas(0)[0];
+    let service = Service::plain(&redis_section(&group));
+    MetricsPage::until(&service, "cachefront_shard_contested", "shard=\"a\"", |contested| contested == 1.0).await;
+    let caller = service.caller().await;
+    until_written(&caller).await;
+    assert_eq!(new.ask("GET after").expect("an answer"), "v");
+    assert_eq!(strict_read(&caller, "after").await.json()["value"], "v");
+}
+
+#[tokio::test]
+async fn an_instance_that_starts_with_two_masters_refuses_writes_until_one_is_proven() {
+    let group = two_masters().await;
+    let (old, new) = (group.master(0), &group.replicas(0)[0]);
+    // Nothing tells any more that the node was promoted.
+    expect_ok(new, "CONFIG RESETSTAT");
+    let service = Service::plain(&redis_section(&group));
+    let caller = service.caller().await;
+    until_refused(&caller, CONTESTED).await;
+    expect_refused(&caller, json!({"command": "READ", "key": "k", "consistency": "master"})).await;
+    assert_eq!(caller.read("k").await, Some(json!("v")));
+    MetricsPage::until(&service, "cachefront_shard_writable", "shard=\"a\"", |writable| writable == 0.0).await;
+    until_ready(&service, "DEGRADED").await;
+
+    follow(old, new);
+    let demoted = Instant::now();
+    until_written(&caller).await;
+    assert!(demoted.elapsed() < Duration::from_secs(2), "it took {:?}", demoted.elapsed());
+    assert_eq!(new.ask("GET after").expect("an answer"), "v");
+    until_ready(&service, "READY").await;
+}
+
+#[tokio::test]
+async fn strict_reads_never_go_back_to_an_old_master_that_was_cut_off() {
+    let group = redis(1, 1);
+    let service = Service::plain(&redis_section(&group));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    let (old, new) = (group.master(0), &group.replicas(0)[0]);
+    caller.write("k", &json!("old")).await;
+    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
+    pause(old);
+    expect_ok(new, "REPLICAOF NO ONE");
+    eventually("the new master is written to", async || {
+        let write = json!({"command": "WRITE", "key": "k", "value": "new"}).to_string();
+        (caller.send(write).await.status.as_u16() == 200).then_some(())
+    })
+    .await;
+    resume(old);
+    MetricsPage::until(&service, "cachefront_shard_contested", "shard=\"a\"", |contested| contested == 1.0).await;
+    for round in 2..50 {
+        caller.write("k", &json!(format!("v{round}"))).await;
+        assert_eq!(strict_read(&caller, "k").await.json()["value"], json!(format!("v{round}")));
+    }
+}
+
+#[tokio::test]
+async fn a_promotion_that_passed_while_the_node_was_unreachable_is_followed_though_the_old_master_lives() {
+    let group = redis(1, 1);
+    let (old, new) = (group.master(0), &group.replicas(0)[0]);
+    let path = Proxy::in_front_of(&new.address);
+    let service = Service::plain(&format!("[shard:a]\nmaster={}\nreplicas={}\n", old.address, path.address));
+    until_ready(&service, "READY").await;
+    let caller = service.caller().await;
+    caller.write("k", &json!("old")).await;
+    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
+    path.set(Mode::Refuse);
+    until_ready(&service, "DEGRADED").await;
+    expect_ok(new, "REPLICAOF NO ONE");
+    expect_ok(new, "SET k new");
+    path.set(Mode::Pass);
+    // The same process was a replica before, so it was certainly promoted.
+    eventually("strict reads reach the promoted node", async || {
+        (strict_read(&caller, "k").await.json()["value"] == "new").then_some(())
+    })
+    .await;
+    caller.write("after", &json!("v")).await;
+    assert_eq!(new.ask("GET after").expect("an answer"), "v");
+    assert_eq!(old.ask("EXISTS after").expect("an answer"), ":0");
 }

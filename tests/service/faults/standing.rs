@@ -1,9 +1,9 @@
-//! The standing of a shard's master: masters that come back without their data, and nodes that contest each other.
+//! Masters that come back without their data, and nodes that do not say what they are.
 
 #![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
 
-use super::{expect_ok, follow, pause, promote, resume, until_ready};
-use crate::harness::{Answer, Caller, MetricsPage, Mode, Proxy, Service, eventually, redis, redis_section, start};
+use super::{expect_ok, follow, promote, until_ready};
+use crate::harness::{Answer, Caller, MetricsPage, Service, eventually, redis, redis_section, start};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -58,7 +58,8 @@ pub async fn until_written(caller: &Caller) {
     eventually("writes work", async || (write_answer(caller).await.status.as_u16() == 200).then_some(())).await;
 }
 
-async fn expect_refused(caller: &Caller, command: Value) {
+/// Expects that a command is refused for now.
+pub async fn expect_refused(caller: &Caller, command: Value) {
     let answer = caller.send(command.to_string()).await;
     answer.expect_error(503, "shard_unavailable");
     assert_eq!(answer.header("retry-after"), "1");
@@ -80,8 +81,6 @@ async fn expect_values(caller: &Caller) {
 }
 
 const HELD: &str = "came back without the data that its replicas have";
-/// A part of the message of a refusal because two nodes call themselves master.
-pub const CONTESTED: &str = "call themselves master, and it is not proven which of them is";
 
 #[tokio::test]
 async fn a_master_that_comes_back_empty_is_held_while_its_replicas_have_the_data() {
@@ -231,95 +230,6 @@ async fn a_replica_that_was_restarted_as_a_master_takes_nothing_over_though_a_re
     }
     assert_eq!(master.ask("DBSIZE").expect("an answer"), ":51");
     assert_eq!(first.ask("DBSIZE").expect("an answer"), ":1");
-}
-
-#[tokio::test]
-async fn an_instance_that_starts_with_two_masters_uses_the_one_that_was_told_to_be_master() {
-    let group = redis(1, 1);
-    let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    expect_ok(old, "SET k v");
-    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "v").then_some(())).await;
-    expect_ok(new, "REPLICAOF NO ONE");
-    let service = Service::plain(&redis_section(&group));
-    MetricsPage::until(&service, "cachefront_shard_contested", "shard=\"a\"", |contested| contested == 1.0).await;
-    let caller = service.caller().await;
-    until_written(&caller).await;
-    assert_eq!(new.ask("GET after").expect("an answer"), "v");
-    assert_eq!(strict_read(&caller, "after").await.json()["value"], "v");
-}
-
-#[tokio::test]
-async fn an_instance_that_starts_with_two_masters_refuses_writes_until_one_is_proven() {
-    let group = redis(1, 1);
-    let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    expect_ok(old, "SET k v");
-    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "v").then_some(())).await;
-    expect_ok(new, "REPLICAOF NO ONE");
-    // Nothing tells any more that the node was promoted.
-    expect_ok(new, "CONFIG RESETSTAT");
-    let service = Service::plain(&redis_section(&group));
-    let caller = service.caller().await;
-    until_refused(&caller, CONTESTED).await;
-    expect_refused(&caller, json!({"command": "READ", "key": "k", "consistency": "master"})).await;
-    assert_eq!(caller.read("k").await, Some(json!("v")));
-    MetricsPage::until(&service, "cachefront_shard_writable", "shard=\"a\"", |writable| writable == 0.0).await;
-    until_ready(&service, "DEGRADED").await;
-
-    follow(old, new);
-    let demoted = Instant::now();
-    until_written(&caller).await;
-    assert!(demoted.elapsed() < Duration::from_secs(2), "it took {:?}", demoted.elapsed());
-    assert_eq!(new.ask("GET after").expect("an answer"), "v");
-    until_ready(&service, "READY").await;
-}
-
-#[tokio::test]
-async fn strict_reads_never_go_back_to_an_old_master_that_was_cut_off() {
-    let group = redis(1, 1);
-    let service = Service::plain(&redis_section(&group));
-    until_ready(&service, "READY").await;
-    let caller = service.caller().await;
-    let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    caller.write("k", &json!("old")).await;
-    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
-    pause(old);
-    expect_ok(new, "REPLICAOF NO ONE");
-    eventually("the new master is written to", async || {
-        let write = json!({"command": "WRITE", "key": "k", "value": "new"}).to_string();
-        (caller.send(write).await.status.as_u16() == 200).then_some(())
-    })
-    .await;
-    resume(old);
-    MetricsPage::until(&service, "cachefront_shard_contested", "shard=\"a\"", |contested| contested == 1.0).await;
-    for round in 2..50 {
-        caller.write("k", &json!(format!("v{round}"))).await;
-        assert_eq!(strict_read(&caller, "k").await.json()["value"], json!(format!("v{round}")));
-    }
-}
-
-#[tokio::test]
-async fn a_promotion_that_passed_while_the_node_was_unreachable_is_followed_though_the_old_master_lives() {
-    let group = redis(1, 1);
-    let (old, new) = (group.master(0), &group.replicas(0)[0]);
-    let path = Proxy::in_front_of(&new.address);
-    let service = Service::plain(&format!("[shard:a]\nmaster={}\nreplicas={}\n", old.address, path.address));
-    until_ready(&service, "READY").await;
-    let caller = service.caller().await;
-    caller.write("k", &json!("old")).await;
-    eventually("the value is replicated", async || (new.ask("GET k").ok()? == "old").then_some(())).await;
-    path.set(Mode::Refuse);
-    until_ready(&service, "DEGRADED").await;
-    expect_ok(new, "REPLICAOF NO ONE");
-    expect_ok(new, "SET k new");
-    path.set(Mode::Pass);
-    // The same process was a replica before, so it was certainly promoted.
-    eventually("strict reads reach the promoted node", async || {
-        (strict_read(&caller, "k").await.json()["value"] == "new").then_some(())
-    })
-    .await;
-    caller.write("after", &json!("v")).await;
-    assert_eq!(new.ask("GET after").expect("an answer"), "v");
-    assert_eq!(old.ask("EXISTS after").expect("an answer"), ":0");
 }
 
 #[tokio::test]
