@@ -29,6 +29,9 @@ pub enum ReloadError {
     /// The settings file may be half written.
     #[error("the settings file does not end in a newline and may be half written: end its last line")]
     IncompleteFile,
+    /// Values are sealed with a key whose file is gone.
+    #[error("the file that ENCRYPTION_KEY names does not exist any more")]
+    SealingKeyMissing,
     /// The files changed each time that they were read.
     #[error("the files do not stop changing")]
     Unsettled,

@@ -121,6 +121,9 @@ impl Reloader {
     /// Applies checked settings to all parts.
     fn apply(&mut self, mut settings: Settings, mut tls: PreparedTls) -> Result<(), ReloadError> {
         settings.warnings.append(&mut tls.warnings);
+        if settings.sealing.missing_file.is_some() && !self.settings.sealing.keys.is_empty() {
+            return Err(ReloadError::SealingKeyMissing);
+        }
         // The connection settings of Redis stay those of the start, so that they are the same for old and new nodes.
         std::mem::swap(&mut self.settings.redis, &mut settings.redis);
         if let Err(error) = self.targets.store.apply(store_config(&settings)) {

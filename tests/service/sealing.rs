@@ -1,6 +1,6 @@
 //! Values that are encrypted before they leave for Redis.
 
-use crate::harness::{Caller, Service, eventually, redis, redis_section};
+use crate::harness::{Caller, MetricsPage, Service, eventually, redis, redis_section};
 use crate::local_redis::RedisGroup;
 use serde_json::{Value, json};
 
@@ -127,6 +127,24 @@ async fn a_reload_to_required_counts_for_values_that_were_cached_before() {
     })
     .await
     .expect_error(500, "value_not_sealed");
+}
+
+#[tokio::test]
+async fn a_key_whose_file_is_gone_stays_in_use() {
+    let group = redis(1, 0);
+    let service = service(&group, "RELOAD_EVERY_SECS=0\nENCRYPTION_KEY=sealing.key");
+    let file = service.folder().join("sealing.key");
+    std::fs::write(&file, FIRST).expect("the key is written");
+    service.reload();
+    let caller = service.caller().await;
+    let write = json!({"command": "WRITE", "key": "sealed", "value": "secret", "encrypt": true}).to_string();
+    eventually("the key is used", async || (caller.send(write.clone()).await.status.as_u16() == 200).then_some(()))
+        .await;
+    std::fs::remove_file(&file).expect("the key is removed");
+    service.reload();
+    let refused = "cachefront_settings_reloads_total";
+    MetricsPage::until(&service, refused, "outcome=\"refused\"", |reloads| reloads >= 1.0).await;
+    assert_eq!(caller.read("sealed").await, Some(json!("secret")));
 }
 
 #[tokio::test]
