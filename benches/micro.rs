@@ -56,7 +56,7 @@ fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
     let command = command(READ);
     let reply = Reply::Found(Arc::new(Value::Text(Cow::Owned("x".repeat(bytes)))));
     bencher.counter(BytesCount::new(bytes)).bench(|| {
-        let size = ReplySize::of(&command, &reply);
+        let size = ReplySize::before_run(&command).after_run(&reply);
         let mut out = Vec::with_capacity(size.bytes);
         write_reply(&mut out, &command, &reply, size);
         out

@@ -41,6 +41,7 @@ use std::{
 
 /// The path of this endpoint.
 pub const PATH: &str = "/cache";
+
 /// Runs one command, or a batch of them.
 #[utoipa::path(
     post, path = "/cache", tag = "cache", security(("token" = [])),

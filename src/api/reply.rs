@@ -40,21 +40,17 @@ pub struct ReplySize {
 }
 
 impl ReplySize {
-    /// Returns the size of the reply to a command.
-    pub fn of(command: &Command<'_>, reply: &Reply) -> Self {
-        match (reply, command) {
-            (Reply::Found(value), _) => Self::with_value(value),
-            (Reply::Written { .. }, Command::Write(write)) => Self::with_value(&write.value),
-            (_, command) => Self::with_key(command),
-        }
-    }
-
     /// Returns the size that the reply to a command has if it does not have to wait for a value to be read.
     pub fn before_run(command: &Command<'_>) -> Self {
         match command {
             Command::Write(write) => Self::with_value(&write.value),
             command => Self::with_key(command),
         }
+    }
+
+    /// Returns the size of the reply to a command that had this size before it ran.
+    pub fn after_run(self, reply: &Reply) -> Self {
+        if let Reply::Found(value) = reply { Self::with_value(value) } else { self }
     }
 
     fn with_value(value: &Value<'_>) -> Self {
@@ -162,7 +158,7 @@ mod tests {
     fn read_reply(value: Value<'static>) -> (Vec<u8>, ReplySize) {
         let command = Command::Read(Read { key: Key::new("k".into()).expect("a key"), from_master: false });
         let reply = Reply::Found(Arc::new(value));
-        let (mut out, size) = (Vec::new(), ReplySize::of(&command, &reply));
+        let (mut out, size) = (Vec::new(), ReplySize::before_run(&command).after_run(&reply));
         write(&mut out, &command, &reply, size);
         (out, size)
     }

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 /// Bytes that are reserved for the reply to a command of a batch besides the value that it reads.
 const ITEM_BYTES: usize = FRAME_BYTES + 2 * KEY_BYTES_MAX;
 
-/// Returns the size of the reply with this result.
-fn size(command: &Command<'_>, result: &Result<Reply, CacheError>) -> ReplySize {
-    result.as_ref().map_or_else(|_| ReplySize::default(), |reply| ReplySize::of(command, reply))
+/// Returns the size of the reply with this result, which had the size `before` when it was not known.
+fn size(before: ReplySize, result: &Result<Reply, CacheError>) -> ReplySize {
+    result.as_ref().map_or_else(|_| ReplySize::default(), |reply| before.after_run(reply))
 }
 
 /// The replies to a batch, as far as they are written.
@@ -41,9 +41,9 @@ impl RequestContext<'_> {
         }
         let memory = self.state.reply_memory(self.reloadable, self.caller);
         // The memory that does not depend on what is read is reserved while all of it can still be refused.
-        let written = commands.iter().filter(|command| matches!(command, Command::Write(_)));
-        let total_bytes =
-            items.len() * ITEM_BYTES + written.map(|write| ReplySize::before_run(write).bytes).sum::<usize>();
+        let mut sizes: Vec<ReplySize> = commands.iter().map(ReplySize::before_run).collect();
+        let written = commands.iter().zip(&sizes).filter(|(command, _)| matches!(command, Command::Write(_)));
+        let total_bytes = items.len() * ITEM_BYTES + written.map(|(_, size)| size.bytes).sum::<usize>();
         memory.reserve(total_bytes).map_err(|error| {
             let problem = Problem::from(error);
             request_metrics::count_shed(self.state, &problem, Shed::Replies);
@@ -55,8 +55,9 @@ impl RequestContext<'_> {
         let (owner, freshness) = (self.caller.key_owner(), self.freshness);
         let results = self.cache.batch(&commands, owner, freshness, &memory, self.deadline).await;
 
-        let sizes: Vec<ReplySize> =
-            commands.iter().zip(&results).map(|(command, result)| size(command, result)).collect();
+        for (before, result) in sizes.iter_mut().zip(&results) {
+            *before = size(*before, result);
+        }
         let bytes = items.len() * FRAME_BYTES + sizes.iter().map(|size| size.bytes).sum::<usize>();
         let out = Vec::with_capacity(bytes.min(REPLY_BYTES_MAX));
         let mut results = commands.iter().zip(results).zip(sizes);

@@ -8,7 +8,7 @@ use crate::{
     auth::Caller,
     cache::{Cache, CacheError, Command},
     http::{AppState, Problem, ReloadableState, RequestId, SyncTokenHeader, json, request_metrics},
-    store::Freshness,
+    store::{Freshness, StoreError},
     telemetry::{RequestTimer, metrics::Shed},
     types::{Deadline, ReplyMemory},
 };
@@ -55,10 +55,11 @@ impl RequestContext<'_> {
         }
         // The memory for the value in the reply to a WRITE is reserved while the WRITE can still be refused.
         let memory = self.state.reply_memory(self.reloadable, self.caller);
-        self.reserve(&memory, ReplySize::before_run(&command).bytes, &command)?;
+        let size = ReplySize::before_run(&command);
+        self.reserve(&memory, size.bytes, &command)?;
         let result = self.cache.run(&command, self.caller.key_owner(), self.freshness, self.deadline).await;
         let reply = result.map_err(|error| self.problem(error, &command))?;
-        let size = ReplySize::of(&command, &reply);
+        let size = size.after_run(&reply);
         self.reserve(&memory, size.bytes, &command)?;
         timer.outcome = request_metrics::outcome(&command, &reply);
         let mut out = Vec::with_capacity(size.bytes);
@@ -95,8 +96,9 @@ impl RequestContext<'_> {
 
     /// Returns the problem of a command that failed in the cache.
     pub(super) fn problem(&self, error: CacheError, command: &Command<'_>) -> Problem {
+        let is_reply = matches!(error, CacheError::Store(StoreError::NoReplyMemory));
         let problem = Problem::from(error).with_command(command.name());
-        request_metrics::count_shed(self.state, &problem, Shed::Node);
+        request_metrics::count_shed(self.state, &problem, if is_reply { Shed::Replies } else { Shed::Node });
         problem
     }
 }
