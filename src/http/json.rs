@@ -11,8 +11,7 @@ use axum::{
 pub fn held_response(mut body: Vec<u8>, memory: HeldReplyMemory) -> axum::response::Response {
     body.push(b'\n');
     let (body, pending) = HeldReply::new(body, memory);
-    let mut response = Response::new(Body::new(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = json(Body::new(body));
     response.extensions_mut().insert(pending);
     response
 }
@@ -20,7 +19,11 @@ pub fn held_response(mut body: Vec<u8>, memory: HeldReplyMemory) -> axum::respon
 /// Returns HTTP 200 with this JSON, and a line end for people at a terminal.
 pub fn response(mut body: Vec<u8>) -> axum::response::Response {
     body.push(b'\n');
-    let mut response = Response::new(Body::from(body));
+    json(Body::from(body))
+}
+
+fn json(body: Body) -> axum::response::Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -25,9 +25,7 @@ mod state;
 mod sync_token_header;
 mod unfinished_logins;
 
-pub use connection::{
-    ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PendingReply, PlaceLimits,
-};
+pub use connection::{ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PlaceLimits};
 pub use error_code::ErrorCode;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
 pub use problem::{OAuthCode, Problem};

@@ -2,7 +2,7 @@
 
 use crate::{
     http::NoPlace,
-    telemetry::metrics::{ConnectionMetrics, ConnectionRefusal, Listener, Metrics},
+    telemetry::metrics::{ConnectionMetrics, ConnectionRefusal, Label, Listener, Metrics},
 };
 use governor::{DefaultDirectRateLimiter, Quota};
 use std::{
@@ -57,7 +57,7 @@ impl ConnectionCounters {
         self.metrics().closed.count();
     }
 
-    /// Counts a failed TLS handshake.
+    /// Counts a failed TLS handshake, or a PROXY header that cannot be used.
     pub fn fail_handshake(&self) {
         self.metrics().handshakes_failed.count();
     }
@@ -85,10 +85,10 @@ impl ConnectionCounters {
     pub fn fail_accept(&self, error: &io::Error) {
         self.metrics().accept_failures.count();
         if self.failures_logged.check().is_ok() {
-            let listener = self.listener;
+            let listener = self.listener.name();
             tracing::error!(
                 %error,
-                "a connection to the {listener:?} port cannot be accepted: {error}; if too many files are open, raise \
+                "a connection to the {listener} port cannot be accepted: {error}; if too many files are open, raise \
                  the limit (LimitNOFILE, ulimit -n) or lower CONNECTIONS_MAX"
             );
         }

@@ -46,10 +46,35 @@ impl<A> LimitedAcceptor<A> {
         let place = entered.map_err(|reason| self.counters.refuse(reason, accepted.peer))?;
         state.set_place(&place);
         let place = Place::new(place, self.counters.clone());
-        if let Some(client) = self.proxies.read_client(accepted.peer, &mut accepted.stream).await? {
+        let client = if is_proxy {
+            self.proxies.read_client(&mut accepted.stream).await.inspect_err(|_| self.counters.fail_handshake())?
+        } else {
+            None
+        };
+        if let Some(client) = client {
             place.place.move_to(client.into()).map_err(|reason| self.counters.refuse(reason, client))?;
         }
         Ok(place)
+    }
+
+    /// Takes a place for a connection and does the handshake. The place and the worker's load are counted until the guards
+    /// are dropped.
+    async fn enter(
+        &self,
+        mut accepted: AcceptedConnection,
+        service: HttpService,
+        state: &ClientConnection,
+    ) -> io::Result<(A::Stream, A::Service, (Place, LoadGuard))>
+    where
+        A: Accept<TcpStream, HttpService>,
+    {
+        let place = self.take_place(&mut accepted, state).await?;
+        let AcceptedConnection { stream, load, .. } = accepted;
+        // Replies are whole messages; waiting for more data to send would only delay them.
+        stream.set_nodelay(true)?;
+        let accepted = self.inner.accept(stream, service).await;
+        let (stream, service) = accepted.inspect_err(|_| self.counters.fail_handshake())?;
+        Ok((stream, service, (place, load)))
     }
 }
 
@@ -82,19 +107,17 @@ where
     type Service = HttpService;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, mut accepted: AcceptedConnection, service: HttpService) -> Self::Future {
+    fn accept(&self, accepted: AcceptedConnection, service: HttpService) -> Self::Future {
         let this = self.clone();
         let state = Arc::clone(service.connection());
         Box::pin(async move {
-            let place = this.take_place(&mut accepted, &state).await?;
-            let AcceptedConnection { stream, load, .. } = accepted;
-            // Replies are whole messages; waiting for more data to send would only delay them.
-            stream.set_nodelay(true)?;
-            let (stream, service) = tokio::select! {
-                accepted = this.inner.accept(stream, service) => accepted.inspect_err(|_| this.counters.fail_handshake())?,
-                () = state.evicted() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            };
-            Ok((IdleTimeoutStream::new(stream, state, (place, load), this.idle_timeout), service))
+            tokio::select! {
+                entered = this.enter(accepted, service, &state) => {
+                    let (stream, service, guards) = entered?;
+                    Ok((IdleTimeoutStream::new(stream, state, guards, this.idle_timeout), service))
+                }
+                () = state.evicted() => Err(io::ErrorKind::ConnectionAborted.into()),
+            }
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The address of a client. One client usually has a whole IPv6 network of 64 bits, so that counts as one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientAddress {
     /// An IPv4 address.
     V4(Ipv4Addr),

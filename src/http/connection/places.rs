@@ -4,6 +4,7 @@
 
 use super::{client_address::ClientAddress, eviction::EvictionSignal};
 use std::{
+    cmp::Reverse,
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -40,8 +41,13 @@ struct TakenPlaces {
     next: u64,
     connections: HashMap<u64, PlaceEntry>,
     addresses: HashMap<ClientAddress, AddressPlaces>,
+    /// The addresses with connections that have not authenticated; that with most of them is the last one.
+    crowds: BTreeSet<Crowd>,
     unauthenticated: usize,
 }
+
+/// The number of an address's connections that have not authenticated, and the oldest of them; an older one counts more.
+type Crowd = (usize, Reverse<u64>, ClientAddress);
 
 struct PlaceEntry {
     address: ClientAddress,
@@ -54,6 +60,12 @@ struct AddressPlaces {
     connections: usize,
     /// The numbers of the connections that have not authenticated; they ascend with the time of the connection.
     unauthenticated: BTreeSet<u64>,
+}
+
+impl AddressPlaces {
+    fn crowd(&self, address: ClientAddress) -> Option<Crowd> {
+        self.unauthenticated.first().map(|oldest| (self.unauthenticated.len(), Reverse(*oldest), address))
+    }
 }
 
 /// The place of one connection, which is freed on drop.
@@ -149,7 +161,11 @@ impl TakenPlaces {
     fn insert(&mut self, number: u64, address: ClientAddress, eviction: Arc<EvictionSignal>) {
         let places = self.addresses.entry(address).or_default();
         places.connections += 1;
+        if let Some(crowd) = places.crowd(address) {
+            self.crowds.remove(&crowd);
+        }
         places.unauthenticated.insert(number);
+        self.crowds.extend(places.crowd(address));
         self.unauthenticated += 1;
         self.connections.insert(number, PlaceEntry { address, eviction });
     }
@@ -167,18 +183,21 @@ impl TakenPlaces {
     }
 
     fn remove_unauthenticated(&mut self, number: u64, address: ClientAddress) {
-        let removed = self.addresses.get_mut(&address).is_some_and(|places| places.unauthenticated.remove(&number));
-        self.unauthenticated -= usize::from(removed);
+        let Some(places) = self.addresses.get_mut(&address) else { return };
+        let before = places.crowd(address);
+        if places.unauthenticated.remove(&number) {
+            if let Some(crowd) = before {
+                self.crowds.remove(&crowd);
+            }
+            self.crowds.extend(places.crowd(address));
+            self.unauthenticated -= 1;
+        }
     }
 
     /// Closes the oldest connection that has not authenticated, of the address that has the most of them. A client that
     /// opens many connections thereby loses its own first.
     fn evict_unauthenticated(&mut self) -> bool {
-        let crowd = self.addresses.values().max_by_key(|places| {
-            let oldest = places.unauthenticated.first().copied().unwrap_or(u64::MAX);
-            (places.unauthenticated.len(), std::cmp::Reverse(oldest))
-        });
-        let Some(oldest) = crowd.and_then(|places| places.unauthenticated.first().copied()) else { return false };
+        let Some((_, Reverse(oldest), _)) = self.crowds.last().copied() else { return false };
         // Its place is free from now on; its task closes it as soon as it runs.
         if let Some(entry) = self.remove(oldest) {
             entry.eviction.evict();

@@ -116,7 +116,7 @@ metrics! {
     CONNECTIONS_REFUSED = counter("cachefront_connections_refused_total", &["listener", "cause"], "Connections that were closed at once because of a limit");
     CONNECTIONS_EVICTED = counter("cachefront_connections_evicted_total", &["listener"], "Connections that were closed before they authenticated, because another one needed their place");
     ACCEPT_FAILURES = counter("cachefront_accept_failures_total", &["listener"], "Connections that the operating system did not hand over, usually because too many files are open");
-    HANDSHAKES_FAILED = counter("cachefront_handshakes_failed_total", &["listener"], "TLS handshakes that failed or timed out");
+    HANDSHAKES_FAILED = counter("cachefront_handshakes_failed_total", &["listener"], "TLS handshakes and PROXY headers that failed or timed out");
 
     // Settings and process
     RELOADS = counter("cachefront_settings_reloads_total", &["outcome"], "Reloads of the settings");
