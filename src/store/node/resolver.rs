@@ -25,6 +25,8 @@ const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 const REQUESTED_INTERVAL: Duration = Duration::from_millis(100);
 /// Time that one lookup may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for a name that has addresses already, when a connection is opened.
+const KNOWN_NAME_TIMEOUT: Duration = Duration::from_millis(200);
 /// The number of lookups in a row that must find none of the known addresses before the name has moved.
 const CONTRARY_LOOKUPS_MIN: u32 = 2;
 
@@ -171,8 +173,22 @@ impl NameLookups {
         last.contrary > 0
     }
 
-    /// Returns the addresses that all connections share, and those of them that a new connection is opened to.
+    /// Returns the addresses that all connections share, and those of them that a new connection is opened to. A lookup that
+    /// takes long is not waited for if the name has addresses.
     async fn addresses_for_connection(&self) -> io::Result<(SharedAddresses, Vec<SocketAddr>)> {
+        let is_known = !self.current.borrow().is_empty();
+        let longest = if is_known { KNOWN_NAME_TIMEOUT } else { LOOKUP_TIMEOUT };
+        match timeout(longest, self.looked_up_addresses()).await {
+            Err(_) if is_known => {
+                let known = Arc::clone(&self.current.borrow());
+                let opened_to = known.to_vec();
+                Ok((known, opened_to))
+            }
+            looked_up => looked_up?,
+        }
+    }
+
+    async fn looked_up_addresses(&self) -> io::Result<(SharedAddresses, Vec<SocketAddr>)> {
         let mut last = self.last.lock().await;
         let looked_up = self.look_up(&mut last, REQUESTED_INTERVAL).await;
         if self.current.borrow().is_empty() {
@@ -248,6 +264,13 @@ mod tests {
     /// Returns the address that a new connection is opened to, right after a lookup.
     async fn connect(lookups: &NameLookups) -> SocketAddr {
         lookups.addresses_for_connection().await.expect("an address").1[0]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_hangs_holds_up_no_connection_to_a_known_name() {
+        let (lookups, _) = opened().await;
+        let _lookup = lookups.last.lock().await;
+        assert_eq!(connect(&lookups).await, OLD);
     }
 
     #[tokio::test(start_paused = true)]
