@@ -82,16 +82,11 @@ fn parse_node(node: &Value, asked: &Address) -> Option<(Address, String)> {
     let Value::Array(parts) = node else { return None };
     let [host, Value::Int(port), rest @ ..] = &parts[..] else { return None };
     let id = rest.first().and_then(text).unwrap_or_default().to_owned();
-    let preferred = text(host).filter(|host| is_known(host));
-    let announced = preferred.or_else(|| rest.get(1).and_then(announced_ip).filter(|ip| is_known(ip)));
+    // A node sends an empty text or `?` if it does not know a host.
+    let preferred = text(host).filter(|host| is_host(host));
+    let announced = preferred.or_else(|| rest.get(1).and_then(announced_ip).filter(|ip| is_host(ip)));
     let host = announced.unwrap_or(&asked.host).to_owned();
     Some((Address { host, port: u16::try_from(*port).ok().filter(|port| *port > 0)? }, id))
-}
-
-/// Returns false for the placeholders, an empty text and `?`, which a node sends if it does not know a host, and for anything that is
-/// no host.
-fn is_known(host: &str) -> bool {
-    is_host(host)
 }
 
 /// Returns the IP address in a node's metadata, which a node sends if it prefers a host name but has none.

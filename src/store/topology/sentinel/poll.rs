@@ -151,10 +151,14 @@ impl Sentinels {
         let address = &self.processes[number].address;
         match timeout(self.redis.connect_timeout, connection.req_packed_command(command)).await {
             Ok(Ok(_)) => tracing::info!(sentinel = %address, "sentinel {address} accepted the changed login"),
-            Ok(Err(error)) => tracing::warn!(
-                sentinel = %address, %error,
-                "sentinel {address} refused the changed login, and the open connection keeps the earlier one: {error}"
-            ),
+            Ok(Err(error)) => {
+                // The sentinel's own text may repeat the login.
+                let error = ConnectionFailure::from(error);
+                tracing::warn!(
+                    sentinel = %address, %error,
+                    "sentinel {address} refused the changed login, and the open connection keeps the earlier one: {error}"
+                );
+            }
             // The next poll notices that the sentinel does not answer.
             Err(_) => {}
         }
