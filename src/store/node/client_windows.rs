@@ -3,13 +3,13 @@
 //! A call stays charged to its client until its replies have arrived, also if its caller is gone: the node sends them
 //! anyway, and the replies of others come after them. So a client can delay others only by as much as its window.
 
-use super::connection_class::{ConnectionClass, ConnectionNumber, LARGE_BYTES, LargeKeys};
+use super::{
+    connection_class::{ConnectionClass, ConnectionNumber, LARGE_BYTES, LargeKeys},
+    value_size::ValueSizeEstimate,
+};
 use crate::types::ClientNumber;
 use arc_swap::ArcSwap;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Bytes that one client may have in flight over a connection that others share. A call of more passes alone.
@@ -18,8 +18,6 @@ const DEFAULT_WINDOW_BYTES: usize = 512 * 1024;
 const LARGE_VALUE_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of one permit.
 const PERMIT_BYTES: usize = 1024;
-/// Bytes that the reply to a read is expected to have at least.
-const EXPECTED_BYTES_MIN: usize = 1024;
 /// Bytes that the reply to a client's first read is expected to have.
 const EXPECTED_BYTES_INITIAL: usize = 48 * 1024;
 
@@ -34,29 +32,23 @@ pub struct ReadKeys<'a> {
 
 /// A client of one node.
 struct ClientAccount {
-    /// The bytes that a value is expected to have whose size is not known. It rises at once and falls slowly.
-    expected_bytes: AtomicUsize,
+    /// The bytes that a value is expected to have whose size is not known.
+    expected_bytes: ValueSizeEstimate,
     large_keys: Arc<LargeKeys>,
 }
 
 impl ClientAccount {
     /// Returns the bytes that the value of the key with this hash is expected to have.
     fn expected_bytes(&self, hash: u64) -> usize {
-        self.large_keys.bytes(hash).unwrap_or_else(|| self.expected_bytes.load(Relaxed))
+        self.large_keys.bytes(hash).unwrap_or_else(|| self.expected_bytes.bytes())
     }
 
     /// Records the size of a value that has arrived, or has begun to arrive.
     fn record(&self, hash: u64, bytes: usize) {
         let is_known = self.large_keys.bytes(hash).is_some();
         self.large_keys.record(hash, bytes);
-        if is_known {
-            return;
-        }
-        let mean = self.expected_bytes.load(Relaxed);
-        let next = bytes.max(mean - mean / 8 + bytes / 8).max(EXPECTED_BYTES_MIN);
-        // Small changes are not worth a write to memory that all workers share.
-        if next.abs_diff(mean) > mean / 16 {
-            self.expected_bytes.store(next, Relaxed);
+        if !is_known {
+            self.expected_bytes.record(bytes);
         }
     }
 }
@@ -144,7 +136,7 @@ impl NodeClients {
 
     /// Returns the class of the connection for reads of a client, when the size of no value is known to be large.
     pub fn class_for(&self, client: ClientNumber) -> ConnectionClass {
-        self.with(client, |client| ConnectionClass::for_value_bytes(client.account.expected_bytes.load(Relaxed)))
+        self.with(client, |client| ConnectionClass::for_value_bytes(client.account.expected_bytes.bytes()))
     }
 
     /// Returns the window of a client over the connection with this number.
@@ -175,7 +167,7 @@ impl NodeClients {
     }
 
     fn windows(&self) -> ClientWindows {
-        let expected_bytes = AtomicUsize::new(EXPECTED_BYTES_INITIAL);
+        let expected_bytes = ValueSizeEstimate::new(EXPECTED_BYTES_INITIAL);
         let account = Arc::new(ClientAccount { expected_bytes, large_keys: Arc::clone(&self.large_keys) });
         let windows = (0..self.connections).map(|number| {
             let is_for_large_values = number + 1 == self.connections;

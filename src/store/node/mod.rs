@@ -28,6 +28,7 @@ mod slowness;
 pub mod state;
 mod state_cell;
 pub mod tracking;
+pub mod value_size;
 mod wait_connections;
 pub mod watch_connection;
 mod wire;

@@ -1,8 +1,11 @@
 //! The answer of a node to `INFO replication`.
 
-use crate::store::protocol::server_mode::ServerMode;
+use crate::store::protocol::{
+    info::{field, text_of},
+    server_mode::ServerMode,
+};
 use redis::Value;
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 /// The answer of a node to `INFO replication`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,15 +174,6 @@ impl NodeProcess {
     }
 }
 
-/// Returns the text of a reply to `INFO`; `None` for any other reply.
-fn text_of(reply: &Value) -> Option<Cow<'_, str>> {
-    match reply {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes)),
-        Value::VerbatimString { text, .. } => Some(text.into()),
-        _ => None,
-    }
-}
-
 fn parse_role(text: &str) -> Option<ReplicationRole> {
     if field(text, "role")? == "master" {
         return Some(ReplicationRole::Master);
@@ -197,11 +191,6 @@ fn parse_role(text: &str) -> Option<ReplicationRole> {
 /// Returns a replication id; an id of zeros only means that there is none.
 fn parse_id(text: &str, name: &str) -> String {
     field(text, name).filter(|id| id.contains(|c| c != '0')).unwrap_or_default().to_owned()
-}
-
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    // Every probe comes by here, and few lines begin with the name.
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 
 #[cfg(test)]

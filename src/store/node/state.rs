@@ -150,7 +150,7 @@ impl NodeState {
     }
 
     /// Returns true if the node calls itself master, and the shard's election has not looked at this process and this
-    /// history yet: it may have come back without its data. That takes no longer than the election's turn.
+    /// history yet: it may have come back without its data. That takes up to half a second.
     pub fn awaits_election(&self) -> bool {
         self.awaits_election
     }

@@ -41,7 +41,7 @@ struct IdleConnection {
     idle_since: Instant,
     /// Notified when the connection is lost.
     lost: Arc<Notify>,
-    /// The login with which the connection was opened.
+    /// The login that was current when the connection was opened.
     login: Arc<Login>,
     /// The number of connections in the node's pool that had been opened by then. When the pool has reconnected, this
     /// connection is not used any more, either.

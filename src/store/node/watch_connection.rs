@@ -31,7 +31,7 @@ pub struct WatchConnection {
     /// The number of connections in the node's pool that had been opened by then. When the pool has connected again, the
     /// node's name may lead to another process, so this connection proves nothing any more.
     pool_opened: u64,
-    /// The login with which the connection was opened.
+    /// The login that was current when the connection was opened.
     login: Arc<Login>,
 }
 

@@ -182,8 +182,8 @@ impl ReadOperation<'_> {
                 }
                 Some(hedge) => self.ask_hedged(hedge, choice, &attempts).await,
             };
-            if let Ok(value) = &answer {
-                self.shard.value_size.record(value);
+            if let Ok(Value::BulkString(value)) = &answer {
+                self.shard.value_size.record(value.len());
             }
             match answer.and_then(|value| Ok(parse_get(value)?)) {
                 Err(error) if redirect::applies_to(self.context, &error, self.shard, &node) => {

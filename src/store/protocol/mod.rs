@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod hash_slots;
+pub mod info;
 pub mod operation;
 pub mod refusal;
 pub mod reply;

@@ -1,6 +1,6 @@
 //! The mode of a Redis server: what kind of process answers at an address.
 
-use std::fmt;
+use super::info::field;
 
 /// The mode of a Redis server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,12 @@ impl ServerMode {
     /// Reads the mode from the reply to `INFO server`; `None` if the reply does not tell it.
     pub fn of_info(text: &str) -> Option<Self> {
         // Valkey names the mode otherwise.
-        let mode = text.lines().find_map(|line| {
-            let (name, mode) = line.trim_end().split_once(':')?;
-            ["redis_mode", "server_mode"].contains(&name).then_some(mode)
-        });
-        match mode? {
+        Self::parse(field(text, "redis_mode").or_else(|| field(text, "server_mode"))?)
+    }
+
+    /// Reads the name of a mode; `None` for any other text.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
             "standalone" => Some(Self::Standalone),
             "cluster" => Some(Self::Cluster),
             "sentinel" => Some(Self::Sentinel),
@@ -47,12 +48,6 @@ impl ServerMode {
                 Some("a sentinel, which holds no keys: list it in `sentinels`, and give the shard a `sentinel_master`")
             }
         }
-    }
-}
-
-impl fmt::Display for ServerMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -15,7 +15,6 @@ mod redis_shard;
 pub mod selection;
 pub mod standing;
 mod survey;
-mod value_size;
 mod wait;
 
 pub use attempts::Attempts;

@@ -2,14 +2,14 @@
 
 use super::{
     attempts::Attempts, election_state::MasterElection, hedge::Hedge, member_cell::MemberCell, members::Members,
-    standing::MasterStanding, value_size::ValueSizeEstimate,
+    standing::MasterStanding,
 };
 use crate::{
     settings,
     store::{
         change_signal::ChangeSignal,
         consistency::ReadRequirement,
-        node::{Node, NodeContext, NodeId, ShardContext, ShardName},
+        node::{Node, NodeContext, NodeId, ShardContext, ShardName, value_size::ValueSizeEstimate},
     },
     telemetry::{events::Events, metrics::Counter},
     types::Address,
@@ -19,6 +19,9 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Notify;
+
+/// The estimated size of values before any was read, in bytes.
+const VALUE_BYTES_INITIAL: usize = 64 * 1024;
 
 /// A master and its replicas.
 pub struct Shard {
@@ -57,7 +60,7 @@ impl Shard {
             unavailable_reason: None,
             members: MemberCell::new(&context.changed),
             election: Mutex::new(MasterElection::new(redis.master_hold)),
-            value_size: ValueSizeEstimate::default(),
+            value_size: ValueSizeEstimate::new(VALUE_BYTES_INITIAL),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),

@@ -27,8 +27,8 @@ const QUEUE_MAX: usize = 4096;
 const UNSENT_BYTES_MAX: usize = 256 * 1024;
 /// Size up to which a command is copied to those that are sent together with it.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
-/// Capacity of the buffer for commands that is kept.
-const BUFFER_BYTES_KEPT: usize = 64 * 1024;
+/// Size of the bytes that are sent together from which no further command is copied to them.
+const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Size of the longest string that is kept of a reply: a value may fill a whole response, and an envelope adds a little.
 pub const STRING_BYTES_MAX: usize = 64 * 1024 * 1024 + 1024;
 
@@ -155,7 +155,7 @@ impl Unsent {
     fn push(&mut self, bytes: Vec<u8>) {
         self.bytes += bytes.len();
         match self.chunks.back_mut() {
-            Some(last) if bytes.len() <= COPIED_BYTES_MAX && last.len() < BUFFER_BYTES_KEPT => {
+            Some(last) if bytes.len() <= COPIED_BYTES_MAX && last.len() < CHUNK_BYTES_MAX => {
                 last.extend_from_slice(&bytes);
             }
             _ => self.chunks.push_back(bytes),
@@ -209,12 +209,13 @@ impl Driver {
     }
 
     fn dispatch(&mut self, reply: ArrivedReply) {
+        let value_bytes = reply.value_bytes();
         match reply.value {
             Value::Push { kind, data } => (self.on_push)(PushInfo { kind, data }),
             value => {
                 let Some(SentCall { replies, charge, arrived }) = self.pending.pop_front() else { return };
-                if let Some(charge) = &charge {
-                    charge.record(arrived, reply.string_bytes);
+                if let (Some(charge), Some(bytes)) = (&charge, value_bytes) {
+                    charge.record(arrived, bytes);
                 }
                 if let Some(replies) = replies.add(value) {
                     self.pending.push_front(SentCall { replies, charge, arrived: arrived + 1 });
@@ -264,10 +265,13 @@ impl Future for Driver {
             Poll::Ready(_error) => true,
             Poll::Pending => self.poll_calls(context).is_ready(),
         };
-        if !ended {
-            return Poll::Pending;
-        }
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Driver {
+    /// Reports the end of the stream, however the task ends.
+    fn drop(&mut self) {
         (self.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
-        Poll::Ready(())
     }
 }

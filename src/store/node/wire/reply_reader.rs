@@ -48,10 +48,19 @@ pub struct ArrivedReply {
     pub string_bytes: usize,
 }
 
+impl ArrivedReply {
+    /// Returns the bytes of the value that a read found; `None` for a refusal, which says nothing about the value. That a value
+    /// is too large is no refusal.
+    pub fn value_bytes(&self) -> Option<usize> {
+        let is_refusal = self.string_bytes == 0 && matches!(self.value, Value::ServerError(_));
+        (!is_refusal).then_some(self.string_bytes)
+    }
+}
+
 /// A string that does not fit into the buffer.
 enum LongString {
     Kept { bytes: Vec<u8>, length: usize, kind: u8 },
-    Skipped { left: usize, length: usize, is_refused: bool, discarded: Box<[u8]> },
+    Skipped { left: usize, length: usize, is_refused: bool },
 }
 
 /// Reads replies from a stream.
@@ -172,8 +181,7 @@ impl ReplyReader {
             }
             Retention::Skip | Retention::Refuse => {
                 let is_refused = retention == Retention::Refuse;
-                let discarded = vec![0; length.min(BYTES_AT_ONCE)].into();
-                LongString::Skipped { left: length + 2 - arrived, length, is_refused, discarded }
+                LongString::Skipped { left: length + 2 - arrived, length, is_refused }
             }
         });
         self.start += arrived;
@@ -196,9 +204,10 @@ impl ReplyReader {
                     let arrived = ready!(read.poll(context))?;
                     self.record_bytes(arrived, life_signs)?;
                 }
-                LongString::Skipped { left, discarded, .. } if *left > 0 => {
-                    let room = (*left).min(discarded.len());
-                    let mut buffer = ReadBuf::new(&mut discarded[..room]);
+                LongString::Skipped { left, .. } if *left > 0 => {
+                    // The buffer is empty until the string ends.
+                    let room = (*left).min(BUFFER_BYTES);
+                    let mut buffer = ReadBuf::new(&mut self.buffer[..room]);
                     ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
                     let arrived = buffer.filled().len();
                     *left -= arrived;

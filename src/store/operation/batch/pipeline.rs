@@ -74,7 +74,9 @@ impl Batch<'_> {
                 let proof = role.map_or(Ok(()), |role| node.verify_master(&role));
                 let mut answers = Vec::with_capacity(positions.len());
                 for (position, value) in positions.iter().zip(values) {
-                    shard.value_size.record(&value);
+                    if let Value::BulkString(bytes) = &value {
+                        shard.value_size.record(bytes.len());
+                    }
                     // An error needs no proof, and a value without proof takes no room in the reply.
                     let needs_proof =
                         self.operations[*position].kind.is_strict_read() && !matches!(value, Value::ServerError(_));

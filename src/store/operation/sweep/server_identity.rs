@@ -1,6 +1,13 @@
 //! The identity of the Redis process at the other end of a connection.
 
-use crate::store::{error::NodeError, node::replication::ReplicationInfo};
+use crate::store::{
+    error::NodeError,
+    node::replication::ReplicationInfo,
+    protocol::{
+        info::{field, text_of},
+        server_mode::ServerMode,
+    },
+};
 use redis::{Pipeline, Value};
 
 /// The facts by which a process is recognised, and its role.
@@ -26,27 +33,18 @@ impl ServerIdentity {
     /// Reads the answers.
     pub fn parse(answers: &[Value]) -> Result<Self, NodeError> {
         let [server, replication] = answers else { return Err(NodeError::Unexpected) };
-        let text = match server {
-            Value::BulkString(bytes) => String::from_utf8_lossy(bytes),
-            Value::VerbatimString { text, .. } => text.into(),
-            Value::ServerError(error) => return Err(NodeError::from(error)),
-            _ => return Err(NodeError::Unexpected),
-        };
+        if let Value::ServerError(error) = server {
+            return Err(NodeError::from(error));
+        }
+        let text = text_of(server).ok_or(NodeError::Unexpected)?;
         let replication = ReplicationInfo::parse(replication).ok_or(NodeError::Unexpected)?;
         Ok(Self {
             run_id: field(&text, "run_id").ok_or(NodeError::Unexpected)?.to_owned(),
-            // Valkey names the mode otherwise. A process that does not tell it is not swept.
-            in_cluster: field(&text, "redis_mode")
-                .or_else(|| field(&text, "server_mode"))
-                .ok_or(NodeError::Unexpected)?
-                == "cluster",
+            // A process that does not tell its mode is not swept.
+            in_cluster: ServerMode::of_info(&text).ok_or(NodeError::Unexpected)? == ServerMode::Cluster,
             is_master: replication.is_master(),
         })
     }
-}
-
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl ServerFacts {
         };
         Some(Self {
             version: format!("{} {}", field("server")?, field("version").unwrap_or_default()).trim_end().to_owned(),
-            mode: field("mode").and_then(|mode| ServerMode::of_info(&format!("server_mode:{mode}"))),
+            mode: field("mode").and_then(|mode| ServerMode::parse(&mode)),
             role: field("role"),
         })
     }
