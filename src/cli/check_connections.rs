@@ -5,7 +5,7 @@ use super::{
     table::{Column, Side, table},
 };
 use crate::{
-    server::{self, store_config},
+    server::store_config,
     settings::Settings,
     store::{EndpointCheck, ServerMode, Store},
     types::{Key, Namespace},
@@ -17,7 +17,6 @@ const KEY: &str = "cachefront:check-config:nothing-is-stored-here";
 
 /// Connects to everything that the settings name, prints a row for each address, and fails with all problems.
 pub fn run(settings: &Settings) -> Result<(), Failure> {
-    server::install_crypto();
     // A user of Redis may be limited to the keys of the namespaces.
     let namespaces: Option<Vec<&Namespace>> =
         settings.auth.clients.iter().map(|client| client.namespace.as_ref()).collect();

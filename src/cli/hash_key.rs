@@ -1,20 +1,17 @@
 //! `cachefront hash-key`: generates an API key, or hashes a given one.
 
 use super::failure::Failure;
-use crate::settings::{hash_api_key, is_placeholder, new_api_key};
+use crate::settings::{hash_api_key, is_placeholder, new_api_key, without_mark};
 use std::io::{self, IsTerminal, Read};
 
 /// Shortest API key that is accepted: a short key can be found from its hash.
 const KEY_CHARS_MIN: usize = 16;
 
-/// The mark that some programs write before a text. It is no part of the key.
-const BYTE_ORDER_MARK: char = '\u{feff}';
-
 /// Prints the hash of the key on standard input; without input, a new key with its hash.
 pub fn run() -> Result<(), Failure> {
     let input =
         read_input().map_err(|error| Failure::usage(format!("the key on standard input cannot be read: {error}")))?;
-    match input.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches(['\r', '\n']) {
+    match without_mark(&input).trim_end_matches(['\r', '\n']) {
         "" => {
             let key = new_api_key();
             println!("api_key={key}\napi_key_hash={}", hash_api_key(&key));

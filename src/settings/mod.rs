@@ -50,6 +50,7 @@ pub use sealing_config::{SealingConfig, SealingRule};
 pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 pub use service_config::{KeyPatterns, LogFormat, ServiceConfig};
 pub use telemetry_config::{CollectorConfig, InspectionConfig, TelemetryConfig};
+pub use text_file::without_mark;
 pub use watched_files::WatchedFiles;
 
 use layers::RawConfig;

@@ -1,7 +1,7 @@
 //! The identity of the load test: an API key for logging in, or a given token.
 
 use super::{error::BenchError, target::ServiceUrl};
-use crate::cli::failure::Failure;
+use crate::{cli::failure::Failure, settings::without_mark};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clap::Args;
@@ -113,7 +113,7 @@ fn read(argument: &str, path: &PathBuf) -> Result<String, Failure> {
     // The message does not have the path, which may be the secret itself.
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("{argument} names no file that can be read: {error}")))?;
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = without_mark(&text).trim();
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err(Failure::usage(format!(
             "{}: the file must have one key or token and nothing else",

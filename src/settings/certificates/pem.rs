@@ -2,10 +2,12 @@
 //! them.
 
 use super::problem::PemProblem;
+use crate::settings::text_file::without_mark;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-const BEGIN: &str = "-----BEGIN ";
+/// The beginning of every section.
+pub const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 /// The header of a key in the older form of encryption (RFC 1421).
@@ -104,7 +106,7 @@ impl PemText {
 
 /// Returns the text with `\n` as the end of every line, and nothing around the lines.
 fn clean(text: &str) -> Zeroizing<String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+    let text = without_mark(text).trim();
     let text = text.trim_matches(['"', '\'']);
     let text = Zeroizing::new(text.replace("\\r", "").replace("\\n", "\n"));
     let mut clean = Zeroizing::new(String::with_capacity(text.len() + 1));

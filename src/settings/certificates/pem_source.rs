@@ -1,12 +1,12 @@
 //! The place of a PEM text: a file, or the option itself.
 
-use super::{pem::PemText, problem::PemProblem};
+use super::{
+    pem::{BEGIN, PemText},
+    problem::PemProblem,
+};
 use secrecy::{ExposeSecret, SecretString};
 use std::{fmt, fs, path::PathBuf};
 use zeroize::Zeroizing;
-
-/// The beginning of every section of PEM.
-const SECTION_START: &str = "-----BEGIN ";
 
 /// The place of a PEM text.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub enum PemSource {
 impl PemSource {
     /// Returns true if the text of an option is PEM, and not a path.
     pub fn is_pem(text: &str) -> bool {
-        text.contains(SECTION_START)
+        text.contains(BEGIN)
     }
 
     /// Reads the text.
@@ -50,7 +50,7 @@ impl fmt::Display for PemSource {
     }
 }
 
-/// Returns true if a text cannot be base64 that begins with a tag of DER, as keys do.
+/// Returns true if a text looks like a path, and so not like the base64 of a key, which has no dot and begins with a letter.
 fn looks_like_path(text: &str) -> bool {
     !text.contains('\n') && (text.contains('.') || text.starts_with('/'))
 }

@@ -97,7 +97,7 @@ fn client_identity(redis: &SectionReader<'_>) -> Option<Identity> {
         IdentityFiles { section: "redis", certificate: ("client_cert", &certificate), key: ("client_key", &key) };
     let identity = read_identity(&files).map_err(|errors| {
         for error in errors {
-            redis.error(error.option, format!("{}: {}", error.file, error.problem));
+            redis.error(error.option, format!("{} {}", error.file, error.problem));
         }
     });
     identity.ok()
