@@ -104,8 +104,6 @@ fn a_certificate_and_its_key_may_be_written_one_after_the_other() {
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     std::fs::write(setup.file("cert.pem"), other.cert.pem()).expect("it is written");
     signal("-HUP", serving.child.id());
-    // The service has found the first file by now, and waits for the second one.
-    std::thread::sleep(Duration::from_millis(500));
     std::fs::write(setup.file("key.pem"), other.signing_key.serialize_pem()).expect("it is written");
     let reloaded = first(&serving, "settings reloaded");
     assert_eq!(reloaded["changed"], "[service] TLS_CERT, [service] TLS_KEY");

@@ -3,7 +3,7 @@
 use crate::harness::{
     API_KEY, Answer, Caller, Http2, Instance, NO_REDIS, Service, eventually, redis, redis_section, shared,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
@@ -93,8 +93,13 @@ async fn heads_of_unfinished_requests_take_no_memory() {
     const REQUESTS: usize = 100;
     let group = redis(1, 0);
     let instance = Instance::start(&group, &redis_section(&group)).await;
-    let fields: Vec<(String, String)> = (0..99).map(|number| (format!("x-{number}"), "v".to_owned())).collect();
-    let fields: Vec<(&str, String)> = fields.iter().map(|(name, value)| (&**name, value.clone())).collect();
+    // As many fields as a request may have, and nearly as many bytes.
+    let names: Vec<String> = (0..90).map(|number| format!("x-{number}")).collect();
+    let mut fields: Vec<(&str, String)> = names.iter().map(|name| (&**name, "v".repeat(120))).collect();
+    let login = json!({"api_key": API_KEY}).to_string();
+    let (_, token) = Http2::connect(instance.address()).await.send("/login", &[], &login).await;
+    let token: Value = serde_json::from_str(&token).expect("JSON");
+    fields.push(("authorization", format!("Bearer {}", token["access_token"].as_str().expect("a token"))));
     let (mut clients, mut held) = (Vec::new(), Vec::new());
     for _ in 0..CONNECTIONS {
         clients.push(Http2::connect(instance.address()).await);
@@ -103,7 +108,7 @@ async fn heads_of_unfinished_requests_take_no_memory() {
     for client in &mut clients {
         for _ in 0..REQUESTS {
             // The service may allow no more requests.
-            let posting = tokio::time::timeout(Duration::from_millis(200), client.post("/login", &fields));
+            let posting = tokio::time::timeout(Duration::from_millis(200), client.post("/cache", &fields));
             let Ok(Ok(unfinished)) = posting.await else { break };
             held.push(unfinished);
         }
