@@ -8,7 +8,6 @@ from wire import DATA, Http1, Http2, frame
 MIB = 1 << 20
 # The attackers have addresses of their own, as they would in a network.
 ADDRESS = "127.0.0.2"
-DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class Attack:
@@ -17,17 +16,32 @@ class Attack:
     name, limit = "", ""
 
     def __init__(self, target):
-        self.target, self.connections, self.refused = target, [], 0
+        self.target, self.connections = target, []
 
     def open(self, kind, source=ADDRESS, **more):
-        """Opens a connection, or counts that it was refused."""
+        """Opens a connection. Returns nothing if it was refused."""
         try:
             connection = kind(self.target.port, source, **more)
         except OSError:
-            self.refused += 1
             return None
         self.connections.append(connection)
         return connection
+
+    def ask(self, kind, body, **more):
+        """Opens a connection and sends a request, as far as the service lets it. Returns the connection."""
+        connection = self.open(kind, **more)
+        with contextlib.suppress(OSError):
+            if connection:
+                connection.request("/cache", body, self.target.token)
+        return connection
+
+    def ask_and_hang_up(self, body, secs):
+        """Sends a request and hangs up once something of the answer has come, or after this time."""
+        connection = self.ask(Http1, body)
+        if connection:
+            connection.receive(secs)
+            connection.close()
+            self.connections.remove(connection)
 
     def begin(self):
         """Sends what the attack begins with."""
@@ -52,8 +66,8 @@ class Attack:
 class Heads(Attack):
     name = "heads of requests that never get a body, with many fields, without a token"
     limit = "100 fields and 16 KiB in a head; few streams before a login; no head is kept while a body arrives"
-    # With names of two letters, all fields together are just under the 16 KiB that HTTP/2 servers allow by default.
-    fields = tuple((f"{DIGITS[number // 36]}{DIGITS[number % 36]}", "v") for number in range(440))
+    # As many and as long as a head may have: 90 fields, just under 16 KiB. Before the limit of fields, 440 short ones were worse.
+    fields = tuple((f"x{number}", "v" * 120) for number in range(90))
 
     def begin(self):
         for _ in range(60):
@@ -69,8 +83,9 @@ class Unread(Attack):
 
     def begin(self):
         connection = self.open(Http2, window=0)
-        for _ in range(12 if connection else 0):
-            connection.request("/cache", reads(f"mib{number}" for number in range(64)), self.target.token)
+        with contextlib.suppress(OSError):
+            for _ in range(12 if connection else 0):
+                connection.request("/cache", reads(f"mib{number}" for number in range(64)), self.target.token)
 
     def again(self):
         self.for_each(Http2.ping)
@@ -82,9 +97,7 @@ class Escapes(Attack):
 
     def begin(self):
         for _ in range(6):
-            connection = self.open(Http2, window=2**31 - 1)
-            if connection:
-                connection.request("/cache", read("controls"), self.target.token)
+            self.ask(Http2, read("controls"), window=2**31 - 1)
 
 
 class TooLarge(Attack):
@@ -93,9 +106,7 @@ class TooLarge(Attack):
 
     def begin(self):
         for _ in range(8):
-            connection = self.open(Http1)
-            if connection:
-                connection.request("/cache", read("huge"), self.target.token)
+            self.ask(Http1, read("huge"))
 
 
 class HangUps(Attack):
@@ -104,12 +115,7 @@ class HangUps(Attack):
 
     def again(self):
         for _ in range(4):
-            connection = self.open(Http1)
-            if connection:
-                connection.request("/cache", reads(f"large{number}" for number in range(8)), self.target.token)
-                connection.receive(0.05)
-                connection.close()
-                self.connections.remove(connection)
+            self.ask_and_hang_up(reads(f"large{number}" for number in range(8)), 0.05)
 
 
 class Places(Attack):
@@ -176,13 +182,7 @@ class Items(Attack):
 
     def again(self):
         for _ in range(4):
-            connection = self.open(Http1)
-            with contextlib.suppress(OSError):
-                if connection:
-                    connection.request("/cache", self.body, self.target.token)
-                    connection.receive(5)
-                    connection.close()
-                    self.connections.remove(connection)
+            self.ask_and_hang_up(self.body, 5)
 
 
 class Nesting(Attack):
@@ -198,12 +198,7 @@ class Undecodable(Attack):
 
     def again(self):
         for _ in range(12):
-            connection = self.open(Http1)
-            if connection:
-                connection.request("/cache", read("list"), self.target.token)
-                connection.receive(1)
-                connection.close()
-                self.connections.remove(connection)
+            self.ask_and_hang_up(read("list"), 1)
 
 
 def read(key):
