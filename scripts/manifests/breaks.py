@@ -35,7 +35,7 @@ KUSTOMIZE = [
     ("base/cachefront.yaml", "allowPrivilegeEscalation: false", "privileged: false", "allowPrivilegeEscalation is not"),
     ("base/cachefront.yaml", "type: RuntimeDefault", "type: Unconfined", "seccompProfile is not"),
     ("base/cachefront.yaml", "      automountServiceAccountToken: false\n", "", "automountServiceAccountToken is not"),
-    ("base/cachefront.yaml", "              memory: 512Mi", "              cpu: 1", "no resources.limits.memory"),
+    ("base/cachefront.yaml", "              memory: 1Gi", "              cpu: 1", "no resources.limits.memory"),
     (
         "base/cachefront.yaml",
         "      app.kubernetes.io/name: cachefront\n",

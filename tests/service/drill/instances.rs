@@ -82,21 +82,23 @@ pub async fn certificates(drill: &Drill) {
 
 /// Lets the near cache of an instance grow.
 pub async fn memory(drill: &Drill) {
+    // Values of 8 MB that together are more than the alert allows.
+    const VALUES: usize = 112;
     let [port, admin_port] = [(); 2].map(|()| free_port("127.0.0.1").expect("a free port"));
     let (place, group) = (Endpoint { port, admin_port, ..Endpoint::default() }, redis(1, 0));
     let master = group.master(0);
     let value = |key: &str| format!("EVAL \"return redis.call('SET', '{key}', string.rep('x', 8000000))\" 0");
-    for number in 0..56 {
+    for number in 0..VALUES {
         assert_eq!(master.ask(&value(&format!("large-{number}"))).expect("an answer"), "+OK");
     }
     let sections = |near: &str| format!("REQUEST_DEADLINE_MS=20000\n{}\n[near_cache]\n{near}\n", redis_section(&group));
     let mut instance =
-        Instance::start_at(&drill.group, &place, &sections(&format!("bytes_max={}\nage_max_ms=600000", 512 * MIB)))
+        Instance::start_at(&drill.group, &place, &sections(&format!("bytes_max={}\nage_max_ms=600000", 1024 * MIB)))
             .await;
     drill.watch(&instance).await;
     let caller = Caller::log_in_at(&instance.url(), API_KEY, None).await;
     for _ in 0..2 {
-        for number in 0..56 {
+        for number in 0..VALUES {
             assert!(caller.read(&format!("large-{number}")).await.is_some());
         }
     }
