@@ -79,7 +79,8 @@ mutations:
 drill: redis prometheus
 	cargo test --locked --test service drill:: -- --ignored --nocapture
 
-# Attacks a release build with 512 MiB of memory, and checks that a client beside it does not notice. Not all of it holds yet.
+# Attacks a release build with 512 MiB of memory, and checks that a client beside it does not notice. All holds but that
+# memory returns to what it was: the system's allocator keeps some.
 attack: redis
 	cargo build --locked --release --bin cachefront
 	python3 scripts/attack

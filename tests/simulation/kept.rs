@@ -1,8 +1,8 @@
 //! Simulations that found something once, and are run by every `make test`.
 //!
 //! A row keeps its scenario while the kinds and stories of its edition stay. A change of the store moves the messages of
-//! some connections, and so a row may find less than before; `scripts/simulation_mutations.py` tells which rows find
-//! nothing any more.
+//! some connections, and so a row may find less than before; `make mutations` prints the first seed that finds each defect
+//! now.
 
 use crate::plan::Plan;
 
