@@ -25,7 +25,8 @@ pub struct NodeState {
     answer: Option<ReplicationInfo>,
     /// The node was unreachable after its last answer, so it may have been restarted since.
     is_outdated: bool,
-    /// The node's data is that of its shard's master, not that of another master that the node still follows.
+    /// The node's data is that of its shard's master, as far as the last election knew, not that of another master that the
+    /// node still follows.
     same_lineage: bool,
     /// The node's user may not read from replicas of a Redis Cluster.
     refuses_replica_reads: bool,
@@ -68,7 +69,7 @@ impl NodeState {
             connectivity,
             answer: None,
             is_outdated: false,
-            same_lineage: true,
+            same_lineage: false,
             refuses_replica_reads: false,
             hides_role: false,
             keeps_former_data: false,

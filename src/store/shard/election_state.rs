@@ -5,7 +5,7 @@ use super::{
     election_rules::Incumbent,
     members::Members,
     standing::MasterStanding,
-    survey::{Survey, is_connecting_again, is_heard},
+    survey::{Survey, is_awaited, is_connecting_again, is_heard},
 };
 use crate::{store::node::replication::ReplicationInfo, types::Address};
 use std::time::Duration;
@@ -72,6 +72,8 @@ pub struct ElectionResult {
     infos: Vec<Option<ReplicationInfo>>,
     /// The history whose data the nodes of the shard are to have; empty while none is known.
     replication_id: String,
+    /// No master has been known yet, and the listed one is just being connected to.
+    awaits_first_master: bool,
 }
 
 impl MasterElection {
@@ -164,6 +166,7 @@ impl MasterElection {
             split_brain_began: self.split_brain && !had_split_brain,
             is_demoted: elected == before && survey.infos[elected].is_some() && !survey.is_master(elected),
             awaits_answers: look_again.is_some(),
+            awaits_first_master: self.replication_id.is_empty() && is_awaited(&survey.states[elected]),
             infos: survey.infos,
             replication_id: self.replication_id.clone(),
         })
@@ -286,11 +289,12 @@ impl ElectionResult {
     pub fn record(&self, members: &Members) -> bool {
         let mut changed = false;
         for (position, (node, info)) in members.nodes().iter().zip(&self.infos).enumerate() {
-            // A replica of another master has that one's data. While no master is known, every node is trusted. A node
-            // that is gone keeps the mark that it had.
+            // A replica of another master has that one's data. While no master is known, every node is trusted, but not
+            // before the listed one could answer. A node that is gone keeps the mark that it had.
             let awaits = self.awaits_answers && position == self.elected;
             if let Some(info) = info.as_ref().filter(|_| !awaits) {
-                let same_lineage = self.replication_id.is_empty() || info.replication_id == self.replication_id;
+                let is_any_trusted = self.replication_id.is_empty() && !self.awaits_first_master;
+                let same_lineage = is_any_trusted || info.replication_id == self.replication_id;
                 changed |= node.record_election(info, same_lineage);
             }
         }

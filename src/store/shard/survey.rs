@@ -58,3 +58,8 @@ pub fn is_connecting_again(state: &NodeState) -> bool {
 pub fn is_heard(state: &NodeState) -> bool {
     state.replication_info().is_some() || state.hides_role() || !(state.is_up() || state.is_connecting())
 }
+
+/// Returns true if a node's first answer is just to come: it is being connected to, and is not known to be reading its data.
+pub fn is_awaited(state: &NodeState) -> bool {
+    !is_heard(state) && !state.is_loading()
+}

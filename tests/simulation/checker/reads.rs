@@ -7,9 +7,6 @@ use crate::{
     world::Ms,
 };
 
-/// The time within which an instance that gets a shard knows its master.
-const NEW_SHARD_MAX: Ms = 500;
-
 impl Checker<'_> {
     /// Checks one read.
     pub(super) fn check_read(&self, number: usize) -> Option<Violation> {
@@ -19,8 +16,7 @@ impl Checker<'_> {
         if let Some(expired) = value.and_then(|value| self.expired_before(record, value)) {
             return violation(Promise::Expiry, format!("the value expired at {expired} ms"));
         }
-        let is_excused = value.is_none() && self.has_new_shard(record);
-        if !is_excused && !self.is_explained(record, *value) {
+        if !self.is_explained(record, *value) {
             return violation(Promise::Existence, "no accepted master of the shard ever had this".to_owned());
         }
         if self.is_outdated(record, *value) {
@@ -52,12 +48,6 @@ impl Checker<'_> {
         // A read may share a fetch for the near cache that began before the value expired.
         let slack = if self.world.truth.has_near_cache { FETCH_MAX } else { 0 };
         expiry.filter(|expires_at| *expires_at + slack < record.asked)
-    }
-
-    /// Returns true if a reload has just given the instance another shard: it reads replicas before it knows the master.
-    fn has_new_shard(&self, record: &Record) -> bool {
-        let during = (record.asked.saturating_sub(NEW_SHARD_MAX), record.answered);
-        self.world.truth.reloads_during(record.instance, during) > 0
     }
 
     /// Returns true if nothing goes wrong, and yet the value is older than replication and reports of changes take.

@@ -54,6 +54,8 @@ fn a_node_that_does_not_tell_its_role_may_answer_reads_as_master_only() {
     let progress = ReplicationProgress::default();
     assert!(!state.record_answer(None, at(2), &progress).role_hidden);
     assert!(!state.record_answer(Some(answer(REPLICA, 0)), at(3), &progress).role_hidden);
+    assert!(!state.is_readable_replica(), "no election has looked at it");
+    elected(&mut state, true, &progress);
     assert!(state.is_readable_replica() && !state.hides_role());
     assert!(state.record_answer(None, at(4), &progress).role_hidden);
 }

@@ -26,19 +26,24 @@ struct Scene {
 impl Scene {
     /// Creates a shard whose first node is its accepted master, with the history `a`, and is followed by the others.
     fn with_replicas(count: u16) -> Self {
-        let nodes = (0..=count).map(|number| Node::unconnected(number + 1)).collect();
-        let mut scene = Self {
-            members: Members::new(nodes, Some(0)),
-            election: MasterElection::new(HOLD_TIME),
-            now: Instant::now(),
-            asked_ms: 0,
-        };
+        let mut scene = Self::unknown(count);
         scene.answers(0, ReplicationInfo::reported(ReplicationRole::Master, "a", ""));
         for replica in 1..=usize::from(count) {
             scene.answers(replica, ReplicationInfo::reported(REPLICA, "a", ""));
         }
         assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
         scene
+    }
+
+    /// Creates a shard of which nothing is known but its list of nodes: a master and so many replicas.
+    fn unknown(replicas: u16) -> Self {
+        let nodes = (0..=replicas).map(|number| Node::unconnected(number + 1)).collect();
+        Self {
+            members: Members::new(nodes, Some(0)),
+            election: MasterElection::new(HOLD_TIME),
+            now: Instant::now(),
+            asked_ms: 0,
+        }
     }
 
     /// Sets the last answer of a node, which is connected. Each answer is to a later question.
@@ -74,6 +79,10 @@ impl Scene {
 
     fn awaits_election(&self, node: usize) -> bool {
         self.members.nodes()[node].state().awaits_election()
+    }
+
+    fn is_usable_replica(&self, node: usize) -> bool {
+        self.members.nodes()[node].state().is_usable_replica()
     }
 
     fn announce(&mut self, node: usize) {
@@ -281,4 +290,20 @@ fn an_instance_that_has_not_heard_all_nodes_yet_uses_no_unproven_master_for_long
     assert_eq!(scene.elect(), (0, MasterStanding::Contested));
     scene.answers(1, ReplicationInfo { promotion_seen: true, ..master("x", "y") });
     assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_replica_is_not_read_before_the_listed_master_could_say_whose_data_it_has() {
+    let mut scene = Scene::unknown(1);
+    scene.is_cut(0);
+    scene.answers(1, ReplicationInfo::reported(REPLICA, "of another shard", ""));
+    assert!(!scene.is_usable_replica(1), "no election has looked at it");
+    scene.elect();
+    assert!(!scene.is_usable_replica(1), "the master is just being connected to");
+    scene.is_down(0);
+    scene.elect();
+    assert!(scene.is_usable_replica(1), "no master is there, and any data is better than none");
+    scene.answers(0, master("a", ""));
+    scene.elect();
+    assert!(!scene.is_usable_replica(1), "it follows another master");
 }
