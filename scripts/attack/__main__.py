@@ -1,10 +1,11 @@
 """Attacks the service, and checks that nobody else notices: `make attack`. Prints a table.
 
-    python3 scripts/attack [--short] [--program FILE] [--only WORD] [--secs N]
+    python3 scripts/attack [--short] [--program FILE] [--only WORD] [--secs N] [--into PAGE]
 
 The service runs with 512 MiB of memory. It must survive; its resident memory must stay under 400 MiB and come back to 1.5
 times what it was; and a well-behaved client must see no failure, and latencies within five times those of a quiet time.
-`--short` leaves latencies out, because they say nothing on a busy machine.
+`--short` leaves latencies out, because they say nothing on a busy machine. `--into` also writes the table between the marks of
+a page.
 
 Everything runs on the loopback address, on free ports and in a temporary folder, and is stopped at the end.
 """
@@ -18,6 +19,7 @@ import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
 
+import measured
 import page
 from attacked import MIB, Target
 from attacks import ALL
@@ -38,6 +40,7 @@ def arguments():
     parser.add_argument("--short", action="store_true", help="a few seconds each, without latencies")
     parser.add_argument("--only", default="", help="only the attacks whose name has this word")
     parser.add_argument("--secs", type=float, default=20, help="seconds for each attack")
+    parser.add_argument("--into", help="a page whose table is replaced")
     return parser.parse_args()
 
 
@@ -109,7 +112,7 @@ def main():
     # An exception, so that the processes are stopped on SIGTERM too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("attack: stopped by SIGTERM"))
     given = arguments()
-    secs = 3 if given.short else given.secs
+    secs = 2 if given.short else given.secs
     outcomes, failed = [], False
     with Stage() as stage:
         target = Target(stage, given.program)
@@ -126,7 +129,10 @@ def main():
                 say(target.log()[-2000:])
                 target = Target(stage, given.program)
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
-    print(page.text(outcomes, machine(), date))
+    text = page.text(outcomes, machine(), date)
+    print(text)
+    if given.into:
+        measured.write(text, given.into)
     sys.exit("attack: a limit does not hold" if failed else 0)
 
 

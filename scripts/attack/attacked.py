@@ -21,8 +21,9 @@ class Target:
         self.redis = ports[0]
         self.port, self.admin = free_port(), free_port()
         config = stage.write("attacked.config", self.settings(program, ports, certificate(stage)))
-        # RLIMIT_DATA counts the memory that only this process has, and needs no privileges.
-        command = ["prlimit", f"--data={MEMORY_BYTES}", program, "serve", "--config", config]
+        # RLIMIT_DATA needs no privileges. It counts addresses, so the allocator may not keep those that it does not use.
+        limits = ["env", "_RJEM_MALLOC_CONF=retain:false", "prlimit", f"--data={MEMORY_BYTES}"]
+        command = [*limits, program, "serve", "--config", config]
         self.process = stage.start("attacked", command, self.port)
         wait_for("the service to be ready", lambda: is_ready(self.admin), self.process)
         self.token = Service(self.process, self.port, True).post("/login", {"api_key": ATTACKER})["access_token"]

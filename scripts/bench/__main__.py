@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import measured
 import page
 import plot
 from plan import Plan, say
@@ -55,7 +56,7 @@ def main():
     text = page.text(results, machine(), date, secs, rounds)
     print(text)
     if not given.no_page and not given.quick:
-        page.write(text)
+        measured.write(text, page.PAGE)
         plot.write(results["main"])
 
 

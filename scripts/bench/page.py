@@ -2,7 +2,6 @@
 
 import os
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "benchmarks.md")
 
 
@@ -115,12 +114,3 @@ def text(results, machine, date, secs, rounds):
             f"{idle['cachefront']:.1f} KiB (bare server: {idle['bare reply']:.1f} KiB).\n",
         ]
     )
-
-
-def write(measured, page=PAGE):
-    """Replaces the text between the two marks of the page."""
-    with open(page) as file:
-        before, _, rest = file.read().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    with open(page, "w") as file:
-        file.write(f"{before}{BEGIN}\n\n{measured}\n{END}{after}")
