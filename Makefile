@@ -65,7 +65,7 @@ failures: redis
 	cargo test --locked --test service --no-run
 	@rm -f target/failures.jsonl
 	@for run in $$(seq $(RUNS)); do echo "run $$run of $(RUNS)"; \
-		CACHEFRONT_FAULT_REPORT=$(CURDIR)/target/failures.jsonl cargo test --locked --test service faults:: || exit 1; done
+		CACHEFRONT_FAULT_REPORT=$(CURDIR)/target/failures.jsonl cargo test --locked --test service faults::under_load || exit 1; done
 	python3 scripts/failures.py target/failures.jsonl docs/failures.md
 
 # Tests for SOAK_SECS that the near cache never returns outdated values.
