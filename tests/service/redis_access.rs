@@ -1,7 +1,7 @@
 //! Access to Redis: passwords, ACL users, databases, TLS.
 
-use crate::harness::{Authority, MetricsPage, Service, authority, redis_section, redis_speaks_tls, start};
-use crate::local_redis::{Layout, RedisGroup, free_port};
+use crate::harness::{Authority, MetricsPage, Service, authority, redis_section, redis_speaks_tls, start, tls_redis};
+use crate::local_redis::{Layout, free_port};
 use serde_json::json;
 use std::path::Path;
 
@@ -72,27 +72,6 @@ async fn another_database_is_another_key_space() {
     let service = Service::start(&format!("[redis]\ndb=3\n{}", redis_section(&group)));
     expect_works(&service).await;
     assert!(group.master(0).ask("INFO keyspace").expect("an answer").contains("db3:keys=1"));
-}
-
-/// Starts a Redis that requires TLS and a client certificate on one port. It answers the harness on its plain
-/// port, too.
-fn tls_redis(folder: &Path, port: u16) -> RedisGroup {
-    let files = authority().issue(folder, "redis");
-    let ca = folder.join("ca.pem");
-    std::fs::write(&ca, authority().pem()).expect("the authority is written");
-    let tls = [
-        "--tls-port",
-        &port.to_string(),
-        "--tls-cert-file",
-        &files.certificate.display().to_string(),
-        "--tls-key-file",
-        &files.key.display().to_string(),
-        "--tls-ca-cert-file",
-        &ca.display().to_string(),
-        "--tls-auth-clients",
-        "yes",
-    ];
-    start(&Layout { replicas: 0, arguments: tls.map(str::to_owned).to_vec(), ..Layout::default() })
 }
 
 #[tokio::test]

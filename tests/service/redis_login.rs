@@ -3,12 +3,11 @@
 use crate::{
     faults::until_ready,
     harness::{
-        Load, Sentinels, Service, Traffic, authority, calls, eventually, redis, redis_section, redis_speaks_tls, start,
-        until_replicated,
+        Authority, Load, MetricsPage, Sentinels, Service, Traffic, authority, calls, eventually, redis, redis_section,
+        redis_speaks_tls, tls_redis, until_replicated,
     },
-    local_redis::{Layout, RedisGroup, RedisProcess, free_port},
+    local_redis::{RedisGroup, RedisProcess, free_port},
 };
-use std::path::Path;
 
 /// Permissions of a user at Redis.
 const PERMISSIONS: &str = "on ~* &* +@all";
@@ -137,19 +136,6 @@ async fn the_login_of_sentinels_is_rotated_while_they_are_connected() {
     until_ready(&service, "READY").await;
 }
 
-/// Starts a Redis that requires TLS and a client certificate on one port. It answers the harness on its plain port, too.
-fn tls_redis(folder: &Path, port: u16) -> RedisGroup {
-    let files = authority().issue(folder, "redis");
-    let ca = folder.join("ca.pem");
-    std::fs::write(&ca, authority().pem()).expect("the authority is written");
-    let paths = [("cert", &files.certificate), ("key", &files.key), ("ca-cert", &ca)];
-    let mut arguments = vec!["--tls-port".to_owned(), port.to_string()];
-    for (name, path) in paths {
-        arguments.extend([format!("--tls-{name}-file"), path.display().to_string()]);
-    }
-    start(&Layout { replicas: 0, arguments, ..Layout::default() })
-}
-
 #[tokio::test]
 async fn the_expected_name_takes_the_place_of_the_host() {
     if !redis_speaks_tls() {
@@ -175,4 +161,57 @@ async fn the_expected_name_takes_the_place_of_the_host() {
     service.reload();
     until_ready(&service, "READY").await;
     assert_eq!(service.caller().await.read("k").await, None);
+}
+
+#[tokio::test]
+async fn the_authority_of_both_certificates_is_replaced_while_they_are_in_use() {
+    if !redis_speaks_tls() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let port = free_port("127.0.0.1").expect("a free port");
+    let group = tls_redis(folder.path(), port);
+    let client = authority().issue(folder.path(), "client");
+    let trusted = folder.path().join("ca.pem");
+    let options = format!(
+        "[redis]\ntls=true\nca_cert={}\nclient_cert={}\nclient_key={}\n[shard:a]\nmaster=localhost:{port}\n",
+        trusted.display(),
+        client.certificate.display(),
+        client.key.display()
+    );
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &options);
+    until_ready(&service, "READY").await;
+    let traffic = Traffic::start(Load::on(&service)).await;
+
+    // First both sides trust the next authority as well, then they show its certificates, then they trust no other.
+    let next = Authority::new("the next authority");
+    let trust = async |authorities: String, reload: f64| {
+        // Redis reads a file again only under another name.
+        let of_redis = folder.path().join(format!("ca-{reload}.pem"));
+        for file in [&of_redis, &trusted] {
+            std::fs::write(file, &authorities).expect("the authorities are written");
+        }
+        ask_all(&group, &format!("CONFIG SET tls-ca-cert-file {}", of_redis.display()));
+        service.reload();
+        let outcome = "outcome=\"applied\"";
+        MetricsPage::until(&service, "cachefront_settings_reloads_total", outcome, |count| count == reload).await;
+    };
+    trust([authority().pem(), next.pem()].concat(), 1.0).await;
+    next.issue(folder.path(), "client");
+    let shown = next.issue(folder.path(), "next-redis");
+    let (certificate, key) = (shown.certificate.display(), shown.key.display());
+    ask_all(&group, &format!("CONFIG SET tls-cert-file {certificate} tls-key-file {key}"));
+    trust(next.pem(), 2.0).await;
+    traffic.until_written().await;
+    traffic.until_read().await;
+    traffic.finish().await.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
+
+    // New connections follow the files.
+    ask_all(&group, "CLIENT KILL TYPE normal");
+    let caller = service.caller().await;
+    eventually("the service connects again", async || {
+        let answer = caller.send(r#"{"command":"READ","key":"k"}"#).await;
+        (answer.json()["status"] == "NOT_FOUND").then_some(())
+    })
+    .await;
 }

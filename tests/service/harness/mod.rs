@@ -14,6 +14,7 @@ mod proxy;
 mod requirements;
 mod sentinels;
 mod service;
+mod tls_redis;
 mod traffic;
 
 pub use caller::{Answer, Caller};
@@ -30,6 +31,7 @@ pub use proxy::{Mode, Proxy};
 pub use requirements::{redis_speaks_tls, skip};
 pub use sentinels::{SentinelOptions, Sentinels};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
+pub use tls_redis::tls_redis;
 pub use traffic::{Load, LoadSummary, Traffic};
 
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
