@@ -7,7 +7,14 @@ use super::{
     redis_node::Node,
     tracking::TrackedSource,
 };
-use crate::{store::error::NodeError, telemetry::traces, types::Deadline};
+use crate::{
+    store::{
+        error::NodeError,
+        protocol::reply::{RoleRefusal, expect_master},
+    },
+    telemetry::traces,
+    types::Deadline,
+};
 use redis::{Cmd, Pipeline, Value};
 use std::{pin::pin, sync::Arc, time::Instant};
 use tokio::time::timeout_at;
@@ -139,7 +146,22 @@ impl Node {
                 .call_all(target, |run_id| self.is_accepted_process(run_id), commands, replicas, deadline)
                 .await
         };
-        self.traced(commands.len(), call).await
+        let (answers, replicated) = self.traced(commands.len(), call).await?;
+        Ok((answers, self.replicas_in(&replicated)))
+    }
+
+    /// Reads the reply to `WAIT`: the number of replicas that have the changes. Logs once if the user may not use it.
+    fn replicas_in(&self, reply: &Value) -> u32 {
+        match (reply, expect_master(reply)) {
+            (Value::Int(replicas), _) => u32::try_from(*replicas).unwrap_or(0),
+            (_, Err(RoleRefusal::NotAllowed(detail))) => {
+                let consequence = "refuses WAIT, so the replicas that have a change cannot be counted";
+                self.log_missing_permissions("+wait", consequence, &detail);
+                0
+            }
+            // A replica refuses both `WAIT` and the changes.
+            _ => 0,
+        }
     }
 
     /// Returns true if changes may be sent to this process of the node (`run_id`): it is the one that was elected.

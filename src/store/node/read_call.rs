@@ -15,11 +15,10 @@ use crate::store::{
         command::ask_for_role,
         refusal::ServerRefusal,
         reply::{ReplyError, RoleRefusal, expect_master},
-        server_text::ServerText,
     },
 };
 use redis::{Cmd, Pipeline, ServerError, Value};
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 impl Node {
     /// Returns true if an answer of the node meets the requirement only if the node proves that it is the master. A
@@ -164,7 +163,9 @@ impl Node {
                 Err(NodeError::NotMaster)
             }
             Err(RoleRefusal::NotAllowed(detail)) => {
-                self.log_unproven(&detail);
+                let consequence = "refuses WAIT, so READs with \"consistency\":\"master\" or a sync token fail, because nothing \
+                                   proves that it is the master";
+                self.log_missing_permissions("+wait", consequence, &detail);
                 Err(NodeError::Unproven)
             }
             Err(RoleRefusal::Other(error)) => Err(NodeError::from(error)),
@@ -178,18 +179,6 @@ impl Node {
         {
             let consequence = "does not tell for how long keys live, so values that are read from it are not cached";
             self.log_missing_permissions("+pttl", consequence, &detail);
-        }
-    }
-
-    /// Logs once that the node does not prove its role.
-    fn log_unproven(&self, detail: &ServerText) {
-        if !self.is_unproven_logged.swap(true, Relaxed) {
-            let (address, shard) = (&self.address, self.shard_context().name.get());
-            tracing::error!(
-                node = %address, %shard, %detail,
-                "node {address} of shard \"{shard}\" refused WAIT: READs with \"consistency\":\"master\" or a sync token \
-                 fail, because nothing proves that it is the master; give its user the permission +wait"
-            );
         }
     }
 

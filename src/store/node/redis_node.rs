@@ -30,10 +30,7 @@ use crate::{
 use arc_swap::{ArcSwap, Guard};
 use std::{
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -81,8 +78,6 @@ pub struct Node {
     pub(super) logged_permissions: LoggedPermissions,
     /// The mode of the process at the address, where it is one that a node of a shard must not have.
     wrong_mode: Mutex<Option<ServerMode>>,
-    /// The log has said that the node does not prove its role.
-    pub(super) is_unproven_logged: AtomicBool,
     /// The state that all nodes share.
     pub(super) context: NodeContext,
     /// The things that the nodes of the shard share. It changes only within an update of `state`.
@@ -112,7 +107,6 @@ impl Node {
             lost_hedges: AtomicU32::new(0),
             logged_permissions: LoggedPermissions::default(),
             wrong_mode: Mutex::default(),
-            is_unproven_logged: AtomicBool::new(false),
             context: node_context.clone(),
             shard_context: ArcSwap::from_pointee(context.clone()),
         }

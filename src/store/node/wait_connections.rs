@@ -5,7 +5,6 @@ use crate::{
     store::{
         error::NodeError,
         node::{connect::RedisEndpoint, login::Login, replication::NodeProcess},
-        protocol::reply::ReplyError,
     },
     types::Deadline,
 };
@@ -70,7 +69,7 @@ impl WaitConnections {
     }
 
     /// Sends `commands` and waits until `replicas` have what they changed, or the deadline is near. Returns the
-    /// answers, and the number of replicas that have the changes. A new connection is used only if `is_accepted` returns
+    /// answers, and the one to `WAIT`: the number of replicas that have the changes. A new connection is used only if `is_accepted` returns
     /// true for the process (`run_id`) that it leads to.
     pub async fn call_all(
         &self,
@@ -79,7 +78,7 @@ impl WaitConnections {
         commands: &Pipeline,
         replicas: u32,
         deadline: Deadline,
-    ) -> Result<(Vec<Value>, u32), NodeError> {
+    ) -> Result<(Vec<Value>, Value), NodeError> {
         let mut used = match self.take_idle(endpoint, pool_opened) {
             Some(idle) => idle,
             None => timeout_at(deadline.instant(), open(endpoint, pool_opened, is_accepted))
@@ -100,7 +99,7 @@ impl WaitConnections {
         }
         used.idle_since = Instant::now();
         self.lock_idle().push(used);
-        Ok((answers, parse_replicas(&replicated)))
+        Ok((answers, replicated))
     }
 
     fn take_idle(&self, endpoint: &RedisEndpoint, pool_opened: u64) -> Option<IdleConnection> {
@@ -145,21 +144,4 @@ async fn open(
         return Err(NodeError::NotConnected);
     }
     Ok(IdleConnection { connection, idle_since: Instant::now(), lost, login, pool_opened })
-}
-
-/// Reads the reply to `WAIT`: the number of replicas that have the changes.
-fn parse_replicas(reply: &Value) -> u32 {
-    match reply {
-        Value::Int(replicas) => u32::try_from(*replicas).unwrap_or(0),
-        // A replica refuses both `WAIT` and the changes; a user may not be allowed to use it.
-        Value::ServerError(error) => {
-            let error = ReplyError::from(error);
-            tracing::warn!(%error, "Redis refused WAIT, so the replicas that have a change cannot be counted: {error}");
-            0
-        }
-        _ => {
-            tracing::warn!("the reply to WAIT is not a number, so the replicas that have a change cannot be counted");
-            0
-        }
-    }
 }

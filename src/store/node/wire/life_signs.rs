@@ -6,8 +6,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The time at which the node last gave a sign of life: bytes that arrived, or the first call after all others had been
-/// answered.
+/// The time at which the node last gave a sign of life: a value that arrived, a piece of a long one, or the first call after
+/// all others had been answered.
 pub struct LifeSigns {
     opened: Instant,
     /// The time in milliseconds since `opened`.

@@ -26,6 +26,9 @@ const LINE_BYTES_KEPT: usize = 1024;
 const BYTES_AT_ONCE: usize = 64 * 1024;
 /// Bytes that are read before other tasks of the event loop get their turn.
 const BYTES_PER_TURN: usize = 256 * 1024;
+/// Bytes of a long string that are a sign of life. A node that drips, and sends less of a reply in the time of one attempt,
+/// counts as silent.
+const SIGN_OF_LIFE_BYTES: usize = 16 * 1024;
 /// Maximum depth of nested replies.
 const DEPTH_MAX: usize = 32;
 
@@ -71,6 +74,8 @@ pub struct ReplyReader {
     long: Option<LongString>,
     /// Bytes that may be read in this turn.
     turn_bytes_left: usize,
+    /// Bytes that have arrived since the last sign of life.
+    unrecorded_bytes: usize,
     /// The aggregates that are not complete yet, from the outermost on.
     open: Vec<Aggregate>,
 }
@@ -83,6 +88,7 @@ impl Default for ReplyReader {
             end: 0,
             long: None,
             turn_bytes_left: BYTES_PER_TURN,
+            unrecorded_bytes: 0,
             open: Vec::new(),
         }
     }
@@ -108,9 +114,19 @@ impl ReplyReader {
         if arrived == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        life_signs.record();
         self.turn_bytes_left = self.turn_bytes_left.saturating_sub(arrived);
+        self.unrecorded_bytes += arrived;
+        if self.unrecorded_bytes >= SIGN_OF_LIFE_BYTES {
+            self.record_life(life_signs);
+        }
         Ok(())
+    }
+
+    /// Records a sign of life, if anything has arrived since the last one.
+    fn record_life(&mut self, life_signs: &LifeSigns) {
+        if std::mem::take(&mut self.unrecorded_bytes) > 0 {
+            life_signs.record();
+        }
     }
 
     /// Reads the next reply. `retention` decides about a string of this length that does not fit into the buffer.
@@ -150,6 +166,7 @@ impl ReplyReader {
                     }
                 }
             };
+            self.record_life(life_signs);
             let string_bytes = if self.open.is_empty() { string_bytes } else { 0 };
             if let Some(value) = self.complete(value) {
                 return Poll::Ready(Ok(ArrivedReply { value, string_bytes }));

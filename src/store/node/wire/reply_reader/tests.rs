@@ -3,7 +3,8 @@
 use super::*;
 use pieces::Chunks;
 use proptest::prelude::*;
-use std::{future::poll_fn, io::Cursor};
+use std::{future::poll_fn, io::Cursor, time::Duration};
+use tokio::io::AsyncWriteExt;
 
 /// A stream that delivers its bytes in pieces.
 mod pieces {
@@ -159,4 +160,29 @@ async fn bytes_that_are_no_reply_end_the_stream() {
         let error = next(&mut reader, &mut stream, |_| Retention::Keep).await.err().expect("no reply");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{sent:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_drips_gives_no_sign_of_life_before_its_reply_is_complete() {
+    let (mut stream, mut node) = tokio::io::duplex(1024 * 1024);
+    let (mut reader, life_signs) = (ReplyReader::default(), LifeSigns::default());
+    let mut silence_after = async |bytes: &[u8]| {
+        node.write_all(bytes).await.expect("there is room");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        reader.begin_turn();
+        let is_complete = poll_fn(|context| {
+            let reply = reader.poll_reply(context, &mut stream, &life_signs, |_| Retention::Keep);
+            Poll::Ready(reply.is_ready())
+        });
+        (is_complete.await, life_signs.silence().as_secs())
+    };
+    assert_eq!(silence_after(b"$4\r\nab").await, (false, 1));
+    assert_eq!(silence_after(b"c").await, (false, 2));
+    assert_eq!(silence_after(b"d\r\n").await, (true, 0));
+    // A long string comes in pieces, each of which is enough.
+    assert_eq!(silence_after(b"$65536\r\n").await, (false, 1));
+    assert_eq!(silence_after(&[b'x'; 40_000]).await, (false, 0));
+    assert_eq!(silence_after(&[b'x'; 2_000]).await, (false, 1));
+    assert_eq!(silence_after(&[b'x'; 23_536]).await, (false, 0));
+    assert_eq!(silence_after(b"\r\n").await, (true, 0));
 }
