@@ -13,7 +13,7 @@ use super::{
 use crate::{
     auth::Caller,
     http::{
-        self, AppState, ClientConnection, Exchange, Problem, ReloadableState, RequestId, ResponseFuture,
+        self, AppState, ClientConnection, Exchange, Problem, ReloadableState, RequestId, RequestOrigin, ResponseFuture,
         SyncTokenHeader, authorization,
         body::{self, BodyHead, MediaType},
         request_metrics,
@@ -34,6 +34,7 @@ use axum::{
 };
 use request_context::RequestContext;
 use std::{
+    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Weak},
     time::Duration,
@@ -98,8 +99,22 @@ async fn respond(
     mut sync_token: SyncTokenHeader,
 ) -> Response {
     let mut timer = state.metrics.requests.start(Kind::Unparsed);
-    let mut response = serve(&state, &id, admission, &mut sync_token, &mut timer).await.unwrap_or_else(|problem| {
-        problem.log(&state.failures, &id, "POST /cache");
+    let Admission { reloadable, head, body, peer, admitted } = admission;
+    let origin = RequestOrigin { endpoint: "POST /cache", id: &id, peer };
+    let served = match admitted {
+        Ok((caller, timeout)) => {
+            let request = AdmittedRequest { state: &state, reloadable: &reloadable, origin, caller: &caller, timeout };
+            let served = request.serve(head, body, &mut sync_token, &mut timer).await;
+            served.map_err(|problem| problem.of_client(caller.client_id()))
+        }
+        Err(problem) => {
+            Box::pin(body::discard(head, body)).await;
+            Err(problem)
+        }
+    };
+    let mut response = served.unwrap_or_else(|problem| {
+        state.failures.count(problem.code());
+        state.failures.record(&problem, origin);
         timer.outcome = problem.outcome();
         if timer.kind == Kind::Unparsed {
             timer.kind = request_metrics::kind(&problem);
@@ -110,46 +125,51 @@ async fn respond(
     response
 }
 
-async fn serve(
-    state: &AppState,
-    id: &RequestId,
-    admission: Admission,
-    sync_token: &mut SyncTokenHeader,
-    timer: &mut RequestTimer<'_>,
-) -> Result<Response, Problem> {
-    let Admission { reloadable, head, body, admitted } = admission;
-    let (caller, timeout) = match admitted {
-        Ok(admitted) => admitted,
-        Err(problem) => {
-            Box::pin(body::discard(head, body)).await;
-            return Err(problem);
-        }
-    };
-    let memory = state.body_permit(&reloadable, &caller);
-    let body = body::read(head, body, reloadable.config.body_bytes_max, memory).await;
-    let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
-    // Reserved only now, so that slow senders hold no slot.
-    let mut slot = state.requests.permit();
-    slot.reserve(1, reloadable.config.requests_max)
-        .inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Requests))?;
-    let context = RequestContext {
-        state,
-        reloadable: &reloadable,
-        cache: &reloadable.cache,
-        id,
-        caller: &caller,
-        freshness: sync_token.freshness(&state.store),
-        deadline: Deadline::within(timeout),
-    };
-    match command::parse_body(&body.bytes).map_err(|problem| context.count_malformed(problem))? {
-        CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,
-        CommandBody::Batch(items) => {
-            timer.kind = Kind::Batch;
-            traces::current().record("batch_size", items.len());
-            // Boxed, so that single commands do not carry the memory of a batch.
-            let response = Box::pin(context.run_batch(sync_token, &items)).await?;
-            timer.outcome = Outcome::Success;
-            Ok(response)
+/// A request whose caller is known.
+struct AdmittedRequest<'a> {
+    state: &'a AppState,
+    reloadable: &'a ReloadableState,
+    origin: RequestOrigin<'a>,
+    caller: &'a Caller,
+    /// The time that its commands may take.
+    timeout: Duration,
+}
+
+impl AdmittedRequest<'_> {
+    async fn serve(
+        self,
+        head: BodyHead,
+        body: Body,
+        sync_token: &mut SyncTokenHeader,
+        timer: &mut RequestTimer<'_>,
+    ) -> Result<Response, Problem> {
+        let Self { state, reloadable, origin, caller, timeout } = self;
+        let memory = state.body_permit(reloadable, caller);
+        let body = body::read(head, body, reloadable.config.body_bytes_max, memory).await;
+        let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
+        // Reserved only now, so that slow senders hold no slot.
+        let mut slot = state.requests.permit();
+        slot.reserve(1, reloadable.config.requests_max)
+            .inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Requests))?;
+        let context = RequestContext {
+            state,
+            reloadable,
+            cache: &reloadable.cache,
+            origin,
+            caller,
+            freshness: sync_token.freshness(&state.store),
+            deadline: Deadline::within(timeout),
+        };
+        match command::parse_body(&body.bytes).map_err(|problem| context.count_malformed(problem))? {
+            CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,
+            CommandBody::Batch(items) => {
+                timer.kind = Kind::Batch;
+                traces::current().record("batch_size", items.len());
+                // Boxed, so that single commands do not carry the memory of a batch.
+                let response = Box::pin(context.run_batch(sync_token, &items)).await?;
+                timer.outcome = Outcome::Success;
+                Ok(response)
+            }
         }
     }
 }
@@ -159,6 +179,8 @@ struct Admission {
     reloadable: Arc<ReloadableState>,
     head: BodyHead,
     body: Body,
+    /// The address that the request came from.
+    peer: Option<IpAddr>,
     /// The caller and the time that its commands may take, or the reason why the body is not read.
     admitted: Result<(Caller, Duration), Problem>,
 }
@@ -170,7 +192,8 @@ impl Admission {
         let reloadable = state.reloadable();
         let mut sync_token = SyncTokenHeader::default();
         let admitted = admit(&reloadable, connection, &parts.headers, &mut sync_token);
-        (Self { reloadable, head: BodyHead::of(&parts.headers), body, admitted }, sync_token)
+        let (head, peer) = (BodyHead::of(&parts.headers), connection.peer());
+        (Self { reloadable, head, body, peer, admitted }, sync_token)
     }
 }
 

@@ -5,7 +5,7 @@ use super::{body_text::body_text, schemas};
 use crate::{
     auth::{Auth, IssuedToken, LoginError},
     http::{
-        AppState, ClientConnection, ErrorCode, OAuthCode, Problem, RequestId,
+        AppState, ClientConnection, ErrorCode, OAuthCode, Problem, RequestId, RequestOrigin,
         authorization::credentials,
         body::{self, BodyHead, MediaType},
         json, request_metrics,
@@ -55,10 +55,13 @@ pub async fn login(
 ) -> Result<Response, Problem> {
     // The head is dropped before the body is awaited.
     let (head, body) = (LoginHead::of(request.headers()), request.into_body());
+    let peer = connection.upgrade().and_then(|connection| connection.peer());
     let granted = log_in(&state, head, body).await;
-    granted
-        .inspect(|_| connection.upgrade().into_iter().for_each(|connection| connection.authenticate()))
-        .inspect_err(|problem| problem.log(&state.failures, &id, "POST /login"))
+    granted.inspect(|_| connection.upgrade().into_iter().for_each(|connection| connection.authenticate())).inspect_err(
+        |problem| {
+            state.failures.record(problem, RequestOrigin { endpoint: "POST /login", id: &id, peer });
+        },
+    )
 }
 
 /// The facts about a login in the head of its request.
@@ -86,7 +89,9 @@ async fn log_in(state: &AppState, head: LoginHead, body: Body) -> Result<Respons
     let candidates = candidates(basic.as_deref(), media_type, &body)?;
     let token = issue_token(&state.reloadable().auth, &candidates);
     let token = token.map_err(|error| {
+        let named = candidates.iter().find_map(|given| given.client_id.clone());
         let problem = Problem::from(error);
+        let problem = if let Some(named) = named { problem.of_client(named) } else { problem };
         if media_type == MediaType::Form { problem.oauth(OAuthCode::InvalidClient) } else { problem }
     })?;
     let granted = Granted { access_token: &token.text, token_type: "Bearer", expires_in: token.life.as_secs() };

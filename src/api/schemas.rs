@@ -121,4 +121,6 @@ pub struct ErrorSchema {
     code: String,
     /// One sentence, for people.
     message: String,
+    /// In a batch: the milliseconds after which the command may be sent again, where `Retry-After` would tell it.
+    retry_after_ms: Option<u64>,
 }

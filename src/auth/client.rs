@@ -89,6 +89,11 @@ impl Caller {
         Self { client, scopes }
     }
 
+    /// Returns the id of the caller's client.
+    pub fn client_id(&self) -> &str {
+        &self.client.id
+    }
+
     /// Returns the namespace of the caller's keys.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.client.namespace.as_ref()

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod document;
 
-use crate::telemetry::metrics::Outcome;
+use crate::telemetry::metrics::{Label, Outcome};
 use axum::http::StatusCode;
 
 /// The properties of a code.
@@ -131,6 +131,18 @@ error_codes! {
     DeadlinePassed = "deadline_passed", GATEWAY_TIMEOUT, DeadlinePassed, "Read the key, or write it again.";
     /// Redis refuses to store more, because its memory is full.
     OutOfMemory = "out_of_memory", INSUFFICIENT_STORAGE, OutOfMemory, "Have the operator check the memory of Redis.";
+}
+
+impl Label for ErrorCode {
+    const ALL: &'static [Self] = Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn position(self) -> usize {
+        self as usize
+    }
 }
 
 impl ErrorCode {

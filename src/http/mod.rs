@@ -6,6 +6,7 @@ pub mod body;
 mod body_memory;
 mod connection;
 mod error_code;
+mod failed_request;
 mod failure_log;
 mod fallback;
 mod held_reply;
@@ -27,6 +28,8 @@ mod unfinished_logins;
 
 pub use connection::{ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PlaceLimits};
 pub use error_code::ErrorCode;
+pub use failed_request::{FailedRequest, FailureClass, RequestOrigin};
+pub use failure_log::log_delete;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
 pub use problem::{OAuthCode, Problem};
 pub use readiness::{Readiness, ServiceStatus};

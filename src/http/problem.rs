@@ -1,7 +1,7 @@
 //! Errors as callers see them, and their HTTP responses. The caller gets a stable code and one sentence; the log gets
 //! the whole chain of causes.
 
-use super::{error_code::ErrorCode, failure_log::FailureLog, json, request_id::RequestId};
+use super::{error_code::ErrorCode, json, request_id::RequestId};
 use crate::{
     telemetry::metrics::Outcome,
     types::{CommandName, error_chain},
@@ -14,10 +14,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::{borrow::Cow, error::Error};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
-/// Seconds after which a caller may try again when a shard was unavailable: a failover takes about as long.
-pub const RETRY_AFTER_SECS: u64 = 1;
+/// Time after which a caller may try again when a shard was unavailable: a failover takes about as long.
+pub const RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// An error as the caller sees it. Boxed, so that a `Result` with it stays small.
 #[derive(Debug)]
@@ -31,13 +31,18 @@ struct Details {
     /// The effect on what is stored; `None` where the message says enough.
     effect: Option<&'static str>,
     command: Option<CommandName>,
-    retry_after_secs: Option<u64>,
+    /// The time after which the caller may try again.
+    retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<&'static str>,
     /// The code in OAuth2, where the caller speaks OAuth2.
     oauth: Option<OAuthCode>,
     /// The chain of causes, for the log only.
     cause: Option<String>,
+    /// The shard of the key, for the log only.
+    shard: Option<Arc<str>>,
+    /// The client that sent the request, or that a login named, for the log only.
+    client: Option<String>,
 }
 
 /// A code of OAuth2 (RFC 6749 §5.2).
@@ -60,6 +65,8 @@ struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u128>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<OAuthCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_description: Option<&'a str>,
@@ -73,11 +80,13 @@ impl Problem {
             message: message.into(),
             effect: None,
             command: None,
-            retry_after_secs: None,
+            retry_after: None,
             challenge: None,
             allow: None,
             oauth: None,
             cause: None,
+            shard: None,
+            client: None,
         }))
     }
 
@@ -103,7 +112,7 @@ impl Problem {
     /// Creates the problem of a request that exceeds a limit of the process.
     pub fn busy() -> Self {
         let message = "Too many requests are being served; this one was not carried out";
-        Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER_SECS)
+        Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_WAIT)
     }
 
     /// Names the command that failed. A READ has no effect on what is stored, so its message says nothing of that.
@@ -134,8 +143,20 @@ impl Problem {
     }
 
     /// Sets the time after which the caller may try again.
-    pub(super) fn retry_after(mut self, secs: u64) -> Self {
-        self.0.retry_after_secs = Some(secs);
+    pub(super) fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Records the shard of the key for the log.
+    pub(super) fn on_shard(mut self, shard: Option<Arc<str>>) -> Self {
+        self.0.shard = shard;
+        self
+    }
+
+    /// Records the client for the log: the one that sent the request, or the one that a login named.
+    pub fn of_client(mut self, client: impl Into<String>) -> Self {
+        self.0.client = Some(client.into());
         self
     }
 
@@ -160,8 +181,34 @@ impl Problem {
         self.0.code.outcome()
     }
 
-    /// Writes the JSON of one reply.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Returns the chain of causes; without one, the message for the caller.
+    pub fn cause(&self) -> &str {
+        self.0.cause.as_deref().unwrap_or(&self.0.message)
+    }
+
+    /// Returns the name of the key's shard, where it is known.
+    pub fn shard(&self) -> Option<&str> {
+        self.0.shard.as_deref()
+    }
+
+    /// Returns the id of the client, where it is known. In a login it is what the caller sent.
+    pub fn client(&self) -> Option<&str> {
+        self.0.client.as_deref()
+    }
+
+    /// Writes the JSON of a whole response, whose headers tell the time to wait.
+    fn write(&self, out: &mut Vec<u8>) {
+        self.write_with(out, None);
+    }
+
+    /// Writes the JSON of one item of a batch. It tells the time to wait, because the item has no headers.
+    pub fn write_item(&self, out: &mut Vec<u8>) {
+        // Rounded up, so that a caller that waits this long is admitted.
+        let wait = self.0.retry_after.map(|wait| wait.as_micros().div_ceil(1000));
+        self.write_with(out, wait);
+    }
+
+    fn write_with(&self, out: &mut Vec<u8>, retry_after_ms: Option<u128>) {
         let Details { command, code, message, effect, oauth, .. } = &*self.0;
         let message = effect.map_or(Cow::Borrowed(&**message), |effect| format!("{message}; {effect}").into());
         let body = ErrorBody {
@@ -169,18 +216,11 @@ impl Problem {
             status: "ERROR",
             code: code.as_str(),
             message: &message,
+            retry_after_ms,
             error: *oauth,
             error_description: oauth.map(|_| &*message),
         };
         serde_json::to_writer(out, &body).expect("texts can be written as JSON to memory");
-    }
-
-    /// Logs the causes, which the caller does not see. `subject` names what failed where that is not a command.
-    pub fn log(&self, failures: &FailureLog, id: &RequestId, subject: &str) {
-        if let Some(cause) = &self.0.cause {
-            let subject = self.0.command.map_or(subject, |command| command.as_str());
-            failures.record(subject, id, self.0.code, cause);
-        }
     }
 }
 
@@ -192,8 +232,10 @@ impl IntoResponse for Problem {
         *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(secs) = self.0.retry_after_secs {
-            headers.insert(RETRY_AFTER, secs.into());
+        if let Some(wait) = self.0.retry_after {
+            // Rounded up, so that a caller that waits this long is admitted.
+            let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, secs.max(1).into());
         }
         if let Some(challenge) = self.0.challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -201,6 +243,8 @@ impl IntoResponse for Problem {
         if let Some(allow) = self.0.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
+        // The service around the handler counts it.
+        response.extensions_mut().insert(self.0.code);
         response
     }
 }

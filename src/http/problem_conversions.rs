@@ -2,7 +2,7 @@
 
 use super::{
     error_code::ErrorCode,
-    problem::{Problem, RETRY_AFTER_SECS},
+    problem::{Problem, RETRY_WAIT},
 };
 use crate::{
     auth::{LoginError, PermissionError, TokenError},
@@ -45,10 +45,8 @@ impl From<PermissionError> for Problem {
                 Self::new(ErrorCode::ScopeMissing, format!("This token has no permission to {}", scope.name()))
             }
             PermissionError::RateLimited(wait) => {
-                // Rounded up, so that a caller that waits this long is admitted.
-                let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 Self::new(ErrorCode::RateLimited, "This client has sent more commands than its rate limit allows")
-                    .retry_after(secs.max(1))
+                    .retry_after(wait)
             }
         }
     }
@@ -86,7 +84,7 @@ impl From<CacheError> for Problem {
         };
         let problem = if problem.code().status().is_server_error() { problem.caused_by(&error) } else { problem };
         match error.advice() {
-            Advice::RetryLater | Advice::RetryElsewhere => problem.retry_after(RETRY_AFTER_SECS),
+            Advice::RetryLater | Advice::RetryElsewhere => problem.retry_after(RETRY_WAIT),
             Advice::GiveUp => problem,
         }
     }
@@ -132,6 +130,6 @@ impl Problem {
                 None,
             ),
         };
-        Self::new(code, message).with_effect(effect)
+        Self::new(code, message).with_effect(effect).on_shard(error.shard().cloned())
     }
 }

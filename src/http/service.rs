@@ -148,6 +148,9 @@ impl PortService {
             let mut timer = state.metrics.requests.start(kind);
             let response = response.await.unwrap_or_else(|never| match never {});
             timer.outcome = outcome(kind, response.status());
+            if let Some(code) = response.extensions().get::<ErrorCode>() {
+                state.failures.count(*code);
+            }
             response
         })
     }
@@ -164,6 +167,7 @@ fn refuse(exchange: Exchange, kind: Kind, problem: Problem) -> ResponseFuture {
     let state = Arc::clone(&exchange.state);
     exchange.respond(async move {
         state.metrics.requests.start(kind).outcome = problem.outcome();
+        state.failures.count(problem.code());
         problem.into_response()
     })
 }

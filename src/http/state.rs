@@ -139,6 +139,7 @@ impl AppState {
         page.gauge(&names::BODY_MEMORY_MAX, [([], config.bodies_max.all())])?;
         page.gauge(&names::REPLY_MEMORY, [([], self.reply_bytes.in_use())])?;
         page.gauge(&names::REPLY_MEMORY_MAX, [([], config.replies_bytes_max)])?;
+        self.failures.write_metrics(page)?;
         self.traces.write_metrics(page)?;
         self.near.as_ref().map_or(Ok(()), |near| near.write_metrics(page))
     }

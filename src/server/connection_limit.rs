@@ -51,6 +51,7 @@ impl<A> LimitedAcceptor<A> {
         } else {
             None
         };
+        state.set_peer(client.unwrap_or(accepted.peer).to_canonical());
         if let Some(client) = client {
             place.place.move_to(client.into()).map_err(|reason| self.counters.refuse(reason, client))?;
         }

@@ -130,6 +130,20 @@ impl StoreError {
         }
     }
 
+    /// Returns the name of the shard that failed; `None` if the failure is not that of a shard.
+    pub fn shard(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Unavailable { shard, .. }
+            | Self::MasterContested { shard }
+            | Self::MasterHeld { shard }
+            | Self::Unconfirmed { shard, .. }
+            | Self::DeadlinePassed { shard, .. }
+            | Self::Overloaded { shard, .. }
+            | Self::OutOfMemory { shard, .. } => Some(shard),
+            Self::ReplyTooLarge | Self::NoReplyMemory | Self::WrongType => None,
+        }
+    }
+
     /// Returns the outcome under which the error is counted.
     pub fn outcome(&self) -> Outcome {
         match self {

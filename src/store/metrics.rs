@@ -2,10 +2,11 @@
 
 use crate::{
     store::{
+        node::resources::NodeResources,
         shard::{Shard, ShardHealth, node_snapshot::NodeSnapshot},
         shard_map::ShardMap,
     },
-    telemetry::metrics::{Label, LinkState, MetricsWriter, NodeRole, names},
+    telemetry::metrics::{Label, LinkState, Lookup, MetricsWriter, NodeRole, names},
 };
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -63,7 +64,11 @@ fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardSnapshot]) -> fmt::
     for (name, value) in counters {
         page.counter(name, shards.iter().map(|snapshot| (snapshot.labels(), value(&snapshot.shard))))?;
     }
-    Ok(())
+    let failures = shards.iter().flat_map(|snapshot| {
+        let failures = snapshot.shard.failures.rows();
+        failures.map(|([cause], count)| ([&*snapshot.health.name, cause], count))
+    });
+    page.counter(&names::SHARD_FAILURES, failures)
 }
 
 fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Result {
@@ -85,5 +90,22 @@ fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Res
     let failures = nodes.iter().flat_map(|now| {
         now.node.metrics.failures.rows().map(|([cause], count)| ([&*now.shard, &*now.address, cause], count))
     });
-    page.counter(&names::NODE_FAILURES, failures)
+    page.counter(&names::NODE_FAILURES, failures)?;
+    write_resources(page, nodes)
+}
+
+/// Writes what the Redis processes report about themselves, where it is known.
+fn write_resources(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Result {
+    let known: Vec<([&str; 2], &NodeResources)> =
+        nodes.iter().filter_map(|now| Some((now.labels(), &**now.resources.as_ref()?))).collect();
+    page.gauge(&names::NODE_MEMORY, known.iter().map(|(labels, now)| (*labels, now.memory_bytes)))?;
+    page.gauge(&names::NODE_MEMORY_MAX, known.iter().map(|(labels, now)| (*labels, now.memory_bytes_max)))?;
+    page.gauge(&names::NODE_KEYS, known.iter().map(|(labels, now)| (*labels, now.keys)))?;
+    page.counter(&names::NODE_EVICTED, known.iter().map(|(labels, now)| (*labels, now.evicted_keys)))?;
+    page.counter(&names::NODE_EXPIRED, known.iter().map(|(labels, now)| (*labels, now.expired_keys)))?;
+    let lookups = known.iter().flat_map(|([shard, node], now)| {
+        [(Lookup::Hit, now.keyspace_hits), (Lookup::Miss, now.keyspace_misses)]
+            .map(|(outcome, count)| ([*shard, *node, outcome.name()], count))
+    });
+    page.counter(&names::NODE_KEYSPACE, lookups)
 }

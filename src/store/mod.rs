@@ -22,6 +22,7 @@ pub use consistency::{Freshness, LogicalTime, SyncToken, SyncTokenKey};
 pub use error::{Advice, StoreError};
 pub use inspection::{KeptAnswer, ValueDigest, WatchedRead};
 pub use node::login::RedisCertificateError;
+pub use node::resources::NodeResources;
 pub use node::tracking::{InvalidationHandler, TrackedSource};
 pub use operation::{
     inspect::{InspectedKey, KeySample},
@@ -262,6 +263,14 @@ impl Store {
     /// Returns the health of each shard, as far as it is known without asking.
     pub fn health(&self) -> Vec<ShardHealth> {
         self.0.map.load().shards().iter().map(|shard| shard.health()).collect()
+    }
+
+    /// Counts a command that failed with this error, as a failure of its shard.
+    pub fn record_failure(&self, error: &StoreError) {
+        let Some(name) = error.shard() else { return };
+        if let Some(shard) = self.0.map.load().shards().iter().find(|shard| shard.name() == *name) {
+            shard.record_failure(error);
+        }
     }
 
     /// Returns the state of all shards and nodes, as far as it is known without asking.

@@ -3,10 +3,11 @@
 use crate::{
     ring::Weight,
     store::{
+        node::resources::NodeResources,
         shard::{Shard, ShardHealth, node_snapshot::NodeSnapshot},
         shard_map::{Routing, ShardMap, ShardShare},
     },
-    telemetry::metrics::{Buckets, LinkState, NodeRole},
+    telemetry::metrics::{Buckets, Label, LinkState, NodeRole, ShardFailure},
 };
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct ShardStatus {
     pub slots: Option<usize>,
     /// The number of times that writes moved to another master.
     pub promotions: u64,
+    /// The number of commands that failed because of the shard, by cause, without the causes that never occurred.
+    pub failures: Vec<(ShardFailure, u64)>,
     /// The state of each node, the master first.
     pub nodes: Vec<NodeStatus>,
 }
@@ -61,6 +64,8 @@ pub struct NodeStatus {
     pub durations: Buckets,
     /// The number of commands that failed.
     pub failures: u64,
+    /// The memory and the keys of the process, if they are known.
+    pub resources: Option<NodeResources>,
 }
 
 impl StoreStatus {
@@ -88,10 +93,23 @@ impl ShardStatus {
             weight: share.weight,
             slots: share.slots,
             promotions: shard.promotions.get(),
+            failures: failures(shard),
             nodes,
             health,
         }
     }
+}
+
+impl ShardStatus {
+    /// Returns the number of commands that failed because of the shard.
+    pub fn failures_total(&self) -> u64 {
+        self.failures.iter().map(|(_, count)| count).sum()
+    }
+}
+
+fn failures(shard: &Shard) -> Vec<(ShardFailure, u64)> {
+    let all = ShardFailure::ALL.iter().map(|cause| (*cause, shard.failures.get(*cause).get()));
+    all.filter(|(_, count)| *count > 0).collect()
 }
 
 impl From<NodeSnapshot> for NodeStatus {
@@ -112,6 +130,7 @@ impl From<NodeSnapshot> for NodeStatus {
             connections: node.connections_opened(),
             durations: node.metrics.durations.buckets(),
             failures: node.metrics.failures.rows().map(|(_, count)| count).sum(),
+            resources: snapshot.resources.as_deref().copied(),
             address: snapshot.address,
         }
     }

@@ -62,6 +62,9 @@ pub struct Event {
     pub text: String,
     /// Number of occurrences in a row.
     pub times: u32,
+    /// The event concerns the master of a shard. Older releases do not tell.
+    #[serde(default)]
+    pub of_master: bool,
 }
 
 /// The last [`EVENTS_MAX`] events of one service.
@@ -71,7 +74,15 @@ pub struct Events(Mutex<VecDeque<Event>>);
 impl Events {
     /// Adds an event. It takes a lock, so no code that serves a request calls it.
     pub fn record(&self, kind: EventKind, text: impl Into<String>) {
-        let event = Event { at_ms: now_ms(), kind, text: text.into(), times: 1 };
+        self.push(Event { at_ms: now_ms(), kind, text: text.into(), times: 1, of_master: false });
+    }
+
+    /// Adds an event that concerns one node. `of_master` says that the node is the master of its shard.
+    pub fn record_of_node(&self, kind: EventKind, of_master: bool, text: String) {
+        self.push(Event { at_ms: now_ms(), kind, text, times: 1, of_master });
+    }
+
+    fn push(&self, event: Event) {
         let mut events = self.events();
         if let Some(last) = events.back_mut().filter(|last| last.kind == event.kind && last.text == event.text) {
             last.at_ms = event.at_ms;

@@ -80,6 +80,10 @@ async fn too_many_commands_are_429_with_retry_after() {
     let replies = slow.run(json!([read, read, read, read])).await;
     let limited = replies.as_array().expect("replies").iter().filter(|reply| reply["code"] == "rate_limited").count();
     assert!((1..=2).contains(&limited), "{replies}");
+    for reply in replies.as_array().expect("replies").iter().filter(|reply| reply["code"] == "rate_limited") {
+        // An item of a batch has no header that could tell the time to wait.
+        assert!((1..=1000).contains(&reply["retry_after_ms"].as_u64().unwrap_or_default()), "{reply}");
+    }
     let answer = crate::harness::eventually("the limit is reached", async || {
         let answer = slow.send(read.to_string()).await;
         (answer.status.as_u16() != 200).then_some(answer)
@@ -87,4 +91,5 @@ async fn too_many_commands_are_429_with_retry_after() {
     .await;
     answer.expect_error(429, "rate_limited");
     assert_eq!(answer.header("retry-after"), "1");
+    assert!(!answer.text.contains("retry_after_ms"), "the header tells it: {answer:?}");
 }

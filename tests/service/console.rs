@@ -8,7 +8,8 @@ use crate::harness::{API_KEY, Answer, Caller, Cluster, JWT_SECRET, Service, even
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-const PATHS: [&str; 5] = ["/console", "/console/facts", "/console/view", "/console/console.css", "/console/console.js"];
+const PATHS: [&str; 6] =
+    ["/console", "/console/facts", "/console/view", "/console/runbook", "/console/console.css", "/console/console.js"];
 
 async fn get(service: &Service, path: &str) -> Answer {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -104,9 +105,10 @@ fn redact(text: &str, start: &str, end: &str, mark: &str) -> String {
 async fn the_page_of_an_idle_instance_matches_its_snapshot() {
     let group = redis(1, 1);
     let service = Service::start(&format!("[near_cache]\nbytes_max=1000000\n{}", redis_section(&group)));
-    let page = eventually("the lag of the replica is known", async || {
+    let page = eventually("the lag of the replica and the memory of both are known", async || {
         let page = get(&service, "/console").await.text;
-        (page.contains(">Ready<") && page.contains("≤ ")).then_some(page)
+        let is_known = page.contains("≤ ") && !page.contains("data-label=\"Memory\"><span>–");
+        (page.contains(">Ready<") && is_known).then_some(page)
     })
     .await;
     let page = page.replace(env!("CARGO_PKG_VERSION"), "[version]");
@@ -118,6 +120,15 @@ async fn the_page_of_an_idle_instance_matches_its_snapshot() {
         ("<span class=\"age\">", "<"),
         ("≤ ", "<"),
         (" d=\"", "\""),
+        ("data-at=\"", "\""),
+        ("data-shown=\"", "\""),
+        ("class=\"instance\"><code>", "<"),
+        ("certificate ends in ", "<"),
+        ("<td class=\"figure\" role=\"cell\" data-label=\"Memory\"><span>", "<"),
+        ("<td class=\"figure\" role=\"cell\" data-label=\"Hits\"><span>", "<"),
+        ("<h3>Process</h3><p class=\"big\"><strong>", "<"),
+        ("memory ", "<"),
+        (" of ", " connections"),
     ] {
         page = redact(&page, start, end, "[…]");
     }
@@ -132,6 +143,28 @@ async fn a_lost_master_a_promotion_and_a_returned_node_are_events() {
     until(&service, "it is ready", |facts| facts["status"] == "READY").await;
     let (old, successor) = (group.master(0), &group.replicas(0)[0]);
     old.kill();
+    let lost = eventually("the page says who is lost", async || {
+        let page = get(&service, "/console").await.text;
+        page.contains("master lost").then_some(page)
+    })
+    .await;
+    let lost_master = format!("shard a: master {}", old.address);
+    assert!(lost.contains(&lost_master), "the event names shard and role: {lost}");
+    until(&service, "the master is down", |facts| facts["shards"][0]["nodes"][0]["state"] == "down").await;
+    assert_eq!(
+        service.caller().await.send(json!({"command": "WRITE", "key": "k", "value": "v"}).to_string()).await.status,
+        503
+    );
+    let page = get(&service, "/console").await.text;
+    assert!(page.contains(&format!("nobody: {} is down", old.address)), "{page}");
+    assert!(!page.contains(&format!(
+        "<code>{}</code></td><td class=\"figure\" role=\"cell\" data-label=\"Readable\"",
+        old.address
+    )));
+    assert!(page.contains("WRITE and DELETE of 100.0 % of all keys fail"), "{page}");
+    assert!(page.contains("console/runbook#cachefrontshardwithoutmaster"), "{page}");
+    assert!(page.contains(">master down<") && page.contains("shard_unavailable"), "{page}");
+    assert!(!page.contains("≤ "), "no lag is shown behind a dead master: {page}");
     let facts = until(&service, "the loss is an event", |facts| texts(facts, "events", "kind").contains(&"lost")).await;
     assert!(texts(&facts, "events", "text").iter().any(|text| text.contains(&old.address.to_string())));
     assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");

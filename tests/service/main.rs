@@ -16,6 +16,7 @@ mod contract;
 mod drill;
 mod drop_in;
 mod error_bodies;
+mod failure_log;
 mod faults;
 mod hedge;
 mod inspection;

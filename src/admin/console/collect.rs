@@ -1,20 +1,22 @@
 //! The console's own state, the task that samples the counters, and the snapshot made of both.
 
 use super::{
-    history::{History, STEP},
+    history::{History, STEP, ratio},
     patterns::PatternCounter,
-    sample::{HistorySample, NodeCounts},
+    process_view::instance_name,
+    sample::{HistorySample, NodeCounts, SampleDetails},
     snapshot::{
-        ConsoleSnapshot, InspectionView, NearCacheView, NodeRoleView, NodeStateView, NodeView, ShardView, rounded,
+        ConsoleSnapshot, ErrorCount, FailureCount, InspectionView, NearCacheView, NodeResourcesView, NodeRoleView,
+        NodeStateView, NodeView, ProcessView, ShardView, rounded,
     },
 };
 use crate::{
-    http::{AppState, Readiness, SampledKeys},
+    http::{AppState, ErrorCode, Readiness, SampledKeys},
     settings::KeyPatterns,
-    store::{NodeStatus, ShardStatus, StoreStatus},
+    store::{NodeResources, NodeStatus, ShardStatus, StoreStatus},
     telemetry::{
         events::now_ms,
-        metrics::{LinkState, NodeRole, quantile_us},
+        metrics::{Label, LinkState, NodeRole, ProcessUsage, quantile_us},
     },
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed};
@@ -23,6 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// The console of this instance.
 pub struct Console {
     state: Arc<AppState>,
+    instance: String,
     patterns: PatternCounter,
     history: Mutex<History>,
     start: Instant,
@@ -33,6 +36,7 @@ impl Console {
     pub fn new(state: Arc<AppState>, key_patterns: KeyPatterns, sampled_keys: SampledKeys) -> Self {
         Self {
             state,
+            instance: instance_name(),
             patterns: PatternCounter::new(key_patterns, sampled_keys),
             history: Mutex::default(),
             start: Instant::now(),
@@ -45,7 +49,7 @@ impl Console {
         steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             steps.tick().await;
-            let sample = self.sample(&self.state.store.status());
+            let sample = self.sample(&self.state.store.status(), &ProcessUsage::without_files());
             self.history().push(sample, &self.state.metrics.events);
             self.patterns.count();
             self.patterns.fade();
@@ -56,11 +60,13 @@ impl Console {
     pub fn snapshot(&self) -> ConsoleSnapshot {
         let state = &*self.state;
         let status = state.store.status();
-        let now = self.sample(&status);
+        let usage = ProcessUsage::without_files();
+        let now = self.sample(&status, &usage);
         self.patterns.count();
         let readiness = Readiness::of(state);
         let history = self.history();
         ConsoleSnapshot {
+            instance: self.instance.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             at_ms: now_ms(),
             uptime_secs: self.start.elapsed().as_secs(),
@@ -75,7 +81,11 @@ impl Console {
             inspection: Some(self.inspection_view()),
             patterns: self.patterns.top(),
             events: state.metrics.events.list(),
+            failed: state.failures.last(),
+            errors: errors(&history, &now),
+            process: Some(ProcessView::of(state, &usage, history.ten_secs_ago(&now), &now)),
             history: history.points(),
+            hour: history.hour(),
         }
     }
 
@@ -101,7 +111,7 @@ impl Console {
         }
     }
 
-    fn sample(&self, status: &StoreStatus) -> HistorySample {
+    fn sample(&self, status: &StoreStatus, usage: &ProcessUsage) -> HistorySample {
         let near = self.state.near.as_ref().map_or((0, 0), |near| {
             let counts = near.counters();
             (counts.hits.load(Relaxed), counts.misses.load(Relaxed))
@@ -109,13 +119,33 @@ impl Console {
         let metrics = &self.state.metrics;
         let sheds = metrics.sheds.rows().map(|(_, count)| count).sum();
         let nodes = status.shards.iter().flat_map(|shard| &shard.nodes);
-        let nodes = nodes.map(|node| (node.id, NodeCounts::of(node))).collect();
-        HistorySample::new(metrics.requests.tally(), near, sheds, nodes)
+        let shards = status.shards.iter();
+        let details = SampleDetails {
+            nodes: nodes.map(|node| (node.id, NodeCounts::of(node))).collect(),
+            shard_failures: shards.map(|shard| (shard.health.name.clone(), shard.failures_total())).collect(),
+            errors: self.state.failures.counts(),
+        };
+        HistorySample::new(metrics.requests.tally(), near, sheds, details).with_cpu(usage.cpu_secs)
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the errors that occurred, the most frequent of the last minute first.
+fn errors(history: &History, now: &HistorySample) -> Vec<ErrorCount> {
+    let counts = now.details.errors.iter().zip(history.errors_of_last_minute(now));
+    let all = ErrorCode::ALL.iter().zip(counts).filter(|(_, (count, _))| **count > 0);
+    let mut all: Vec<ErrorCount> = all
+        .map(|(code, (count, last_minute))| ErrorCount {
+            code: code.as_str().to_owned(),
+            last_minute,
+            since_start: *count,
+        })
+        .collect();
+    all.sort_by_key(|count| std::cmp::Reverse((count.last_minute, count.since_start)));
+    all
 }
 
 fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> ShardView {
@@ -129,6 +159,12 @@ fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> Sh
         contested: shard.health.split_brain,
         held: shard.health.is_held(),
         promotions: shard.promotions,
+        failures_per_sec: history.shard_failures(now, &shard.health.name),
+        failures: shard
+            .failures
+            .iter()
+            .map(|(cause, count)| FailureCount { cause: cause.name().to_owned(), since_start: *count })
+            .collect(),
         nodes: shard.nodes.iter().map(|node| node_view(node, history, now)).collect(),
     }
 }
@@ -155,5 +191,16 @@ fn node_view(node: &NodeStatus, history: &History, now: &HistorySample) -> NodeV
         failures_per_sec: rate.failures_per_sec,
         p50_us: rate.p50_us,
         p99_us: rate.p99_us,
+        resources: node.resources.as_ref().map(resources_view),
+    }
+}
+
+fn resources_view(resources: &NodeResources) -> NodeResourcesView {
+    NodeResourcesView {
+        memory_bytes: resources.memory_bytes,
+        memory_bytes_max: resources.memory_bytes_max,
+        keys: resources.keys,
+        evicted_keys: resources.evicted_keys,
+        hits: ratio(resources.keyspace_hits, resources.keyspace_hits + resources.keyspace_misses),
     }
 }

@@ -1,7 +1,7 @@
 //! The recent past: samples of all counters, one every two seconds, and the rates between them.
 
 use super::{
-    sample::{HistorySample, NodeCounts},
+    sample::{HistorySample, NodeCounts, SampleDetails},
     snapshot::{Point, Rate, Rates, rounded},
 };
 use crate::telemetry::{
@@ -17,10 +17,18 @@ use std::{
 pub const STEP: Duration = Duration::from_secs(2);
 /// Maximum number of samples in the history: those of five minutes.
 const SAMPLES_MAX: usize = 151;
+/// One sample of this many is kept for an hour.
+const HOUR_ONE_OF: u64 = 5;
+/// Maximum number of samples that are kept for an hour.
+const HOUR_SAMPLES_MAX: usize = 361;
+/// Maximum number of points that a chart shows, and a few.
+const POINTS_MAX: usize = 121;
 const TEN_SECS: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 /// Maximum number of samples that have nodes: the console shows only the last ten seconds of a node.
 const SAMPLES_WITH_NODES_MAX: usize = 8;
+/// Maximum number of samples that have details: the console shows the errors of the last minute.
+const SAMPLES_WITH_DETAILS_MAX: usize = 33;
 /// Rates over a shorter time would be noise.
 const SPAN_MIN: Duration = Duration::from_millis(100);
 /// Steps without a refused request after which an overload has ended.
@@ -42,8 +50,12 @@ pub struct NodeRate {
 /// The samples of the last minutes.
 #[derive(Default)]
 pub struct History {
-    /// The samples, the oldest first.
+    /// The samples of the last minutes, the oldest first.
     samples: VecDeque<HistorySample>,
+    /// The samples of the last hour with their numbers, the oldest first.
+    hour: VecDeque<(u64, HistorySample)>,
+    /// The number of samples so far.
+    pushed: u64,
     overload: Option<Overload>,
 }
 
@@ -61,9 +73,18 @@ impl History {
         if self.samples.len() >= SAMPLES_MAX {
             self.samples.pop_front();
         }
+        if self.pushed.is_multiple_of(HOUR_ONE_OF) {
+            if self.hour.len() >= HOUR_SAMPLES_MAX {
+                self.hour.pop_front();
+            }
+            self.hour.push_back((self.pushed / HOUR_ONE_OF, sample.without_details()));
+        }
+        self.pushed += 1;
         self.samples.push_back(sample);
+        let old = self.samples.len().saturating_sub(SAMPLES_WITH_DETAILS_MAX);
+        self.samples.iter_mut().take(old).for_each(|sample| sample.details = SampleDetails::default());
         let old = self.samples.len().saturating_sub(SAMPLES_WITH_NODES_MAX);
-        self.samples.iter_mut().take(old).for_each(|sample| sample.nodes = HashMap::new());
+        self.samples.iter_mut().take(old).for_each(|sample| sample.details.nodes = HashMap::new());
     }
 
     /// Records the begin and the end of an overload, instead of each refused request.
@@ -102,15 +123,48 @@ impl History {
 
     /// Returns the rates between the samples, the oldest first.
     pub fn points(&self) -> Vec<Point> {
-        let pairs = self.samples.iter().zip(self.samples.iter().skip(1));
-        pairs.map(|(then, now)| Point { at_ms: now.at_ms, rate: rate(then, now) }).collect()
+        points(&self.samples.iter().collect::<Vec<_>>())
+    }
+
+    /// Returns the rates of the last hour, or since the start, the oldest first. The points are fewer than the samples: a
+    /// sample is used if its number is a multiple of the step, so that the points stay as they are when others come.
+    pub fn hour(&self) -> Vec<Point> {
+        let step = self.hour.len().div_ceil(POINTS_MAX).max(1) as u64;
+        let used = self.hour.iter().filter(|(number, _)| number.is_multiple_of(step)).map(|(_, sample)| sample);
+        let mut used: Vec<&HistorySample> = used.collect();
+        // The last point is as new as the numbers beside the chart.
+        if let Some(last) = self.samples.back().filter(|last| used.last().is_none_or(|used| last.at > used.at)) {
+            used.push(last);
+        }
+        points(&used)
+    }
+
+    /// Returns the sample of ten seconds ago, or else the oldest one.
+    pub fn ten_secs_ago(&self, now: &HistorySample) -> Option<&HistorySample> {
+        self.ago(now, TEN_SECS)
+    }
+
+    /// Returns the number of errors in the last minute, in the order of their codes.
+    pub fn errors_of_last_minute(&self, now: &HistorySample) -> Vec<u64> {
+        let then = self.ago(now, MINUTE).map(|then| &then.details.errors[..]).unwrap_or_default();
+        let before = then.iter().copied().chain(std::iter::repeat(0));
+        now.details.errors.iter().zip(before).map(|(count, before)| count.saturating_sub(before)).collect()
+    }
+
+    /// Returns the commands per second that failed because of a shard, over the last ten seconds.
+    pub fn shard_failures(&self, now: &HistorySample, shard: &str) -> f64 {
+        let Some(then) = self.ago(now, TEN_SECS) else { return 0.0 };
+        let count = now.details.shard_failures.get(shard).copied().unwrap_or(0);
+        let before = then.details.shard_failures.get(shard).copied().unwrap_or(0);
+        per_sec(count.saturating_sub(before), now.age(then))
     }
 
     /// Returns the rates of a node over the last ten seconds.
     pub fn node_rate(&self, now: &HistorySample, id: u64) -> NodeRate {
         let then = self.ago(now, TEN_SECS);
-        let Some((then, counts)) = then.zip(now.nodes.get(&id)) else { return NodeRate::default() };
-        let before = then.nodes.get(&id).copied().unwrap_or(NodeCounts { durations: Buckets::default(), failures: 0 });
+        let Some((then, counts)) = then.zip(now.details.nodes.get(&id)) else { return NodeRate::default() };
+        let before =
+            then.details.nodes.get(&id).copied().unwrap_or(NodeCounts { durations: Buckets::default(), failures: 0 });
         let durations = difference(&before.durations, &counts.durations);
         let span = now.at - then.at;
         NodeRate {
@@ -128,11 +182,19 @@ impl History {
     }
 }
 
+/// Returns the rates between samples, the oldest first.
+fn points(samples: &[&HistorySample]) -> Vec<Point> {
+    let pairs = samples.iter().zip(samples.iter().skip(1));
+    pairs.map(|(then, now)| Point { at_ms: now.at_ms, rate: rate(then, now) }).collect()
+}
+
 fn rate(then: &HistorySample, now: &HistorySample) -> Rate {
     let span = now.age(then);
     let durations = difference(&then.tally.durations, &now.tally.durations);
     let hits = now.near_hits.saturating_sub(then.near_hits);
     let misses = now.near_misses.saturating_sub(then.near_misses);
+    let found = now.tally.reads_found.saturating_sub(then.tally.reads_found);
+    let not_found = now.tally.reads_not_found.saturating_sub(then.tally.reads_not_found);
     Rate {
         requests_per_sec: per_sec(now.tally.requests.saturating_sub(then.tally.requests), span),
         commands_per_sec: per_sec(now.tally.commands.saturating_sub(then.tally.commands), span),
@@ -140,6 +202,7 @@ fn rate(then: &HistorySample, now: &HistorySample) -> Rate {
         p50_us: quantile_us(&durations, 0.5).map(rounded),
         p99_us: quantile_us(&durations, 0.99).map(rounded),
         near_hits: ratio(hits, hits + misses),
+        hits: ratio(found, found + not_found),
     }
 }
 
@@ -153,7 +216,8 @@ fn per_sec(count: u64, span: Duration) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+/// Returns a part of a whole as a number from 0 to 1; `None` if the whole is 0.
+pub fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| rounded(part as f64 / whole as f64))
 }
 
@@ -165,7 +229,7 @@ mod tests {
 
     fn sample(start: Instant, secs: u64, requests: u64, sheds: u64) -> HistorySample {
         let tally = Tally { requests, commands: requests, ..Tally::default() };
-        let sample = HistorySample::new(tally, (requests / 4 * 3, requests / 4), sheds, HashMap::new());
+        let sample = HistorySample::new(tally, (requests / 4 * 3, requests / 4), sheds, SampleDetails::default());
         HistorySample { at: start + Duration::from_secs(secs), ..sample }
     }
 
@@ -184,6 +248,16 @@ mod tests {
         assert!(rates.last_minute.near_hits.is_some_and(|ratio| (0.7..0.8).contains(&ratio)), "{rates:?}");
         assert!((history.points()[0].rate.requests_per_sec - 100.0).abs() < 0.1);
         assert_eq!(rates.last_minute.p50_us, None);
+        let hour = history.hour();
+        assert_eq!(hour.len(), 100, "one of 500 samples in five");
+        assert!(
+            (hour[0].rate.requests_per_sec - 100.0).abs() < 0.1 && (hour[99].rate.requests_per_sec - 10.0).abs() < 0.1
+        );
+        for second in (1000..9000).step_by(2) {
+            history.push(sample(start, second, 100_000, 0), &events);
+        }
+        let hour = history.hour();
+        assert!((110..=POINTS_MAX + 1).contains(&hour.len()), "{}", hour.len());
     }
 
     #[test]

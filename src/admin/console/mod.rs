@@ -9,11 +9,12 @@ mod history;
 mod html;
 mod page;
 mod patterns;
+mod process_view;
 mod sample;
 mod snapshot;
 
 pub use collect::Console;
-pub use page::{behind, summary};
+pub use page::{behind, shard_state, summary, writes_go_to};
 pub use snapshot::{ConsoleSnapshot, NodeRoleView, NodeView, ShardView};
 
 use crate::http::{AppState, ErrorCode, Problem, json as json_body};
@@ -46,6 +47,7 @@ pub fn routes(console: Arc<Console>) -> Router<Arc<AppState>> {
         .route("/console/", get(async || Redirect::permanent("../console")))
         .route("/console/view", get(view))
         .route("/console/facts", get(snapshot))
+        .route("/console/runbook", get(async || answer("text/html; charset=utf-8", page::runbooks())))
         .route("/console/console.css", get(async || answer("text/css; charset=utf-8", STYLE)))
         .route("/console/console.js", get(async || answer("text/javascript; charset=utf-8", SCRIPT)))
         .with_state(console)

@@ -2,12 +2,19 @@
 //!
 //! It holds no values. Keys appear only as patterns, which are hashed unless the settings say otherwise.
 
-use crate::{http::ServiceStatus, ring::Weight, telemetry::events::Event};
+use crate::{
+    http::{FailedRequest, ServiceStatus},
+    ring::Weight,
+    telemetry::events::Event,
+};
 use serde::{Deserialize, Serialize};
 
 /// The state of one instance at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConsoleSnapshot {
+    /// The name of the host or pod. Empty in instances of earlier releases.
+    #[serde(default)]
+    pub instance: String,
     /// The version of the service.
     pub version: String,
     /// The moment of the snapshot, in milliseconds since 1970.
@@ -36,8 +43,71 @@ pub struct ConsoleSnapshot {
     pub patterns: Option<Patterns>,
     /// The recent events, the latest first.
     pub events: Vec<Event>,
-    /// The rates of the last minutes, the oldest first.
+    /// The last failed requests of each class, the latest first. Empty in instances of earlier releases.
+    #[serde(default)]
+    pub failed: Vec<FailedRequest>,
+    /// The errors in replies by their code, the most frequent first. Empty in instances of earlier releases.
+    #[serde(default)]
+    pub errors: Vec<ErrorCount>,
+    /// The process, absent in instances of earlier releases.
+    pub process: Option<ProcessView>,
+    /// The rates of the last five minutes, the oldest first.
     pub history: Vec<Point>,
+    /// The rates of the last hour, or since the start, the oldest first. Empty in instances of earlier releases.
+    #[serde(default)]
+    pub hour: Vec<Point>,
+}
+
+/// The resources of the process, its connections and its certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProcessView {
+    /// The processor cores that the process uses, in the last ten seconds; absent where that is not known.
+    pub cpu_cores: Option<f64>,
+    /// The memory in use; absent where that is not known.
+    pub memory_bytes: Option<u64>,
+    /// The memory that the process may use; absent where that is not known.
+    pub memory_bytes_max: Option<u64>,
+    /// The open connections to the HTTPS port.
+    pub connections: u64,
+    /// Maximum number of open connections to the HTTPS port.
+    pub connections_max: u64,
+    /// The end of the certificate's validity, in seconds since 1970; absent without a certificate.
+    pub certificate_until_secs: Option<i64>,
+}
+
+/// The errors with one code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorCount {
+    /// The code.
+    pub code: String,
+    /// The errors in the last minute.
+    pub last_minute: u64,
+    /// The errors since the start.
+    pub since_start: u64,
+}
+
+/// The failed commands of a shard that have one cause.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FailureCount {
+    /// The cause, as metrics name it.
+    pub cause: String,
+    /// The failed commands since the start.
+    pub since_start: u64,
+}
+
+/// The memory and the keys of a Redis process, as it reports them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeResourcesView {
+    /// The memory in use.
+    pub memory_bytes: u64,
+    /// The limit on the memory; 0 if there is none.
+    pub memory_bytes_max: u64,
+    /// The keys in all databases.
+    pub keys: u64,
+    /// The keys that were removed because the memory was full, since the Redis process started.
+    pub evicted_keys: u64,
+    /// The part of the lookups in Redis that found their key, since the Redis process started; absent where there was none.
+    pub hits: Option<f64>,
 }
 
 /// A shard and its nodes.
@@ -63,6 +133,12 @@ pub struct ShardView {
     pub held: bool,
     /// The number of times that another node became master.
     pub promotions: u64,
+    /// The commands per second that failed because of the shard, in the last ten seconds. Older releases do not tell.
+    #[serde(default)]
+    pub failures_per_sec: f64,
+    /// The commands that failed because of the shard. Older releases do not tell.
+    #[serde(default)]
+    pub failures: Vec<FailureCount>,
     /// The nodes, the master first.
     pub nodes: Vec<NodeView>,
 }
@@ -94,6 +170,8 @@ pub struct NodeView {
     pub p50_us: Option<f64>,
     /// The 99th percentile of the time to a reply in microseconds, in the last ten seconds.
     pub p99_us: Option<f64>,
+    /// The memory and the keys of the Redis process, as far as they are known.
+    pub resources: Option<NodeResourcesView>,
 }
 
 /// The role of a node in its shard.
@@ -142,6 +220,8 @@ pub struct Rate {
     pub p99_us: Option<f64>,
     /// The part of the lookups in the near cache that found a value, absent where there was none.
     pub near_hits: Option<f64>,
+    /// The part of the READs that found a value, absent where there was none.
+    pub hits: Option<f64>,
 }
 
 /// The near cache of this process.

@@ -65,7 +65,7 @@ impl RequestContext<'_> {
         for refusal in refusals {
             replies.out.push(if replies.out.is_empty() { b'[' } else { b',' });
             if let Some(problem) = refusal {
-                self.write_problem(&problem, &mut replies.out);
+                self.write_problem(problem, &mut replies.out);
             } else {
                 let ((command, result), size) = results.next().expect("each permitted command has a result");
                 self.write_result(command, result, size, &mut replies);
@@ -97,16 +97,19 @@ impl RequestContext<'_> {
         match result {
             Ok(reply) => {
                 let outcome = request_metrics::outcome(command, &reply);
+                self.log_change(command, &reply);
                 self.state.metrics.requests.count_in_batch(command.name().into(), outcome);
                 reply::write(&mut replies.out, command, &reply, size);
             }
-            Err(problem) => self.write_problem(&problem, &mut replies.out),
+            Err(problem) => self.write_problem(problem, &mut replies.out),
         }
     }
 
-    fn write_problem(&self, problem: &Problem, out: &mut Vec<u8>) {
-        self.state.metrics.requests.count_in_batch(request_metrics::kind(problem), problem.outcome());
-        problem.log(&self.state.failures, self.id, "POST /cache");
-        problem.write(out);
+    fn write_problem(&self, problem: Problem, out: &mut Vec<u8>) {
+        self.state.metrics.requests.count_in_batch(request_metrics::kind(&problem), problem.outcome());
+        self.state.failures.count(problem.code());
+        let problem = problem.of_client(self.caller.client_id());
+        self.state.failures.record(&problem, self.origin);
+        problem.write_item(out);
     }
 }

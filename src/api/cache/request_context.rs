@@ -6,8 +6,8 @@ use crate::{
         reply::{self, ReplySize},
     },
     auth::Caller,
-    cache::{Cache, CacheError, Command},
-    http::{AppState, Problem, ReloadableState, RequestId, SyncTokenHeader, json, request_metrics},
+    cache::{Cache, CacheError, Command, Reply},
+    http::{AppState, Problem, ReloadableState, RequestOrigin, SyncTokenHeader, json, log_delete, request_metrics},
     store::{Freshness, StoreError},
     telemetry::{RequestTimer, metrics::Shed},
     types::{Deadline, ReplyMemory},
@@ -30,8 +30,8 @@ pub struct RequestContext<'a> {
     pub(super) reloadable: &'a ReloadableState,
     /// The cache that runs the commands.
     pub(super) cache: &'a Cache,
-    /// The id of the request.
-    pub(super) id: &'a RequestId,
+    /// The id of the request, and the address that it came from.
+    pub(super) origin: RequestOrigin<'a>,
     /// The caller.
     pub(super) caller: &'a Caller,
     /// The freshness that reads need.
@@ -62,6 +62,7 @@ impl RequestContext<'_> {
         let size = size.after_run(&reply);
         self.reserve(&memory, size.bytes, &command)?;
         timer.outcome = request_metrics::outcome(&command, &reply);
+        self.log_change(&command, &reply);
         let mut out = Vec::with_capacity(size.bytes);
         reply::write(&mut out, &command, &reply, size);
         Ok(respond(out, memory))
@@ -94,8 +95,18 @@ impl RequestContext<'_> {
         self.caller.count_command().map_or_else(Problem::from, |()| problem)
     }
 
+    /// Logs a DELETE that was run, where the level of the log asks for it.
+    pub(super) fn log_change(&self, command: &Command<'_>, reply: &Reply) {
+        if let Command::Delete { key } = command {
+            log_delete(key, *reply == Reply::Deleted, self.caller, self.origin);
+        }
+    }
+
     /// Returns the problem of a command that failed in the cache.
     pub(super) fn problem(&self, error: CacheError, command: &Command<'_>) -> Problem {
+        if let CacheError::Store(error) = &error {
+            self.state.store.record_failure(error);
+        }
         let is_reply = matches!(error, CacheError::Store(StoreError::NoReplyMemory));
         let problem = Problem::from(error).with_command(command.name());
         request_metrics::count_shed(self.state, &problem, if is_reply { Shed::Replies } else { Shed::Node });

@@ -1,7 +1,9 @@
 //! The state of an instance as text for a terminal.
 
 use crate::{
-    admin::console::{ConsoleSnapshot, NodeRoleView, NodeView, ShardView, behind, format, summary},
+    admin::console::{
+        ConsoleSnapshot, NodeRoleView, NodeView, ShardView, behind, format, shard_state, summary, writes_go_to,
+    },
     cli::table::{Column, Side, escaped, table},
     http::ServiceStatus,
 };
@@ -69,6 +71,7 @@ fn rates(snapshot: &ConsoleSnapshot) -> String {
         Column("ERRORS/S", Side::Right),
         Column("P50", Side::Right),
         Column("P99", Side::Right),
+        Column("HITS", Side::Right),
         Column("NEAR CACHE", Side::Right),
     ];
     let rows = [("last 10 s", &snapshot.rates.last_10_secs), ("last minute", &snapshot.rates.last_minute)];
@@ -80,6 +83,7 @@ fn rates(snapshot: &ConsoleSnapshot) -> String {
             format::figure(rate.errors_per_sec),
             format::micros_or_nothing(rate.p50_us),
             format::micros_or_nothing(rate.p99_us),
+            rate.hits.map_or_else(|| format::NOTHING.to_owned(), format::percent),
             rate.near_hits.map_or_else(|| format::NOTHING.to_owned(), format::percent),
         ]
     });
@@ -92,21 +96,16 @@ fn shards(snapshot: &ConsoleSnapshot) -> String {
         Column("SHARE", Side::Right),
         Column(if snapshot.cluster { "SLOTS" } else { "WEIGHT" }, Side::Right),
         Column("STATE", Side::Left),
+        Column("WRITES GO TO", Side::Left),
         Column("READABLE", Side::Right),
+        Column("FAILURES/S", Side::Right),
         Column("FAILOVERS", Side::Right),
     ];
     table(&columns, &snapshot.shards.iter().map(shard_row).collect::<Vec<_>>())
 }
 
 fn shard_row(shard: &ShardView) -> Vec<String> {
-    let state = match (shard.contested, shard.writable, shard.readable) {
-        _ if shard.held => "master held",
-        (true, true, _) => "two masters",
-        (true, false, _) => "contested",
-        (false, true, _) => "serving",
-        (false, false, true) => "read only",
-        (false, false, false) => "unavailable",
-    };
+    let (_, state) = shard_state(shard);
     let readable = shard.nodes.iter().filter(|node| node.readable).count();
     let size = shard.slots.map(|slots| slots.to_string()).or(shard.weight.map(|weight| weight.to_string()));
     vec![
@@ -114,7 +113,9 @@ fn shard_row(shard: &ShardView) -> Vec<String> {
         format::percent(shard.share),
         size.unwrap_or_default(),
         state.to_owned(),
+        escaped(&writes_go_to(shard).map_or_else(|reason| reason, str::to_owned)),
         format!("{readable} of {}", shard.nodes.len()),
+        format::figure(shard.failures_per_sec),
         shard.promotions.to_string(),
     ]
 }

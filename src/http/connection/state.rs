@@ -6,6 +6,7 @@ use super::{
 };
 use std::{
     future::poll_fn,
+    net::IpAddr,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -32,6 +33,8 @@ pub struct ClientConnection {
     replies_pending: AtomicUsize,
     /// The client took a part of a reply since the idle timeout looked last.
     reply_advanced: AtomicBool,
+    /// The address of the client: that of its proxy only where the proxy does not tell.
+    peer: OnceLock<IpAddr>,
     /// The place of this connection.
     place: OnceLock<PlaceHandle>,
     /// Another connection got the place of this one.
@@ -58,6 +61,17 @@ impl ClientConnection {
     /// Returns true once the client has shown a valid token or API key.
     pub fn is_authenticated(&self) -> bool {
         self.authenticated.load(Relaxed)
+    }
+
+    /// Records the address of the client.
+    pub fn set_peer(&self, peer: IpAddr) {
+        // A connection has one address; only a test could give it another.
+        let _first = self.peer.set(peer);
+    }
+
+    /// Returns the address of the client, where it is known.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.peer.get().copied()
     }
 
     /// Connects the state with the place of the connection.

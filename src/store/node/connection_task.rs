@@ -2,11 +2,14 @@
 
 use super::{
     change_offsets, connect::ConnectError, connection::OpenConnection, handshake, login::LoginChanges, mode_task,
-    pool::ConnectionState, probe::probe, redis_node::Node, replication::ReplicationRole, resolver::ConnectionResolver,
+    pool::ConnectionState, probe::probe, redis_node::Node, resolver::ConnectionResolver, resource_task,
 };
 use crate::{
     store::change_signal::ChangeSubscriber,
-    telemetry::events::EventKind,
+    telemetry::{
+        events::EventKind,
+        metrics::{Label, NodeRole},
+    },
     types::{Deadline, error_chain},
 };
 use std::{sync::Arc, time::Duration};
@@ -151,6 +154,7 @@ async fn use_until_ended(
         () = connection.ended() => if connection.is_hung() { ConnectionEnd::Hung } else { ConnectionEnd::Lost },
         () = probe_regularly(node, connection) => ConnectionEnd::Lost,
         () = change_offsets::ask_when_requested(node, connection), if node.pool.is_default(number) => ConnectionEnd::Lost,
+        () = resource_task::ask_regularly(node, connection), if number == 0 => ConnectionEnd::Lost,
         () = mode_task::follow(node, connection) => ConnectionEnd::Lost,
         () = handshake::follow_login(node, number, connection, login_changes) => ConnectionEnd::Lost,
         () = resolver.wait_until_moved() => ConnectionEnd::Moved,
@@ -218,12 +222,9 @@ fn log_failure(node: &Node, number: usize, error: &ConnectError, wait: Duration,
 /// Records an event, once for all connections of the node.
 fn record_event(node: &Node, number: usize, kind: EventKind, event: &str) {
     if number == 0 {
-        let role = match node.state().role() {
-            Some(ReplicationRole::Master) => "master",
-            Some(ReplicationRole::Replica { .. }) => "replica",
-            None => "node",
-        };
+        let role = node.role_in_shard();
         let (shard, address) = (node.shard_context().name.get(), &node.address);
-        node.context.events.record(kind, format!("shard {shard}: {role} {address} {event}"));
+        let text = format!("shard {shard}: {} {address} {event}", role.name());
+        node.context.events.record_of_node(kind, role == NodeRole::Master, text);
     }
 }

@@ -24,6 +24,8 @@ mod read_call;
 mod redis_node;
 pub mod replication;
 mod resolver;
+mod resource_task;
+pub mod resources;
 mod slowness;
 pub mod state;
 mod state_cell;

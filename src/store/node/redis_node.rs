@@ -13,6 +13,7 @@ use super::{
     pool::{ConnectionPool, ConnectionState},
     probe_schedule::ProbeSchedule,
     replication::ReplicationInfo,
+    resources::NodeResources,
     state::NodeState,
     state_cell::StateCell,
     wait_connections::WaitConnections,
@@ -25,12 +26,16 @@ use crate::{
         error::NodeError,
         protocol::{server_mode::ServerMode, server_text::ServerText},
     },
+    telemetry::metrics::NodeRole,
     types::Address,
 };
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -52,6 +57,10 @@ pub struct Node {
     pub seed: u64,
     /// The metrics of the node.
     pub metrics: NodeMetrics,
+    /// The memory and the keys of the process, as it reported them last; `None` while that is not known.
+    pub resources: ArcSwapOption<NodeResources>,
+    /// The shard's master is another node, as far as the last election knew.
+    follows_other: AtomicBool,
     /// The endpoint at which connections are opened.
     pub(super) endpoint: RedisEndpoint,
     /// The time limits of the connections.
@@ -94,6 +103,8 @@ impl Node {
             address: address.clone(),
             seed: node_seed(&address.to_string()),
             metrics: NodeMetrics::default(),
+            resources: ArcSwapOption::empty(),
+            follows_other: AtomicBool::new(false),
             endpoint: RedisEndpoint::new(address, &node_context.login, redis.connect_timeout, node_context),
             config: NodeConfig { connect_timeout: redis.connect_timeout, attempt_timeout: redis.attempt_timeout },
             wait_connections: WaitConnections::default(),
@@ -182,9 +193,20 @@ impl Node {
         self.request_probe();
     }
 
+    /// Records the role that the node has in its shard, for events.
+    pub fn record_role(&self, role: NodeRole) {
+        self.follows_other.store(role == NodeRole::Replica, Relaxed);
+    }
+
+    /// Returns the role that the node has in its shard.
+    pub fn role_in_shard(&self) -> NodeRole {
+        if self.follows_other.load(Relaxed) { NodeRole::Replica } else { NodeRole::Master }
+    }
+
     /// Records if the shard's master is another node. In a Redis Cluster a replica then answers reads; the master of the
     /// shard does not, even while it says that it was demoted, and redirects them to its successor.
     pub fn set_follows_other(&self, follows_other: bool) {
+        self.record_role(if follows_other { NodeRole::Replica } else { NodeRole::Master });
         if self.shard_context().in_cluster() {
             self.cluster_mode.set_read_only(follows_other && self.state.load().is_replica());
         }

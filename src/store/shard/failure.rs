@@ -3,6 +3,7 @@
 use super::{attempts::Attempts, redis_shard::Shard, standing::MasterStanding};
 use crate::{
     store::error::{Access, NodeError, StoreError},
+    telemetry::metrics::ShardFailure,
     types::Deadline,
 };
 
@@ -26,6 +27,28 @@ impl Shard {
         } else {
             self.read_failure(cause)
         }
+    }
+
+    /// Counts a command that failed with this error.
+    pub fn record_failure(&self, error: &StoreError) {
+        if let Some(cause) = self.failure(error) {
+            self.failures.count(cause);
+        }
+    }
+
+    /// Returns the cause of an error; `None` if it is not that of a shard.
+    fn failure(&self, error: &StoreError) -> Option<ShardFailure> {
+        Some(match error {
+            StoreError::Unavailable { .. } if self.is_master_up() => ShardFailure::Refused,
+            StoreError::Unavailable { .. } => ShardFailure::MasterDown,
+            StoreError::MasterContested { .. } => ShardFailure::TwoMasters,
+            StoreError::MasterHeld { .. } => ShardFailure::MasterHeld,
+            StoreError::Unconfirmed { .. } => ShardFailure::Unconfirmed,
+            StoreError::DeadlinePassed { .. } => ShardFailure::DeadlinePassed,
+            StoreError::Overloaded { .. } => ShardFailure::Overloaded,
+            StoreError::OutOfMemory { .. } => ShardFailure::OutOfMemory,
+            StoreError::ReplyTooLarge | StoreError::NoReplyMemory | StoreError::WrongType => return None,
+        })
     }
 
     /// Returns the result of a read for which no node is left: a replica's answer that the key does not exist counts

@@ -59,6 +59,11 @@ impl ShardHealth {
 }
 
 impl Shard {
+    /// Returns true if the master is connected and has not been demoted.
+    pub fn is_master_up(&self) -> bool {
+        self.members.load().is_master_up()
+    }
+
     /// Returns the health of the shard.
     pub fn health(&self) -> ShardHealth {
         let members: &Members = &self.members.load();
@@ -66,10 +71,7 @@ impl Shard {
         ShardHealth {
             name: self.name().to_string(),
             known: !members.nodes().is_empty(),
-            master_up: members.master().is_some_and(|master| {
-                let state = master.state();
-                state.is_up() && !is_demoted(&state)
-            }),
+            master_up: members.is_master_up(),
             replicas_up: members.replicas().filter(|node| node.state().is_usable_replica()).count(),
             replicas: members.replicas().count(),
             standing: members.standing(),
@@ -79,6 +81,16 @@ impl Shard {
             cluster_nodes: with_mode(ServerMode::Cluster),
             unavailable_reason: self.unavailable_reason,
         }
+    }
+}
+
+impl Members {
+    /// Returns true if the master is connected and has not been demoted.
+    pub fn is_master_up(&self) -> bool {
+        self.master().is_some_and(|master| {
+            let state = master.state();
+            state.is_up() && !is_demoted(&state)
+        })
     }
 }
 

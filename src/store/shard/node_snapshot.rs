@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        node::{Node, replication::ReplicationRole},
+        node::{Node, replication::ReplicationRole, resources::NodeResources},
         shard::{members::Members, redis_shard::Shard},
     },
     telemetry::metrics::{LinkState, NodeRole},
@@ -25,6 +25,8 @@ pub struct NodeSnapshot {
     pub lag_secs: Option<f64>,
     /// The distance between the offsets of a replica and its master, in bytes.
     pub lag_bytes: Option<u64>,
+    /// The memory and the keys of the process, if they are known.
+    pub resources: Option<Arc<NodeResources>>,
 }
 
 impl NodeSnapshot {
@@ -49,8 +51,10 @@ impl NodeSnapshot {
                 (false, false) => LinkState::Down,
             },
             role: if is_master { NodeRole::Master } else { NodeRole::Replica },
-            lag_secs: node.lag().filter(|_| !is_master).map(|lag| lag.as_secs_f64()),
-            lag_bytes: lag_bytes(members, node).filter(|_| !is_master),
+            // While the master is down, a replica has nothing to catch up with.
+            lag_secs: node.lag().filter(|_| !is_master && members.is_master_up()).map(|lag| lag.as_secs_f64()),
+            lag_bytes: lag_bytes(members, node).filter(|_| !is_master && members.is_master_up()),
+            resources: node.resources.load_full(),
         }
     }
 

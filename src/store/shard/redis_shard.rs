@@ -11,7 +11,10 @@ use crate::{
         consistency::ReadRequirement,
         node::{Node, NodeContext, NodeId, ShardContext, ShardName, value_size::ValueSizeEstimate},
     },
-    telemetry::{events::Events, metrics::Counter},
+    telemetry::{
+        events::Events,
+        metrics::{Counter, Counters, NodeRole, ShardFailure},
+    },
     types::Address,
 };
 use std::{
@@ -41,6 +44,8 @@ pub struct Shard {
     pub promotions: Counter,
     /// The number of times that the master came back without data that its replicas had.
     pub masters_without_data: Counter,
+    /// The number of commands that failed because of the shard.
+    pub failures: Counters<ShardFailure>,
     context: ShardContext,
     /// Notified when nodes come or go, so that connections are opened and closed.
     node_set_changed: ChangeSignal,
@@ -65,6 +70,7 @@ impl Shard {
             hedge: redis.hedge_reads.then(Hedge::default),
             promotions: Counter::default(),
             masters_without_data: Counter::default(),
+            failures: Counters::default(),
             context,
             node_set_changed: node_set_changed.clone(),
         }
@@ -158,6 +164,10 @@ impl Shard {
         let standing = if master.is_some() { before.standing() } else { MasterStanding::Accepted };
         if master.is_none() && before.master().is_some() {
             election.record_replaced_master();
+        }
+        for (position, node) in nodes.iter().enumerate() {
+            let is_master = position == master.unwrap_or(0);
+            node.record_role(if is_master { NodeRole::Master } else { NodeRole::Replica });
         }
         self.members.publish(Members::new(nodes, master.or(Some(0))).with_standing(standing));
     }

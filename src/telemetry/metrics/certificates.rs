@@ -19,6 +19,11 @@ pub struct CertificateMetrics {
 pub struct CertificateValidity(ArcSwapOption<Validity>);
 
 impl CertificateValidity {
+    /// Returns the end of the certificate's validity, in seconds since 1970.
+    pub fn until_secs(&self) -> Option<i64> {
+        self.0.load().as_ref().map(|validity| validity.until_secs)
+    }
+
     /// Records the validity of the certificate that is in use from now on.
     pub fn set(&self, validity: Option<Validity>) {
         self.0.store(validity.map(Arc::new));

@@ -4,7 +4,7 @@ use super::{
     counter::BOUNDS_US,
     labels::{
         AnswerSource, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole,
-        OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, Shed,
+        OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, ShardFailure, Shed,
     },
     names::{ALL, Metric, MetricKind},
 };
@@ -42,7 +42,9 @@ fn page() -> String {
         "\n`success` and `not_found` are the normal outcomes. `too_few_replicas` is a WRITE that reached fewer replicas than it\n\
          asked for. `cancelled` is a request whose caller went away. `unavailable`, `overloaded`, `write_unconfirmed`,\n\
          `deadline_passed`, `out_of_memory`, `decryption_failed` and `internal_error` are errors of the service; all others\n\
-         are errors of the caller. [status-codes.md](status-codes.md) explains them.\n\n\
+         are errors of the caller. [status-codes.md](status-codes.md) explains them, and lists the values of the label `code`.\n\n\
+         The hit ratio of the cache is that of READs: `success` divided by `success` and `not_found` of\n\
+         `cachefront_commands_total{{command=\"read\"}}`.\n\n\
          The buckets of histograms end at {} seconds.\n",
         bounds.join(", ")
     );
@@ -77,11 +79,12 @@ fn values() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("command", "requests, commands (no `batch`)", commands),
         ("outcome", "requests, commands", names::<Outcome>()),
         ("outcome", "logins", names::<LoginOutcome>()),
-        ("outcome", "lookups of tokens and in the near cache", names::<Lookup>()),
+        ("outcome", "lookups of tokens, in the near cache and in Redis", names::<Lookup>()),
         ("outcome", "sealed values", names::<OpenOutcome>()),
         ("outcome", "reloads", names::<ReloadOutcome>()),
         ("cause", "sheds", names::<Shed>()),
         ("cause", "fallbacks", names::<Fallback>()),
+        ("cause", "failures of shards", names::<ShardFailure>()),
         ("cause", "failures of nodes", names::<NodeFailure>()),
         ("kind", "redirections", names::<RedirectionKind>()),
         ("source", "inspected answers", names::<AnswerSource>()),

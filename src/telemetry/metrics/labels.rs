@@ -269,6 +269,28 @@ label!(
 );
 
 label!(
+    /// The cause of a failed command, as its shard knows it.
+    ShardFailure {
+        /// The master is not reachable, and the command needs it or found no replica.
+        MasterDown = "master_down",
+        /// The node that was asked refused the command, or no node may answer it now.
+        Refused = "refused",
+        /// Two nodes call themselves master, and neither is proven.
+        TwoMasters = "two_masters",
+        /// The master came back without data that its replicas have.
+        MasterHeld = "master_held",
+        /// A change was sent, and its result is not known.
+        Unconfirmed = "unconfirmed",
+        /// The shard did not answer within the deadline.
+        DeadlinePassed = "deadline_passed",
+        /// Too many commands wait for the shard's answers.
+        Overloaded = "overloaded",
+        /// The master has no memory left.
+        OutOfMemory = "out_of_memory",
+    }
+);
+
+label!(
     /// The cause of a node's failure to execute a command.
     NodeFailure {
         /// There is no connection to the node.

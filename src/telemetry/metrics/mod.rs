@@ -21,9 +21,9 @@ pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
 pub use inspection::InspectionMetrics;
 pub use labels::{
     AnswerSource, ConnectionRefusal, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure,
-    NodeRole, OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, Shed, SpanOutcome,
+    NodeRole, OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, ShardFailure, Shed, SpanOutcome,
 };
-pub use process::write as write_process;
+pub use process::{ProcessUsage, write as write_process};
 pub use requests::{RequestMetrics, Tally};
 pub use writer::{Exposition, MetricsWriter};
 
@@ -175,7 +175,7 @@ impl Metrics {
 
 impl ConnectionMetrics {
     /// Returns the number of open connections.
-    fn open(&self) -> u64 {
+    pub fn open(&self) -> u64 {
         // The closed ones are read first, so that a connection that is closed in between does not make the difference
         // negative.
         let closed = self.closed.get();

@@ -57,6 +57,7 @@ metrics! {
     LOGINS = counter("cachefront_logins_total", &["outcome"], "Logins");
     TOKEN_CACHE = counter("cachefront_token_cache_lookups_total", &["outcome"], "Tokens that were found (hit) or not found (miss) in the cache of verified tokens");
     SHEDS = counter("cachefront_sheds_total", &["cause"], "Requests and commands that were refused at once because of load");
+    ERRORS = counter("cachefront_errors_total", &["code"], "Errors in replies, by their code; each failed command of a batch counts");
     IN_PROGRESS = gauge("cachefront_requests_in_progress", &[], "Requests to /cache in progress");
     REQUESTS_MAX = gauge("cachefront_requests_max", &[], "Maximum number of requests to /cache in progress");
     BODY_MEMORY = gauge("cachefront_bodies_bytes", &[], "Memory in use for the bodies of commands");
@@ -98,14 +99,22 @@ metrics! {
     SHARD_REPLICAS_READABLE = gauge("cachefront_shard_replicas_readable", &["shard"], "Readable replicas of the shard");
     PROMOTIONS = counter("cachefront_shard_promotions_total", &["shard"], "Changes of the shard's master");
     MASTERS_WITHOUT_DATA = counter("cachefront_shard_masters_without_data_total", &["shard"], "Times that the master came back without data that its replicas had");
+    SHARD_FAILURES = counter("cachefront_shard_failures_total", &["shard", "cause"], "Commands of callers that failed because of the shard, by cause");
     NODE_STATE = gauge("cachefront_node_state", &["shard", "node", "state"], "1 for the current state of the connection to the node, else 0");
     NODE_ROLE = gauge("cachefront_node_role", &["shard", "node", "role"], "1 for the current role of the node in its shard, else 0");
     NODE_IN_FLIGHT = gauge("cachefront_node_commands_in_flight", OF_NODE, "Commands in flight to the node");
-    NODE_LAG = gauge("cachefront_node_replication_lag_seconds", OF_NODE, "Time since the moment up to which the replica is known to have every change; it includes the time between two probes");
+    NODE_LAG = gauge("cachefront_node_replication_lag_seconds", OF_NODE, "Time since the moment up to which the replica is known to have every change; it includes the time between two probes. Absent while the master is not reachable, because the replica has nothing to catch up with");
     NODE_LAG_BYTES = gauge("cachefront_node_replication_lag_bytes", OF_NODE, "Bytes by which the replica's offset was behind its master's at the last probes; absent if it is not known");
     NODE_CONNECTIONS = counter("cachefront_node_connections_total", OF_NODE, "Connections opened to the node");
     NODE_DURATION = histogram("cachefront_node_duration_seconds", OF_NODE, "Duration of commands and pipelines on the node; writes that wait for replicas are not included");
     NODE_FAILURES = counter("cachefront_node_failures_total", &["shard", "node", "cause"], "Commands and pipelines that failed on the node");
+
+    NODE_MEMORY = gauge("cachefront_node_memory_bytes", OF_NODE, "Memory that the Redis process uses for its data, as INFO reports it (used_memory)");
+    NODE_MEMORY_MAX = gauge("cachefront_node_memory_max_bytes", OF_NODE, "Maximum memory of the Redis process (maxmemory); 0 if it has no limit");
+    NODE_KEYS = gauge("cachefront_node_keys", OF_NODE, "Keys that the Redis process holds, in all its databases");
+    NODE_EVICTED = counter("cachefront_node_evicted_keys_total", OF_NODE, "Keys that Redis removed because its memory was full, since the Redis process started");
+    NODE_EXPIRED = counter("cachefront_node_expired_keys_total", OF_NODE, "Keys whose time to live ended, since the Redis process started");
+    NODE_KEYSPACE = counter("cachefront_node_keyspace_lookups_total", &["shard", "node", "outcome"], "Lookups of keys by all clients of the Redis process that found the key (hit) or did not (miss), since the Redis process started");
 
     // Connections of callers
     CERTIFICATE_EXPIRY = gauge("cachefront_certificate_expiry_timestamp_seconds", &["certificate"], "End of the validity of a certificate in use (notAfter), in seconds since 1970: the one for callers (`service`, `TLS_CERT`) or the one for Redis (`redis_client`, `client_cert`)");
@@ -130,6 +139,7 @@ metrics! {
     RUNTIME_BUSY = counter("cachefront_runtime_worker_busy_seconds_total", &["worker"], "Time that the worker was busy");
     PROCESS_CPU = counter("process_cpu_seconds_total", &[], "User and kernel time of the process");
     PROCESS_MEMORY = gauge("process_resident_memory_bytes", &[], "Resident memory of the process");
+    MEMORY_LIMIT = gauge("cachefront_memory_limit_bytes", &[], "Memory that the process may use: the limit of its container, else the memory of the machine");
     PROCESS_FDS = gauge("process_open_fds", &[], "Open file descriptors");
     PROCESS_FDS_MAX = gauge("process_max_fds", &[], "Maximum number of open file descriptors");
     PROCESS_START = gauge("process_start_time_seconds", &[], "Start of the process, in seconds since 1970");

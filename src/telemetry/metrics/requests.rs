@@ -38,6 +38,10 @@ pub struct Tally {
     pub commands: u64,
     /// Number of commands, and of requests without a command, that failed because of the service.
     pub errors: u64,
+    /// Number of READs that found a value.
+    pub reads_found: u64,
+    /// Number of READs of keys that do not exist.
+    pub reads_not_found: u64,
     /// Durations of the requests.
     pub durations: Buckets,
 }
@@ -72,7 +76,16 @@ impl RequestMetrics {
                 tally.errors += if outcome.is_failure() { commands } else { 0 };
             }
         }
+        tally.reads_found = self.reads(Outcome::Success);
+        tally.reads_not_found = self.reads(Outcome::NotFound);
         tally
+    }
+
+    /// Returns the number of READs with this outcome.
+    fn reads(&self, outcome: Outcome) -> u64 {
+        let in_batches = COMMANDS.iter().zip(&self.in_batches).filter(|(kind, _)| **kind == Kind::Read);
+        let in_batches: u64 = in_batches.map(|(_, outcomes)| outcomes.get(outcome).get()).sum();
+        self.duration(Kind::Read, outcome).count() + in_batches
     }
 
     /// Returns the durations of requests of this kind with this outcome.

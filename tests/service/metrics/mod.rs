@@ -95,6 +95,16 @@ async fn errors_are_counted_by_outcome() {
         assert_eq!((page.sum(REQUESTS, &labels), page.sum(COMMANDS, &labels)), (1.0, 1.0), "{labels}");
     }
     assert_eq!(page.sum("cachefront_shard_readable", r#"shard="lost""#), 0.0);
+    let http = Caller::http().build().expect("a client");
+    Answer::of(http.get(service.url("/nowhere"))).await.expect_error(404, "unknown_path");
+    Answer::of(http.post(service.url("/login")).json(&json!({"api_key": "no"})))
+        .await
+        .expect_error(401, "invalid_api_key");
+    limited.run(json!([write("k"), write("k"), write("k")])).await;
+    let page = MetricsPage::of(&service).await;
+    let errors = |code: &str| page.sum("cachefront_errors_total", &format!("code=\"{code}\""));
+    assert_eq!((errors("shard_unavailable"), errors("unknown_path"), errors("invalid_api_key")), (1.0, 1.0, 1.0));
+    assert_eq!(errors("scope_missing") + errors("rate_limited"), 5.0, "each command of a batch counts: {}", page.0);
 }
 
 #[tokio::test]
@@ -210,9 +220,10 @@ async fn both_formats_show_exactly_the_listed_metrics() {
     let service = shared();
     let caller = service.caller().await;
     caller.until_read("metrics:nothing", None).await;
-    let page = eventually("the lag of a replica is known", async || {
+    let page = eventually("the lag of a replica and the keys of a node are known", async || {
         let page = MetricsPage::of(service).await;
-        page.has("cachefront_node_replication_lag_seconds", "").then_some(page)
+        let is_known = page.has("cachefront_node_replication_lag_seconds", "") && page.has("cachefront_node_keys", "");
+        is_known.then_some(page)
     })
     .await;
     assert!(page.0.ends_with("# EOF\n"));

@@ -1,6 +1,6 @@
 //! Metrics of shards and nodes.
 
-use crate::harness::{MetricsPage, Mode, Proxy, Service, redis, redis_section, until_replicated};
+use crate::harness::{MetricsPage, Mode, Proxy, Service, eventually, redis, redis_section, until_replicated};
 use cachefront::types::Address;
 use serde_json::json;
 use std::time::Duration;
@@ -14,6 +14,62 @@ fn labels(shard: &str, node: &Address, rest: &str) -> String {
 
 fn keys() -> Vec<String> {
     (0..60).map(|number| format!("k{number}")).collect()
+}
+
+#[tokio::test]
+async fn commands_that_fail_because_a_master_is_down_are_failures_of_its_shard() {
+    let group = redis(2, 1);
+    let service = Service::plain(&redis_section(&group));
+    let caller = service.caller().await;
+    caller.fill(&keys()).await;
+    until_replicated(&group).await;
+    let (shard, replica) = (group.shards().next().expect("a shard").0, &group.replicas(0)[0].address);
+    let of_replica = labels(&shard, replica, "");
+    MetricsPage::until(&service, "cachefront_node_replication_lag_seconds", &of_replica, |_| true).await;
+    group.master(0).kill();
+    let of_shard = format!("shard=\"{shard}\"");
+    MetricsPage::until(&service, "cachefront_shard_writable", &of_shard, |writable| writable == 0.0).await;
+    let write = |key: &String| json!({"command": "WRITE", "key": key, "value": "v"});
+    let replies = caller.run(keys().iter().map(write).collect()).await;
+    let mut failed = replies.as_array().expect("replies").iter().filter(|reply| reply["status"] == "ERROR").count();
+    assert!(failed > 0, "{replies}");
+    for key in keys() {
+        failed += usize::from(caller.send(write(&key).to_string()).await.status.as_u16() == 503);
+    }
+    let page = MetricsPage::of(&service).await;
+    let failed = f64::from(u32::try_from(failed).expect("few"));
+    let down = format!("{of_shard},cause=\"master_down\"");
+    assert_eq!(page.sum("cachefront_shard_failures_total", &down), failed, "{}", page.0);
+    assert_eq!(page.sum("cachefront_shard_failures_total", ""), failed, "{}", page.0);
+    assert_eq!(page.sum("cachefront_errors_total", "code=\"shard_unavailable\""), failed, "{}", page.0);
+    // A replica has nothing to catch up with while its master is dead.
+    assert!(!page.has("cachefront_node_replication_lag_seconds", &of_replica), "{}", page.0);
+    assert!(!page.has("cachefront_node_replication_lag_bytes", &of_replica), "{}", page.0);
+    assert!(page.has("cachefront_node_replication_lag_seconds", ""), "the other shard's is shown: {}", page.0);
+}
+
+#[tokio::test]
+async fn memory_keys_and_lookups_of_redis_are_shown() {
+    let group = redis(1, 0);
+    assert_eq!(group.master(0).ask("CONFIG SET maxmemory 64mb").expect("an answer"), "+OK");
+    for number in 0..7 {
+        group.master(0).ask(&format!("SET k{number} v")).expect("an answer");
+    }
+    group.master(0).ask("GET k1").expect("an answer");
+    group.master(0).ask("EXISTS nothing").expect("an answer");
+    let service = Service::start(&redis_section(&group));
+    let page = MetricsPage::until(&service, "cachefront_node_keys", "", |keys| keys == 7.0).await;
+    assert!(page.sum("cachefront_node_memory_bytes", "") > 100_000.0, "{}", page.0);
+    assert_eq!(page.sum("cachefront_node_memory_max_bytes", ""), 64.0 * 1024.0 * 1024.0);
+    assert_eq!(page.sum("cachefront_node_evicted_keys_total", ""), 0.0);
+    assert!(page.sum("cachefront_node_keyspace_lookups_total", "outcome=\"hit\"") >= 1.0);
+    assert!(page.sum("cachefront_node_keyspace_lookups_total", "outcome=\"miss\"") >= 1.0);
+    // What a dead process said last is not the state of the node.
+    group.master(0).kill();
+    eventually("the numbers of the dead process are gone", async || {
+        (!MetricsPage::of(&service).await.has("cachefront_node_keys", "")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

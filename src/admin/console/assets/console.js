@@ -67,6 +67,38 @@ async function run() {
   setTimeout(run, EVERY_MS);
 }
 
+const tip = document.createElement("p");
+const mark = document.createElement("div");
+tip.id = "tip";
+mark.id = "mark";
+tip.hidden = mark.hidden = true;
+document.body.append(mark, tip);
+
+/** Shows the values of the point of a chart that is nearest to the pointer. */
+function showPoint(event) {
+  const chart = event.target instanceof Element ? event.target.closest(".chart") : null;
+  const places = chart?.dataset.at?.split(" ").map(Number) ?? [];
+  tip.hidden = mark.hidden = !chart?.dataset.at;
+  if (tip.hidden) return;
+  const box = chart.querySelector("svg").getBoundingClientRect();
+  const place = (event.clientX - box.left) / box.width;
+  const distance = (point) => Math.abs(places[point] - place);
+  const nearest = places.reduce((best, _, point) => (distance(point) < distance(best) ? point : best), 0);
+  tip.textContent = chart.dataset.shown.split("|")[nearest];
+  const x = box.left + places[nearest] * box.width;
+  const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
+  tip.style.left = `${Math.max(8, Math.min(x + 10, room))}px`;
+  tip.style.top = `${box.bottom + 4}px`;
+  mark.style.left = `${x}px`;
+  mark.style.top = `${box.top}px`;
+  mark.style.height = `${box.height}px`;
+}
+
+const view = document.getElementById("view");
+view.addEventListener("pointermove", showPoint);
+view.addEventListener("pointerdown", showPoint);
+view.addEventListener("pointerleave", () => { tip.hidden = mark.hidden = true; });
+
 pause.hidden = false;
 pause.addEventListener("click", () => {
   paused = !paused;

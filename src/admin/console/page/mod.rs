@@ -1,11 +1,15 @@
 //! The page, section by section.
 
 mod chart;
+mod failures;
+mod impact;
 mod ring;
+mod runbook;
 mod tables;
 mod tiles;
 
-pub use tables::{behind, summary};
+pub use runbook::page as runbooks;
+pub use tables::{behind, shard_state, summary, writes_go_to};
 
 use super::{
     format::{clock, span, timestamp},
@@ -16,11 +20,14 @@ use crate::{
     http::ServiceStatus,
     telemetry::events::{Event, EventKind},
 };
+use runbook::Runbook;
 use std::time::Duration;
 
 const FRAME: &str = include_str!("../assets/console.html");
 /// Maximum number of problems that the page shows. More of them usually have one cause.
 const PROBLEMS_SHOWN: usize = 5;
+/// Time before the end of the certificate from which on the page warns.
+const CERTIFICATE_NEAR_SECS: u64 = 14 * 86_400;
 /// Maximum number of events that the page shows. The snapshot has all events.
 const EVENTS_SHOWN: usize = 14;
 
@@ -40,6 +47,7 @@ pub fn view(snapshot: &ConsoleSnapshot) -> HtmlElement {
         .child(header(snapshot))
         .children(problems(snapshot))
         .child(tiles::tiles(snapshot))
+        .child(el("div").class("pair news").child(events(snapshot)).child(failures::card(snapshot)))
         .child(
             el("section")
                 .class("card shards")
@@ -47,7 +55,7 @@ pub fn view(snapshot: &ConsoleSnapshot) -> HtmlElement {
                 .child(el("div").class("split").child(ring::ring(snapshot)).child(tables::shards(snapshot))),
         )
         .child(el("section").class("card").child(el("h2").text("Nodes")).child(tables::nodes(snapshot)))
-        .child(el("div").class("pair").child(events(snapshot)).children(patterns(snapshot)))
+        .children(patterns(snapshot))
 }
 
 fn header(snapshot: &ConsoleSnapshot) -> HtmlElement {
@@ -60,7 +68,23 @@ fn header(snapshot: &ConsoleSnapshot) -> HtmlElement {
     el("header")
         .child(el("h1").text("Cachefront"))
         .child(el("p").class(format!("status {class}")).text(snapshot.status.word()))
+        .child(el("p").class("instance").child(el("code").text(&snapshot.instance)))
         .child(el("p").class("note").text(about))
+        .children(certificate(snapshot))
+}
+
+/// Returns the end of the certificate, with a link to the runbook when it is near.
+fn certificate(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
+    let until_secs = u64::try_from(snapshot.process.as_ref()?.certificate_until_secs?).ok()?;
+    let now_secs = snapshot.at_ms / 1000;
+    let text = if until_secs <= now_secs {
+        format!("certificate has expired on {}", timestamp(until_secs.saturating_mul(1000)))
+    } else {
+        format!("certificate ends in {}", span(Duration::from_secs(until_secs - now_secs)))
+    };
+    let is_near = until_secs < now_secs + CERTIFICATE_NEAR_SECS;
+    let note = el("p").class(if is_near { "certificate alarm" } else { "certificate" }).text(text);
+    Some(if is_near { note.text(" ").child(runbook::link(Runbook::Certificate)) } else { note })
 }
 
 fn problems(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
@@ -68,11 +92,13 @@ fn problems(snapshot: &ConsoleSnapshot) -> Option<HtmlElement> {
     let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
     let more = (more > 0).then(|| format!("and {more} more, see the tables"));
     let shown = problems.iter().take(PROBLEMS_SHOWN).chain(&more);
-    (!problems.is_empty()).then(|| {
+    let impacts = impact::impacts(snapshot);
+    let is_writable = snapshot.shards.iter().all(|shard| shard.writable);
+    (!problems.is_empty() || !impacts.is_empty()).then(|| {
         el("section")
-            .class(if problems.is_empty() { "callout" } else { "callout warn" })
+            .class(if is_writable { "callout warn" } else { "callout bad" })
             .with("aria-label", "Problems")
-            .child(el("ul").children(shown.map(|text| el("li").text(text))))
+            .child(el("ul").children(impacts).children(shown.map(|text| el("li").text(text))))
     })
 }
 
@@ -87,7 +113,7 @@ fn events(snapshot: &ConsoleSnapshot) -> HtmlElement {
 fn event_item(event: &Event, now_ms: u64) -> HtmlElement {
     let age = span(Duration::from_millis(now_ms.saturating_sub(event.at_ms)));
     let times = if event.times > 1 { format!(" ({} times)", event.times) } else { String::new() };
-    let (class, word) = event_mark(event.kind);
+    let (class, word) = event_mark(event);
     el("li")
         .child(el("time").with("datetime", timestamp(event.at_ms)).text(clock(event.at_ms)))
         .child(el("span").class(format!("state {class}")).text(word))
@@ -96,15 +122,17 @@ fn event_item(event: &Event, now_ms: u64) -> HtmlElement {
 }
 
 /// Returns the CSS class of a kind of event, and its word.
-fn event_mark(kind: EventKind) -> (&'static str, &'static str) {
-    match kind {
+fn event_mark(event: &Event) -> (&'static str, &'static str) {
+    match event.kind {
         EventKind::Started => ("good", "started"),
         EventKind::Promotion => ("warn", "failover"),
         EventKind::SplitBrain => ("warn", "two masters"),
         EventKind::MasterHeld => ("bad", "master held"),
         EventKind::MasterAccepted => ("good", "master accepted"),
-        EventKind::NodeLost => ("bad", "node lost"),
-        EventKind::NodeConnected => ("good", "node back"),
+        EventKind::NodeLost if event.of_master => ("bad", "master lost"),
+        EventKind::NodeLost => ("warn", "replica lost"),
+        EventKind::NodeConnected if event.of_master => ("good", "master back"),
+        EventKind::NodeConnected => ("good", "replica back"),
         EventKind::StaleAnswer => ("bad", "stale answer"),
         EventKind::Topology => ("plain", "topology"),
         EventKind::ReloadApplied => ("good", "reload"),

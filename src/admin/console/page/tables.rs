@@ -1,17 +1,21 @@
 //! The tables of shards, nodes and key patterns. On a narrow screen their rows become cards, and some browsers then
 //! drop the roles of the cells; so each cell states its role.
 
-use super::ring::{colour, counted};
+use super::{
+    ring::{colour, counted},
+    tiles::whole,
+};
 use crate::admin::console::{
     format::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
     html::{HtmlElement, el},
-    snapshot::{ConsoleSnapshot, NodeRoleView, NodeStateView, NodeView, Patterns, ShardView},
+    snapshot::{ConsoleSnapshot, NodeResourcesView, NodeRoleView, NodeStateView, NodeView, Patterns, ShardView},
 };
 
 /// The name of a column, and true for a column of numbers.
-type HtmlColumn = (&'static str, bool);
+pub type HtmlColumn = (&'static str, bool);
 
-fn table(caption: &str, columns: &[HtmlColumn], rows: impl IntoIterator<Item = Vec<HtmlElement>>) -> HtmlElement {
+/// Returns a table; `caption` is for readers who do not see its place.
+pub fn table(caption: &str, columns: &[HtmlColumn], rows: impl IntoIterator<Item = Vec<HtmlElement>>) -> HtmlElement {
     let heads = columns.iter().map(|(name, is_figure)| {
         el("th").class(figure_class(*is_figure)).with("scope", "col").with("role", "columnheader").text(name)
     });
@@ -34,7 +38,8 @@ fn figure_class(is_figure: bool) -> &'static str {
     if is_figure { "figure" } else { "" }
 }
 
-fn plain(text: impl std::fmt::Display) -> HtmlElement {
+/// Returns a text as the content of a cell.
+pub fn plain(text: impl std::fmt::Display) -> HtmlElement {
     el("span").text(text)
 }
 
@@ -68,6 +73,7 @@ pub fn shards(snapshot: &ConsoleSnapshot) -> HtmlElement {
         ("State", false),
         ("Writes go to", false),
         ("Readable", true),
+        ("Failures/s", true),
         ("Failovers", true),
     ];
     let rows = snapshot.shards.iter().enumerate().map(|(position, shard)| shard_row(position, shard));
@@ -76,16 +82,15 @@ pub fn shards(snapshot: &ConsoleSnapshot) -> HtmlElement {
 
 fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     let share = el("span").class("share").child(bar(&colour(position), shard.share)).child(plain(percent(shard.share)));
-    let state = match (shard.contested, shard.writable, shard.readable) {
-        _ if shard.held => marked("bad", "master held"),
-        (true, true, _) => marked("warn", "two masters"),
-        (true, false, _) => marked("bad", "contested"),
-        (false, true, _) => marked("good", "serving"),
-        (false, false, true) => marked("warn", "read only"),
-        (false, false, false) => marked("bad", "unavailable"),
-    };
+    let (class, word) = shard_state(shard);
+    let state = marked(class, word);
     let readable = shard.nodes.iter().filter(|node| node.readable).count();
-    let master = shard.nodes.iter().find(|node| node.role == NodeRoleView::Master);
+    let target = match writes_go_to(shard) {
+        Ok(master) => el("code").text(master),
+        Err(reason) => el("span").class("alarm").text(reason),
+    };
+    let failures = shard.failures.iter().map(|failure| format!("{}: {}", failure.cause, failure.since_start));
+    let failures = failures.collect::<Vec<_>>().join(", ");
     let size = shard.slots.map(count).or(shard.weight.map(|weight| weight.to_string()));
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
     vec![
@@ -93,10 +98,44 @@ fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
         share,
         plain(size.unwrap_or_else(|| NOTHING.to_owned())),
         state,
-        el("code").text(master.map_or(NOTHING, |master| &master.address)),
+        target,
         plain(format!("{readable} of {}", shard.nodes.len())),
+        alarming(shard.failures_per_sec).with("title", failures),
         plain(shard.promotions),
     ]
+}
+
+/// Returns the CSS class of a shard's state, and its words.
+pub fn shard_state(shard: &ShardView) -> (&'static str, &'static str) {
+    let master_state = master_of(shard).map(|master| master.state);
+    match (shard.contested, shard.writable, shard.readable) {
+        _ if shard.held => ("bad", "master held"),
+        (true, true, _) => ("warn", "two masters"),
+        (true, false, _) => ("bad", "contested"),
+        (false, true, _) => ("good", "serving"),
+        (false, false, true) if master_state == Some(NodeStateView::Down) => ("bad", "master down"),
+        (false, false, true) => ("warn", "read only"),
+        (false, false, false) => ("bad", "unavailable"),
+    }
+}
+
+/// Returns the address of the node that takes the shard's writes, or the reason why none does.
+pub fn writes_go_to(shard: &ShardView) -> Result<&str, String> {
+    match master_of(shard) {
+        Some(master) if shard.writable => Ok(&master.address),
+        Some(master) if master.state == NodeStateView::Up => Err(format!("nobody: {} is not accepted", master.address)),
+        Some(master) => Err(format!("nobody: {} is {}", master.address, master.state.word())),
+        None => Err("nobody".to_owned()),
+    }
+}
+
+fn master_of(shard: &ShardView) -> Option<&NodeView> {
+    shard.nodes.iter().find(|node| node.role == NodeRoleView::Master)
+}
+
+/// Returns a rate of failures, marked if there were any.
+fn alarming(per_sec: f64) -> HtmlElement {
+    el("span").class(if per_sec > 0.0 { "alarm" } else { "" }).text(figure(per_sec))
 }
 
 /// Returns the table of nodes.
@@ -112,6 +151,10 @@ pub fn nodes(snapshot: &ConsoleSnapshot) -> HtmlElement {
         ("Failures/s", true),
         ("p50", true),
         ("p99", true),
+        ("Memory", true),
+        ("Keys", true),
+        ("Evicted", true),
+        ("Hits", true),
     ];
     let rows = snapshot
         .shards
@@ -126,11 +169,12 @@ fn node_row(position: usize, shard: &ShardView, node: &NodeView) -> Vec<HtmlElem
         (NodeStateView::Up, true) => marked("good", "up"),
         (NodeStateView::Up, false) => marked("warn", "up, not read"),
         (NodeStateView::Connecting, _) => marked("warn", "connecting"),
-        (NodeStateView::Down, _) => marked("bad", "down"),
+        (NodeStateView::Down, _) if node.role == NodeRoleView::Master => marked("bad", "master down"),
+        (NodeStateView::Down, _) => marked("warn", "down"),
     };
     let role = if node.role == NodeRoleView::Master { el("b").text("master") } else { plain("replica") };
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
-    vec![
+    let mut cells = vec![
         el("code").text(&node.address),
         el("span").class("name").child(number).child(plain(&shard.name)),
         role,
@@ -138,10 +182,27 @@ fn node_row(position: usize, shard: &ShardView, node: &NodeView) -> Vec<HtmlElem
         plain(behind(node)),
         plain(node.in_flight),
         plain(figure(node.answers_per_sec)),
-        el("span").class(if node.failures_per_sec > 0.0 { "alarm" } else { "" }).text(figure(node.failures_per_sec)),
+        alarming(node.failures_per_sec),
         plain(micros_or_nothing(node.p50_us)),
         plain(micros_or_nothing(node.p99_us)),
-    ]
+    ];
+    cells.extend(resource_cells(node.resources.as_ref()));
+    cells
+}
+
+/// Returns the memory, the keys, the evicted keys and the hit ratio that a Redis process reports.
+fn resource_cells(resources: Option<&NodeResourcesView>) -> [HtmlElement; 4] {
+    let Some(resources) = resources else { return [NOTHING; 4].map(plain) };
+    let memory = bytes(resources.memory_bytes);
+    let memory = match resources.memory_bytes_max {
+        0 => plain(memory),
+        max => {
+            let is_nearly_full = resources.memory_bytes.saturating_mul(10) > max.saturating_mul(9);
+            el("span").class(if is_nearly_full { "alarm" } else { "" }).text(format!("{memory} of {}", bytes(max)))
+        }
+    };
+    let hits = resources.hits.map_or_else(|| NOTHING.to_owned(), percent);
+    [memory, plain(whole(resources.keys)), plain(whole(resources.evicted_keys)), plain(hits)]
 }
 
 /// Returns the replication lag of a replica at its last probe, which is an upper bound.
