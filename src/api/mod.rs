@@ -12,4 +12,4 @@ mod schemas;
 pub use command::parse as parse_command;
 pub use openapi::document as openapi_document;
 pub use reply::{ReplySize, write as write_reply};
-pub use routes::service;
+pub use routes::{ApiOptions, service};

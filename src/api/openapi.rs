@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cachefront", description = "One HTTPS endpoint in front of Redis: log in with an API key, then READ, WRITE and DELETE."),
-    paths(login::login, cache::cache, probes::version, probes::healthz, probes::readyz),
+    paths(login::login, cache::cache, probes::version, probes::healthz, probes::public_readyz),
     modifiers(&TokenScheme)
 )]
 struct Document;

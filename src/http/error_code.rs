@@ -68,6 +68,11 @@ error_codes! {
     InvalidSyncToken = "invalid_sync_token", BAD_REQUEST, ClientError, "Send a token unchanged, or send none.";
     /// The header `request-timeout-ms` is not a whole number of milliseconds from 1.
     InvalidRequestTimeout = "invalid_request_timeout", BAD_REQUEST, ClientError, "Correct the header, or send none.";
+    /// A field of the request's head is missing, occurs twice or has a value that is not supported: `Host`,
+    /// `Authorization` or `Transfer-Encoding`; the message says which.
+    InvalidHeader = "invalid_header", BAD_REQUEST, ClientError, "Correct the request.";
+    /// The request came as plain HTTP to the port that speaks HTTPS. It was not encrypted on its way.
+    HttpsRequired = "https_required", BAD_REQUEST, ClientError, "Use `https://` in place of `http://`.";
     /// The batch has more than 1,000 commands.
     BatchTooLarge = "batch_too_large", BAD_REQUEST, ClientError, "Split the batch.";
     /// The command has `"encrypt": true`, but the service has no `ENCRYPTION_KEY`, or the file with the key is missing.
@@ -105,6 +110,10 @@ error_codes! {
         "Ask for fewer keys at once, or read the value from Redis itself.";
     /// The body is not JSON, and for `/login` not a form either.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, ClientError, "Set `Content-Type`.";
+    /// The admin port was asked under a host name that is not allowed. A page of another origin could do that (DNS
+    /// rebinding).
+    HostNotAllowed = "host_not_allowed", MISDIRECTED_REQUEST, ClientError,
+        "Use an IP address or `localhost`, or have the operator list the name in `ADMIN_HOSTS`.";
     /// The client has sent more commands than its rate limit allows.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, RateLimited, "Wait for the time in `Retry-After`.";
     /// The head of the request has more than 100 fields. A head with more than 16 KiB gets 431 without a body.

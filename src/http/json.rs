@@ -1,11 +1,18 @@
-//! Responses with a JSON body.
+//! Responses with a JSON body, which no cache may store.
 
 use super::held_reply::HeldReply;
 use crate::types::HeldReplyMemory;
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderValue, Response,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
 };
+
+/// Number of fields that the head of a response has room for: those of a reply, and those that the service and hyper add. The
+/// memory for them is allocated once.
+const FIELDS: usize = 10;
 
 /// Returns HTTP 200 with this JSON, as [`response`] does. The memory is held until the last byte was sent.
 pub fn held_response(mut body: Vec<u8>, memory: HeldReplyMemory) -> axum::response::Response {
@@ -23,7 +30,11 @@ pub fn response(mut body: Vec<u8>) -> axum::response::Response {
 }
 
 fn json(body: Body) -> axum::response::Response {
+    let mut headers = HeaderMap::with_capacity(FIELDS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Values, tokens, errors and states are for one caller at one time.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.headers_mut() = headers;
     response
 }

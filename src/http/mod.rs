@@ -1,6 +1,7 @@
 //! HTTP as both ports share it: the service around every request, bodies and their limits, the state of the handlers,
 //! and the one place that turns errors into responses. It knows no endpoint of its own but the probes.
 
+mod allowed_hosts;
 pub mod authorization;
 pub mod body;
 mod body_memory;
@@ -9,6 +10,7 @@ mod error_code;
 mod failed_request;
 mod failure_log;
 mod fallback;
+mod head;
 mod held_reply;
 pub mod json;
 mod key_sampler;
@@ -26,10 +28,12 @@ mod state;
 mod sync_token_header;
 mod unfinished_logins;
 
+pub use allowed_hosts::AllowedHosts;
 pub use connection::{ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PlaceLimits};
 pub use error_code::ErrorCode;
 pub use failed_request::{FailedRequest, FailureClass, RequestOrigin};
 pub use failure_log::log_delete;
+pub use fallback::https_required;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
 pub use problem::{OAuthCode, Problem};
 pub use readiness::{Readiness, ServiceStatus};

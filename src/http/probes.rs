@@ -1,4 +1,5 @@
-//! `/healthz`, `/readyz` and `/version`, on both ports: for orchestrators and people, without a token.
+//! `/healthz`, `/readyz` and `/version`, on both ports: for orchestrators and people, without a token. Details of the
+//! readiness are on the admin port only.
 
 use super::{
     json,
@@ -6,13 +7,7 @@ use super::{
     state::AppState,
 };
 use crate::telemetry::metrics::Kind;
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
-    response::Response,
-    routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -30,9 +25,26 @@ pub struct Liveness {
     status: &'static str,
 }
 
-/// Returns the routes of all probes.
+/// The readiness of this instance.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub struct PublicReadiness {
+    /// `READY` or `NOT_READY`.
+    status: &'static str,
+}
+
+/// Returns the routes of all probes for strangers, who learn nothing about shards and nodes.
+pub fn public_routes() -> Router<Arc<AppState>> {
+    common_routes().route("/readyz", get(public_readyz))
+}
+
+/// Returns the routes of all probes for operators.
 pub fn routes() -> Router<Arc<AppState>> {
-    Router::new().route("/version", get(version)).route("/healthz", get(healthz)).route("/readyz", get(readyz))
+    common_routes().route("/readyz", get(readyz))
+}
+
+fn common_routes() -> Router<Arc<AppState>> {
+    Router::new().route("/version", get(version)).route("/healthz", get(healthz))
 }
 
 /// Returns the probe that a path belongs to.
@@ -57,23 +69,31 @@ pub async fn healthz() -> Response {
     answer(StatusCode::OK, &Liveness { status: "OK" })
 }
 
-/// Tells whether requests should be sent here, and what is wrong.
+/// Tells whether requests should be sent here.
 ///
 /// An instance becomes ready when every shard has been reached once. From then on it stays ready as long as any shard
-/// can be read.
-#[utoipa::path(get, path = "/readyz", tag = "probes", responses(
-    (status = 200, description = "Ready; `DEGRADED` where some shard is not complete", body = Readiness),
-    (status = 503, description = "Not ready; `problems` says why", body = Readiness),
+/// can be read. The admin port says what is wrong.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "probes", responses(
+    (status = 200, description = "Ready", body = PublicReadiness),
+    (status = 503, description = "Not ready", body = PublicReadiness),
 ))]
-pub async fn readyz(State(state): State<Arc<AppState>>) -> Response {
+pub async fn public_readyz(State(state): State<Arc<AppState>>) -> Response {
+    let status = readiness_status(Readiness::of(&state).status);
+    answer(status, &PublicReadiness { status: if status == StatusCode::OK { "READY" } else { "NOT_READY" } })
+}
+
+/// Tells whether requests should be sent here, and what is wrong.
+async fn readyz(State(state): State<Arc<AppState>>) -> Response {
     let readiness = Readiness::of(&state);
-    let ready = readiness.status != ServiceStatus::NotReady;
-    answer(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
+    answer(readiness_status(readiness.status), &readiness)
+}
+
+fn readiness_status(status: ServiceStatus) -> StatusCode {
+    if status == ServiceStatus::NotReady { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
 }
 
 fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = json::response(serde_json::to_vec(body).unwrap_or_default());
     *response.status_mut() = status;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -9,7 +9,7 @@ use crate::{
 use axum::{
     http::{
         HeaderValue,
-        header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -231,7 +231,6 @@ impl IntoResponse for Problem {
         let mut response = json::response(body);
         *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.0.retry_after {
             // Rounded up, so that a caller that waits this long is admitted.
             let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -3,16 +3,13 @@
 use super::state::AppState;
 use crate::store::ShardHealth;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// The readiness of this instance, and its problems.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub struct Readiness {
     /// `READY`, `DEGRADED` or `NOT_READY`.
-    #[schema(value_type = String)]
     pub status: ServiceStatus,
     /// The problems of this instance, each in one sentence.
-    #[schema(value_type = Option<Vec<String>>)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }

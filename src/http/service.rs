@@ -4,9 +4,10 @@
 //! without the router, whose layers would cost a command as much as its own work.
 
 use super::{
+    allowed_hosts::AllowedHosts,
     connection::ClientConnection,
     error_code::ErrorCode,
-    fallback,
+    fallback, head,
     held_reply::PendingReplySlot,
     problem::{self, Problem},
     request_id::RequestId,
@@ -20,7 +21,10 @@ use axum::{
     Router,
     body::{Body, HttpBody},
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header::CONNECTION},
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode, Version,
+        header::{CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
+    },
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -37,8 +41,8 @@ use std::{
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
 
-/// Maximum number of fields in the head of a request. hyper has the same limit for HTTP/1, and answers by itself.
-const FIELDS_MAX: usize = 100;
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The routes of one port, and what the service needs to know about them.
 #[derive(Clone)]
@@ -49,8 +53,12 @@ pub struct Port {
     pub endpoint: fn(path: &str) -> Endpoint,
     /// The route that is called without the router.
     pub direct: Option<DirectRoute>,
-    /// The end of the message for a path that does not exist: which paths exist.
-    pub not_found_advice: &'static str,
+    /// Returns the end of the message for a path that does not exist: which paths exist, and where.
+    pub not_found_advice: fn(path: &str) -> &'static str,
+    /// The host names under which the port may be asked; `None` for all.
+    pub hosts: Option<AllowedHosts>,
+    /// Responses ask browsers to use nothing but HTTPS with this host (RFC 6797).
+    pub hsts: bool,
     /// HTTP/1 clients are asked to close their connections while the service drains.
     pub closes_when_draining: bool,
 }
@@ -102,21 +110,26 @@ struct PortService {
     state: Arc<AppState>,
     endpoint: fn(&str) -> Endpoint,
     direct: Option<DirectRoute>,
+    hosts: Option<AllowedHosts>,
+    hsts: bool,
     closes_when_draining: bool,
 }
 
 impl HttpService {
     /// Builds the service of a port. Each connection needs one of its own ([`Self::for_new_connection`]).
     pub fn new(port: Port, state: Arc<AppState>) -> Self {
-        let Port { routes, endpoint, direct, not_found_advice, closes_when_draining } = port;
+        let Port { routes, endpoint, direct, not_found_advice, hosts, hsts, closes_when_draining } = port;
         let router = routes
-            .fallback(async move |request: Request| fallback::not_found(request, not_found_advice).await)
+            .fallback(async move |request: Request| {
+                let advice = not_found_advice(request.uri().path());
+                fallback::not_found(request, advice).await
+            })
             .method_not_allowed_fallback(async move |request: Request| {
                 let methods = endpoint(request.uri().path()).methods;
                 fallback::method_not_allowed(request, methods).await
             })
             .with_state(Arc::clone(&state));
-        let port = Arc::new(PortService { router, state, endpoint, direct, closes_when_draining });
+        let port = Arc::new(PortService { router, state, endpoint, direct, hosts, hsts, closes_when_draining });
         Self { port, connection: Arc::default() }
     }
 
@@ -137,6 +150,18 @@ impl HttpService {
 }
 
 impl PortService {
+    /// Checks the head of a request, and the host that it names.
+    fn check(&self, request: &Request) -> Result<(), Problem> {
+        head::check(request)?;
+        match &self.hosts {
+            Some(hosts) if !hosts.allow(request) => Err(Problem::new(
+                ErrorCode::HostNotAllowed,
+                "This host name is not one of the admin port's: use an IP address or localhost, or list the name in ADMIN_HOSTS",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Calls the router, and measures the request.
     fn route(&self, exchange: Exchange, mut request: Request, kind: Kind) -> ResponseFuture {
         request.extensions_mut().insert(exchange.id.clone());
@@ -154,12 +179,6 @@ impl PortService {
             response
         })
     }
-}
-
-/// Answers a request whose head has too many fields.
-fn refuse_fields(exchange: Exchange, kind: Kind) -> ResponseFuture {
-    let message = format!("The head of a request may have at most {FIELDS_MAX} fields");
-    refuse(exchange, kind, Problem::new(ErrorCode::HeadTooLarge, message))
 }
 
 /// Answers a request without reading its body.
@@ -189,6 +208,10 @@ where
         let request = request.map(Body::new);
         let id = RequestId::of(request.headers());
         self.connection.begin_request();
+        let (is_http1, is_retired) = (request.version() < Version::HTTP_2, self.connection.is_retired());
+        if is_retired && !is_http1 {
+            self.connection.leave();
+        }
         let port = &*self.port;
         let endpoint = (port.endpoint)(request.uri().path());
         let direct = port
@@ -199,13 +222,16 @@ where
         let exchange = Exchange {
             span: span(&port.state, span_name, &id, request.headers()),
             id,
-            is_last: port.closes_when_draining && port.state.is_draining() && request.version() < Version::HTTP_2,
+            is_last: is_http1 && (is_retired || port.closes_when_draining && port.state.is_draining()),
+            hsts: port.hsts,
             state: Arc::clone(&port.state),
             is_crowded: self.connection.is_crowded(),
             connection: Arc::clone(&self.connection),
         };
+        if let Err(problem) = port.check(&request) {
+            return refuse(exchange, endpoint.kind, problem);
+        }
         match direct {
-            _ if request.headers().len() > FIELDS_MAX => refuse_fields(exchange, endpoint.kind),
             Some(direct) => (direct.handler)(exchange, request),
             None if exchange.is_crowded => refuse(exchange, endpoint.kind, Problem::busy()),
             None => port.route(exchange, request, endpoint.kind),
@@ -225,6 +251,7 @@ pub struct Exchange {
     pub is_crowded: bool,
     span: Span,
     is_last: bool,
+    hsts: bool,
 }
 
 impl Exchange {
@@ -232,10 +259,10 @@ impl Exchange {
     ///
     /// Catches panics, so that a failing handler still answers and keeps the HTTP/2 connection open for others.
     pub fn respond(self, handler: impl Future<Output = Response> + Send + 'static) -> ResponseFuture {
-        let Self { id, span, is_last, connection, .. } = self;
+        let Self { id, span, is_last, hsts, connection, .. } = self;
         // A combinator rather than an async block, which would hold a second copy of the handler's large future.
         let response = AssertUnwindSafe(handler).catch_unwind().map(move |result| {
-            let mut response = complete(id, is_last, result);
+            let mut response = complete(id, is_last, hsts, result);
             PendingReplySlot::record(&mut response, &connection);
             Ok(response)
         });
@@ -245,14 +272,19 @@ impl Exchange {
 
 /// Completes the response of a handler, or makes one if the handler panicked. The last response on an HTTP/1 connection
 /// says that it is the last.
-fn complete(id: RequestId, is_last: bool, result: Result<Response, Box<dyn Any + Send>>) -> Response {
+fn complete(id: RequestId, is_last: bool, hsts: bool, result: Result<Response, Box<dyn Any + Send>>) -> Response {
     let mut response = result.unwrap_or_else(|_| problem::from_panic(&id));
     traces::current().record("http.response.status_code", response.status().as_u16());
-    id.write(response.headers_mut());
+    let headers = response.headers_mut();
+    id.write(headers);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    if hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_FOR_A_YEAR);
+    }
     if is_last {
         // A client that is told sends its next request elsewhere. A connection that is closed between two responses
         // may lose a request that is on its way. HTTP/2 has a frame of its own for this.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -292,7 +324,7 @@ mod tests {
         let id = RequestId::of(&HeaderMap::new());
         let text = id.as_str().to_owned();
         let handler = async { panic!("a panic for the test") };
-        let response = complete(id, false, AssertUnwindSafe(handler).catch_unwind().await);
+        let response = complete(id, false, false, AssertUnwindSafe(handler).catch_unwind().await);
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["x-request-id"], text);
     }

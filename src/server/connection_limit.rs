@@ -4,13 +4,13 @@
 
 use super::{
     connection_counters::ConnectionCounters,
-    idle_timeout::IdleTimeoutStream,
+    idle_timeout::{ConnectionTimes, IdleTimeoutStream},
     proxy_protocol::TrustedProxies,
     shared_listener::{AcceptedConnection, LoadGuard},
 };
 use crate::http::{ClientConnection, ConnectionPlace, ConnectionPlaces, HttpService, PlaceLimits};
 use axum_server::accept::Accept;
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -22,7 +22,7 @@ pub struct LimitedAcceptor<A> {
     inner: A,
     places: Arc<ConnectionPlaces>,
     proxies: Arc<TrustedProxies>,
-    idle_timeout: Duration,
+    times: ConnectionTimes,
     counters: ConnectionCounters,
 }
 
@@ -32,11 +32,11 @@ impl<A> LimitedAcceptor<A> {
         inner: A,
         limits: PlaceLimits,
         proxies: TrustedProxies,
-        idle_timeout: Duration,
+        times: ConnectionTimes,
         counters: ConnectionCounters,
     ) -> Self {
         counters.set_limit(limits.connections);
-        Self { inner, places: ConnectionPlaces::new(limits), proxies: Arc::new(proxies), idle_timeout, counters }
+        Self { inner, places: ConnectionPlaces::new(limits), proxies: Arc::new(proxies), times, counters }
     }
 
     /// Takes a place for a connection, or fails at once: a waiting connection would occupy a file descriptor, too.
@@ -115,7 +115,7 @@ where
             tokio::select! {
                 entered = this.enter(accepted, service, &state) => {
                     let (stream, service, guards) = entered?;
-                    Ok((IdleTimeoutStream::new(stream, state, guards, this.idle_timeout), service))
+                    Ok((IdleTimeoutStream::new(stream, state, guards, this.times), service))
                 }
                 () = state.evicted() => Err(io::ErrorKind::ConnectionAborted.into()),
             }

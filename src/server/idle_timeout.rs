@@ -1,4 +1,4 @@
-//! The time limit of a connection on which no request and no reply makes progress.
+//! The time limits of a connection: without progress of a request or reply, and by its age.
 
 use crate::http::ClientConnection;
 use std::{
@@ -23,7 +23,33 @@ const LOOKS: u32 = 4;
 /// Bytes sent between two looks that count as progress of replies. PING frames are answered with 17 bytes each.
 const SENT_BYTES_MIN: usize = 64 * 1024;
 
-/// A stream that fails when no request and no reply on it makes progress for too long.
+/// The smallest share of its maximum age that a connection gets, in percent. The ages differ, so that clients that connected
+/// at the same time do not all connect again at the same time.
+const AGE_PERCENT_MIN: u32 = 80;
+
+/// The time limits of connections.
+#[derive(Clone, Copy)]
+pub struct ConnectionTimes {
+    /// Time without progress after which a connection fails.
+    pub idle: Duration,
+    /// Maximum age of a connection; `None` for no limit.
+    pub age_max: Option<Duration>,
+}
+
+impl ConnectionTimes {
+    /// Returns the time at which a connection that opens now retires.
+    fn retires_at(&self, now: Instant) -> Option<Instant> {
+        let age_max = self.age_max?;
+        let mut random = [0];
+        // Without random bytes all connections get the same age.
+        let _filled = aws_lc_rs::rand::fill(&mut random);
+        let percent = AGE_PERCENT_MIN + u32::from(random[0]) * (100 - AGE_PERCENT_MIN) / u32::from(u8::MAX);
+        now.checked_add(age_max * percent / 100)
+    }
+}
+
+/// A stream that fails when no request and no reply on it makes progress for too long, and that tells its connection when it
+/// retires.
 ///
 /// PING frames of HTTP/2 and parts of a request's head are no progress: a client could hold a connection with them.
 pub struct IdleTimeoutStream<S, G> {
@@ -42,12 +68,18 @@ pub struct IdleTimeoutStream<S, G> {
     /// Looks that saw no progress since the last one that did; `None` before the first look.
     idle_looks: Option<u32>,
     /// The time of the next look.
+    next_look: Instant,
+    /// The time at which the connection retires; `None` if it has retired or never does.
+    retires_at: Option<Instant>,
+    /// Wakes the task at the earlier of the two.
     timer: Pin<Box<Sleep>>,
 }
 
 impl<S, G> IdleTimeoutStream<S, G> {
     /// Starts the time limit for the first byte.
-    pub fn new(stream: S, connection: Arc<ClientConnection>, guards: G, idle_timeout: Duration) -> Self {
+    pub fn new(stream: S, connection: Arc<ClientConnection>, guards: G, times: ConnectionTimes) -> Self {
+        let (now, idle_timeout) = (Instant::now(), times.idle);
+        let (next_look, retires_at) = (now + idle_timeout.min(FIRST_BYTE_TIMEOUT), times.retires_at(now));
         Self {
             stream,
             connection,
@@ -57,7 +89,9 @@ impl<S, G> IdleTimeoutStream<S, G> {
             has_read_in_turn: false,
             sent: 0,
             idle_looks: None,
-            timer: Box::pin(sleep_until(Instant::now() + idle_timeout.min(FIRST_BYTE_TIMEOUT))),
+            next_look,
+            retires_at,
+            timer: Box::pin(sleep_until(earlier(next_look, retires_at))),
         }
     }
 
@@ -67,10 +101,17 @@ impl<S, G> IdleTimeoutStream<S, G> {
             return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
         }
         while self.timer.as_mut().poll(context).is_ready() {
-            if self.is_idle() {
-                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            let now = Instant::now();
+            if now >= self.next_look {
+                if self.is_idle() {
+                    return Poll::Ready(io::ErrorKind::TimedOut.into());
+                }
+                self.next_look = now + self.idle_timeout / LOOKS;
             }
-            self.timer.as_mut().reset(Instant::now() + self.idle_timeout / LOOKS);
+            if self.retires_at.take_if(|time| now >= *time).is_some() {
+                self.connection.retire();
+            }
+            self.timer.as_mut().reset(earlier(self.next_look, self.retires_at));
         }
         Poll::Pending
     }
@@ -96,6 +137,10 @@ impl<S, G> IdleTimeoutStream<S, G> {
         }
         self.idle_looks >= Some(LOOKS)
     }
+}
+
+fn earlier(time: Instant, other: Option<Instant>) -> Instant {
+    other.map_or(time, |other| time.min(other))
 }
 
 impl<S: AsyncRead + Unpin, G> IdleTimeoutStream<S, G> {
@@ -181,12 +226,14 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     const IDLE: Duration = Duration::from_millis(80);
+    const AGE_MAX: Duration = Duration::from_millis(1000);
 
     /// Returns a stream with a time limit, the state of its connection as its service holds it, and its other end.
     fn limited_stream() -> (IdleTimeoutStream<DuplexStream, ()>, Arc<ClientConnection>, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let connection = Arc::new(ClientConnection::default());
-        (IdleTimeoutStream::new(ours, Arc::clone(&connection), (), IDLE), connection, theirs)
+        let times = ConnectionTimes { idle: IDLE, age_max: Some(AGE_MAX) };
+        (IdleTimeoutStream::new(ours, Arc::clone(&connection), (), times), connection, theirs)
     }
 
     /// Reads until the stream fails, and returns the time that it took.
@@ -255,5 +302,30 @@ mod tests {
         }
         time_to_failure(&mut stream).await;
         assert!(start.elapsed() >= IDLE * 8, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_retires_once_its_age_is_reached_and_not_before() {
+        for _ in 0..20 {
+            let (mut stream, service, mut theirs) = limited_stream();
+            theirs.write_u8(0).await.expect("the stream is open");
+            let start = Instant::now();
+            while !service.is_retired() {
+                service.begin_request();
+                assert!(tokio::time::timeout(IDLE / 10, time_to_failure(&mut stream)).await.is_err(), "it is open");
+            }
+            let age = start.elapsed();
+            assert!(age >= AGE_MAX * AGE_PERCENT_MIN / 100 && age <= AGE_MAX + IDLE / 10, "{age:?}");
+            time_to_failure(&mut stream).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ages_of_connections_differ() {
+        let now = Instant::now();
+        let times = ConnectionTimes { idle: IDLE, age_max: Some(AGE_MAX) };
+        let ages: std::collections::BTreeSet<_> = (0..50).map(|_| times.retires_at(now)).collect();
+        assert!(ages.len() > 10, "{ages:?}");
+        assert_eq!(ConnectionTimes { age_max: None, ..times }.retires_at(now), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Builds all parts from [`Settings`] and runs them until a shutdown is requested.
 
+mod accept_loop;
 mod connection_counters;
 mod connection_limit;
 mod error;
@@ -7,6 +8,7 @@ mod file_limit;
 mod idle_timeout;
 mod listen;
 mod part_config;
+mod plain_http;
 mod proxy_protocol;
 mod reload;
 mod running;
@@ -26,9 +28,9 @@ pub use shutdown::{Shutdown, on_signals};
 
 use crate::{
     admin::{self, console::Console},
-    api,
+    api::{self, ApiOptions},
     cache::NearValues,
-    http::{AppState, KeySampler, Services},
+    http::{AllowedHosts, AppState, KeySampler, Services},
     settings::{Settings, SettingsProblems},
     store::Store,
     telemetry::{events::EventKind, metrics::Metrics, traces::Traces},
@@ -124,21 +126,23 @@ impl Server {
         let runtimes = workers.handles();
         // The handles are set only here, because a server runs only once.
         let _first = app.metrics.workers.set(runtimes.clone());
-        let api = api::service(Arc::clone(&app));
-        let servers = serve::service(&settings.service, listeners.service, tls.current(), &api, budget.service);
-        let admin = admin::service(Arc::clone(&app), Arc::clone(&console));
+        let options = ApiOptions { docs: settings.service.docs, hsts: settings.service.hsts };
+        let api = api::service(Arc::clone(&app), options);
+        let stop = Shutdown::default();
+        let servers = serve::service(&settings.service, listeners.service, tls.current(), &api, budget.service, &stop);
+        let hosts = AllowedHosts::new(&settings.service.admin_hosts);
+        let admin = admin::service(Arc::clone(&app), Arc::clone(&console), hosts);
         let admin_server = serve::admin(&settings.service, listeners.admin, admin, budget.admin);
         let (drain_sender, drain) = watch::channel(DrainConfig::new(&settings.service));
 
         let mut tasks = Tasks::default();
         tasks.background("store", store.clone().run(runtimes.clone()));
         tasks.background("inspection", store.clone().run_inspection());
-        let handles = servers.iter().map(|server| server.handle.clone()).collect();
         for (server, runtime) in servers.into_iter().zip(&runtimes) {
-            tasks.serving("service", runtime, server.run);
+            tasks.serving("service", runtime, server);
         }
         tasks.background("console", console.run());
-        tasks.background("admin", async { drop(admin_server.run.await) });
+        tasks.background("admin", async { drop(admin_server.await) });
         tasks.background("traces", traces.clone().export());
         if let Some(load) = load {
             let targets = ReloadTargets { app: Arc::clone(&app), store, tls, drain: drain_sender };
@@ -147,6 +151,6 @@ impl Server {
         let (version, address, admin) = (env!("CARGO_PKG_VERSION"), listeners.service_address, listeners.admin_address);
         tracing::info!(version, %address, %admin, "serving HTTPS on {address}, and the admin port on {admin}");
         app.metrics.events.record(EventKind::Started, format!("version {version} serves"));
-        Ok(RunningServer { app, drain, handles, tasks, workers, traces })
+        Ok(RunningServer { app, drain, stop, tasks, workers, traces })
     }
 }

@@ -1,13 +1,15 @@
 //! A server that runs, and the phases of its end.
 
-use super::{part_config::DrainConfig, shared_listener::Peer, shutdown::Shutdown, tasks::Tasks, workers::Workers};
+use super::{part_config::DrainConfig, shutdown::Shutdown, tasks::Tasks, workers::Workers};
 use crate::{
     http::AppState,
     telemetry::{events::EventKind, traces::Traces},
 };
-use axum_server::Handle;
 use std::{io, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 /// Everything that runs, and the means to end it.
 pub struct RunningServer {
@@ -15,8 +17,8 @@ pub struct RunningServer {
     pub app: Arc<AppState>,
     /// The current times of a graceful shutdown.
     pub drain: watch::Receiver<DrainConfig>,
-    /// The servers of the HTTPS port.
-    pub handles: Vec<Handle<Peer>>,
+    /// Stops the servers of the HTTPS port.
+    pub stop: Shutdown,
     /// All tasks.
     pub tasks: Tasks,
     /// The threads that serve.
@@ -68,12 +70,12 @@ impl RunningServer {
         let limit_secs = limit.as_secs();
         tracing::info!(limit_secs, "the service is stopping; requests in flight have {limit_secs} s to finish");
         // The admin port stays open, so that probes see the reason why no new connection is accepted.
-        for handle in &self.handles {
-            handle.graceful_shutdown(Some(limit));
-        }
+        self.stop.request();
         tokio::select! {
             () = async {
-                self.tasks.wait_for_serving().await;
+                if timeout(limit, self.tasks.wait_for_serving()).await.is_err() {
+                    tracing::warn!(limit_secs, "requests were still in flight after {limit_secs} s and are cut off");
+                }
                 self.traces.flush().await;
             } => tracing::info!("the service has stopped"),
             () = shutdown.forced() => tracing::warn!("the service has stopped at once; requests in flight were cut off"),

@@ -1,11 +1,15 @@
 //! Builds the HTTP servers of both ports from their routers.
 
 use super::{
+    accept_loop::AcceptLoop,
     connection_counters::ConnectionCounters,
     connection_limit::LimitedAcceptor,
+    idle_timeout::ConnectionTimes,
     part_config::place_limits,
+    plain_http::HttpsAcceptor,
     proxy_protocol::TrustedProxies,
-    shared_listener::{Peer, SharedListener, WorkerLoad},
+    shared_listener::{SharedListener, WorkerLoad},
+    shutdown::Shutdown,
 };
 use crate::{
     http::{HttpService, PlaceLimits},
@@ -13,7 +17,6 @@ use crate::{
     telemetry::metrics::Listener,
 };
 use axum_server::{
-    Handle, Server,
     accept::{Accept, DefaultAcceptor},
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
@@ -21,26 +24,21 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
-use std::{convert::Infallible, future::ready, io, net, pin::Pin, sync::Arc, time::Duration};
+use std::{io, net, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tower::service_fn;
 
 /// Longest head of a request; a token with some headers is far shorter.
 const HEAD_BYTES_MAX: u32 = 16 * 1024;
 /// Maximum number of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
+/// Time for the first bytes and the TLS handshake together.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server that is ready to run.
-pub struct HttpServer {
-    /// Stops the server gracefully.
-    pub handle: Handle<Peer>,
-    /// Runs the server until it is stopped.
-    pub run: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
-}
+/// A server that is ready to run, on the event loop of its worker, until it is stopped.
+pub type HttpServer = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 /// Builds the servers of the HTTPS port: one for each listener, with common limits.
 pub fn service(
@@ -49,17 +47,19 @@ pub fn service(
     tls: RustlsConfig,
     http: &HttpService,
     connections_max: usize,
+    stop: &Shutdown,
 ) -> Vec<HttpServer> {
-    let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT);
+    let acceptor = HttpsAcceptor::new(RustlsAcceptor::new(tls), HANDSHAKE_TIMEOUT);
     let counters = ConnectionCounters::new(&http.state().metrics, Listener::Service);
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), settings.proxy_protocol);
     let limits = place_limits(settings, connections_max);
-    let acceptor = LimitedAcceptor::new(acceptor, limits, proxies, settings.idle_timeout, counters.clone());
+    let times = ConnectionTimes { idle: settings.idle_timeout, age_max: settings.connection_age_max };
+    let acceptor = LimitedAcceptor::new(acceptor, limits, proxies, times, counters.clone());
     let loads = WorkerLoad::new(listeners.len());
     let mut servers = Vec::new();
     for (worker, listener) in listeners.into_iter().enumerate() {
         let slot = WorkerSlot { loads: Arc::clone(&loads), worker, counters: counters.clone() };
-        servers.push(server(listener, slot, acceptor.clone(), settings, http.clone()));
+        servers.push(server(listener, slot, acceptor.clone(), settings, http.clone(), stop.clone()));
     }
     servers
 }
@@ -79,9 +79,12 @@ pub fn admin(
         per_address: connections_max.saturating_add(1),
     };
     let proxies = TrustedProxies::default();
-    let acceptor =
-        LimitedAcceptor::new(DefaultAcceptor::new(), limits, proxies, settings.idle_timeout, counters.clone());
-    server(listener, WorkerSlot { loads: WorkerLoad::new(1), worker: 0, counters }, acceptor, settings, http)
+    // There is only one instance behind this port, so that a client gains nothing by another connection.
+    let times = ConnectionTimes { idle: settings.idle_timeout, age_max: None };
+    let acceptor = LimitedAcceptor::new(DefaultAcceptor::new(), limits, proxies, times, counters.clone());
+    let slot = WorkerSlot { loads: WorkerLoad::new(1), worker: 0, counters };
+    // This port is open to the end of the process.
+    server(listener, slot, acceptor, settings, http, Shutdown::default())
 }
 
 /// One worker and the loads of all workers.
@@ -97,22 +100,21 @@ fn server<A>(
     acceptor: LimitedAcceptor<A>,
     settings: &settings::ServiceConfig,
     http: HttpService,
+    stop: Shutdown,
 ) -> HttpServer
 where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
     A::Future: Send,
 {
-    let (handle, idle_timeout) = (Handle::new(), settings.idle_timeout);
-    let server_handle = handle.clone();
+    let mut builder = Builder::new(TokioExecutor::new());
+    set_limits(&mut builder, settings.idle_timeout);
     // The listener is registered on the event loop that runs it, so that accepting wakes no other thread.
-    let run = async move {
-        let shared = SharedListener::new(listener, &loads, worker, counters)?;
-        let mut server = Server::<Peer>::from_listener(shared).acceptor(acceptor).handle(server_handle);
-        set_limits(server.http_builder(), idle_timeout);
-        server.serve(service_fn(move |_: Peer| ready(Ok::<_, Infallible>(http.for_new_connection())))).await
-    };
-    HttpServer { handle, run: Box::pin(run) }
+    Box::pin(async move {
+        let listener = SharedListener::new(listener, &loads, worker, counters)?;
+        AcceptLoop { listener, acceptor, builder, http, stop }.run().await;
+        Ok(())
+    })
 }
 
 /// Sets the limits and timeouts of hyper; its timeouts need a timer.

@@ -4,7 +4,6 @@
 //! accepts a whole burst; with a listener for each worker, the kernel would distribute connections at random.
 
 use super::connection_counters::ConnectionCounters;
-use axum_server::{AddrListener, Address};
 use std::{
     io,
     net::IpAddr,
@@ -97,6 +96,19 @@ impl SharedListener {
     ) -> io::Result<Self> {
         Ok(Self { listener: TcpListener::from_std(listener)?, loads: Arc::clone(loads), worker, counters })
     }
+
+    /// Waits for the next connection. Counts and logs an error, after which the caller should wait for a moment.
+    pub async fn accept(&self) -> io::Result<AcceptedConnection> {
+        loop {
+            self.loads.wait_for_turn(self.worker).await;
+            // The wait is limited, because the turn can pass to another worker meanwhile.
+            if let Ok(accepted) = timeout(TURN * 200, self.listener.accept()).await {
+                let (stream, peer) = accepted.inspect_err(|error| self.counters.fail_accept(error))?;
+                let load = LoadGuard::new(&self.loads, self.worker);
+                return Ok(AcceptedConnection { stream, peer: peer.ip(), load });
+            }
+        }
+    }
 }
 
 /// An accepted connection.
@@ -107,39 +119,6 @@ pub struct AcceptedConnection {
     pub peer: IpAddr,
     /// Its share in the load of its worker.
     pub load: LoadGuard,
-}
-
-/// The address type of [`SharedListener`]; an accepted connection carries the client's address itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer;
-
-impl Address for Peer {
-    type Stream = AcceptedConnection;
-    type Listener = SharedListener;
-}
-
-impl AddrListener<AcceptedConnection, Peer> for SharedListener {
-    async fn bind_to(_: Peer) -> io::Result<Self> {
-        // A shared listener is built from an open listener instead.
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    async fn accept_stream(&self) -> io::Result<(AcceptedConnection, Peer)> {
-        loop {
-            self.loads.wait_for_turn(self.worker).await;
-            // The wait is limited, because the turn can pass to another worker meanwhile.
-            if let Ok(accepted) = timeout(TURN * 200, self.listener.accept()).await {
-                // The caller waits for a moment after an error, and says nothing of it.
-                let (stream, peer) = accepted.inspect_err(|error| self.counters.fail_accept(error))?;
-                let load = LoadGuard::new(&self.loads, self.worker);
-                return Ok((AcceptedConnection { stream, peer: peer.ip(), load }, Peer));
-            }
-        }
-    }
-
-    fn get_local_addr(&self) -> io::Result<Peer> {
-        self.listener.local_addr().map(|_| Peer)
-    }
 }
 
 #[cfg(test)]
@@ -162,7 +141,7 @@ mod tests {
             let shared = SharedListener::new(listener, &loads, worker, counters.clone()).expect("a listener");
             let sender = sender.clone();
             tokio::spawn(async move {
-                while let Ok((accepted, _)) = shared.accept_stream().await {
+                while let Ok(accepted) = shared.accept().await {
                     sender.send(accepted).expect("the test listens");
                 }
             });

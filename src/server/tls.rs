@@ -54,7 +54,11 @@ impl Tls {
     }
 }
 
-/// Builds parameters for TLS 1.2 and 1.3 with HTTP/2, HTTP/1.1 and session tickets.
+/// The protocols that are offered, the best one first. Few clients name HTTP/1.0, but those that name nothing else would get
+/// no connection without it.
+const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
+
+/// Builds parameters for TLS 1.2 and 1.3 with HTTP/2, HTTP/1.1, HTTP/1.0 and session tickets.
 fn prepare(service: &ServiceConfig, ticketer: Arc<dyn ProducesTickets>) -> Result<PreparedTls, TlsError> {
     let files = service.identity_files();
     let Identity { chain, key, validity, warnings, .. } = read_identity(&files).map_err(TlsError::Pem)?;
@@ -63,7 +67,7 @@ fn prepare(service: &ServiceConfig, ticketer: Arc<dyn ProducesTickets>) -> Resul
         let problem = PemProblem::Unusable(error);
         TlsError::Pem(vec![PemFileError { section: files.section, option: files.certificate.0, file, problem }])
     })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
     config.ticketer = ticketer;
     Ok(PreparedTls { config, validity, warnings })
 }

@@ -15,6 +15,12 @@ pub struct ServiceConfig {
     pub admin_host: IpAddr,
     /// The admin port; 0 asks the system for a free one.
     pub admin_port: u16,
+    /// Host names under which the admin port may be asked, besides those that are always allowed; `*` for any.
+    pub admin_hosts: Vec<String>,
+    /// The documentation page and the OpenAPI description are served.
+    pub docs: bool,
+    /// Browsers are asked to use nothing but HTTPS with this host.
+    pub hsts: bool,
     /// The certificate chain.
     pub tls_cert: PemSource,
     /// The private key.
@@ -43,6 +49,8 @@ pub struct ServiceConfig {
     pub proxy_protocol: bool,
     /// Time after which a connection without traffic is closed.
     pub idle_timeout: Duration,
+    /// Maximum age of a connection; `None` for no limit.
+    pub connection_age_max: Option<Duration>,
     /// Time between SIGTERM and the end of accepting, for load balancers to notice.
     pub drain_wait: Duration,
     /// Time for requests in flight to finish after that.

@@ -4,6 +4,7 @@ mod harness;
 #[path = "../support/local_redis/mod.rs"]
 mod local_redis;
 
+mod admin_port;
 mod bad_input;
 mod batch;
 mod change_offsets;
@@ -27,11 +28,13 @@ mod near_cache;
 mod openapi;
 mod parsing;
 mod probes;
+mod raw_http;
 mod redis_access;
 mod redis_login;
 mod reload;
 mod replies;
 mod request_timeout;
+mod response_headers;
 mod ring_change;
 mod rolling;
 mod routing;

@@ -1,6 +1,6 @@
 //! `/version`, `/healthz`, `/readyz`, on both ports.
 
-use crate::harness::{Answer, Caller, Service, eventually, shared};
+use crate::harness::{Answer, Caller, Service, eventually, redis, shared};
 use serde_json::json;
 
 #[tokio::test]
@@ -46,8 +46,23 @@ async fn a_service_without_redis_is_alive_and_not_ready_and_names_what_is_missin
     let http = Caller::http().build().expect("a client");
     assert_eq!(Answer::of(http.get(service.url("/healthz"))).await.status.as_u16(), 200);
     let ready = Answer::of(http.get(service.url("/readyz"))).await;
+    assert_eq!((ready.status.as_u16(), ready.json()), (503, json!({"status": "NOT_READY"})), "strangers learn no more");
+    let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
     assert_eq!(ready.status.as_u16(), 503);
     let problems =
         ["shard \"lonely\": the master is not reachable", "shard \"lonely\": 1 of 1 replicas are not reachable"];
     assert_eq!(ready.json(), json!({"status": "NOT_READY", "problems": problems}));
+}
+
+#[tokio::test]
+async fn strangers_are_not_told_that_a_shard_is_incomplete() {
+    let group = redis(1, 0);
+    let (_, master, _) = group.shards().next().expect("a shard");
+    let service = Service::start(&format!("[shard:a]\nmaster={master}\nreplicas=127.0.0.1:2\n"));
+    let http = Caller::http().build().expect("a client");
+    let get = async |base: String| Answer::of(http.get(format!("{base}/readyz"))).await;
+    eventually("the service is ready", async || (get(service.url("")).await.status.as_u16() == 200).then_some(()))
+        .await;
+    assert_eq!(get(service.url("")).await.json(), json!({"status": "READY"}));
+    assert_eq!(get(format!("http://{}", service.admin)).await.json()["status"], "DEGRADED");
 }

@@ -5,8 +5,6 @@ use reqwest::{Certificate, Client, Version, tls};
 use serde_json::json;
 use std::time::Duration;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     sync::mpsc::{UnboundedSender, unbounded_channel},
     task::JoinHandle,
 };
@@ -40,18 +38,6 @@ async fn a_client_that_trusts_another_authority_refuses_the_service() {
     let client = Caller::http().resolve("other.test", address).build().expect("a client");
     client.get(format!("https://other.test:{}/version", address.port())).send().await.expect_err("another name");
     assert!(authority().pem().contains("BEGIN CERTIFICATE"));
-}
-
-#[tokio::test]
-async fn plain_http_on_the_https_port_gets_no_response() {
-    let service = shared();
-    let mut stream = TcpStream::connect(service.address).await.expect("a connection");
-    stream.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("it is sent");
-    let mut bytes = Vec::new();
-    // A reset is as acceptable as an end.
-    let _read = stream.read_to_end(&mut bytes).await;
-    assert!(!bytes.starts_with(b"HTTP"), "{bytes:?}");
-    assert_eq!(service.caller().await.read("transport:k").await, None);
 }
 
 #[tokio::test]

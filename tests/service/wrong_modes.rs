@@ -20,7 +20,7 @@ fn cluster_node(group: &RedisGroup) -> RedisProcess {
 async fn ready_with(service: &Service, problem: &str) -> Answer {
     let http = Caller::http().build().expect("a client");
     eventually(problem, async || {
-        let answer = Answer::of(http.get(service.url("/readyz"))).await;
+        let answer = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
         answer.text.contains(problem).then_some(answer)
     })
     .await

@@ -12,7 +12,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     // `cachefront bench` is a caller of the service.
     (&["http_body_util"], &["http", "api", "admin", "server", "cli"]),
     (&["hyper_util"], &["server", "cli"]),
-    (&["hyper"], &["cli"]),
+    (&["hyper"], &["server", "cli"]),
     (&["jsonwebtoken"], &["auth"]),
     (&["aes_gcm"], &["sealing"]),
     (&["config"], &["settings"]),

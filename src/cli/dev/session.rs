@@ -67,7 +67,7 @@ impl DevSession {
         }
         let _ = write!(
             text,
-            "\n[service]\nHOST=127.0.0.1\nPORT={}\nADMIN_PORT={}\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={}\nSRVC_SHARED_SECRET={api_key}\nIDENTITY=developer\nWORKERS={WORKERS}\nENCRYPTION_KEY={}\nLOG_LEVEL={}\nDRAIN_SECS=1\nRELOAD_EVERY_SECS=1\n",
+            "\n[service]\nHOST=127.0.0.1\nPORT={}\nADMIN_PORT={}\nTLS_CERT={}\nTLS_KEY={}\nJWT_SECRET_KEY={}\nSRVC_SHARED_SECRET={api_key}\nIDENTITY=developer\nHSTS=false\nWORKERS={WORKERS}\nENCRYPTION_KEY={}\nLOG_LEVEL={}\nDRAIN_SECS=1\nRELOAD_EVERY_SECS=1\n",
             ports.service,
             ports.admin,
             certificate.chain.display(),

@@ -16,8 +16,8 @@ use std::{
 
 /// Maximum number of requests in progress on a connection that is not authenticated.
 const UNAUTHENTICATED_REQUESTS_MAX: usize = 8;
-/// Handles on the state of a connection without requests: its stream's and its service's.
-const HANDLES_WITHOUT_REQUESTS: usize = 2;
+/// Handles on the state of a connection without requests: its stream's, its service's and its task's.
+const HANDLES_WITHOUT_REQUESTS: usize = 3;
 
 /// The state of one connection.
 ///
@@ -39,6 +39,10 @@ pub struct ClientConnection {
     place: OnceLock<PlaceHandle>,
     /// Another connection got the place of this one.
     eviction: Arc<EvictionSignal>,
+    /// The connection has reached its maximum age: its next response says that it ends.
+    retired: AtomicBool,
+    /// An HTTP/2 connection has retired and got another request: its task ends it with GOAWAY.
+    leaving: AtomicBool,
 }
 
 impl ClientConnection {
@@ -105,6 +109,27 @@ impl ClientConnection {
         !self.is_authenticated() && self.requests_in_progress() > UNAUTHENTICATED_REQUESTS_MAX
     }
 
+    /// Records that the connection has reached its maximum age.
+    pub fn retire(&self) {
+        self.retired.store(true, Relaxed);
+    }
+
+    /// Returns true once the connection has reached its maximum age. A client without requests is not told; it could send
+    /// one at the same moment.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Relaxed)
+    }
+
+    /// Makes the task of an HTTP/2 connection end it with GOAWAY. To be called within a poll of the task.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    /// Returns true once [`Self::leave`] was called.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
     /// Returns the number of requests whose response is not complete.
     fn requests_in_progress(self: &Arc<Self>) -> usize {
         Arc::strong_count(self).saturating_sub(HANDLES_WITHOUT_REQUESTS)
@@ -153,15 +178,15 @@ impl Drop for PendingReply {
 mod tests {
     use super::*;
 
-    /// Returns a connection without requests, and the handle of its service.
-    fn connection() -> [Arc<ClientConnection>; 2] {
+    /// Returns a connection without requests, and the handles of its service and its task.
+    fn connection() -> [Arc<ClientConnection>; 3] {
         let state = Arc::new(ClientConnection::default());
-        [Arc::clone(&state), state]
+        [Arc::clone(&state), Arc::clone(&state), state]
     }
 
     #[test]
     fn a_request_in_progress_is_progress_and_a_connection_without_one_is_idle() {
-        let [state, _service] = connection();
+        let [state, _service, _task] = connection();
         assert!(!state.take_progress(false), "nothing has happened");
         let request = Arc::clone(&state);
         state.begin_request();
@@ -174,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_not_authenticated_has_few_requests_in_progress() {
-        let [state, _service] = connection();
+        let [state, _service, _task] = connection();
         let requests: Vec<_> = (0..UNAUTHENTICATED_REQUESTS_MAX).map(|_| Arc::clone(&state)).collect();
         assert!(!state.is_crowded());
         let _next = Arc::clone(&state);
@@ -186,7 +211,7 @@ mod tests {
 
     #[test]
     fn other_requests_do_not_hide_a_reply_that_the_client_does_not_take() {
-        let [state, _service] = connection();
+        let [state, _service, _task] = connection();
         let reply = PendingReply::new(Arc::clone(&state));
         state.begin_request();
         let _request = Arc::clone(&state);

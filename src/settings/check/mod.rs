@@ -3,6 +3,7 @@
 mod api_keys;
 mod clients;
 mod connections;
+mod hosts;
 mod limits;
 mod proxies;
 mod sealing;

@@ -1,6 +1,7 @@
 //! The settings of the service itself: `[service]` without clients and sealing.
 
 use super::{
+    hosts,
     limits::{BYTES_MAX, SECS_MAX},
     proxies,
 };
@@ -29,6 +30,9 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
         port: service.port("PORT", 0),
         admin_host: service.ip("ADMIN_HOST"),
         admin_port: service.port("ADMIN_PORT", 0),
+        admin_hosts: hosts::listed(service),
+        docs: service.flag("DOCS"),
+        hsts: service.flag("HSTS"),
         tls_cert: service.pem_source("TLS_CERT").unwrap_or_default(),
         tls_key: service.pem_source("TLS_KEY").unwrap_or_default(),
         deadline: service.duration("REQUEST_DEADLINE_MS", 1..=60_000),
@@ -43,6 +47,8 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
         trusted_proxies: proxies::trusted(service),
         proxy_protocol: service.flag("PROXY_PROTOCOL"),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
+        connection_age_max: Some(service.duration("CONNECTION_AGE_MAX_SECS", 0..=SECS_MAX))
+            .filter(|max| !max.is_zero()),
         drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),
         drain: service.duration("DRAIN_SECS", 0..=3600),
         reload_every: service.duration("RELOAD_EVERY_SECS", 0..=SECS_MAX),

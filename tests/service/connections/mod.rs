@@ -1,5 +1,6 @@
 //! Limits on connections, on the heads and bodies that they carry, and on open files.
 
+mod age;
 mod bodies;
 mod files;
 mod heads;

@@ -1,0 +1,106 @@
+//! The connections of one worker: each is accepted, served by a task of its own, and ended politely.
+
+use super::{
+    connection_limit::LimitedAcceptor,
+    shared_listener::{AcceptedConnection, SharedListener},
+    shutdown::Shutdown,
+};
+use crate::http::HttpService;
+use axum_server::accept::Accept;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinSet,
+    time::sleep,
+};
+
+/// Time before the next attempt after the operating system did not hand over a connection.
+const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
+
+/// Accepts and serves connections until a stop is requested and all of them have ended. Dropping the future cuts them off.
+pub struct AcceptLoop<A> {
+    /// Hands over connections.
+    pub listener: SharedListener,
+    /// Takes places and does handshakes.
+    pub acceptor: LimitedAcceptor<A>,
+    /// Serves HTTP.
+    pub builder: Builder<TokioExecutor>,
+    /// The service of the port.
+    pub http: HttpService,
+    /// Ends the loop and all connections.
+    pub stop: Shutdown,
+}
+
+impl<A> AcceptLoop<A>
+where
+    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Future: Send,
+{
+    /// Runs the loop.
+    pub async fn run(self) {
+        let Self { listener, acceptor, builder, http, stop } = self;
+        let builder = Arc::new(builder);
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                Some(_ended) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => {
+                        let (acceptor, http) = (acceptor.clone(), http.for_new_connection());
+                        connections.spawn(serve(acceptor, accepted, http, Arc::clone(&builder), stop.clone()));
+                    }
+                    Err(_) => sleep(ACCEPT_RETRY_WAIT).await,
+                },
+            }
+        }
+        // Clients are refused at once, not left waiting in the queue of a listener that nobody asks.
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// Serves one connection to its end. From the request to stop, or from the connection's maximum age, no further requests
+/// are taken on it: HTTP/2 says so with GOAWAY, and HTTP/1 with `Connection: close` in the next response.
+async fn serve<A>(
+    acceptor: LimitedAcceptor<A>,
+    accepted: AcceptedConnection,
+    http: HttpService,
+    builder: Arc<Builder<TokioExecutor>>,
+    stop: Shutdown,
+) where
+    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Future: Send,
+{
+    let state = Arc::clone(http.connection());
+    // The counters have its failure.
+    let Ok((stream, http)) = acceptor.accept(accepted, http).await else { return };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(http)));
+    let mut stopped = pin!(stop.requested());
+    let mut is_ending = false;
+    let ended = poll_fn(|context| {
+        if !is_ending && stopped.as_mut().poll(context).is_ready() {
+            is_ending = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        let polled = connection.as_mut().poll(context);
+        // The flag is set by a request, so within the poll.
+        if is_ending || polled.is_ready() || !state.is_leaving() {
+            return polled;
+        }
+        is_ending = true;
+        connection.as_mut().graceful_shutdown();
+        connection.as_mut().poll(context)
+    });
+    // The end of a connection is the client's affair.
+    let _ended = ended.await;
+}

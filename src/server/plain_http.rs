@@ -1,0 +1,91 @@
+//! Plain HTTP on the HTTPS port. It is recognized by its first bytes, and answered in plain HTTP: an alert of TLS would be
+//! noise to its client.
+
+use crate::http::{HttpService, https_required};
+use axum_server::accept::Accept;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{convert::Infallible, io, pin::Pin, time::Duration};
+use tokio::{net::TcpStream, time::timeout};
+
+/// Bytes that are looked at: the longest methods have 17 letters.
+const PEEKED_BYTES: usize = 18;
+
+/// Accepts connections with `inner`, which speaks TLS, unless they begin with a request of plain HTTP.
+#[derive(Clone)]
+pub struct HttpsAcceptor<A> {
+    inner: A,
+    /// Time for the first bytes and the handshake together, or for the request of plain HTTP.
+    handshake_timeout: Duration,
+}
+
+impl<A> HttpsAcceptor<A> {
+    /// Wraps an acceptor that speaks TLS.
+    pub fn new(inner: A, handshake_timeout: Duration) -> Self {
+        Self { inner, handshake_timeout }
+    }
+
+    /// Does the handshake. A connection of plain HTTP ends here, after its answer.
+    async fn enter(&self, stream: TcpStream, service: HttpService) -> io::Result<(A::Stream, A::Service)>
+    where
+        A: Accept<TcpStream, HttpService>,
+    {
+        let mut first = [0; PEEKED_BYTES];
+        // The bytes stay in the socket, for the handshake.
+        let length = stream.peek(&mut first).await?;
+        if is_http(&first[..length]) {
+            answer(stream).await;
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.inner.accept(stream, service).await
+    }
+}
+
+impl<A> Accept<TcpStream, HttpService> for HttpsAcceptor<A>
+where
+    A: Accept<TcpStream, HttpService> + Clone + Send + Sync + 'static,
+    A::Stream: Send,
+    A::Service: Send,
+    A::Future: Send,
+{
+    type Stream = A::Stream;
+    type Service = A::Service;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: TcpStream, service: HttpService) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { timeout(this.handshake_timeout, this.enter(stream, service)).await? })
+    }
+}
+
+/// Returns true if bytes begin with a method of HTTP, or with a part of one. A handshake of TLS begins with the byte 22.
+fn is_http(first: &[u8]) -> bool {
+    let letters = first.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    letters > 0 && first.get(letters).is_none_or(|byte| *byte == b' ')
+}
+
+/// Answers one request of plain HTTP, and closes the connection.
+async fn answer(stream: TcpStream) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        Ok::<_, Infallible>(https_required(request.map(axum::body::Body::new)).await)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).keep_alive(false);
+    // A client that sends no whole request gets no answer.
+    let _answered = http.serve_connection(TokioIo::new(stream), service).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_plain_http_is_recognized_by_its_first_bytes() {
+        for first in ["GET / HTTP/1.0", "POST /cache", "G", "OPTIONS", "DELETE * HTT"] {
+            assert!(is_http(first.as_bytes()), "{first}");
+        }
+        for first in [&b""[..], b"\x16\x03\x01\x02\x00", b"SSH-2.0-x", b"\r\n", b"get / HTTP/1.1", &[0x80, 0x2e]] {
+            assert!(!is_http(first), "{first:?}");
+        }
+    }
+}

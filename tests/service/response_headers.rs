@@ -1,0 +1,72 @@
+//! The headers of responses that protect callers and the page of the documentation.
+
+use crate::harness::{Answer, Caller, NO_REDIS, Service, shared};
+use serde_json::json;
+
+#[tokio::test]
+async fn no_reply_with_a_value_may_be_stored_by_a_cache() {
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
+    caller.write("headers:k", &json!("v")).await;
+    caller.until_read("headers:k", Some(&json!("v"))).await;
+    let read = json!({"command": "READ", "key": "headers:k"});
+    for body in [read.to_string(), json!([read]).to_string()] {
+        let answer = caller.send(body).await;
+        assert!(answer.text.contains("\"v\""), "{answer:?}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer:?}");
+    }
+    let large = "x".repeat(300_000);
+    caller.write("headers:large", &json!(large)).await;
+    let answer = caller.send(json!({"command": "READ", "key": "headers:large"}).to_string()).await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn https_is_asked_for_on_the_https_port_only_and_only_where_it_is_not_turned_off() {
+    let http = Caller::http().build().expect("a client");
+    let hsts = async |url: String| Answer::of(http.get(url)).await.header("strict-transport-security").to_owned();
+    for path in ["/version", "/docs/", "/openapi.json", "/nowhere"] {
+        assert_eq!(hsts(shared().url(path)).await, "max-age=31536000", "{path}");
+    }
+    assert_eq!(hsts(format!("http://{}/console", shared().admin)).await, "");
+    let service = Service::start_with("HSTS=false", NO_REDIS);
+    assert_eq!(hsts(service.url("/version")).await, "");
+}
+
+#[tokio::test]
+async fn every_response_forbids_guessing_its_type() {
+    let http = Caller::http().build().expect("a client");
+    let admin = format!("http://{}", shared().admin);
+    for url in ["/docs/", "/openapi.json", "/version", "/login", "/nowhere"]
+        .map(|path| shared().url(path))
+        .into_iter()
+        .chain(["/metrics", "/console", "/nowhere"].map(|path| format!("{admin}{path}")))
+    {
+        let answer = Answer::of(http.get(&url)).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{url}");
+    }
+}
+
+#[tokio::test]
+async fn the_documentation_page_may_load_only_what_its_port_serves_and_is_not_framed() {
+    let http = Caller::http().build().expect("a client");
+    let page = Answer::of(http.get(shared().url("/docs/"))).await;
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none';") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+    for inline in ["<style", "style=", "onclick", "javascript:"] {
+        assert!(!page.text.contains(inline), "the policy forbids {inline} in the page");
+    }
+    assert!(page.text.split("<script").skip(1).all(|script| script.contains("src=")), "{}", page.text);
+}
+
+#[tokio::test]
+async fn the_documentation_can_be_turned_off() {
+    let service = Service::start_with("DOCS=false", NO_REDIS);
+    let http = Caller::http().build().expect("a client");
+    for path in ["/docs", "/docs/", "/docs/swagger-ui-bundle.js", "/openapi.json", "/nowhere"] {
+        let answer = Answer::of(http.get(service.url(path))).await;
+        assert!(!answer.expect_error(404, "unknown_path").text.contains("/docs"), "{answer:?}");
+    }
+}
