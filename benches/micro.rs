@@ -104,6 +104,8 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
     let settings = settings::AuthConfig {
         jwt_secret: SecretString::from("a-secret-for-this-bench-of-32-bytes"),
         token_life: Duration::from_secs(900),
+        token_start_leeway: Duration::from_secs(30),
+        token_end_leeway: Duration::from_secs(5),
         clients: vec![client],
     };
     let auth = Auth::new(&settings, None, Arc::default());
@@ -117,7 +119,7 @@ fn token_check(bencher: Bencher<'_, '_>, known: bool) {
 
 /// Logs in and returns the token.
 fn log_in(auth: &Auth) -> String {
-    auth.log_in(None, "key").expect("the key is right").text
+    auth.log_in(None, "key", None).expect("the key is right").text
 }
 
 /// Records the metrics of a READ: the request, its token and its call to a node.

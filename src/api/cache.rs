@@ -58,6 +58,7 @@ pub const PATH: &str = "/cache";
         (status = 403, description = "The token lacks the scope", body = schemas::ErrorSchema),
         (status = 409, description = "The READ found a Redis list, hash or other structure", body = schemas::ErrorSchema),
         (status = 413, description = "The body or the value is too large", body = schemas::ErrorSchema),
+        (status = 415, description = "The body is not JSON, or it is compressed", body = schemas::ErrorSchema),
         (status = 429, description = "The client has reached its rate limit; `Retry-After` says when to try again", body = schemas::ErrorSchema),
         (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again. With the code `write_unconfirmed`, a WRITE or DELETE may have been made, or may still be made, even after a later change of the key.", body = schemas::ErrorSchema),
         (status = 504, description = "The deadline passed; a WRITE or DELETE may have been made, or may still be made, even after a later change of the key", body = schemas::ErrorSchema),
@@ -206,8 +207,9 @@ fn admit(
 ) -> Result<(Caller, Duration), Problem> {
     let caller = authorization::caller(&reloadable.auth, headers)?;
     connection.authenticate();
-    if MediaType::of(headers) != MediaType::Json {
-        return Err(body::unsupported_media_type());
+    let media_type = MediaType::of(headers);
+    if media_type != MediaType::Json {
+        return Err(body::unsupported(media_type));
     }
     sync_token.parse(headers)?;
     Ok((caller, http::request_timeout(headers, reloadable.config.deadline)?))

@@ -1,14 +1,20 @@
 //! `POST /login`: issues a token for an API key. The body is JSON, as clients of the Python service send it, or the
 //! OAuth2 client credentials grant (RFC 6749 §4.4) with the secret in the form or in HTTP Basic.
 
-use super::{body_text::body_text, schemas};
+mod basic;
+mod fields;
+mod form;
+mod json;
+mod request;
+
+use super::schemas;
 use crate::{
     auth::{Auth, IssuedToken, LoginError},
     http::{
-        AppState, ClientConnection, ErrorCode, OAuthCode, Problem, RequestId, RequestOrigin,
+        self, AppState, ClientConnection, Problem, RequestId, RequestOrigin,
         authorization::credentials,
         body::{self, BodyHead, MediaType},
-        json, request_metrics,
+        request_metrics,
     },
     telemetry::metrics::Shed,
 };
@@ -19,10 +25,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, header::CACHE_CONTROL},
     response::Response,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use fields::Credentials;
+use request::ParsedLogin;
+use serde::Serialize;
 use std::sync::{Arc, Weak};
 
 /// The path of this endpoint.
@@ -35,6 +40,9 @@ struct Granted<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u64,
+    /// The scopes of the token, where some were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 /// Gives a token for an API key.
@@ -56,7 +64,7 @@ pub async fn login(
     // The head is dropped before the body is awaited.
     let (head, body) = (LoginHead::of(request.headers()), request.into_body());
     let peer = connection.upgrade().and_then(|connection| connection.peer());
-    let granted = log_in(&state, head, body).await;
+    let granted = log_in(&state, head, body).await.map_err(Problem::with_oauth);
     granted.inspect(|_| connection.upgrade().into_iter().for_each(|connection| connection.authenticate())).inspect_err(
         |problem| {
             state.failures.record(problem, RequestOrigin { endpoint: "POST /login", id: &id, peer });
@@ -86,131 +94,33 @@ async fn log_in(state: &AppState, head: LoginHead, body: Body) -> Result<Respons
     let LoginHead { body: body_head, media_type, basic } = head;
     let body = body::read_login(body_head, body, BODY_BYTES_MAX, &state.unfinished_logins).await;
     let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
-    let candidates = candidates(basic.as_deref(), media_type, &body)?;
-    let token = issue_token(&state.reloadable().auth, &candidates);
-    let token = token.map_err(|error| {
-        let named = candidates.iter().find_map(|given| given.client_id.clone());
+    let request = ParsedLogin::parse(basic.as_deref(), media_type, &body)?;
+    let token = issue_token(&state.reloadable().auth, &request).map_err(|error| {
+        let named = request.candidates.iter().find_map(|given| given.client_id.clone());
         let problem = Problem::from(error);
-        let problem = if let Some(named) = named { problem.of_client(named) } else { problem };
-        if media_type == MediaType::Form { problem.oauth(OAuthCode::InvalidClient) } else { problem }
+        if let Some(named) = named { problem.of_client(named) } else { problem }
     })?;
-    let granted = Granted { access_token: &token.text, token_type: "Bearer", expires_in: token.life.as_secs() };
-    let mut response = json::response(serde_json::to_vec(&granted).unwrap_or_default());
+    let granted = Granted {
+        access_token: &token.text,
+        token_type: "Bearer",
+        expires_in: token.life.as_secs(),
+        scope: request.scopes.map(|_| token.scopes.to_string()),
+    };
+    let mut response = http::json::response(serde_json::to_vec(&granted).unwrap_or_default());
     // RFC 6749 §5.1: no cache may store a token.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// The credentials of a login.
-#[derive(Default)]
-struct Credentials {
-    client_id: Option<String>,
-    api_key: Option<String>,
-}
-
 /// Issues a token for the first credentials that are valid. All of them are checked.
-fn issue_token(auth: &Auth, candidates: &[Credentials]) -> Result<IssuedToken, LoginError> {
-    candidates
-        .iter()
-        .map(|given| auth.log_in(given.client_id.as_deref(), given.api_key.as_deref().unwrap_or_default()))
-        .reduce(Result::or)
-        .unwrap_or(Err(LoginError))
-}
-
-/// Returns the credentials that a request may mean.
-fn candidates(basic: Option<&str>, media_type: MediaType, body: &Bytes) -> Result<Vec<Credentials>, Problem> {
-    match (basic, media_type) {
-        (Some(basic), MediaType::Form) => from_basic(basic, body),
-        (Some(basic), _) => from_basic(basic, &[]),
-        (None, MediaType::Form) => Ok(vec![from_form(body)?]),
-        (None, MediaType::Json) => Ok(vec![from_json(body)?]),
-        (None, MediaType::Other) => Err(body::unsupported_media_type()),
+fn issue_token(auth: &Auth, request: &ParsedLogin) -> Result<IssuedToken, LoginError> {
+    let mut granted = Err(LoginError::InvalidKey);
+    for Credentials { client_id, api_key } in &request.candidates {
+        let result = auth.log_in(client_id.as_deref(), api_key, request.scopes);
+        // A key that is valid without a scope says more than a reading of the credentials that is not valid.
+        if granted.is_err() && !matches!(result, Err(LoginError::InvalidKey)) {
+            granted = result;
+        }
     }
-}
-
-/// Parses a JSON login. Unknown fields are ignored, `grant_type` among them.
-fn from_json(bytes: &Bytes) -> Result<Credentials, Problem> {
-    let text = body_text(bytes)?;
-    if text.trim_ascii().is_empty() {
-        return Ok(Credentials::default());
-    }
-    if !text.trim_ascii_start().starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok() {
-        return Err(Problem::new(ErrorCode::InvalidLogin, "A login is a JSON object such as {\"api_key\":\"...\"}"));
-    }
-    let fields: LoginFields<'_> = serde_json::from_str(text)
-        .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}")))?;
-    Ok(Credentials {
-        client_id: text_field("client_id", fields.client_id)?,
-        api_key: text_field("api_key", fields.api_key)?,
-    })
-}
-
-/// The fields of a JSON login. A field that occurs twice is an error, as in a command.
-#[derive(Deserialize)]
-struct LoginFields<'a> {
-    #[serde(borrow)]
-    client_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    api_key: Option<&'a RawValue>,
-}
-
-fn text_field(name: &str, raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
-    let Some(raw) = raw else { return Ok(None) };
-    serde_json::from_str(raw.get()).map_err(|_| Problem::field(format!("`{name}` must be a string")))
-}
-
-/// The fields of the OAuth2 form. `api_key` is accepted in place of `client_secret`.
-#[derive(Default, Deserialize)]
-struct LoginForm {
-    grant_type: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
-    api_key: Option<String>,
-}
-
-fn parse_form(bytes: &[u8]) -> Result<LoginForm, Problem> {
-    // `curl -d '{…}'` sends JSON as a form unless it is told the media type.
-    if bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(body::unsupported_media_type());
-    }
-    let form: LoginForm = serde_urlencoded::from_bytes(bytes).map_err(|error| {
-        Problem::new(ErrorCode::InvalidForm, format!("The form is not valid: {error}")).oauth(OAuthCode::InvalidRequest)
-    })?;
-    match form.grant_type.as_deref() {
-        None | Some("client_credentials") => Ok(form),
-        Some(_) => Err(Problem::new(ErrorCode::UnsupportedGrantType, "`grant_type` must be client_credentials")
-            .oauth(OAuthCode::UnsupportedGrantType)),
-    }
-}
-
-fn from_form(bytes: &[u8]) -> Result<Credentials, Problem> {
-    let form = parse_form(bytes)?;
-    Ok(Credentials { client_id: form.client_id, api_key: form.client_secret.or(form.api_key) })
-}
-
-/// Parses HTTP Basic credentials. `form` is the body, where that is a form.
-///
-/// RFC 6749 §2.3.1 wants id and secret form-encoded inside Basic. Not every client does that, so both readings are
-/// returned.
-fn from_basic(basic: &str, form: &[u8]) -> Result<Vec<Credentials>, Problem> {
-    parse_form(form)?;
-    let (id, secret) = decode_basic(basic).ok_or_else(|| {
-        Problem::new(ErrorCode::InvalidBasic, "The Basic credentials are not base64 of id:secret")
-            .oauth(OAuthCode::InvalidRequest)
-    })?;
-    let (decoded_id, decoded_secret) = (form_decoded(&id), form_decoded(&secret));
-    let candidates = [(id, secret), (decoded_id, decoded_secret)]
-        .map(|(id, secret)| Credentials { client_id: Some(id).filter(|id| !id.is_empty()), api_key: Some(secret) });
-    Ok(candidates.into())
-}
-
-fn decode_basic(basic: &str) -> Option<(String, String)> {
-    let text = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((id.to_owned(), secret.to_owned()))
-}
-
-fn form_decoded(text: &str) -> String {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&format!("x={text}")).unwrap_or_default();
-    pairs.into_iter().next().map(|(_, value)| value).unwrap_or_default()
+    granted
 }

@@ -4,6 +4,7 @@ mod body_text;
 mod cache;
 mod command;
 mod login;
+mod near_miss;
 mod openapi;
 mod reply;
 mod routes;

@@ -9,10 +9,13 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Login)]
 pub struct LoginSchema {
-    /// The API key.
+    /// The API key. `client_secret` is accepted in its place.
     api_key: String,
     /// The name of the client. With the shared secret it may be any name.
     client_id: Option<String>,
+    /// The permissions that are asked for, separated by spaces: `read`, `write`, `delete`. Without it, all that the client has.
+    #[schema(example = "read")]
+    scope: Option<String>,
     /// `client_credentials`. The field has no effect.
     grant_type: Option<String>,
 }
@@ -29,6 +32,9 @@ pub struct GrantedSchema {
     /// Seconds until the token expires.
     #[schema(example = 900)]
     expires_in: u64,
+    /// The permissions of the token, where some were asked for.
+    #[schema(example = "read")]
+    scope: Option<String>,
 }
 
 /// One command or a batch.
@@ -47,11 +53,14 @@ pub enum CommandsSchema {
 pub struct CommandSchema {
     /// The name of the command.
     command: CommandNameSchema,
-    /// 1 to 512 bytes of UTF-8 without control characters.
+    /// 1 to 512 bytes of UTF-8 without control characters. An integer stands for its text.
     #[schema(min_length = 1, max_length = 512, example = "k")]
     key: String,
     /// Any JSON value. A WRITE requires it.
     value: Option<Json>,
+    /// WRITE: `base64` if the value is the base64 of bytes.
+    #[schema(example = "base64")]
+    encoding: Option<String>,
     /// WRITE: the seconds to live. Without it, the configured default; with 0 or less, the value never expires.
     expire: Option<i64>,
     /// WRITE: encrypt the value before it leaves for Redis.
@@ -99,7 +108,7 @@ pub struct ReplySchema {
     value: Option<Json>,
     /// WRITE that asked for replicas: the number of replicas that have the value.
     replicas: Option<u32>,
-    /// `base64` where the value is bytes that are not text.
+    /// `base64` where the value is bytes.
     encoding: Option<String>,
     /// One sentence, for people.
     message: Option<String>,

@@ -13,6 +13,7 @@ pub use token::{IssuedToken, TokenError};
 use crate::{
     settings::AuthConfig,
     telemetry::metrics::{Lookup, Metrics},
+    types::Scopes,
 };
 use std::sync::Arc;
 use token::TokenIssuer;
@@ -33,18 +34,20 @@ impl Auth {
             let before = before.and_then(|before| before.client(&client.id));
             Arc::new(Client::new(client, before.map(Arc::as_ref)))
         });
-        Self {
-            clients: clients.collect(),
-            tokens: TokenIssuer::new(&config.jwt_secret, config.token_life),
-            verified: TokenCache::default(),
-            metrics,
-        }
+        Self { clients: clients.collect(), tokens: TokenIssuer::new(config), verified: TokenCache::default(), metrics }
     }
 
-    /// Issues a token to the client that an API key belongs to. `client_id` must be that client's id, if it is given.
-    pub fn log_in(&self, client_id: Option<&str>, api_key: &str) -> Result<IssuedToken, LoginError> {
+    /// Issues a token to the client that an API key belongs to. `client_id` must be that client's id, if it is given. The
+    /// token has those of the wanted scopes that the client has; without a wish, all of them.
+    pub fn log_in(
+        &self,
+        client_id: Option<&str>,
+        api_key: &str,
+        wanted: Option<Scopes>,
+    ) -> Result<IssuedToken, LoginError> {
         let client = login::find(&self.clients, client_id, api_key)?;
-        Ok(self.tokens.issue(client))
+        let scopes = wanted.map_or(client.scopes(), |wanted| wanted.and(client.scopes()));
+        if scopes.is_empty() { Err(LoginError::NoScope) } else { Ok(self.tokens.issue(client.id(), scopes)) }
     }
 
     /// Verifies a token, and returns the caller that it stands for.
@@ -62,7 +65,7 @@ impl Auth {
             return Ok(Caller::new(client, scopes));
         }
         self.metrics.tokens.count(Lookup::Miss);
-        let claims = self.tokens.verify(token)?;
+        let claims = self.tokens.verify(token, now_secs)?;
         let client = self.client(&claims.subject).ok_or(TokenError::Invalid)?;
         // A scope that was taken from the client after its token was issued is lost at once.
         let scopes = claims.scopes.and(client.scopes());

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 const SECRET: &str = "a-secret-of-the-tests-with-32-bytes";
 const LIFE: Duration = Duration::from_secs(60);
-/// Seconds by which clocks may differ.
-const LEEWAY_SECS: u64 = 5;
+const START_LEEWAY: Duration = Duration::from_secs(30);
+const END_LEEWAY: Duration = Duration::from_secs(5);
 
 fn config(secret: &str, clients: &[(&str, Scopes)]) -> AuthConfig {
     let clients = clients.iter().map(|(id, scopes)| ClientConfig {
@@ -22,14 +22,20 @@ fn config(secret: &str, clients: &[(&str, Scopes)]) -> AuthConfig {
         namespace: None,
         commands_per_second: None,
     });
-    AuthConfig { jwt_secret: SecretString::from(secret), token_life: LIFE, clients: clients.collect() }
+    AuthConfig {
+        jwt_secret: SecretString::from(secret),
+        token_life: LIFE,
+        token_start_leeway: START_LEEWAY,
+        token_end_leeway: END_LEEWAY,
+        clients: clients.collect(),
+    }
 }
 
 /// Returns the client `a`, a token of it, and a second at or before which the token was issued.
 fn auth_with_token() -> (Auth, String, u64) {
     let auth = Auth::new(&config(SECRET, &[("a", Scopes::ALL)]), None, Arc::default());
     let before = token::now_secs();
-    let token = auth.log_in(None, "a").expect("the key is a's").text;
+    let token = auth.log_in(None, "a", None).expect("the key is a's").text;
     (auth, token, before)
 }
 
@@ -53,10 +59,54 @@ fn a_cached_token_ends_in_the_second_in_which_it_expires() {
     let (auth, token, before) = auth_with_token();
     auth.verify(&token).expect("a fresh token");
     let after = token::now_secs();
-    let last = |issued: u64| issued + LIFE.as_secs() + LEEWAY_SECS;
+    let last = |issued: u64| issued + (LIFE + END_LEEWAY).as_secs();
     assert!(is_cached(&auth, &token, last(before)));
     assert!(!is_cached(&auth, &token, last(after) + 1));
-    assert!(!is_cached(&auth, &token, before - LEEWAY_SECS - 1), "the clock was set back to before the token is valid");
+    let first = before - START_LEEWAY.as_secs();
+    assert!(!is_cached(&auth, &token, first - 1), "the clock was set back to before the token is valid");
+}
+
+#[test]
+fn a_token_of_a_clock_that_differs_is_accepted_within_the_leeways() {
+    let (auth, token, issued) = auth_with_token();
+    let after = token::now_secs();
+    let (start, end) = (START_LEEWAY.as_secs(), (LIFE + END_LEEWAY).as_secs());
+    // The token was issued at some second from `issued` to `after`.
+    for (now, refusal) in [
+        (issued - start - 1, Some(TokenError::Invalid)),
+        (after - start, None),
+        (issued, None),
+        (issued + end, None),
+        (after + end + 1, Some(TokenError::Expired)),
+    ] {
+        assert_eq!(auth.verify_at(&token, now).err(), refusal, "at {now}, issued at {issued} or {after}");
+    }
+}
+
+#[test]
+fn a_token_of_a_longer_life_than_configured_is_refused_until_the_rest_is_as_short() {
+    let (_, token, before) = auth_with_token();
+    let after = token::now_secs();
+    let shorter = AuthConfig { token_life: LIFE / 2, ..config(SECRET, &[("a", Scopes::ALL)]) };
+    let auth = Auth::new(&shorter, None, Arc::default());
+    assert_eq!(auth.verify_at(&token, after).err(), None, "30 s of life and 30 s of leeway");
+    let shorter = AuthConfig { token_life: LIFE / 4, ..shorter };
+    let auth = Auth::new(&shorter, None, Arc::default());
+    assert_eq!(auth.verify_at(&token, before).err(), Some(TokenError::Invalid));
+    assert_eq!(auth.verify_at(&token, after + 15).err(), None);
+}
+
+#[test]
+fn a_key_in_place_of_a_token_is_told_from_an_invalid_token() {
+    let (auth, token, _) = auth_with_token();
+    for (text, refusal) in [
+        (crate::settings::new_api_key().as_str(), TokenError::ApiKey),
+        ("a shared secret", TokenError::NoToken),
+        (&token[..token.len() - 1], TokenError::Invalid),
+        ("a.b.c", TokenError::Invalid),
+    ] {
+        assert_eq!(auth.verify(text).err(), Some(refusal), "{text}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use axum::{
     body::Body,
     http::{
         HeaderMap,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
 };
 use bytes::{Bytes, BytesMut};
@@ -30,11 +30,16 @@ pub enum MediaType {
     Form,
     /// A media type that no endpoint takes.
     Other,
+    /// A body that is compressed, which no endpoint takes.
+    Encoded,
 }
 
 impl MediaType {
     /// Returns the media type in the headers of a request.
     pub fn of(headers: &HeaderMap) -> Self {
+        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Self::Encoded;
+        }
         let Some(value) = headers.get(CONTENT_TYPE) else { return Self::Json };
         let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
         match media_type.trim().to_ascii_lowercase().as_str() {
@@ -47,11 +52,17 @@ impl MediaType {
 }
 
 /// Returns the problem of a body with a media type that the endpoint does not take.
-pub fn unsupported_media_type() -> Problem {
-    Problem::new(
-        ErrorCode::UnsupportedMediaType,
-        "Send JSON, and say so with the header \"Content-Type: application/json\"",
-    )
+pub fn unsupported(media_type: MediaType) -> Problem {
+    match media_type {
+        MediaType::Encoded => Problem::new(
+            ErrorCode::UnsupportedContentEncoding,
+            "Send the body as it is, without Content-Encoding: compressed bodies are not accepted",
+        ),
+        MediaType::Json | MediaType::Form | MediaType::Other => Problem::new(
+            ErrorCode::UnsupportedMediaType,
+            "Send JSON, and say so with the header \"Content-Type: application/json\"",
+        ),
+    }
 }
 
 /// The facts about a body in the head of its request. They are kept in place of the head, whose fields would take

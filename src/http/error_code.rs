@@ -58,6 +58,9 @@ error_codes! {
     InvalidLogin = "invalid_login", BAD_REQUEST, ClientError, "Correct the request.";
     /// A field is missing or has a wrong value; the message names it.
     InvalidField = "invalid_field", BAD_REQUEST, ClientError, "Correct the request.";
+    /// A field is not known, but its name or its purpose is close to a known one, such as `ttl` to `expire`. Other unknown
+    /// fields are ignored.
+    UnknownField = "unknown_field", BAD_REQUEST, ClientError, "Use the field that the message names, or leave it out.";
     /// The key is empty, too long, or has a control character.
     InvalidKey = "invalid_key", BAD_REQUEST, ClientError, "Correct the request.";
     /// The value of a WRITE has more than 128 arrays and objects within each other.
@@ -80,9 +83,11 @@ error_codes! {
         "Have the operator configure a key.";
     /// The `grant_type` of an OAuth2 login is not `client_credentials`.
     UnsupportedGrantType = "unsupported_grant_type", BAD_REQUEST, ClientError, "Use `client_credentials`.";
+    /// The client has none of the scopes that the `scope` of a login asks for.
+    InvalidScope = "invalid_scope", BAD_REQUEST, ClientError, "Ask for `read`, `write` or `delete`, or leave `scope` out.";
     /// The connection failed before the end of the body.
     BodyUnreadable = "body_unreadable", BAD_REQUEST, ClientError, "Send the request again.";
-    /// The API key belongs to no client, or not to the client that `client_id` names.
+    /// The API key is missing, or belongs to no client, or not to the client that `client_id` names.
     InvalidApiKey = "invalid_api_key", UNAUTHORIZED, Unauthorized, "Check the key and `client_id`.";
     /// The request has no bearer token; `WWW-Authenticate` says so, too.
     TokenMissing = "token_missing", UNAUTHORIZED, Unauthorized, "Log in.";
@@ -110,6 +115,9 @@ error_codes! {
         "Ask for fewer keys at once, or read the value from Redis itself.";
     /// The body is not JSON, and for `/login` not a form either.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, ClientError, "Set `Content-Type`.";
+    /// The body is compressed; `Accept-Encoding` says that it must not be.
+    UnsupportedContentEncoding = "unsupported_content_encoding", UNSUPPORTED_MEDIA_TYPE, ClientError,
+        "Send the body without `Content-Encoding`.";
     /// The admin port was asked under a host name that is not allowed. A page of another origin could do that (DNS
     /// rebinding).
     HostNotAllowed = "host_not_allowed", MISDIRECTED_REQUEST, ClientError,

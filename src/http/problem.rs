@@ -8,8 +8,8 @@ use crate::{
 };
 use axum::{
     http::{
-        HeaderValue,
-        header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+        HeaderValue, StatusCode,
+        header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -18,6 +18,9 @@ use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 /// Time after which a caller may try again when a shard was unavailable: a failover takes about as long.
 pub const RETRY_WAIT: Duration = Duration::from_secs(1);
+
+/// The challenge to a login.
+pub const BASIC_CHALLENGE: &str = "Basic realm=\"cachefront\"";
 
 /// An error as the caller sees it. Boxed, so that a `Result` with it stays small.
 #[derive(Debug)]
@@ -55,6 +58,10 @@ pub enum OAuthCode {
     InvalidRequest,
     /// The grant type is not supported.
     UnsupportedGrantType,
+    /// The client has none of the scopes that were asked for.
+    InvalidScope,
+    /// The service cannot serve the request at the moment.
+    TemporarilyUnavailable,
 }
 
 #[derive(Serialize)]
@@ -69,7 +76,7 @@ struct ErrorBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<OAuthCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_description: Option<&'a str>,
+    error_description: Option<String>,
 }
 
 impl Problem {
@@ -100,6 +107,11 @@ impl Problem {
         let message =
             "This needs a token: send the header \"Authorization: Bearer <access_token>\" with one from /login";
         Self::new(ErrorCode::TokenMissing, message).challenge("Bearer realm=\"cachefront\"")
+    }
+
+    /// Creates the problem of a login without an API key.
+    pub fn no_api_key(message: String) -> Self {
+        Self::new(ErrorCode::InvalidApiKey, message).challenge(BASIC_CHALLENGE)
     }
 
     /// Creates the problem of a path that takes only the methods `allow`.
@@ -134,6 +146,19 @@ impl Problem {
     pub fn oauth(mut self, code: OAuthCode) -> Self {
         self.0.oauth = Some(code);
         self
+    }
+
+    /// Adds the code of OAuth2 that fits the status, unless there is one: every failed login has one, because OAuth2
+    /// libraries look for nothing else.
+    pub fn with_oauth(self) -> Self {
+        let status = self.code().status();
+        let code = match self.0.oauth {
+            Some(code) => code,
+            None if status == StatusCode::UNAUTHORIZED => OAuthCode::InvalidClient,
+            None if status.is_client_error() => OAuthCode::InvalidRequest,
+            None => OAuthCode::TemporarilyUnavailable,
+        };
+        self.oauth(code)
     }
 
     /// Sets the effect on what is stored.
@@ -218,7 +243,8 @@ impl Problem {
             message: &message,
             retry_after_ms,
             error: *oauth,
-            error_description: oauth.map(|_| &*message),
+            // RFC 6749 §5.2 allows no quotation mark in it.
+            error_description: oauth.map(|_| message.replace('"', "'")),
         };
         serde_json::to_writer(out, &body).expect("texts can be written as JSON to memory");
     }
@@ -231,6 +257,10 @@ impl IntoResponse for Problem {
         let mut response = json::response(body);
         *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
+        if self.0.code == ErrorCode::UnsupportedContentEncoding {
+            // RFC 9110 §12.5.3: tells that no coding is accepted.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         if let Some(wait) = self.0.retry_after {
             // Rounded up, so that a caller that waits this long is admitted.
             let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

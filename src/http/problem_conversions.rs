@@ -2,7 +2,7 @@
 
 use super::{
     error_code::ErrorCode,
-    problem::{Problem, RETRY_WAIT},
+    problem::{BASIC_CHALLENGE, OAuthCode, Problem, RETRY_WAIT},
 };
 use crate::{
     auth::{LoginError, PermissionError, TokenError},
@@ -19,9 +19,17 @@ const NO_REPLY_MEMORY: &str = "Too many large replies are being sent";
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
-        let problem = Self::new(ErrorCode::InvalidApiKey, "Invalid secret");
-        // Logged, because many of them are an attack.
-        problem.challenge("Basic realm=\"cachefront\"").caused_by(&error)
+        match error {
+            LoginError::InvalidKey => {
+                let problem = Self::new(ErrorCode::InvalidApiKey, "Invalid secret");
+                // Logged, because many of them are an attack.
+                problem.challenge(BASIC_CHALLENGE).caused_by(&error)
+            }
+            LoginError::NoScope => {
+                Self::new(ErrorCode::InvalidScope, "This client has none of the scopes that `scope` asks for")
+                    .oauth(OAuthCode::InvalidScope)
+            }
+        }
     }
 }
 
@@ -31,8 +39,12 @@ impl From<TokenError> for Problem {
             TokenError::Expired => Self::new(ErrorCode::TokenExpired, "The token has expired: log in again").challenge(
                 "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token has expired\"",
             ),
-            TokenError::Invalid => Self::new(ErrorCode::TokenInvalid, "The token is not valid: log in again").challenge(
-                "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token is not valid\"",
+            TokenError::Invalid => Self::invalid_token("The token is not valid: log in again"),
+            TokenError::ApiKey => {
+                Self::invalid_token("This is an API key: POST it to /login, and send the access_token of the answer")
+            }
+            TokenError::NoToken => Self::invalid_token(
+                "This is not a token of this service; if it is an API key: POST it to /login, and send the access_token of the answer",
             ),
         }
     }
@@ -91,6 +103,12 @@ impl From<CacheError> for Problem {
 }
 
 impl Problem {
+    fn invalid_token(message: &'static str) -> Self {
+        Self::new(ErrorCode::TokenInvalid, message).challenge(
+            "Bearer realm=\"cachefront\", error=\"invalid_token\", error_description=\"The token is not valid\"",
+        )
+    }
+
     fn from_store(error: &StoreError) -> Self {
         let (code, message, effect) = match error {
             StoreError::Unavailable { .. } => {

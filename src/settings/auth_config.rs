@@ -16,6 +16,10 @@ pub struct AuthConfig {
     pub jwt_secret: SecretString,
     /// Validity of a token.
     pub token_life: Duration,
+    /// Time by which the clock of the instance that issued a token may be ahead.
+    pub token_start_leeway: Duration,
+    /// Time for which an expired token is still accepted.
+    pub token_end_leeway: Duration,
     /// Clients that may log in.
     pub clients: Vec<ClientConfig>,
 }

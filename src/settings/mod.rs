@@ -47,7 +47,7 @@ pub use redis_config::{
     RedisConfig, RedisLoginConfig, RedisTlsConfig, SentinelShardConfig, SentinelsConfig, ShardConfig, Topology,
 };
 pub use sealing_config::{SealingConfig, SealingRule};
-pub use secrets::{digest_api_key, hash_api_key, new_api_key, new_sealing_key};
+pub use secrets::{API_KEY_PREFIX, digest_api_key, hash_api_key, new_api_key, new_sealing_key};
 pub use service_config::{KeyPatterns, LogFormat, ServiceConfig};
 pub use telemetry_config::{CollectorConfig, InspectionConfig, TelemetryConfig};
 pub use text_file::without_mark;

@@ -14,9 +14,12 @@ pub const SHARED_SECRET_CHARS_MIN: usize = 16;
 
 const HASH_PREFIX: &str = "sha256:";
 
+/// The beginning of the API keys that [`new_api_key`] generates. Other keys may begin with anything.
+pub const API_KEY_PREFIX: &str = "cf_";
+
 /// Generates an API key of 256 random bits, which a plain hash protects well enough.
 pub fn new_api_key() -> String {
-    format!("cf_{}", URL_SAFE_NO_PAD.encode(random()))
+    [API_KEY_PREFIX, &URL_SAFE_NO_PAD.encode(random())].concat()
 }
 
 /// Generates a sealing key in the form of `ENCRYPTION_KEY`.

@@ -53,6 +53,12 @@ impl Scopes {
         Self(self.0 & other.0)
     }
 
+    /// Returns the permissions among names separated by spaces or commas. Other names are left out.
+    pub fn known_in(text: &str) -> Self {
+        let known = text.split([',', ' ']).filter_map(|name| Scope::ALL.into_iter().find(|scope| scope.name() == name));
+        Self(known.fold(0, |bits, scope| bits | scope as u8))
+    }
+
     /// Parses names separated by commas or spaces. The error has the first unknown name.
     pub fn parse(text: &str) -> Result<Self, UnknownScope> {
         let mut bits = 0;
@@ -90,6 +96,8 @@ mod tests {
         for text in ["", "read", "read delete", "read write delete"] {
             assert_eq!(Scopes::parse(text).map(|scopes| scopes.to_string()), Ok(text.to_owned()));
         }
+        assert_eq!(Scopes::known_in("openid write  read,delete offline_access"), Scopes::ALL);
+        assert_eq!(Scopes::known_in("readwrite"), Scopes::NONE);
         assert_eq!(Scopes::parse("read, admin"), Err(UnknownScope("admin".to_owned())));
     }
 }

@@ -14,6 +14,8 @@ const MARK: u8 = 0xC1;
 const FORMAT: u8 = 1;
 /// The kind of an envelope with JSON.
 const JSON: u8 = 1;
+/// The kind of an envelope with bytes that would be mistaken for a text or for an envelope without it.
+const BYTES: u8 = 2;
 /// The kind of an envelope with encrypted bytes.
 const SEALED: u8 = 3;
 
@@ -24,7 +26,7 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// The source text of any other JSON value, unchanged.
     Json(Cow<'a, str>),
-    /// Bytes that are not UTF-8; another program wrote them.
+    /// Bytes, which are base64 in requests and replies.
     Bytes(Cow<'a, [u8]>),
 }
 
@@ -47,31 +49,46 @@ impl<'a> Value<'a> {
         match self {
             Self::Text(text) => text.len(),
             Self::Json(raw) => raw.len() + 3,
+            Self::Bytes(bytes) if is_mistakable(bytes) => bytes.len() + 3,
             Self::Bytes(bytes) => bytes.len(),
         }
     }
 
-    /// Returns the bytes for Redis.
+    /// Returns the bytes for Redis. Bytes are stored as they are, so that other programs can read them, unless they would
+    /// not be read back as bytes.
     pub fn encode(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
             Self::Json(raw) => Cow::Owned([&[MARK, FORMAT, JSON], raw.as_bytes()].concat()),
+            Self::Bytes(bytes) if is_mistakable(bytes) => Cow::Owned([&[MARK, FORMAT, BYTES], &**bytes].concat()),
             Self::Bytes(bytes) => Cow::Borrowed(bytes),
         }
     }
 
     /// Returns the value of bytes from Redis. An envelope with an invalid payload is a value of bytes.
-    pub fn decode(bytes: Vec<u8>) -> Value<'static> {
-        if let [MARK, FORMAT, JSON, payload @ ..] = bytes.as_slice()
-            && let Ok(raw) = serde_json::from_slice::<&RawValue>(payload)
-        {
-            return Value::Json(Cow::Owned(raw.get().to_owned()));
+    pub fn decode(mut bytes: Vec<u8>) -> Value<'static> {
+        match bytes.as_slice() {
+            [MARK, FORMAT, JSON, payload @ ..] => {
+                if let Ok(raw) = serde_json::from_slice::<&RawValue>(payload) {
+                    return Value::Json(Cow::Owned(raw.get().to_owned()));
+                }
+            }
+            [MARK, FORMAT, BYTES, ..] => {
+                bytes.drain(..3);
+                return Value::Bytes(Cow::Owned(bytes));
+            }
+            _ => {}
         }
         match String::from_utf8(bytes) {
             Ok(text) => Value::Text(Cow::Owned(text)),
             Err(error) => Value::Bytes(Cow::Owned(error.into_bytes())),
         }
     }
+}
+
+/// Returns true if bytes would be read back as a text, or as an envelope.
+fn is_mistakable(bytes: &[u8]) -> bool {
+    matches!(bytes, [MARK, FORMAT, ..]) || std::str::from_utf8(bytes).is_ok()
 }
 
 /// A JSON string, borrowed if it has no escapes. serde's implementation for `Cow` always copies.
@@ -195,6 +212,7 @@ mod tests {
             ("a€".as_bytes().split_at(3).0, StoredKind::Text),
             (&[MARK, FORMAT, JSON], StoredKind::Envelope),
             (&Envelope::SEALED_HEADER, StoredKind::Sealed),
+            (&[MARK, FORMAT, BYTES], StoredKind::Bytes),
             (&[MARK, FORMAT, 99], StoredKind::Bytes),
             (&[0x80, 0x02, b']'], StoredKind::Bytes),
         ] {
@@ -207,6 +225,27 @@ mod tests {
         let json = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         let stored = [&[MARK, FORMAT, JSON], json.as_bytes()].concat();
         assert_eq!(Value::decode(stored), Value::Json(Cow::Owned(json)));
+    }
+
+    #[test]
+    fn bytes_are_read_back_as_the_same_bytes_whatever_they_look_like() {
+        let sealed = [&Envelope::SEALED_HEADER[..], b"not sealed"].concat();
+        let json = Value::Json(Cow::Borrowed("{}")).encode().into_owned();
+        let enveloped = Value::Bytes(Cow::Borrowed(b"twice")).encode().into_owned();
+        for bytes in [&b""[..], b"text", &[0xff, 0x00], &[MARK], &[MARK, FORMAT], &sealed, &json, &enveloped] {
+            let value = Value::Bytes(Cow::Borrowed(bytes));
+            let stored = value.encode().into_owned();
+            assert_eq!(stored.len(), value.stored_bytes());
+            assert_eq!(envelope(&stored), Envelope::Open, "{bytes:?} could be mistaken for a sealed value");
+            assert_eq!(Value::decode(stored), value);
+        }
+    }
+
+    #[test]
+    fn bytes_that_nothing_else_looks_like_are_stored_for_other_programs() {
+        for bytes in [&[0xff, 0x00][..], &[MARK], &[MARK, 0x02], &[0x80, 0x04, 0x95]] {
+            assert_eq!(Value::Bytes(Cow::Borrowed(bytes)).encode(), bytes);
+        }
     }
 
     proptest! {

@@ -28,7 +28,8 @@ pub fn malformed_bodies() -> Vec<(String, &'static str, &'static str)> {
         (r#"{"command":"read","key":"k"}"#, "unknown_command", "READ, WRITE or DELETE, in capitals, not \"read\""),
         (r#"{"command":"FLUSHALL"}"#, "unknown_command", "FLUSHALL"),
         (r#"{"command":"READ"}"#, "invalid_field", "`key` is missing"),
-        (r#"{"command":"READ","key":5}"#, "invalid_field", "`key` must be a string, not a number"),
+        (r#"{"command":"READ","key":5.5}"#, "invalid_field", "`key` must be a string or an integer, not 5.5"),
+        (r#"{"command":"READ","key":true}"#, "invalid_field", "`key` must be a string or an integer, not a boolean"),
         (r#"{"command":"READ","key":{"a":1}}"#, "invalid_field", "not an object"),
         (r#"{"command":"READ","key":""}"#, "invalid_key", "must not be empty"),
         (r#"{"command":"READ","key":"a\nb"}"#, "invalid_key", "control character (U+000A) at byte 1"),
@@ -52,6 +53,31 @@ pub fn malformed_bodies() -> Vec<(String, &'static str, &'static str)> {
             "at most 3155760000",
         ),
         (r#"{"command":"WRITE","key":"k","value":1,"expire":3155760001}"#, "invalid_field", "at most 3155760000"),
+        (
+            r#"{"command":"WRITE","key":"k","value":"a b","encoding":"base64"}"#,
+            "invalid_field",
+            "`value` is not base64, as `encoding` says: byte 1 is not one of its characters",
+        ),
+        (r#"{"command":"WRITE","key":"k","value":"abcde","encoding":"base64"}"#, "invalid_field", "it is not complete"),
+        (
+            r#"{"command":"WRITE","key":"k","value":[1],"encoding":"base64"}"#,
+            "invalid_field",
+            "must be a string of base64, as `encoding` says, not an array",
+        ),
+        (
+            r#"{"command":"WRITE","key":"k","value":"a","encoding":"gzip"}"#,
+            "invalid_field",
+            "`encoding` can only be \"base64\"",
+        ),
+        (
+            r#"{"command":"WRITE","key":"k","value":1,"ttl":60}"#,
+            "unknown_field",
+            "`ttl` is not a field of a command; did you mean `expire`?",
+        ),
+        (r#"{"command":"WRITE","key":"k","value":1,"encrypted":true}"#, "unknown_field", "did you mean `encrypt`?"),
+        (r#"{"command":"WRITE","key":"k","value":1,"nx":true}"#, "unknown_field", "always replaces what is stored"),
+        (r#"{"command":"READ","Key":"k"}"#, "unknown_field", "did you mean `key`?"),
+        (r#"{"cmd":"READ","key":"k"}"#, "unknown_field", "did you mean `command`?"),
         (
             r#"{"command":"WRITE","key":"k","value":1,"encrypt":"yes"}"#,
             "invalid_field",
@@ -123,6 +149,31 @@ async fn other_media_types_are_415_and_a_missing_one_means_json() {
     {
         assert_eq!(send(content_type).await.status.as_u16(), 200, "{content_type:?}");
     }
+}
+
+#[tokio::test]
+async fn a_near_miss_fails_its_own_item_of_a_batch() {
+    let caller = shared().caller().await;
+    let read = json!({"command": "READ", "key": "bad-input:missing"});
+    let replies = caller.run(json!([{"command": "READ", "keys": "k"}, read])).await;
+    assert_eq!((&replies[0]["code"], &replies[1]["status"]), (&json!("unknown_field"), &json!("NOT_FOUND")));
+    assert_eq!(replies[0]["command"], "READ");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415_and_says_that_it_must_not_be() {
+    let service = shared();
+    let token = service.caller().await.token;
+    let send = |path: &str, coding: &'static str| {
+        let http = Caller::http().build().expect("a client");
+        let request = http.post(service.url(path)).bearer_auth(&token).header("content-type", "application/json");
+        Answer::of(request.header("content-encoding", coding).body(r#"{"command":"READ","key":"k"}"#))
+    };
+    for (path, coding) in [("/cache", "gzip"), ("/cache", "identity, br"), ("/login", "deflate")] {
+        let answer = send(path, coding).await;
+        assert_eq!(answer.expect_error(415, "unsupported_content_encoding").header("accept-encoding"), "identity");
+    }
+    assert_eq!(send("/cache", "Identity").await.status.as_u16(), 200);
 }
 
 #[tokio::test]

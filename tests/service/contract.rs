@@ -37,11 +37,12 @@ async fn the_expiry_of_a_write_is_the_default_the_given_one_or_never() {
         ("absent", json!({}), 590..=600),
         ("null", json!({"expire": null}), 590..=600),
         ("given", json!({"expire": 3600}), 3590..=3600),
+        ("a whole number", json!({"expire": 3600.0}), 3590..=3600),
         ("zero", json!({"expire": 0}), -1..=-1),
         ("negative", json!({"expire": -5}), -1..=-1),
     ];
     for (name, extra, expected) in rows {
-        let key = format!("contract:ttl:{name}");
+        let key = format!("contract:ttl:{}", name.replace(' ', "-"));
         let mut command = json!({"command": "WRITE", "key": key, "value": "v"});
         let fields = command.as_object_mut().expect("an object");
         fields.extend(extra.as_object().expect("an object").clone());
@@ -59,6 +60,17 @@ async fn a_write_without_expire_replaces_an_endless_expiry() {
         caller.run(json!({"command": "WRITE", "key": "contract:again", "value": "v", "expire": expire})).await;
     }
     assert_ne!(redis.master(0).ask("TTL contract:again").expect("an answer"), ":-1");
+}
+
+#[tokio::test]
+async fn an_integer_key_is_its_text() {
+    let (redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
+    let write = json!({"command": "WRITE", "key": 5, "value": "v"});
+    let replies = caller.run(json!([write, {"command": "READ", "key": "5"}, {"command": "READ", "key": 5}])).await;
+    assert_eq!((&replies[1]["value"], &replies[2]["value"]), (&json!("v"), &json!("v")));
+    assert_eq!(redis.master(0).ask("GET 5").expect("an answer"), "v");
+    assert_eq!(caller.run(json!({"command": "DELETE", "key": 5})).await["message"], "5 Key deleted");
 }
 
 #[tokio::test]

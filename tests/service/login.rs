@@ -47,25 +47,126 @@ async fn basic_credentials_may_be_form_encoded() {
 }
 
 #[tokio::test]
-async fn a_wrong_or_absent_key_is_401_in_the_words_of_the_python_service() {
-    for body in [json!({"api_key": "wrong"}), json!({}), json!({"api_key": null}), json!({"api_key": ""})] {
-        let answer = Answer::of(post(shared()).json(&body)).await;
-        answer.expect_error(401, "invalid_api_key");
-        assert_eq!(answer.json()["message"], "Invalid secret");
-        assert!(!answer.header("www-authenticate").is_empty());
-    }
-    Answer::of(post(shared())).await.expect_error(401, "invalid_api_key");
+async fn a_wrong_key_is_401_in_the_words_of_the_python_service() {
+    let answer = Answer::of(post(shared()).json(&json!({"api_key": "wrong"}))).await;
+    assert_eq!(answer.expect_error(401, "invalid_api_key").json()["message"], "Invalid secret");
+    assert!(!answer.header("www-authenticate").is_empty());
 }
 
 #[tokio::test]
-async fn oauth2_logins_get_oauth2_errors() {
-    let service = shared();
-    let wrong = [("grant_type", "client_credentials"), ("client_id", "me"), ("client_secret", "wrong")];
-    let answer = Answer::of(post(service).form(&wrong)).await;
-    assert_eq!(answer.expect_error(401, "invalid_api_key").json()["error"], "invalid_client");
-    let grant = [("grant_type", "password"), ("client_secret", API_KEY)];
-    let answer = Answer::of(post(service).form(&grant)).await;
-    assert_eq!(answer.expect_error(400, "unsupported_grant_type").json()["error"], "unsupported_grant_type");
+async fn an_absent_key_is_401_and_named() {
+    let form = |pairs: &'static [(&str, &str)]| post(shared()).form(pairs);
+    for (request, message) in [
+        (post(shared()), "`api_key` is missing"),
+        (post(shared()).json(&json!({})), "`api_key` is missing"),
+        (post(shared()).json(&json!({"api_key": null})), "`api_key` is missing"),
+        (post(shared()).json(&json!({"api_key": ""})), "`api_key` is empty"),
+        (post(shared()).json(&json!({"apikey": API_KEY})), "`api_key` is missing; did you mean it by `apikey`?"),
+        (post(shared()).json(&json!({"password": API_KEY})), "`api_key` is missing; did you mean it by `password`?"),
+        (form(&[("grant_type", "client_credentials")]), "`client_secret` is missing"),
+        (form(&[("secret", API_KEY)]), "`client_secret` is missing; did you mean it by `secret`?"),
+    ] {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.expect_error(401, "invalid_api_key").json()["message"], message);
+        assert!(!answer.header("www-authenticate").is_empty());
+        assert!(!answer.text.contains(API_KEY), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_failed_login_has_an_error_of_oauth2() {
+    let form = |pairs: &'static [(&str, &str)]| post(shared()).form(pairs);
+    let json = |body: &str| post(shared()).header("content-type", "application/json").body(body.to_owned());
+    for (request, status, code, error) in [
+        (json(r#"{"api_key":"wrong"}"#), 401, "invalid_api_key", "invalid_client"),
+        (json("{}"), 401, "invalid_api_key", "invalid_client"),
+        (json("{"), 400, "invalid_json", "invalid_request"),
+        (json(r#"{"api_key":"x","scopes":"read"}"#), 400, "unknown_field", "invalid_request"),
+        (form(&[("client_id", "me"), ("client_secret", "wrong")]), 401, "invalid_api_key", "invalid_client"),
+        (form(&[("grant_type", "password")]), 400, "unsupported_grant_type", "unsupported_grant_type"),
+        (form(&[("client_secret", API_KEY), ("scope", "admin")]), 400, "invalid_scope", "invalid_scope"),
+        (json(&"x".repeat(5000)), 413, "body_too_large", "invalid_request"),
+        (
+            post(shared()).header("content-type", "text/plain").body("{}"),
+            415,
+            "unsupported_media_type",
+            "invalid_request",
+        ),
+    ] {
+        let answer = Answer::of(request).await;
+        let body = answer.expect_error(status, code).json();
+        let description = body["message"].as_str().expect("a message").replace('"', "'");
+        assert_eq!((&body["error"], &body["error_description"]), (&json!(error), &json!(description)), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_gets_the_scopes_that_it_asks_for_and_that_its_client_has() {
+    let reader = "the-key-of-the-reader";
+    let hash = cachefront::settings::hash_api_key(reader);
+    let service =
+        Service::start(&format!("{NO_REDIS}[client:reader]\napi_key_hash={hash}\nnamespace=*\nscopes=read,delete\n"));
+    for (key, wanted, granted) in [
+        (API_KEY, "read", Some("read")),
+        (API_KEY, "write read", Some("read write")),
+        (API_KEY, "openid read offline_access", Some("read")),
+        (API_KEY, "", None),
+        (reader, "read write", Some("read")),
+        (reader, "read write delete", Some("read delete")),
+    ] {
+        let secret = [("client_secret", key), ("scope", wanted)];
+        for request in [
+            post(&service).form(&secret),
+            post(&service).json(&json!({"client_secret": key, "scope": wanted})),
+            post(&service).form(&secret[1..]).basic_auth("", Some(key)),
+        ] {
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status.as_u16(), 200, "{wanted}: {answer:?}");
+            assert_eq!(answer.json().get("scope").and_then(|scope| scope.as_str()), granted, "{wanted}");
+        }
+    }
+    for (key, wanted) in [(reader, "write"), (API_KEY, "openid profile")] {
+        let answer = Answer::of(post(&service).form(&[("client_secret", key), ("scope", wanted)])).await;
+        answer.expect_error(400, "invalid_scope");
+        let answer = Answer::of(post(&service).form(&[("scope", wanted)]).basic_auth("", Some(key))).await;
+        answer.expect_error(400, "invalid_scope");
+    }
+}
+
+#[tokio::test]
+async fn a_token_permits_only_the_scopes_that_it_was_granted() {
+    let answer = Answer::of(post(shared()).json(&json!({"api_key": API_KEY, "scope": "read"}))).await;
+    let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let caller = Caller { token, ..shared().caller().await };
+    let write = json!({"command": "WRITE", "key": "login:scope", "value": 1}).to_string();
+    caller.send(write).await.expect_error(403, "scope_missing");
+    assert_eq!(caller.read("login:missing").await, None);
+}
+
+#[tokio::test]
+async fn a_json_login_may_be_one_of_oauth2() {
+    let body = json!({"client_id": "me", "client_secret": API_KEY, "grant_type": "client_credentials"});
+    let answer = Answer::of(post(shared()).json(&body)).await;
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    let both = json!({"api_key": API_KEY, "client_secret": API_KEY});
+    assert_eq!(Answer::of(post(shared()).json(&both)).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn credentials_that_contradict_each_other_are_400() {
+    let form = |pairs: &'static [(&str, &str)]| post(shared()).form(pairs).basic_auth("me", Some(API_KEY));
+    for request in [
+        form(&[("client_id", "somebody")]),
+        form(&[("client_secret", "another")]),
+        post(shared()).json(&json!({"api_key": "another"})).basic_auth("me", Some(API_KEY)),
+        post(shared()).json(&json!({"api_key": API_KEY, "client_secret": "another"})),
+    ] {
+        let answer = Answer::of(request).await;
+        answer.expect_error(400, "invalid_field");
+        assert!(!answer.text.contains("another") && !answer.text.contains(API_KEY), "{answer:?}");
+    }
+    let same = form(&[("client_id", "me"), ("client_secret", API_KEY)]);
+    assert_eq!(Answer::of(same).await.status.as_u16(), 200);
 }
 
 #[tokio::test]

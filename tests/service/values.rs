@@ -1,6 +1,7 @@
 //! Values of every kind: their round trip, and their form in Redis.
 
 use crate::harness::{Service, redis, redis_section};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -103,6 +104,37 @@ async fn bytes_that_are_not_utf8_are_read_as_base64() {
 }
 
 #[tokio::test]
+async fn bytes_that_were_read_can_be_written_back() {
+    let (redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
+    redis.master(0).ask(r#"SET values:theirs "\x80\x04\x95\xff""#).expect("an answer");
+    let read = json!({"command": "READ", "key": "values:theirs", "consistency": "master"});
+    let mut write = caller.run(read).await;
+    write["command"] = json!("WRITE");
+    write["key"] = json!("values:ours");
+    let replies = caller.run(json!([write, {"command": "READ", "key": "values:ours"}])).await;
+    for (reply, command) in [(&replies[0], "WRITE"), (&replies[1], "READ")] {
+        let expected = json!({"command": command, "status": "SUCCESS", "encoding": "base64", "value": "gASV/w=="});
+        assert_eq!(*reply, expected);
+    }
+    let same =
+        "EVAL \"return redis.call('GET',KEYS[1])==redis.call('GET',KEYS[2]) and 1 or 0\" 2 values:theirs values:ours";
+    assert_eq!(redis.master(0).ask(same).expect("an answer"), ":1");
+}
+
+#[tokio::test]
+async fn bytes_that_look_like_a_text_or_like_a_sealed_value_are_read_as_bytes() {
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
+    for (number, base64) in ["", "aGVsbG8=", "/wD+", "wQEDAAAA", "wQEBe30="].iter().enumerate() {
+        let key = format!("values:bytes:{number}");
+        let write = json!({"command": "WRITE", "key": key, "value": base64, "encoding": "base64"});
+        let replies = caller.run(json!([write, {"command": "READ", "key": key}])).await;
+        assert_eq!((&replies[1]["value"], &replies[1]["encoding"]), (&json!(base64), &json!("base64")), "{replies}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_holds_a_list_is_an_error_not_a_miss() {
     let (redis, service) = Service::with_own_redis();
     let caller = service.caller().await;
@@ -116,6 +148,32 @@ async fn a_key_that_holds_a_list_is_an_error_not_a_miss() {
     answer.expect_error(409, "wrong_type");
     let replies = caller.run(json!([read, {"command": "DELETE", "key": "values:list"}])).await;
     assert_eq!((&replies[0]["code"], &replies[1]["status"]), (&json!("wrong_type"), &json!("SUCCESS")));
+}
+
+#[tokio::test]
+async fn a_value_of_the_maximum_size_fits_in_any_form() {
+    const BYTES: usize = 50_000;
+    let group = redis(1, 0);
+    let service = Service::start_with(&format!("VALUE_BYTES_MAX={BYTES}"), &redis_section(&group));
+    let caller = service.caller().await;
+    let text = |bytes: usize| "x".repeat(bytes);
+    // Each of these characters has one byte, and six in JSON.
+    let controls = |bytes: usize| "\\u0000".repeat(bytes);
+    let base64 = |bytes: usize| STANDARD.encode(vec![0xff; bytes]);
+    let forms: [(&dyn Fn(usize) -> String, &str); 3] = [(&text, "null"), (&controls, "null"), (&base64, "\"base64\"")];
+    for (value, encoding) in forms {
+        let write = |bytes: usize| {
+            let value = value(bytes);
+            caller.send(format!(
+                r#"{{"command":"WRITE","key":"values:longest","value":"{value}","encoding":{encoding}}}"#
+            ))
+        };
+        let answer = write(BYTES).await;
+        assert_eq!(answer.status.as_u16(), 200, "{:.200}", answer.text);
+        let read = caller.run(json!({"command": "READ", "key": "values:longest"})).await;
+        assert!(read["value"] == answer.json()["value"], "another value came back");
+        write(BYTES + 1).await.expect_error(413, "value_too_large");
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,8 @@ pub fn auth(service: &SectionReader<'_>, mut clients: Vec<ClientConfig>, warning
     AuthConfig {
         jwt_secret: SecretString::from(jwt_secret),
         token_life: service.duration("JWT_EXPIRE_SECS", 1..=SECS_MAX * 365),
+        token_start_leeway: service.duration("JWT_START_LEEWAY_SECS", 0..=300),
+        token_end_leeway: service.duration("JWT_END_LEEWAY_SECS", 0..=300),
         clients,
     }
 }

@@ -15,11 +15,35 @@ use std::thread;
 /// Maximum number of workers.
 pub const WORKERS_MAX: i64 = 64;
 
+/// Bytes that JSON takes at most for one byte of a value: a control character is `\u0000`.
+const JSON_BYTES_PER_BYTE: usize = 6;
+/// Smallest limit on bodies, which every command without a large value fits into.
+const BODY_BYTES_MIN: usize = 1024;
+/// Bytes of a command besides its value, with some room for fields that are ignored.
+const COMMAND_BYTES_MAX: usize = 64 * 1024;
+
 /// Returns the number of workers; by default, one for each processor that the process may use.
 pub fn workers(service: &SectionReader<'_>) -> usize {
     match service.size("WORKERS", 0..=WORKERS_MAX) {
         0 => thread::available_parallelism().map_or(1, usize::from).min(64),
         count => count,
+    }
+}
+
+/// Returns the size of the longest body; by default, one that a value of any size and form fits into.
+fn body_bytes_max(service: &SectionReader<'_>) -> usize {
+    match service.size("BODY_BYTES_MAX", 0..=BYTES_MAX) {
+        0 => {
+            let value = service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX);
+            let bodies = service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX);
+            (JSON_BYTES_PER_BYTE * value + COMMAND_BYTES_MAX).min(bodies)
+        }
+        bytes => {
+            if bytes < BODY_BYTES_MIN {
+                service.error("BODY_BYTES_MAX", format!("{bytes} is neither 0 nor at least {BODY_BYTES_MIN}"));
+            }
+            bytes
+        }
     }
 }
 
@@ -36,7 +60,7 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
         tls_cert: service.pem_source("TLS_CERT").unwrap_or_default(),
         tls_key: service.pem_source("TLS_KEY").unwrap_or_default(),
         deadline: service.duration("REQUEST_DEADLINE_MS", 1..=60_000),
-        body_bytes_max: service.size("BODY_BYTES_MAX", 1024..=BYTES_MAX),
+        body_bytes_max: body_bytes_max(service),
         value_bytes_max: service.size("VALUE_BYTES_MAX", 1..=BYTES_MAX),
         bodies_bytes_max: service.size("BODIES_BYTES_MAX", 1024..=1024 * BYTES_MAX),
         replies_bytes_max: service.size("REPLIES_BYTES_MAX", 1024 * 1024..=1024 * BYTES_MAX),

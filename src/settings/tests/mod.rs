@@ -161,6 +161,23 @@ fn a_file_without_a_newline_at_its_end_is_accepted_with_a_warning() {
 }
 
 #[test]
+fn the_longest_body_fits_the_longest_value_in_any_form() {
+    let sizes = |options: &str| {
+        let service = check(&format!("{PYTHON}{options}"), &[]).expect("the settings are valid").service;
+        (service.value_bytes_max, service.body_bytes_max, service.bodies_bytes_max)
+    };
+    let (value, body, bodies) = sizes("");
+    assert_eq!((value, body), (8 << 20, (48 << 20) + (64 << 10)));
+    // Where there are several clients, the large bodies of one get half of three quarters of the memory.
+    assert!(2 * body <= bodies / 4 * 3, "{body} {bodies}");
+    assert_eq!(sizes("VALUE_BYTES_MAX=1000").1, 6000 + (64 << 10));
+    assert_eq!(sizes("BODIES_BYTES_MAX=1000000").1, 1_000_000);
+    assert_eq!(sizes("BODY_BYTES_MAX=2000000").1, 2_000_000);
+    let found = problems(&format!("{PYTHON}BODY_BYTES_MAX=1023"), &[]);
+    assert_eq!(found, ["[service] BODY_BYTES_MAX 1023 is neither 0 nor at least 1024"]);
+}
+
+#[test]
 fn a_list_may_continue_in_further_lines() {
     let text = SHARDED.replace("scopes=read, write", "scopes=\n  read\n  ; not yet: delete\n  write");
     let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));

@@ -93,7 +93,7 @@ commands_per_second={{ include "cachefront.plain" . }}
 
 {{/* Options of `settings` that take effect while the service runs, in lower case. */}}
 {{- define "cachefront.liveOptions" -}}
-username sentinel_username ca_cert client_cert client_key expected_name key_expire_secs jwt_expire_secs identity encrypt_values value_bytes_max body_bytes_max bodies_bytes_max replies_bytes_max
+username sentinel_username ca_cert client_cert client_key expected_name key_expire_secs jwt_expire_secs jwt_start_leeway_secs jwt_end_leeway_secs identity encrypt_values value_bytes_max body_bytes_max bodies_bytes_max replies_bytes_max
 request_deadline_ms requests_max drain_wait_secs drain_secs reload_every_secs log_level trace_sample_ratio
 inspect_one_in inspect_per_second
 {{- end }}
