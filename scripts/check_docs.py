@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Checks the links between the documents: python3 scripts/check_docs.py [--self-test]
+"""Checks the links between the documents: python3 scripts/check_docs.py [--self-test | FOLDER]
 
 - A relative link or picture leads to a file or folder of the repository, and not out of it.
 - An anchor (`#heading`) is that of a heading of its page, by GitHub's rules.
 - Every page below docs/ is listed once in docs/SUMMARY.md, which is the table of contents of the site (`make site`).
 
+- The same holds for the documents that packages contain (scripts/package_docs.sh).
+
 Links to other sites are not followed. Prints a line for each problem, and exits with 1 if there is one.
+FOLDER       checks the documents of an installed or unpacked package
 --self-test  checks that each kind of problem is reported
 """
 
 import re
+import subprocess
 import sys
 import tempfile
 from functools import cache
@@ -19,6 +23,8 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["*.md", "docs/**/*.md", "deploy/**/*.md", ".github/**/*.md"]
 SUMMARY = "docs/SUMMARY.md"
+# What whoever installs a package looks for in it.
+PACKAGED = ("README.md", "SECURITY.md", "LICENSE-MIT", "LICENSE-APACHE", "deploy/monitoring/alerts.yaml", "deploy/monitoring/dashboard.json")
 
 FENCE = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1[`~]*\s*$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -35,13 +41,25 @@ HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*\s*$", re.MULTILINE)
 def main():
     if sys.argv[1:] == ["--self-test"]:
         return self_test()
-    problems = list(problems_of(ROOT))
+    root = Path(sys.argv[1]) if sys.argv[1:] else ROOT
+    problems = list(problems_of(root)) + ([] if sys.argv[1:] else list(packaged_problems()))
     for problem in problems:
         print(f"docs: {problem}")
     if not problems:
-        count = sum(len(list(links(page.read_text()))) for page in pages(ROOT))
-        print(f"docs: {count} links of {len(pages(ROOT))} pages lead to something")
+        count = sum(len(list(links(page.read_text()))) for page in pages(root))
+        print(f"docs: {count} links of {len(pages(root))} pages lead to something")
     return 1 if problems else 0
+
+
+def packaged_problems(without=None):
+    """Yields the problems of the documents in a package, of which one can be left out to see that it is missed."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        subprocess.run(["sh", ROOT / "scripts/package_docs.sh", root], check=True)
+        yield from (f"packages lack {file}" for file in PACKAGED if not (root / file).is_file())
+        if without:
+            (root / without).unlink()
+        yield from (f"in packages, {problem}" for problem in problems_of(root))
 
 
 def problems_of(root):
@@ -148,7 +166,11 @@ def self_test():
         if problems if expected is None else not any(expected in problem for problem in problems):
             failed += 1
             print(f"docs: {text!r} in {file} should be reported with {expected!r}, but was: {problems}")
-    print(f"docs: {len(SELF_TEST)} cases checked, {failed} not reported as expected")
+    for without in ("docs/design/map.md", "config/setup.config.example", "docs/console-light.png", "deploy/helm/cachefront/README.md"):
+        if not any(f"leads to {without}, which does not exist" in problem for problem in packaged_problems(without)):
+            failed += 1
+            print(f"docs: a package without {without} is not reported")
+    print(f"docs: {len(SELF_TEST) + 4} cases checked, {failed} not reported as expected")
     return 1 if failed else 0
 
 

@@ -25,15 +25,22 @@ HELM_PLATFORMS = (("Linux", "x86_64"), ("Darwin", "arm64"))
 
 
 def main():
-    from manifests import breaks, chart, compose, kubectl, kustomize, resources, table
+    from manifests import breaks, chart, compose, examples, kubectl, kustomize, monitoring, resources, table
 
     deploy = ROOT / "deploy"
-    parts = {"kustomize": kustomize.check, "compose": compose.check, "chart": chart.check}
+    parts = {
+        "kustomize": kustomize.check,
+        "compose": compose.check,
+        "monitoring": monitoring.check,
+        "chart": chart.check,
+        "examples": examples.check,
+    }
     missing = {}
     if not kubectl.ensure():
         missing["kustomize"] = "there is no kubectl in PATH, so deploy/kubernetes is not checked"
     if not has_helm():
         missing["chart"] = f"there is no {HELM} for {platform.system()} {platform.machine()}, so the chart is not checked"
+        missing["examples"] = "without the chart, the examples beside it are not checked"
     for part, message in missing.items():
         print(f"manifests: {message}")
         del parts[part]

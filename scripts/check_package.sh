@@ -118,6 +118,17 @@ for file in man/man1/cachefront.1.gz man/man1/cachefront-keys-ttl.1.gz bash-comp
 done
 check_unit "$root"
 
+step "every link of the documents leads somewhere, in the package and in the archive"
+python3 scripts/check_docs.py "$root/usr/share/doc/cachefront"
+mkdir "$work/archive"
+tar --directory "$work/archive" --extract --strip-components=1 --file "$(dirname "$package")"/cachefront-*.tar.gz
+python3 scripts/check_docs.py "$work/archive"
+for file in LICENSE-MIT LICENSE-APACHE deploy/monitoring/alerts.yaml deploy/monitoring/dashboard.json; do
+    [ -f "$root/usr/share/doc/cachefront/$file" ] || fail "/usr/share/doc/cachefront/$file is missing"
+    [ -f "$work/archive/$file" ] || fail "the archive lacks $file"
+done
+[ -f "$work/archive/config/setup.config.example" ] || fail "the archive lacks the example of the settings"
+
 step "check-config reports a missing certificate"
 status=0
 inside cachefront check-config --config $settings > "$work/log" 2>&1 || status=$?

@@ -31,14 +31,15 @@ mkdir -p target/package/man target/package/completions target/packages
 "$program" completions bash > target/package/completions/cachefront
 "$program" completions zsh > target/package/completions/_cachefront
 "$program" completions fish > target/package/completions/cachefront.fish
+sh scripts/package_docs.sh target/package/doc
 
 # The program is built already, and stripped if the profile says so.
 "$tools/bin/cargo-deb" --quiet --no-build --no-strip --no-dbgsym --compress-system --profile "$profile" --output target/packages
 
 name=cachefront-$version-$(uname -m)-linux
 mkdir -p "target/package/$name"
-cp -r "$program" target/package/man target/package/completions README.md CHANGELOG.md docs "target/package/$name"
-cp config/setup.config.example deploy/package/cachefront.service "target/package/$name"
+cp -r "$program" target/package/man target/package/completions deploy/package/cachefront.service "target/package/$name"
+cp -r target/package/doc/. "target/package/$name"
 tar --directory target/package --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
     --create "$name" | gzip -n -9 > "target/packages/$name.tar.gz"
 

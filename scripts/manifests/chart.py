@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from . import resources, rules, table
-from .variants import ALL_OFF, ALL_ON, CERTIFICATES, MODES, REFUSED, SECRETS, SPECIAL, TOGGLES
+from . import arrival, notes, resources, rules, table
+from .variants import ALL_OFF, ALL_ON, CERTIFICATES, MISSING, MODES, REFUSED, SECRETS, SPECIAL, TOGGLES
 
 ROOT = Path(__file__).resolve().parents[2]
 # A long name, because Kubernetes limits the length of names and labels.
@@ -21,6 +21,8 @@ ELSEWHERE = {
     ("Secret", "given-redis-tls"): {"ca.crt", "tls.crt", "tls.key"},
     ("Secret", "given-secrets"): {"JWT_SECRET_KEY", "SRVC_SHARED_SECRET", "ENCRYPTION_KEY", "REDIS_PASSWORD"},
     ("ServiceAccount", "given-account"): set(),
+    ("ConfigMap", "given-environment"): {"ANYTHING"},
+    ("ConfigMap", "given-files"): {"authority.pem"},
 }
 
 
@@ -81,6 +83,17 @@ def combined(*parts):
     return result
 
 
+class Loader(yaml.CSafeLoader):
+    """Reads YAML as Kubernetes should: a name that is there twice is an error, and not overwritten."""
+
+    def construct_mapping(self, node, deep=False):
+        names = [self.construct_object(name, deep=True) for name, _ in node.value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 class Chart:
     """The chart, loaded from a copy in which symbolic links are files, as they are in a packaged chart."""
 
@@ -97,14 +110,28 @@ class Chart:
         self.chart.close()
         self.scratch.cleanup()
 
-    def render(self, values):
+    def render(self, values, release=RELEASE):
         """Returns the resources, or the message with which the values are refused."""
+        texts = self.texts(values, release)
+        if isinstance(texts, str):
+            return texts
+        texts = [text for path, text in texts.items() if not path.endswith("NOTES.txt")]
         try:
-            texts = self.chart.render(values, name=RELEASE, namespace=NAMESPACE)
+            return [d for text in texts for d in yaml.load_all(text, Loader) if d]
+        except yaml.YAMLError as error:
+            return " ".join(str(error).split())
+
+    def texts(self, values, release=RELEASE):
+        """Returns the rendered files by path, or the message with which the values are refused."""
+        try:
+            return self.chart.render(values, name=release, namespace=NAMESPACE)
         except self.helm.HelmError as error:
             return str(error)
-        texts = [text for path, text in texts.items() if not path.endswith("NOTES.txt")]
-        return [d for text in texts for d in yaml.load_all(text, yaml.CSafeLoader) if d]
+
+    def notes(self, values):
+        """Returns what is printed after the installation."""
+        [text] = [text for path, text in self.texts(values).items() if path.endswith("NOTES.txt")]
+        return text
 
 
 def lint_problems(chart):
@@ -120,9 +147,12 @@ def variant_problems(chart, values):
     if isinstance(documents, str):
         yield f"it is refused: {documents}"
         return
-    issued = {("Secret", d["spec"]["secretName"]): {"tls.crt", "tls.key"} for d in documents if d["kind"] == "Certificate"}
+    # An authority of the cluster also writes its own certificate, which `helm test` trusts.
+    issued = {("Secret", d["spec"]["secretName"]): {"tls.crt", "tls.key", "ca.crt"} for d in documents if d["kind"] == "Certificate"}
     yield from rules.problems(documents, ELSEWHERE | issued)
     yield from presence_problems(documents, chart.chart.merge_values(values))
+    yield from arrival.problems(documents, chart.chart.merge_values(values))
+    yield from notes.problems(chart.notes(values), documents, ELSEWHERE | issued)
 
 
 def presence_problems(documents, values):
@@ -132,13 +162,15 @@ def presence_problems(documents, values):
         "PodDisruptionBudget": values["podDisruptionBudget"]["enabled"],
         "NetworkPolicy": values["networkPolicy"]["enabled"],
         "ServiceMonitor": values["serviceMonitor"]["enabled"],
+        "PodMonitor": values["podMonitor"]["enabled"],
         "PrometheusRule": values["prometheusRule"]["enabled"],
         "Certificate": values["tls"]["certManager"]["enabled"],
         "Secret": not values["secrets"]["existingSecret"],
+        "ServiceAccount": values["serviceAccount"]["create"],
         "Deployment": True,
     }
     for kind, is_on in expected.items():
-        count = sum(d["kind"] == kind and d["metadata"]["labels"]["app.kubernetes.io/component"] == "gateway" for d in documents)
+        count = sum(d["kind"] == kind and d["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "gateway" for d in documents)
         if count != int(is_on):
             yield f"there are {count} of {kind}, not {int(is_on)}"
     has_redis = any(d["kind"] == "StatefulSet" for d in documents)
@@ -147,6 +179,9 @@ def presence_problems(documents, values):
     has_budgets = values["redis"]["mode"] == "bundled" and values["podDisruptionBudget"]["enabled"]
     if has_budgets and sum(d["kind"] == "PodDisruptionBudget" for d in documents) != 2:
         yield "Redis has no PodDisruptionBudget"
+    extra = sum("app.kubernetes.io/name" not in d["metadata"].get("labels", {}) for d in documents)
+    if extra != len(values["extraObjects"]):
+        yield f"there are {extra} of the {len(values['extraObjects'])} extraObjects"
     for document in documents:
         if len(document["metadata"]["name"]) > 52:
             yield f"{resources.where(document)}: its name is too long for what is appended to it"
@@ -161,6 +196,27 @@ def refusal_problems(chart, expected, values):
         yield f"chart: {json.dumps(values)} should be refused with {expected!r}, but renders"
     elif expected not in said:
         yield f"chart: {json.dumps(values)} should be refused with {expected!r}, but is with {said!r}"
+
+
+def missing_value_problems(chart):
+    """Checks that everything that is missing or contradictory is said at once."""
+    for values, expected in MISSING:
+        said = chart.render(values)
+        lost = [line for line in expected if not isinstance(said, str) or line not in said]
+        if lost:
+            yield f"chart: {json.dumps(values)} should be refused with {lost}, too, but the answer is {said!r}"
+
+
+def notice_problems(chart):
+    """Checks the images that Chart.yaml announces against those that are rendered."""
+    meta = yaml.safe_load((chart.path / "Chart.yaml").read_text())
+    announced = {entry["image"] for entry in yaml.safe_load(meta["annotations"]["artifacthub.io/images"])}
+    used = set()
+    for document in chart.render(combined(CERTIFICATES["a Secret"], SECRETS["values"])):
+        pod = document.get("spec", {}).get("template", document).get("spec", {})
+        used |= {container["image"] for container in pod.get("containers", ())}
+    for image in sorted(announced ^ used):
+        yield f"Chart.yaml: artifacthub.io/images {'has' if image in announced else 'lacks'} {image}, unlike the pods"
 
 
 def alert_problems(chart):
@@ -226,6 +282,8 @@ def restart_problems(chart):
         if not is_refused and (changed == before) != is_live:
             yield f"chart: {option} is {'live' if is_live else 'not live'}, but a change {'restarts' if is_live else 'does not restart'} the pods"
     live = {
+        "the test": {"tests": {"enabled": False}},
+        "a label of the Service": {"service": {"labels": {"team": "shop"}}},
         "a client": {"clients": [{"name": "two", "apiKeyHash": "sha256:y", "scopes": ["read"], "namespace": "*"}]},
         "a listed shard": {"redis": {"shards": [{"name": "b", "master": "redis:6379"}]}},
         "the time to drain": {"drain": {"waitSeconds": 6, "seconds": 31, "spareSeconds": 8}},
@@ -251,4 +309,13 @@ def documented_options():
 
 
 # The checks of the chart, in their order.
-PARTS = (schema_problems, all_variant_problems, all_refusal_problems, alert_problems, restart_problems, lint_problems)
+PARTS = (
+    schema_problems,
+    notice_problems,
+    all_variant_problems,
+    all_refusal_problems,
+    missing_value_problems,
+    alert_problems,
+    restart_problems,
+    lint_problems,
+)

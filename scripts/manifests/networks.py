@@ -9,9 +9,9 @@ NAME_SERVERS = (53, "53/UDP")
 
 def problems(documents):
     workloads = [d for d in documents if d["kind"] in ("Deployment", "StatefulSet")]
+    by_name = {name(w): w for w in workloads} | {name(d): {"spec": {"template": d}} for d in documents if d["kind"] == "Pod"}
     policies = [d for d in documents if d["kind"] == "NetworkPolicy"]
     for source, target, port in sorted(needed(documents, workloads), key=str):
-        by_name = {name(w): w for w in workloads}
         if not allows(policies, "Egress", by_name.get(source), by_name.get(target), port):
             yield f"NetworkPolicy: {source} may not send to {target}, port {port}"
         if target in by_name and not allows(policies, "Ingress", by_name[target], by_name.get(source), port):
@@ -28,13 +28,14 @@ def needed(documents, workloads):
         yield from ((name(workload), "name servers", port) for port in NAME_SERVERS)
         if workload["kind"] == "Deployment":
             yield "callers", name(workload), "https"
+            yield from ((name(pod), name(workload), "https") for pod in documents if pod["kind"] == "Pod")
             for _, text in settings.texts(documents):
                 for node in settings.redis_nodes(settings.read(text)):
                     host, _, port = node.rpartition(":")
                     # check-config reports a port that is no number.
                     if port.isdigit():
                         yield name(workload), hosts.get(host, host), int(port)
-            if any(d["kind"] == "ServiceMonitor" for d in documents):
+            if any(d["kind"] in ("ServiceMonitor", "PodMonitor") for d in documents):
                 yield "Prometheus", name(workload), "admin"
         else:
             for other in workloads:

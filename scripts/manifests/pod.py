@@ -19,7 +19,7 @@ judged = {}
 def problems(workload, documents, elsewhere):
     """Yields the lines of `check-config`, run with the arguments, environment and files of the pod."""
     spec = workload["spec"]["template"]["spec"]
-    [container] = spec["containers"]
+    [container] = [c for c in spec["containers"] if c["name"] == "cachefront"]
     files = mounted_files(spec, container, documents, elsewhere)
     env = {e["name"]: e.get("value", "") for e in container.get("env", [])}
     key = repr((sorted(files.items()), sorted(env.items()), container["args"]))

@@ -23,9 +23,13 @@ def problems(documents, elsewhere):
     names = [(d["kind"], name(d)) for d in documents]
     yield from (f"{'/'.join(twice)}: it is there twice" for twice in sorted({n for n in names if names.count(n) > 1}))
     for workload in workloads:
-        yield from pod_problems(workload, documents, keys)
+        yield from workload_problems(workload, documents, keys)
+        yield from pod_problems(where(workload), workload["spec"]["template"]["spec"], keys)
+    pods = [d for d in documents if d["kind"] == "Pod"]
+    for pod in pods:
+        yield from pod_problems(where(pod), pod["spec"], keys)
     for document in documents:
-        yield from selector_problems(document, workloads)
+        yield from selector_problems(document, workloads, pods)
         yield from reference_problems(document, documents)
 
 
@@ -117,8 +121,8 @@ def schema_problem(document):
 # Pods
 
 
-def pod_problems(workload, documents, keys):
-    """Yields the problems of one pod template."""
+def workload_problems(workload, documents, keys):
+    """Yields the problems of a workload with its own pods and with other resources."""
     here, template = where(workload), workload["spec"]["template"]
     spec = template["spec"]
     if not selects(workload["spec"]["selector"], template):
@@ -127,18 +131,24 @@ def pod_problems(workload, documents, keys):
         wanted = spec.get(field) or workload["spec"].get(field)
         if wanted and (kind, wanted) not in keys and not any(d["kind"] == kind and name(d) == wanted for d in documents):
             yield f"{here}: {field} {wanted} does not exist"
-    if spec.get("automountServiceAccountToken") is not False:
-        yield f"{here}: automountServiceAccountToken is not false"
     for constraint in spec.get("topologySpreadConstraints", []):
         if not selects(constraint["labelSelector"], template):
             yield f"{here}: it is spread by labels that it does not have"
+
+
+def pod_problems(here, spec, keys):
+    """Yields the problems of the specification of a pod."""
+    if spec.get("automountServiceAccountToken") is not False:
+        yield f"{here}: automountServiceAccountToken is not false"
     for reference in references(spec):
         if reference not in keys:
             yield f"{here}: {' '.join(reference)} does not exist"
     for container in spec["containers"] + spec.get("initContainers", []):
         inside = f"{here} container {container['name']}"
         yield from hardening_problems(inside, container, spec.get("securityContext", {}))
-        yield from probe_problems(inside, container)
+        # A container that only runs for a moment has no probes.
+        if container in spec["containers"] and spec.get("restartPolicy") != "Never":
+            yield from probe_problems(inside, container)
         yield from path_problems(inside, container, spec.get("volumes", []), keys)
 
 
@@ -195,7 +205,7 @@ def path_problems(here, container, volumes, keys):
 # Selectors and references
 
 
-def selector_problems(document, workloads):
+def selector_problems(document, workloads, pods):
     """Yields the problems of Services, budgets and policies that select pods."""
     here, spec = where(document), document.get("spec", {})
     if document["kind"] == "Service":
@@ -206,10 +216,10 @@ def selector_problems(document, workloads):
     if document["kind"] == "PodDisruptionBudget" and not any(selects(spec["selector"], w["spec"]["template"]) for w in workloads):
         yield f"{here}: its selector matches no pod"
     if document["kind"] == "NetworkPolicy":
-        yield from policy_problems(here, spec, workloads)
+        yield from policy_problems(here, spec, workloads, pods)
 
 
-def policy_problems(here, spec, workloads):
+def policy_problems(here, spec, workloads, pods):
     def chosen(selector):
         return [w for w in workloads if selects(selector, w["spec"]["template"])]
 
@@ -220,7 +230,7 @@ def policy_problems(here, spec, workloads):
             # With a namespaceSelector, the pods belong to somebody else.
             peers = [p["podSelector"] for p in rule.get(side, []) if "podSelector" in p and "namespaceSelector" not in p]
             for peer in peers:
-                if not chosen(peer):
+                if not chosen(peer) and not any(selects(peer, pod) for pod in pods):
                     yield f"{here}: {direction} podSelector {peer} matches no pod"
             targets = [spec["podSelector"]] if direction == "ingress" else peers
             for target in targets:
@@ -247,6 +257,11 @@ def reference_problems(document, documents):
             yield f"{here}: {where(scaled[0])} has replicas of its own, which each apply would set back"
         if spec["minReplicas"] > spec["maxReplicas"]:
             yield f"{here}: minReplicas is more than maxReplicas"
+    if document["kind"] == "PodMonitor":
+        chosen = [d for d in documents if d["kind"] in WORKLOADS and selects(spec["selector"], d["spec"]["template"])]
+        if len(chosen) != 1:
+            yield f"{here}: its selector matches the pods of {len(chosen)} workloads"
+        yield from missing_ports(here, [e["port"] for e in spec["podMetricsEndpoints"]], chosen)
     if document["kind"] == "ServiceMonitor":
         chosen = [d for d in documents if d["kind"] == "Service" and selects(spec["selector"], d)]
         if len(chosen) != 1:

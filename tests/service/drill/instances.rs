@@ -19,6 +19,12 @@ const PATIENT: &str = "IDLE_TIMEOUT_SECS=900\n";
 /// Bytes of a mebibyte.
 const MIB: usize = 1024 * 1024;
 
+/// Lets Prometheus know no instance, and then the first one.
+pub async fn absent(drill: &Drill) {
+    let instance = Instance::start(&drill.group, ALONE).await;
+    drill.fires_until_watched(&instance).await;
+}
+
 /// Kills an instance.
 pub async fn down(drill: &Drill) {
     let place = own_endpoint();

@@ -1,7 +1,7 @@
 //! The drill of all alerts, each fired by a real fault and resolved by its repair: `make drill`.
 //!
 //! The rules are those of deploy/monitoring/alerts.yaml, with every duration (`for:` and windows) divided by sixty:
-//! minutes become seconds. Thresholds are unchanged.
+//! minutes become seconds. Thresholds are unchanged; that of memory counts from the limit of the manifests.
 
 mod instances;
 mod load;
@@ -48,6 +48,7 @@ async fn every_alert_fires_on_a_real_fault_and_resolves_after_its_repair() {
     let Some(prometheus) = Prometheus::start_empty(&group, &path, Duration::from_millis(500)) else { return };
     let drill = Drill { prometheus, targets: Mutex::default(), rows: Mutex::default(), group };
     let start = Instant::now();
+    instances::absent(&drill).await;
     // The long faults run concurrently with three sequences of short ones, which do not disturb each other.
     tokio::join!(
         instances::certificates(&drill),
@@ -91,6 +92,20 @@ impl Drill {
         self.prometheus.watch(&targets);
         let query = format!("up{{instance=\"{}\"}} == 1", instance.admin());
         self.until("it is scraped", async || !self.ask(&query).await.is_empty()).await;
+    }
+
+    /// Waits until the alert about the absence of instances fires, and until it is resolved by the first one.
+    async fn fires_until_watched(&self, instance: &Instance) {
+        const ALERT: &str = "CachefrontAbsent";
+        let firing = format!("ALERTS{{alertname=\"{ALERT}\", alertstate=\"firing\"}}");
+        let start = Instant::now();
+        self.until("it fires", async || !self.ask(&firing).await.is_empty()).await;
+        let fired = start.elapsed();
+        self.watch(instance).await;
+        let start = Instant::now();
+        self.until("it resolves", async || self.ask(&firing).await.is_empty()).await;
+        let row = Row { fault: "Prometheus has no target".to_owned(), fired, resolved: Some(start.elapsed()) };
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(ALERT.to_owned(), row);
     }
 
     /// Waits until these alerts fire for an instance; `fault` is what was done to it.

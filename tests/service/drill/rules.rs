@@ -1,13 +1,16 @@
-//! The alert rules with shortened durations.
+//! The alert rules with shortened durations, and with the memory limit of the manifests.
 
 use std::{fmt::Write, fs, path::Path};
+
+/// Memory limit of the manifests. The processes of the drill have no container that would limit them.
+const MEMORY_MAX_BYTES: &str = "1073741824";
 
 /// Returns the rules with every duration divided by sixty, and the names of the alerts.
 pub fn shortened() -> (String, Vec<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring/alerts.yaml");
     let text = fs::read_to_string(path).expect("the alerts");
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect();
-    (shorten(&text), names)
+    (shorten(&text).replace("/ cachefront_memory_limit_bytes", &format!("/ {MEMORY_MAX_BYTES}")), names)
 }
 
 /// Durations stand behind `for: ` and in the brackets of windows.
@@ -35,5 +38,6 @@ fn minutes_become_seconds_and_nothing_else_changes() {
     let short = "expr: rate(a{b=~\"[0-9]m\"}[5s]) > 14 * 86400\nfor: 60s\nfor: 2s\nsummary: more than 10 s for: ever";
     assert_eq!(shorten(long), short);
     let (text, names) = shortened();
+    assert!(text.contains("} / 1073741824 > 0.8"), "{text}");
     assert!(names.len() > 15 && !text.contains("m]") && !text.contains("h]"), "{text}");
 }

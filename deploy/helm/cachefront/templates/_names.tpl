@@ -31,10 +31,40 @@ app.kubernetes.io/component: redis
 
 {{/* Labels of what is not in a pod template, where a version would restart pods. */}}
 {{- define "cachefront.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: cachefront
+{{ include "cachefront.labelsWith" (list . dict) }}
+{{- end }}
+
+{{/* The same with further labels: (list . LABELS). Given labels win. */}}
+{{- define "cachefront.labelsWith" -}}
+{{- $further := last . -}}
+{{- with first . -}}
+{{- $own := dict "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") -}}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "app.kubernetes.io/part-of" "cachefront" -}}
+{{- merge (deepCopy $further) .Values.commonLabels $own | toYaml }}
+{{- end -}}
+{{- end }}
+
+{{/* Labels of the pod of the test: no Service, budget or policy of the others selects it. */}}
+{{- define "cachefront.testSelector" -}}
+app.kubernetes.io/name: {{ include "cachefront.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end }}
+
+{{- define "cachefront.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{- define "cachefront.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "cachefront.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ default "default" .Values.serviceAccount.name }}
+{{- end -}}
 {{- end }}
 
 {{- define "cachefront.secretName" -}}
@@ -45,7 +75,7 @@ app.kubernetes.io/part-of: cachefront
 {{- if .Values.tls.certManager.enabled -}}
 {{ include "cachefront.fullname" . }}-tls
 {{- else -}}
-{{ required "tls.existingSecret names the Secret with the certificate; or set tls.certManager.enabled" .Values.tls.existingSecret }}
+{{ .Values.tls.existingSecret }}
 {{- end -}}
 {{- end }}
 
@@ -58,7 +88,8 @@ app.kubernetes.io/part-of: cachefront
 {{- end -}}
 {{- end }}
 
-{{/* Whole numbers come as floating-point ones, which print with an exponent when they are large. */}}
+{{/* A value as an option of setup.config. All numbers come as floating-point ones, which templates print with an exponent when
+they are large. JSON has the same digits without one. */}}
 {{- define "cachefront.plain" -}}
-{{ kindIs "float64" . | ternary (. | toString | float64 | int64) . }}
+{{ kindIs "float64" . | ternary (toJson .) . }}
 {{- end }}

@@ -51,7 +51,7 @@ replicas={{ join ", " . }}
 sentinel_master={{ . }}
 {{- end }}
 {{- with .weight }}
-weight={{ . }}
+weight={{ include "cachefront.plain" . }}
 {{- end }}
 {{- end }}
 
@@ -117,19 +117,28 @@ inspect_one_in inspect_per_second
 {{- with .Values.secrets }}{{ if not .existingSecret }}{{ pick .values "REDIS_PASSWORD" | toJson }}{{ end }}{{ end -}}
 {{- end }}
 
-{{/* What the schema cannot say about several values together. */}}
+{{/* What the schema cannot say about several values together. All of it is said at once. */}}
 {{- define "cachefront.check" -}}
 {{- $values := .Values -}}
 {{- $mode := $values.redis.mode -}}
 {{- $keys := include "cachefront.secretKeys" . | splitList " " -}}
-{{- if not (has "JWT_SECRET_KEY" $keys) }}{{ fail "secrets: JWT_SECRET_KEY is missing; give secrets.values, or secrets.existingSecret and secrets.keys" }}{{ end -}}
-{{- if and $values.secrets.existingSecret $values.secrets.values }}{{ fail "secrets: existingSecret and values exclude each other" }}{{ end -}}
-{{- if and $values.tls.existingSecret $values.tls.certManager.enabled }}{{ fail "tls: existingSecret and certManager exclude each other" }}{{ end -}}
-{{- if not (or $values.clients (has "SRVC_SHARED_SECRET" $keys)) }}{{ fail "nobody could log in: give SRVC_SHARED_SECRET or clients" }}{{ end -}}
-{{- if and (eq $mode "bundled") (not (has "REDIS_PASSWORD" $keys)) }}{{ fail "redis.mode bundled needs the secret REDIS_PASSWORD" }}{{ end -}}
-{{- if and (eq $mode "bundled") (or $values.redis.tls.enabled $values.redis.username $values.redis.sentinelUsername (has "SENTINEL_PASSWORD" $keys)) }}{{ fail "redis.mode bundled has REDIS_PASSWORD alone: no users, no tls, no SENTINEL_PASSWORD" }}{{ end -}}
-{{- if ne (has $mode (list "external" "sentinel")) (not (empty $values.redis.shards)) }}{{ fail "redis.shards belong to the modes external and sentinel, which need them" }}{{ end -}}
-{{- if ne (eq $mode "sentinel") (not (empty $values.redis.sentinels)) }}{{ fail "redis.sentinels belong to the mode sentinel, which needs them" }}{{ end -}}
-{{- if ne (eq $mode "cluster") (not (empty $values.redis.cluster)) }}{{ fail "redis.cluster belongs to the mode cluster, which needs it" }}{{ end -}}
-{{- if and $values.networkPolicy.enabled $values.serviceMonitor.enabled (not $values.networkPolicy.monitoring) }}{{ fail "networkPolicy.monitoring must say where Prometheus is, else serviceMonitor is of no use" }}{{ end -}}
+{{- $has := dict -}}
+{{- range $key := $keys }}{{ $_ := set $has $key true }}{{ end -}}
+{{- $problems := list -}}
+{{- if not $has.JWT_SECRET_KEY }}{{ $problems = append $problems "secrets: JWT_SECRET_KEY is missing: give secrets.values, or secrets.existingSecret and secrets.keys" }}{{ end -}}
+{{- if not (or $values.clients $has.SRVC_SHARED_SECRET) }}{{ $problems = append $problems "secrets: nobody could log in: give SRVC_SHARED_SECRET, or clients" }}{{ end -}}
+{{- if and (eq $mode "bundled") (not $has.REDIS_PASSWORD) }}{{ $problems = append $problems "secrets: redis.mode bundled needs the secret REDIS_PASSWORD" }}{{ end -}}
+{{- if and $values.secrets.existingSecret $values.secrets.values }}{{ $problems = append $problems "secrets: existingSecret and values exclude each other" }}{{ end -}}
+{{- if not (or $values.tls.existingSecret $values.tls.certManager.enabled) }}{{ $problems = append $problems "tls: tls.existingSecret names the Secret with the certificate; or set tls.certManager.enabled" }}{{ end -}}
+{{- if and $values.tls.existingSecret $values.tls.certManager.enabled }}{{ $problems = append $problems "tls: existingSecret and certManager exclude each other" }}{{ end -}}
+{{- if and $values.tls.certManager.enabled (not $values.tls.certManager.issuerRef.name) }}{{ $problems = append $problems "tls: tls.certManager.issuerRef.name says who issues the certificate" }}{{ end -}}
+{{- if and (eq $mode "bundled") (or $values.redis.tls.enabled $values.redis.username $values.redis.sentinelUsername $has.SENTINEL_PASSWORD) }}{{ $problems = append $problems "redis: redis.mode bundled has REDIS_PASSWORD alone: no users, no tls, no SENTINEL_PASSWORD" }}{{ end -}}
+{{- if ne (has $mode (list "external" "sentinel")) (not (empty $values.redis.shards)) }}{{ $problems = append $problems "redis: redis.shards belong to the modes external and sentinel, which need them" }}{{ end -}}
+{{- if ne (eq $mode "sentinel") (not (empty $values.redis.sentinels)) }}{{ $problems = append $problems "redis: redis.sentinels belong to the mode sentinel, which needs them" }}{{ end -}}
+{{- if ne (eq $mode "cluster") (not (empty $values.redis.cluster)) }}{{ $problems = append $problems "redis: redis.cluster belongs to the mode cluster, which needs it" }}{{ end -}}
+{{- $isMonitored := or $values.serviceMonitor.enabled $values.podMonitor.enabled -}}
+{{- if and $values.networkPolicy.enabled $isMonitored (not $values.networkPolicy.monitoring) }}{{ $problems = append $problems "networkPolicy: networkPolicy.monitoring must say where Prometheus is, else serviceMonitor and podMonitor are of no use" }}{{ end -}}
+{{- if and $values.serviceMonitor.enabled $values.podMonitor.enabled }}{{ $problems = append $problems "monitoring: serviceMonitor and podMonitor exclude each other, because each pod would be scraped twice" }}{{ end -}}
+{{- if not (or $values.serviceAccount.create $values.serviceAccount.name) }}{{ $problems = append $problems "serviceAccount: serviceAccount.name names the existing service account, because serviceAccount.create is false" }}{{ end -}}
+{{- if $problems }}{{ printf "\n\nthese values are missing or contradict each other:\n- %s\n" (join "\n- " $problems) | fail }}{{ end -}}
 {{- end }}
