@@ -1,6 +1,9 @@
 //! Hedges: slow reads are sent to a second node, within a budget.
 
-use crate::harness::{Caller, MetricsPage, Mode, Proxy, Service, calls, eventually, redis};
+use crate::faults::{pause, resume};
+use crate::harness::{
+    Caller, MetricsPage, Mode, Proxy, Service, calls, eventually, redis, redis_section, until_replicated,
+};
 use crate::local_redis::RedisGroup;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -109,4 +112,29 @@ async fn reads_are_not_hedged_where_that_is_switched_off() {
     let before = hedged.reads(other);
     hedged.read(10).await;
     assert_eq!((hedged.reads(other) - before, hedged.hedges().await), (0, 0.0));
+}
+
+#[tokio::test]
+async fn changes_of_a_master_that_hangs_are_proven_by_their_values() {
+    /// Longer than the test; without a proof, a read would wait for it.
+    const ATTEMPT: Duration = Duration::from_secs(15);
+    // More than the budget of hedged reads.
+    let keys: Vec<String> = (0..150).map(|number| format!("changed{number}")).collect();
+    let group = redis(1, 2);
+    until_replicated(&group).await;
+    let section = format!("[redis]\nattempt_timeout_ms={}\n{}", ATTEMPT.as_millis(), redis_section(&group));
+    let service = Service::plain_with("REQUEST_DEADLINE_MS=30000", &section);
+    let caller = service.caller().await;
+    caller.fill(&keys).await;
+    let writes = keys.iter().map(|key| json!({"command": "WRITE", "key": key, "value": "changed"})).collect();
+    caller.run(writes).await;
+    // The master is asked for its offset some milliseconds after a change, and does not answer any more.
+    pause(group.master(0));
+    let start = Instant::now();
+    for key in &keys {
+        assert_eq!(caller.read(key).await, Some(json!("changed")), "{key}");
+    }
+    let took = start.elapsed();
+    resume(group.master(0));
+    assert!(took < ATTEMPT, "the reads took {took:?}");
 }

@@ -19,8 +19,6 @@ use std::time::Duration;
 const FAULT: Duration = Duration::from_millis(1500);
 /// One attempt, and what a busy machine adds; a read that has another node to go to takes no longer.
 const BRIEF: Duration = Duration::from_secs(3);
-/// Less than one attempt: slow reads are sent to a second node long before.
-const HEDGED: Duration = Duration::from_millis(240);
 /// Far more than any fault and its consequences last.
 const LONG: Duration = Duration::from_secs(15);
 
