@@ -105,11 +105,14 @@ def redis_command(port, command):
         return stream.recv(65536).decode(errors="replace")
 
 
-def fail_over(shard):
-    """Kills a master and promotes its first replica, as a sentinel would."""
-    master, promoted, *others = shard
-    os.kill(int(re.search(r"process_id:(\d+)", redis_command(master, "INFO server"))[1]), signal.SIGKILL)
-    time.sleep(3)
+def kill_master(shard):
+    """Kills the master of a shard."""
+    os.kill(int(re.search(r"process_id:(\d+)", redis_command(shard[0], "INFO server"))[1]), signal.SIGKILL)
+
+
+def promote(shard):
+    """Promotes the first replica of a shard that has lost its master, as a sentinel would."""
+    _, promoted, *others = shard
     redis_command(promoted, "REPLICAOF NO ONE")
     for other in others:
         redis_command(other, f"REPLICAOF 127.0.0.1 {promoted}")
@@ -136,6 +139,9 @@ def screenshot(browser, dev, name, scheme="light", width=1240, height=None, scal
     page.goto(dev.console)
     page.get_by_text("Live: updated").wait_for()
     page.wait_for_timeout(2500)
+    page.locator(".chart svg").first.hover()
+    assert "requests/s" in page.locator("#tip").inner_text(), f"{name}: a chart does not show the values under the pointer"
+    page.mouse.move(2, 2)
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert not wide, f"{name}: the page scrolls sideways"
     assert not complaints, f"{name}: {complaints}"
@@ -156,7 +162,10 @@ def main():
             screenshot(browser, dev, "console-light.png")
             screenshot(browser, dev, "console-dark.png", scheme="dark")
             screenshot(browser, dev, "console-phone.png", width=390, height=1640, scale=1.25)
-            fail_over(dev.shards[1])
+            kill_master(dev.shards[1])
+            time.sleep(6)
+            screenshot(browser, dev, "console-master-down.png")
+            promote(dev.shards[1])
             time.sleep(4)
             screenshot(browser, dev, "console-failover.png")
             browser.close()

@@ -75,6 +75,17 @@ async fn the_page_shows_shards_nodes_and_figures_without_a_script() {
     assert!(rate["commands_per_sec"].as_f64() > rate["requests_per_sec"].as_f64(), "batches count whole: {rate}");
     assert!(rate["p99_us"].as_f64() >= rate["p50_us"].as_f64() && rate["p50_us"].is_number(), "{rate}");
     assert!(facts["near_cache"]["bytes_max"].as_u64() > Some(0));
+    assert!(rate["hits"].as_f64().is_some_and(|hits| hits > 0.0 && hits <= 1.0), "{rate}");
+    let process = &facts["process"];
+    assert!(process["memory_bytes"].as_u64() > Some(1 << 20) && process["connections"].as_u64() > Some(0), "{process}");
+    assert!(process["certificate_until_secs"].as_i64().is_some_and(|secs| secs > 1_700_000_000), "{process}");
+    assert!(facts["instance"].as_str().is_some_and(|name| !name.is_empty()) && facts["hour"].is_array(), "{facts}");
+    let facts = until(&service, "the memory and the keys of each node are known", |facts| {
+        let nodes =
+            facts["shards"].as_array().into_iter().flatten().filter_map(|shard| shard["nodes"].as_array()).flatten();
+        nodes.filter(|node| node["resources"]["keys"].is_u64()).count() == 4
+    })
+    .await;
     let page = get(&service, "/console").await.text;
     for node in (0..2).flat_map(|shard| [group.master(shard), &group.replicas(shard)[0]]) {
         assert!(page.contains(&node.address.to_string()), "the page lacks {}", node.address);
@@ -82,6 +93,9 @@ async fn the_page_shows_shards_nodes_and_figures_without_a_script() {
     for part in ["<h1>Cachefront</h1>", ">Ready<", "role=\"img\"", "<caption", "scope=\"col\"", "started"] {
         assert!(page.contains(part), "the page lacks {part}");
     }
+    // A phone shows the page from top to bottom.
+    let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("the page lacks {part}"));
+    assert!(place("<h2>Events") < place("<h2>Errors") && place("<h2>Errors") < place("<h2>Ring and shards"));
     let roles = facts["shards"].as_array().into_iter().flatten().filter_map(|shard| shard["nodes"].as_array());
     let roles: Vec<&Value> = roles.flatten().map(|node| &node["role"]).collect();
     assert_eq!(roles, ["master", "replica", "master", "replica"]);
