@@ -22,7 +22,7 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header::CACHE_CONTROL},
+    http::HeaderMap,
     response::Response,
 };
 use fields::Credentials;
@@ -106,10 +106,7 @@ async fn log_in(state: &AppState, head: LoginHead, body: Body) -> Result<Respons
         expires_in: token.life.as_secs(),
         scope: request.scopes.map(|_| token.scopes.to_string()),
     };
-    let mut response = http::json::response(serde_json::to_vec(&granted).unwrap_or_default());
-    // RFC 6749 §5.1: no cache may store a token.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(http::json::response(serde_json::to_vec(&granted).unwrap_or_default()))
 }
 
 /// Issues a token for the first credentials that are valid. All of them are checked.

@@ -234,12 +234,14 @@ impl Random {
 
 #[tokio::test]
 async fn thousands_of_generated_bodies_do_not_break_the_service() {
-    let seeds: [&[u8]; 5] = [
+    let seeds: [&[u8]; 7] = [
         br#"{"command":"READ","key":"fuzz:a"}"#,
         br#"{"command":"WRITE","key":"fuzz:a","value":{"a":[1,2.5e3,"\u00e9"]},"expire":60,"encrypt":false}"#,
         br#"{"command":"DELETE","key":"fuzz:a"}"#,
         br#"[{"command":"WRITE","key":"fuzz:b","value":"v"},{"command":"READ","key":"fuzz:b"},5]"#,
         br#"{"command":"WRITE","key":"fuzz:\ud83d\ude00","value":null}"#,
+        br#"{"command":"WRITE","key":-5,"value":"/wD+AA==","encoding":"base64","expire":3.6e3}"#,
+        br#"{"trace":{"a":[1]},"command":"READ","key":"fuzz:a","tlt":1}"#,
     ];
     let (_redis, service) = Service::with_own_redis();
     let caller = service.caller().await;

@@ -174,7 +174,7 @@ fn the_longest_body_fits_the_longest_value_in_any_form() {
     assert_eq!(sizes("BODIES_BYTES_MAX=1000000").1, 1_000_000);
     assert_eq!(sizes("BODY_BYTES_MAX=2000000").1, 2_000_000);
     let found = problems(&format!("{PYTHON}BODY_BYTES_MAX=1023"), &[]);
-    assert_eq!(found, ["[service] BODY_BYTES_MAX 1023 is neither 0 nor at least 1024"]);
+    assert_eq!(found, ["[service] BODY_BYTES_MAX: 1023 is neither 0 nor at least 1024"]);
 }
 
 #[test]
