@@ -1,6 +1,8 @@
 //! The headers of responses that protect callers and the page of the documentation.
 
 use crate::harness::{Answer, Caller, NO_REDIS, Service, shared};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 #[tokio::test]
@@ -57,6 +59,14 @@ async fn the_documentation_page_may_load_only_what_its_port_serves_and_is_not_fr
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
     for inline in ["<style", "style=", "onclick", "javascript:"] {
         assert!(!page.text.contains(inline), "the policy forbids {inline} in the page");
+    }
+    let bundle = Answer::of(http.get(shared().url("/docs/swagger-ui-standalone-preset.js"))).await.text;
+    let styles: Vec<&str> =
+        bundle.split("\"style\",null,\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(!styles.is_empty(), "the script makes a style");
+    for style in styles {
+        let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+        assert!(policy.contains(&format!("'sha256-{hash}'")), "the policy forbids {style}: {hash}");
     }
     assert!(page.text.split("<script").skip(1).all(|script| script.contains("src=")), "{}", page.text);
 }
