@@ -1,7 +1,7 @@
 //! Plain HTTP on the HTTPS port. It is recognized by its first bytes, and answered in plain HTTP: an alert of TLS would be
 //! noise to its client.
 
-use crate::http::{HttpService, https_required};
+use crate::http::{ErrorCode, HttpService, https_required};
 use axum_server::accept::Accept;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,6 +34,7 @@ impl<A> HttpsAcceptor<A> {
         // The bytes stay in the socket, for the handshake.
         let length = stream.peek(&mut first).await?;
         if is_http(&first[..length]) {
+            service.state().failures.count(ErrorCode::HttpsRequired);
             answer(stream).await;
             return Err(io::ErrorKind::InvalidData.into());
         }

@@ -1,6 +1,6 @@
 //! HTTP byte by byte: plain HTTP on the HTTPS port, old versions, and heads that contradict themselves.
 
-use crate::harness::{API_KEY, Raw, RawResponse, Service, shared};
+use crate::harness::{API_KEY, MetricsPage, Raw, RawResponse, Service, shared};
 
 #[tokio::test]
 async fn plain_http_on_the_https_port_is_told_to_use_https() {
@@ -20,6 +20,8 @@ async fn plain_http_on_the_https_port_is_told_to_use_https() {
         connection.closed().await;
     }
     assert_eq!(service.caller().await.read("raw:k").await, None, "others are served");
+    let counted = MetricsPage::of(service).await.sum("cachefront_errors_total", "code=\"https_required\"");
+    assert!(counted >= 4.0, "{counted} are counted");
 }
 
 #[tokio::test]
