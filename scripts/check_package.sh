@@ -1,7 +1,8 @@
 #!/bin/sh
 # Tests the Debian package: sh scripts/check_package.sh target/packages/cachefront_….deb
-# In a fresh Debian (debootstrap), installs it, runs it with a real Redis outside, sends requests with curl, stops and purges
-# it, and checks that nothing is left. Needs root and a mount namespace, so that all mounts end with this script.
+# Runs lintian on it. In a fresh Debian (debootstrap), installs it, follows the links of its documents, runs it with a real Redis
+# outside, sends requests with curl, stops and purges it, and checks that nothing is left. Needs root and a mount namespace, so
+# that all mounts end with this script.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
@@ -12,6 +13,13 @@ wait_secs=30
 skip() {
     echo "The package was built but not tested: $1."
     exit 0
+}
+
+check_lints() {
+    command -v lintian > /dev/null || apt_install lintian || { echo "lintian is missing: the package was not linted"; return; }
+    suppressed=
+    [ "$(cat target/package/profile)" != dev ] || suppressed=--suppress-tags=unstripped-binary-or-object
+    lintian --allow-root --fail-on error,warning $suppressed "$package"
 }
 
 check_unit() {
@@ -32,6 +40,7 @@ for tool in curl openssl redis-server python3; do
 done
 command -v debootstrap > /dev/null || apt_install debootstrap || skip "debootstrap is missing and could not be installed"
 if [ -z "${CACHEFRONT_IN_NAMESPACE:-}" ]; then
+    check_lints
     unshare --mount true 2> /dev/null || skip "there is no permission for a mount namespace"
     # Its mounts end with its last process.
     exec timeout --kill-after=20 "$limit_secs" unshare --mount env CACHEFRONT_IN_NAMESPACE=1 sh "$0" "$package"

@@ -32,6 +32,8 @@ mkdir -p target/package/man target/package/completions target/packages
 "$program" completions zsh > target/package/completions/_cachefront
 "$program" completions fish > target/package/completions/cachefront.fish
 sh scripts/package_docs.sh target/package/doc
+# check_package.sh reads it: a development build keeps its symbols.
+echo "$profile" > target/package/profile
 
 # The program is built already, and stripped if the profile says so.
 "$tools/bin/cargo-deb" --quiet --no-build --no-strip --no-dbgsym --compress-system --profile "$profile" --output target/packages
