@@ -208,9 +208,9 @@ where
         let request = request.map(Body::new);
         let id = RequestId::of(request.headers());
         self.connection.begin_request();
-        let (is_http1, is_retired) = (request.version() < Version::HTTP_2, self.connection.is_retired());
+        let (is_http1, is_retired) = (request.version() < Version::HTTP_2, self.connection.retirement.has_begun());
         if is_retired && !is_http1 {
-            self.connection.leave();
+            self.connection.retirement.go_away();
         }
         let port = &*self.port;
         let endpoint = (port.endpoint)(request.uri().path());

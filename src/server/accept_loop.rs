@@ -94,7 +94,7 @@ async fn serve<A>(
         }
         let polled = connection.as_mut().poll(context);
         // The flag is set by a request, so within the poll.
-        if is_ending || polled.is_ready() || !state.is_leaving() {
+        if is_ending || polled.is_ready() || !state.retirement.is_going_away() {
             return polled;
         }
         is_ending = true;

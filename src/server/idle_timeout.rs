@@ -109,7 +109,7 @@ impl<S, G> IdleTimeoutStream<S, G> {
                 self.next_look = now + self.idle_timeout / LOOKS;
             }
             if self.retires_at.take_if(|time| now >= *time).is_some() {
-                self.connection.retire();
+                self.connection.retirement.begin();
             }
             self.timer.as_mut().reset(earlier(self.next_look, self.retires_at));
         }
@@ -226,7 +226,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     const IDLE: Duration = Duration::from_millis(80);
-    const AGE_MAX: Duration = Duration::from_millis(1000);
+    const AGE_MAX: Duration = Duration::from_secs(1);
 
     /// Returns a stream with a time limit, the state of its connection as its service holds it, and its other end.
     fn limited_stream() -> (IdleTimeoutStream<DuplexStream, ()>, Arc<ClientConnection>, DuplexStream) {
@@ -310,7 +310,7 @@ mod tests {
             let (mut stream, service, mut theirs) = limited_stream();
             theirs.write_u8(0).await.expect("the stream is open");
             let start = Instant::now();
-            while !service.is_retired() {
+            while !service.retirement.has_begun() {
                 service.begin_request();
                 assert!(tokio::time::timeout(IDLE / 10, time_to_failure(&mut stream)).await.is_err(), "it is open");
             }

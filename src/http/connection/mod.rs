@@ -3,6 +3,7 @@
 mod client_address;
 mod eviction;
 mod places;
+mod retirement;
 mod state;
 
 pub use client_address::ClientAddress;

@@ -3,6 +3,7 @@
 use super::{
     eviction::EvictionSignal,
     places::{ConnectionPlace, PlaceHandle},
+    retirement::Retirement,
 };
 use std::{
     future::poll_fn,
@@ -39,10 +40,8 @@ pub struct ClientConnection {
     place: OnceLock<PlaceHandle>,
     /// Another connection got the place of this one.
     eviction: Arc<EvictionSignal>,
-    /// The connection has reached its maximum age: its next response says that it ends.
-    retired: AtomicBool,
-    /// An HTTP/2 connection has retired and got another request: its task ends it with GOAWAY.
-    leaving: AtomicBool,
+    /// The end of the connection by its age.
+    pub retirement: Retirement,
 }
 
 impl ClientConnection {
@@ -107,27 +106,6 @@ impl ClientConnection {
     /// handle of its own.
     pub fn is_crowded(self: &Arc<Self>) -> bool {
         !self.is_authenticated() && self.requests_in_progress() > UNAUTHENTICATED_REQUESTS_MAX
-    }
-
-    /// Records that the connection has reached its maximum age.
-    pub fn retire(&self) {
-        self.retired.store(true, Relaxed);
-    }
-
-    /// Returns true once the connection has reached its maximum age. A client without requests is not told; it could send
-    /// one at the same moment.
-    pub fn is_retired(&self) -> bool {
-        self.retired.load(Relaxed)
-    }
-
-    /// Makes the task of an HTTP/2 connection end it with GOAWAY. To be called within a poll of the task.
-    pub fn leave(&self) {
-        self.leaving.store(true, Relaxed);
-    }
-
-    /// Returns true once [`Self::leave`] was called.
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Relaxed)
     }
 
     /// Returns the number of requests whose response is not complete.
