@@ -101,7 +101,10 @@ impl FailedRequest {
         let Self { command, code, cause, .. } = self;
         let client = self.client.as_ref().map(|client| format!(" of client \"{client}\"")).unwrap_or_default();
         let peer = self.peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
-        let shard = self.shard.as_ref().map(|shard| format!(" on shard \"{shard}\"")).unwrap_or_default();
+        // Mostly the cause names the shard already.
+        let shard =
+            self.shard.as_ref().map(|shard| format!("shard \"{shard}\"")).filter(|shard| !cause.contains(shard));
+        let shard = shard.map(|shard| format!(" on {shard}")).unwrap_or_default();
         match self.class {
             FailureClass::Login => format!("a login{client}{peer} was refused: {cause}"),
             FailureClass::Value => {

@@ -60,7 +60,7 @@ async fn the_line_of_a_failed_request_says_whose_it_was_and_what_failed() {
         assert_eq!(line[field], expected, "{field} in {line}");
     }
     let message = line["message"].as_str().expect("a message");
-    let start = "READ of client \"shop\" from 127.0.0.1 failed on shard \"a\" with shard_unavailable: ";
+    let start = "READ of client \"shop\" from 127.0.0.1 failed with shard_unavailable: shard \"a\" is unavailable: ";
     assert!(message.starts_with(start), "{message}");
     // The console shows the same.
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");

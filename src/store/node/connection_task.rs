@@ -128,8 +128,12 @@ impl ConnectionEnd {
     /// Logs the end as a warning, once for all connections of the node, and at level debug for the others.
     fn log(self, node: &Node, number: usize) {
         let (address, shard, event) = (&node.address, node.shard_context().name.get(), self.text());
+        let role = node.role_in_shard().name();
         if number == 0 {
-            tracing::warn!(node = %address, %shard, "node {address} of shard \"{shard}\" {event}; connecting again");
+            tracing::warn!(
+                node = %address, %shard, role,
+                "{role} {address} of shard \"{shard}\" {event}; connecting again"
+            );
         } else {
             tracing::debug!(
                 node = %address, %shard, number,
@@ -198,18 +202,19 @@ async fn wait_before_retry(node: &Node, reconnect_requests: &mut ChangeSubscribe
 
 fn log_connected(node: &Node) {
     let (address, shard) = (&node.address, node.shard_context().name.get());
-    tracing::info!(node = %address, %shard, "connected to node {address} of shard \"{shard}\"");
+    let role = node.role_in_shard().name();
+    tracing::info!(node = %address, %shard, role, "connected to {role} {address} of shard \"{shard}\"");
 }
 
 /// Logs a failed attempt as a warning, once for all connections of the node. Repetitions and the failures of the other
 /// connections are logged at level debug.
 fn log_failure(node: &Node, number: usize, error: &ConnectError, wait: Duration, failed_before: bool) {
     let (address, shard, wait_ms) = (&node.address, node.shard_context().name.get(), wait.as_millis());
-    let error = error_chain(error);
+    let (error, role) = (error_chain(error), node.role_in_shard().name());
     if number == 0 && !failed_before {
         tracing::warn!(
-            node = %address, %shard, error, wait_ms,
-            "connect to node {address} of shard \"{shard}\" failed: {error}; retrying in {wait_ms} ms"
+            node = %address, %shard, role, error, wait_ms,
+            "connect to {role} {address} of shard \"{shard}\" failed: {error}; retrying in {wait_ms} ms"
         );
     } else {
         tracing::debug!(
