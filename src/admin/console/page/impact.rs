@@ -1,6 +1,9 @@
 //! The effects of broken shards on callers: which keys, which commands, and what to do.
 
-use super::runbook::{self, Runbook};
+use super::{
+    ring::counted,
+    runbook::{self, Runbook},
+};
 use crate::admin::console::{
     format::{figure, percent},
     html::{HtmlElement, el},
@@ -32,23 +35,18 @@ fn item(shard: &ShardView) -> HtmlElement {
     }
     let (cause, runbook) = cause(shard);
     let keys = format!("{} of all keys", percent(shard.share));
+    let rate =
+        if shard.failures_per_sec > 0.0 { format!(" ({}/s)", figure(shard.failures_per_sec)) } else { String::new() };
     let effect = match (shard.readable, shard.nodes.iter().filter(|node| node.readable).count()) {
-        (false, _) | (true, 0) => format!("READ, WRITE and DELETE of {keys} fail"),
-        (true, nodes) => format!("WRITE and DELETE of {keys} fail; {} answer READ", nodes_words(nodes)),
-    };
-    let rate = if shard.failures_per_sec > 0.0 {
-        format!(" ({} commands/s)", figure(shard.failures_per_sec))
-    } else {
-        String::new()
+        (false, _) | (true, 0) => format!("READ, WRITE and DELETE of {keys} fail{rate}. "),
+        (true, nodes) => {
+            format!("WRITE and DELETE of {keys} fail{rate}; READ is answered by {}. ", counted(nodes, "node"))
+        }
     };
     el("li")
         .child(el("b").text(format!("Shard {}: {cause}.", shard.name)))
-        .text(format!(" {effect}{rate}. "))
+        .text(format!(" {effect}"))
         .child(runbook::link(runbook))
-}
-
-fn nodes_words(nodes: usize) -> String {
-    if nodes == 1 { "1 node goes on to".to_owned() } else { format!("{nodes} nodes go on to") }
 }
 
 /// Returns what is wrong with a shard that takes no writes.
