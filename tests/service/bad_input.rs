@@ -37,56 +37,49 @@ pub fn malformed_bodies() -> Vec<(String, &'static str, &'static str)> {
         (r#"{"command":"READ","key":"\ud800"}"#, "invalid_field", "`key` is not Unicode text"),
         (&long_key, "invalid_key", "513 bytes"),
         (r#"{"command":"WRITE","key":"k"}"#, "invalid_field", "`value` is missing"),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"expire":"60"}"#,
-            "invalid_field",
-            "whole number of seconds, not a string",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"expire":1.5}"#,
-            "invalid_field",
-            "whole number of seconds, not 1.5",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"expire":99999999999999999999}"#,
-            "invalid_field",
-            "at most 3155760000",
-        ),
-        (r#"{"command":"WRITE","key":"k","value":1,"expire":3155760001}"#, "invalid_field", "at most 3155760000"),
-        (
-            r#"{"command":"WRITE","key":"k","value":"a b","encoding":"base64"}"#,
-            "invalid_field",
-            "`value` is not base64, as `encoding` says: byte 1 is not one of its characters",
-        ),
-        (r#"{"command":"WRITE","key":"k","value":"abcde","encoding":"base64"}"#, "invalid_field", "it is not complete"),
-        (
-            r#"{"command":"WRITE","key":"k","value":[1],"encoding":"base64"}"#,
-            "invalid_field",
-            "must be a string of base64, as `encoding` says, not an array",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":"a","encoding":"gzip"}"#,
-            "invalid_field",
-            "`encoding` can only be \"base64\"",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"ttl":60}"#,
-            "unknown_field",
-            "`ttl` is not a field of a command; did you mean `expire`?",
-        ),
-        (r#"{"command":"WRITE","key":"k","value":1,"encrypted":true}"#, "unknown_field", "did you mean `encrypt`?"),
-        (r#"{"command":"WRITE","key":"k","value":1,"nx":true}"#, "unknown_field", "always replaces what is stored"),
-        (r#"{"command":"READ","Key":"k"}"#, "unknown_field", "did you mean `key`?"),
-        (r#"{"cmd":"READ","key":"k"}"#, "unknown_field", "did you mean `command`?"),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"encrypt":"yes"}"#,
-            "invalid_field",
-            "`encrypt` must be true or false",
-        ),
-        (r#"{"command":"WRITE","key":"k","value":1,"encrypt":true}"#, "encryption_not_configured", "ENCRYPTION_KEY"),
     ];
-    rows.map(|(body, code, message)| (body.to_owned(), code, message)).to_vec()
+    let rows = rows.iter().chain(MISUSED_FIELDS);
+    rows.map(|(body, code, message)| ((*body).to_owned(), *code, *message)).collect()
 }
+
+/// Commands with fields that have a wrong value, or that no command has.
+const MISUSED_FIELDS: &[(&str, &str, &str)] = &[
+    (
+        r#"{"command":"WRITE","key":"k","value":1,"expire":"60"}"#,
+        "invalid_field",
+        "whole number of seconds, not a string",
+    ),
+    (r#"{"command":"WRITE","key":"k","value":1,"expire":1.5}"#, "invalid_field", "whole number of seconds, not 1.5"),
+    (r#"{"command":"WRITE","key":"k","value":1,"expire":99999999999999999999}"#, "invalid_field", "at most 3155760000"),
+    (r#"{"command":"WRITE","key":"k","value":1,"expire":3155760001}"#, "invalid_field", "at most 3155760000"),
+    (
+        r#"{"command":"WRITE","key":"k","value":"a b","encoding":"base64"}"#,
+        "invalid_field",
+        "`value` is not base64, as `encoding` says: byte 1 is not one of its characters",
+    ),
+    (r#"{"command":"WRITE","key":"k","value":"abcde","encoding":"base64"}"#, "invalid_field", "it is not complete"),
+    (
+        r#"{"command":"WRITE","key":"k","value":[1],"encoding":"base64"}"#,
+        "invalid_field",
+        "must be a string of base64, as `encoding` says, not an array",
+    ),
+    (
+        r#"{"command":"WRITE","key":"k","value":"a","encoding":"gzip"}"#,
+        "invalid_field",
+        "`encoding` can only be \"base64\"",
+    ),
+    (
+        r#"{"command":"WRITE","key":"k","value":1,"ttl":60}"#,
+        "unknown_field",
+        "`ttl` is not a field of a command; did you mean `expire`?",
+    ),
+    (r#"{"command":"WRITE","key":"k","value":1,"encrypted":true}"#, "unknown_field", "did you mean `encrypt`?"),
+    (r#"{"command":"WRITE","key":"k","value":1,"nx":true}"#, "unknown_field", "always replaces what is stored"),
+    (r#"{"command":"READ","Key":"k"}"#, "unknown_field", "did you mean `key`?"),
+    (r#"{"cmd":"READ","key":"k"}"#, "unknown_field", "did you mean `command`?"),
+    (r#"{"command":"WRITE","key":"k","value":1,"encrypt":"yes"}"#, "invalid_field", "`encrypt` must be true or false"),
+    (r#"{"command":"WRITE","key":"k","value":1,"encrypt":true}"#, "encryption_not_configured", "ENCRYPTION_KEY"),
+];
 
 #[tokio::test]
 async fn errors_of_malformed_bodies_say_what_is_wrong_and_where() {

@@ -165,8 +165,15 @@ async fn credentials_that_contradict_each_other_are_400() {
         answer.expect_error(400, "invalid_field");
         assert!(!answer.text.contains("another") && !answer.text.contains(API_KEY), "{answer:?}");
     }
-    let same = form(&[("client_id", "me"), ("client_secret", API_KEY)]);
-    assert_eq!(Answer::of(same).await.status.as_u16(), 200);
+    for request in [
+        form(&[("client_id", "me"), ("client_secret", API_KEY)]),
+        form(&[("client_id", ""), ("client_secret", "")]),
+        post(shared()).form(&[("client_secret", API_KEY)]).basic_auth("me", Some("")),
+        post(shared()).form(&[("client_id", "me")]).basic_auth("", Some(API_KEY)),
+    ] {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    }
 }
 
 #[tokio::test]

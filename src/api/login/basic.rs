@@ -19,23 +19,33 @@ impl BasicCredentials {
         Ok(Self([(id, secret), decoded]))
     }
 
-    /// Returns both readings. The body may repeat id and secret, but must not contradict them.
+    /// Returns both readings. The body may repeat id and secret, and has them where the header does not, but must not
+    /// contradict them.
     pub fn candidates(self, body: LoginFields) -> Result<Vec<Credentials>, Problem> {
         let Self(readings) = self;
-        for (name, given, is_same) in [
-            ("client_id", &body.client_id, readings.iter().any(|(id, _)| body.client_id.as_ref() == Some(id))),
-            ("client_secret", &body.api_key, readings.iter().any(|(_, key)| body.api_key.as_ref() == Some(key))),
-        ] {
-            if given.is_some() && !is_same {
-                return Err(Problem::field(format!(
-                    "`{name}` in the body is not that of the header Authorization: send one of them"
-                )));
-            }
-        }
-        let candidates =
-            readings.map(|(id, api_key)| Credentials { client_id: Some(id).filter(|id| !id.is_empty()), api_key });
+        let (id, secret) = (stated(body.client_id), stated(body.api_key));
+        refuse_other("client_id", id.as_deref(), readings.each_ref().map(|(id, _)| id.as_str()))?;
+        refuse_other("client_secret", secret.as_deref(), readings.each_ref().map(|(_, secret)| secret.as_str()))?;
+        let candidates = readings.map(|(own_id, own_secret)| Credentials {
+            client_id: stated(Some(own_id)).or_else(|| id.clone()),
+            api_key: stated(Some(own_secret)).or_else(|| secret.clone()).unwrap_or_default(),
+        });
         Ok(candidates.into())
     }
+}
+
+/// Returns a text that is not empty. Libraries send empty ones for what they do not have.
+fn stated(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// Refuses a field of the body that is none of the readings of the header.
+fn refuse_other(name: &str, given: Option<&str>, readings: [&str; 2]) -> Result<(), Problem> {
+    if readings[0].is_empty() || given.is_none_or(|given| readings.contains(&given)) {
+        return Ok(());
+    }
+    let message = format!("`{name}` in the body is not that of the header Authorization: send one of them");
+    Err(Problem::field(message))
 }
 
 fn decode(basic: &str) -> Option<(String, String)> {

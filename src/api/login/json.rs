@@ -5,7 +5,7 @@ use crate::{
     api::{body_text::body_text, near_miss::PlainName},
     http::{ErrorCode, Problem},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ fn text_field(name: &str, raw: Option<&RawValue>) -> Result<Option<String>, Prob
 }
 
 fn unknown_fields(text: &str) -> Vec<String> {
-    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).unwrap_or_default();
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
     fields.into_keys().filter(|name| !KNOWN.contains(&name.as_str())).collect()
 }
 
