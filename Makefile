@@ -22,8 +22,9 @@ run: redis
 	cargo build --locked
 	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
-# Runs the tests, the examples of the documentation, and the tests of the checks themselves. Most tests wait for processes
-# more than they compute, so there are half as many again at a time as there are processors.
+# Runs the tests, the examples of the documentation, the checks of a running service by schemathesis and in a browser, and the
+# tests of the checks themselves. Most tests wait for processes more than they compute, so there are half as many again at a
+# time as there are processors.
 test: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
 test: redis haproxy prometheus
 	cargo test --locked
@@ -32,6 +33,7 @@ test: redis haproxy prometheus
 	python3 scripts/check_docs.py --self-test
 	python3 scripts/check_manifests.py --self-test
 	python3 scripts/simulation_mutations.py --check
+	python3 scripts/check_service.py
 	python3 scripts/attack --short --program target/debug/cachefront
 
 # Checks everything that can be checked without running the service.
@@ -114,7 +116,7 @@ prometheus:
 haproxy:
 	@sh scripts/install_haproxy.sh
 
-# Installs linters and mdBook into target/tools.
+# Installs linters, mdBook and the npm packages of the checks into target/tools.
 tools:
 	@sh scripts/install_tools.sh
 

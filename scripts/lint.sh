@@ -5,6 +5,8 @@
 #   dependencies that nothing uses                     cargo-machete
 #   shell scripts                                      shellcheck (.shellcheckrc)
 #   Python scripts: lints and format                   ruff (ruff.toml)
+#   Dockerfiles                                        hadolint (.hadolint.yaml)
+#   the OpenAPI description                            redocly (redocly.yaml), spectral (.spectral.yaml)
 #   workflows and dependabot.yml in .github            jactionlint (.github/jactionlint.yaml)
 #
 # scripts/install_tools.sh installs these tools. If one is missing, its step is skipped with a message. With CI=true that
@@ -13,6 +15,8 @@ set -eu
 cd "$(dirname "$0")/.."
 optional="jactionlint"
 failed=
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 # jactionlint finds shellcheck here.
 export PATH="$PWD/target/tools/python/bin:$PATH"
 
@@ -23,7 +27,11 @@ lint() {
     shift 2
     if program=$(sh scripts/install_tools.sh "$tool"); then
         echo "lint: $subject ($tool)"
-        "$program" "$@" || failed="$failed $tool"
+        # redocly complains about the version of Node each time. Without a problem, nothing is shown.
+        "$program" "$@" > "$log" 2>&1 || {
+            cat "$log"
+            failed="$failed $tool"
+        }
         return
     fi
     echo "lint: $tool is missing and could not be installed: $subject are not checked"
@@ -51,6 +59,12 @@ lint "shell scripts" shellcheck $(shell_scripts)
 lint "Python scripts" ruff check --quiet
 lint "formats of Python scripts" ruff format --check --quiet
 lint "workflows" jactionlint
+lint "Dockerfiles" hadolint deploy/Dockerfile .devcontainer/Dockerfile
+description=target/openapi.json
+cargo run --quiet --locked --bin cachefront openapi > "$description"
+export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+lint "OpenAPI description" redocly lint "$description"
+lint "OpenAPI description" spectral lint --quiet --fail-severity hint "$description"
 
 [ -z "$failed" ] || {
     echo "lint: problems were found by:$failed" >&2

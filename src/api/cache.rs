@@ -44,25 +44,17 @@ use std::{
 pub const PATH: &str = "/cache";
 
 /// Runs one command, or a batch of them.
+///
+/// A batch is answered with HTTP 200 and a reply to each command, in order. A command that fails does not fail the others.
 #[utoipa::path(
-    post, path = "/cache", tag = "cache", security(("token" = [])),
+    post, path = "/cache", operation_id = "runCommands", tag = "cache", security(("oauth2" = []), ("token" = [])),
     params(
-        ("cache-sync-token" = Option<String>, Header, description = "The token of an earlier response, from any instance: reads then show everything that had been changed by then. Every response has one."),
-        ("request-timeout-ms" = Option<u64>, Header, minimum = 1, description = "Milliseconds after which the caller does not wait any more. Shortens the deadline of the service (`REQUEST_DEADLINE_MS`) for this request, and never lengthens it."),
+        ("cache-sync-token" = Option<String>, Header, nullable = false, pattern = r"^[0-9a-f]{1,16}\.[0-9a-f]{1,16}\.[0-9a-f]{1,16}$", description = "The token of an earlier response, from any instance. Reads then show at least everything that the bearer of that token had changed by then. Every response has one."),
+        ("request-timeout-ms" = Option<u128>, Header, nullable = false, minimum = 1, description = "Milliseconds after which the caller does not wait any more. Shortens the deadline of the service (`REQUEST_DEADLINE_MS`) for this request, and never lengthens it."),
     ),
-    request_body(content = schemas::CommandsSchema, description = "One command, or an array of up to 1,000"),
+    request_body(content = schemas::RequestSchema, description = "One command, or an array of up to 1,000"),
     responses(
-        (status = 200, description = "The reply, or for a batch an array of replies in order. A key that does not exist is `NOT_FOUND`.", body = schemas::RepliesSchema),
-        (status = 400, description = "The request is malformed; the message says what and where", body = schemas::ErrorSchema),
-        (status = 401, description = "The token is missing, not valid or expired", body = schemas::ErrorSchema),
-        (status = 403, description = "The token lacks the scope", body = schemas::ErrorSchema),
-        (status = 409, description = "The READ found a Redis list, hash or other structure", body = schemas::ErrorSchema),
-        (status = 413, description = "The body or the value is too large", body = schemas::ErrorSchema),
-        (status = 415, description = "The body is not JSON, or it is compressed", body = schemas::ErrorSchema),
-        (status = 429, description = "The client has reached its rate limit; `Retry-After` says when to try again", body = schemas::ErrorSchema),
-        (status = 503, description = "The shard is unavailable; `Retry-After` says when to try again. With the code `write_unconfirmed`, a WRITE or DELETE may have been made, or may still be made, even after a later change of the key.", body = schemas::ErrorSchema),
-        (status = 504, description = "The deadline passed; a WRITE or DELETE may have been made, or may still be made, even after a later change of the key", body = schemas::ErrorSchema),
-        (status = 507, description = "Redis is out of memory", body = schemas::ErrorSchema),
+        (status = 200, description = "The reply, or for a batch an array of replies in order. A key that does not exist is `NOT_FOUND`.", body = schemas::ResponseSchema),
     )
 )]
 pub async fn cache(

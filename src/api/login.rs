@@ -45,15 +45,16 @@ struct Granted<'a> {
     scope: Option<String>,
 }
 
-/// Gives a token for an API key.
+/// Issues a token for an API key.
+///
+/// The body is JSON, or the client credentials grant of OAuth2. That has client and secret in the form or in HTTP Basic.
 #[utoipa::path(
-    post, path = "/login", tag = "login",
-    request_body(content = schemas::LoginSchema, description = "Also the OAuth2 client-credentials form, with `client_id` and `client_secret` in the body or in HTTP Basic"),
-    responses(
-        (status = 200, description = "A token", body = schemas::GrantedSchema),
-        (status = 400, description = "The request is malformed", body = schemas::ErrorSchema),
-        (status = 401, description = "The key is not valid", body = schemas::ErrorSchema),
-    )
+    post, path = "/login", tag = "login", security(()),
+    request_body(content(
+        (schemas::LoginSchema = "application/json"),
+        (schemas::ClientCredentialsSchema = "application/x-www-form-urlencoded"),
+    )),
+    responses((status = 200, description = "A token", body = schemas::TokenSchema))
 )]
 pub async fn login(
     State(state): State<Arc<AppState>>,

@@ -1,30 +1,58 @@
 //! `/openapi.json`, the description of the HTTPS port, and `/docs`, its page.
 
-use super::{cache, login};
+mod errors;
+mod examples;
+mod headers;
+mod security;
+
+use super::{cache, login, schemas};
 use crate::http::{AppState, probes};
 use axum::Router;
+use errors::Errors;
+use examples::Examples;
+use headers::Headers;
+use security::SecuritySchemes;
 use std::sync::Arc;
 use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    Modify, OpenApi, ToSchema,
+    openapi::{RefOr, Schema, Type},
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Cachefront", description = "One HTTPS endpoint in front of Redis: log in with an API key, then READ, WRITE and DELETE."),
-    paths(login::login, cache::cache, probes::version, probes::healthz, probes::public_readyz),
-    modifiers(&TokenScheme)
+    info(
+        title = "Cachefront",
+        description = "One HTTPS endpoint in front of Redis. Log in with an API key, then READ, WRITE and DELETE with the token.\n\nEvery error has the same shape. `code` is for programs, `message` is for people.",
+        contact(name = "Cachefront developers"),
+    ),
+    servers(
+        (url = "/", description = "The instance that served this document"),
+        (url = "https://{host}:{port}", description = "Another instance", variables(
+            ("host" = (default = "localhost", description = "Its host")),
+            ("port" = (default = "9090", description = "Its port for callers")),
+        )),
+    ),
+    tags(
+        (name = "login", description = "API key → token"),
+        (name = "cache", description = "Commands"),
+        (name = "probes", description = "For orchestrators and people, without a token"),
+    ),
+    paths(login::login, cache::cache, probes::public_readyz, probes::healthz, probes::version),
+    modifiers(&SecuritySchemes, &Errors, &Headers, &Examples, &CommandType)
 )]
 struct Document;
 
-/// Adds the scheme of the bearer token.
-struct TokenScheme;
+/// Adds to the schema of a command that it is an object. Validators that look only at the discriminator would take an
+/// array for a command, too.
+struct CommandType;
 
-impl Modify for TokenScheme {
+impl Modify for CommandType {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let schema = document.components.as_mut().and_then(|all| all.schemas.get_mut(&*schemas::CommandSchema::name()));
+        if let Some(RefOr::T(Schema::OneOf(command))) = schema {
+            command.schema_type = Type::Object.into();
+        }
     }
 }
 

@@ -1,135 +1,150 @@
 //! The schemas of the OpenAPI description. They exist only to be described: `command` and `login` parse requests,
 //! `reply` and `http/problem` write responses.
 
+mod names;
+mod replies;
+
+pub use replies::{ErrorSchema, ResponseSchema};
+
+use names::{
+    ConsistencySchema, DeleteNameSchema, EncodingSchema, GrantTypeSchema, ReadNameSchema, TokenTypeSchema,
+    WriteNameSchema,
+};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A login.
+/// The credentials of a client as JSON.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Login)]
+#[schema(as = LoginRequest)]
 pub struct LoginSchema {
     /// The API key. `client_secret` is accepted in its place.
+    #[schema(example = "the-key-that-make-run-prints")]
     api_key: String,
     /// The name of the client. With the shared secret it may be any name.
+    #[schema(example = "my-service")]
     client_id: Option<String>,
     /// The permissions that are asked for, separated by spaces: `read`, `write`, `delete`. Without it, all that the client has.
     #[schema(example = "read")]
     scope: Option<String>,
     /// `client_credentials`. The field has no effect.
+    #[schema(example = "client_credentials")]
     grant_type: Option<String>,
+}
+
+/// The client credentials grant of OAuth2 (RFC 6749 §4.4).
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClientCredentials)]
+pub struct ClientCredentialsSchema {
+    #[schema(inline)]
+    grant_type: GrantTypeSchema,
+    /// The name of the client. It may be in HTTP Basic instead. With the shared secret it may be any name.
+    #[schema(nullable = false, example = "my-service")]
+    client_id: Option<String>,
+    /// The API key. It may be in HTTP Basic instead.
+    #[schema(nullable = false, example = "the-key-that-make-run-prints")]
+    client_secret: Option<String>,
+    /// The permissions that are asked for, separated by spaces: `read`, `write`, `delete`. Without it, all that the client has.
+    #[schema(nullable = false, example = "read")]
+    scope: Option<String>,
 }
 
 /// The token of a login that succeeded.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Granted)]
-pub struct GrantedSchema {
+#[schema(as = Token)]
+pub struct TokenSchema {
     /// The token, for the header `Authorization`.
     access_token: String,
-    /// The scheme of the header `Authorization`.
-    #[schema(example = "Bearer")]
-    token_type: String,
+    #[schema(inline)]
+    token_type: TokenTypeSchema,
     /// Seconds until the token expires.
     #[schema(example = 900)]
     expires_in: u64,
     /// The permissions of the token, where some were asked for.
-    #[schema(example = "read")]
+    #[schema(nullable = false, example = "read")]
     scope: Option<String>,
 }
 
-/// One command or a batch.
+/// One command, or a batch of them.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[schema(as = Commands)]
+#[schema(as = CommandRequest)]
 #[expect(dead_code, reason = "described, never made")]
-pub enum CommandsSchema {
+pub enum RequestSchema {
     One(CommandSchema),
-    Batch(Vec<CommandSchema>),
+    Batch(BatchSchema),
 }
 
-/// A command.
+/// Up to 1,000 commands. Each has a reply of its own, and a command that fails does not fail the others.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Command)]
-pub struct CommandSchema {
-    /// The name of the command.
-    command: CommandNameSchema,
-    /// 1 to 512 bytes of UTF-8 without control characters. An integer stands for its text.
-    #[schema(min_length = 1, max_length = 512, example = "k")]
-    key: String,
-    /// Any JSON value. A WRITE requires it.
-    value: Option<Json>,
-    /// WRITE: `base64` if the value is the base64 of bytes.
-    #[schema(example = "base64")]
-    encoding: Option<String>,
-    /// WRITE: the seconds to live. Without it, the configured default; with 0 or less, the value never expires.
-    expire: Option<i64>,
-    /// WRITE: encrypt the value before it leaves for Redis.
-    encrypt: Option<bool>,
-    /// WRITE: wait until this many replicas have the value. The reply says how many have it; if they are fewer, its
-    /// status is `UNCONFIRMED`.
-    #[schema(minimum = 0, maximum = 100)]
-    replicas: Option<u32>,
-    /// READ: `master` reads from the master, which is never behind.
-    #[schema(example = "master")]
-    consistency: Option<String>,
-}
+#[schema(as = CommandBatch, max_items = 1000)]
+pub struct BatchSchema(Vec<CommandSchema>);
 
-/// The name of a command.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-#[schema(as = Name)]
-#[expect(dead_code, reason = "described, never made")]
-pub enum CommandNameSchema {
-    Read,
-    Write,
-    Delete,
-}
-
-/// The reply to one command, or the replies to a batch in order.
+/// One command. Unknown fields are ignored, unless they are close to a known one, such as `ttl` to `expire`.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[schema(as = Replies)]
+#[schema(as = Command, discriminator(property_name = "command", mapping(
+    ("READ" = "#/components/schemas/ReadCommand"),
+    ("WRITE" = "#/components/schemas/WriteCommand"),
+    ("DELETE" = "#/components/schemas/DeleteCommand"),
+)))]
 #[expect(dead_code, reason = "described, never made")]
-pub enum RepliesSchema {
-    One(ReplySchema),
-    Batch(Vec<ReplySchema>),
+pub enum CommandSchema {
+    Read(ReadSchema),
+    Write(WriteSchema),
+    Delete(DeleteSchema),
 }
 
-/// The reply to a command.
+/// Returns the value of a key.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Reply)]
-pub struct ReplySchema {
-    /// The name of the command.
-    command: Option<CommandNameSchema>,
-    /// `SUCCESS`, `NOT_FOUND`, for a WRITE that asked for replicas `UNCONFIRMED`, or, for an item of a batch, `ERROR`.
-    #[schema(example = "SUCCESS")]
-    status: String,
-    /// READ and WRITE: the value.
-    value: Option<Json>,
-    /// WRITE that asked for replicas: the number of replicas that have the value.
+#[schema(as = ReadCommand)]
+pub struct ReadSchema {
+    #[schema(inline)]
+    command: ReadNameSchema,
+    /// The key.
+    #[schema(value_type = KeySchema)]
+    key: String,
+    #[schema(inline)]
+    consistency: Option<ConsistencySchema>,
+}
+
+/// Stores a value under a key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WriteCommand)]
+pub struct WriteSchema {
+    #[schema(inline)]
+    command: WriteNameSchema,
+    /// The key.
+    #[schema(value_type = KeySchema)]
+    key: String,
+    /// Any JSON value, `null` included.
+    value: Value,
+    #[schema(inline)]
+    encoding: Option<EncodingSchema>,
+    /// The seconds to live. Without it, the configured default; with 0 or less, the value never expires.
+    #[schema(maximum = 3_155_760_000_i64, example = 3600)]
+    expire: Option<i128>,
+    /// Encrypts the value before it leaves for Redis.
+    #[schema(example = false)]
+    encrypt: Option<bool>,
+    /// Waits until this many replicas have the value. The reply says how many have it; if they are fewer, its status is
+    /// `UNCONFIRMED`.
+    #[schema(minimum = 0, maximum = 100, example = 1)]
     replicas: Option<u32>,
-    /// `base64` where the value is bytes.
-    encoding: Option<String>,
-    /// One sentence, for people.
-    message: Option<String>,
-    /// The code of an item of a batch that failed.
-    code: Option<String>,
 }
 
-/// An error.
+/// Deletes a key.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Error)]
-pub struct ErrorSchema {
-    /// The name of the command, where it is known.
-    command: Option<CommandNameSchema>,
-    /// `ERROR`.
-    #[schema(example = "ERROR")]
-    status: String,
-    /// Stable, for programs.
-    #[schema(example = "shard_unavailable")]
-    code: String,
-    /// One sentence, for people.
-    message: String,
-    /// In a batch: the milliseconds after which the command may be sent again, where `Retry-After` would tell it.
-    retry_after_ms: Option<u64>,
+#[schema(as = DeleteCommand)]
+pub struct DeleteSchema {
+    #[schema(inline)]
+    command: DeleteNameSchema,
+    /// The key.
+    #[schema(value_type = KeySchema)]
+    key: String,
 }
+
+/// 1 to 512 bytes of UTF-8 without control characters. An integer stands for its text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key, min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$", example = "user:42")]
+pub struct KeySchema(String);

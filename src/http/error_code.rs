@@ -12,7 +12,6 @@ struct CodeSpec {
     name: &'static str,
     status: StatusCode,
     outcome: Outcome,
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the documentation needs it"))]
     meaning: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "only the documentation needs it"))]
     advice: &'static str,
@@ -171,6 +170,11 @@ impl ErrorCode {
     /// Returns the HTTP status of a response with this code.
     pub const fn status(self) -> StatusCode {
         self.spec().status
+    }
+
+    /// Returns the explanation of the code, in Markdown.
+    pub fn meaning(self) -> &'static str {
+        self.spec().meaning.trim()
     }
 
     /// Returns the outcome that metrics count.

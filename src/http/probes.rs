@@ -29,8 +29,15 @@ pub struct Liveness {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub struct PublicReadiness {
-    /// `READY` or `NOT_READY`.
-    status: &'static str,
+    status: PublicStatus,
+}
+
+/// The readiness of this instance in one word.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum PublicStatus {
+    Ready,
+    NotReady,
 }
 
 /// Returns the routes of all probes for strangers, who learn nothing about shards and nodes.
@@ -58,13 +65,21 @@ pub fn kind(path: &str) -> Option<Kind> {
 }
 
 /// Returns the version that runs.
-#[utoipa::path(get, path = "/version", tag = "probes", responses((status = 200, description = "The version", body = Version)))]
+///
+/// It is that of the program, and the same on both ports.
+#[utoipa::path(get, path = "/version", tag = "probes", security(()), responses(
+    (status = 200, description = "The version", body = Version, example = json!({"version": env!("CARGO_PKG_VERSION")})),
+))]
 pub async fn version() -> Response {
     answer(StatusCode::OK, &Version { version: env!("CARGO_PKG_VERSION") })
 }
 
 /// Answers as long as the process is alive.
-#[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200, description = "Alive", body = Liveness)))]
+///
+/// It does not depend on Redis: a process that cannot reach Redis must not be started again for that.
+#[utoipa::path(get, path = "/healthz", tag = "probes", security(()), responses(
+    (status = 200, description = "Alive", body = Liveness, example = json!({"status": "OK"})),
+))]
 pub async fn healthz() -> Response {
     answer(StatusCode::OK, &Liveness { status: "OK" })
 }
@@ -73,13 +88,16 @@ pub async fn healthz() -> Response {
 ///
 /// An instance becomes ready when every shard has been reached once. From then on it stays ready as long as any shard
 /// can be read. The admin port says what is wrong.
-#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "probes", responses(
-    (status = 200, description = "Ready", body = PublicReadiness),
-    (status = 503, description = "Not ready", body = PublicReadiness),
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "probes", security(()), responses(
+    (status = 200, description = "Ready", body = PublicReadiness, example = json!({"status": "READY"})),
+    (status = 503, description = "Not ready", body = PublicReadiness, examples(
+        ("NOT_READY" = (summary = "No shard can be read, or the instance is shutting down.", value = json!({"status": "NOT_READY"}))),
+    )),
 ))]
 pub async fn public_readyz(State(state): State<Arc<AppState>>) -> Response {
     let status = readiness_status(Readiness::of(&state).status);
-    answer(status, &PublicReadiness { status: if status == StatusCode::OK { "READY" } else { "NOT_READY" } })
+    let word = if status == StatusCode::OK { PublicStatus::Ready } else { PublicStatus::NotReady };
+    answer(status, &PublicReadiness { status: word })
 }
 
 /// Tells whether requests should be sent here, and what is wrong.

@@ -5,7 +5,7 @@
 //! always fails.
 
 use crate::harness::{Answer, Caller, shared};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_described_path_answers() {
@@ -18,6 +18,8 @@ async fn every_described_path_answers() {
     let mut names: Vec<&String> = paths.keys().collect();
     names.sort();
     assert_eq!(names, ["/cache", "/healthz", "/login", "/readyz", "/version"]);
+    let start = |path| answer.text.find(path).expect("a path");
+    assert!(start("\"/login\":{") < start("\"/cache\":{"), "the login does not come first");
     for (path, methods) in paths {
         for method in methods.as_object().expect("methods").keys() {
             let method = method.to_uppercase().parse().expect("a method");
@@ -25,6 +27,42 @@ async fn every_described_path_answers() {
             assert!(![404, 405].contains(&answer.status.as_u16()), "{path}: {answer:?}");
             // Every path but the probes and the login is closed to strangers.
             assert_eq!(path == "/cache" || path == "/login", answer.status.as_u16() == 401, "{path}: {answer:?}");
+        }
+    }
+}
+
+/// Returns the examples of a part of the description, ordered by name.
+fn examples(document: &Value, pointer: &str) -> Vec<(String, Value)> {
+    let content = document.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is missing"));
+    let examples = content["examples"].as_object().unwrap_or_else(|| panic!("{pointer} has no examples"));
+    examples.iter().map(|(name, example)| (name.clone(), example["value"].clone())).collect()
+}
+
+#[tokio::test]
+async fn every_example_of_a_command_succeeds_and_the_first_one_is_short() {
+    let document = serde_json::to_value(cachefront::api::openapi_document()).expect("JSON");
+    let (caller, group) = (shared().caller().await, "/paths/~1cache/post/requestBody/content/application~1json");
+    let commands = examples(&document, group);
+    assert_eq!(commands[0].1, json!({"command": "READ", "key": "user:42"}));
+    for (name, command) in commands {
+        let reply = caller.run(command).await;
+        for reply in reply.as_array().unwrap_or(&vec![reply.clone()]) {
+            assert!(["SUCCESS", "NOT_FOUND"].contains(&reply["status"].as_str().expect("a status")), "{name}: {reply}");
+        }
+    }
+}
+
+#[test]
+fn null_is_valid_in_one_alternative_only() {
+    let document = serde_json::to_value(cachefront::api::openapi_document()).expect("JSON");
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            // `value` is any JSON.
+            let any = property["type"].is_null() && property["$ref"].is_null() && property["oneOf"].is_null();
+            assert_eq!(any, field == "value", "{name}.{field}: {property}");
+            let alternatives = property["oneOf"].as_array().into_iter().flatten();
+            let untyped = alternatives.filter(|one| one["$ref"].is_null() && one["type"].is_null()).count();
+            assert_eq!(untyped, 0, "{name}.{field}: {property}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A caller of the service.
 
-use super::{Service, authority};
+use super::{Service, authority, described::assert_described};
 use reqwest::{
     Certificate, Client, ClientBuilder, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -30,12 +30,16 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Sends a request and reads the whole response.
+    /// Sends a request and reads the whole response; asserts that the OpenAPI description has it.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap_or_else(|error| panic!("no answer: {error:?}"));
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a text");
-        Self { status, headers, text }
+        let url = response.url().clone();
+        let answer = Self { status, headers, text: response.text().await.expect("a text") };
+        if url.scheme() == "https" {
+            assert_described(url.path(), &answer);
+        }
+        answer
     }
 
     /// Returns the body; asserts that it is JSON with the media type of JSON.

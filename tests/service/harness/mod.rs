@@ -4,6 +4,7 @@ mod caller;
 mod certificates;
 mod cluster;
 mod collector;
+mod described;
 mod haproxy;
 mod http2;
 mod instance;

@@ -1,0 +1,104 @@
+//! The examples of the description: requests, and the responses of those that succeed.
+
+use crate::api::{cache, login};
+use serde_json::{Value, json};
+use utoipa::{
+    Modify,
+    openapi::{Content, OpenApi, RefOr, example::ExampleBuilder},
+};
+
+/// The media type of an OAuth2 login.
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+/// A name and a value. `/docs` shows the first one before all others, and they are ordered by name.
+type Named = (&'static str, Value);
+
+/// Adds the examples of requests and of their responses.
+pub struct Examples;
+
+impl Modify for Examples {
+    fn modify(&self, document: &mut OpenApi) {
+        add_to_request(document, login::PATH, JSON, &login_requests());
+        add_to_request(document, login::PATH, FORM, &login_forms());
+        add_to_response(document, login::PATH, &[("token", token())]);
+        add_to_request(document, cache::PATH, JSON, &commands());
+        add_to_response(document, cache::PATH, &replies());
+    }
+}
+
+fn login_requests() -> Vec<Named> {
+    vec![
+        ("1_api_key", json!({"api_key": "the-key-that-make-run-prints"})),
+        ("2_with_client_id", json!({"client_id": "my-service", "api_key": "the-key-of-my-service"})),
+    ]
+}
+
+fn login_forms() -> Vec<Named> {
+    let credentials = json!({
+        "grant_type": "client_credentials", "client_id": "my-service", "client_secret": "the-key-of-my-service",
+    });
+    vec![("1_client_credentials", credentials), ("2_with_http_basic", json!({"grant_type": "client_credentials"}))]
+}
+
+fn token() -> Value {
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJteS1zZXJ2aWNlIn0.c2lnbmF0dXJl";
+    json!({"access_token": token, "token_type": "Bearer", "expires_in": 900})
+}
+
+fn commands() -> Vec<Named> {
+    let read = json!({"command": "READ", "key": "user:42"});
+    let write = json!({"command": "WRITE", "key": "user:42", "value": {"name": "Ada"}});
+    vec![
+        ("1_read", read.clone()),
+        ("2_write", write.clone()),
+        ("3_write_that_expires", json!({"command": "WRITE", "key": "session:7", "value": "open", "expire": 3600})),
+        ("4_write_to_replicas", json!({"command": "WRITE", "key": "user:42", "value": 1, "replicas": 1})),
+        ("5_delete", json!({"command": "DELETE", "key": "user:42"})),
+        ("6_read_from_the_master", json!({"command": "READ", "key": "user:42", "consistency": "master"})),
+        ("7_batch", json!([read, write])),
+    ]
+}
+
+fn replies() -> Vec<Named> {
+    let read = json!({"command": "READ", "status": "SUCCESS", "value": {"name": "Ada"}});
+    let failed = json!({
+        "command": "WRITE", "status": "ERROR", "code": "shard_unavailable",
+        "message": "The shard of this key is unavailable; nothing was changed", "retry_after_ms": 1000,
+    });
+    vec![
+        ("1_read", read.clone()),
+        ("2_not_found", json!({"command": "READ", "status": "NOT_FOUND", "message": "user:42 Key not found"})),
+        ("3_bytes", json!({"command": "READ", "status": "SUCCESS", "encoding": "base64", "value": "AAEC/w=="})),
+        ("4_written", json!({"command": "WRITE", "status": "SUCCESS", "value": {"name": "Ada"}})),
+        ("5_on_replicas", json!({"command": "WRITE", "status": "SUCCESS", "value": 1, "replicas": 1})),
+        ("6_on_too_few_replicas", json!({"command": "WRITE", "status": "UNCONFIRMED", "value": 1, "replicas": 0})),
+        ("7_deleted", json!({"command": "DELETE", "status": "SUCCESS", "message": "user:42 Key deleted"})),
+        ("8_batch", json!([read, failed])),
+    ]
+}
+
+fn add_to_request(document: &mut OpenApi, path: &str, media_type: &str, examples: &[Named]) {
+    let post = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+    let Some(RefOr::T(body)) = post.and_then(|post| post.request_body.as_mut()) else { return };
+    add(body.content.get_mut(media_type), examples);
+}
+
+fn add_to_response(document: &mut OpenApi, path: &str, examples: &[Named]) {
+    let post = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
+    let Some(RefOr::T(ok)) = post.and_then(|post| post.responses.responses.get_mut("200")) else { return };
+    add(ok.content.get_mut(JSON), examples);
+}
+
+fn add(content: Option<&mut RefOr<Content>>, examples: &[Named]) {
+    let Some(RefOr::T(content)) = content else { return };
+    for (name, value) in examples {
+        let example = ExampleBuilder::new().summary(summary(name)).value(Some(value.clone())).build();
+        content.examples.insert((*name).to_owned(), example.into());
+    }
+}
+
+/// Returns a name for people: that of an example without its number.
+fn summary(name: &str) -> String {
+    name.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_').replace('_', " ")
+}
