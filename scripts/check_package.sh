@@ -18,7 +18,7 @@ skip() {
 check_lints() {
     command -v lintian > /dev/null || apt_install lintian || { echo "lintian is missing: the package was not linted"; return; }
     suppressed=
-    [ "$(cat target/package/profile)" != dev ] || suppressed=--suppress-tags=unstripped-binary-or-object
+    [ "$(cat target/package/profile 2> /dev/null)" != dev ] || suppressed=--suppress-tags=unstripped-binary-or-object
     lintian --allow-root --fail-on error,warning $suppressed "$package"
 }
 
