@@ -34,4 +34,5 @@ pub const KEPT: &[Kept] = &[
     kept(1, 30_233, "a master of a cluster that comes back from a minority answers a part of a batch"),
     kept(1, 30_748, "a read with a token lacks an own change while a replica is cut off"),
     kept(1, 31_637, "a read behind a change of its batch is answered by a replica while the cluster is down"),
+    kept(1, 300_031, "a deposed master that lives on takes the place of a promoted replica"),
 ];

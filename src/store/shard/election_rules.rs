@@ -93,19 +93,17 @@ impl Incumbent<'_> {
     /// Returns the position of the node that has taken over from the incumbent, which is not reachable.
     fn successor(&self, infos: &[Option<ReplicationInfo>]) -> Option<usize> {
         let Self { node, replication_id: known, is_down, rivals, .. } = *self;
-        // Several promotions may have passed unseen; then the replicas that follow a node are the proof.
-        find(node, infos, |other| {
-            other.was_promoted()
-                && (other.promotion_seen || (other.is_followed() && !other.is_mere_restart()))
-                && (other.continues_history_of(known) || !has_replicas(known, infos))
-        })
-        .or_else(|| {
-            find(node, infos, |other| {
-                is_down && (other.holds_history(known) || (known.is_empty() && other.was_promoted()))
+        find(node, infos, |other| is_proven_promotion(other) && other.continues_history_of(known))
+            // Several promotions may have passed unseen. The known history has not ended while a node has it: a master without
+            // it may be a former one, which was deposed and lives on.
+            .or_else(|| find(node, infos, |other| is_proven_promotion(other) && !is_held(known, infos)))
+            .or_else(|| {
+                find(node, infos, |other| {
+                    is_down && (other.holds_history(known) || (known.is_empty() && other.was_promoted()))
+                })
             })
-        })
-        // To stop one of two masters is to decide for the other one.
-        .or_else(|| find(node, infos, |other| is_down && rivals.contains(&other.replication_id)))
+            // To stop one of two masters is to decide for the other one.
+            .or_else(|| find(node, infos, |other| is_down && rivals.contains(&other.replication_id)))
     }
 
     /// Returns the histories of the nodes that may be the master instead of the elected one: they call themselves
@@ -178,6 +176,16 @@ fn has_claim(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
         && !current.continues_history_of(&other.replication_id)
         && !current.is_followed()
         && !current.promotion_seen
+}
+
+/// Returns true if the node was seen to be promoted, or others follow it.
+fn is_proven_promotion(info: &ReplicationInfo) -> bool {
+    info.was_promoted() && (info.promotion_seen || (info.is_followed() && !info.is_mere_restart()))
+}
+
+/// Returns true if a reachable node has the data of this history, as a replica or as a master that continues it.
+fn is_held(replication_id: &str, infos: &[Option<ReplicationInfo>]) -> bool {
+    infos.iter().flatten().any(|info| info.holds_history(replication_id))
 }
 
 /// Returns true if a reachable replica has the data of this history.

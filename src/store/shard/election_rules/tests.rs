@@ -157,6 +157,24 @@ fn an_old_master_that_comes_back_neither_is_elected_again_nor_contests() {
 }
 
 #[test]
+fn a_former_master_that_lives_on_does_not_take_the_place_of_a_promoted_replica() {
+    // Its own promotion was seen, and it comes first in the list.
+    let former = seen_promoted(master("a", "before a"));
+    for promoted in [master("c", "b"), seen_promoted(master("c", "b")), followed(master("c", "b"))] {
+        for is_down in [true, false] {
+            let incumbent = Incumbent { is_down, previous_id: "a", ..incumbent(0, "b") };
+            let elected = incumbent.elect(&[None, former.clone(), promoted.clone()]);
+            let is_proven = is_down || promoted.as_ref().is_some_and(|info| info.promotion_seen || info.is_followed());
+            assert_eq!(elected, if is_proven { 2 } else { 0 }, "{promoted:?}, down: {is_down}");
+        }
+    }
+    // While the known history is there, it stays out as well; nothing else is left without.
+    let deposing = Incumbent { is_down: true, previous_id: "a", ..incumbent(0, "b") };
+    assert_eq!(deposing.elect(&[None, former.clone(), replica("b")]), 0);
+    assert_eq!(deposing.elect(&[None, former, None]), 1);
+}
+
+#[test]
 fn an_instance_that_starts_after_a_failover_finds_the_promoted_node() {
     let fresh = first_master("fresh");
     assert_eq!(fresh.elect(&[master("fresh", ""), seen_promoted(master("b", "a"))]), 1);
