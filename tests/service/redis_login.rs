@@ -185,7 +185,7 @@ async fn the_authority_of_both_certificates_is_replaced_while_they_are_in_use() 
 
     // First both sides trust the next authority as well, then they show its certificates, then they trust no other.
     let next = Authority::new("the next authority");
-    let trust = async |authorities: String, reload: f64| {
+    let trust = async |authorities: String, reload: u32| {
         // Redis reads a file again only under another name.
         let of_redis = folder.path().join(format!("ca-{reload}.pem"));
         for file in [&of_redis, &trusted] {
@@ -194,14 +194,15 @@ async fn the_authority_of_both_certificates_is_replaced_while_they_are_in_use() 
         ask_all(&group, &format!("CONFIG SET tls-ca-cert-file {}", of_redis.display()));
         service.reload();
         let outcome = "outcome=\"applied\"";
-        MetricsPage::until(&service, "cachefront_settings_reloads_total", outcome, |count| count == reload).await;
+        MetricsPage::until(&service, "cachefront_settings_reloads_total", outcome, |count| count >= f64::from(reload))
+            .await;
     };
-    trust([authority().pem(), next.pem()].concat(), 1.0).await;
+    trust([authority().pem(), next.pem()].concat(), 1).await;
     next.issue(folder.path(), "client");
     let shown = next.issue(folder.path(), "next-redis");
     let (certificate, key) = (shown.certificate.display(), shown.key.display());
     ask_all(&group, &format!("CONFIG SET tls-cert-file {certificate} tls-key-file {key}"));
-    trust(next.pem(), 2.0).await;
+    trust(next.pem(), 2).await;
     traffic.until_written().await;
     traffic.until_read().await;
     traffic.finish().await.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();

@@ -14,7 +14,7 @@ mod sample;
 mod snapshot;
 
 pub use collect::Console;
-pub use page::{behind, shard_state, summary, writes_go_to};
+pub use page::{WriteTarget, behind, shard_state, summary, writes_go_to};
 pub use snapshot::{ConsoleSnapshot, NodeRoleView, NodeView, ShardView};
 
 use crate::http::{AppState, ErrorCode, Problem, json as json_body};

@@ -114,10 +114,9 @@ mod tests {
 
     #[test]
     fn only_the_first_unknown_fields_are_compared_with_known_ones() {
-        let unknown =
-            |count: usize| (0..count).map(|number| format!(r#""u{number}":[],"#)).collect::<Vec<_>>().concat();
         for (count, is_seen) in [(COMPARED_MAX - 1, true), (COMPARED_MAX, false)] {
-            let text = format!(r#"{{{}"ttl":1,"key":"k"}}"#, unknown(count));
+            let unknown: Vec<String> = (0..count).map(|number| format!(r#""u{number}":[],"#)).collect();
+            let text = format!(r#"{{{}"ttl":1,"key":"k"}}"#, unknown.concat());
             let fields: Fields<'_> = serde_json::from_str(&text).expect("an object");
             assert_eq!((fields.near_miss.is_some(), fields.key.is_some()), (is_seen, true), "{count}");
         }

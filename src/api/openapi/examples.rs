@@ -81,17 +81,20 @@ fn replies() -> Vec<Named> {
 fn add_to_request(document: &mut OpenApi, path: &str, media_type: &str, examples: &[Named]) {
     let post = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
     let Some(RefOr::T(body)) = post.and_then(|post| post.request_body.as_mut()) else { return };
-    add(body.content.get_mut(media_type), examples);
+    if let Some(RefOr::T(content)) = body.content.get_mut(media_type) {
+        add(content, examples);
+    }
 }
 
 fn add_to_response(document: &mut OpenApi, path: &str, examples: &[Named]) {
     let post = document.paths.paths.get_mut(path).and_then(|item| item.post.as_mut());
     let Some(RefOr::T(ok)) = post.and_then(|post| post.responses.responses.get_mut("200")) else { return };
-    add(ok.content.get_mut(JSON), examples);
+    if let Some(RefOr::T(content)) = ok.content.get_mut(JSON) {
+        add(content, examples);
+    }
 }
 
-fn add(content: Option<&mut RefOr<Content>>, examples: &[Named]) {
-    let Some(RefOr::T(content)) = content else { return };
+fn add(content: &mut Content, examples: &[Named]) {
     for (name, value) in examples {
         let example = ExampleBuilder::new().summary(summary(name)).value(Some(value.clone())).build();
         content.examples.insert((*name).to_owned(), example.into());

@@ -32,7 +32,7 @@ fn add_headers(path: &str, operation: &mut Operation) {
         }
         match status.as_str() {
             "401" => {
-                add("www-authenticate", text("The scheme that is asked for, and what is wrong with the credentials"))
+                add("www-authenticate", text("The scheme that is asked for, and what is wrong with the credentials"));
             }
             "429" | "503" => add("retry-after", seconds("The seconds after which to try again")),
             _ => {}

@@ -2,7 +2,8 @@
 
 use crate::{
     admin::console::{
-        ConsoleSnapshot, NodeRoleView, NodeView, ShardView, behind, format, shard_state, summary, writes_go_to,
+        ConsoleSnapshot, NodeRoleView, NodeView, ShardView, WriteTarget, behind, format, shard_state, summary,
+        writes_go_to,
     },
     cli::table::{Column, Side, escaped, table},
     http::ServiceStatus,
@@ -113,7 +114,10 @@ fn shard_row(shard: &ShardView) -> Vec<String> {
         format::percent(shard.share),
         size.unwrap_or_default(),
         state.to_owned(),
-        escaped(&writes_go_to(shard).map_or_else(|reason| reason, str::to_owned)),
+        match writes_go_to(shard) {
+            WriteTarget::Master(master) => escaped(master),
+            WriteTarget::Nobody(reason) => escaped(&reason),
+        },
         format!("{readable} of {}", shard.nodes.len()),
         format::figure(shard.failures_per_sec),
         shard.promotions.to_string(),

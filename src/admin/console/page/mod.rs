@@ -9,7 +9,7 @@ mod tables;
 mod tiles;
 
 pub use runbook::page as runbooks;
-pub use tables::{behind, shard_state, summary, writes_go_to};
+pub use tables::{WriteTarget, behind, shard_state, summary, writes_go_to};
 
 use super::{
     format::{clock, span, timestamp},

@@ -86,8 +86,8 @@ fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     let state = marked(class, word);
     let readable = shard.nodes.iter().filter(|node| node.readable).count();
     let target = match writes_go_to(shard) {
-        Ok(master) => el("code").text(master),
-        Err(reason) => el("span").class("alarm").text(reason),
+        WriteTarget::Master(master) => el("code").text(master),
+        WriteTarget::Nobody(reason) => el("span").class("alarm").text(reason),
     };
     let failures = shard.failures.iter().map(|failure| format!("{}: {}", failure.cause, failure.since_start));
     let failures = failures.collect::<Vec<_>>().join(", ");
@@ -119,13 +119,23 @@ pub fn shard_state(shard: &ShardView) -> (&'static str, &'static str) {
     }
 }
 
-/// Returns the address of the node that takes the shard's writes, or the reason why none does.
-pub fn writes_go_to(shard: &ShardView) -> Result<&str, String> {
+/// The node that takes a shard's writes.
+pub enum WriteTarget<'s> {
+    /// The address of the master.
+    Master(&'s str),
+    /// No node does, for a reason that the text names.
+    Nobody(String),
+}
+
+/// Returns the node that takes the shard's writes.
+pub fn writes_go_to(shard: &ShardView) -> WriteTarget<'_> {
     match master_of(shard) {
-        Some(master) if shard.writable => Ok(&master.address),
-        Some(master) if master.state == NodeStateView::Up => Err(format!("nobody: {} is not accepted", master.address)),
-        Some(master) => Err(format!("nobody: {} is {}", master.address, master.state.word())),
-        None => Err("nobody".to_owned()),
+        Some(master) if shard.writable => WriteTarget::Master(&master.address),
+        Some(master) if master.state == NodeStateView::Up => {
+            WriteTarget::Nobody(format!("nobody: {} is not accepted", master.address))
+        }
+        Some(master) => WriteTarget::Nobody(format!("nobody: {} is {}", master.address, master.state.word())),
+        None => WriteTarget::Nobody("nobody".to_owned()),
     }
 }
 

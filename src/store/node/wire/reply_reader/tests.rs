@@ -181,8 +181,8 @@ async fn a_node_that_drips_gives_no_sign_of_life_before_its_reply_is_complete() 
     assert_eq!(silence_after(b"d\r\n").await, (true, 0));
     // A long string comes in pieces, each of which is enough.
     assert_eq!(silence_after(b"$65536\r\n").await, (false, 1));
-    assert_eq!(silence_after(&[b'x'; 40_000]).await, (false, 0));
-    assert_eq!(silence_after(&[b'x'; 2_000]).await, (false, 1));
-    assert_eq!(silence_after(&[b'x'; 23_536]).await, (false, 0));
+    assert_eq!(silence_after(&vec![b'x'; 40_000]).await, (false, 0));
+    assert_eq!(silence_after(&vec![b'x'; 2_000]).await, (false, 1));
+    assert_eq!(silence_after(&vec![b'x'; 23_536]).await, (false, 0));
     assert_eq!(silence_after(b"\r\n").await, (true, 0));
 }
