@@ -2,34 +2,35 @@
 //! noise to its client.
 
 use crate::http::{ErrorCode, HttpService, https_required};
-use axum_server::accept::Accept;
+use axum_server::{
+    accept::Accept,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, io, pin::Pin, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::server::TlsStream;
 
 /// Bytes that are looked at: the longest methods have 17 letters.
 const PEEKED_BYTES: usize = 18;
 
-/// Accepts connections with `inner`, which speaks TLS, unless they begin with a request of plain HTTP.
+/// Accepts connections of TLS, and answers those that begin with a request of plain HTTP.
 #[derive(Clone)]
-pub struct HttpsAcceptor<A> {
-    inner: A,
+pub struct HttpsAcceptor {
+    tls: RustlsAcceptor,
     /// Time for the first bytes and the handshake together, or for the request of plain HTTP.
     handshake_timeout: Duration,
 }
 
-impl<A> HttpsAcceptor<A> {
-    /// Wraps an acceptor that speaks TLS.
-    pub fn new(inner: A, handshake_timeout: Duration) -> Self {
-        Self { inner, handshake_timeout }
+impl HttpsAcceptor {
+    /// Creates an acceptor that does the handshakes of TLS with this configuration.
+    pub fn new(tls: RustlsConfig, handshake_timeout: Duration) -> Self {
+        Self { tls: RustlsAcceptor::new(tls), handshake_timeout }
     }
 
     /// Does the handshake. A connection of plain HTTP ends here, after its answer.
-    async fn enter(&self, stream: TcpStream, service: HttpService) -> io::Result<(A::Stream, A::Service)>
-    where
-        A: Accept<TcpStream, HttpService>,
-    {
+    async fn enter(&self, stream: TcpStream, service: HttpService) -> io::Result<(TlsStream<TcpStream>, HttpService)> {
         let mut first = [0; PEEKED_BYTES];
         // The bytes stay in the socket, for the handshake.
         let length = stream.peek(&mut first).await?;
@@ -38,19 +39,13 @@ impl<A> HttpsAcceptor<A> {
             answer(stream).await;
             return Err(io::ErrorKind::InvalidData.into());
         }
-        self.inner.accept(stream, service).await
+        self.tls.accept(stream, service).await
     }
 }
 
-impl<A> Accept<TcpStream, HttpService> for HttpsAcceptor<A>
-where
-    A: Accept<TcpStream, HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: Send,
-    A::Service: Send,
-    A::Future: Send,
-{
-    type Stream = A::Stream;
-    type Service = A::Service;
+impl Accept<TcpStream, HttpService> for HttpsAcceptor {
+    type Stream = TlsStream<TcpStream>;
+    type Service = HttpService;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: HttpService) -> Self::Future {

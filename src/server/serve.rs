@@ -18,7 +18,7 @@ use crate::{
 };
 use axum_server::{
     accept::{Accept, DefaultAcceptor},
-    tls_rustls::{RustlsAcceptor, RustlsConfig},
+    tls_rustls::RustlsConfig,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
@@ -49,7 +49,7 @@ pub fn service(
     connections_max: usize,
     stop: &Shutdown,
 ) -> Vec<HttpServer> {
-    let acceptor = HttpsAcceptor::new(RustlsAcceptor::new(tls), HANDSHAKE_TIMEOUT);
+    let acceptor = HttpsAcceptor::new(tls, HANDSHAKE_TIMEOUT);
     let counters = ConnectionCounters::new(&http.state().metrics, Listener::Service);
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), settings.proxy_protocol);
     let limits = place_limits(settings, connections_max);
