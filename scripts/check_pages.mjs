@@ -37,15 +37,16 @@ async function checkDocs(browser) {
     await page.waitForSelector("#operations-cache-runCommands");
     const groups = await page.$$eval(".opblock-tag", (tags) => tags.map((tag) => tag.dataset.tag));
     if (groups[0] !== "login") problems.push(`docs: the first group is ${groups[0]}`);
-    await page.click(".btn.authorize");
-    await page.type("#client_id_clientCredentials", "browser");
-    await page.type("#client_secret_clientCredentials", API_KEY);
-    await page.click('.modal-ux [aria-label="Apply given OAuth2 credentials"]');
+    // A locator waits until the element is there and moves no more.
+    await page.locator(".btn.authorize").click();
+    await page.locator("#client_id_clientCredentials").fill("browser");
+    await page.locator("#client_secret_clientCredentials").fill(API_KEY);
+    await page.locator('.modal-ux [aria-label="Apply given OAuth2 credentials"]').click();
     await page.waitForSelector('.modal-ux [aria-label="Remove authorization"]');
-    await page.click(".modal-ux .btn-done");
-    await page.click("#operations-cache-runCommands .opblock-summary-control");
-    await page.click("#operations-cache-runCommands .try-out__btn");
-    await page.click("#operations-cache-runCommands .execute");
+    await page.locator(".modal-ux .btn-done").click();
+    await page.locator("#operations-cache-runCommands .opblock-summary-control").click();
+    await page.locator("#operations-cache-runCommands .try-out__btn").click();
+    await page.locator("#operations-cache-runCommands .execute").click();
     const status = await page.waitForSelector("#operations-cache-runCommands .live-responses-table tr.response .response-col_status");
     const text = (await status.evaluate((cell) => cell.textContent)).trim();
     if (!text.startsWith("200")) problems.push(`docs: the first example of a command was answered ${text}`);
