@@ -74,6 +74,11 @@ impl Auth {
         Ok(Caller::new(Arc::clone(client), scopes))
     }
 
+    /// Returns true if a client with this id is configured.
+    pub fn has_client(&self, id: &str) -> bool {
+        self.client(id).is_some()
+    }
+
     /// Returns true if there is more than one client.
     pub fn has_several_clients(&self) -> bool {
         self.clients.len() > 1

@@ -1,6 +1,6 @@
 //! `cachefront check-config`: validates the configuration.
 
-use super::{check_connections, config_args::ConfigArgs, failure::Failure};
+use super::{check_connections, config_args::ConfigArgs, failure::Failure, output::print};
 use clap::Args;
 
 const ABOUT: &str = "\
@@ -23,6 +23,6 @@ pub struct CheckConfigArgs {
 /// Checks everything that `serve` checks before it opens a port, and prints a summary of the settings.
 pub fn run(CheckConfigArgs { connect, config: args }: &CheckConfigArgs) -> Result<(), Failure> {
     let server = args.server(args.load_for_server()?)?;
-    print!("{} is valid. The service would run with:\n\n{}", args.config.display(), server.settings());
+    print(format!("{} is valid. The service would run with:\n\n{}", args.config.display(), server.settings()))?;
     if *connect { check_connections::run(server.settings()) } else { Ok(()) }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     failure::Failure,
+    output::print,
     table::{Column, Side, table},
 };
 use crate::{
@@ -27,7 +28,7 @@ pub fn run(settings: &Settings) -> Result<(), Failure> {
     let report = checked.map_err(Failure::invalid_settings)?;
     let columns = ["ADDRESS", "PURPOSE", "ROLE", "MODE", "SERVER", "RESULT"].map(|title| Column(title, Side::Left));
     let rows: Vec<Vec<String>> = report.endpoints.iter().map(row).collect();
-    print!("\n{}", table(&columns, &rows));
+    print(format!("\n{}", table(&columns, &rows)))?;
     let problems: Vec<String> = report.all_problems().collect();
     if problems.is_empty() {
         return Ok(());

@@ -1,6 +1,6 @@
 //! `cachefront hash-key`: generates an API key, or hashes a given one.
 
-use super::failure::Failure;
+use super::{failure::Failure, output::print};
 use crate::settings::{hash_api_key, is_placeholder, new_api_key, without_mark};
 use std::io::{self, IsTerminal, Read};
 
@@ -14,19 +14,16 @@ pub fn run() -> Result<(), Failure> {
     match without_mark(&input).trim_end_matches(['\r', '\n']) {
         "" => {
             let key = new_api_key();
-            println!("api_key={key}\napi_key_hash={}", hash_api_key(&key));
+            print(format!("api_key={key}\napi_key_hash={}\n", hash_api_key(&key)))
         }
         placeholder if is_placeholder(placeholder) => {
-            return Err(Failure::usage("the key is a placeholder; run the command without input to generate a key"));
+            Err(Failure::usage("the key is a placeholder; run the command without input to generate a key"))
         }
-        short if short.chars().count() < KEY_CHARS_MIN => {
-            return Err(Failure::usage(format!(
-                "the key has fewer than {KEY_CHARS_MIN} characters and could be guessed from its hash; run the command without input to generate a key"
-            )));
-        }
-        key => println!("api_key_hash={}", hash_api_key(key)),
+        short if short.chars().count() < KEY_CHARS_MIN => Err(Failure::usage(format!(
+            "the key has fewer than {KEY_CHARS_MIN} characters and could be guessed from its hash; run the command without input to generate a key"
+        ))),
+        key => print(format!("api_key_hash={}\n", hash_api_key(key))),
     }
-    Ok(())
 }
 
 /// Reads standard input to its end, unless it is a terminal.

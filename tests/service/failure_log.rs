@@ -103,6 +103,10 @@ async fn refused_logins_and_tampered_values_are_logged_among_any_number_of_other
     let login = caller.http.post(format!("{}/login", instance.url())).header("x-request-id", "intruder");
     let wrong = json!({"api_key": "wrong", "client_id": "shop"});
     Answer::of(login.json(&wrong)).await.expect_error(401, "invalid_api_key");
+    // A key in the place of the name is not repeated.
+    let swapped = caller.http.post(format!("{}/login", instance.url())).header("x-request-id", "swapped");
+    let swapped = swapped.json(&json!({"api_key": "shop", "client_id": API_KEY}));
+    Answer::of(swapped).await.expect_error(401, "invalid_api_key");
     caller.run(flood).await;
     send(&caller, "tampered", &read(&living[1])).await.expect_error(500, "decryption_failed");
     let refused = line(&instance, "intruder").await;
@@ -112,6 +116,8 @@ async fn refused_logins_and_tampered_values_are_logged_among_any_number_of_other
             .as_str()
             .is_some_and(|text| text.contains("login of client \"shop\" from 127.0.0.1 was refused"))
     );
+    line(&instance, "swapped").await;
+    assert!(!instance.log().contains(API_KEY), "{}", instance.log());
     let tampered = line(&instance, "tampered").await;
     assert_eq!((&tampered["code"], &tampered["level"]), (&json!("decryption_failed"), &json!("WARN")), "{tampered}");
     let logged = lines(&instance, "code", "shard_unavailable").len();
