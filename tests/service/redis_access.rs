@@ -1,7 +1,7 @@
 //! Access to Redis: passwords, ACL users, databases, TLS.
 
-use crate::harness::{Authority, MetricsPage, Service, authority, redis_section, redis_speaks_tls, start, tls_redis};
-use crate::local_redis::{Layout, free_port};
+use crate::harness::{Authority, MetricsPage, Service, TlsRedis, redis_section, start};
+use crate::local_redis::Layout;
 use serde_json::json;
 use std::path::Path;
 
@@ -76,25 +76,13 @@ async fn another_database_is_another_key_space() {
 
 #[tokio::test]
 async fn tls_to_redis_verifies_the_server_and_presents_a_client_certificate() {
-    if !redis_speaks_tls() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let port = free_port("127.0.0.1").expect("a free port");
-    let group = tls_redis(folder.path(), port);
-    let client = authority().issue(folder.path(), "client");
-    let ca = folder.path().join("ca.pem");
-    let with = |ca: &Path, client: &str| {
-        let shard = format!("[shard:a]\nmaster=localhost:{port}\n");
-        Service::start(&format!("[redis]\ntls=true\nca_cert={}\n{client}\n{shard}", ca.display()))
-    };
-    let shown = format!("client_cert={}\nclient_key={}", client.certificate.display(), client.key.display());
-    let service = with(&ca, &shown);
-    expect_works(&service).await;
-    assert_eq!(group.master(0).ask("GET access:k").expect("an answer"), "v");
+    let Some(redis) = TlsRedis::start() else { return };
+    let section = [redis.section(), redis.shard()].concat();
+    expect_works(&Service::start(&section)).await;
+    assert_eq!(redis.group.master(0).ask("GET access:k").expect("an answer"), "v");
 
-    expect_unavailable(&with(&ca, "")).await;
-    let stranger = folder.path().join("stranger.pem");
-    std::fs::write(&stranger, Authority::new("a stranger").pem()).expect("the authority is written");
-    expect_unavailable(&with(&stranger, &shown)).await;
+    let without: String = section.split_inclusive('\n').filter(|line| !line.starts_with("client_")).collect();
+    expect_unavailable(&Service::start(&without)).await;
+    std::fs::write(redis.file("stranger.pem"), Authority::new("a stranger").pem()).expect("the authority is written");
+    expect_unavailable(&Service::start(&section.replace("ca.pem", "stranger.pem"))).await;
 }

@@ -3,10 +3,10 @@
 use crate::{
     faults::until_ready,
     harness::{
-        Authority, Load, MetricsPage, Sentinels, Service, Traffic, authority, calls, eventually, redis, redis_section,
-        redis_speaks_tls, tls_redis, until_replicated,
+        Authority, Load, MetricsPage, Sentinels, Service, TlsRedis, Traffic, authority, calls, eventually, redis,
+        redis_section, until_replicated,
     },
-    local_redis::{RedisGroup, RedisProcess, free_port},
+    local_redis::{RedisGroup, RedisProcess},
 };
 
 /// Permissions of a user at Redis.
@@ -138,22 +138,10 @@ async fn the_login_of_sentinels_is_rotated_while_they_are_connected() {
 
 #[tokio::test]
 async fn the_expected_name_takes_the_place_of_the_host() {
-    if !redis_speaks_tls() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let port = free_port("127.0.0.1").expect("a free port");
-    let _group = tls_redis(folder.path(), port);
-    let client = authority().issue(folder.path(), "client");
+    let Some(redis) = TlsRedis::start() else { return };
     // The certificate is for localhost and 127.0.0.1.
-    let options = format!(
-        "[redis]\ntls=true\nca_cert={}\nclient_cert={}\nclient_key={}\n",
-        folder.path().join("ca.pem").display(),
-        client.certificate.display(),
-        client.key.display()
-    );
-    let shard = format!("expected_name=redis.example\n[shard:a]\nmaster=localhost:{port}\n");
-    let service = Service::start_with("RELOAD_EVERY_SECS=0", &[options, shard].concat());
+    let section = [&redis.section(), "expected_name=redis.example\n", &redis.shard()].concat();
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &section);
     let read = r#"{"command":"READ","key":"k"}"#;
     service.caller().await.send(read).await.expect_error(503, "shard_unavailable");
     // New connections follow a reload.
@@ -165,21 +153,8 @@ async fn the_expected_name_takes_the_place_of_the_host() {
 
 #[tokio::test]
 async fn the_authority_of_both_certificates_is_replaced_while_they_are_in_use() {
-    if !redis_speaks_tls() {
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let port = free_port("127.0.0.1").expect("a free port");
-    let group = tls_redis(folder.path(), port);
-    let client = authority().issue(folder.path(), "client");
-    let trusted = folder.path().join("ca.pem");
-    let options = format!(
-        "[redis]\ntls=true\nca_cert={}\nclient_cert={}\nclient_key={}\n[shard:a]\nmaster=localhost:{port}\n",
-        trusted.display(),
-        client.certificate.display(),
-        client.key.display()
-    );
-    let service = Service::start_with("RELOAD_EVERY_SECS=0", &options);
+    let Some(redis) = TlsRedis::start() else { return };
+    let service = Service::start_with("RELOAD_EVERY_SECS=0", &[redis.section(), redis.shard()].concat());
     until_ready(&service, "READY").await;
     let traffic = Traffic::start(Load::on(&service)).await;
 
@@ -187,28 +162,28 @@ async fn the_authority_of_both_certificates_is_replaced_while_they_are_in_use() 
     let next = Authority::new("the next authority");
     let trust = async |authorities: String, reload: u32| {
         // Redis reads a file again only under another name.
-        let of_redis = folder.path().join(format!("ca-{reload}.pem"));
-        for file in [&of_redis, &trusted] {
+        let of_redis = redis.file(&format!("ca-{reload}.pem"));
+        for file in [&of_redis, &redis.file("ca.pem")] {
             std::fs::write(file, &authorities).expect("the authorities are written");
         }
-        ask_all(&group, &format!("CONFIG SET tls-ca-cert-file {}", of_redis.display()));
+        ask_all(&redis.group, &format!("CONFIG SET tls-ca-cert-file {}", of_redis.display()));
         service.reload();
         let outcome = "outcome=\"applied\"";
         MetricsPage::until(&service, "cachefront_settings_reloads_total", outcome, |count| count >= f64::from(reload))
             .await;
     };
     trust([authority().pem(), next.pem()].concat(), 1).await;
-    next.issue(folder.path(), "client");
-    let shown = next.issue(folder.path(), "next-redis");
+    next.issue(redis.folder(), "client");
+    let shown = next.issue(redis.folder(), "next-redis");
     let (certificate, key) = (shown.certificate.display(), shown.key.display());
-    ask_all(&group, &format!("CONFIG SET tls-cert-file {certificate} tls-key-file {key}"));
+    ask_all(&redis.group, &format!("CONFIG SET tls-cert-file {certificate} tls-key-file {key}"));
     trust(next.pem(), 2).await;
     traffic.until_written().await;
     traffic.until_read().await;
     traffic.finish().await.expect_no_failed_read().expect_no_failed_write().expect_nothing_lost();
 
     // New connections follow the files.
-    ask_all(&group, "CLIENT KILL TYPE normal");
+    ask_all(&redis.group, "CLIENT KILL TYPE normal");
     let caller = service.caller().await;
     eventually("the service connects again", async || {
         let answer = caller.send(r#"{"command":"READ","key":"k"}"#).await;

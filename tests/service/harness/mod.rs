@@ -34,7 +34,7 @@ pub use raw::{Raw, RawResponse};
 pub use requirements::{redis_speaks_tls, skip};
 pub use sentinels::{SentinelOptions, Sentinels};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
-pub use tls_redis::tls_redis;
+pub use tls_redis::TlsRedis;
 pub use traffic::{Load, LoadSummary, Traffic};
 
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};

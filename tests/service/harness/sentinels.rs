@@ -105,10 +105,28 @@ impl Sentinels {
         });
     }
 
+    /// Starts a sentinel, on another port if some process takes the first one before it does.
     fn start_one(&self, number: usize, group: &RedisGroup, watch: &str) -> Sentinel {
+        loop {
+            let sentinel = self.try_start(number, group, watch);
+            let is_up = until(&format!("sentinel {number} answers or has ended"), || {
+                let mut process = sentinel.process.lock().expect("no panic");
+                let info = ask(&sentinel.address, &self.options.password, "INFO server").unwrap_or_default();
+                if info.contains(&format!("process_id:{}", process.id())) {
+                    return Some(true);
+                }
+                process.try_wait().expect("a state").map(|_| false)
+            });
+            if is_up {
+                return sentinel;
+            }
+        }
+    }
+
+    fn try_start(&self, number: usize, group: &RedisGroup, watch: &str) -> Sentinel {
         let port = free_port(HOST).expect("a free port");
         let folder = self.folder.path().join(number.to_string());
-        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::create_dir_all(&folder).expect("a folder");
         let mut text = format!("port {port}\nbind {HOST}\nprotected-mode no\ndir {}\n{watch}", folder.display());
         if number == 0 {
             text.push_str(&self.options.lines);

@@ -3,7 +3,7 @@
 use super::super::{promote, until_ready_at};
 use crate::harness::{Instance, Load, Traffic, eventually, skip, start};
 use crate::local_redis::{Layout, RedisGroup, RedisProcess};
-use std::process::Command;
+use std::{fs::OpenOptions, io::Write, process::Command};
 
 const NAME: &str = "redis.cachefront.test";
 const OLD: &str = "127.0.0.2";
@@ -61,9 +61,12 @@ impl Named {
     }
 }
 
+/// Points the name to another address. Both have the same length, so the file is never empty: without the name, a connection
+/// would fail that the test expects to succeed.
 fn point_to(group: &RedisGroup, host: &str) {
     let text = format!("127.0.0.1 localhost\n{host} {NAME}\n");
-    std::fs::write(group.folder().join("hosts"), text).expect("it is written");
+    let hosts = OpenOptions::new().write(true).create(true).truncate(false).open(group.folder().join("hosts"));
+    hosts.and_then(|mut hosts| hosts.write_all(text.as_bytes())).expect("it is written");
 }
 
 #[tokio::test]
