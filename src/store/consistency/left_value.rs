@@ -19,36 +19,21 @@ const FOLLOWED: u64 = 1 << 62;
 /// Set in a number of changes while changes overlap: the master may run them in another order than they end in.
 const OVERLAPPED: u64 = 1 << 61;
 
-/// The digest of a value of a key, or of the fact that the key does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentDigest(u64);
-
-impl ContentDigest {
-    /// Returns the digest of the value of a key with this hash; `None` stands for a key that does not exist. Returns `None`
-    /// for a large value.
-    pub fn of(hash: u64, value: Option<&[u8]>) -> Option<Self> {
-        match value {
-            Some(bytes) if bytes.len() > DIGESTED_BYTES_MAX => None,
-            Some(bytes) => Some(Self(xxh3_64_with_seed(bytes, hash))),
-            None => Some(Self(xxh3_64_with_seed(&[], !hash))),
-        }
-    }
-
-    /// Returns the digest as one word that is not zero.
-    pub fn word(self) -> u64 {
-        self.0 | 1
-    }
-}
-
 /// The digest of a value that a change has left. It says for which key and when, so that it proves nothing of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeftDigest(u64);
 
 impl LeftDigest {
-    /// Returns the digest of a value that was left by a change at `changed`.
-    pub fn new(content: ContentDigest, changed: LogicalTime) -> Self {
-        let digest = content.0.wrapping_add(changed.ms().wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self((digest & !FOLLOWED) | IS_DIGEST)
+    /// Returns the digest of the value of a key with this hash that was changed at `changed`; `None` stands for a key that
+    /// does not exist. Returns `None` for a large value.
+    pub fn of(hash: u64, changed: LogicalTime, value: Option<&[u8]>) -> Option<Self> {
+        let seed = hash.wrapping_add(changed.ms().wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let digest = match value {
+            Some(bytes) if bytes.len() > DIGESTED_BYTES_MAX => return None,
+            Some(bytes) => xxh3_64_with_seed(bytes, seed),
+            None => xxh3_64_with_seed(&[], !seed),
+        };
+        Some(Self((digest & !FOLLOWED) | IS_DIGEST))
     }
 }
 
@@ -87,11 +72,6 @@ impl LeftValue {
         self.0.load(Acquire) & IS_DIGEST != 0
     }
 
-    /// Returns true if the digest of the value is known, and exactly one further change is under way.
-    pub fn is_followed(&self) -> bool {
-        self.0.load(Acquire) & (IS_DIGEST | FOLLOWED) == IS_DIGEST | FOLLOWED
-    }
-
     fn update(&self, next: impl Fn(u64) -> u64) {
         // The function always returns a value.
         let _updated = self.0.fetch_update(AcqRel, Acquire, |word| Some(next(word)));
@@ -103,7 +83,7 @@ mod tests {
     use super::*;
 
     fn digest(hash: u64, ms: u64, value: Option<&[u8]>) -> LeftDigest {
-        LeftDigest::new(ContentDigest::of(hash, value).expect("a short value"), LogicalTime::from_ms(ms))
+        LeftDigest::of(hash, LogicalTime::from_ms(ms), value).expect("a short value")
     }
 
     #[test]
@@ -120,7 +100,7 @@ mod tests {
             assert!(all.iter().enumerate().all(|(other, digest)| (position == other) == (one == digest)), "{position}");
         }
         let long = vec![0; DIGESTED_BYTES_MAX + 1];
-        assert_eq!(ContentDigest::of(1, Some(&long)), None);
+        assert_eq!(LeftDigest::of(1, LogicalTime::ZERO, Some(&long)), None);
     }
 
     #[test]
@@ -132,9 +112,9 @@ mod tests {
         left.end(Some(one));
         assert!(left.is(one) && left.is_known());
         left.begin();
-        assert!(left.is(one) && left.is_followed(), "nobody can expect the next change before it ends");
+        assert!(left.is(one), "nobody can expect the next change before it ends");
         left.end(Some(two));
-        assert!(left.is(two) && !left.is_followed());
+        assert!(left.is(two));
         left.begin();
         left.end(None);
         assert!(!left.is_known() && !left.is(two));

@@ -17,8 +17,7 @@ mod requirement;
 mod sync_token;
 
 pub use clock::{Clock, LogicalTime};
-pub use left_value::ContentDigest;
 pub use progress::ReplicationProgress;
-pub use recent_changes::RecentChanges;
+pub use recent_changes::{ChangedTo, RecentChanges};
 pub use requirement::{Freshness, ReadRequirement};
 pub use sync_token::{SyncToken, SyncTokenKey, SyncTokens};

@@ -2,7 +2,7 @@
 
 use crate::{
     store::{
-        consistency::{ContentDigest, Freshness, ReadRequirement, RecentChanges},
+        consistency::{ChangedTo, Freshness, ReadRequirement, RecentChanges},
         inspection::{Sampler, ValueDigest},
         node::{
             Node,
@@ -64,15 +64,10 @@ impl OperationContext {
         }
     }
 
-    /// Returns a guard that records this change of a key with this hash when it is dropped.
-    pub fn change_guard(&self, hash: u64, kind: &OperationKind<'_>) -> ChangeGuard<'_> {
-        let leaves = match kind {
-            OperationKind::Get(_) => None,
-            OperationKind::Set { bytes, .. } => ContentDigest::of(hash, Some(bytes)),
-            OperationKind::Delete => ContentDigest::of(hash, None),
-        };
-        self.recent_changes.begin(hash, leaves);
-        ChangeGuard { changes: &self.recent_changes, hash, leaves, has_succeeded: false }
+    /// Returns a guard that records a change of a key with this hash when it is dropped.
+    pub fn change_guard(&self, hash: u64) -> ChangeGuard<'_> {
+        self.recent_changes.begin(hash);
+        ChangeGuard { changes: &self.recent_changes, hash, changed_to: ChangedTo::Unknown }
     }
 
     /// Observes an operation that succeeded: the inspection watches some keys that this process has changed.
@@ -96,20 +91,22 @@ impl OperationContext {
 pub struct ChangeGuard<'a> {
     changes: &'a RecentChanges,
     hash: u64,
-    /// The value that the change leaves if it succeeds.
-    leaves: Option<ContentDigest>,
-    has_succeeded: bool,
+    changed_to: ChangedTo<'a>,
 }
 
-impl ChangeGuard<'_> {
-    /// Records that the change was made, so that its value is known.
-    pub fn succeed(&mut self) {
-        self.has_succeeded = true;
+impl<'a> ChangeGuard<'a> {
+    /// Sets the outcome of a change that was made, so that its value is recorded as well.
+    pub fn succeed(&mut self, kind: &'a OperationKind<'_>) {
+        self.changed_to = match kind {
+            OperationKind::Get(_) => ChangedTo::Unknown,
+            OperationKind::Set { bytes, .. } => ChangedTo::Bytes(bytes),
+            OperationKind::Delete => ChangedTo::Missing,
+        };
     }
 }
 
 impl Drop for ChangeGuard<'_> {
     fn drop(&mut self) {
-        self.changes.end(self.hash, self.leaves.filter(|_| self.has_succeeded));
+        self.changes.end(self.hash, self.changed_to);
     }
 }

@@ -34,7 +34,7 @@ pub async fn write(
 ) -> Result<Answer, StoreError> {
     context.wait_until_known(deadline).await;
     let route = context.route(key);
-    let mut guard = context.change_guard(route.hash, kind);
+    let mut guard = context.change_guard(route.hash);
     let change = WriteOperation {
         context,
         key,
@@ -49,7 +49,7 @@ pub async fn write(
         Some(next) => Box::pin(change.run_again(next, first)).await,
     };
     if answer.is_ok() {
-        guard.succeed();
+        guard.succeed(kind);
     }
     answer
 }

@@ -32,11 +32,8 @@ impl Batch<'_> {
         let (mut answered, mut asked) = (Vec::with_capacity(positions.len()), None);
         self.refuse_excess_reads(&mut positions, &mut answered);
         let changes = positions.iter().filter(|position| is_change(&self.operations[**position]));
-        let mut changes: Vec<(usize, ChangeGuard<'_>)> = changes
-            .map(|position| {
-                (*position, self.context.change_guard(self.hashes[*position], &self.operations[*position].kind))
-            })
-            .collect();
+        let mut changes: Vec<(usize, ChangeGuard<'_>)> =
+            changes.map(|position| (*position, self.context.change_guard(self.hashes[*position]))).collect();
         let mut attempts = Attempts::default();
         let call_timeout = CallTimeout::new(self.deadline, Abandon::AtDeadline);
         while !positions.is_empty() {
@@ -66,7 +63,7 @@ impl Batch<'_> {
         }
         for (position, _) in answered.iter().filter(|(_, answer)| answer.is_ok()) {
             if let Ok(change) = changes.binary_search_by_key(position, |(position, _)| *position) {
-                changes[change].1.succeed();
+                changes[change].1.succeed(&self.operations[*position].kind);
             }
         }
         (answered, asked)
