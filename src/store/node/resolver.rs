@@ -174,17 +174,20 @@ impl NameLookups {
     }
 
     /// Returns the addresses that all connections share, and those of them that a new connection is opened to. A lookup that
-    /// takes long is not waited for if the name has addresses.
-    async fn addresses_for_connection(&self) -> io::Result<(SharedAddresses, Vec<SocketAddr>)> {
+    /// takes long is not waited for if the name has addresses, but goes on: the next connection is opened to what it finds.
+    async fn addresses_for_connection(self: &Arc<Self>) -> io::Result<(SharedAddresses, Vec<SocketAddr>)> {
         let is_known = !self.current.borrow().is_empty();
         let longest = if is_known { KNOWN_NAME_TIMEOUT } else { LOOKUP_TIMEOUT };
-        match timeout(longest, self.looked_up_addresses()).await {
+        let lookups = Arc::clone(self);
+        let looked_up = tokio::spawn(async move { lookups.looked_up_addresses().await });
+        match timeout(longest, looked_up).await {
+            Ok(looked_up) => looked_up?,
             Err(_) if is_known => {
                 let known = Arc::clone(&self.current.borrow());
                 let opened_to = known.to_vec();
                 Ok((known, opened_to))
             }
-            looked_up => looked_up?,
+            Err(elapsed) => Err(elapsed.into()),
         }
     }
 
@@ -246,8 +249,8 @@ mod tests {
     const NEW: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 1);
 
     /// Returns the lookups of a name that was found under `OLD`, and the addresses of a connection that was opened then.
-    async fn opened() -> (NameLookups, SharedAddresses) {
-        let lookups = NameLookups::new(&Address { host: "localhost".to_owned(), port: 1 });
+    async fn opened() -> (Arc<NameLookups>, SharedAddresses) {
+        let lookups = Arc::new(NameLookups::new(&Address { host: "localhost".to_owned(), port: 1 }));
         find(&lookups, OLD).await;
         let opened_to = lookups.addresses_for_connection().await.expect("an address").0;
         assert_eq!(&*opened_to, [OLD]);
@@ -262,15 +265,21 @@ mod tests {
     }
 
     /// Returns the address that a new connection is opened to, right after a lookup.
-    async fn connect(lookups: &NameLookups) -> SocketAddr {
+    async fn connect(lookups: &Arc<NameLookups>) -> SocketAddr {
         lookups.addresses_for_connection().await.expect("an address").1[0]
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lookup_that_hangs_holds_up_no_connection_to_a_known_name() {
         let (lookups, _) = opened().await;
-        let _lookup = lookups.last.lock().await;
+        let mut last = lookups.last.lock().await;
         assert_eq!(connect(&lookups).await, OLD);
+        // What it finds in the end counts, though nobody waits for it any more.
+        let mut current = lookups.current.subscribe();
+        (last.at, last.found) = (Some(Instant::now()), vec![NEW]);
+        drop(last);
+        current.changed().await.expect("the sender lives");
+        assert_eq!(**current.borrow(), [NEW]);
     }
 
     #[tokio::test(start_paused = true)]
