@@ -4,7 +4,6 @@
 - A relative link or picture leads to a file or folder of the repository, and not out of it.
 - An anchor (`#heading`) is that of a heading of its page, by GitHub's rules.
 - Every page below docs/ is listed once in docs/SUMMARY.md, which is the table of contents of the site (`make site`).
-
 - The same holds for the documents that packages contain (scripts/package_docs.sh).
 
 Links to other sites are not followed. Prints a line for each problem, and exits with 1 if there is one.

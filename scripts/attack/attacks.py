@@ -111,7 +111,7 @@ class TooLarge(Attack):
 
 class HangUps(Attack):
     name = "batches of 8 READs of 8 MiB whose caller hangs up"
-    limit = "bytes under way are limited for each client and node; bytes that arrive are a sign of life"
+    limit = "bytes under way are limited for each client and node; each 16 KiB of a reply is a sign of life"
 
     def again(self):
         for _ in range(4):

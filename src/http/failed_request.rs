@@ -5,7 +5,7 @@ use crate::telemetry::{events::now_ms, metrics::Outcome};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Maximum number of characters of a client's id that is shown. In a login, the id is what the caller sent.
+/// Maximum number of characters of a client's id that is shown.
 const CLIENT_CHARS_MAX: usize = 64;
 
 /// The request that a failure belongs to.
@@ -115,7 +115,7 @@ impl FailedRequest {
     }
 }
 
-/// Returns the beginning of a text that a caller sent, without characters that could change how a line is read.
+/// Returns the beginning of a client's id, without characters that could change how a line is read.
 fn printable(text: &str) -> String {
     text.chars().take(CLIENT_CHARS_MAX).flat_map(char::escape_debug).collect()
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_a_login_names_cannot_forge_a_line_of_the_log() {
+    fn the_id_of_a_client_cannot_forge_a_line_of_the_log() {
         let id = RequestId::of(&HeaderMap::new());
         let origin = RequestOrigin { endpoint: "POST /login", id: &id, peer: Some(IpAddr::from([10, 0, 0, 7])) };
         let forged = format!("shop\"\nWARN {}", "x".repeat(1000));
