@@ -5,11 +5,13 @@ between the two marks of PAGE; the prose around them stays.
 """
 
 import json
+import os
 import statistics
 import sys
 
-BEGIN = "<!-- measured: begin -->"
-END = "<!-- measured: end -->"
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
+
+import measured
 
 # The things that break, in the order of the table. Others come last.
 ORDER = [
@@ -100,13 +102,7 @@ def main():
         lines = [json.loads(line) for line in file if line.strip()]
     if not lines:
         sys.exit(f"failures.py: {sys.argv[1]} has no lines: the fault tests measured nothing")
-    with open(sys.argv[2], encoding="utf-8") as file:
-        before, found, rest = file.read().partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not found or not ended:
-        sys.exit(f"failures.py: {sys.argv[2]} lacks the marks {BEGIN} and {END}")
-    with open(sys.argv[2], "w", encoding="utf-8") as file:
-        file.write(f"{before}{BEGIN}\n{table(lines)}\n{END}{after}")
+    measured.write(table(lines), sys.argv[2])
 
 
 if __name__ == "__main__":
