@@ -91,7 +91,7 @@ pub const CODES: &[(Code, CodePlace, Option<CommandName>, &str)] = &[
         Some(Read),
         "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
     ),
-    (Code::BodyTooLarge, CacheAndLogin, None, "The body may have at most 8388608 bytes"),
+    (Code::BodyTooLarge, CacheAndLogin, None, "The body may have at most 50397184 bytes"),
     (Code::ValueTooLarge, Cache, Some(Write), "`value` has 8388609 bytes; at most 8388608 are allowed"),
     (
         Code::ReplyTooLarge,

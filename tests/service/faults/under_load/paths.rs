@@ -79,7 +79,9 @@ async fn a_replica_behind_a_path_that_drips_fails_no_request() {
 
 #[tokio::test]
 async fn a_replica_behind_a_slow_path_fails_no_request() {
-    replica_path(Mode::Delay(Duration::from_millis(600)), "answers 600 ms late", BRIEF).await;
+    // A read that waited for this path would take longer.
+    let delay = Duration::from_millis(600);
+    replica_path(Mode::Delay(delay), "answers 600 ms late", delay).await;
 }
 
 #[tokio::test]
