@@ -96,10 +96,11 @@ async fn log_in(state: &AppState, head: LoginHead, body: Body) -> Result<Respons
     let body = body::read_login(body_head, body, BODY_BYTES_MAX, &state.unfinished_logins).await;
     let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
     let request = ParsedLogin::parse(basic.as_deref(), media_type, &body)?;
-    let token = issue_token(&state.reloadable().auth, &request).map_err(|error| {
+    let reloadable = state.reloadable();
+    let token = issue_token(&reloadable.auth, &request).map_err(|error| {
         // A name that is not that of a client may be the API key in the wrong place.
         let named = request.candidates.iter().find_map(|given| given.client_id.clone());
-        let named = named.filter(|named| state.reloadable().auth.has_client(named));
+        let named = named.filter(|named| reloadable.auth.has_client(named));
         let problem = Problem::from(error);
         if let Some(named) = named { problem.of_client(named) } else { problem }
     })?;

@@ -22,7 +22,7 @@ pub struct AllowedHosts {
 impl AllowedHosts {
     /// Allows these names; `*` allows all.
     pub fn new(names: &[String]) -> Self {
-        Self { names: names.iter().map(|name| name.to_ascii_lowercase()).collect() }
+        Self { names: names.iter().map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect() }
     }
 
     /// Returns true if the request may be answered. A request without a host is not from a browser.

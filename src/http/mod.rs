@@ -35,7 +35,7 @@ pub use failed_request::{FailedRequest, FailureClass, RequestOrigin};
 pub use failure_log::log_delete;
 pub use fallback::https_required;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
-pub use problem::{OAuthCode, Problem};
+pub use problem::Problem;
 pub use readiness::{Readiness, ServiceStatus};
 pub use reloadable::{Config, ReloadableState};
 pub use request_id::RequestId;

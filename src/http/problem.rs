@@ -51,7 +51,7 @@ struct Details {
 /// A code of OAuth2 (RFC 6749 §5.2).
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OAuthCode {
+enum OAuthCode {
     /// The client is not known, or its secret is wrong.
     InvalidClient,
     /// The request is malformed.
@@ -142,23 +142,19 @@ impl Problem {
         self
     }
 
-    /// Sets the code for a caller that speaks OAuth2.
-    pub fn oauth(mut self, code: OAuthCode) -> Self {
+    /// Adds the code of OAuth2 that fits: every failed login has one, because OAuth2
+    /// libraries look for nothing else.
+    pub fn with_oauth(mut self) -> Self {
+        let status = self.code().status();
+        let code = match self.code() {
+            ErrorCode::InvalidScope => OAuthCode::InvalidScope,
+            ErrorCode::UnsupportedGrantType => OAuthCode::UnsupportedGrantType,
+            _ if status == StatusCode::UNAUTHORIZED => OAuthCode::InvalidClient,
+            _ if status.is_client_error() => OAuthCode::InvalidRequest,
+            _ => OAuthCode::TemporarilyUnavailable,
+        };
         self.0.oauth = Some(code);
         self
-    }
-
-    /// Adds the code of OAuth2 that fits the status, unless there is one: every failed login has one, because OAuth2
-    /// libraries look for nothing else.
-    pub fn with_oauth(self) -> Self {
-        let status = self.code().status();
-        let code = match self.0.oauth {
-            Some(code) => code,
-            None if status == StatusCode::UNAUTHORIZED => OAuthCode::InvalidClient,
-            None if status.is_client_error() => OAuthCode::InvalidRequest,
-            None => OAuthCode::TemporarilyUnavailable,
-        };
-        self.oauth(code)
     }
 
     /// Sets the effect on what is stored.
@@ -216,7 +212,7 @@ impl Problem {
         self.0.shard.as_deref()
     }
 
-    /// Returns the id of the client, where it is known. In a login it is what the caller sent.
+    /// Returns the id of the client, where it is known.
     pub fn client(&self) -> Option<&str> {
         self.0.client.as_deref()
     }

@@ -2,7 +2,7 @@
 
 use super::{
     error_code::ErrorCode,
-    problem::{BASIC_CHALLENGE, OAuthCode, Problem, RETRY_WAIT},
+    problem::{BASIC_CHALLENGE, Problem, RETRY_WAIT},
 };
 use crate::{
     auth::{LoginError, PermissionError, TokenError},
@@ -27,7 +27,6 @@ impl From<LoginError> for Problem {
             }
             LoginError::NoScope => {
                 Self::new(ErrorCode::InvalidScope, "This client has none of the scopes that `scope` asks for")
-                    .oauth(OAuthCode::InvalidScope)
             }
         }
     }

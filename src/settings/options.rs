@@ -123,7 +123,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Service, "PORT", "9090", "Port for HTTPS."),
     option(Service, "ADMIN_HOST", "127.0.0.1", "IP address of the admin port. This port speaks plain HTTP and serves probes, metrics and the console, but no values."),
     option(Service, "ADMIN_PORT", "9091", "The admin port."),
-    unset(Service, "ADMIN_HOSTS", "Host names under which the admin port may be asked, separated by commas, or `*` for all. IP addresses, names without a dot such as `localhost`, and names below `.internal`, `.svc` and `.cluster.local` are always allowed. Others get 421, because a web page elsewhere could use them to read the console (DNS rebinding)."),
+    unset(Service, "ADMIN_HOSTS", "Host names under which the admin port may be asked, separated by commas, or `*` for all. IP addresses, names without a dot such as `localhost`, and names below `.localhost`, `.internal`, `.svc` and `.cluster.local` are always allowed. Others get 421, because a web page elsewhere could use them to read the console (DNS rebinding)."),
     option(Service, "DOCS", "true", "Serve `/docs` and `/openapi.json` on the HTTPS port."),
     option(Service, "HSTS", "true", "Ask browsers to use nothing but HTTPS with this host for a year (`Strict-Transport-Security`). They then open no plain HTTP under the same host name, also not the console on the admin port; use its IP address for that, or set `false`."),
     option(Service, "TLS_CERT", "certs/cert.pem", "PEM file with the certificate chain. The certificate of the service comes first. In place of a path, this and the other options of PEM files can have the PEM text itself, with `\\n` between its lines.").live(),

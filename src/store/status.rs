@@ -98,9 +98,7 @@ impl ShardStatus {
             health,
         }
     }
-}
 
-impl ShardStatus {
     /// Returns the number of commands that failed because of the shard.
     pub fn failures_total(&self) -> u64 {
         self.failures.iter().map(|(_, count)| count).sum()

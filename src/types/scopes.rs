@@ -25,6 +25,10 @@ impl Scope {
             Self::Delete => "delete",
         }
     }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
 }
 
 /// A set of permissions.
@@ -55,7 +59,7 @@ impl Scopes {
 
     /// Returns the permissions among names separated by spaces or commas. Other names are left out.
     pub fn known_in(text: &str) -> Self {
-        let known = text.split([',', ' ']).filter_map(|name| Scope::ALL.into_iter().find(|scope| scope.name() == name));
+        let known = text.split([',', ' ']).filter_map(Scope::named);
         Self(known.fold(0, |bits, scope| bits | scope as u8))
     }
 
@@ -63,8 +67,7 @@ impl Scopes {
     pub fn parse(text: &str) -> Result<Self, UnknownScope> {
         let mut bits = 0;
         for name in text.split([',', ' ']).filter(|name| !name.is_empty()) {
-            let scope = Scope::ALL.into_iter().find(|scope| scope.name() == name);
-            bits |= scope.ok_or_else(|| UnknownScope(name.to_owned()))? as u8;
+            bits |= Scope::named(name).ok_or_else(|| UnknownScope(name.to_owned()))? as u8;
         }
         Ok(Self(bits))
     }

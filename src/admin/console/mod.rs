@@ -24,7 +24,7 @@ use axum::{
     extract::State,
     http::{
         HeaderMap, HeaderName, HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY},
     },
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -85,9 +85,8 @@ fn answer(content_type: &'static str, body: impl Into<Body>) -> Response {
 }
 
 fn with_security_headers(mut response: Response) -> Response {
-    let headers: [(HeaderName, &'static str); 6] = [
+    let headers: [(HeaderName, &'static str); 5] = [
         (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "no-store"),
         // No page of another origin may embed this one.

@@ -143,6 +143,18 @@ pub struct ShardView {
     pub nodes: Vec<NodeView>,
 }
 
+impl ShardView {
+    /// Returns the master, whatever its state.
+    pub fn master(&self) -> Option<&NodeView> {
+        self.nodes.iter().find(|node| node.role == NodeRoleView::Master)
+    }
+
+    /// Returns the number of nodes that reads may be sent to.
+    pub fn readable_nodes(&self) -> usize {
+        self.nodes.iter().filter(|node| node.readable).count()
+    }
+}
+
 /// A node of a shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeView {

@@ -2,7 +2,7 @@
 
 use super::fields::{LoginFields, is_misnamed_key, only_key};
 use crate::http::{
-    ErrorCode, OAuthCode, Problem,
+    ErrorCode, Problem,
     body::{self, MediaType},
 };
 use serde::Deserialize;
@@ -26,8 +26,7 @@ pub fn parse(bytes: &[u8]) -> Result<LoginFields, Problem> {
     let form: LoginForm = serde_urlencoded::from_bytes(bytes)
         .map_err(|error| Problem::new(ErrorCode::InvalidForm, format!("The form is not valid: {error}")))?;
     if form.grant_type.is_some_and(|grant_type| grant_type != "client_credentials") {
-        return Err(Problem::new(ErrorCode::UnsupportedGrantType, "`grant_type` must be client_credentials")
-            .oauth(OAuthCode::UnsupportedGrantType));
+        return Err(Problem::new(ErrorCode::UnsupportedGrantType, "`grant_type` must be client_credentials"));
     }
     let api_key = only_key(form.api_key, form.client_secret)?;
     let misnamed_key = if api_key.is_none() { misnamed_key(bytes) } else { None };

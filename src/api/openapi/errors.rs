@@ -5,7 +5,7 @@ mod codes;
 
 use crate::{
     api::{login, schemas::ErrorSchema},
-    http::{ErrorCode as Code, OAuthCode, Problem},
+    http::{ErrorCode as Code, Problem},
     types::CommandName,
 };
 use codes::CODES;
@@ -62,8 +62,6 @@ fn body(path: &str, code: Code, command: Option<CommandName>, message: &'static 
         problem = match code {
             Code::InvalidField => Problem::field("`client_id` must be a string"),
             Code::UnknownField => Problem::new(code, "`clientid` is not a field of a login; did you mean `client_id`?"),
-            Code::InvalidScope => problem.oauth(OAuthCode::InvalidScope),
-            Code::UnsupportedGrantType => problem.oauth(OAuthCode::UnsupportedGrantType),
             _ => problem,
         };
         problem = problem.with_oauth();

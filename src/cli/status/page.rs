@@ -107,7 +107,7 @@ fn shards(snapshot: &ConsoleSnapshot) -> String {
 
 fn shard_row(shard: &ShardView) -> Vec<String> {
     let (_, state) = shard_state(shard);
-    let readable = shard.nodes.iter().filter(|node| node.readable).count();
+    let readable = shard.readable_nodes();
     let size = shard.slots.map(|slots| slots.to_string()).or(shard.weight.map(|weight| weight.to_string()));
     vec![
         escaped(&shard.name),

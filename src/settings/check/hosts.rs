@@ -7,7 +7,7 @@ pub fn listed(service: &SectionReader<'_>) -> Vec<String> {
     let mut names = Vec::new();
     for text in service.list("ADMIN_HOSTS") {
         if text == "*" || is_name(text) {
-            names.push(text.to_ascii_lowercase());
+            names.push(text.to_owned());
         } else {
             let remedy = "write it without scheme, port and path, such as cache.example.com, or * for all names";
             service.error("ADMIN_HOSTS", format!("\"{text}\" is not a host name: {remedy}"));

@@ -41,6 +41,8 @@ impl NodeSnapshot {
 
     fn new(shard: &str, node: &Arc<Node>, members: &Members, is_master: bool) -> Self {
         let now = node.state();
+        // A replica is behind its master only while there is one.
+        let can_lag = !is_master && members.is_master_up();
         Self {
             shard: shard.to_owned(),
             address: node.address.to_string(),
@@ -52,8 +54,8 @@ impl NodeSnapshot {
             },
             role: if is_master { NodeRole::Master } else { NodeRole::Replica },
             // While the master is down, a replica has nothing to catch up with.
-            lag_secs: node.lag().filter(|_| !is_master && members.is_master_up()).map(|lag| lag.as_secs_f64()),
-            lag_bytes: lag_bytes(members, node).filter(|_| !is_master && members.is_master_up()),
+            lag_secs: node.lag().filter(|_| can_lag).map(|lag| lag.as_secs_f64()),
+            lag_bytes: lag_bytes(members, node).filter(|_| can_lag),
             resources: node.resources.load_full(),
         }
     }

@@ -37,7 +37,7 @@ fn item(shard: &ShardView) -> HtmlElement {
     let keys = format!("{} of all keys", percent(shard.share));
     let rate =
         if shard.failures_per_sec > 0.0 { format!(" ({}/s)", figure(shard.failures_per_sec)) } else { String::new() };
-    let effect = match (shard.readable, shard.nodes.iter().filter(|node| node.readable).count()) {
+    let effect = match (shard.readable, shard.readable_nodes()) {
         (false, _) | (true, 0) => format!("READ, WRITE and DELETE of {keys} fail{rate}. "),
         (true, nodes) => {
             format!("WRITE and DELETE of {keys} fail{rate}; READ is answered by {}. ", counted(nodes, "node"))
@@ -51,8 +51,7 @@ fn item(shard: &ShardView) -> HtmlElement {
 
 /// Returns what is wrong with a shard that takes no writes.
 fn cause(shard: &ShardView) -> (String, Runbook) {
-    let master = shard.nodes.iter().find(|node| node.role == NodeRoleView::Master);
-    match master {
+    match shard.master() {
         _ if shard.held => {
             ("its master came back without data that its replicas have".to_owned(), Runbook::MasterWithoutData)
         }

@@ -121,7 +121,7 @@ fn event_item(event: &Event, now_ms: u64) -> HtmlElement {
         .child(el("span").class("age").text(format!("{age} ago")))
 }
 
-/// Returns the CSS class of a kind of event, and its word.
+/// Returns the CSS class of an event, and its word.
 fn event_mark(event: &Event) -> (&'static str, &'static str) {
     match event.kind {
         EventKind::Started => ("good", "started"),

@@ -76,7 +76,8 @@ pub fn link(runbook: Runbook) -> HtmlElement {
 pub fn page() -> String {
     let (head, foot) = FRAME.split_once("{{runbooks}}").expect("the frame has a placeholder");
     let mut html = head.to_owned();
-    for section in OPERATIONS.split_once(FIRST_HEADING).map_or("", |(_, rest)| rest).split("\n## ").skip(1) {
+    let (_, runbooks) = OPERATIONS.split_once(FIRST_HEADING).expect("the page has runbooks");
+    for section in runbooks.split("\n## ").skip(1) {
         let (heading, text) = section.split_once('\n').unwrap_or((section, ""));
         let card = el("section").class("card").with("id", anchor(heading));
         card.child(el("h2").text(heading)).child(el("pre").text(text.trim())).write(&mut html);

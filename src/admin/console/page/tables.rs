@@ -84,7 +84,7 @@ fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
     let share = el("span").class("share").child(bar(&colour(position), shard.share)).child(plain(percent(shard.share)));
     let (class, word) = shard_state(shard);
     let state = marked(class, word);
-    let readable = shard.nodes.iter().filter(|node| node.readable).count();
+    let readable = shard.readable_nodes();
     let target = match writes_go_to(shard) {
         WriteTarget::Master(master) => el("code").text(master),
         WriteTarget::Nobody(reason) => el("span").class("alarm").text(reason),
@@ -107,7 +107,7 @@ fn shard_row(position: usize, shard: &ShardView) -> Vec<HtmlElement> {
 
 /// Returns the CSS class of a shard's state, and its words.
 pub fn shard_state(shard: &ShardView) -> (&'static str, &'static str) {
-    let master_state = master_of(shard).map(|master| master.state);
+    let master_state = shard.master().map(|master| master.state);
     match (shard.contested, shard.writable, shard.readable) {
         _ if shard.held => ("bad", "master held"),
         (true, true, _) => ("warn", "two masters"),
@@ -129,7 +129,7 @@ pub enum WriteTarget<'s> {
 
 /// Returns the node that takes the shard's writes.
 pub fn writes_go_to(shard: &ShardView) -> WriteTarget<'_> {
-    match master_of(shard) {
+    match shard.master() {
         Some(master) if shard.writable => WriteTarget::Master(&master.address),
         Some(master) if master.state == NodeStateView::Up => {
             WriteTarget::Nobody(format!("nobody: {} is not accepted", master.address))
@@ -137,10 +137,6 @@ pub fn writes_go_to(shard: &ShardView) -> WriteTarget<'_> {
         Some(master) => WriteTarget::Nobody(format!("nobody: {} is {}", master.address, master.state.word())),
         None => WriteTarget::Nobody("nobody".to_owned()),
     }
-}
-
-fn master_of(shard: &ShardView) -> Option<&NodeView> {
-    shard.nodes.iter().find(|node| node.role == NodeRoleView::Master)
 }
 
 /// Returns a rate of failures, marked if there were any.
