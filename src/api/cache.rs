@@ -199,12 +199,24 @@ fn admit(
 ) -> Result<(Caller, Duration), Problem> {
     let caller = authorization::caller(&reloadable.auth, headers)?;
     connection.authenticate();
+    match time_to_serve(reloadable, headers, sync_token) {
+        Ok(timeout) => Ok((caller, timeout)),
+        Err(problem) => Err(problem.of_client(caller.client_id())),
+    }
+}
+
+/// Reads the other headers of a request. Returns the time that its commands may take.
+fn time_to_serve(
+    reloadable: &ReloadableState,
+    headers: &HeaderMap,
+    sync_token: &mut SyncTokenHeader,
+) -> Result<Duration, Problem> {
     let media_type = MediaType::of(headers);
     if media_type != MediaType::Json {
         return Err(body::unsupported(media_type));
     }
     sync_token.parse(headers)?;
-    Ok((caller, http::request_timeout(headers, reloadable.config.deadline)?))
+    http::request_timeout(headers, reloadable.config.deadline)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! `cachefront healthcheck`: lets an image without curl check itself.
 
 use super::{config_args::ConfigArgs, failure::Failure};
-use crate::settings;
 use std::{
     io::{self, Read, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -12,22 +11,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Succeeds if `/healthz` of the instance with these settings answers with status 200.
 pub fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    let settings = args.load()?;
-    let address = admin_address(&settings.service);
+    let address = args.load_admin_address()?;
     let status = request_status(address)
         .map_err(|error| Failure::general(format!("the admin port {address} does not answer: {error}")))?;
     if status == "200" { Ok(()) } else { Err(Failure::general(format!("/healthz answered {status}"))) }
-}
-
-/// Returns the address at which this machine reaches the admin port.
-pub fn admin_address(service: &settings::ServiceConfig) -> SocketAddr {
-    // A listener on every address listens on the loopback address, too.
-    let host = match service.admin_host {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
-    SocketAddr::new(host, service.admin_port)
 }
 
 /// Sends `GET /healthz` and returns the status code of the answer.

@@ -2,6 +2,7 @@
 //!
 //! [`load`] returns either settings in which every value is ready to use, or all problems at once.
 
+mod admin_address;
 mod all_settings;
 mod auth_config;
 mod certificates;
@@ -34,6 +35,7 @@ mod tests;
 mod text_file;
 mod watched_files;
 
+pub use admin_address::load_admin_address;
 pub use all_settings::Settings;
 pub use auth_config::{ApiKeyHash, AuthConfig, ClientConfig};
 pub use certificates::{

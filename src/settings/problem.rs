@@ -27,6 +27,11 @@ impl SettingsProblem {
         let PemFileError { section, option, file, problem } = error;
         Self { location: format!("[{section}] {option}"), message: format!("{file} {problem}") }
     }
+
+    /// Returns true if the file as a whole cannot be read.
+    pub fn is_of_whole_file(&self) -> bool {
+        self.location.is_empty()
+    }
 }
 
 impl fmt::Display for SettingsProblem {
@@ -70,14 +75,14 @@ impl SettingsProblems {
 
     /// Returns true if the only problem is that there is no such file.
     pub fn is_file_missing(&self) -> bool {
-        matches!(self.problems.as_slice(), [only] if only.location.is_empty()) && !Path::new(&self.file).exists()
+        matches!(self.problems.as_slice(), [only] if only.is_of_whole_file()) && !Path::new(&self.file).exists()
     }
 }
 
 impl fmt::Display for SettingsProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
-            [only] if only.location.is_empty() => write!(f, "{} {only}", self.file),
+            [only] if only.is_of_whole_file() => write!(f, "{} {only}", self.file),
             [only] => match self.lines.find(&only.location) {
                 Some(line) => write!(f, "{}:{line}: {only}", self.file),
                 None => write!(f, "{}: {only}", self.file),

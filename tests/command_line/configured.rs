@@ -34,7 +34,7 @@ fn check_config_summarizes_the_settings_without_secrets() {
 #[test]
 fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
     let setup = Setup::new("REQUEST_DEADLINE=5\n[redis]\nport=none\n[shards:a]\nmaster=x\n");
-    for command in [&["check-config"][..], &["serve"], &[], &["keys", "locate", "k"], &["healthcheck"]] {
+    for command in [&["check-config"][..], &["serve"], &[], &["keys", "locate", "k"]] {
         let (status, out, err) = run(&[command, &["--config", setup.path()]].concat());
         assert_eq!((status, out.as_str()), (78, ""), "{command:?}: {err}");
         assert!(err.starts_with("cachefront: ") && err.contains("has 3 problems:"), "{err}");
@@ -53,6 +53,24 @@ fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
              name another file with --config\n"
         )
     );
+}
+
+#[test]
+fn a_mistake_in_the_address_of_the_admin_port_is_one_sentence_for_those_who_ask_it() {
+    let setup = Setup::new("");
+    let text = std::fs::read_to_string(setup.path()).expect("the settings");
+    for (value, expected) in [
+        ("none", ":4: [service] ADMIN_PORT: \"none\" is not a whole number from 0 to 65535\n"),
+        ("0", ": [service] ADMIN_PORT is 0, so the instance chose a port itself: name a port, "),
+    ] {
+        let text = text.replace("ADMIN_PORT=0", &format!("ADMIN_PORT={value}"));
+        std::fs::write(setup.path(), format!("{text}[redis]\nport=none\n")).expect("it is written");
+        for command in ["healthcheck", "status"] {
+            let (status, out, err) = run(&[command, "--config", setup.path()]);
+            assert_eq!((status, out.as_str(), err.lines().count()), (78, "", 1), "{command}: {err}");
+            assert!(err.starts_with(&format!("cachefront: {}{expected}", setup.path())), "{err}");
+        }
+    }
 }
 
 #[test]

@@ -72,6 +72,23 @@ fn serve_runs_until_sigterm_and_healthcheck_reports_both() {
 }
 
 #[test]
+fn a_mistake_in_the_file_of_a_running_instance_does_not_fail_its_health_check() {
+    let setup = Setup::new("[redis]\nport=1\n");
+    let serving = serve(&setup);
+    let admin_port = serving.admin.rsplit(':').next().expect("a port");
+    let edited = std::fs::read_to_string(setup.path()).expect("the settings").replace("[redis]", "[rediss]\nno option");
+    std::fs::write(setup.path(), edited).expect("it is written");
+    std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
+    // The instance waits for its Redis, which does not exist: it is alive and not ready.
+    for (command, expected) in [("healthcheck", 0), ("status", 2)] {
+        let mut command = cachefront(&[command, "--config", setup.path()]);
+        let output = command.env("CACHEFRONT__SERVICE__ADMIN_PORT", admin_port).output().expect("it runs");
+        let (status, _, err) = crate::result(&output);
+        assert_eq!(status, expected, "{err}");
+    }
+}
+
+#[test]
 fn systemd_is_notified_of_the_start_and_of_the_stop() {
     let setup = Setup::new("[redis]\nport=1\n");
     let path = setup.file("notify").display().to_string();

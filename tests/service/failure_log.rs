@@ -3,6 +3,7 @@
 use crate::harness::{API_KEY, Answer, Caller, Instance, eventually, redis, redis_section};
 use crate::local_redis::RedisGroup;
 use cachefront::settings::hash_api_key;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -71,6 +72,31 @@ async fn the_line_of_a_failed_request_says_whose_it_was_and_what_failed() {
         (&failed["client"], &failed["shard"], &failed["class"]),
         (&json!("shop"), &json!("a"), &json!("service"))
     );
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_by_its_head_names_the_client_of_its_token() {
+    let group = redis(1, 0);
+    let instance = start(&group, "", 1000).await;
+    let caller = shop(&instance).await;
+    let requests = [
+        ("bad-token", "cache-sync-token", "x", "invalid_sync_token"),
+        ("bad-timeout", "request-timeout-ms", "x", "invalid_request_timeout"),
+        ("bad-type", "content-type", "text/plain", "unsupported_media_type"),
+    ];
+    for (id, header, value, code) in requests {
+        let request = caller.http.post(&caller.url).bearer_auth(&caller.token).header("x-request-id", id);
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        headers.insert(header, HeaderValue::from_static(value));
+        let status = if code == "unsupported_media_type" { 415 } else { 400 };
+        Answer::of(request.headers(headers).body("{}")).await.expect_error(status, code);
+    }
+    let facts = Answer::of(caller.http.get(format!("http://{}/console/facts", instance.admin()))).await.json();
+    for (id, _, _, code) in requests {
+        let failed = facts["failed"].as_array().expect("a list").iter().find(|failed| failed["request_id"] == id);
+        let failed = failed.unwrap_or_else(|| panic!("{id} is missing: {facts}"));
+        assert_eq!((&failed["client"], &failed["code"]), (&json!("shop"), &json!(code)), "{failed}");
+    }
 }
 
 #[tokio::test]

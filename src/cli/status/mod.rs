@@ -3,7 +3,7 @@
 mod page;
 pub mod request;
 
-use super::{config_args::ConfigArgs, failure::Failure, healthcheck, output::print};
+use super::{config_args::ConfigArgs, failure::Failure, output::print};
 use crate::{admin::console::ConsoleSnapshot, http::ServiceStatus, types::error_chain};
 use clap::Args;
 use page::{Paint, page};
@@ -45,8 +45,7 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     let url = if let Some(url) = &args.admin {
         url.trim_end_matches('/').to_owned()
     } else {
-        let settings = args.config.load()?;
-        format!("http://{}", healthcheck::admin_address(&settings.service))
+        format!("http://{}", args.config.load_admin_address()?)
     };
     let url = AdminUrl::parse(&url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)?;

@@ -4,13 +4,13 @@ use super::plan::SweepPlan;
 use crate::{
     admin::console::ConsoleSnapshot,
     cli::{
+        config_args::reachable,
         failure::Failure,
-        healthcheck,
         status::request::{AdminUrl, snapshot},
     },
     settings::ServiceConfig,
 };
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
@@ -37,7 +37,7 @@ pub struct OtherRingError(String);
 impl RunningInstance {
     /// Prepares looks at the instance.
     pub fn new(service: &ServiceConfig) -> Result<Self, Failure> {
-        let url = format!("http://{}", healthcheck::admin_address(service));
+        let url = format!("http://{}", reachable(SocketAddr::new(service.admin_host, service.admin_port)));
         let url = (service.admin_port != 0).then(|| AdminUrl::parse(&url)).transpose()?;
         Ok(Self { url, looked_at: None })
     }
