@@ -19,7 +19,7 @@ use crate::{
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -77,9 +77,9 @@ impl NearValues {
     pub fn write_metrics(&self, page: &mut MetricsWriter<'_>) -> fmt::Result {
         let counts = self.counters();
         let lookups = [(Lookup::Hit, &counts.hits), (Lookup::Miss, &counts.misses)];
-        page.counter(&names::NEAR_LOOKUPS, lookups.map(|(label, count)| ([label.name()], count.load(Relaxed))))?;
-        page.counter(&names::NEAR_INSERTED, [([], counts.inserted.load(Relaxed))])?;
-        page.counter(&names::NEAR_INVALIDATED, [([], counts.invalidated.load(Relaxed))])?;
+        page.counter(&names::NEAR_LOOKUPS, lookups.map(|(label, count)| ([label.name()], count.get())))?;
+        page.counter(&names::NEAR_INSERTED, [([], counts.inserted.get())])?;
+        page.counter(&names::NEAR_INVALIDATED, [([], counts.invalidated.get())])?;
         let (entries, bytes) = self.size();
         page.gauge(&names::NEAR_ENTRIES, [([], entries)])?;
         page.gauge(&names::NEAR_BYTES, [([], bytes)])

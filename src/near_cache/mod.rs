@@ -12,16 +12,11 @@ mod single_flight;
 pub use cached_value::CachedValue;
 pub use single_flight::FetchOutcome;
 
+use crate::telemetry::metrics::Counter;
 use admission::AdmissionFilter;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache, sync::DefaultLifecycle};
 use single_flight::SingleFlight;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -78,13 +73,13 @@ pub struct FetchResult<V, E> {
 #[derive(Default)]
 pub struct NearCacheCounters {
     /// Lookups that found a value.
-    pub hits: AtomicU64,
+    pub hits: Counter,
     /// Lookups that found none.
-    pub misses: AtomicU64,
+    pub misses: Counter,
     /// Values that were cached.
-    pub inserted: AtomicU64,
+    pub inserted: Counter,
     /// Keys that were invalidated while their value was cached or being fetched.
-    pub invalidated: AtomicU64,
+    pub invalidated: Counter,
 }
 
 #[derive(Clone)]
@@ -129,10 +124,10 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
     ) -> NearLookup<V> {
         let cached = self.values.get(key).filter(|cached| now < cached.expires_at);
         if let Some(cached) = cached.filter(|cached| is_current(&cached.value)) {
-            self.counters.hits.fetch_add(1, Relaxed);
+            self.counters.hits.count();
             return NearLookup::Hit(cached);
         }
-        self.counters.misses.fetch_add(1, Relaxed);
+        self.counters.misses.count();
         NearLookup::Miss { admit: may_admit() && self.admission.admits(self.hash(key)) }
     }
 
@@ -162,7 +157,7 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         // In this order: a fetch that ends in between is not cached any more.
         let was_in_flight = self.single_flight.invalidate(self.hash(key), key);
         if self.values.remove(key).is_some() || was_in_flight {
-            self.counters.invalidated.fetch_add(1, Relaxed);
+            self.counters.invalidated.count();
         }
     }
 
@@ -205,7 +200,7 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> PendingEntry<V,
         let cached = Arc::new(CachedValue { value, bytes, expires_at: start + ttl.unwrap_or_default() });
         if ttl.is_some() && (key.len() + bytes + ENTRY_BYTES) * ENTRY_SHARE <= near.bytes_max {
             near.single_flight.unless_invalidated(*hash, key, *id, || {
-                near.counters.inserted.fetch_add(1, Relaxed);
+                near.counters.inserted.count();
                 near.values.insert(key.clone(), Arc::clone(&cached));
             });
         }

@@ -49,7 +49,7 @@ async fn a_fetched_value_is_cached_until_it_is_invalidated_or_too_old() {
     assert_eq!(cached(&near, b"k"), Some(1));
     near.invalidate(b"k");
     assert_eq!(cached(&near, b"k"), None);
-    assert_eq!(near.counters.invalidated.load(Relaxed), 1);
+    assert_eq!(near.counters.invalidated.get(), 1);
 
     fetch(&near, b"k", 2).await;
     assert_eq!(cached_after(&near, b"k", AGE_MAX / 2), Some(2));
@@ -169,5 +169,5 @@ fn a_key_is_admitted_from_its_second_read_on() {
     let near = near();
     let reads = [(); 3].map(|()| near.lookup(b"k", Instant::now(), |_| true, || true));
     assert_eq!(reads.map(|read| matches!(read, NearLookup::Miss { admit: true })), [false, true, true]);
-    assert_eq!(near.counters.misses.load(Relaxed), 3);
+    assert_eq!(near.counters.misses.get(), 3);
 }

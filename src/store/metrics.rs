@@ -86,7 +86,7 @@ fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Res
     page.gauge(&names::NODE_LAG, nodes.iter().filter_map(|now| Some((now.labels(), now.lag_secs?))))?;
     page.gauge(&names::NODE_LAG_BYTES, nodes.iter().filter_map(|now| Some((now.labels(), now.lag_bytes?))))?;
     page.counter(&names::NODE_CONNECTIONS, nodes.iter().map(|now| (now.labels(), now.node.connections_opened())))?;
-    page.histogram(&names::NODE_DURATION, nodes.iter().map(|now| (now.labels(), &now.node.metrics.durations)))?;
+    page.histogram(&names::NODE_DURATION, nodes.iter().map(|now| (now.labels(), now.node.metrics.durations.read())))?;
     let failures = nodes.iter().flat_map(|now| {
         now.node.metrics.failures.rows().map(|([cause], count)| ([&*now.shard, &*now.address, cause], count))
     });

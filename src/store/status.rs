@@ -106,7 +106,7 @@ impl ShardStatus {
 }
 
 fn failures(shard: &Shard) -> Vec<(ShardFailure, u64)> {
-    let all = ShardFailure::ALL.iter().map(|cause| (*cause, shard.failures.get(*cause).get()));
+    let all = ShardFailure::ALL.iter().map(|cause| (*cause, shard.failures.get(*cause)));
     all.filter(|(_, count)| *count > 0).collect()
 }
 
@@ -126,7 +126,7 @@ impl From<NodeSnapshot> for NodeStatus {
             lag: snapshot.lag_secs.map(Duration::from_secs_f64),
             lag_bytes: snapshot.lag_bytes,
             connections: node.connections_opened(),
-            durations: node.metrics.durations.buckets(),
+            durations: node.metrics.durations.read().buckets,
             failures: node.metrics.failures.rows().map(|(_, count)| count).sum(),
             resources: snapshot.resources.as_deref().copied(),
             address: snapshot.address,

@@ -25,7 +25,7 @@ impl Drop for RequestTimer<'_> {
         if self.outcome == Outcome::Cancelled && thread::panicking() {
             self.outcome = Outcome::InternalError;
         }
-        self.requests.duration(self.kind, self.outcome).observe(self.start.elapsed());
+        self.requests.observe(self.kind, self.outcome, self.start.elapsed());
         if self.kind.command() != "none" {
             self.span.record("command", self.kind.command());
         }

@@ -8,6 +8,7 @@ mod error_chain;
 mod json_depth;
 mod key;
 mod pattern;
+mod per_worker;
 mod reply_memory;
 mod scopes;
 mod ttl;
@@ -23,6 +24,7 @@ pub use error_chain::error_chain;
 pub use json_depth::DEPTH_MAX;
 pub use key::{FullKey, KEY_BYTES_MAX, Key, KeyError, KeyOwner, Namespace};
 pub use pattern::{PatternPart, pattern, pattern_parts};
+pub use per_worker::{OwnLines, PerWorker};
 pub use reply_memory::{
     HeldReplyMemory, REPLY_BYTES_MAX, ReplyBytes, ReplyLimits, ReplyMemory, ReplyMemoryError, UNCOUNTED_BYTES_MAX,
 };

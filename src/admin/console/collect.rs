@@ -19,7 +19,7 @@ use crate::{
         metrics::{Label, LinkState, NodeRole, ProcessUsage, quantile_us},
     },
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// The console of this instance.
@@ -114,7 +114,7 @@ impl Console {
     fn sample(&self, status: &StoreStatus, usage: &ProcessUsage) -> HistorySample {
         let near = self.state.near.as_ref().map_or((0, 0), |near| {
             let counts = near.counters();
-            (counts.hits.load(Relaxed), counts.misses.load(Relaxed))
+            (counts.hits.get(), counts.misses.get())
         });
         let metrics = &self.state.metrics;
         let sheds = metrics.sheds.rows().map(|(_, count)| count).sum();

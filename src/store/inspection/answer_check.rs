@@ -60,7 +60,7 @@ impl Inspector<'_> {
             }
         };
         if let Some(age) = age {
-            inspection.staleness(source).observe(age);
+            inspection.staleness.observe(source, age);
         }
     }
 

@@ -102,7 +102,7 @@ impl Inspector<'_> {
     pub(super) fn report(&self, violation: &Violation<'_>) {
         let Violation { promise, source, older_by, shard, node } = violation;
         self.metrics.inspection.older_than_promised.count(*promise);
-        self.metrics.inspection.staleness(*source).observe(*older_by);
+        self.metrics.inspection.staleness.observe(*source, *older_by);
         let (promise_name, source_name, ms) = (promise.name(), source.name(), older_by.as_millis());
         let node = node.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::error!(

@@ -1,7 +1,7 @@
 //! A test that writes docs/metrics.md from the lists of metrics and of labels' values, and compares it.
 
 use super::{
-    counter::BOUNDS_US,
+    histogram::BOUNDS_US,
     labels::{
         AnswerSource, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure, NodeRole,
         OpenOutcome, Outcome, Promise, RedirectionKind, ReloadOutcome, ShardFailure, Shed,

@@ -1,7 +1,8 @@
 //! The metrics of the inspection of answers.
 
 use super::{
-    counter::{Buckets, Counter, Counters, Histogram},
+    counter::{Counter, Counters},
+    histogram::{Buckets, Histograms},
     labels::{AnswerSource, Label, Promise},
     names,
     writer::MetricsWriter,
@@ -20,15 +21,10 @@ pub struct InspectionMetrics {
     /// Inspections that proved nothing.
     pub inconclusive: Counter,
     /// The least age of inspected answers: the time for which the master is known to have had another value.
-    staleness: [Histogram; AnswerSource::ALL.len()],
+    pub staleness: Histograms<AnswerSource>,
 }
 
 impl InspectionMetrics {
-    /// Returns the least ages of the answers from a source.
-    pub fn staleness(&self, source: AnswerSource) -> &Histogram {
-        &self.staleness[source.position()]
-    }
-
     /// Returns the number of answers that were compared with the master.
     pub fn answers_inspected(&self) -> u64 {
         total(&self.answers)
@@ -42,8 +38,8 @@ impl InspectionMetrics {
     /// Returns the least ages of the answers from all sources.
     pub fn staleness_of_all(&self) -> Buckets {
         let mut all = Buckets::default();
-        for histogram in &self.staleness {
-            for (sum, count) in all.iter_mut().zip(histogram.buckets()) {
+        for source in AnswerSource::ALL {
+            for (sum, count) in all.iter_mut().zip(self.staleness.read(*source).buckets) {
                 *sum += count;
             }
         }
@@ -56,7 +52,7 @@ impl InspectionMetrics {
         writer.counter(&names::INSPECTED_CHANGES, [([], self.changes.get())])?;
         writer.counter(&names::OLDER_THAN_PROMISED, self.older_than_promised.rows())?;
         writer.counter(&names::INCONCLUSIVE, [([], self.inconclusive.get())])?;
-        let staleness = AnswerSource::ALL.iter().map(|source| ([source.name()], self.staleness(*source)));
+        let staleness = AnswerSource::ALL.iter().map(|source| ([source.name()], self.staleness.read(*source)));
         writer.histogram(&names::STALENESS, staleness)
     }
 }

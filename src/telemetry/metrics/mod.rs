@@ -1,23 +1,27 @@
 //! The metrics of the service and their text formats.
 //!
-//! Code that does something counts it in the atomics of [`Metrics`], of which each service has its own. States, such as
+//! Code that does something counts it in the atomics of [`Metrics`], of which each service has its own, and each worker its
+//! own part. States, such as
 //! connections, roles and memory, are read when a scrape asks for them.
 
 mod certificates;
 mod counter;
 #[cfg(test)]
 mod document;
+mod histogram;
 mod inspection;
 mod labels;
 pub mod names;
 mod process;
 mod requests;
 mod runtime;
+mod sums;
 mod unix_time;
 mod writer;
 
 pub use certificates::{CertificateMetrics, CertificateValidity};
-pub use counter::{Buckets, Counter, Counters, Histogram, quantile_us};
+pub use counter::{Counter, Counters};
+pub use histogram::{Buckets, Distribution, Histogram, quantile_us};
 pub use inspection::InspectionMetrics;
 pub use labels::{
     AnswerSource, ConnectionRefusal, Fallback, Kind, Label, LinkState, Listener, LoginOutcome, Lookup, NodeFailure,

@@ -1,26 +1,26 @@
 //! The metrics of requests and commands: numbers, durations and outcomes.
 
 use super::{
-    counter::{Buckets, Counters, Histogram},
+    counter::Counters,
+    histogram::{Buckets, Distribution, Histograms},
     labels::{Kind, Label, LoginOutcome, Outcome},
     names,
     writer::MetricsWriter,
 };
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// The metrics of all requests that have ended, with a response or because the caller went away.
 pub struct RequestMetrics {
     /// Durations by kind and outcome.
-    durations: Box<[Histogram]>,
+    durations: Box<[Histograms<Outcome>]>,
     /// Commands in batches, by kind and outcome.
     in_batches: Box<[Counters<Outcome>]>,
 }
 
 impl Default for RequestMetrics {
     fn default() -> Self {
-        let cells = Kind::ALL.len() * Outcome::ALL.len();
         Self {
-            durations: (0..cells).map(|_| Histogram::default()).collect(),
+            durations: Kind::ALL.iter().map(|_| Histograms::default()).collect(),
             in_batches: COMMANDS.iter().map(|_| Counters::default()).collect(),
         }
     }
@@ -60,7 +60,7 @@ impl RequestMetrics {
         for kind in Kind::ALL.iter().filter(|kind| kind.is_of_cache()) {
             for outcome in Outcome::ALL {
                 let mut requests = 0;
-                for (sum, count) in tally.durations.iter_mut().zip(self.duration(*kind, *outcome).buckets()) {
+                for (sum, count) in tally.durations.iter_mut().zip(self.duration(*kind, *outcome).buckets) {
                     *sum += count;
                     requests += count;
                 }
@@ -71,7 +71,7 @@ impl RequestMetrics {
         }
         for in_batches in &self.in_batches {
             for outcome in Outcome::ALL {
-                let commands = in_batches.get(*outcome).get();
+                let commands = in_batches.get(*outcome);
                 tally.commands += commands;
                 tally.errors += if outcome.is_failure() { commands } else { 0 };
             }
@@ -84,13 +84,18 @@ impl RequestMetrics {
     /// Returns the number of READs with this outcome.
     fn reads(&self, outcome: Outcome) -> u64 {
         let in_batches = COMMANDS.iter().zip(&self.in_batches).filter(|(kind, _)| **kind == Kind::Read);
-        let in_batches: u64 = in_batches.map(|(_, outcomes)| outcomes.get(outcome).get()).sum();
+        let in_batches: u64 = in_batches.map(|(_, outcomes)| outcomes.get(outcome)).sum();
         self.duration(Kind::Read, outcome).count() + in_batches
     }
 
     /// Returns the durations of requests of this kind with this outcome.
-    pub(in crate::telemetry) fn duration(&self, kind: Kind, outcome: Outcome) -> &Histogram {
-        &self.durations[kind.position() * Outcome::ALL.len() + outcome.position()]
+    pub(in crate::telemetry) fn duration(&self, kind: Kind, outcome: Outcome) -> Distribution {
+        self.durations[kind.position()].read(outcome)
+    }
+
+    /// Records a request that has ended.
+    pub(in crate::telemetry) fn observe(&self, kind: Kind, outcome: Outcome, duration: Duration) {
+        self.durations[kind.position()].observe(outcome, duration);
     }
 
     /// Writes the metrics of requests, commands and logins.
@@ -104,13 +109,13 @@ impl RequestMetrics {
         let commands = COMMANDS.iter().zip(&self.in_batches).flat_map(|(kind, in_batches)| {
             Outcome::ALL.iter().map(|outcome| {
                 let alone = self.duration(*kind, *outcome).count();
-                ([kind.command(), outcome.name()], alone + in_batches.get(*outcome).get())
+                ([kind.command(), outcome.name()], alone + in_batches.get(*outcome))
             })
         });
         writer.counter(&names::COMMANDS, commands)?;
         let logins = Counters::<LoginOutcome>::default();
         for outcome in Outcome::ALL {
-            logins.get(login_outcome(*outcome)).add(self.duration(Kind::Login, *outcome).count());
+            logins.add(login_outcome(*outcome), self.duration(Kind::Login, *outcome).count());
         }
         writer.counter(&names::LOGINS, logins.rows())
     }

@@ -1,7 +1,7 @@
 //! The text formats of `/metrics`. Metrics are written family by family for each scrape.
 
 use super::{
-    counter::Histogram,
+    histogram::Distribution,
     names::{ALL, Metric, MetricKind},
 };
 use prometheus_client::{
@@ -103,16 +103,13 @@ impl MetricsWriter<'_> {
     }
 
     /// Writes a histogram with a row for each set of label values.
-    pub fn histogram<'l, 'h, const N: usize>(
+    pub fn histogram<'l, const N: usize>(
         &mut self,
         metric: &Metric,
-        rows: impl IntoIterator<Item = ([&'l str; N], &'h Histogram)>,
+        rows: impl IntoIterator<Item = ([&'l str; N], Distribution)>,
     ) -> fmt::Result {
-        self.rows(metric, rows, |encoder, histogram| {
-            let (sum, buckets) = histogram.read();
-            // Summed up from the buckets, because a count that is read separately may differ from them.
-            let count = buckets.iter().map(|(_, count)| count).sum();
-            encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        self.rows(metric, rows, |encoder, read| {
+            encoder.encode_histogram::<NoLabelSet>(read.sum_secs(), read.count(), &read.rows(), None)
         })
     }
 

@@ -130,7 +130,7 @@ impl Export {
             },
         };
         let outcome = if exported.is_ok() { SpanOutcome::Sent } else { SpanOutcome::Failed };
-        self.counts.get(outcome).add(spans as u64);
+        self.counts.add(outcome, spans as u64);
         let endpoint = &self.endpoint;
         match exported {
             Ok(()) if self.failing => tracing::info!(endpoint, "the collector {endpoint} accepts spans again"),
