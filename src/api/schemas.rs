@@ -27,9 +27,9 @@ pub struct LoginSchema {
     /// The permissions that are asked for, separated by spaces: `read`, `write`, `delete`. Without it, all that the client has.
     #[schema(example = "read")]
     scope: Option<String>,
-    /// `client_credentials`. The field has no effect.
-    #[schema(example = "client_credentials")]
-    grant_type: Option<String>,
+    /// `client_credentials`, which is meant without it, too.
+    #[schema(inline, example = "client_credentials")]
+    grant_type: Option<GrantTypeSchema>,
 }
 
 /// The client credentials grant of OAuth2 (RFC 6749 §4.4).

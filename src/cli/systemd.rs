@@ -17,7 +17,7 @@ pub const STOPPING: &str = "STOPPING=1";
 
 /// Sends the state. Without `NOTIFY_SOCKET` there is nobody to notify.
 pub fn notify(state: &str) {
-    let Some(socket) = env::var_os("NOTIFY_SOCKET") else { return };
+    let Some(socket) = env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) else { return };
     let sent = address(socket.as_bytes()).and_then(|to| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &to));
     if let Err(error) = sent {
         tracing::warn!(%error, state, "systemd was not notified of {state}: {error}");

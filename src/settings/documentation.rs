@@ -16,6 +16,9 @@ says what else to do. `config/setup.config.example` shows every option.
 - **Environment.** `CACHEFRONT__SECTION__OPTION` overrides the file: `CACHEFRONT__REDIS__PASSWORD`,
   `CACHEFRONT__SHARD__A__MASTER` for `[shard:a]`, `CACHEFRONT__CLIENT__BILLING__SCOPES` for `[client:billing]`. A reload
   does not change these options.
+- **Empty values** are problems, in the file and in the environment: a template that lost a value would change the settings
+  unnoticed. Only `replicas`, user names, passwords, `TRUSTED_PROXIES` and `ADMIN_HOSTS` may be empty, which is the same as
+  absent. An empty variable of these overrides the file, too.
 - **Secrets from files.** `CACHEFRONT__REDIS__PASSWORD_FILE` names a file that holds the password. Every option marked
   *Secret* has such a variable.
 - **Live changes.** A change of an option marked *Live* takes effect while the service runs: a moment after its file

@@ -88,13 +88,6 @@ impl<'a> SectionReader<'a> {
         self.raw(option).is_some()
     }
 
-    /// Records a problem if an option is set to an empty text, where its default could be a surprise.
-    pub fn refuse_empty(&self, option: &str, remedy: &str) {
-        if self.raw(option) == Some("") {
-            self.error(option, format!("is empty: {remedy}, or remove the option"));
-        }
-    }
-
     /// Returns the text of an option that has to be stated; an absent or empty one is a problem.
     pub fn stated(&self, option: &str, remedy: &str) -> Option<&'a str> {
         match self.raw(option) {
@@ -109,11 +102,30 @@ impl<'a> SectionReader<'a> {
         self.settings.raw.text(self.title, option)
     }
 
-    /// Returns the text of an option, or its default. An empty text counts as absent.
+    /// Returns the text of an option, or its default. An empty text in place of a default is a problem; without a default, it
+    /// counts as absent.
     pub fn text(&self, option: &str) -> Option<&'a str> {
         let spec = options::find(self.kind, option);
         debug_assert!(spec.is_some(), "{option} is not in the list of options");
-        self.raw(option).filter(|value| !value.is_empty()).or_else(|| spec?.default)
+        let default = spec?.default;
+        if default.is_some() {
+            self.refuse_empty(option);
+        }
+        self.raw(option).filter(|text| !text.is_empty()).or(default)
+    }
+
+    /// Records a problem if an option is set to an empty text: nobody would see which value applies in its place.
+    pub fn refuse_empty(&self, option: &str) {
+        if self.raw(option) == Some("") {
+            let default = options::find(self.kind, option).and_then(|spec| spec.default);
+            let remedy = match (self.settings.raw.variable(self.title, option), default) {
+                // Without the variable, the value of the file applies.
+                (Some(_), _) => "give it a value, or unset the variable".to_owned(),
+                (None, Some(default)) => format!("write a value, or remove the option for its default, {default}"),
+                (None, None) => "write a value, or remove the option".to_owned(),
+            };
+            self.error(option, format!("is empty: {remedy}"));
+        }
     }
 
     /// Returns a whole number within `range`; another text is a problem and yields the lower end.
@@ -205,6 +217,7 @@ impl<'a> SectionReader<'a> {
     /// Returns the place of a PEM text: the path that an option has, relative to the working directory or, where nothing
     /// is there, to the settings file's folder; or the option itself.
     pub fn pem_source(&self, option: &str) -> Option<PemSource> {
+        self.refuse_empty(option);
         let text = self.text(option)?;
         Some(if PemSource::is_pem(text) {
             PemSource::Text(text.into())

@@ -84,6 +84,8 @@ async fn every_failed_login_has_an_error_of_oauth2() {
         (json(r#"{"api_key":"x","scopes":"read"}"#), 400, "unknown_field", "invalid_request"),
         (form(&[("client_id", "me"), ("client_secret", "wrong")]), 401, "invalid_api_key", "invalid_client"),
         (form(&[("grant_type", "password")]), 400, "unsupported_grant_type", "unsupported_grant_type"),
+        (json(r#"{"api_key":"x","grant_type":"password"}"#), 400, "unsupported_grant_type", "unsupported_grant_type"),
+        (json(r#"{"api_key":"x","grant_type":5}"#), 400, "invalid_field", "invalid_request"),
         (form(&[("client_secret", API_KEY), ("scope", "admin")]), 400, "invalid_scope", "invalid_scope"),
         (json(&"x".repeat(5000)), 413, "body_too_large", "invalid_request"),
         (
@@ -150,6 +152,13 @@ async fn a_json_login_may_be_one_of_oauth2() {
     assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
     let both = json!({"api_key": API_KEY, "client_secret": API_KEY});
     assert_eq!(Answer::of(post(shared()).json(&both)).await.status.as_u16(), 200);
+    // Libraries send empty fields for what they do not have.
+    for absent in [json!(null), json!("")] {
+        let body = json!({"api_key": API_KEY, "grant_type": absent});
+        assert_eq!(Answer::of(post(shared()).json(&body)).await.status.as_u16(), 200, "{body}");
+        let form = [("client_secret", API_KEY), ("grant_type", "")];
+        assert_eq!(Answer::of(post(shared()).form(&form)).await.status.as_u16(), 200);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The fields of a login, in JSON or in a form.
 
-use crate::{api::near_miss::PlainName, http::Problem};
+use crate::{
+    api::near_miss::PlainName,
+    http::{ErrorCode, Problem},
+};
 
 /// The names of the fields of a login.
 pub const KNOWN: [&str; 5] = ["api_key", "client_id", "client_secret", "scope", "grant_type"];
@@ -38,6 +41,14 @@ pub fn only_key(api_key: Option<String>, client_secret: Option<String>) -> Resul
         return Err(Problem::field("`api_key` and `client_secret` differ: send one of them"));
     }
     Ok(api_key.or(client_secret))
+}
+
+/// Refuses another grant than that of client credentials, which is meant where the type is absent or empty.
+pub fn refuse_other_grant(grant_type: Option<&str>) -> Result<(), Problem> {
+    match grant_type {
+        None | Some("" | "client_credentials") => Ok(()),
+        Some(_) => Err(Problem::new(ErrorCode::UnsupportedGrantType, "`grant_type` must be client_credentials")),
+    }
 }
 
 /// Returns true if a field is probably meant to be the API key.

@@ -1,6 +1,6 @@
 //! The form of OAuth2's client credentials grant (RFC 6749 §4.4.2).
 
-use super::fields::{LoginFields, is_misnamed_key, only_key};
+use super::fields::{LoginFields, is_misnamed_key, only_key, refuse_other_grant};
 use crate::http::{
     ErrorCode, Problem,
     body::{self, MediaType},
@@ -25,9 +25,7 @@ pub fn parse(bytes: &[u8]) -> Result<LoginFields, Problem> {
     }
     let form: LoginForm = serde_urlencoded::from_bytes(bytes)
         .map_err(|error| Problem::new(ErrorCode::InvalidForm, format!("The form is not valid: {error}")))?;
-    if form.grant_type.is_some_and(|grant_type| grant_type != "client_credentials") {
-        return Err(Problem::new(ErrorCode::UnsupportedGrantType, "`grant_type` must be client_credentials"));
-    }
+    refuse_other_grant(form.grant_type.as_deref())?;
     let api_key = only_key(form.api_key, form.client_secret)?;
     let misnamed_key = if api_key.is_none() { misnamed_key(bytes) } else { None };
     Ok(LoginFields { client_id: form.client_id, api_key, scope: form.scope, misnamed_key })

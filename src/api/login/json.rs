@@ -1,6 +1,6 @@
 //! A login in JSON, as clients of the Python service send it.
 
-use super::fields::{KNOWN, LoginFields, is_misnamed_key, only_key};
+use super::fields::{KNOWN, LoginFields, is_misnamed_key, only_key, refuse_other_grant};
 use crate::{
     api::{body_text::body_text, near_miss::PlainName},
     http::{ErrorCode, Problem},
@@ -20,9 +20,11 @@ struct RawFields<'a> {
     client_secret: Option<&'a RawValue>,
     #[serde(borrow)]
     scope: Option<&'a RawValue>,
+    #[serde(borrow)]
+    grant_type: Option<&'a RawValue>,
 }
 
-/// Parses a login. Unknown fields are ignored, `grant_type` among them, unless they are close to a known one.
+/// Parses a login. Unknown fields are ignored, unless they are close to a known one.
 pub fn parse(bytes: &[u8]) -> Result<LoginFields, Problem> {
     let text = body_text(bytes)?;
     if text.trim_ascii().is_empty() {
@@ -33,6 +35,7 @@ pub fn parse(bytes: &[u8]) -> Result<LoginFields, Problem> {
     }
     let fields: RawFields<'_> = serde_json::from_str(text)
         .map_err(|error| Problem::new(ErrorCode::InvalidJson, format!("The body is not valid JSON: {error}")))?;
+    refuse_other_grant(text_field("grant_type", fields.grant_type)?.as_deref())?;
     let api_key = text_field("api_key", fields.api_key)?;
     let api_key = only_key(api_key, text_field("client_secret", fields.client_secret)?)?;
     let mut unknown = unknown_fields(text);

@@ -74,7 +74,7 @@ impl DevSession {
             certificate.key.display(),
             settings::new_api_key(),
             settings::new_sealing_key(),
-            std::env::var("CACHEFRONT_LOG").unwrap_or_else(|_| "warn".to_owned()),
+            std::env::var("CACHEFRONT_LOG").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| "warn".to_owned()),
         );
         new_file::create(&config, new_file::PRIVATE, &text).map_err(DevError::WriteSettings)?;
         Ok(Self {

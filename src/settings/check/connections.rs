@@ -34,7 +34,6 @@ pub fn connections(redis: &SectionReader<'_>, workers: usize) -> RedisConfig {
 
 /// Reads the login and the certificates for nodes.
 pub fn node_login(redis: &SectionReader<'_>) -> RedisLoginConfig {
-    redis.refuse_empty("tls", "write true or false");
     let (nodes, sentinels) = (redis.flag("tls"), redis.flag("sentinel_tls"));
     for option in ["ca_cert", "client_cert", "client_key", "expected_name"] {
         if !nodes && !sentinels && redis.text(option).is_some() {
@@ -60,6 +59,7 @@ pub fn login(redis: &SectionReader<'_>, [username, password]: [&str; 2], tls: bo
 }
 
 fn expected_name(redis: &SectionReader<'_>) -> Option<String> {
+    redis.refuse_empty("expected_name");
     let name = redis.text("expected_name")?;
     if ServerName::try_from(name).is_err() {
         redis.error(
@@ -92,7 +92,8 @@ fn client_identity(redis: &SectionReader<'_>) -> Option<Identity> {
         (false, true) => redis.error("client_cert", "is needed by client_key"),
         _ => {}
     }
-    let (certificate, key) = (redis.pem_source("client_cert")?, redis.pem_source("client_key")?);
+    let (certificate, key) = (redis.pem_source("client_cert"), redis.pem_source("client_key"));
+    let (certificate, key) = (certificate?, key?);
     let files =
         IdentityFiles { section: "redis", certificate: ("client_cert", &certificate), key: ("client_key", &key) };
     let identity = read_identity(&files).map_err(|errors| {

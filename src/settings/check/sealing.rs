@@ -16,7 +16,6 @@ const BASE64_KEY_CHARS_MIN: usize = 40;
 
 /// Reads the keys and the rule for using them.
 pub fn sealing(service: &SectionReader<'_>, warnings: &mut Vec<String>) -> SealingConfig {
-    service.refuse_empty("ENCRYPT_VALUES", "write on_request, always or required");
     let rules =
         [("on_request", SealingRule::OnRequest), ("always", SealingRule::Always), ("required", SealingRule::Required)];
     let rule = service.choice("ENCRYPT_VALUES", &rules);

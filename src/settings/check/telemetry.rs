@@ -10,8 +10,8 @@ use crate::{
 
 /// Reads the section.
 pub fn telemetry(reader: &SectionReader<'_>, warnings: &mut Vec<String>) -> TelemetryConfig {
-    reader.refuse_empty("otlp_endpoint", "write http://host:port or https://host:port");
-    let endpoint = reader.text("otlp_endpoint");
+    reader.refuse_empty("otlp_endpoint");
+    let (endpoint, service_name) = (reader.text("otlp_endpoint"), reader.text("service_name"));
     let ca_cert = ca_cert(reader, endpoint.is_some_and(|endpoint| endpoint.starts_with("https://")), warnings);
     let collector = endpoint.map(|text| CollectorConfig {
         endpoint: parse_endpoint(text).unwrap_or_else(|| {
@@ -22,7 +22,7 @@ pub fn telemetry(reader: &SectionReader<'_>, warnings: &mut Vec<String>) -> Tele
             String::new()
         }),
         ca_cert,
-        service_name: reader.text("service_name").unwrap_or_default().to_owned(),
+        service_name: service_name.unwrap_or_default().to_owned(),
     });
     TelemetryConfig { collector, sample_ratio: sample_ratio(reader), inspection: inspection(reader) }
 }
@@ -42,6 +42,7 @@ fn parse_endpoint(text: &str) -> Option<String> {
 }
 
 fn ca_cert(reader: &SectionReader<'_>, is_https: bool, warnings: &mut Vec<String>) -> Option<Vec<u8>> {
+    reader.refuse_empty("otlp_ca_cert");
     reader.text("otlp_ca_cert")?;
     if !is_https {
         reader.error("otlp_ca_cert", "has no effect unless otlp_endpoint begins with https://");

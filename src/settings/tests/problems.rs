@@ -1,7 +1,7 @@
 //! Tests of the problems that are reported.
 
 use super::{KEY, PYTHON, SHARDED, check, problems};
-use crate::settings::hash_api_key;
+use crate::settings::{hash_api_key, options::OPTIONS};
 
 #[test]
 fn all_problems_are_reported_at_once_with_their_locations() {
@@ -68,8 +68,9 @@ fn contradictory_settings_are_refused() {
         ("[redis]\nusername=u\n", "[redis] password is needed by the username"),
         ("[redis]\nport=1\n", "[service] SRVC_SHARED_SECRET is missing, and there is no [client:NAME] section"),
         ("[DEFAULT]\nprot=1\n[redis]\nport=1\n", "[DEFAULT] prot: no section has this option"),
-        ("[redis]\ntls=\n", "[redis] tls is empty: write true or false"),
-        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES is empty: write on_request, always or required"),
+        ("[redis]\nhost=\n", "[redis] host is empty: write a value, or remove the option for its default, 127.0.0.1"),
+        ("[service]\nENCRYPT_VALUES=\n", "[service] ENCRYPT_VALUES is empty: write a value, or remove the option for"),
+        ("[telemetry]\notlp_endpoint=\n", "[telemetry] otlp_endpoint is empty: write a value, or remove the option"),
         (
             "[client:x]\nscopes=\n",
             "[client:x] scopes is empty: list the operations that the client may use, of read, write, delete",
@@ -93,6 +94,36 @@ fn contradictory_settings_are_refused() {
         let found = problems(text, &[]);
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
     }
+}
+
+/// The options that may be empty, which then are as if absent.
+const MAY_BE_EMPTY: [&str; 7] =
+    ["replicas", "username", "password", "sentinel_username", "sentinel_password", "TRUSTED_PROXIES", "ADMIN_HOSTS"];
+
+#[test]
+fn an_empty_option_is_a_problem_that_names_it() {
+    for option in OPTIONS.iter().filter(|option| !option.ignored) {
+        let title = option.section.title().replace("NAME", "x");
+        let variable =
+            format!("CACHEFRONT__{}__{}", title.replace(':', "__").to_uppercase(), option.name.to_uppercase());
+        let others = "[redis]\ntls=true\n";
+        let in_file = if title == "redis" {
+            format!("{}{}=\n", others.replace(&format!("{}=true\n", option.name), ""), option.name)
+        } else {
+            format!("{others}[{title}]\n{}=\n", option.name)
+        };
+        let location = format!("[{title}] {}", option.name);
+        for (location, found) in [
+            (location.as_str(), problems(&in_file, &[])),
+            (variable.as_str(), problems("[redis]\ntls=true\n[service]\nIDENTITY=x\n", &[(&variable, "")])),
+        ] {
+            let is_named = found.iter().any(|problem| problem.starts_with(location));
+            assert_eq!(is_named, !MAY_BE_EMPTY.contains(&option.name), "{location}: {found:#?}");
+        }
+    }
+    let found = problems("[redis]\nhost=a\n", &[("CACHEFRONT__REDIS__HOST", "")]);
+    let expected = "CACHEFRONT__REDIS__HOST is empty: give it a value, or unset the variable";
+    assert!(found.iter().any(|problem| problem == expected), "{found:#?}");
 }
 
 #[test]

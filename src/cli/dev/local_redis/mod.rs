@@ -100,7 +100,7 @@ impl Drop for RedisGroup {
 /// Finds redis-server or valkey-server: `CACHEFRONT_REDIS_SERVER`, else a program in `PATH`, else the one that `make`
 /// unpacked.
 fn find_program() -> Result<PathBuf, DevError> {
-    if let Some(named) = std::env::var_os("CACHEFRONT_REDIS_SERVER") {
+    if let Some(named) = std::env::var_os("CACHEFRONT_REDIS_SERVER").filter(|named| !named.is_empty()) {
         return Ok(named.into());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
