@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+/// A client, with a count of its handles that only one worker writes. The worker allocates it for a token that it
+/// caches.
+pub type WorkerClient = Arc<Arc<Client>>;
+
 /// A configured client with its rate limiter.
 pub struct Client {
     id: String,
@@ -79,13 +83,13 @@ pub enum PermissionError {
 
 /// The sender of a request with a valid token.
 pub struct Caller {
-    client: Arc<Client>,
+    client: WorkerClient,
     scopes: Scopes,
 }
 
 impl Caller {
     /// Creates a caller of a client, with the scopes of its token.
-    pub fn new(client: Arc<Client>, scopes: Scopes) -> Self {
+    pub fn new(client: WorkerClient, scopes: Scopes) -> Self {
         Self { client, scopes }
     }
 

@@ -69,9 +69,10 @@ impl Auth {
         let client = self.client(&claims.subject).ok_or(TokenError::Invalid)?;
         // A scope that was taken from the client after its token was issued is lost at once.
         let scopes = claims.scopes.and(client.scopes());
-        let cached = CachedToken { client: Arc::clone(client), scopes, valid_secs: claims.valid_secs };
+        let client = Arc::new(Arc::clone(client));
+        let cached = CachedToken { client: Arc::clone(&client), scopes, valid_secs: claims.valid_secs };
         self.verified.insert(fingerprint, cached);
-        Ok(Caller::new(Arc::clone(client), scopes))
+        Ok(Caller::new(client, scopes))
     }
 
     /// Returns true if a client with this id is configured.

@@ -3,10 +3,10 @@
 use super::*;
 use crate::{
     settings::{ClientConfig, digest_api_key},
-    types::{Scope, Scopes},
+    types::{Scope, Scopes, worker},
 };
 use secrecy::SecretString;
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 const SECRET: &str = "a-secret-of-the-tests-with-32-bytes";
 const LIFE: Duration = Duration::from_secs(60);
@@ -136,15 +136,39 @@ fn a_reload_ends_cached_tokens() {
     assert_eq!(verified_by(&another_secret).err(), Some(TokenError::Invalid));
 }
 
+/// Caches three times as many tokens as all workers together may, and returns the number of those that are cached.
+fn cached_of_many(auth: &Auth) -> usize {
+    let numbers = || (0..3 * token_cache::TOKENS_MAX).map(|number| number.to_string());
+    let client = Arc::new(Arc::clone(&auth.clients[0]));
+    for number in numbers() {
+        let cached = CachedToken { client: Arc::clone(&client), scopes: Scopes::ALL, valid_secs: 0..=u64::MAX };
+        auth.verified.insert(Fingerprint::of(&number), cached);
+    }
+    let cached = numbers().filter(|number| is_cached(auth, number, 1)).count();
+    assert!(Arc::strong_count(&client) <= cached + 1, "a token that was evicted holds its client");
+    cached
+}
+
 #[test]
 fn the_cache_is_bounded() {
     let (auth, ..) = auth_with_token();
-    let client = &auth.clients[0];
-    for number in 0..3 * token_cache::TOKENS_MAX {
-        let cached = CachedToken { client: Arc::clone(client), scopes: Scopes::ALL, valid_secs: 0..=u64::MAX };
-        auth.verified.insert(Fingerprint::of(&number.to_string()), cached);
-    }
-    let cached = (0..3 * token_cache::TOKENS_MAX).filter(|number| is_cached(&auth, &number.to_string(), 1)).count();
+    let cached = cached_of_many(&auth);
     assert!((1..=token_cache::TOKENS_MAX).contains(&cached), "{cached}");
-    assert!(Arc::strong_count(client) <= token_cache::TOKENS_MAX + 1);
+}
+
+#[test]
+fn each_worker_has_its_part_of_the_cache() {
+    let (auth, token, now) = auth_with_token();
+    auth.verify(&token).expect("a fresh token");
+    for number in 0..2 {
+        let cached = || {
+            worker::enter(number, 4);
+            assert!(!is_cached(&auth, &token, now), "another thread has verified it");
+            auth.verify(&token).expect("a fresh token");
+            assert!(is_cached(&auth, &token, now));
+            cached_of_many(&auth)
+        };
+        let cached = thread::scope(|threads| threads.spawn(cached).join().expect("the worker does not panic"));
+        assert!((1..=token_cache::TOKENS_MAX / 4).contains(&cached), "{cached}");
+    }
 }

@@ -5,49 +5,62 @@
 //! tokens take no room. A reload creates another [`super::Auth`] with an empty cache, so that a token ends at once when
 //! its client is removed or the secret changes.
 
-use super::client::Client;
-use crate::types::Scopes;
+use super::client::WorkerClient;
+use crate::types::{PerWorker, Scopes, worker};
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, sync::Cache, sync::DefaultLifecycle};
 use std::{
     hash::{Hash, Hasher},
     ops::RangeInclusive,
-    sync::Arc,
 };
 
-/// Maximum number of tokens in the cache, of about 150 bytes each. A caller uses one or two tokens at a time.
+/// Maximum number of tokens in the caches of all workers, of about 200 bytes each. A caller uses one or two tokens at a
+/// time.
 pub const TOKENS_MAX: usize = 10_000;
+/// Number of tokens that each worker can cache, however many workers there are. Every worker meets nearly every token.
+const TOKENS_PER_WORKER_MIN: usize = 1_000;
 
 /// A verified token.
 #[derive(Clone)]
 pub struct CachedToken {
     /// The client that the token was issued to.
-    pub client: Arc<Client>,
+    pub client: WorkerClient,
     /// The scopes of the token that the client still has.
     pub scopes: Scopes,
     /// The time in which the token is valid, in seconds since 1970.
     pub valid_secs: RangeInclusive<u64>,
 }
 
-/// The verified tokens by their fingerprints.
-pub struct TokenCache(Cache<Fingerprint, CachedToken>);
+/// The verified tokens by their fingerprints. Each worker has a cache of its own, whose lock no other worker writes.
+#[derive(Default)]
+pub struct TokenCache(PerWorker<Cache<Fingerprint, CachedToken>>);
 
-impl Default for TokenCache {
-    fn default() -> Self {
-        Self(Cache::new(TOKENS_MAX))
-    }
+/// Creates the cache of the calling worker.
+fn new_cache() -> Cache<Fingerprint, CachedToken> {
+    let tokens_max = (TOKENS_MAX / worker::count()).max(TOKENS_PER_WORKER_MIN);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(tokens_max)
+        .weight_capacity(tokens_max as u64)
+        .shards(1)
+        .build()
+        .expect("both capacities are set");
+    Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 impl TokenCache {
     /// Returns a verified token that is valid now. Outside its time it has to be verified again, which tells what is
     /// wrong with it.
     pub fn get(&self, token: &Fingerprint, now_secs: u64) -> Option<CachedToken> {
-        self.0.get(token).filter(|cached| cached.valid_secs.contains(&now_secs))
+        self.own().get(token).filter(|cached| cached.valid_secs.contains(&now_secs))
     }
 
     /// Adds a verified token.
     pub fn insert(&self, token: Fingerprint, cached: CachedToken) {
-        self.0.insert(token, cached);
+        self.own().insert(token, cached);
+    }
+
+    fn own(&self) -> &Cache<Fingerprint, CachedToken> {
+        self.0.own(new_cache)
     }
 }
 
