@@ -23,7 +23,7 @@ use crate::{
         metrics::{Kind, Outcome, Shed},
         traces,
     },
-    types::Deadline,
+    types::{Deadline, WorkerArc},
 };
 use axum::{
     Extension,
@@ -169,7 +169,7 @@ impl AdmittedRequest<'_> {
 
 /// A request whose head was read and dropped.
 struct Admission {
-    reloadable: Arc<ReloadableState>,
+    reloadable: WorkerArc<ReloadableState>,
     head: BodyHead,
     body: Body,
     /// The address that the request came from.

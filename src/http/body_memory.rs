@@ -59,6 +59,12 @@ impl BodyMemory {
             is_unfinished: false,
         }
     }
+
+    /// Returns the memory that is left for large bodies, or for small ones.
+    fn left(&self, max: &BodyMemoryMax, for_large: bool, in_use: fn(&ResourceLimit) -> usize) -> usize {
+        let left = max.all.saturating_sub(in_use(&self.all));
+        if for_large { left.min(max.large.saturating_sub(in_use(&self.large))) } else { left }
+    }
 }
 
 /// The memory of one body. It is released on drop.
@@ -68,7 +74,7 @@ pub struct BodyPermit<'b> {
     client_bytes: Option<&'b AtomicUsize>,
     all: Permit<'b>,
     large: Permit<'b>,
-    of_client: Option<Permit<'b>>,
+    of_client: Option<Permit<'b, AtomicUsize>>,
     is_unfinished: bool,
 }
 
@@ -93,10 +99,14 @@ impl BodyPermit<'_> {
     fn reserve_of_client(&mut self) -> Result<(), Problem> {
         let is_large = self.large.amount() > 0;
         let Some(client_bytes) = self.client_bytes.filter(|_| is_large || self.is_unfinished) else { return Ok(()) };
-        let left = self.max.all.saturating_sub(self.memory.all.in_use());
-        let left_to_large = self.max.large.saturating_sub(self.memory.large.in_use());
-        let left = if is_large { left.min(left_to_large) } else { left };
-        self.of_client.get_or_insert_with(|| Permit::new(client_bytes)).reserve(self.all.amount(), left)
+        let amount = self.all.amount();
+        let of_client = self.of_client.get_or_insert_with(|| Permit::new(client_bytes));
+        // Mostly there is enough for others without a look at what each worker keeps.
+        let left = self.memory.left(&self.max, is_large, ResourceLimit::in_use_at_most);
+        of_client.reserve(amount, left).or_else(|_| {
+            let left = self.memory.left(&self.max, is_large, ResourceLimit::in_use);
+            of_client.reserve(amount, left)
+        })
     }
 
     /// Releases everything, for a body that is refused and whose rest is still awaited.

@@ -1,10 +1,8 @@
 //! The id of a request, given by the caller or generated here. The response and the log carry it.
 
+use crate::types::{OwnLines, PerWorker, worker};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum size of an id in bytes. Longer ids are replaced, because ids are logged.
@@ -33,15 +31,17 @@ impl RequestId {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// Returns the next number of a sequence that starts at random, so that ids of several instances differ.
+    /// Returns the next number of a sequence that starts at random, so that ids of several workers and instances differ.
     fn generate() -> Self {
-        static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        static NEXT: PerWorker<OwnLines<AtomicU64>> = PerWorker::new();
+        let next = NEXT.own(|| {
             let mut bytes = [0; 8];
             // Without random bytes the ids are unique only within this process.
             let _filled = aws_lc_rs::rand::fill(&mut bytes);
-            AtomicU64::new(u64::from_le_bytes(bytes))
+            let start = u64::from_le_bytes(bytes).wrapping_add((worker::slot() as u64) << 56);
+            OwnLines::new(AtomicU64::new(start).into())
         });
-        let text = format!("{:016x}", NEXT.fetch_add(1, Relaxed));
+        let text = format!("{:016x}", next.fetch_add(1, Relaxed));
         Self(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none")))
     }
 }

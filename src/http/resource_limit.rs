@@ -3,36 +3,72 @@
 //! A request that asks for more than is left is refused at once; it never waits.
 
 use super::problem::Problem;
+use crate::types::ResourcePool;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A resource that all requests share. Its maximum is given with each reservation, because a reload can change it.
 #[derive(Default)]
 pub struct ResourceLimit {
-    in_use: AtomicUsize,
+    pool: ResourcePool,
 }
 
 impl ResourceLimit {
     /// Returns the amount that all permits hold together.
     pub fn in_use(&self) -> usize {
-        self.in_use.load(Relaxed)
+        self.pool.in_use()
+    }
+
+    /// Returns an amount that is not less than that of all permits together, and costs less to find out.
+    pub fn in_use_at_most(&self) -> usize {
+        self.pool.in_use_at_most()
     }
 
     /// Returns a permit that holds nothing yet.
     pub fn permit(&self) -> Permit<'_> {
-        Permit::new(&self.in_use)
+        Permit::new(&self.pool)
+    }
+}
+
+/// A count of what all permits of a resource hold.
+pub trait ResourceCount {
+    /// Adds an amount, unless the sum would be more than `max`.
+    fn try_take(&self, amount: usize, max: usize) -> bool;
+
+    /// Subtracts an amount that was added.
+    fn give_back(&self, amount: usize);
+}
+
+impl ResourceCount for ResourcePool {
+    fn try_take(&self, amount: usize, max: usize) -> bool {
+        self.try_take(amount, max)
+    }
+
+    fn give_back(&self, amount: usize) {
+        self.give_back(amount);
+    }
+}
+
+/// A count that is not changed by most requests, and needs no part for each worker.
+impl ResourceCount for AtomicUsize {
+    fn try_take(&self, amount: usize, max: usize) -> bool {
+        self.fetch_update(Relaxed, Relaxed, |sum| sum.checked_add(amount).filter(|sum| *sum <= max)).is_ok()
+    }
+
+    fn give_back(&self, amount: usize) {
+        self.fetch_sub(amount, Relaxed);
     }
 }
 
 /// The amount that one request holds. It is released on drop.
-pub struct Permit<'l> {
-    in_use: &'l AtomicUsize,
+pub struct Permit<'l, C: ResourceCount = ResourcePool> {
+    count: &'l C,
     amount: usize,
 }
 
-impl<'l> Permit<'l> {
-    /// Creates a permit that holds nothing yet; `in_use` is the sum of all permits of the resource.
-    pub fn new(in_use: &'l AtomicUsize) -> Self {
-        Self { in_use, amount: 0 }
+impl<'l, C: ResourceCount> Permit<'l, C> {
+    /// Creates a permit that holds nothing yet; `count` has the sum of all permits of the resource.
+    pub fn new(count: &'l C) -> Self {
+        Self { count, amount: 0 }
     }
 
     /// Returns the amount that this permit holds.
@@ -43,18 +79,18 @@ impl<'l> Permit<'l> {
     /// Raises the amount of this permit to `amount`, unless all permits together would then hold more than `max`.
     pub fn reserve(&mut self, amount: usize, max: usize) -> Result<(), Problem> {
         let more = amount.saturating_sub(self.amount);
-        self.in_use
-            .fetch_update(Relaxed, Relaxed, |in_use| in_use.checked_add(more).filter(|total| *total <= max))
-            .map_err(|_| Problem::busy())?;
+        if !self.count.try_take(more, max) {
+            return Err(Problem::busy());
+        }
         self.amount += more;
         Ok(())
     }
 }
 
-impl Drop for Permit<'_> {
+impl<C: ResourceCount> Drop for Permit<'_, C> {
     fn drop(&mut self) {
         if self.amount > 0 {
-            self.in_use.fetch_sub(self.amount, Relaxed);
+            self.count.give_back(self.amount);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     key_sampler::KeySampler,
     reloadable::ReloadableState,
     resource_limit::ResourceLimit,
-    sync_token_header,
+    sync_token_header::EmptySyncToken,
     unfinished_logins::UnfinishedLogins,
 };
 use crate::{
@@ -17,10 +17,8 @@ use crate::{
         metrics::{Metrics, MetricsWriter, names},
         traces::Traces,
     },
-    types::{ReplyBytes, ReplyLimits, ReplyMemory},
+    types::{ReplyBytes, ReplyLimits, ReplyMemory, WorkerArc, WorkerSwap},
 };
-use arc_swap::ArcSwap;
-use axum::http::HeaderValue;
 use std::{
     fmt,
     sync::{
@@ -60,8 +58,8 @@ pub struct AppState {
     /// The requests to `/cache` that are running.
     pub requests: ResourceLimit,
     /// The sync token of callers that have changed nothing.
-    pub empty_sync_token: HeaderValue,
-    reloadable: ArcSwap<ReloadableState>,
+    pub empty_sync_token: EmptySyncToken,
+    reloadable: WorkerSwap<ReloadableState>,
     body_memory: BodyMemory,
     /// The bytes of the replies that are made or sent.
     reply_bytes: Arc<ReplyBytes>,
@@ -78,7 +76,7 @@ impl AppState {
     pub fn new(services: Services, reloadable: ReloadableState) -> Self {
         let Services { store, near, metrics, traces, key_sampler } = services;
         Self {
-            empty_sync_token: sync_token_header::header_value(&store.empty_sync_token()),
+            empty_sync_token: EmptySyncToken::new(&store),
             store,
             near,
             metrics,
@@ -86,7 +84,7 @@ impl AppState {
             key_sampler,
             failures: FailureLog::default(),
             requests: ResourceLimit::default(),
-            reloadable: ArcSwap::from_pointee(reloadable),
+            reloadable: WorkerSwap::new(reloadable),
             body_memory: BodyMemory::default(),
             unfinished_logins: UnfinishedLogins::default(),
             reply_bytes: Arc::default(),
@@ -96,14 +94,15 @@ impl AppState {
     }
 
     /// Returns the state that a reload replaces. To be called once for each request.
-    pub fn reloadable(&self) -> Arc<ReloadableState> {
-        self.reloadable.load_full()
+    pub fn reloadable(&self) -> WorkerArc<ReloadableState> {
+        self.reloadable.load()
     }
 
     /// Replaces the reloadable state, which takes effect with the next request. Empties the near cache if the keys that
     /// opened its values have changed. To be called by one task only.
     pub fn reload(&self, next: ReloadableState) {
-        let before = self.reloadable.swap(Arc::new(next));
+        let before = self.reloadable.load();
+        self.reloadable.store(next);
         if let Some(near) = &self.near
             && !self.reloadable.load().cache.shares_opened_values(&before.cache)
         {

@@ -1,7 +1,10 @@
 //! The header `cache-sync-token`: a caller that sends the token of one instance to another reads its own writes there.
 
 use super::{error_code::ErrorCode, problem::Problem};
-use crate::store::{Freshness, Store, SyncToken};
+use crate::{
+    store::{Freshness, Store, SyncToken},
+    types::PerWorker,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 const HEADER: HeaderName = HeaderName::from_static("cache-sync-token");
@@ -38,17 +41,35 @@ impl SyncTokenHeader {
     }
 
     /// Writes the token of the response: one that covers the changes, else the one that was received.
-    pub fn write(self, headers: &mut HeaderMap, store: &Store, empty: &HeaderValue) {
+    pub fn write(self, headers: &mut HeaderMap, store: &Store, empty: &EmptySyncToken) {
         let token = if self.changes {
             header_value(&store.sync_token())
         } else {
-            self.received.map_or_else(|| empty.clone(), |(value, _)| value)
+            self.received.map_or_else(|| empty.header_value(), |(value, _)| value)
         };
         headers.insert(HEADER, token);
     }
 }
 
+/// The token of callers that have changed nothing.
+pub struct EmptySyncToken {
+    token: SyncToken,
+    /// The token as the value of a header, which counts its clones.
+    header_values: PerWorker<HeaderValue>,
+}
+
+impl EmptySyncToken {
+    /// Creates the token of a store.
+    pub fn new(store: &Store) -> Self {
+        Self { token: store.empty_sync_token(), header_values: PerWorker::new() }
+    }
+
+    fn header_value(&self) -> HeaderValue {
+        self.header_values.own(|| header_value(&self.token)).clone()
+    }
+}
+
 /// Returns a token as the value of a header.
-pub fn header_value(token: &SyncToken) -> HeaderValue {
+fn header_value(token: &SyncToken) -> HeaderValue {
     HeaderValue::try_from(token.to_string()).unwrap_or(HeaderValue::from_static(""))
 }

@@ -21,7 +21,7 @@ struct WorkerThread {
 impl Workers {
     /// Starts `count` workers.
     pub fn start(count: usize) -> io::Result<Self> {
-        (0..count).map(WorkerThread::start).collect::<io::Result<_>>().map(Self)
+        (0..count).map(|number| WorkerThread::start(number, count)).collect::<io::Result<_>>().map(Self)
     }
 
     /// Returns handles for starting tasks on the workers, in the order of the workers.
@@ -31,12 +31,12 @@ impl Workers {
 }
 
 impl WorkerThread {
-    fn start(number: usize) -> io::Result<Self> {
+    fn start(number: usize, count: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            worker::enter(number);
+            worker::enter(number, count);
             // The channel carries no message; its sender is dropped.
             let _dropped = runtime.block_on(ended);
             // A blocking call that does not return must not delay the end.

@@ -10,11 +10,13 @@ mod key;
 mod pattern;
 mod per_worker;
 mod reply_memory;
+mod resource_pool;
 mod scopes;
 mod ttl;
 mod userinfo;
 mod value;
 pub mod worker;
+mod worker_arc;
 
 pub use address::{Address, AddressError, HostError, check_host};
 pub use client_number::ClientNumber;
@@ -28,7 +30,9 @@ pub use per_worker::{OwnLines, PerWorker};
 pub use reply_memory::{
     HeldReplyMemory, REPLY_BYTES_MAX, ReplyBytes, ReplyLimits, ReplyMemory, ReplyMemoryError, UNCOUNTED_BYTES_MAX,
 };
+pub use resource_pool::ResourcePool;
 pub use scopes::{Scope, Scopes, UnknownScope};
 pub use ttl::{TTL_SECS_MAX, Ttl};
 pub use userinfo::without_userinfo;
 pub use value::{Envelope, StoredKind, Value, envelope};
+pub use worker_arc::{WorkerArc, WorkerSwap};

@@ -15,11 +15,16 @@ pub struct PerWorker<T>([OnceLock<T>; SLOTS]);
 
 impl<T> Default for PerWorker<T> {
     fn default() -> Self {
-        Self([const { OnceLock::new() }; SLOTS])
+        Self::new()
     }
 }
 
 impl<T> PerWorker<T> {
+    /// Creates a value for nobody yet.
+    pub const fn new() -> Self {
+        Self([const { OnceLock::new() }; SLOTS])
+    }
+
     /// Returns the value of the calling thread.
     pub fn own(&self, create: impl FnOnce() -> T) -> &T {
         self.0[slot()].get_or_init(create)
@@ -47,7 +52,7 @@ mod tests {
         thread::scope(|threads| {
             for number in [None, None, Some(0), Some(1)] {
                 threads.spawn(move || {
-                    number.into_iter().for_each(worker::enter);
+                    number.into_iter().for_each(|number| worker::enter(number, 2));
                     count();
                 });
             }

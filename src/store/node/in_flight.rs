@@ -1,31 +1,30 @@
 //! The limit on commands that wait for a node's answers.
 
-use crate::store::error::NodeError;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::{store::error::NodeError, types::ResourcePool};
 
 /// Counts the commands that wait for a node's answers, and refuses further ones above a limit.
 pub struct InFlightLimit {
-    in_flight: AtomicUsize,
+    in_flight: ResourcePool,
     max: usize,
 }
 
 impl InFlightLimit {
     /// Creates a limit of `max` commands.
     pub fn new(max: usize) -> Self {
-        Self { in_flight: AtomicUsize::new(0), max }
+        Self { in_flight: ResourcePool::default(), max }
     }
 
     /// Returns the number of commands that wait for answers.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Relaxed)
+        self.in_flight.in_use()
     }
 
     /// Counts `commands` as in flight until the permit is dropped. A batch that is larger than the limit passes only
     /// while nothing else is in flight.
     pub fn acquire(&self, commands: usize) -> Result<InFlightPermit<'_>, NodeError> {
-        let before = self.in_flight.fetch_add(commands, Relaxed);
-        let permit = InFlightPermit { limit: self, commands };
-        if before > 0 && before + commands > self.max { Err(NodeError::Busy) } else { Ok(permit) }
+        let is_permitted = self.in_flight.try_take(commands, self.max)
+            || commands > self.max && self.in_flight.try_take_alone(commands);
+        if is_permitted { Ok(InFlightPermit { limit: self, commands }) } else { Err(NodeError::Busy) }
     }
 }
 
@@ -37,7 +36,7 @@ pub struct InFlightPermit<'a> {
 
 impl Drop for InFlightPermit<'_> {
     fn drop(&mut self) {
-        self.limit.in_flight.fetch_sub(self.commands, Relaxed);
+        self.limit.in_flight.give_back(self.commands);
     }
 }
 

@@ -82,7 +82,7 @@ mod tests {
             for number in 0..100 {
                 let (counters, histograms) = (&counters, &histograms);
                 threads.spawn(move || {
-                    worker::enter(number);
+                    worker::enter(number, 100);
                     counters.add(Outcome::NotFound, 2);
                     histograms.observe(Outcome::Cancelled, Duration::from_secs(20));
                 });
