@@ -9,7 +9,7 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderValue,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY},
+        header::{ACCEPT, CONTENT_TYPE, VARY},
     },
     response::{IntoResponse, Response},
     routing::get,
@@ -53,7 +53,6 @@ fn answer(exposition: &Exposition, headers: &HeaderMap) -> Response {
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
     response
 }

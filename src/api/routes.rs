@@ -2,17 +2,17 @@
 
 use super::{cache, login, openapi};
 use crate::{
-    http::{AppState, DirectRoute, Endpoint, HttpService, Port, probes},
+    http::{AppState, DirectRoute, Endpoint, ErrorCode, HttpService, Port, Problem, probes},
     telemetry::metrics::Kind,
 };
 use axum::{
     Router,
     http::{
-        HeaderName, HeaderValue, Method,
+        HeaderName, HeaderValue, Method, StatusCode,
         header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS},
     },
     middleware::map_response,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::post,
 };
 use std::sync::Arc;
@@ -59,6 +59,11 @@ pub fn service(state: Arc<AppState>, ApiOptions { docs, hsts }: ApiOptions) -> H
 }
 
 async fn with_page_headers(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        // The library that serves the page answers a path below it with an empty body.
+        let message = "This path does not exist: the description is at /docs and /openapi.json";
+        response = Problem::new(ErrorCode::UnknownPath, message).into_response();
+    }
     response.headers_mut().extend(PAGE_HEADERS);
     response
 }

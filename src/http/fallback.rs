@@ -4,11 +4,13 @@
 use super::{
     body::{self, BodyHead},
     error_code::ErrorCode,
+    header_values::NO_SNIFFING,
     problem::Problem,
     request_id::RequestId,
 };
 use axum::{
     extract::Request,
+    http::header::X_CONTENT_TYPE_OPTIONS,
     response::{IntoResponse, Response},
 };
 
@@ -31,6 +33,7 @@ pub async fn https_required(request: Request) -> Response {
     let message = "This port speaks HTTPS: use https:// in place of http://; what was sent was not encrypted";
     let mut response = Problem::new(ErrorCode::HttpsRequired, message).into_response();
     id.write(response.headers_mut());
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
     response
 }
 

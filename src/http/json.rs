@@ -1,6 +1,6 @@
 //! Responses with a JSON body, which no cache may store.
 
-use super::held_reply::HeldReply;
+use super::{header_values::NO_STORE, held_reply::HeldReply};
 use crate::types::HeldReplyMemory;
 use axum::{
     body::Body,
@@ -32,8 +32,7 @@ pub fn response(mut body: Vec<u8>) -> axum::response::Response {
 fn json(body: Body) -> axum::response::Response {
     let mut headers = HeaderMap::with_capacity(FIELDS);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // Values, tokens, errors and states are for one caller at one time.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response

@@ -11,6 +11,7 @@ mod failed_request;
 mod failure_log;
 mod fallback;
 mod head;
+mod header_values;
 mod held_reply;
 pub mod json;
 mod key_sampler;

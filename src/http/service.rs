@@ -8,6 +8,7 @@ use super::{
     connection::ClientConnection,
     error_code::ErrorCode,
     fallback, head,
+    header_values::{NO_SNIFFING, NO_STORE},
     held_reply::PendingReplySlot,
     problem::{self, Problem},
     request_id::RequestId,
@@ -23,7 +24,7 @@ use axum::{
     extract::Request,
     http::{
         HeaderMap, HeaderValue, Method, StatusCode, Version,
-        header::{CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Response},
 };
@@ -41,7 +42,6 @@ use std::{
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
 
-const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The routes of one port, and what the service needs to know about them.
@@ -171,7 +171,9 @@ impl PortService {
         let response = self.router.clone().oneshot(request);
         exchange.respond(async move {
             let mut timer = state.metrics.requests.start(kind);
-            let response = response.await.unwrap_or_else(|never| match never {});
+            let mut response = response.await.unwrap_or_else(|never| match never {});
+            // Responses in JSON have it already; pages and redirects get it here.
+            response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
             timer.outcome = outcome(kind, response.status());
             if let Some(code) = response.extensions().get::<ErrorCode>() {
                 state.failures.count(*code);

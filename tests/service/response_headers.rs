@@ -1,6 +1,6 @@
 //! The headers of responses that protect callers and the page of the documentation.
 
-use crate::harness::{Answer, Caller, NO_REDIS, Service, shared};
+use crate::harness::{API_KEY, Answer, Caller, NO_REDIS, Service, shared};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -36,17 +36,77 @@ async fn https_is_asked_for_on_the_https_port_only_and_only_where_it_is_not_turn
     assert_eq!(hsts(service.url("/version")).await, "");
 }
 
+/// The requests to the HTTPS port, with the statuses of their responses. A new path needs a line.
+const HTTPS_PORT: [(&str, &str, u16); 17] = [
+    ("POST", "/login", 200),
+    ("POST", "/login?wrong", 401),
+    ("POST", "/cache", 200),
+    ("POST", "/cache?batch", 200),
+    ("POST", "/cache?anonymous", 401),
+    ("GET", "/cache", 405),
+    ("GET", "/login", 405),
+    ("GET", "/version", 200),
+    ("HEAD", "/version", 200),
+    ("GET", "/healthz", 200),
+    ("GET", "/readyz", 200),
+    ("GET", "/docs", 303),
+    ("GET", "/docs/", 200),
+    ("GET", "/docs/swagger-ui-bundle.js", 200),
+    ("GET", "/docs/nothing", 404),
+    ("GET", "/openapi.json", 200),
+    ("GET", "/nowhere", 404),
+];
+
+/// The requests to the admin port.
+const ADMIN_PORT: [(&str, &str, u16); 14] = [
+    ("GET", "/", 307),
+    ("GET", "/console", 200),
+    ("GET", "/console/", 308),
+    ("GET", "/console/view", 200),
+    ("GET", "/console/facts", 200),
+    ("GET", "/console/runbook", 200),
+    ("GET", "/console/console.css", 200),
+    ("GET", "/console/console.js", 200),
+    ("GET", "/metrics", 200),
+    ("GET", "/version", 200),
+    ("GET", "/healthz", 200),
+    ("GET", "/readyz", 200),
+    ("POST", "/console", 405),
+    ("GET", "/nowhere", 404),
+];
+
 #[tokio::test]
-async fn every_response_forbids_guessing_its_type() {
-    let http = Caller::http().build().expect("a client");
-    let admin = format!("http://{}", shared().admin);
-    for url in ["/docs/", "/openapi.json", "/version", "/login", "/nowhere"]
-        .map(|path| shared().url(path))
-        .into_iter()
-        .chain(["/metrics", "/console", "/nowhere"].map(|path| format!("{admin}{path}")))
-    {
-        let answer = Answer::of(http.get(&url)).await;
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{url}");
+async fn every_response_has_a_request_id_and_may_be_neither_stored_nor_taken_for_another_type() {
+    let (_redis, service) = Service::with_own_redis();
+    let token = service.caller().await.token;
+    let http = Caller::http().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let (https, admin) = (service.url(""), format!("http://{}", service.admin));
+    let plain = https.replace("https://", "http://");
+    let ports = [(&https, &HTTPS_PORT[..]), (&admin, &ADMIN_PORT[..]), (&plain, &[("GET", "/version", 400)][..])];
+    for (port, requests) in ports {
+        for (method, path, status) in requests {
+            let url = format!("{port}{path}");
+            let mut request = http.request(method.parse().expect("a method"), &url);
+            let read = json!({"command": "READ", "key": "k"});
+            request = match *path {
+                _ if *method != "POST" => request,
+                "/login" => request.json(&json!({"api_key": API_KEY})),
+                "/cache" => request.bearer_auth(&token).json(&read),
+                "/cache?batch" => request.bearer_auth(&token).json(&json!([read])),
+                _ => request.json(&json!({"api_key": "wrong"})),
+            };
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status.as_u16(), *status, "{method} {url}: {answer:?}");
+            for (header, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff")] {
+                assert_eq!(answer.header(header), value, "{header} of {method} {url}");
+            }
+            assert!(!answer.header("x-request-id").is_empty(), "{method} {url}: {answer:?}");
+            let hsts = if *port == https { "max-age=31536000" } else { "" };
+            assert_eq!(answer.header("strict-transport-security"), hsts, "{method} {url}");
+            if *status >= 400 {
+                answer.expect_error(*status, answer.json()["code"].as_str().expect("a code"));
+            }
+        }
     }
 }
 

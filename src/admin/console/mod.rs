@@ -24,7 +24,7 @@ use axum::{
     extract::State,
     http::{
         HeaderMap, HeaderName, HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY},
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY},
     },
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -85,10 +85,9 @@ fn answer(content_type: &'static str, body: impl Into<Body>) -> Response {
 }
 
 fn with_security_headers(mut response: Response) -> Response {
-    let headers: [(HeaderName, &'static str); 5] = [
+    let headers: [(HeaderName, &'static str); 4] = [
         (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
         // No page of another origin may embed this one.
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
