@@ -123,7 +123,7 @@ error_codes! {
         "Use an IP address or `localhost`, or have the operator list the name in `ADMIN_HOSTS`.";
     /// The client has sent more commands than its rate limit allows.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, RateLimited, "Wait for the time in `Retry-After`.";
-    /// The head of the request has more than 100 fields. A head with more than 16 KiB gets 431 without a body.
+    /// The head of an HTTP/2 request has more than 100 fields. Other heads that are too large get 431 without a body.
     HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, ClientError, "Send fewer header fields.";
     /// The stored value was encrypted with a key that is not configured, or was changed, or was moved from another
     /// key.

@@ -93,3 +93,23 @@ async fn a_doubled_authorization_is_400_in_http_2_and_on_every_path() {
         assert!(status == 400 && text.contains("invalid_header"), "{path}: {status}: {text}");
     }
 }
+
+#[tokio::test]
+async fn a_request_that_is_no_http_is_answered_without_body_and_id() {
+    let (long, many) = ("x".repeat(20_000), "x: y\r\n".repeat(101));
+    for (request, status) in [
+        ("GET\r\n\r\n".to_owned(), 400),
+        ("G@T /version HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /version HTTP/3.7\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /version HTTP/1.1\r\nHost: a\r\nno field\r\n\r\n".to_owned(), 400),
+        ("GET /version HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
+        (format!("GET /version HTTP/1.1\r\nHost: a\r\nx: {long}\r\n\r\n"), 431),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 431),
+        (format!("GET /version HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 431),
+    ] {
+        let mut connection = Raw::tls(shared().address, b"http/1.1").await;
+        let response = connection.send(&request).await;
+        assert_eq!((response.status(), response.body.as_str()), (status, ""), "{request:.80}: {response:?}");
+        assert!(!response.head.contains("x-request-id") && response.has("connection: close"), "{response:?}");
+    }
+}

@@ -7,7 +7,7 @@ const HEAD: &str = r#"# Status codes
 
 Made from the list of codes in `src/http/error_code.rs` by `make docs`; edit that.
 
-Every error is JSON of one shape. `code` is stable and for programs. `message` is a sentence for people. `command` is
+Every error of the service is JSON of one shape; [requests that are no HTTP](#requests-that-are-no-http) do not reach it. `code` is stable and for programs. `message` is a sentence for people. `command` is
 there where it is known. A batch is answered with HTTP 200, and each item has its own reply, errors included.
 
 ```json
@@ -19,15 +19,18 @@ there where it is known. A batch is answered with HTTP 200, and each item has it
 | 200 | – | The command succeeded: `status` is `SUCCESS`, or `NOT_FOUND` for a key that does not exist. | |
 | 200 | – | `status` is `UNCONFIRMED`: the value is on the master, and on fewer replicas than the WRITE asked for. | Read `replicas`, and decide. |
 "#;
-/// The status with which the HTTP library refuses long headers, and its row in the table. The library knows no code.
-const HEADERS_TOO_LARGE: (u16, &str) =
-    (431, "| 431 | – | The headers are too long. The response has no body. | Send less. |\n");
 const FOOT: &str = "
 An error is never reported as a miss: `NOT_FOUND` means that the shard of the key was asked and has no such key. A key
 that a change of the ring moved to another shard is missing there until it is written again.
 
 The status `UNCONFIRMED` and the code `write_unconfirmed` differ. `UNCONFIRMED` is a reply: the master has the value, too few
 replicas have it. `write_unconfirmed` is an error: it is not known whether the master has the value.
+
+## Requests that are no HTTP
+
+The HTTP library refuses what it cannot parse: 400 for a malformed request line or header field, and 431 for a head with more
+than 16 KiB or, in HTTP/1, more than 100 fields. These responses have no body, no code and no `x-request-id`, and no metric
+counts them. An HTTP/1 connection is closed then. In HTTP/2, a malformed stream is reset.
 
 ## Late changes
 
@@ -45,14 +48,9 @@ A wrong API key gets the message `Invalid secret`. That is the text of the Pytho
 /// Returns the whole page.
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    let mut before = 0;
     for code in ErrorCode::ALL {
         let (spec, status) = (code.spec(), code.status().as_u16());
-        if before < HEADERS_TOO_LARGE.0 && status > HEADERS_TOO_LARGE.0 {
-            page.push_str(HEADERS_TOO_LARGE.1);
-        }
         let _ = writeln!(page, "| {status} | `{}` | {} | {} |", spec.name, spec.meaning.trim(), spec.advice);
-        before = status;
     }
     page + FOOT
 }
