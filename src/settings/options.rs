@@ -149,7 +149,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Service, "PROXY_PROTOCOL", "false", "With `true`, each connection from `TRUSTED_PROXIES` has to begin with a header of the PROXY protocol, version 2, which names the client. A header from any other address is refused."),
     option(Service, "IDLE_TIMEOUT_SECS", "75", "Time, in seconds, after which a connection is closed on which no request and no reply makes progress. PING frames of HTTP/2 are no progress."),
     option(Service, "CONNECTION_AGE_MAX_SECS", "600", "Maximum age of an HTTPS connection, in seconds, so that new instances get their share of clients that stay connected. Each connection gets between 80 % and 100 % of it. The next response after that says `Connection: close`, or GOAWAY with HTTP/2, and requests in progress finish. With 0, there is no limit."),
-    option(Service, "DRAIN_WAIT_SECS", "0", "Time after SIGTERM, in seconds, in which `/readyz` fails and requests are still served, so that load balancers can take the instance out.").live(),
+    option(Service, "DRAIN_WAIT_SECS", "0", "Time after SIGTERM, in seconds, in which `/readyz` fails and requests are still served, so that load balancers can take the instance out. Set it longer than their health checks take to notice; with 0, requests that they send meanwhile fail.").live(),
     option(Service, "DRAIN_SECS", "30", "Time after that, in seconds, for requests in flight to finish.").live(),
     option(Service, "RELOAD_EVERY_SECS", "5", "Interval, in seconds, between two checks of the settings' files for changes. With 0, only SIGHUP reloads them.").live(),
     option(Service, "LOG_FORMAT", "human", "Form of log messages: `human` or `json`."),
