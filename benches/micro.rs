@@ -54,7 +54,7 @@ fn command_parse(text: &str) -> Command<'_> {
 #[divan::bench(args = [16, 1024, 65_536])]
 fn reply_write(bencher: Bencher<'_, '_>, bytes: usize) {
     let command = command(READ);
-    let reply = Reply::Found(Arc::new(Value::Text(Cow::Owned("x".repeat(bytes)))));
+    let reply = Reply::Found(Arc::new(Value::Text(Cow::Owned("x".repeat(bytes)))).into());
     bencher.counter(BytesCount::new(bytes)).bench(|| {
         let size = ReplySize::before_run(&command).after_run(&reply);
         let mut out = Vec::with_capacity(size.bytes);

@@ -157,7 +157,7 @@ mod tests {
 
     fn read_reply(value: Value<'static>) -> (Vec<u8>, ReplySize) {
         let command = Command::Read(Read { key: Key::new("k".into()).expect("a key"), from_master: false });
-        let reply = Reply::Found(Arc::new(value));
+        let reply = Reply::Found(Arc::new(value).into());
         let (mut out, size) = (Vec::new(), ReplySize::before_run(&command).after_run(&reply));
         write(&mut out, &command, &reply, size);
         (out, size)

@@ -22,7 +22,7 @@ pub enum FoundValue {
     /// The key does not exist.
     Nothing,
     /// A value that is not sealed.
-    Open(Arc<Value<'static>>),
+    Open(Value<'static>),
     /// A sealed value as Redis has it, and its opened form, where the settings allow caching it.
     Sealed(Vec<u8>, OnceLock<OpenedValue>),
 }
@@ -44,7 +44,7 @@ impl CachedRead {
             None => FoundValue::Nothing,
             Some(bytes) => match envelope(&bytes) {
                 Envelope::Sealed { .. } => FoundValue::Sealed(bytes, OnceLock::new()),
-                Envelope::Open => FoundValue::Open(Arc::new(Value::decode(bytes))),
+                Envelope::Open => FoundValue::Open(Value::decode(bytes)),
             },
         };
         let is_doubled = keep_opened && matches!(found, FoundValue::Sealed(..));

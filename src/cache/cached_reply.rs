@@ -4,9 +4,13 @@ use super::{
     cached_read::{CachedRead, FoundValue, OpenedValue},
     command::Reply,
     error::CacheError,
+    read_value::ReadValue,
     value_cache::Cache,
 };
-use crate::types::{FullKey, Value};
+use crate::{
+    near_cache::CachedHandle,
+    types::{FullKey, Value},
+};
 use std::sync::Arc;
 
 impl Cache {
@@ -14,27 +18,25 @@ impl Cache {
     pub(super) fn cached_reply(
         &self,
         key: &FullKey<'_>,
-        read: &CachedRead,
+        cached: CachedHandle<CachedRead>,
         keep_opened: bool,
     ) -> Result<Reply, CacheError> {
-        let value = match &read.found {
+        let (bytes, opened) = match &cached.value.found {
+            FoundValue::Sealed(bytes, opened) => (bytes, opened),
             FoundValue::Nothing => return Ok(Reply::NotFound),
-            FoundValue::Open(value) => {
+            FoundValue::Open(_) => {
                 self.refuse_unsealed()?;
-                Arc::clone(value)
-            }
-            FoundValue::Sealed(bytes, opened) => {
-                if let Some(opened) = opened.get().filter(|opened| opened.cache == self.number) {
-                    return Ok(Reply::Found(Arc::clone(&opened.value)));
-                }
-                let value = Arc::new(Value::decode(self.open(key, bytes.clone())?));
-                if keep_opened {
-                    // Another request may have set the same value meanwhile.
-                    let _set = opened.set(OpenedValue { cache: self.number, value: Arc::clone(&value) });
-                }
-                value
+                return Ok(Reply::Found(ReadValue::near(cached)));
             }
         };
-        Ok(Reply::Found(value))
+        if let Some(opened) = opened.get().filter(|opened| opened.cache == self.number) {
+            return Ok(Reply::Found(Arc::clone(&opened.value).into()));
+        }
+        let value = Arc::new(Value::decode(self.open(key, bytes.clone())?));
+        if keep_opened {
+            // Another request may have set the same value meanwhile.
+            let _set = opened.set(OpenedValue { cache: self.number, value: Arc::clone(&value) });
+        }
+        Ok(Reply::Found(value.into()))
     }
 }

@@ -1,7 +1,7 @@
 //! Commands and their replies.
 
+use super::read_value::ReadValue;
 use crate::types::{CommandName, Key, Scope, Ttl, Value};
-use std::sync::Arc;
 
 /// A command of a caller.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl<'a> Command<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A READ found the value.
-    Found(Arc<Value<'static>>),
+    Found(ReadValue),
     /// A WRITE stored the value.
     Written {
         /// The number of replicas that had the value, if the WRITE waited for some.

@@ -10,10 +10,12 @@ mod invalidation_guard;
 mod missing_key_file;
 mod near;
 mod read;
+mod read_value;
 mod value_cache;
 mod write;
 
 pub use command::{Command, Read, Reply, Write};
 pub use error::CacheError;
 pub use near::NearValues;
+pub use read_value::ReadValue;
 pub use value_cache::{Cache, Config};

@@ -7,7 +7,7 @@
 
 use super::cached_read::CachedRead;
 use crate::{
-    near_cache::{CachedValue, FetchResult, NearCache, NearCacheCounters, NearLookup},
+    near_cache::{CachedHandle, FetchResult, NearCache, NearCacheCounters, NearLookup},
     settings::NearCacheConfig,
     store::{Freshness, InvalidationHandler, KeptAnswer, Store, StoreError, WatchedRead},
     telemetry::{
@@ -112,12 +112,12 @@ impl NearValues {
         &self,
         store: &Store,
         key: &FullKey<'_>,
-        cached: &Arc<CachedValue<CachedRead>>,
+        cached: &CachedHandle<CachedRead>,
         watched: Option<WatchedRead>,
     ) {
         let CachedRead { digest, source: Some(source), .. } = &cached.value else { return };
         store.observe_kept(key, KeptAnswer { digest: *digest, source, watched }, || {
-            let (values, key, cached) = (Arc::clone(&self.values), key.to_owned(), Arc::clone(cached));
+            let (values, key, cached) = (Arc::clone(&self.values), key.to_owned(), Arc::clone(cached.shared()));
             let source = source.clone();
             Box::new(move || source.is_current() && values.has(key.as_bytes(), &cached, Instant::now()))
         });

@@ -6,7 +6,7 @@ use super::{
     value_cache::Cache,
 };
 use crate::{
-    near_cache::{FetchResult, NearLookup},
+    near_cache::{CachedHandle, FetchResult, NearLookup},
     sealing::{self, OpenError},
     settings::SealingRule,
     store::{Freshness, StoreError},
@@ -76,7 +76,7 @@ impl Cache {
             return CachedReply::Miss { admit: false };
         };
         match near.lookup(&self.store, key, freshness, may_admit) {
-            NearLookup::Hit(cached) => CachedReply::Hit(self.cached_reply(key, &cached.value, near.keep_opened)),
+            NearLookup::Hit(cached) => CachedReply::Hit(self.cached_reply(key, cached, near.keep_opened)),
             NearLookup::Miss { admit } => CachedReply::Miss { admit },
         }
     }
@@ -97,7 +97,7 @@ impl Cache {
         let near = self.near.as_ref()?;
         let FetchResult { joined, outcome } = near.fetch(&self.store, key, freshness, deadline).await;
         match outcome? {
-            Ok(cached) => Some(self.cached_reply(key, &cached.value, near.keep_opened)),
+            Ok(cached) => Some(self.cached_reply(key, CachedHandle::Shared(cached), near.keep_opened)),
             // The request that started the fetch may have had an earlier deadline.
             Err(error) if joined && !matches!(error, StoreError::WrongType) => None,
             Err(error) => Some(Err(error.into())),
@@ -107,7 +107,7 @@ impl Cache {
     /// Returns the reply for the bytes under a key. A value that cannot be opened is an error, never a miss.
     pub(super) fn found(&self, key: &FullKey<'_>, stored: Option<Vec<u8>>) -> Result<Reply, CacheError> {
         let Some(stored) = stored else { return Ok(Reply::NotFound) };
-        Ok(Reply::Found(Arc::new(Value::decode(self.open(key, stored)?))))
+        Ok(Reply::Found(Arc::new(Value::decode(self.open(key, stored)?)).into()))
     }
 
     /// Opens a value, if it is sealed, and counts that.

@@ -8,8 +8,9 @@
 mod admission;
 mod cached_value;
 mod single_flight;
+mod worker_handles;
 
-pub use cached_value::CachedValue;
+pub use cached_value::{CachedHandle, CachedValue};
 pub use single_flight::FetchOutcome;
 
 use crate::telemetry::metrics::Counter;
@@ -18,6 +19,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache, syn
 use single_flight::SingleFlight;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+use worker_handles::WorkerHandles;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes of an entry besides its key and value.
@@ -30,6 +32,8 @@ const VALUE_BYTES_EXPECTED: usize = 1024;
 /// Values of type `V` by key, fetched with errors of type `E`.
 pub struct NearCache<V, E> {
     values: Cache<Box<[u8]>, Arc<CachedValue<V>>, EntryWeight, DefaultHashBuilder>,
+    /// The values that each worker reads most.
+    worker_handles: WorkerHandles<V>,
     single_flight: SingleFlight<V, E>,
     admission: AdmissionFilter,
     /// Nobody outside can find keys of equal hashes without it.
@@ -53,7 +57,7 @@ pub struct Fetched<V> {
 /// The result of a lookup.
 pub enum NearLookup<V> {
     /// The cache has a value that may answer the read.
-    Hit(Arc<CachedValue<V>>),
+    Hit(CachedHandle<V>),
     /// The cache has no such value.
     Miss {
         /// True if the value is to be fetched for the cache: the key was read before.
@@ -104,6 +108,7 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         let hasher = DefaultHashBuilder::default();
         Self {
             values: Cache::with_options(options, EntryWeight, hasher, DefaultLifecycle::default()),
+            worker_handles: WorkerHandles::default(),
             single_flight: SingleFlight::default(),
             admission: AdmissionFilter::default(),
             hash_seed,
@@ -119,16 +124,28 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
         &self,
         key: &[u8],
         now: Instant,
-        is_current: impl FnOnce(&V) -> bool,
+        is_current: impl Fn(&V) -> bool,
         may_admit: impl FnOnce() -> bool,
     ) -> NearLookup<V> {
-        let cached = self.values.get(key).filter(|cached| now < cached.expires_at);
-        if let Some(cached) = cached.filter(|cached| is_current(&cached.value)) {
+        let hash = self.hash(key);
+        let is_valid = |cached: &CachedValue<V>| now < cached.expires_at && is_current(&cached.value);
+        if let Some(cached) = self.cached(key, hash, is_valid) {
             self.counters.hits.count();
             return NearLookup::Hit(cached);
         }
         self.counters.misses.count();
-        NearLookup::Miss { admit: may_admit() && self.admission.admits(self.hash(key)) }
+        NearLookup::Miss { admit: may_admit() && self.admission.admits(hash) }
+    }
+
+    fn cached(&self, key: &[u8], hash: u64, is_valid: impl Fn(&CachedValue<V>) -> bool) -> Option<CachedHandle<V>> {
+        // Before any look at the values: what is found now may be invalidated before it has a handle.
+        let version = self.worker_handles.version(hash);
+        if let Some(own) = self.worker_handles.get(hash, version, key).filter(|own| is_valid(own)) {
+            return Some(own);
+        }
+        let cached = self.values.get(key).filter(|cached| is_valid(cached))?;
+        self.worker_handles.offer(hash, version, key, &cached);
+        Some(CachedHandle::Shared(cached))
     }
 
     /// Returns true if a lookup of the key would find exactly this value.
@@ -154,9 +171,13 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
 
     /// Removes the value of a key. A value that is being fetched now is not cached.
     pub fn invalidate(&self, key: &[u8]) {
-        // In this order: a fetch that ends in between is not cached any more.
-        let was_in_flight = self.single_flight.invalidate(self.hash(key), key);
-        if self.values.remove(key).is_some() || was_in_flight {
+        let hash = self.hash(key);
+        // In this order: a fetch that ends in between is not cached any more, and a value that was just removed gets no
+        // handle that is used.
+        let was_in_flight = self.single_flight.invalidate(hash, key);
+        let was_cached = self.values.remove(key).is_some();
+        self.worker_handles.invalidate(hash);
+        if was_cached || was_in_flight {
             self.counters.invalidated.count();
         }
     }
@@ -165,6 +186,7 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> NearCache<V, E>
     pub fn clear(&self) {
         self.single_flight.invalidate_all();
         self.values.clear();
+        self.worker_handles.clear();
     }
 
     /// Returns the limit on the bytes of all entries.

@@ -1,7 +1,12 @@
 //! Tests of the near cache by itself.
 
 use super::*;
-use std::future::{pending, ready};
+use crate::types::worker;
+use std::{
+    future::{pending, ready},
+    sync::atomic::{AtomicU32, Ordering::SeqCst},
+    thread,
+};
 use tokio::sync::oneshot;
 
 type Near = Arc<NearCache<u32, &'static str>>;
@@ -61,12 +66,12 @@ async fn a_value_that_was_fetched_again_is_another_one() {
     let (near, now) = (near(), Instant::now());
     fetch(&near, b"k", 1).await;
     let NearLookup::Hit(first) = near.lookup(b"k", now, |_| true, || false) else { panic!("it is cached") };
-    assert!(near.has(b"k", &first, now) && !near.has(b"other", &first, now));
-    assert!(!near.has(b"k", &first, now + 2 * AGE_MAX));
+    assert!(near.has(b"k", first.shared(), now) && !near.has(b"other", first.shared(), now));
+    assert!(!near.has(b"k", first.shared(), now + 2 * AGE_MAX));
     near.invalidate(b"k");
-    assert!(!near.has(b"k", &first, now));
+    assert!(!near.has(b"k", first.shared(), now));
     fetch(&near, b"k", 1).await;
-    assert!(!near.has(b"k", &first, now));
+    assert!(!near.has(b"k", first.shared(), now));
 }
 
 #[tokio::test]
@@ -170,4 +175,52 @@ fn a_key_is_admitted_from_its_second_read_on() {
     let reads = [(); 3].map(|()| near.lookup(b"k", Instant::now(), |_| true, || true));
     assert_eq!(reads.map(|read| matches!(read, NearLookup::Miss { admit: true })), [false, true, true]);
     assert_eq!(near.counters.misses.get(), 3);
+}
+
+/// Returns a runtime for the calling thread.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Reads a key through a worker, from the cache if it has the value.
+async fn read(near: &Near, stored: &Arc<AtomicU32>) -> u32 {
+    match near.lookup(b"k", Instant::now(), |_| true, || true) {
+        NearLookup::Hit(cached) => cached.value,
+        NearLookup::Miss { .. } => {
+            let stored = Arc::clone(stored);
+            near.fetch(b"k", true, || async move { Ok(fetched(stored.load(SeqCst))) }).await.expect_value()
+        }
+    }
+}
+
+#[test]
+fn a_change_is_seen_by_all_workers_once_it_is_acknowledged() {
+    const CHANGES: u32 = 3_000;
+    let (near, stored, acknowledged) = (near(), Arc::new(AtomicU32::new(0)), AtomicU32::new(0));
+    thread::scope(|threads| {
+        for number in 0..4 {
+            let (near, stored, acknowledged) = (&near, &stored, &acknowledged);
+            threads.spawn(move || {
+                worker::enter(number, 4);
+                runtime().block_on(async {
+                    while acknowledged.load(SeqCst) < CHANGES {
+                        let at_least = acknowledged.load(SeqCst);
+                        let value = read(near, stored).await;
+                        assert!(value >= at_least, "{value} after {at_least} was acknowledged");
+                    }
+                });
+            });
+        }
+        for change in 1..=CHANGES {
+            near.invalidate(b"k");
+            stored.store(change, SeqCst);
+            near.invalidate(b"k");
+            acknowledged.store(change, SeqCst);
+            // The readers get handles on some of the values. A reader that failed reads no more.
+            let hits = near.counters.hits.get();
+            let is_soon = || change % 10 == 0 && near.counters.hits.get() < hits + 50;
+            std::iter::repeat_n((), 10_000).take_while(|()| is_soon()).for_each(|()| thread::yield_now());
+        }
+    });
+    assert!(near.counters.hits.get() > u64::from(CHANGES));
 }

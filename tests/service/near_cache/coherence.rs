@@ -134,7 +134,7 @@ async fn no_reader_sees_an_older_value_after_writes_have_settled() {
     let group = redis(1, 2);
     until_replicated(&group).await;
     let section = format!("{CACHED_FOR_AN_HOUR}{}{INSPECTED}", redis_section(&group));
-    let services: Vec<Service> = (0..INSTANCES).map(|_| Service::start(&section)).collect();
+    let services: Vec<Service> = (0..INSTANCES).map(|_| Service::start_with("WORKERS=4", &section)).collect();
     let mut workload = Workload {
         callers: Vec::new(),
         records: std::iter::repeat_with(Record::default).take(KEYS).collect(),
