@@ -265,10 +265,16 @@ impl Store {
         self.0.map.load().shards().iter().map(|shard| shard.health()).collect()
     }
 
-    /// Counts a command that failed with this error, as a failure of its shard.
-    pub fn record_failure(&self, error: &StoreError) {
+    /// Counts a command on `key` that failed with this error, as a failure of its shard.
+    pub fn record_failure(&self, key: &FullKey<'_>, error: &StoreError) {
         let Some(name) = error.shard() else { return };
-        if let Some(shard) = self.0.map.load().shards().iter().find(|shard| shard.name() == *name) {
+        let map = self.0.map.load();
+        let (position, _) = map.locate(key);
+        let owner = map.shard(position);
+        if owner.name() == *name {
+            owner.record_failure(error);
+        } else if let Some(shard) = map.shards().iter().find(|shard| shard.name() == *name) {
+            // The key has moved to another shard since the command failed.
             shard.record_failure(error);
         }
     }

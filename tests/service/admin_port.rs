@@ -8,7 +8,7 @@ const PATHS: [&str; 5] = ["/", "/console/facts", "/metrics", "/readyz", "/nowher
 
 /// Asks the admin port for a path under a host name.
 async fn get(service: &Service, host: &str, path: &str) -> Answer {
-    let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().expect("a client");
+    let http = Caller::http().redirect(Policy::none()).build().expect("a client");
     Answer::of(http.get(format!("http://{}{path}", service.admin)).header("host", host)).await
 }
 
@@ -40,7 +40,7 @@ async fn a_probe_of_http_1_0_without_a_host_is_answered() {
 async fn the_root_of_the_admin_port_leads_to_the_console() {
     let answer = get(shared(), "localhost", "/").await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (307, "console"));
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     let page = Answer::of(http.get(format!("http://{}", shared().admin))).await;
     assert!(page.status.as_u16() == 200 && page.text.contains("<title>"), "{page:?}");
 }

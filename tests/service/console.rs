@@ -12,7 +12,7 @@ const PATHS: [&str; 6] =
     ["/console", "/console/facts", "/console/view", "/console/runbook", "/console/console.css", "/console/console.js"];
 
 async fn get(service: &Service, path: &str) -> Answer {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     Answer::of(http.get(format!("http://{}{path}", service.admin))).await
 }
 

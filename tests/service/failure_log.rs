@@ -64,7 +64,7 @@ async fn the_line_of_a_failed_request_says_whose_it_was_and_what_failed() {
     let start = "READ of client \"shop\" from 127.0.0.1 failed with shard_unavailable: shard \"a\" is unavailable: ";
     assert!(message.starts_with(start), "{message}");
     // The console shows the same.
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     let facts = Answer::of(http.get(format!("http://{}/console/facts", instance.admin()))).await.json();
     let failed = facts["failed"].as_array().expect("a list").iter().find(|failed| failed["request_id"] == "lost");
     let failed = failed.unwrap_or_else(|| panic!("{facts}"));

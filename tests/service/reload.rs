@@ -2,7 +2,6 @@
 
 use crate::harness::{API_KEY, Answer, Authority, Caller, NO_REDIS, Service, eventually, redis, redis_section};
 use cachefront::settings::hash_api_key;
-use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
 
 /// Setting under which the service looks for changed files.
@@ -89,8 +88,7 @@ async fn a_new_certificate_is_used_for_new_connections_and_old_ones_go_on() {
     // An authority that the old client does not trust: it could not even open another connection.
     let authority = Authority::new("another authority");
     authority.issue(service.folder(), "service");
-    let certificate = Certificate::from_pem(authority.pem().as_bytes()).expect("a certificate");
-    let fresh = || Client::builder().tls_certs_only([certificate.clone()]).no_proxy().build().expect("a client");
+    let fresh = || Caller::http_trusting(&authority).build().expect("a client");
     eventually("the new certificate is shown", async || fresh().get(&version).send().await.ok()).await;
     Caller::http().build().expect("a client").get(&version).send().await.expect_err("the old certificate is gone");
     assert_eq!(Answer::of(old.get(&version)).await.status.as_u16(), 200);

@@ -1,7 +1,7 @@
 //! TLS, HTTP/1.1 and HTTP/2.
 
 use crate::harness::{Answer, Caller, NO_REDIS, Service, authority, eventually, shared};
-use reqwest::{Certificate, Client, Version, tls};
+use reqwest::{Version, tls};
 use serde_json::json;
 use std::time::Duration;
 use tokio::{
@@ -30,8 +30,7 @@ async fn tls_1_2_and_tls_1_3_are_spoken() {
 #[tokio::test]
 async fn a_client_that_trusts_another_authority_refuses_the_service() {
     let stranger = crate::harness::Authority::new("a stranger");
-    let certificate = Certificate::from_pem(stranger.pem().as_bytes()).expect("a certificate");
-    let client = Client::builder().tls_certs_only([certificate]).no_proxy().build().expect("a client");
+    let client = Caller::http_trusting(&stranger).build().expect("a client");
     client.get(shared().url("/version")).send().await.expect_err("the certificate has another authority");
     // The same certificate under a name that it does not have.
     let address = shared().address;

@@ -105,7 +105,7 @@ impl RequestContext<'_> {
     /// Returns the problem of a command that failed in the cache.
     pub(super) fn problem(&self, error: CacheError, command: &Command<'_>) -> Problem {
         if let CacheError::Store(error) = &error {
-            self.state.store.record_failure(error);
+            self.state.store.record_failure(&command.key().of(self.caller.key_owner()), error);
         }
         let is_reply = matches!(error, CacheError::Store(StoreError::NoReplyMemory));
         let problem = Problem::from(error).with_command(command.name());

@@ -50,7 +50,7 @@ fn connections(cluster: &Cluster, nodes: usize) -> Vec<String> {
 
 /// Returns the body of `/readyz`.
 async fn readiness(service: &Service) -> Answer {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     Answer::of(http.get(format!("http://{}/readyz", service.admin))).await
 }
 

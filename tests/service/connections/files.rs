@@ -28,7 +28,7 @@ async fn more_connections_than_files_leave_the_admin_port_and_the_limit_is_raise
     for _ in 0..250 {
         connections.push(TcpStream::connect(instance.address()).await.expect("it connects"));
     }
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     let page = metrics(&http, &instance).await.expect("the admin port answers");
     assert!(has_value(&page, "process_max_fds ", |files| (files - 200.0).abs() < 0.5), "{page}");
     drop(connections);
@@ -43,7 +43,7 @@ async fn more_connections_than_files_leave_the_admin_port_and_the_limit_is_raise
 async fn a_process_without_free_files_says_so() {
     let group = redis(1, 0);
     let instance = Instance::start(&group, &redis_section(&group)).await;
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     // This connection to the admin port stays open.
     metrics(&http, &instance).await.expect("the metrics");
     let process = i32::try_from(instance.process_id()).ok().and_then(Pid::from_raw);

@@ -14,7 +14,7 @@ mod start;
 mod switches;
 mod under_load;
 
-use crate::harness::{Answer, Service, eventually, signal};
+use crate::harness::{Answer, Caller, Service, eventually, signal};
 use crate::local_redis::RedisProcess;
 use cachefront::types::Address;
 
@@ -57,7 +57,7 @@ pub async fn until_ready(service: &Service, status: &str) {
 }
 
 async fn until_ready_at(admin_port: u16, status: &str) {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     let url = format!("http://127.0.0.1:{admin_port}/readyz");
     eventually(&format!("/readyz says {status}"), async || {
         let answer = Answer::of(http.get(&url)).await;

@@ -170,7 +170,7 @@ async fn two_masters_at_once_are_reported_and_writes_go_to_the_promoted_one() {
     let successor = &group.replicas(0)[0];
     // The old master still reports to be a master.
     expect_ok(successor, "REPLICAOF NO ONE");
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     eventually("/readyz reports two masters", async || {
         let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
         ready.text.contains("shard \\\"a\\\": two nodes call themselves master").then_some(())

@@ -242,7 +242,7 @@ async fn a_replica_that_does_not_tell_its_role_is_not_read() {
     let section = "[redis]\nusername=limited\npassword=password-of-limited\n";
     let service = Service::plain(&format!("{section}{}", redis_section(&group)));
     let caller = service.caller().await;
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     eventually("/readyz has the reason", async || {
         let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
         ready.text.contains("1 replicas are not read, because they refuse INFO").then_some(())

@@ -1,7 +1,7 @@
 //! Starting and stopping at inconvenient times.
 
 use super::until_ready;
-use crate::harness::{Answer, Service, eventually, redis, redis_section};
+use crate::harness::{Answer, Caller, Service, eventually, redis, redis_section};
 use serde_json::json;
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_stopped_service_finishes_its_requests() {
         .await;
         service.stop();
         // The port that is still open reports it.
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = Caller::plain_http();
         eventually("/readyz says that it is shutting down", async || {
             let ready = Answer::of(http.get(format!("http://{}/readyz", service.admin))).await;
             (ready.status.as_u16() == 503 && ready.text.contains("the service is shutting down")).then_some(())

@@ -1,6 +1,6 @@
 //! A caller of the service.
 
-use super::{Service, authority, described::assert_described};
+use super::{Authority, Service, authority, described::assert_described};
 use reqwest::{
     Certificate, Client, ClientBuilder, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -68,8 +68,18 @@ impl Answer {
 impl Caller {
     /// Returns the builder of a client that trusts only the tests' authority.
     pub fn http() -> ClientBuilder {
-        let certificate = Certificate::from_pem(authority().pem().as_bytes()).expect("a certificate");
+        Self::http_trusting(authority())
+    }
+
+    /// Returns the builder of a client that trusts only this authority.
+    pub fn http_trusting(authority: &Authority) -> ClientBuilder {
+        let certificate = Certificate::from_pem(authority.pem().as_bytes()).expect("a certificate");
         Client::builder().tls_certs_only([certificate]).no_proxy()
+    }
+
+    /// Returns a client for plain HTTP, as admin ports speak it.
+    pub fn plain_http() -> Client {
+        Client::builder().no_proxy().build().expect("a client")
     }
 
     /// Logs in at a service.

@@ -1,6 +1,6 @@
 //! A collector of traces that stores the spans that it receives over OTLP/gRPC.
 
-use super::{Instance, authority, eventually};
+use super::{Caller, Instance, authority, eventually};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -188,7 +188,7 @@ fn text(value: Option<&AnyValue>) -> String {
 
 /// Returns the number of spans of an instance with this outcome.
 pub async fn span_count(instance: &Instance, outcome: &str) -> f64 {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     let url = format!("http://127.0.0.1:{}/metrics", instance.admin_port);
     let page = http.get(url).send().await.expect("an answer").text().await.expect("a text");
     let start = format!("cachefront_spans_total{{outcome=\"{outcome}\"}} ");

@@ -2,7 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "what is compared are whole numbers")]
 
-use super::{Answer, Service, eventually};
+use super::{Answer, Caller, Service, eventually};
 use std::net::SocketAddr;
 
 /// The text of the metrics page at one time.
@@ -33,7 +33,7 @@ impl MetricsPage {
     }
 
     async fn get(admin: SocketAddr, accept: &str) -> Answer {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = Caller::plain_http();
         let answer = Answer::of(http.get(format!("http://{admin}/metrics")).header("accept", accept)).await;
         assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
         answer

@@ -1,6 +1,6 @@
 //! A real Prometheus that scrapes services and ends with this process.
 
-use super::{eventually, skip};
+use super::{Caller, eventually, skip};
 use crate::local_redis::{RedisGroup, free_port};
 use serde_json::{Value, json};
 use std::{
@@ -78,7 +78,7 @@ impl Prometheus {
 
     /// Returns the alerts that Prometheus evaluates.
     pub async fn rules(&self) -> Vec<Value> {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = Caller::plain_http();
         let sent = http.get(format!("{}rules", self.url)).send().await.expect("an answer");
         let answer: Value = sent.json().await.expect("JSON");
         let groups = answer["data"]["groups"].as_array().cloned().unwrap_or_default();
@@ -87,7 +87,7 @@ impl Prometheus {
 
     /// Returns the labels and the value of each series of a query, or the reason why there are none.
     pub async fn try_query(&self, query: &str) -> Result<Vec<Value>, String> {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = Caller::plain_http();
         let sent = http.post(format!("{}query", self.url)).form(&[("query", query)]).send().await;
         let text = sent.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;
         let mut answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
