@@ -199,6 +199,7 @@ CHART_RESTARTS = [
     ("templates/_settings.tpl", "jwt_expire_secs", "", "JWT_EXPIRE_SECS is live, but a change restarts"),
     ("templates/_settings.tpl", "username sentinel_username", "sentinel_username", "a Redis user restarts the pods"),
 ]
+CHART_LINKS = [("templates/monitoring.yaml", "runbook_url: .*", "runbook: .*", "with runbooks '' the alerts link to")]
 ROWS = {
     "kustomize": [(f"kubernetes/{file}", *rest) for file, *rest in KUSTOMIZE],
     "compose": COMPOSE,
@@ -206,6 +207,7 @@ ROWS = {
     "examples": [(f"kubernetes/examples/{file}", *rest) for file, *rest in EXAMPLES],
     "chart": [(f"helm/cachefront/{file}", *rest) for file, *rest in CHART],
     "chart, refusals": [(f"helm/cachefront/{file}", *rest) for file, *rest in CHART_REFUSALS],
+    "chart, links": [(f"helm/cachefront/{file}", *rest) for file, *rest in CHART_LINKS],
     "chart, restarts": [(f"helm/cachefront/{file}", *rest) for file, *rest in CHART_RESTARTS],
 }
 # A line of progress is printed after so many broken copies.
@@ -218,6 +220,7 @@ def test(deploy, parts):
         parts = {
             **parts,
             "chart, refusals": partial(chart.check, parts=[chart.all_refusal_problems]),
+            "chart, links": partial(chart.check, parts=[chart.link_problems]),
             "chart, restarts": partial(chart.check, parts=[chart.restart_problems]),
         }
     rows = [row for part in parts for row in ROWS[part]]

@@ -229,6 +229,19 @@ def alert_problems(chart):
         yield from refusal_problems(chart, "comes without alerts.yaml", values)
 
 
+def link_problems(chart):
+    """Checks that alerts link to the given runbooks, or to nothing: the links of alerts.yaml lead nowhere."""
+    if not (chart.path / "alerts.yaml").exists():
+        return
+    for runbooks in ("", "https://wiki.example.org/cachefront"):
+        given = {"prometheusRule": {"enabled": True, "runbooks": runbooks}}
+        documents = chart.render(combined(CERTIFICATES["a Secret"], SECRETS["values"], given))
+        groups = [group for document in documents if document["kind"] == "PrometheusRule" for group in document["spec"]["groups"]]
+        links = [rule["annotations"].get("runbook_url", "") for group in groups for rule in group["rules"]]
+        if not links or not all(link.startswith(f"{runbooks}#") if runbooks else not link for link in links):
+            yield f"chart: with runbooks {runbooks!r} the alerts link to {sorted(set(links))}"
+
+
 def schema_problems(chart):
     """Checks that values.yaml and values.schema.json have the same names, and that no map accepts unknown names."""
     schema = json.loads((chart.path / "values.schema.json").read_text())
@@ -317,6 +330,7 @@ PARTS = (
     all_refusal_problems,
     missing_value_problems,
     alert_problems,
+    link_problems,
     restart_problems,
     lint_problems,
 )

@@ -23,7 +23,7 @@ use crate::{
 use runbook::Runbook;
 use std::time::Duration;
 
-const FRAME: &str = include_str!("../assets/console.html");
+const FRAME: &str = concat!(include_str!("../assets/head.html"), include_str!("../assets/console.html"));
 /// Maximum number of problems that the page shows. More of them usually have one cause.
 const PROBLEMS_SHOWN: usize = 5;
 /// Time before the end of the certificate from which on the page warns.

@@ -5,7 +5,7 @@ use crate::admin::console::html::{HtmlElement, el};
 /// The document with the runbooks. The sections after this heading have the names of the alerts.
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
 const FIRST_HEADING: &str = "\n## Alerts\n";
-const FRAME: &str = include_str!("../assets/runbook.html");
+const FRAME: &str = concat!(include_str!("../assets/head.html"), include_str!("../assets/runbook.html"));
 
 /// A section of the runbooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
