@@ -68,9 +68,6 @@ fn shard_problems(shard: &ShardHealth) -> Vec<String> {
         return vec![format!("shard \"{}\": its nodes are not known yet", shard.name)];
     }
     let master = (!shard.master_up).then(|| format!("shard \"{}\": the master is not reachable", shard.name));
-    let missing = shard.replicas.saturating_sub(shard.replicas_up + shard.replicas_hidden);
-    let replicas = (missing > 0)
-        .then(|| format!("shard \"{}\": {missing} of {} replicas are not reachable", shard.name, shard.replicas));
     let standing = standing_problem(shard).map(|problem| format!("shard \"{}\": {problem}", shard.name));
     let hidden = (shard.replicas_hidden > 0).then(|| {
         format!(
@@ -79,7 +76,20 @@ fn shard_problems(shard: &ShardHealth) -> Vec<String> {
         )
     });
     let misused = misused_nodes(shard);
-    master.into_iter().chain(replicas).chain(misused).chain(hidden).chain(standing).collect()
+    master.into_iter().chain(replica_problems(shard)).chain(misused).chain(hidden).chain(standing).collect()
+}
+
+/// Names the replicas that are not read: those without a connection, and those that have other data or none.
+fn replica_problems(shard: &ShardHealth) -> impl Iterator<Item = String> {
+    let ShardHealth { name, replicas, replicas_down: down, .. } = shard;
+    let missing = replicas.saturating_sub(shard.replicas_up + shard.replicas_hidden);
+    let unread = missing.saturating_sub(*down + shard.replicas_as_master);
+    let down = (*down > 0).then(|| format!("shard \"{name}\": {down} of {replicas} replicas are not reachable"));
+    let unread = (unread > 0).then(|| {
+        let reason = "because they lack the data of the master or follow another one";
+        format!("shard \"{name}\": {unread} of {replicas} replicas are up and not read, {reason}")
+    });
+    down.into_iter().chain(unread)
 }
 
 /// Names the addresses of a shard at which something else than a node of a shard answers.
@@ -100,13 +110,18 @@ fn misused_nodes(shard: &ShardHealth) -> impl Iterator<Item = String> {
     sentinels.into_iter().chain(cluster_nodes)
 }
 
-fn standing_problem(shard: &ShardHealth) -> Option<&'static str> {
+fn standing_problem(shard: &ShardHealth) -> Option<String> {
     if shard.is_held() {
-        return Some("the master came back without data that its replicas have; writes are refused");
+        return Some("the master came back without data that its replicas have; writes are refused".to_owned());
     }
-    match (shard.split_brain, shard.is_contested()) {
-        (_, true) => Some("two nodes call themselves master, and neither is proven; writes are refused"),
-        (true, false) => Some("two nodes call themselves master; one of them is used"),
-        (false, false) => None,
+    if let Some(candidate) = &shard.candidate {
+        return Some(format!("{candidate} calls itself master without proof that it took over; writes are refused"));
     }
+    let masters = &shard.masters;
+    let named = if masters.len() > 1 { format!(" ({})", masters.join(" and ")) } else { String::new() };
+    if shard.is_contested() || (shard.split_brain && !shard.master_up) {
+        return Some(format!("two nodes call themselves master{named}, and neither is proven; writes are refused"));
+    }
+    let used = masters.first().filter(|_| shard.split_brain)?;
+    Some(format!("two nodes call themselves master{named}; writes go to {used}"))
 }

@@ -50,7 +50,7 @@ fn write_shards(page: &mut MetricsWriter<'_>, shards: &[ShardSnapshot]) -> fmt::
         (&names::SHARD_READABLE, |health| usize::from(health.can_read())),
         (&names::SHARD_WRITABLE, |health| usize::from(health.can_write())),
         (&names::SHARD_SPLIT_BRAIN, |health| usize::from(health.split_brain)),
-        (&names::SHARD_HELD, |health| usize::from(health.is_held())),
+        (&names::SHARD_HELD, |health| usize::from(health.withholds_writes())),
         (&names::SHARD_REPLICAS, |health| health.replicas),
         (&names::SHARD_REPLICAS_READABLE, |health| health.replicas_up),
     ];
@@ -82,6 +82,7 @@ fn write_nodes(page: &mut MetricsWriter<'_>, nodes: &[NodeSnapshot]) -> fmt::Res
         roles.map(|role| ([&*now.shard, &*now.address, role.name()], u64::from(*role == now.role)))
     });
     page.gauge(&names::NODE_ROLE, roles)?;
+    page.gauge(&names::NODE_REPORTS_MASTER, nodes.iter().map(|now| (now.labels(), usize::from(now.reports_master))))?;
     page.gauge(&names::NODE_IN_FLIGHT, nodes.iter().map(|now| (now.labels(), now.node.in_flight())))?;
     page.gauge(&names::NODE_LAG, nodes.iter().filter_map(|now| Some((now.labels(), now.lag_secs?))))?;
     page.gauge(&names::NODE_LAG_BYTES, nodes.iter().filter_map(|now| Some((now.labels(), now.lag_bytes?))))?;

@@ -48,6 +48,8 @@ pub struct NodeStatus {
     pub address: String,
     /// The role of the node in its shard.
     pub role: NodeRole,
+    /// True if the node itself reports the role of master.
+    pub reports_master: bool,
     /// The state of its connections.
     pub state: LinkState,
     /// True if reads may be sent to the node.
@@ -120,6 +122,7 @@ impl From<NodeSnapshot> for NodeStatus {
         Self {
             id: node.id.number(),
             role: snapshot.role,
+            reports_master: snapshot.reports_master,
             state: snapshot.state,
             readable,
             in_flight: node.in_flight(),

@@ -5,6 +5,7 @@ use super::{
     patterns::PatternCounter,
     process_view::instance_name,
     sample::{HistorySample, NodeCounts, SampleDetails},
+    shard_problem::shard_problem,
     snapshot::{
         ConsoleSnapshot, ErrorCount, FailureCount, InspectionView, NearCacheView, NodeResourcesView, NodeRoleView,
         NodeStateView, NodeView, ProcessView, ShardView, rounded,
@@ -149,7 +150,7 @@ fn errors(history: &History, now: &HistorySample) -> Vec<ErrorCount> {
 }
 
 fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> ShardView {
-    ShardView {
+    let mut view = ShardView {
         name: shard.health.name.clone(),
         share: shard.share,
         weight: shard.weight,
@@ -158,6 +159,8 @@ fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> Sh
         writable: shard.health.can_write(),
         contested: shard.health.split_brain,
         held: shard.health.is_held(),
+        candidate: shard.health.candidate.clone(),
+        problem: None,
         promotions: shard.promotions,
         failures_per_sec: history.shard_failures(now, &shard.health.name),
         failures: shard
@@ -166,7 +169,9 @@ fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> Sh
             .map(|(cause, count)| FailureCount { cause: cause.name().to_owned(), since_start: *count })
             .collect(),
         nodes: shard.nodes.iter().map(|node| node_view(node, history, now)).collect(),
-    }
+    };
+    view.problem = shard_problem(&view);
+    view
 }
 
 fn node_view(node: &NodeStatus, history: &History, now: &HistorySample) -> NodeView {
@@ -177,6 +182,7 @@ fn node_view(node: &NodeStatus, history: &History, now: &HistorySample) -> NodeV
             NodeRole::Master => NodeRoleView::Master,
             NodeRole::Replica => NodeRoleView::Replica,
         },
+        reports_master: node.reports_master,
         state: match node.state {
             LinkState::Up => NodeStateView::Up,
             LinkState::Connecting => NodeStateView::Connecting,

@@ -10,7 +10,9 @@ mod html;
 mod page;
 mod patterns;
 mod process_view;
+mod runbook;
 mod sample;
+mod shard_problem;
 mod snapshot;
 
 pub use collect::Console;

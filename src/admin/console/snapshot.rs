@@ -110,6 +110,27 @@ pub struct NodeResourcesView {
     pub hits: Option<f64>,
 }
 
+/// The problem of a shard in sentences.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShardProblem {
+    /// The fault, with the name of the shard and the addresses of the nodes that it concerns.
+    pub cause: String,
+    /// The commands that fail because of the fault.
+    pub effect: String,
+    /// The next step; empty if that depends on the cause.
+    pub advice: String,
+    /// The heading of the section of docs/operations.md, and of `/console/runbook`, that says more.
+    pub runbook: String,
+}
+
+impl ShardProblem {
+    /// Returns all sentences.
+    pub fn text(&self) -> String {
+        let Self { cause, effect, advice, .. } = self;
+        format!("{cause} {effect} {advice}").trim_end().to_owned()
+    }
+}
+
 /// A shard and its nodes.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, as the JSON has them")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -131,6 +152,13 @@ pub struct ShardView {
     /// The master is not used, because it came back without data that its replicas have. Older releases do not tell.
     #[serde(default)]
     pub held: bool,
+    /// The address of a node that calls itself master without proof while the master is down, and is not used yet. Older
+    /// releases do not tell.
+    #[serde(default)]
+    pub candidate: Option<String>,
+    /// The problem in sentences, absent while the shard does all that it should. Older releases do not tell.
+    #[serde(default)]
+    pub problem: Option<ShardProblem>,
     /// The number of times that another node became master.
     pub promotions: u64,
     /// The commands per second that failed because of the shard, in the last ten seconds. Older releases do not tell.
@@ -149,6 +177,15 @@ impl ShardView {
         self.nodes.iter().find(|node| node.role == NodeRoleView::Master)
     }
 
+    /// Returns the role of one of the nodes as people read it: a node that calls itself master and takes no writes differs
+    /// from a replica.
+    pub fn role_word(&self, node: &NodeView) -> &'static str {
+        match (node.role, node.reports_master) {
+            (NodeRoleView::Replica, true) => "calls itself master",
+            (role, _) => role.word(),
+        }
+    }
+
     /// Returns the number of nodes that reads may be sent to.
     pub fn readable_nodes(&self) -> usize {
         self.nodes.iter().filter(|node| node.readable).count()
@@ -162,6 +199,9 @@ pub struct NodeView {
     pub address: String,
     /// The role in the shard.
     pub role: NodeRoleView,
+    /// The node itself reports the role of master. Older releases do not tell.
+    #[serde(default)]
+    pub reports_master: bool,
     /// The state of the connection.
     pub state: NodeStateView,
     /// Reads may be sent to the node.

@@ -23,6 +23,8 @@ pub struct Incumbent<'a> {
     pub is_established: bool,
     /// The histories of the nodes that contest the master.
     pub rivals: &'a [String],
+    /// The node was accepted without proof, because its time as a candidate was up.
+    pub is_unproven: bool,
 }
 
 impl Incumbent<'_> {
@@ -106,16 +108,28 @@ impl Incumbent<'_> {
             .or_else(|| find(node, infos, |other| is_down && rivals.contains(&other.replication_id)))
     }
 
+    /// Returns the position of the only other node that calls itself master, while the incumbent is down and no master of the
+    /// shard was known yet. Nothing proves that the node took over: it may have been started empty in place of a node that
+    /// was promoted.
+    pub fn candidate(&self, infos: &[Option<ReplicationInfo>]) -> Option<usize> {
+        if !self.is_down || !self.replication_id.is_empty() {
+            return None;
+        }
+        let (candidate, history) = masters_besides(self.node, infos).next()?;
+        masters_besides(self.node, infos).all(|(_, other)| other == history).then_some(candidate)
+    }
+
     /// Returns the histories of the nodes that may be the master instead of the elected one: they call themselves
     /// master, and nothing proves which of them was promoted last.
     pub fn rivals(&self, elected: usize, infos: &[Option<ReplicationInfo>]) -> Vec<String> {
         let Some(master) = infos[elected].as_ref().filter(|info| info.is_master()) else { return Vec::new() };
         // A node that has just been elected has proven more than any node of another origin.
         let is_established = elected != self.node || self.stays_established(master);
+        let is_unproven = self.is_unproven && elected == self.node;
         let others = infos.iter().enumerate().filter(|(position, _)| *position != elected);
         let others = others.filter_map(|(_, info)| info.as_ref().filter(|info| info.is_master()));
         others
-            .filter(|other| is_rival(other, master, is_established))
+            .filter(|other| is_rival(other, master, is_established) || (is_unproven && may_depose(other, master)))
             .map(|other| other.replication_id.clone())
             .collect()
     }
@@ -176,6 +190,20 @@ fn has_claim(other: &ReplicationInfo, current: &ReplicationInfo) -> bool {
         && !current.continues_history_of(&other.replication_id)
         && !current.is_followed()
         && !current.promotion_seen
+}
+
+/// Returns true if the master `other`, which was not reachable before, may be the one rather than `unproven`, which was
+/// accepted without proof meanwhile.
+fn may_depose(other: &ReplicationInfo, unproven: &ReplicationInfo) -> bool {
+    let is_preferred = other.is_followed() || !unproven.is_followed();
+    is_preferred && !other.is_mere_restart() && other.replication_id != unproven.replication_id
+}
+
+/// Returns the positions and the histories of all masters but one.
+fn masters_besides(node: usize, infos: &[Option<ReplicationInfo>]) -> impl Iterator<Item = (usize, &str)> {
+    let others = infos.iter().enumerate().filter(move |(position, _)| *position != node);
+    let others = others.filter_map(|(position, info)| Some((position, info.as_ref().filter(|info| info.is_master())?)));
+    others.map(|(position, info)| (position, &*info.replication_id))
 }
 
 /// Returns true if the node was seen to be promoted, or others follow it.

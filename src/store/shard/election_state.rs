@@ -1,6 +1,7 @@
 //! The state of a shard's master election.
 
 use super::{
+    candidacy::{Candidacy, CandidacyState},
     comeback::Comeback,
     election_rules::Incumbent,
     members::Members,
@@ -37,8 +38,12 @@ pub struct MasterElection {
     master_replaced: bool,
     /// The master that came back without data, until it is accepted all the same.
     hold: Option<Hold>,
-    /// The time after which a master that came back without data is accepted.
+    /// The time after which a master that came back without data, or a candidate, is accepted.
     hold_time: Duration,
+    /// The node that calls itself master without proof, while the listed master is down.
+    candidacy: Candidacy,
+    /// The last accepted master was a candidate, and the nodes that were down then have not answered since.
+    is_unproven: bool,
 }
 
 /// The time for which a master is not accepted.
@@ -62,8 +67,12 @@ pub struct ElectionResult {
     pub due: Option<Instant>,
     /// The master came back without data that its replicas have, and had the data before.
     pub lost_data: bool,
+    /// The positions of the nodes that call themselves master, the elected one first.
+    pub masters: Vec<usize>,
     /// Two nodes call themselves master, and did not before.
     pub split_brain_began: bool,
+    /// The node that calls itself master without proof while the listed master is down, and its state.
+    pub candidate: Option<(usize, CandidacyState)>,
     /// The elected node says that it is a replica, and no other node is known to have taken over.
     pub is_demoted: bool,
     /// The master came back, and the other nodes have to answer before it is used.
@@ -94,6 +103,8 @@ impl MasterElection {
             master_replaced: false,
             hold: None,
             hold_time,
+            candidacy: Candidacy::default(),
+            is_unproven: false,
         }
     }
 
@@ -113,7 +124,7 @@ impl MasterElection {
 
     /// Records that the list of nodes lacks the master: another one takes its place, whatever data it has.
     pub fn record_replaced_master(&mut self) {
-        (self.master_replaced, self.hold) = (true, None);
+        (self.master_replaced, self.hold, self.is_unproven) = (true, None, false);
     }
 
     /// Returns true if two nodes call themselves master at the same time.
@@ -121,13 +132,17 @@ impl MasterElection {
         self.split_brain
     }
 
+    /// Returns the node that calls itself master without proof while the listed master is down, and is not used yet.
+    pub fn candidate(&self) -> Option<&Address> {
+        self.candidacy.current()
+    }
+
     /// Elects the master among the nodes, and decides about its standing. Returns `None` if there are no nodes.
     pub fn run(&mut self, members: &Members, now: Instant) -> Option<ElectionResult> {
         let survey = self.survey(members)?;
         let before = survey.before;
+        let (elected, candidate) = self.elect(&survey, now);
         let incumbent = self.incumbent(&survey);
-        let elected = survey.announced.filter(|node| survey.is_master(*node));
-        let elected = elected.unwrap_or_else(|| incumbent.elect(&survey.infos));
         let has_lost_data = elected == before && !self.master_replaced && incumbent.has_lost_data(&survey.infos);
         let rivals = incumbent.rivals(elected, &survey.infos);
         if elected != before {
@@ -135,6 +150,7 @@ impl MasterElection {
                 self.superseded = self.announced_master.take().or_else(|| self.superseded.take());
             }
             self.hold = None;
+            self.is_unproven = candidate.is_some();
         }
         let look_again = if has_lost_data || elected != before { None } else { self.awaits_answers(&survey, now) };
         let mut lost_data = false;
@@ -154,16 +170,18 @@ impl MasterElection {
         if look_again.is_none() && standing != MasterStanding::Held {
             self.accept(&survey, elected, standing);
         }
-        let had_split_brain = self.split_brain;
-        self.split_brain = survey.has_two_masters();
-        let held_until = self.hold.as_ref().filter(|_| standing == MasterStanding::Held).map(|hold| hold.until);
+        let masters = survey.masters(elected);
+        let split_brain_began = masters.len() > 1 && !self.split_brain;
+        self.split_brain = masters.len() > 1;
         Some(ElectionResult {
             before,
             elected,
             standing,
-            due: look_again.or(held_until),
+            due: look_again.or_else(|| self.waits_until(standing, candidate)),
             lost_data,
-            split_brain_began: self.split_brain && !had_split_brain,
+            masters,
+            split_brain_began,
+            candidate,
             is_demoted: elected == before && survey.infos[elected].is_some() && !survey.is_master(elected),
             awaits_answers: look_again.is_some(),
             awaits_first_master: self.replication_id.is_empty() && is_awaited(&survey.states[elected]),
@@ -185,6 +203,32 @@ impl MasterElection {
         })
     }
 
+    /// Elects the master by what the nodes say. Returns it, and the candidate if there is one: it is the elected node once its
+    /// time is up.
+    fn elect(&mut self, survey: &Survey, now: Instant) -> (usize, Option<(usize, CandidacyState)>) {
+        let incumbent = self.incumbent(survey);
+        let announced = survey.announced.filter(|node| survey.is_master(*node));
+        let elected = announced.unwrap_or_else(|| incumbent.elect(&survey.infos));
+        let is_open = elected == survey.before && self.announced_master.is_none();
+        let candidate = incumbent.candidate(&survey.infos).filter(|_| is_open);
+        let Some((candidate, info)) = candidate.and_then(|node| Some((node, survey.infos[node].as_ref()?))) else {
+            self.candidacy.clear();
+            return (elected, None);
+        };
+        let address = &survey.members.nodes()[candidate].address;
+        let state = self.candidacy.set(address, info, self.hold_time, now);
+        let elected = if state == CandidacyState::Accepted { candidate } else { elected };
+        (elected, Some((candidate, state)))
+    }
+
+    /// Returns the time at which a master that is held, or a candidate, is accepted.
+    fn waits_until(&self, standing: MasterStanding, candidate: Option<(usize, CandidacyState)>) -> Option<Instant> {
+        match candidate {
+            Some((_, CandidacyState::Waits { until, .. })) => Some(until),
+            _ => self.hold.as_ref().filter(|_| standing == MasterStanding::Held).map(|hold| hold.until),
+        }
+    }
+
     fn incumbent(&self, survey: &Survey) -> Incumbent<'_> {
         let state = &survey.states[survey.before];
         Incumbent {
@@ -195,6 +239,7 @@ impl MasterElection {
             is_down: !state.is_up() && !state.is_connecting(),
             is_established: self.is_established,
             rivals: &self.rivals,
+            is_unproven: self.is_unproven,
         }
     }
 
@@ -269,8 +314,15 @@ impl MasterElection {
             self.proven_id = Some(master.replication_id.clone());
         }
         let stays = self.incumbent(survey).stays_established(master);
-        let are_all_heard = survey.others(elected).all(is_heard) && standing == MasterStanding::Accepted;
-        self.is_established = elected != survey.before || stays || are_all_heard;
+        let is_accepted = standing == MasterStanding::Accepted;
+        if elected == survey.before
+            && is_accepted
+            && survey.others(elected).all(|other| other.replication_info().is_some())
+        {
+            self.is_unproven = false;
+        }
+        let are_all_heard = survey.others(elected).all(is_heard) && is_accepted;
+        self.is_established = !self.is_unproven && (elected != survey.before || stays || are_all_heard);
         self.master_replaced = false;
         self.replication_id.clone_from(&master.replication_id);
         self.previous_id.clone_from(&master.previous_replication_id);
@@ -285,6 +337,11 @@ impl MasterElection {
 }
 
 impl ElectionResult {
+    /// Returns true if the elected node was a candidate, and nothing proves that it took over.
+    pub fn is_unproven(&self) -> bool {
+        matches!(self.candidate, Some((_, CandidacyState::Accepted)))
+    }
+
     /// Records in the nodes what the election found about them. Returns true if that changed a node.
     pub fn record(&self, members: &Members) -> bool {
         let mut changed = false;

@@ -1,12 +1,13 @@
 //! The task that elects a shard's master again whenever one of its nodes changes.
 
 use super::{
+    candidacy::CandidacyState,
     election_state::{ElectionResult, MasterElection},
     members::Members,
     redis_shard::Shard,
     standing::MasterStanding,
 };
-use crate::{telemetry::events::EventKind, types::Address};
+use crate::types::Address;
 use std::sync::{MutexGuard, PoisonError};
 use tokio::time::{Instant, timeout_at};
 
@@ -53,22 +54,31 @@ impl Shard {
         let members = self.members();
         let result = election.run(&members, Instant::now())?;
         let ElectionResult { before, elected, standing, .. } = result;
+        let masters: Vec<&Address> = result.masters.iter().map(|master| &members.nodes()[*master].address).collect();
         if result.split_brain_began && standing == MasterStanding::Accepted {
-            self.report_split_brain(&members.nodes()[elected].address);
+            self.report_split_brain(&masters, result.masters.contains(&elected));
         }
         if result.is_demoted || result.awaits_answers {
             let others = members.nodes().iter().enumerate().filter(|(position, _)| *position != elected);
             others.for_each(|(_, node)| node.request_probe());
         }
+        if let Some((candidate, CandidacyState::Waits { begins: true, .. })) = result.candidate {
+            self.report_candidate(&members.nodes()[candidate].address, &members.nodes()[elected].address);
+            self.masters_without_data.count();
+        }
         if elected != before {
-            self.report_promotion(&members.nodes()[before].address, &members.nodes()[elected].address);
+            self.report_promotion(
+                &members.nodes()[before].address,
+                &members.nodes()[elected].address,
+                result.is_unproven(),
+            );
             self.promotions.count();
         }
         if result.lost_data {
             self.masters_without_data.count();
         }
         if standing != members.standing() && (elected == before || standing != MasterStanding::Accepted) {
-            self.report_standing(standing, &members.nodes()[elected].address);
+            self.report_standing(standing, &members.nodes()[elected].address, &masters);
         }
         if elected != before || standing != members.standing() {
             self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)).with_standing(standing));
@@ -86,52 +96,5 @@ impl Shard {
             self.notify_changed();
         }
         result.due
-    }
-
-    fn report_standing(&self, standing: MasterStanding, master: &Address) {
-        let shard = self.name();
-        let (kind, text) = match standing {
-            MasterStanding::Accepted => {
-                tracing::info!(shard = &*shard, %master, "writes of shard \"{shard}\" go to {master} again");
-                (EventKind::MasterAccepted, format!("shard {shard}: writes go to {master} again"))
-            }
-            MasterStanding::Contested => {
-                tracing::warn!(
-                    shard = &*shard, %master,
-                    "two nodes of shard \"{shard}\" call themselves master, {master} and another one, and nothing proves \
-                     which of them was promoted last: writes and strict reads are refused until one of them is demoted or \
-                     stopped"
-                );
-                let text = "two nodes call themselves master, and neither is proven; writes are refused";
-                (EventKind::SplitBrain, format!("shard {shard}: {text}"))
-            }
-            MasterStanding::Held => {
-                tracing::error!(
-                    shard = &*shard, %master,
-                    "master {master} of shard \"{shard}\" came back without data that its replicas have: writes are \
-                     refused and replicas answer the reads; promote a replica to keep the data (REPLICAOF NO ONE)"
-                );
-                let text = format!("master {master} came back without data that its replicas have; writes are refused");
-                (EventKind::MasterHeld, format!("shard {shard}: {text}"))
-            }
-        };
-        self.events().record(kind, text);
-    }
-
-    fn report_split_brain(&self, master: &Address) {
-        let shard = self.name();
-        tracing::warn!(
-            shard = &*shard, %master,
-            "two nodes of shard \"{shard}\" call themselves master; writes go to {master}"
-        );
-        let text = format!("shard {shard}: two nodes call themselves master; {master} is used");
-        self.events().record(EventKind::SplitBrain, text);
-    }
-
-    fn report_promotion(&self, old: &Address, new: &Address) {
-        let shard = self.name();
-        tracing::warn!(shard = &*shard, %old, %new, "writes of shard \"{shard}\" go to {new} now, no longer to {old}");
-        let text = format!("shard {shard}: writes go to {new} now, no longer to {old}");
-        self.events().record(EventKind::Promotion, text);
     }
 }

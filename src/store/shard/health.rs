@@ -22,6 +22,14 @@ pub struct ShardHealth {
     pub replicas_up: usize,
     /// The number of replicas.
     pub replicas: usize,
+    /// The number of replicas without a connection.
+    pub replicas_down: usize,
+    /// The addresses of the nodes that call themselves master, the one that is the shard's master first.
+    pub masters: Vec<String>,
+    /// The number of replicas that call themselves master.
+    pub replicas_as_master: usize,
+    /// The address of the node that calls itself master without proof while the listed master is down. It is not used yet.
+    pub candidate: Option<String>,
     /// True if two nodes call themselves master at the same time.
     pub split_brain: bool,
     /// The trust that the master has.
@@ -47,6 +55,12 @@ impl ShardHealth {
         self.standing == MasterStanding::Held
     }
 
+    /// Returns true if no node takes writes for a while, because the only one that calls itself master lacks data of its
+    /// replicas, or the proof that it is the master.
+    pub fn withholds_writes(&self) -> bool {
+        self.is_held() || self.candidate.is_some()
+    }
+
     /// Returns true if two nodes call themselves master, and nothing proves which of them is.
     pub fn is_contested(&self) -> bool {
         self.standing == MasterStanding::Contested
@@ -68,15 +82,23 @@ impl Shard {
     pub fn health(&self) -> ShardHealth {
         let members: &Members = &self.members.load();
         let with_mode = |mode| members.nodes().iter().filter(|node| node.wrong_mode() == Some(mode)).count();
+        let (split_brain, candidate) = {
+            let election = self.lock_election();
+            (election.split_brain(), election.candidate().map(ToString::to_string))
+        };
         ShardHealth {
             name: self.name().to_string(),
             known: !members.nodes().is_empty(),
             master_up: members.is_master_up(),
             replicas_up: members.replicas().filter(|node| node.state().is_usable_replica()).count(),
             replicas: members.replicas().count(),
+            replicas_down: members.replicas().filter(|node| !node.state().is_up()).count(),
+            masters: members.reporting_masters(),
+            replicas_as_master: members.replicas().filter(|node| node.state().reports_master()).count(),
+            candidate,
             standing: members.standing(),
             replicas_hidden: members.replicas().filter(|node| node.state().hides_role()).count(),
-            split_brain: self.lock_election().split_brain(),
+            split_brain,
             sentinels: with_mode(ServerMode::Sentinel),
             cluster_nodes: with_mode(ServerMode::Cluster),
             unavailable_reason: self.unavailable_reason,
@@ -91,6 +113,12 @@ impl Members {
             let state = master.state();
             state.is_up() && !is_demoted(&state)
         })
+    }
+
+    /// Returns the addresses of the nodes that call themselves master, the one that is the shard's master first.
+    fn reporting_masters(&self) -> Vec<String> {
+        let nodes = self.master().into_iter().chain(self.replicas());
+        nodes.filter(|node| node.state().reports_master()).map(|node| node.address.to_string()).collect()
     }
 }
 

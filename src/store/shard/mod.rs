@@ -1,7 +1,9 @@
 //! A shard: a master and its replicas.
 
 mod attempts;
+mod candidacy;
 mod comeback;
+mod election_report;
 mod election_rules;
 mod election_state;
 mod election_task;

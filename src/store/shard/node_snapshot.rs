@@ -21,6 +21,8 @@ pub struct NodeSnapshot {
     pub state: LinkState,
     /// Its role in the shard, as the election decided.
     pub role: NodeRole,
+    /// True if the node itself reports the role of master.
+    pub reports_master: bool,
     /// The age of the newest change that a replica is known to have, in seconds.
     pub lag_secs: Option<f64>,
     /// The distance between the offsets of a replica and its master, in bytes.
@@ -53,6 +55,7 @@ impl NodeSnapshot {
                 (false, false) => LinkState::Down,
             },
             role: if is_master { NodeRole::Master } else { NodeRole::Replica },
+            reports_master: now.reports_master(),
             // While the master is down, a replica has nothing to catch up with.
             lag_secs: node.lag().filter(|_| can_lag).map(|lag| lag.as_secs_f64()),
             lag_bytes: lag_bytes(members, node).filter(|_| can_lag),

@@ -34,6 +34,8 @@ pub struct Shard {
     pub(super) members: MemberCell,
     /// The state of the election. The holder of the lock may replace the members.
     pub(super) election: Mutex<MasterElection>,
+    /// The time for which a master is not used that lacks data of its replicas, or the proof that it is one.
+    pub(super) hold_time: Duration,
     /// The size of the values that were read lately.
     pub value_size: ValueSizeEstimate,
     /// The time that one node may take to answer a read.
@@ -65,6 +67,7 @@ impl Shard {
             unavailable_reason: None,
             members: MemberCell::new(&context.changed),
             election: Mutex::new(MasterElection::new(redis.master_hold)),
+            hold_time: redis.master_hold,
             value_size: ValueSizeEstimate::new(VALUE_BYTES_INITIAL),
             attempt_timeout: redis.attempt_timeout,
             hedge: redis.hedge_reads.then(Hedge::default),

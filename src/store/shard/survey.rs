@@ -3,7 +3,7 @@
 use super::members::Members;
 use crate::store::node::{replication::ReplicationInfo, state::NodeState};
 use arc_swap::Guard;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, iter, sync::Arc};
 
 /// The nodes of a shard at the time of an election.
 pub struct Survey<'a> {
@@ -30,10 +30,18 @@ impl Survey<'_> {
         (0..self.infos.len()).any(|node| self.is_master(node))
     }
 
-    /// Returns true if two processes call themselves master. A list may name one process twice.
-    pub fn has_two_masters(&self) -> bool {
-        let masters = self.infos.iter().flatten().filter(|info| info.is_master());
-        masters.map(|info| &info.replication_id).collect::<BTreeSet<_>>().len() > 1
+    /// Returns the positions of the nodes that call themselves master, this one first if it does. A process that the list
+    /// names twice counts once.
+    pub fn masters(&self, first: usize) -> Vec<usize> {
+        let others = (0..self.infos.len()).filter(|node| *node != first);
+        let mut histories = BTreeSet::new();
+        iter::once(first)
+            .chain(others)
+            .filter(|node| {
+                let master = self.infos[*node].as_ref().filter(|info| info.is_master());
+                master.is_some_and(|info| histories.insert(&*info.replication_id))
+            })
+            .collect()
     }
 
     /// Returns true if the former master was demoted and says that it follows this master.

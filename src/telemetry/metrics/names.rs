@@ -93,15 +93,16 @@ metrics! {
     // Shards and nodes
     SHARD_READABLE = gauge("cachefront_shard_readable", &["shard"], "1 if at least one node of the shard is readable, else 0");
     SHARD_WRITABLE = gauge("cachefront_shard_writable", &["shard"], "1 if the master of the shard is reachable and takes writes, else 0");
-    SHARD_HELD = gauge("cachefront_shard_held", &["shard"], "1 while the master is not used because it came back without data that its replicas have, else 0");
+    SHARD_HELD = gauge("cachefront_shard_held", &["shard"], "1 while a node that calls itself master is not used, because it came back without data that its replicas have, or because nothing proves that it took over from the listed master, which is down; else 0");
     SHARD_SPLIT_BRAIN = gauge("cachefront_shard_contested", &["shard"], "1 while two nodes of the shard report the role of master, else 0");
     SHARD_REPLICAS = gauge("cachefront_shard_replicas", &["shard"], "Configured or announced replicas of the shard");
     SHARD_REPLICAS_READABLE = gauge("cachefront_shard_replicas_readable", &["shard"], "Readable replicas of the shard");
     PROMOTIONS = counter("cachefront_shard_promotions_total", &["shard"], "Changes of the shard's master");
-    MASTERS_WITHOUT_DATA = counter("cachefront_shard_masters_without_data_total", &["shard"], "Times that the master came back without data that its replicas had");
+    MASTERS_WITHOUT_DATA = counter("cachefront_shard_masters_without_data_total", &["shard"], "Times that the master came back without data that its replicas had, or that a node called itself master without proof while the listed master was down");
     SHARD_FAILURES = counter("cachefront_shard_failures_total", &["shard", "cause"], "Commands of callers that failed because of the shard, by cause");
     NODE_STATE = gauge("cachefront_node_state", &["shard", "node", "state"], "1 for the current state of the connection to the node, else 0");
     NODE_ROLE = gauge("cachefront_node_role", &["shard", "node", "role"], "1 for the current role of the node in its shard, else 0");
+    NODE_REPORTS_MASTER = gauge("cachefront_node_reports_master", OF_NODE, "1 if the node itself reports the role of master, else 0. Two nodes of a shard with 1 are a split brain; cachefront_node_role says which of them is used");
     NODE_IN_FLIGHT = gauge("cachefront_node_commands_in_flight", OF_NODE, "Commands in flight to the node");
     NODE_LAG = gauge("cachefront_node_replication_lag_seconds", OF_NODE, "Time since the moment up to which the replica is known to have every change; it includes the time between two probes. Absent while the master is not reachable, because the replica has nothing to catch up with");
     NODE_LAG_BYTES = gauge("cachefront_node_replication_lag_bytes", OF_NODE, "Bytes by which the replica's offset was behind its master's at the last probes; absent if it is not known");

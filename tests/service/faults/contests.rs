@@ -12,7 +12,7 @@ use crate::local_redis::{RedisGroup, RedisProcess};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const CONTESTED: &str = "call themselves master, and it is not proven which of them is";
+pub const CONTESTED: &str = "call themselves master, and it is not proven which of them is";
 
 /// A master of one shard and a node of another origin: it was promoted once, has data of its own, and calls itself master.
 struct Strangers {
@@ -46,7 +46,7 @@ impl Strangers {
 }
 
 /// Starts a master and a replica that has its data and was promoted since, so that both call themselves master.
-async fn two_masters() -> RedisGroup {
+pub async fn two_masters() -> RedisGroup {
     let group = redis(1, 1);
     let (old, new) = (group.master(0), &group.replicas(0)[0]);
     expect_ok(old, "SET k v");

@@ -1,10 +1,12 @@
 //! Failures of Redis and of the service, with real processes that really end.
 
+mod candidates;
 mod contests;
 mod cuts;
 mod drain;
 mod master;
 mod memory;
+mod named_masters;
 mod overload;
 mod promotion;
 mod replicas;

@@ -35,7 +35,7 @@ async fn write_to_all(caller: &Caller, key: &str, value: &Value) {
 }
 
 /// Keeps a replica from reaching its master again once the connection that it has is lost.
-fn never_reconnects(replica: &RedisProcess) {
+pub fn never_reconnects(replica: &RedisProcess) {
     expect_ok(replica, "CONFIG SET masteruser nobody");
     expect_ok(replica, "CONFIG SET masterauth wrong");
 }

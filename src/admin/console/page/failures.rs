@@ -1,7 +1,7 @@
 //! The last failed requests, and the errors by code.
 
 use super::{
-    runbook::{self, Runbook},
+    runbook,
     tables::{HtmlColumn, plain, table},
     tiles::whole,
 };
@@ -9,6 +9,7 @@ use crate::{
     admin::console::{
         format::{clock, span, timestamp},
         html::{HtmlElement, el},
+        runbook::Runbook,
         snapshot::{ConsoleSnapshot, ErrorCount},
     },
     http::{FailedRequest, FailureClass},

@@ -14,13 +14,13 @@ pub use tables::{WriteTarget, behind, shard_state, summary, writes_go_to};
 use super::{
     format::{clock, span, timestamp},
     html::{HtmlElement, el},
+    runbook::Runbook,
     snapshot::ConsoleSnapshot,
 };
 use crate::{
     http::ServiceStatus,
     telemetry::events::{Event, EventKind},
 };
-use runbook::Runbook;
 use std::time::Duration;
 
 const FRAME: &str = concat!(include_str!("../assets/head.html"), include_str!("../assets/console.html"));

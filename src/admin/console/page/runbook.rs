@@ -1,73 +1,22 @@
 //! The runbooks: the sections of docs/operations.md that say what to do, as a page of the console, and links to them.
 
-use crate::admin::console::html::{HtmlElement, el};
+use crate::admin::console::{
+    html::{HtmlElement, el},
+    runbook::Runbook,
+};
 
 /// The document with the runbooks. The sections after this heading have the names of the alerts.
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
 const FIRST_HEADING: &str = "\n## Alerts\n";
 const FRAME: &str = concat!(include_str!("../assets/head.html"), include_str!("../assets/runbook.html"));
 
-/// A section of the runbooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runbook {
-    /// Requests fail because of the service.
-    ErrorRatio,
-    /// A shard has no master.
-    NoMaster,
-    /// No node of a shard can be read.
-    Unreadable,
-    /// Two nodes call themselves master.
-    Contested,
-    /// The master came back without data.
-    MasterWithoutData,
-    /// A replica is down.
-    ReplicaDown,
-    /// Logins are refused.
-    LoginsRefused,
-    /// Values cannot be decrypted.
-    Decryption,
-    /// The certificate ends soon.
-    Certificate,
-    /// An answer was older than promised.
-    OldAnswer,
-}
-
-impl Runbook {
-    /// All sections.
-    #[cfg(test)]
-    pub const ALL: [Self; 10] = [
-        Self::ErrorRatio,
-        Self::NoMaster,
-        Self::Unreadable,
-        Self::Contested,
-        Self::MasterWithoutData,
-        Self::ReplicaDown,
-        Self::LoginsRefused,
-        Self::Decryption,
-        Self::Certificate,
-        Self::OldAnswer,
-    ];
-
-    /// Returns the heading of the section.
-    fn heading(self) -> &'static str {
-        match self {
-            Self::ErrorRatio => "CachefrontErrorRatio",
-            Self::NoMaster => "CachefrontShardWithoutMaster",
-            Self::Unreadable => "CachefrontShardUnreadable",
-            Self::Contested => "CachefrontShardContested",
-            Self::MasterWithoutData => "CachefrontMasterWithoutData",
-            Self::ReplicaDown => "CachefrontReplicaDown",
-            Self::LoginsRefused => "CachefrontLoginsRefused",
-            Self::Decryption => "CachefrontDecryptionFails",
-            Self::Certificate => "CachefrontCertificateExpiresSoon",
-            Self::OldAnswer => "CachefrontAnswerOlderThanPromised",
-        }
-    }
-}
-
 /// Returns a link to a section.
 pub fn link(runbook: Runbook) -> HtmlElement {
-    let heading = runbook.heading();
+    link_to(runbook.heading())
+}
+
+/// Returns a link to the section with this heading.
+pub fn link_to(heading: &str) -> HtmlElement {
     let address = format!("console/runbook#{}", anchor(heading));
     el("a").class("runbook").with("href", address).with("title", heading).text("what to do")
 }

@@ -110,6 +110,7 @@ pub fn shard_state(shard: &ShardView) -> (&'static str, &'static str) {
     let master_state = shard.master().map(|master| master.state);
     match (shard.contested, shard.writable, shard.readable) {
         _ if shard.held => ("bad", "master held"),
+        _ if shard.candidate.is_some() => ("bad", "master unproven"),
         (true, true, _) => ("warn", "two masters"),
         (true, false, _) => ("bad", "contested"),
         (false, true, _) => ("good", "serving"),
@@ -178,7 +179,11 @@ fn node_row(position: usize, shard: &ShardView, node: &NodeView) -> Vec<HtmlElem
         (NodeStateView::Down, _) if node.role == NodeRoleView::Master => marked("bad", "master down"),
         (NodeStateView::Down, _) => marked("warn", "down"),
     };
-    let role = if node.role == NodeRoleView::Master { el("b").text("master") } else { plain("replica") };
+    let role = match (node.role, node.reports_master) {
+        (NodeRoleView::Master, _) => el("b").text("master"),
+        (NodeRoleView::Replica, true) => el("span").class("alarm").text(shard.role_word(node)),
+        (NodeRoleView::Replica, false) => plain(shard.role_word(node)),
+    };
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
     let mut cells = vec![
         el("code").text(&node.address),

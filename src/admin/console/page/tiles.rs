@@ -2,11 +2,12 @@
 
 use super::{
     chart::{Chart, ChartLine, ChartSpan},
-    runbook::{self, Runbook},
+    runbook,
 };
 use crate::admin::console::{
     format::{NOTHING, bytes, count, figure, micros, micros_or_nothing, percent},
     html::{HtmlElement, el},
+    runbook::Runbook,
     snapshot::{ConsoleSnapshot, Rate},
 };
 

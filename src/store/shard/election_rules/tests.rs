@@ -43,7 +43,16 @@ fn in_process(run_id: &str, info: Option<ReplicationInfo>) -> Option<Replication
 }
 
 fn incumbent(node: usize, replication_id: &str) -> Incumbent<'_> {
-    Incumbent { node, replication_id, previous_id: "", run_id: "", is_down: false, is_established: true, rivals: &[] }
+    Incumbent {
+        node,
+        replication_id,
+        previous_id: "",
+        run_id: "",
+        is_down: false,
+        is_established: true,
+        rivals: &[],
+        is_unproven: false,
+    }
 }
 
 /// The first master of an instance that has just started.

@@ -73,7 +73,9 @@ impl Scene {
         result.record(&self.members);
         let members = Members::new(self.members.nodes().to_vec(), Some(result.elected));
         self.members = members.with_standing(result.standing);
-        assert_eq!(result.due.is_some(), result.awaits_answers || result.standing == MasterStanding::Held);
+        let waits = matches!(result.candidate, Some((_, CandidacyState::Waits { .. })));
+        assert_eq!(result.due.is_some(), result.awaits_answers || result.standing == MasterStanding::Held || waits);
+        assert_eq!(self.election.candidate().is_some(), waits);
         (result.elected, result.standing)
     }
 
@@ -306,4 +308,77 @@ fn a_replica_is_not_read_before_the_listed_master_could_say_whose_data_it_has() 
     scene.answers(0, master("a", ""));
     scene.elect();
     assert!(!scene.is_usable_replica(1), "it follows another master");
+}
+
+#[test]
+fn a_candidate_is_accepted_after_the_time_of_a_hold_however_often_it_is_lost_meanwhile() {
+    let mut scene = Scene::unknown(2);
+    scene.is_down(0);
+    scene.answers(1, master("empty", ""));
+    scene.answers(2, ReplicationInfo::reported(REPLICA, "empty", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.now += HOLD_TIME / 2;
+    scene.is_down(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.answers(1, master("empty", ""));
+    scene.now += HOLD_TIME / 2;
+    scene.now -= Duration::from_millis(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.now += Duration::from_millis(1);
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+    // A node that is promoted later takes over, although it has the data of another history.
+    scene.answers(2, ReplicationInfo { promotion_seen: true, ..master("b", "a") });
+    assert_eq!(scene.elect(), (2, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_restart_of_a_candidate_begins_its_time_anew() {
+    let mut scene = Scene::unknown(1);
+    scene.is_down(0);
+    scene.answers(1, master("one", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    scene.now += HOLD_TIME;
+    scene.answers(1, master("two", ""));
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+}
+
+#[test]
+fn no_node_is_a_candidate_beside_another_master_an_announced_one_or_a_known_one() {
+    let mut scene = Scene::unknown(2);
+    scene.is_down(0);
+    scene.answers(1, master("one", ""));
+    scene.answers(2, master("two", ""));
+    scene.elect();
+    assert_eq!(scene.election.candidate(), None);
+    scene.is_down(2);
+    scene.announce(2);
+    scene.elect();
+    assert_eq!(scene.election.candidate(), None);
+
+    let mut known = Scene::with_replicas(1);
+    known.is_down(0);
+    known.answers(1, master("empty", ""));
+    known.elect();
+    assert_eq!(known.election.candidate(), None);
+}
+
+#[test]
+fn a_candidate_that_was_accepted_is_contested_by_the_listed_master_unless_only_the_candidate_is_followed() {
+    for (followers, standing) in [(0, MasterStanding::Contested), (1, MasterStanding::Accepted)] {
+        let mut scene = Scene::unknown(1);
+        scene.is_down(0);
+        scene.answers(1, master("empty", ""));
+        scene.elect();
+        scene.now += HOLD_TIME;
+        let followed = ReplicationInfo { connected_replicas: followers, ..master("empty", "") };
+        scene.answers(1, followed.clone());
+        assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+        scene.answers(0, master("a", ""));
+        assert_eq!(scene.elect(), (1, standing));
+        // Once it follows, nothing is unproven any more.
+        scene.answers(0, ReplicationInfo::reported(REPLICA, "empty", ""));
+        assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+        scene.answers(0, master("b", ""));
+        assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+    }
 }
