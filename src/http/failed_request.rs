@@ -77,11 +77,19 @@ pub struct FailedRequest {
     pub shard: Option<String>,
     /// The chain of causes.
     pub cause: String,
+    /// The number of commands of the request that failed with this code: more than 1 only in a batch.
+    #[serde(default = "one")]
+    pub times: u32,
+}
+
+/// Returns the number of failed commands in instances of earlier releases, which do not tell it.
+fn one() -> u32 {
+    1
 }
 
 impl FailedRequest {
     /// Describes the failure of a request.
-    pub fn new(problem: &Problem, origin: RequestOrigin<'_>) -> Self {
+    pub fn new(problem: &Problem, origin: RequestOrigin<'_>, times: u32) -> Self {
         let code = problem.code();
         Self {
             at_ms: now_ms(),
@@ -93,6 +101,7 @@ impl FailedRequest {
             peer: origin.peer,
             shard: problem.shard().map(str::to_owned),
             cause: problem.cause().to_owned(),
+            times,
         }
     }
 
@@ -105,12 +114,16 @@ impl FailedRequest {
         let shard =
             self.shard.as_ref().map(|shard| format!("shard \"{shard}\"")).filter(|shard| !cause.contains(shard));
         let shard = shard.map(|shard| format!(" on {shard}")).unwrap_or_default();
+        let others = match self.times {
+            0 | 1 => String::new(),
+            times => format!(" ({times} commands of this batch failed so)"),
+        };
         match self.class {
             FailureClass::Login => format!("a login{client}{peer} was refused: {cause}"),
             FailureClass::Value => {
-                format!("{command}{client}{peer} found a value that it cannot return, {code}: {cause}")
+                format!("{command}{client}{peer} found a value that it cannot return, {code}: {cause}{others}")
             }
-            _ => format!("{command}{client}{peer} failed{shard} with {code}: {cause}"),
+            _ => format!("{command}{client}{peer} failed{shard} with {code}: {cause}{others}"),
         }
     }
 }
@@ -145,7 +158,7 @@ mod tests {
         let origin = RequestOrigin { endpoint: "POST /login", id: &id, peer: Some(IpAddr::from([10, 0, 0, 7])) };
         let forged = format!("shop\"\nWARN {}", "x".repeat(1000));
         let problem = Problem::new(ErrorCode::InvalidApiKey, "Invalid secret").of_client(forged);
-        let sentence = FailedRequest::new(&problem, origin).sentence();
+        let sentence = FailedRequest::new(&problem, origin, 1).sentence();
         assert!(sentence.starts_with(r#"a login of client "shop\"\nWARN xxx"#), "{sentence}");
         assert!(
             sentence.ends_with("x\" from 10.0.0.7 was refused: Invalid secret") && sentence.len() < 200,

@@ -70,14 +70,20 @@ impl FailureLog {
         self.codes.count(code);
     }
 
-    /// Logs and keeps the failure of a command or login, as far as the budget of its class allows.
+    /// Logs and keeps the failure of a request or login, as far as the budget of its class allows.
     pub fn record(&self, problem: &Problem, origin: RequestOrigin<'_>) {
+        self.record_batch(problem, origin, 1);
+    }
+
+    /// Logs and keeps the failure of `times` commands of one batch with the same code, as one line. `problem` is that of the
+    /// first of them.
+    pub fn record_batch(&self, problem: &Problem, origin: RequestOrigin<'_>, times: u32) {
         let class = &self.classes[FailureClass::of(problem.code()) as usize];
         if class.budget.check().is_err() {
-            class.not_logged.fetch_add(1, Relaxed);
+            class.not_logged.fetch_add(u64::from(times), Relaxed);
             return;
         }
-        let failed = FailedRequest::new(problem, origin);
+        let failed = FailedRequest::new(problem, origin, times);
         log(&failed, class.not_logged.swap(0, Relaxed));
         let mut last = class.last();
         if last.len() >= KEPT_MAX {
@@ -108,14 +114,26 @@ fn log(failed: &FailedRequest, not_logged: u64) {
     let FailedRequest { command, code, request_id, shard, client, cause, .. } = failed;
     let (shard, client) = (shard.as_deref(), client.as_deref());
     let (peer, trace_id) = (failed.peer.map(tracing::field::display), traces::trace_id());
-    let not_logged = (not_logged > 0).then_some(not_logged);
+    let (not_logged, times) = ((not_logged > 0).then_some(not_logged), (failed.times > 1).then_some(failed.times));
     let sentence = failed.sentence();
     if failed.class.is_of_caller() {
         tracing::debug!(
-            target: ACCESS, command, code, request_id, client, peer, shard, trace_id, cause, not_logged, "{sentence}"
+            target: ACCESS, command, code, request_id, client, peer, shard, trace_id, cause, times, not_logged, "{sentence}"
         );
     } else {
-        tracing::warn!(command, code, request_id, client, peer, shard, trace_id, cause, not_logged, "{sentence}");
+        tracing::warn!(
+            command,
+            code,
+            request_id,
+            client,
+            peer,
+            shard,
+            trace_id,
+            cause,
+            times,
+            not_logged,
+            "{sentence}"
+        );
     }
 }
 

@@ -176,6 +176,14 @@ async fn a_lost_master_a_promotion_and_a_returned_node_are_events() {
         old.address
     )));
     assert!(page.contains("WRITE and DELETE of 100.0 % of all keys fail"), "{page}");
+    let effect = "READs that need the master: strict ones, and those of a key that the same batch changes. 1 node answers the other";
+    assert!(page.contains(effect), "{page}");
+    let caller = service.caller().await;
+    let read = json!({"command": "READ", "key": "k"});
+    let strict = json!({"command": "READ", "key": "k", "consistency": "master"});
+    caller.send(strict.to_string()).await.expect_error(503, "shard_unavailable");
+    let replies = caller.run(json!([{"command": "WRITE", "key": "k", "value": "v"}, read])).await;
+    assert_eq!((&replies[1]["status"], &caller.run(read).await["status"]), (&json!("ERROR"), &json!("NOT_FOUND")));
     assert!(page.contains("console/runbook#cachefrontshardwithoutmaster"), "{page}");
     assert!(page.contains(">master down<") && page.contains("shard_unavailable"), "{page}");
     assert!(!page.contains("≤ "), "no lag is shown behind a dead master: {page}");

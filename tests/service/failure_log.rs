@@ -100,6 +100,32 @@ async fn a_request_that_is_refused_by_its_head_names_the_client_of_its_token() {
 }
 
 #[tokio::test]
+async fn the_commands_of_a_batch_that_fail_alike_are_one_line_with_their_number() {
+    let group = redis(1, 0);
+    let instance = start(&group, "", 1_000_000).await;
+    let caller = shop(&instance).await;
+    group.master(0).kill();
+    eventually("the master is lost", async || {
+        (send(&caller, "before", &read("k")).await.status.as_u16() == 503).then_some(())
+    })
+    .await;
+    let write = json!({"command": "WRITE", "key": "k", "value": "v"});
+    let batch: Value = (0..300).map(|number| read(&format!("k{number}"))).chain([write]).collect();
+    send(&caller, "batch", &batch).await;
+    let line = line(&instance, "batch").await;
+    assert_eq!((&line["times"], &line["code"]), (&json!(300), &json!("shard_unavailable")), "{line}");
+    let text = line["message"].as_str().expect("a message");
+    assert!(text.ends_with("(300 commands of this batch failed so)"), "{text}");
+    assert_eq!(lines(&instance, "request_id", "batch").len(), 1, "{}", instance.log());
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let facts = Answer::of(http.get(format!("http://{}/console/facts", instance.admin()))).await.json();
+    let failed = facts["failed"].as_array().expect("a list");
+    let times =
+        |id: &str| failed.iter().find(|failed| failed["request_id"] == id).map(|failed| failed["times"].clone());
+    assert_eq!((times("before"), times("batch")), (Some(json!(1)), Some(json!(300))), "{failed:?}");
+}
+
+#[tokio::test]
 async fn refused_logins_and_tampered_values_are_logged_among_any_number_of_other_failures() {
     let group = redis(2, 0);
     let key = "ENCRYPTION_KEY=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

@@ -25,6 +25,18 @@ struct BatchReply<'a> {
     memory: ReplyMemory<'a>,
     /// The bytes that are written, or that were reserved before the commands ran.
     total_bytes: usize,
+    /// The first problem of each code, and the number of commands that failed with it.
+    failed: Vec<(Problem, u32)>,
+}
+
+impl BatchReply<'_> {
+    /// Keeps a problem for the log, which has one line for all commands that failed with the same code.
+    fn count_failure(&mut self, problem: Problem) {
+        match self.failed.iter_mut().find(|(first, _)| first.code() == problem.code()) {
+            Some((_, times)) => *times += 1,
+            None => self.failed.push((problem, 1)),
+        }
+    }
 }
 
 impl RequestContext<'_> {
@@ -61,11 +73,11 @@ impl RequestContext<'_> {
         let bytes = items.len() * FRAME_BYTES + sizes.iter().map(|size| size.bytes).sum::<usize>();
         let out = Vec::with_capacity(bytes.min(REPLY_BYTES_MAX));
         let mut results = commands.iter().zip(results).zip(sizes);
-        let mut replies = BatchReply { out, memory, total_bytes };
+        let mut replies = BatchReply { out, memory, total_bytes, failed: Vec::new() };
         for refusal in refusals {
             replies.out.push(if replies.out.is_empty() { b'[' } else { b',' });
             if let Some(problem) = refusal {
-                self.write_problem(problem, &mut replies.out);
+                self.write_problem(problem, &mut replies);
             } else {
                 let ((command, result), size) = results.next().expect("each permitted command has a result");
                 self.write_result(command, result, size, &mut replies);
@@ -75,6 +87,10 @@ impl RequestContext<'_> {
             replies.out.push(b'[');
         }
         replies.out.push(b']');
+        for (problem, times) in replies.failed {
+            let problem = problem.of_client(self.caller.client_id());
+            self.state.failures.record_batch(&problem, self.origin, times);
+        }
         Ok(respond(replies.out, replies.memory))
     }
 
@@ -101,15 +117,14 @@ impl RequestContext<'_> {
                 self.state.metrics.requests.count_in_batch(command.name().into(), outcome);
                 reply::write(&mut replies.out, command, &reply, size);
             }
-            Err(problem) => self.write_problem(problem, &mut replies.out),
+            Err(problem) => self.write_problem(problem, replies),
         }
     }
 
-    fn write_problem(&self, problem: Problem, out: &mut Vec<u8>) {
+    fn write_problem(&self, problem: Problem, replies: &mut BatchReply<'_>) {
         self.state.metrics.requests.count_in_batch(request_metrics::kind(&problem), problem.outcome());
         self.state.failures.count(problem.code());
-        let problem = problem.of_client(self.caller.client_id());
-        self.state.failures.record(&problem, self.origin);
-        problem.write_item(out);
+        problem.write_item(&mut replies.out);
+        replies.count_failure(problem);
     }
 }
