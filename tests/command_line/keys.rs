@@ -154,6 +154,35 @@ fn locate_shows_shard_and_nodes_of_many_keys() {
 }
 
 #[test]
+fn locate_shows_the_master_after_a_failover_beside_the_configured_one() {
+    let (redis, setup) = redis();
+    let number = shard(&setup, "k");
+    let (old, new) = (&redis.master(number), &redis.replicas(number)[0]);
+    let (_, out, _) = keys(&setup, &["locate", "k"]);
+    assert!(!out.contains("CONFIGURED MASTER"), "they are the same: {out}");
+    assert_eq!(new.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    assert_eq!(old.ask(&format!("REPLICAOF {} {}", new.address.host, new.address.port)).expect("an answer"), "+OK");
+    let [old, new] = [old, new].map(|node| node.address.to_string());
+    crate::eventually("the old master has the data of the new one", || {
+        let found = document(&setup, &["locate", "k"]);
+        (found[0]["master"] == json!(new) && found[0]["replica"] == json!(old)).then_some(())
+    });
+    let (status, out, err) = keys(&setup, &["locate", "k"]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    let words: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["KEY", "SHARD", "MASTER", "CONFIGURED", "MASTER", "PREFERRED", "REPLICA"]);
+    assert_eq!(words[1][2..], [&*new, &*old, &*old]);
+
+    // While no master answers, none is named as if it did.
+    redis.replicas(number)[0].kill();
+    let found = document(&setup, &["locate", "k"]);
+    assert_eq!((&found[0]["master"], &found[0]["configured_master"]), (&Value::Null, &json!(old)));
+    redis.master(number).kill();
+    let (status, out, _) = keys(&setup, &["locate", "k"]);
+    assert!(status == 0 && out.contains("none answers") && out.contains(&old), "{out}");
+}
+
+#[test]
 fn a_sample_counts_keys_by_pattern_and_changes_nothing() {
     let (redis, setup) = redis();
     for number in 0..60 {

@@ -11,14 +11,11 @@ use crate::{
         table::{Column, Side, escaped, table},
     },
     settings,
-    types::Address,
+    types::{Address, FullKey},
 };
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-
-/// Position of the column that only a Redis Cluster has.
-const SLOT: usize = 1;
 
 /// Arguments of `cachefront keys locate`.
 #[derive(Args)]
@@ -33,7 +30,7 @@ pub struct LocateArgs {
     inspect: InspectArgs,
 }
 
-/// Prints shard, master and first replica of each key.
+/// Prints shard, master and first replica of each key. The nodes are asked which of them is the master now.
 pub fn run(args: &LocateArgs) -> Result<(), Failure> {
     let settings = args.inspect.settings()?;
     let keys = parse_keys(&args.keys)?;
@@ -45,55 +42,65 @@ pub fn run(args: &LocateArgs) -> Result<(), Failure> {
         .map(|path| settings::load(path).map_err(|problems| Failure::unloadable_settings(&problems, "--before")))
         .transpose()?;
     let earlier_locator = earlier_settings.as_ref().map(KeyLocator::new).transpose()?;
+    let full_keys: Vec<FullKey<'_>> = keys.iter().map(|key| key.within(namespace)).collect();
+    let mut locations: Vec<KeyLocation> = full_keys.iter().map(|key| locator.locate(key)).collect();
+    locator.ask_roles(&full_keys, &mut locations);
+    let with_configured = locations.iter().any(KeyLocation::differs_from_settings);
     let (mut rows, mut documents, mut problem) = (Vec::new(), Vec::new(), None);
-    let mut with_slots = false;
-    for key in &keys {
-        let full_key = key.within(namespace);
-        let location = locator.locate(&full_key);
-        let earlier = earlier_locator.as_ref().map(|locator| locator.locate(&full_key));
-        documents.push(document(key.as_str(), full_key.as_str(), &location, earlier.as_ref()));
-        with_slots |= location.location.slot.is_some();
-        rows.push(row(full_key.as_str(), &location, earlier.as_ref()));
-        problem = problem.or(location.problem).or(earlier.and_then(|earlier| earlier.problem));
+    for ((key, full_key), location) in keys.iter().zip(&full_keys).zip(&locations) {
+        let earlier = earlier_locator.as_ref().map(|locator| locator.locate(full_key));
+        documents.push(document(key.as_str(), full_key.as_str(), location, earlier.as_ref()));
+        rows.push(row(full_key.as_str(), location, earlier.as_ref()));
+        problem = problem.or(location.problem.clone()).or(earlier.and_then(|earlier| earlier.problem));
     }
+    let optional = [
+        ("SLOT", locations.iter().any(|place| place.location.slot.is_some())),
+        ("CONFIGURED MASTER", with_configured),
+        ("BEFORE", earlier_locator.is_some()),
+    ];
     if args.inspect.json {
         print(format!("{:#}\n", Value::Array(documents)))?;
     } else {
-        print(text(rows, with_slots, earlier_locator.is_some()))?;
+        print(text(rows, &optional))?;
     }
     problem.map_or(Ok(()), |problem| Err(Failure::general(problem)))
 }
 
+/// Returns the cells of all columns; [`text`] leaves out those that are not needed.
 fn row(key: &str, place: &KeyLocation, earlier: Option<&KeyLocation>) -> Vec<String> {
     let KeyLocation { location, .. } = place;
-    let mut row = vec![
+    vec![
         escaped(key),
         location.slot.map_or_else(|| "-".to_owned(), |slot| slot.to_string()),
         shard_name(place),
-        place.format(location.master.as_ref()),
+        place.master(),
+        place.configured_master.as_ref().map_or_else(|| "-".to_owned(), Address::to_string),
         place.format(location.replica.as_ref()),
-    ];
-    row.extend(earlier.map(shard_name));
-    row
+        earlier.map(shard_name).unwrap_or_default(),
+    ]
 }
 
 fn shard_name(place: &KeyLocation) -> String {
     place.shard().unwrap_or("unknown").to_owned()
 }
 
-fn text(mut rows: Vec<Vec<String>>, with_slots: bool, with_before: bool) -> String {
+/// Formats the table; `optional` tells for some columns whether they are needed.
+fn text(mut rows: Vec<Vec<String>>, optional: &[(&str, bool)]) -> String {
     let mut columns = vec![
         Column("KEY", Side::Left),
         Column("SLOT", Side::Right),
         Column("SHARD", Side::Left),
         Column("MASTER", Side::Left),
+        Column("CONFIGURED MASTER", Side::Left),
         Column("PREFERRED REPLICA", Side::Left),
+        Column("BEFORE", Side::Left),
     ];
-    columns.extend(with_before.then_some(Column("BEFORE", Side::Left)));
-    if !with_slots {
-        columns.remove(SLOT);
-        for row in &mut rows {
-            row.remove(SLOT);
+    for (name, _) in optional.iter().filter(|(_, is_needed)| !is_needed) {
+        if let Some(position) = columns.iter().position(|column| column.0 == *name) {
+            columns.remove(position);
+            for row in &mut rows {
+                row.remove(position);
+            }
         }
     }
     table(&columns, &rows)
@@ -110,11 +117,12 @@ fn document(key: &str, full_key: &str, location: &KeyLocation, earlier: Option<&
 }
 
 fn location_document(place: &KeyLocation) -> Value {
-    let KeyLocation { location, problem } = place;
+    let KeyLocation { location, configured_master, problem } = place;
     json!({
         "slot": location.slot,
         "shard": place.shard(),
         "master": location.master.as_ref().map(Address::to_string),
+        "configured_master": configured_master.as_ref().map(Address::to_string),
         "replica": location.replica.as_ref().map(Address::to_string),
         "problem": problem,
     })

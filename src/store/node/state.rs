@@ -166,11 +166,6 @@ impl NodeState {
         !self.is_replica()
     }
 
-    /// Returns true if the node calls itself master in an answer that still holds.
-    pub fn reports_master(&self) -> bool {
-        self.replication_info().is_some_and(ReplicationInfo::is_master)
-    }
-
     /// Returns true if the node calls itself a replica.
     pub fn is_replica(&self) -> bool {
         matches!(self.role(), Some(ReplicationRole::Replica { .. }))

@@ -94,7 +94,7 @@ impl Shard {
             replicas: members.replicas().count(),
             replicas_down: members.replicas().filter(|node| !node.state().is_up()).count(),
             masters: members.reporting_masters(),
-            replicas_as_master: members.replicas().filter(|node| node.state().reports_master()).count(),
+            replicas_as_master: members.replicas().filter(|node| reports_master(&node.state())).count(),
             candidate,
             standing: members.standing(),
             replicas_hidden: members.replicas().filter(|node| node.state().hides_role()).count(),
@@ -118,8 +118,13 @@ impl Members {
     /// Returns the addresses of the nodes that call themselves master, the one that is the shard's master first.
     fn reporting_masters(&self) -> Vec<String> {
         let nodes = self.master().into_iter().chain(self.replicas());
-        nodes.filter(|node| node.state().reports_master()).map(|node| node.address.to_string()).collect()
+        nodes.filter(|node| reports_master(&node.state())).map(|node| node.address.to_string()).collect()
     }
+}
+
+/// Returns true if a node calls itself master in an answer that still holds.
+pub fn reports_master(node: &NodeState) -> bool {
+    node.replication_info().is_some_and(ReplicationInfo::is_master)
 }
 
 /// Returns true if a node says that it is a replica, though it is taken for the master.

@@ -3,7 +3,7 @@
 use crate::{
     store::{
         node::{Node, replication::ReplicationRole, resources::NodeResources},
-        shard::{members::Members, redis_shard::Shard},
+        shard::{health::reports_master, members::Members, redis_shard::Shard},
     },
     telemetry::metrics::{LinkState, NodeRole},
 };
@@ -55,7 +55,7 @@ impl NodeSnapshot {
                 (false, false) => LinkState::Down,
             },
             role: if is_master { NodeRole::Master } else { NodeRole::Replica },
-            reports_master: now.reports_master(),
+            reports_master: reports_master(&now),
             // While the master is down, a replica has nothing to catch up with.
             lag_secs: node.lag().filter(|_| can_lag).map(|lag| lag.as_secs_f64()),
             lag_bytes: lag_bytes(members, node).filter(|_| can_lag),
