@@ -1,8 +1,11 @@
 //! The answer of a node to `INFO replication`.
 
-use crate::store::protocol::{
-    info::{field, text_of},
-    server_mode::ServerMode,
+use crate::{
+    store::protocol::{
+        info::{field, text_of},
+        server_mode::ServerMode,
+    },
+    types::Address,
 };
 use redis::Value;
 use std::time::Duration;
@@ -12,6 +15,8 @@ use std::time::Duration;
 pub struct ReplicationInfo {
     /// The role of the node.
     pub role: ReplicationRole,
+    /// The address of the master that a replica follows, as the replica knows it; `None` for a master.
+    pub followed_address: Option<Address>,
     /// The history of writes that the node's data belongs to (`master_replid`).
     pub replication_id: String,
     /// The history that the node followed before its promotion (`master_replid2`); empty if it was never promoted.
@@ -70,6 +75,7 @@ impl ReplicationInfo {
         let offset = if role == ReplicationRole::Master { "master_repl_offset" } else { "slave_repl_offset" };
         Some(Self {
             role,
+            followed_address: parse_followed(&text),
             replication_id: parse_id(&text, "master_replid"),
             previous_replication_id: parse_id(&text, "master_replid2"),
             connected_replicas: field(&text, "connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0),
@@ -188,6 +194,12 @@ fn parse_role(text: &str) -> Option<ReplicationRole> {
     })
 }
 
+/// Returns the address of the master that a replica follows; a master has no such fields.
+fn parse_followed(text: &str) -> Option<Address> {
+    let (host, port) = (field(text, "master_host")?, field(text, "master_port")?);
+    Some(Address { host: host.to_owned(), port: port.parse().ok()? })
+}
+
 /// Returns a replication id; an id of zeros only means that there is none.
 fn parse_id(text: &str, name: &str) -> String {
     field(text, name).filter(|id| id.contains(|c| c != '0')).unwrap_or_default().to_owned()
@@ -199,6 +211,7 @@ impl ReplicationInfo {
     pub fn reported(role: ReplicationRole, id: &str, previous: &str) -> Self {
         Self {
             role,
+            followed_address: None,
             replication_id: id.to_owned(),
             previous_replication_id: previous.to_owned(),
             connected_replicas: 0,

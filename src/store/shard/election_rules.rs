@@ -18,6 +18,9 @@ pub struct Incumbent<'a> {
     pub run_id: &'a str,
     /// The node is not reachable.
     pub is_down: bool,
+    /// The position of the node whose address the incumbent names as its master; `None` if it is a master, or follows none of the
+    /// listed nodes.
+    pub follows: Option<usize>,
     /// The node was accepted as the master after all nodes had been heard, and has had its data since: a node of another
     /// origin takes nothing over from it.
     pub is_established: bool,
@@ -85,7 +88,9 @@ impl Incumbent<'_> {
                 find(node, infos, |other| supersedes(other, now, is_established, infos))
             }
             // The incumbent was demoted: the node that it follows is the master.
+            // Until it has received that one's data, its history is its own, but it may name the address.
             Some(now) => find(node, infos, |other| other.replication_id == now.replication_id)
+                .or_else(|| self.follows.filter(|followed| is_master(*followed, infos)))
                 .or_else(|| find(node, infos, |other| other.holds_history(known))),
             None => self.successor(infos),
         };
@@ -219,6 +224,11 @@ fn is_held(replication_id: &str, infos: &[Option<ReplicationInfo>]) -> bool {
 /// Returns true if a reachable replica has the data of this history.
 fn has_replicas(replication_id: &str, infos: &[Option<ReplicationInfo>]) -> bool {
     infos.iter().flatten().any(|info| !info.is_master() && info.holds_history(replication_id))
+}
+
+/// Returns true if this node calls itself master.
+fn is_master(node: usize, infos: &[Option<ReplicationInfo>]) -> bool {
+    infos[node].as_ref().is_some_and(ReplicationInfo::is_master)
 }
 
 /// Returns the position of the first master besides the given node that meets the condition.

@@ -237,6 +237,7 @@ impl MasterElection {
             previous_id: &self.previous_id,
             run_id: &self.run_id,
             is_down: !state.is_up() && !state.is_connecting(),
+            follows: survey.followed(survey.before),
             is_established: self.is_established,
             rivals: &self.rivals,
             is_unproven: self.is_unproven,

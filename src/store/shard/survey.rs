@@ -25,6 +25,12 @@ impl Survey<'_> {
         self.infos[node].as_ref().is_some_and(ReplicationInfo::is_master)
     }
 
+    /// Returns the position of the node whose address this node names as its master.
+    pub fn followed(&self, node: usize) -> Option<usize> {
+        let followed = self.infos[node].as_ref()?.followed_address.as_ref()?;
+        self.members.nodes().iter().position(|other| other.address == *followed)
+    }
+
     /// Returns true if any node calls itself master.
     pub fn has_master(&self) -> bool {
         (0..self.infos.len()).any(|node| self.is_master(node))

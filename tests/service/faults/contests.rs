@@ -192,3 +192,21 @@ async fn a_promotion_that_passed_while_the_node_was_unreachable_is_followed_thou
     assert_eq!(new.ask("GET after").expect("an answer"), "v");
     assert_eq!(old.ask("EXISTS after").expect("an answer"), ":0");
 }
+
+#[tokio::test]
+async fn a_master_that_is_demoted_beside_a_second_one_is_left_before_it_has_the_data_of_that_one() {
+    let group = two_masters().await;
+    let (old, new) = (group.master(0), &group.replicas(0)[0]);
+    let service = Service::plain(&redis_section(&group));
+    let caller = service.caller().await;
+    // The node that was promoted is used, and is to follow the old master again.
+    until_written(&caller).await;
+    assert_eq!(new.ask("GET after").expect("an answer"), "v");
+    expect_ok(old, "CONFIG SET repl-diskless-sync-delay 20");
+    let demoted = Instant::now();
+    follow(new, old);
+    until_written(&caller).await;
+    assert!(demoted.elapsed() < Duration::from_secs(5), "it took {:?}", demoted.elapsed());
+    assert_eq!(old.ask("GET after").expect("an answer"), "v");
+    assert_eq!(new.info("master_link_status").as_deref(), Some("down"), "it does not have the data yet");
+}

@@ -49,6 +49,7 @@ fn incumbent(node: usize, replication_id: &str) -> Incumbent<'_> {
         previous_id: "",
         run_id: "",
         is_down: false,
+        follows: None,
         is_established: true,
         rivals: &[],
         is_unproven: false,
@@ -92,6 +93,17 @@ fn the_master_stays_until_another_node_proves_a_takeover() {
     expect_uncontested(0, &[master("a", ""), replica("a"), replica("a")]);
     assert_eq!(elect_without(0, "a", &[None, replica("a"), replica("a")]), 0);
     assert_eq!(elect_without(0, "", &[None, None]), 0);
+}
+
+#[test]
+fn a_demoted_master_names_its_successor_by_address_before_it_has_its_data() {
+    let demoted = |follows| Incumbent { follows: Some(follows), ..incumbent(0, "a") };
+    let infos = [replica("a"), replica("b"), master("b", "")];
+    assert_eq!(demoted(2).elect(&infos), 2);
+    // A node that is no master yet is not written to.
+    assert_eq!(demoted(1).elect(&infos), 0);
+    // A history that the demoted one has received counts more.
+    assert_eq!(demoted(2).elect(&[replica("c"), master("c", "a"), master("b", "")]), 1);
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64)
     progress.record_master_offset("id", LogicalTime::from_ms(100), 7);
     let mut state = NodeState::new(connectivity, None);
     let info = role.map(|role| ReplicationInfo {
+        followed_address: None,
         role,
         replication_id: "id".to_owned(),
         previous_replication_id: String::new(),
