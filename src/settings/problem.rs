@@ -28,6 +28,11 @@ impl SettingsProblem {
         Self { location: format!("[{section}] {option}"), message: format!("{file} {problem}") }
     }
 
+    /// Returns true if the location is the subject of the message.
+    fn is_predicate(&self) -> bool {
+        self.message.split(' ').next().is_some_and(|word| VERBS.contains(&word))
+    }
+
     /// Returns true if the file as a whole cannot be read.
     pub fn is_of_whole_file(&self) -> bool {
         self.location.is_empty()
@@ -38,9 +43,7 @@ impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.location.as_str() {
             "" => f.write_str(&self.message),
-            location if self.message.split(' ').next().is_some_and(|word| VERBS.contains(&word)) => {
-                write!(f, "{location} {}", self.message)
-            }
+            location if self.is_predicate() => write!(f, "{location} {}", self.message),
             location => write!(f, "{location}: {}", self.message),
         }
     }
@@ -73,6 +76,18 @@ impl SettingsProblems {
         self
     }
 
+    /// Returns a problem after its line in the file; `elsewhere` takes the place of a line that is not known.
+    fn located(&self, problem: &SettingsProblem, elsewhere: &str) -> String {
+        match self.lines.find(&problem.location) {
+            // The line would be named twice.
+            Some(line) if problem.location.starts_with("line ") && !problem.is_predicate() => {
+                format!("{}:{line}: {}", self.file, problem.message)
+            }
+            Some(line) => format!("{}:{line}: {problem}", self.file),
+            None => format!("{elsewhere}{problem}"),
+        }
+    }
+
     /// Returns true if the only problem is that there is no such file.
     pub fn is_file_missing(&self) -> bool {
         matches!(self.problems.as_slice(), [only] if only.is_of_whole_file()) && !Path::new(&self.file).exists()
@@ -83,16 +98,10 @@ impl fmt::Display for SettingsProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
             [only] if only.is_of_whole_file() => write!(f, "{} {only}", self.file),
-            [only] => match self.lines.find(&only.location) {
-                Some(line) => write!(f, "{}:{line}: {only}", self.file),
-                None => write!(f, "{}: {only}", self.file),
-            },
+            [only] => f.write_str(&self.located(only, &format!("{}: ", self.file))),
             many => {
                 write!(f, "{} has {} problems:", self.file, many.len())?;
-                many.iter().try_for_each(|problem| match self.lines.find(&problem.location) {
-                    Some(line) => write!(f, "\n  {}:{line}: {problem}", self.file),
-                    None => write!(f, "\n  {problem}"),
-                })
+                many.iter().try_for_each(|problem| write!(f, "\n  {}", self.located(problem, "")))
             }
         }
     }

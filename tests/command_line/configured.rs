@@ -44,7 +44,10 @@ fn invalid_settings_exit_with_78_and_are_all_reported_before_a_port_opens() {
         );
         assert!(err.contains("[shards:a] is an unknown section; did you mean [shard:NAME]?"), "{err}");
     }
-    let (status, _, err) = run(&["--config", "/nonexistent"]);
+    // Options of the environment do not hide that the file is missing.
+    let mut command = cachefront(&["serve", "--config", "/nonexistent"]);
+    command.env("CACHEFRONT__SERVICE__PORT", "0");
+    let (status, _, err) = crate::result(&command.output().expect("the program runs"));
     assert_eq!(
         (status, err.as_str()),
         (
@@ -75,7 +78,7 @@ fn a_mistake_in_the_address_of_the_admin_port_is_one_sentence_for_those_who_ask_
 
 #[test]
 fn serve_reports_the_same_problems_as_check_config_with_their_lines() {
-    let setup = Setup::new("REQUEST_DEADLINE=5\n[redis]\nport=none\n[client:c]\nnamespace=c\nno option\n");
+    let setup = Setup::new("REQUEST_DEADLINE=5\nPORT=1\n[redis]\nport=none\n[client:c]\nnamespace=c\nno option\n");
     std::fs::remove_file(setup.file("cert.pem")).expect("it was there");
     let report = |command: &str| {
         let mut command = cachefront(&[command, "--config", setup.path()]);
@@ -93,6 +96,7 @@ fn serve_reports_the_same_problems_as_check_config_with_their_lines() {
         ("[client:c]", "[client:c] api_key_hash is missing"),
         ("no option", &format!("line {} is neither [section] nor option=value", line_of("no option"))),
         ("TLS_CERT=", "[service] TLS_CERT: "),
+        ("PORT=1", "[service] PORT is set in line 3 already: keep one of them"),
     ] {
         let expected = format!("\n  {}:{}: {problem}", setup.path(), line_of(part));
         assert!(err.contains(&expected), "{expected} is missing from {err}");

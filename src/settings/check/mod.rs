@@ -32,12 +32,15 @@ use std::{path::Path, sync::Arc};
 pub fn check(raw: &RawConfig, path: &Path) -> Result<Settings, SettingsProblems> {
     let file = path.display().to_string();
     // A file that cannot be read makes all options seem absent; further problems would be noise.
-    if raw.is_empty() && !raw.problems.is_empty() {
-        let (problems, files) = (raw.problems.clone(), raw.files.clone());
+    let unreadable = raw.problems.iter().find(|problem| problem.is_of_whole_file());
+    if unreadable.is_some() || raw.is_empty() && !raw.problems.is_empty() {
+        let problems = unreadable.map_or_else(|| raw.problems.clone(), |problem| vec![problem.clone()]);
+        let files = raw.files.clone();
         return Err(SettingsProblems { file, problems, tls_files: None, files, lines: Box::new(raw.lines.clone()) });
     }
     let reader = SettingsReader::new(raw, path.parent().unwrap_or(Path::new(".")));
-    let mut settings = read(&reader, ignored_options(raw));
+    let warnings = [ignored_options(raw), quoted_secrets(raw)].concat();
+    let mut settings = read(&reader, warnings);
     if raw.file_ends_its_last_line {
         settings.file_ends_its_last_line = true;
     } else {
@@ -111,4 +114,20 @@ fn ignored_options(raw: &RawConfig) -> Vec<String> {
         .filter(|option| option.ignored && raw.text(option.section.title(), option.name).is_some())
         .map(|option| format!("[{}] {} has no effect here and can be removed", option.section.title(), option.name))
         .collect()
+}
+
+/// Returns a warning for each secret in quotes, which somebody may take for no part of it.
+fn quoted_secrets(raw: &RawConfig) -> Vec<String> {
+    OPTIONS
+        .iter()
+        .filter(|option| option.secret && raw.text(option.section.title(), option.name).is_some_and(is_quoted))
+        .map(|option| {
+            let (title, name) = (option.section.title(), option.name);
+            format!("[{title}] {name} begins and ends with a quote, and both are a part of it: remove them unless they are meant")
+        })
+        .collect()
+}
+
+fn is_quoted(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
 }

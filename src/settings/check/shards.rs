@@ -26,7 +26,7 @@ pub fn shards(settings: &SettingsReader<'_>, redis: &SectionReader<'_>) -> Vec<S
         refuse_one_shard(redis, "[shard:NAME] sections: give each shard its own master and replicas");
         named.into_iter().map(|(name, section)| shard(&section, name)).collect()
     };
-    refuse_repeated_nodes(&shards, redis);
+    refuse_repeated_nodes(&shards, settings, redis);
     shards
 }
 
@@ -75,20 +75,20 @@ pub fn weight(section: &SectionReader<'_>) -> Weight {
     })
 }
 
-/// Records a problem for each node that occurs twice.
-fn refuse_repeated_nodes(shards: &[ShardConfig], redis: &SectionReader<'_>) {
+/// Records a problem for each node that occurs twice, where it occurs for the second time.
+fn refuse_repeated_nodes(shards: &[ShardConfig], settings: &SettingsReader<'_>, redis: &SectionReader<'_>) {
+    let sections: HashMap<&str, SectionReader<'_>> = settings.named_sections(Section::Shard).into_iter().collect();
     let mut seen: HashMap<&Address, &str> = HashMap::new();
-    for shard in shards {
-        for address in
-            std::iter::once(&shard.master).chain(&shard.replicas).filter(|address| **address != placeholder())
-        {
-            if let Some(other) = seen.insert(address, &shard.name) {
-                let places = if other == shard.name {
+    for ShardConfig { name, master, replicas, .. } in shards {
+        let nodes = std::iter::once(("master", master)).chain(replicas.iter().map(|replica| ("replicas", replica)));
+        for (option, address) in nodes.filter(|(_, address)| **address != placeholder()) {
+            if let Some(other) = seen.insert(address, name) {
+                let places = if other == name {
                     format!("twice in shard \"{other}\"")
                 } else {
-                    format!("in shard \"{other}\" and in shard \"{}\"", shard.name)
+                    format!("in shard \"{other}\" and in shard \"{name}\"")
                 };
-                redis.error("replicas", format!("{address} is {places}"));
+                sections.get(name.as_str()).unwrap_or(redis).error(option, format!("{address} is {places}"));
             }
         }
     }

@@ -50,8 +50,10 @@ fn contradictory_settings_are_refused() {
         ("[redis]\nhost=a\n[shard:a]\nmaster=b:1\n", "[redis] host is not allowed beside [shard:NAME]"),
         (
             "[shard:a]\nmaster=b:1\n[shard:b]\nmaster=b:1\n",
-            "[redis] replicas: b:1 is in shard \"a\" and in shard \"b\"",
+            "[shard:b] master: b:1 is in shard \"a\" and in shard \"b\"",
         ),
+        ("[redis]\nhost=a\nreplicas=a:6379\n", "[redis] replicas: a:6379 is twice in shard \"main\""),
+        ("[shard:a]\nmaster=b:1\nreplicas=b:1\n", "[shard:a] replicas: b:1 is twice in shard \"a\""),
         ("[shard:a]\nweight=1\n", "[shard:a] master is missing"),
         ("[shard:a]\nmaster=b:1\n[shard:b]\n", "[shard:b] master is missing"),
         (
@@ -145,6 +147,16 @@ fn hosts_and_ranges_are_refused_with_one_sentence_that_shows_what_is_invisible()
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
         assert!(!found.iter().any(|problem| problem.contains("hunter2")), "{found:#?}");
     }
+}
+
+#[test]
+fn a_secret_in_quotes_is_a_warning_that_does_not_show_it() {
+    let text = PYTHON.replace("password=", "password=\"hunter2\"");
+    let settings = check(&text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let warning = settings.warnings.iter().find(|warning| warning.starts_with("[redis] password begins and ends with"));
+    assert!(warning.is_some_and(|warning| !warning.contains("hunter2")), "{:?}", settings.warnings);
+    let settings = check(&PYTHON.replace("password=", "password=\"hunter2"), &[]).expect("the settings are valid");
+    assert!(!settings.warnings.iter().any(|warning| warning.contains("quote")), "{:?}", settings.warnings);
 }
 
 #[test]
