@@ -22,6 +22,9 @@ const VERSIONS: usize = 1 << 14;
 /// The number of reads of which one passes by the handle, so that the near cache sees that the value is of use.
 const READS_PER_LOOKUP: u32 = 64;
 
+/// The places of one worker.
+type HandlePlaces<V> = Box<[HandlePlace<V>]>;
+
 /// The version of a key at one time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyVersion(u32);
@@ -29,10 +32,10 @@ pub struct KeyVersion(u32);
 /// The handles of all workers.
 pub struct WorkerHandles<V> {
     versions: Box<[AtomicU32]>,
-    workers: PerWorker<OwnLines<Mutex<Box<[HandlePlace<V>]>>>>,
+    workers: PerWorker<OwnLines<Mutex<HandlePlaces<V>>>>,
 }
 
-/// The place of a handle. Keys that share a place replace each other.
+/// The place of a handle. A key takes the place of another one whose handle was not used meanwhile.
 struct HandlePlace<V> {
     /// The hash of the key that was looked up last. Its next lookup gets the place.
     candidate: u64,
@@ -44,6 +47,8 @@ struct HandleEntry<V> {
     hash: u64,
     handle: Arc<OwnHandle<V>>,
     reads: u32,
+    /// The handle was used since another key wanted its place.
+    is_used: bool,
 }
 
 impl<V> Default for WorkerHandles<V> {
@@ -76,6 +81,7 @@ impl<V> WorkerHandles<V> {
             entry.reads = 0;
             return None;
         }
+        entry.is_used = true;
         (*entry.handle.key == *key).then(|| CachedHandle::Own(Arc::clone(&entry.handle)))
     }
 
@@ -91,11 +97,18 @@ impl<V> WorkerHandles<V> {
             place.candidate = hash;
             return;
         }
-        let is_known = |entry: &HandleEntry<V>| entry.version == version && Arc::ptr_eq(&entry.handle.cached, cached);
-        if !place.entry.as_ref().is_some_and(is_known) {
-            let handle = Arc::new(OwnHandle { key: key.into(), cached: Arc::clone(cached) });
-            place.entry = Some(HandleEntry { version, hash, handle, reads: 0 });
+        if let Some(entry) = &mut place.entry {
+            let keeps_place = if entry.hash == hash {
+                entry.version == version && Arc::ptr_eq(&entry.handle.cached, cached)
+            } else {
+                std::mem::take(&mut entry.is_used)
+            };
+            if keeps_place {
+                return;
+            }
         }
+        let handle = Arc::new(OwnHandle { key: key.into(), cached: Arc::clone(cached) });
+        place.entry = Some(HandleEntry { version, hash, handle, reads: 0, is_used: false });
     }
 
     /// Ends the use of all handles on the value of a key. To be called after the near cache has dropped the value.
@@ -113,25 +126,25 @@ impl<V> WorkerHandles<V> {
         }
     }
 
-    fn own(&self) -> MutexGuard<'_, Box<[HandlePlace<V>]>> {
+    fn own(&self) -> MutexGuard<'_, HandlePlaces<V>> {
         let places = || (0..PLACES).map(|_| HandlePlace { candidate: 0, entry: None }).collect();
         lock(self.workers.own(|| OwnLines::new(Mutex::new(places()).into())))
     }
 }
 
 /// Locks the places of one worker. Mostly only that worker locks them.
-fn lock<V>(places: &Mutex<Box<[HandlePlace<V>]>>) -> MutexGuard<'_, Box<[HandlePlace<V>]>> {
+fn lock<V>(places: &Mutex<HandlePlaces<V>>) -> MutexGuard<'_, HandlePlaces<V>> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+/// Returns the position of a key's version. Any bits of the hash will do.
 fn version_position(hash: u64) -> usize {
-    (hash >> 20) as usize % VERSIONS
+    usize::try_from(hash >> 40).unwrap_or_default() % VERSIONS
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+/// Returns the position of the place for a key's handle.
 fn place_position(hash: u64) -> usize {
-    hash as usize % PLACES
+    usize::try_from(hash).unwrap_or_default() % PLACES
 }
 
 #[cfg(test)]
@@ -194,6 +207,20 @@ mod tests {
         assert!(handles.get(HASH, version, b"k").is_some());
         assert!(handles.get(HASH, version, b"other").is_none(), "the hash of another key may be the same");
         assert!(handles.get(HASH + PLACES as u64, version, b"k").is_none(), "another key may have the same place");
+    }
+
+    #[test]
+    fn a_handle_that_is_in_use_keeps_its_place_from_another_key() {
+        let (handles, cached, other) = (WorkerHandles::default(), value(4), HASH + PLACES as u64);
+        let offer = |hash| (0..2).for_each(|_| handles.offer(hash, handles.version(hash), b"k", &cached));
+        let has = |hash| handles.get(hash, handles.version(hash), b"k").is_some();
+        offer(HASH);
+        assert!(has(HASH));
+        offer(other);
+        assert!(!has(other) && has(HASH), "it was used");
+        offer(other);
+        offer(other);
+        assert!(has(other) && !has(HASH), "it was not used any more");
     }
 
     #[test]

@@ -40,10 +40,7 @@ impl ResourcePool {
 
     /// Takes an amount into use, unless more than `max` would then be in use.
     pub fn try_take(&self, amount: usize, max: usize) -> bool {
-        self.take_kept(amount, max) || self.take_shared(amount, max) || {
-            let _lock = self.reclaim();
-            self.take_shared(amount, max)
-        }
+        self.take_kept(amount, max) || self.take_more(amount, max)
     }
 
     /// Takes an amount into use if nothing is in use.
@@ -61,6 +58,15 @@ impl ResourcePool {
         // The maximum may have been larger when more was taken.
         self.taken.load(Relaxed) <= max
             && self.own().fetch_update(Relaxed, Relaxed, |kept| kept.checked_sub(amount)).is_ok()
+    }
+
+    /// Takes more than the worker keeps. Apart from the hot path, which stays short.
+    #[cold]
+    fn take_more(&self, amount: usize, max: usize) -> bool {
+        self.take_shared(amount, max) || {
+            let _lock = self.reclaim();
+            self.take_shared(amount, max)
+        }
     }
 
     fn take_shared(&self, amount: usize, max: usize) -> bool {

@@ -2,12 +2,27 @@
 //! core to core.
 
 use super::worker::{SLOTS, slot};
-use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// A handle on a value, which counts on a cache line of the worker that it was first made for.
 pub struct WorkerArc<T>(Arc<CachePadded<Arc<T>>>);
+
+impl<T> WorkerArc<T> {
+    /// Returns a handle with another count of its own.
+    fn copy_of(value: &Arc<T>) -> Self {
+        Self(Arc::new(CachePadded::new(Arc::clone(value))))
+    }
+}
+
+impl<T> Clone for WorkerArc<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<T> Deref for WorkerArc<T> {
     type Target = T;
@@ -18,32 +33,34 @@ impl<T> Deref for WorkerArc<T> {
 }
 
 /// A value that is replaced as a whole now and then, and to which each worker has handles of its own.
-pub struct WorkerSwap<T>([ArcSwap<CachePadded<Arc<T>>>; SLOTS]);
+///
+/// Each worker has a lock of its own, which costs less than a lock-free pointer as long as nobody else takes it.
+pub struct WorkerSwap<T>(Box<[CachePadded<Mutex<WorkerArc<T>>>]>);
 
 impl<T> WorkerSwap<T> {
     /// Publishes a first value.
     pub fn new(value: T) -> Self {
         let value = Arc::new(value);
-        Self(std::array::from_fn(|_| ArcSwap::new(copy_of(&value))))
+        Self((0..SLOTS).map(|_| CachePadded::new(Mutex::new(WorkerArc::copy_of(&value)))).collect())
     }
 
     /// Returns a handle on the current value.
     pub fn load(&self) -> WorkerArc<T> {
-        WorkerArc(self.0[slot()].load_full())
+        lock(&self.0[slot()]).clone()
     }
 
     /// Replaces the value. Once this returns, all workers load the next one. To be called by one thread at a time.
     pub fn store(&self, next: T) {
         let next = Arc::new(next);
         for worker in &self.0 {
-            worker.store(copy_of(&next));
+            // The value before is dropped after the lock is released.
+            let _before = std::mem::replace(&mut *lock(worker), WorkerArc::copy_of(&next));
         }
     }
 }
 
-/// Returns another count of a value.
-fn copy_of<T>(value: &Arc<T>) -> Arc<CachePadded<Arc<T>>> {
-    Arc::new(CachePadded::new(Arc::clone(value)))
+fn lock<T>(worker: &Mutex<WorkerArc<T>>) -> MutexGuard<'_, WorkerArc<T>> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::types::ClientNumber;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 /// Bytes that one client may have in flight over a connection that others share. A call of more passes alone.
@@ -117,7 +117,20 @@ impl Drop for ReadCharge {
 /// The windows of one client: one for each connection of the node.
 struct ClientWindows {
     account: Arc<ClientAccount>,
-    windows: Vec<Arc<ClientWindow>>,
+    /// Each is created by the worker that uses the connection, and so lies in memory that other workers do not write.
+    windows: Box<[OnceLock<Arc<ClientWindow>>]>,
+}
+
+impl ClientWindows {
+    /// Returns the window over the connection with this number.
+    fn window(&self, connection: ConnectionNumber) -> &Arc<ClientWindow> {
+        let last = self.windows.len() - 1;
+        self.windows[connection.min(last)].get_or_init(|| {
+            let is_for_large_values = connection >= last;
+            let bytes_max = if is_for_large_values { LARGE_VALUE_WINDOW_BYTES } else { DEFAULT_WINDOW_BYTES };
+            Arc::new(ClientWindow::new(Arc::clone(&self.account), bytes_max))
+        })
+    }
 }
 
 /// The windows of all clients of one node.
@@ -141,7 +154,7 @@ impl NodeClients {
 
     /// Returns the window of a client over the connection with this number.
     pub fn window(&self, client: ClientNumber, connection: ConnectionNumber) -> Arc<ClientWindow> {
-        self.with(client, |client| Arc::clone(&client.windows[connection.min(client.windows.len() - 1)]))
+        self.with(client, |client| Arc::clone(client.window(connection)))
     }
 
     fn with<T>(&self, client: ClientNumber, action: impl FnOnce(&ClientWindows) -> T) -> T {
@@ -169,12 +182,7 @@ impl NodeClients {
     fn windows(&self) -> ClientWindows {
         let expected_bytes = ValueSizeEstimate::new(EXPECTED_BYTES_INITIAL);
         let account = Arc::new(ClientAccount { expected_bytes, large_keys: Arc::clone(&self.large_keys) });
-        let windows = (0..self.connections).map(|number| {
-            let is_for_large_values = number + 1 == self.connections;
-            let bytes_max = if is_for_large_values { LARGE_VALUE_WINDOW_BYTES } else { DEFAULT_WINDOW_BYTES };
-            Arc::new(ClientWindow::new(Arc::clone(&account), bytes_max))
-        });
-        ClientWindows { windows: windows.collect(), account }
+        ClientWindows { windows: (0..self.connections).map(|_| OnceLock::new()).collect(), account }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     },
     types::worker,
 };
+use crossbeam_utils::CachePadded;
 use std::sync::{
     Arc, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -53,7 +54,8 @@ impl ConnectionSlot {
 
 /// The connections of one node. A task for each of them opens it and sets its state.
 pub struct ConnectionPool {
-    default_slots: Box<[ConnectionSlot]>,
+    /// One for each worker, on cache lines of their own.
+    default_slots: Box<[CachePadded<ConnectionSlot>]>,
     large_value_slot: ConnectionSlot,
     /// Notified when a request has a large value to transfer.
     large_value_wanted: Notify,
@@ -67,7 +69,7 @@ impl ConnectionPool {
     /// Creates a pool of `default_connections` connections, and one for large values.
     pub fn new(default_connections: usize) -> Self {
         Self {
-            default_slots: (0..default_connections).map(|_| ConnectionSlot::default()).collect(),
+            default_slots: (0..default_connections).map(|_| CachePadded::default()).collect(),
             large_value_slot: ConnectionSlot::default(),
             large_value_wanted: Notify::new(),
             reconnect_requested: ChangeSignal::default(),
@@ -90,12 +92,12 @@ impl ConnectionPool {
         if matches!(state, ConnectionState::Up(_)) {
             self.opened.fetch_add(1, Relaxed);
         }
-        self.default_slots.get(number).unwrap_or(&self.large_value_slot).set_state(state);
+        self.default_slots.get(number).map_or(&self.large_value_slot, |slot| &**slot).set_state(state);
     }
 
     /// Takes all open connections out of use and ends them: new ones lead to another process.
     pub fn end_all(&self) {
-        for slot in self.default_slots.iter().chain([&self.large_value_slot]) {
+        for slot in self.slots() {
             if let Some(connection) = slot.open_connection() {
                 slot.set_state(ConnectionState::Connecting);
                 connection.end();
@@ -105,7 +107,7 @@ impl ConnectionPool {
 
     /// Returns the state of all connections together, without the one for large values.
     pub fn connectivity(&self) -> Connectivity {
-        self.default_slots.iter().map(ConnectionSlot::connectivity).fold(Connectivity::default(), |all, one| {
+        self.default_slots.iter().map(|slot| slot.connectivity()).fold(Connectivity::default(), |all, one| {
             Connectivity { up: all.up || one.up, connecting: all.connecting || one.connecting }
         })
     }
@@ -125,7 +127,7 @@ impl ConnectionPool {
         }
         let first = if self.default_slots.len() > 1 { worker::current() % self.default_slots.len() } else { 0 };
         let (before, from_first) = self.default_slots.split_at(first);
-        from_first.iter().chain(before).find_map(ConnectionSlot::open_connection).ok_or(NodeError::NotConnected)
+        from_first.iter().chain(before).find_map(|slot| slot.open_connection()).ok_or(NodeError::NotConnected)
     }
 
     /// Returns the open connection that `is_wanted`.
@@ -133,11 +135,14 @@ impl ConnectionPool {
         &self,
         is_wanted: impl Fn(&OpenConnection) -> bool,
     ) -> Result<Arc<OpenConnection>, NodeError> {
-        let slots = self.default_slots.iter().chain([&self.large_value_slot]);
-        slots
+        self.slots()
             .filter_map(ConnectionSlot::open_connection)
             .find(|connection| is_wanted(connection))
             .ok_or(NodeError::NotConnected)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &ConnectionSlot> {
+        self.default_slots.iter().map(|slot| &**slot).chain([&self.large_value_slot])
     }
 
     /// Waits until the connection with this number is to be opened. The one for large values waits for the first

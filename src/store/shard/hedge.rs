@@ -59,7 +59,11 @@ impl Hedge {
         let step = delay / 64 + 1;
         // The estimate stays where it is when one of twenty reads is slower.
         let moved = if micros(duration) > delay { delay + step } else { delay - step.div_ceil(19) };
-        self.delay_us.store(moved.clamp(micros(DELAY_MIN), micros(DELAY_MAX)), Relaxed);
+        let moved = moved.clamp(micros(DELAY_MIN), micros(DELAY_MAX));
+        // Mostly it stays at one of its limits, and then no memory is written that all workers read.
+        if moved != delay {
+            self.delay_us.store(moved, Relaxed);
+        }
         if self.saved.load(Relaxed) < SAVED_MAX * READS_PER_HEDGE {
             self.saved.fetch_add(READS_PER_SAMPLE, Relaxed);
         }

@@ -20,7 +20,7 @@ impl Counter {
 
     /// Adds `more`.
     pub fn add(&self, more: u64) {
-        self.0.add(0, more);
+        self.0.add([(0, more)]);
     }
 
     /// Returns the current number.
@@ -49,7 +49,7 @@ impl<L: Label> Counters<L> {
 
     /// Adds `more` to the counter of a value.
     pub fn add(&self, label: L, more: u64) {
-        self.sums.add(label.position(), more);
+        self.sums.add([(label.position(), more)]);
     }
 
     /// Returns the count of a value.

@@ -68,8 +68,7 @@ fn observe(sums: &Sums, histogram: usize, duration: Duration) {
     let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let bucket = BOUNDS_US.partition_point(|bound| bound * 1_000 < ns);
     let first = histogram * NUMBERS_PER_HISTOGRAM;
-    sums.add(first + bucket, 1);
-    sums.add(first + BOUNDS_US.len() + 1, ns);
+    sums.add([(first + bucket, 1), (first + BOUNDS_US.len() + 1, ns)]);
 }
 
 /// The durations that a histogram had observed when it was read.

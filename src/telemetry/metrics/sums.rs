@@ -19,10 +19,12 @@ impl Sums {
         Self { parts: PerWorker::default(), lines: numbers.div_ceil(NUMBERS_PER_LINE) }
     }
 
-    /// Adds to the number at this position.
-    pub fn add(&self, number: usize, more: u64) {
+    /// Adds to the numbers at some positions.
+    pub fn add<const N: usize>(&self, additions: [(usize, u64); N]) {
         let part = self.parts.own(|| std::iter::repeat_with(CachePadded::default).take(self.lines).collect());
-        part[number / NUMBERS_PER_LINE][number % NUMBERS_PER_LINE].fetch_add(more, Relaxed);
+        for (number, more) in additions {
+            part[number / NUMBERS_PER_LINE][number % NUMBERS_PER_LINE].fetch_add(more, Relaxed);
+        }
     }
 
     /// Returns the number at this position.
