@@ -13,9 +13,9 @@ use super::{
 use crate::{
     auth::Caller,
     http::{
-        self, AppState, ClientConnection, Exchange, Problem, ReloadableState, RequestId, RequestOrigin, ResponseFuture,
-        SyncTokenHeader, authorization,
-        body::{self, BodyHead, MediaType},
+        self, Answer, AppState, BodyPermit, ClientConnection, Exchange, HeadFields, HotRoute, Json, Problem,
+        ReloadableState, RequestId, RequestOrigin, ResponseFuture, SyncTokenHeader, authorization,
+        body::{self, BodyHead, IncomingBody, MediaType, RequestBody},
         request_metrics,
     },
     telemetry::{
@@ -29,19 +29,20 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::HeaderMap,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use request_context::RequestContext;
 use std::{
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The path of this endpoint.
 pub const PATH: &str = "/cache";
+/// The name of the span of its requests.
+pub const SPAN: &str = "POST /cache";
 
 /// Runs one command, or a batch of them.
 ///
@@ -63,59 +64,92 @@ pub async fn cache(
     Extension(connection): Extension<Weak<ClientConnection>>,
     request: Request,
 ) -> Response {
-    let (admission, sync_token) = Admission::of(&state, &connection.upgrade().unwrap_or_default(), request);
-    respond(state, id, admission, sync_token).await
+    let admission = Admission::of(&state, &connection.upgrade().unwrap_or_default(), request.headers());
+    respond(state, id, admission, incoming(request)).await
 }
 
 /// Answers a request that did not pass the router.
 pub fn direct(exchange: Exchange, request: Request) -> ResponseFuture {
     // Admitted before the future exists: the future does not hold the head of the request, and further requests that
     // arrived with this one find the connection authenticated.
-    let admitted = catch_unwind(AssertUnwindSafe(|| Admission::of(&exchange.state, &exchange.connection, request)));
+    let admitted = catch_unwind(AssertUnwindSafe(|| {
+        let admission = Admission::of(&exchange.state, &exchange.connection, request.headers());
+        (admission, incoming(request))
+    }));
     match admitted {
-        Ok((mut admission, sync_token)) => {
+        Ok((admission, mut body)) => {
             if exchange.is_crowded && admission.admitted.is_err() {
                 // The body is not read: its request would be one too many in progress.
-                admission.body = Body::empty();
+                body.body = Body::empty();
             }
-            let handler = respond(Arc::clone(&exchange.state), exchange.id.clone(), admission, sync_token);
+            let handler = respond(Arc::clone(&exchange.state), exchange.id.clone(), admission, body);
             exchange.respond(handler)
         }
         Err(panic) => exchange.respond(async { resume_unwind(panic) }),
     }
 }
 
-async fn respond(
-    state: Arc<AppState>,
-    id: RequestId,
-    admission: Admission,
-    mut sync_token: SyncTokenHeader,
-) -> Response {
-    let mut timer = state.metrics.requests.start(Kind::Unparsed);
-    let Admission { reloadable, head, body, peer, admitted } = admission;
-    let origin = RequestOrigin { endpoint: "POST /cache", id: &id, peer };
+/// Drops the head of a request.
+fn incoming(request: Request) -> IncomingBody {
+    IncomingBody { head: BodyHead::of(request.headers()), body: request.into_body() }
+}
+
+async fn respond(state: Arc<AppState>, id: RequestId, admission: Admission, body: IncomingBody) -> Response {
+    answer(&state, &id, admission, body).await.into_response(&state.empty_sync_token)
+}
+
+/// The requests to this endpoint in the lane.
+pub struct CommandRoute;
+
+impl HotRoute for CommandRoute {
+    const REQUEST_LINE: &'static str = "POST /cache HTTP/1.1\r\n";
+    const SPAN: &'static str = SPAN;
+    type Admission = Admission;
+
+    fn admit(state: &AppState, connection: &ClientConnection, fields: &impl HeadFields) -> Admission {
+        Admission::of(state, connection, fields)
+    }
+
+    fn body_permit<'a>(state: &'a AppState, admission: &'a Admission) -> Option<BodyPermit<'a>> {
+        let (caller, _) = admission.admitted.as_ref().ok()?;
+        Some(state.body_permit(&admission.reloadable, caller))
+    }
+
+    fn answer(
+        state: &AppState,
+        id: &RequestId,
+        admission: Admission,
+        body: impl RequestBody,
+    ) -> impl Future<Output = Answer> + Send {
+        answer(state, id, admission, body)
+    }
+}
+
+/// Reads the body of a request, if it was admitted, and runs its commands.
+async fn answer(state: &AppState, id: &RequestId, admission: Admission, body: impl RequestBody) -> Answer {
+    let Admission { reloadable, peer, started, mut sync_token, admitted } = admission;
+    let mut timer = state.metrics.requests.start_at(started, Kind::Unparsed);
+    let origin = RequestOrigin { endpoint: SPAN, id, peer };
     let served = match admitted {
         Ok((caller, timeout)) => {
-            let request = AdmittedRequest { state: &state, reloadable: &reloadable, origin, caller: &caller, timeout };
-            let served = request.serve(head, body, &mut sync_token, &mut timer).await;
+            let request = AdmittedRequest { state, reloadable: &reloadable, origin, caller: &caller, timeout };
+            let served = request.serve(body, &mut sync_token, &mut timer).await;
             served.map_err(|problem| problem.of_client(caller.client_id()))
         }
         Err(problem) => {
-            Box::pin(body::discard(head, body)).await;
+            body.discard().await;
             Err(problem)
         }
     };
-    let mut response = served.unwrap_or_else(|problem| {
+    let served = served.inspect_err(|problem| {
         state.failures.count(problem.code());
-        state.failures.record(&problem, origin);
+        state.failures.record(problem, origin);
         timer.outcome = problem.outcome();
         if timer.kind == Kind::Unparsed {
-            timer.kind = request_metrics::kind(&problem);
+            timer.kind = request_metrics::kind(problem);
         }
-        problem.into_response()
     });
-    sync_token.write(response.headers_mut(), &state.store, &state.empty_sync_token);
-    response
+    Answer::new(served, sync_token.into_response_value(&state.store))
 }
 
 /// A request whose caller is known.
@@ -131,14 +165,13 @@ struct AdmittedRequest<'a> {
 impl AdmittedRequest<'_> {
     async fn serve(
         self,
-        head: BodyHead,
-        body: Body,
+        body: impl RequestBody,
         sync_token: &mut SyncTokenHeader,
         timer: &mut RequestTimer<'_>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Json, Problem> {
         let Self { state, reloadable, origin, caller, timeout } = self;
         let memory = state.body_permit(reloadable, caller);
-        let body = body::read(head, body, reloadable.config.body_bytes_max, memory).await;
+        let body = body.read(reloadable.config.body_bytes_max, memory).await;
         let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
         // Reserved only now, so that slow senders hold no slot.
         let mut slot = state.requests.permit();
@@ -153,40 +186,39 @@ impl AdmittedRequest<'_> {
             freshness: sync_token.freshness(&state.store),
             deadline: Deadline::within(timeout),
         };
-        match command::parse_body(&body.bytes).map_err(|problem| context.count_malformed(problem))? {
+        match command::parse_body(body.bytes.as_ref()).map_err(|problem| context.count_malformed(problem))? {
             CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,
             CommandBody::Batch(items) => {
                 timer.kind = Kind::Batch;
                 traces::current().record("batch_size", items.len());
                 // Boxed, so that single commands do not carry the memory of a batch.
-                let response = Box::pin(context.run_batch(sync_token, &items)).await?;
+                let reply = Box::pin(context.run_batch(sync_token, &items)).await?;
                 timer.outcome = Outcome::Success;
-                Ok(response)
+                Ok(reply)
             }
         }
     }
 }
 
-/// A request whose head was read and dropped.
-struct Admission {
+/// A request whose head was read. The head itself is dropped.
+pub struct Admission {
     reloadable: WorkerArc<ReloadableState>,
-    head: BodyHead,
-    body: Body,
     /// The address that the request came from.
     peer: Option<IpAddr>,
+    /// The time at which the head was read.
+    started: Instant,
+    sync_token: SyncTokenHeader,
     /// The caller and the time that its commands may take, or the reason why the body is not read.
     admitted: Result<(Caller, Duration), Problem>,
 }
 
 impl Admission {
     /// Reads the head of a request. A caller with a valid token authenticates the connection.
-    fn of(state: &AppState, connection: &ClientConnection, request: Request) -> (Self, SyncTokenHeader) {
-        let (parts, body) = request.into_parts();
+    fn of(state: &AppState, connection: &ClientConnection, fields: &impl HeadFields) -> Self {
         let reloadable = state.reloadable();
         let mut sync_token = SyncTokenHeader::default();
-        let admitted = admit(&reloadable, connection, &parts.headers, &mut sync_token);
-        let (head, peer) = (BodyHead::of(&parts.headers), connection.peer());
-        (Self { reloadable, head, body, peer, admitted }, sync_token)
+        let admitted = admit(&reloadable, connection, fields, &mut sync_token);
+        Self { reloadable, peer: connection.peer(), started: Instant::now(), sync_token, admitted }
     }
 }
 
@@ -194,12 +226,12 @@ impl Admission {
 fn admit(
     reloadable: &ReloadableState,
     connection: &ClientConnection,
-    headers: &HeaderMap,
+    fields: &impl HeadFields,
     sync_token: &mut SyncTokenHeader,
 ) -> Result<(Caller, Duration), Problem> {
-    let caller = authorization::caller(&reloadable.auth, headers)?;
+    let caller = authorization::caller(&reloadable.auth, fields)?;
     connection.authenticate();
-    match time_to_serve(reloadable, headers, sync_token) {
+    match time_to_serve(reloadable, fields, sync_token) {
         Ok(timeout) => Ok((caller, timeout)),
         Err(problem) => Err(problem.of_client(caller.client_id())),
     }
@@ -208,22 +240,22 @@ fn admit(
 /// Reads the other headers of a request. Returns the time that its commands may take.
 fn time_to_serve(
     reloadable: &ReloadableState,
-    headers: &HeaderMap,
+    fields: &impl HeadFields,
     sync_token: &mut SyncTokenHeader,
 ) -> Result<Duration, Problem> {
-    let media_type = MediaType::of(headers);
+    let media_type = MediaType::of(fields);
     if media_type != MediaType::Json {
         return Err(body::unsupported(media_type));
     }
-    sync_token.parse(headers)?;
-    http::request_timeout(headers, reloadable.config.deadline)
+    sync_token.parse(fields)?;
+    http::request_timeout(fields, reloadable.config.deadline)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn future_bytes<F: Future>(_: impl Fn(Arc<AppState>, RequestId, Admission, SyncTokenHeader) -> F) -> usize {
+    fn future_bytes<F: Future>(_: impl Fn(Arc<AppState>, RequestId, Admission, IncomingBody) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -10,6 +10,7 @@ mod reply;
 mod routes;
 mod schemas;
 
+pub use cache::CommandRoute;
 pub use command::parse as parse_command;
 pub use openapi::document as openapi_document;
 pub use reply::{ReplySize, write as write_reply};

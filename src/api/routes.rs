@@ -50,7 +50,7 @@ pub fn service(state: Arc<AppState>, ApiOptions { docs, hsts }: ApiOptions) -> H
     if docs {
         routes = routes.merge(openapi::routes().layer(map_response(with_page_headers)));
     }
-    let direct = DirectRoute { method: Method::POST, path: cache::PATH, span: "POST /cache", handler: cache::direct };
+    let direct = DirectRoute { method: Method::POST, path: cache::PATH, span: cache::SPAN, handler: cache::direct };
     let not_found_advice = if docs { advice_with_docs } else { advice_without_docs };
     let closes_when_draining = true;
     let port =

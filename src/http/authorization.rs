@@ -1,17 +1,17 @@
 //! The header `Authorization`: bearer token (RFC 6750 §2.1) → [`Caller`].
 
-use super::problem::Problem;
+use super::{head_fields::HeadFields, problem::Problem};
 use crate::auth::{Auth, Caller};
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::header::AUTHORIZATION;
 
 /// Returns the caller whose token the request carries.
-pub fn caller(auth: &Auth, headers: &HeaderMap) -> Result<Caller, Problem> {
-    let token = credentials(headers, "Bearer").ok_or_else(Problem::no_token)?;
+pub fn caller(auth: &Auth, fields: &impl HeadFields) -> Result<Caller, Problem> {
+    let token = credentials(fields, "Bearer").ok_or_else(Problem::no_token)?;
     Ok(auth.verify(token)?)
 }
 
 /// Returns the credentials in `Authorization`, if they are of this scheme.
-pub fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
-    let (given, credentials) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+pub fn credentials<'h>(fields: &'h impl HeadFields, scheme: &str) -> Option<&'h str> {
+    let (given, credentials) = fields.text(&AUTHORIZATION)?.split_once(' ')?;
     given.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
 }

@@ -1,12 +1,15 @@
 //! Request bodies: their media type, their size, and the time that they may take.
 
-use super::{body_memory::BodyPermit, error_code::ErrorCode, problem::Problem, unfinished_logins::UnfinishedLogins};
+use super::{
+    body_memory::BodyPermit,
+    error_code::ErrorCode,
+    head_fields::{HeadFields, visible},
+    problem::Problem,
+    unfinished_logins::UnfinishedLogins,
+};
 use axum::{
     body::Body,
-    http::{
-        HeaderMap,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
-    },
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::poll;
@@ -36,12 +39,12 @@ pub enum MediaType {
 
 impl MediaType {
     /// Returns the media type in the headers of a request.
-    pub fn of(headers: &HeaderMap) -> Self {
-        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    pub fn of(fields: &impl HeadFields) -> Self {
+        if fields.values(&CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             return Self::Encoded;
         }
-        let Some(value) = headers.get(CONTENT_TYPE) else { return Self::Json };
-        let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        let Some(value) = fields.value(&CONTENT_TYPE) else { return Self::Json };
+        let media_type = visible(value).unwrap_or_default().split(';').next().unwrap_or_default();
         let media_type = media_type.trim();
         // Nearly all requests end here, without a copy.
         if media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json") {
@@ -81,29 +84,62 @@ pub struct BodyHead {
 
 impl BodyHead {
     /// Reads the facts about a body in the head of its request.
-    pub fn of(headers: &HeaderMap) -> Self {
-        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { announced: announced.unwrap_or(0), is_awaited: headers.contains_key(EXPECT) }
+    pub fn of(fields: &impl HeadFields) -> Self {
+        let announced = fields.text(&CONTENT_LENGTH).and_then(|text| text.parse().ok());
+        Self { announced: announced.unwrap_or(0), is_awaited: fields.value(&EXPECT).is_some() }
     }
 }
 
+/// The body of a request whose head was read. It is read to its end, or refused.
+pub trait RequestBody: Send {
+    /// The bytes of the whole body.
+    type Bytes: AsRef<[u8]> + Send;
+
+    /// Reads the whole body of a command within its memory. The memory is held with the bytes.
+    fn read<'b>(
+        self,
+        bytes_max: usize,
+        memory: BodyPermit<'b>,
+    ) -> impl Future<Output = Result<BufferedBody<'b, Self::Bytes>, Problem>> + Send;
+
+    /// Reads and drops a body that the response does not depend on, so that its sender gets to read the response.
+    fn discard(self) -> impl Future<Output = ()> + Send;
+}
+
 /// A whole body, and the permit for its memory.
-pub struct BufferedBody<'b> {
+pub struct BufferedBody<'b, B> {
     /// The bytes of the body.
-    pub bytes: Bytes,
+    pub bytes: B,
     _memory: BodyPermit<'b>,
 }
 
-/// Reads the whole body of a command.
-pub async fn read(
-    head: BodyHead,
-    body: Body,
-    bytes_max: usize,
-    mut memory: BodyPermit<'_>,
-) -> Result<BufferedBody<'_>, Problem> {
-    let body = refuse_announced(head, body, bytes_max).await?;
-    let bytes = within_time(buffer(body, bytes_max, Some(&mut memory))).await?;
-    Ok(BufferedBody { bytes, _memory: memory })
+impl<'b, B> BufferedBody<'b, B> {
+    /// Keeps a body with the permit for its memory.
+    pub fn new(bytes: B, memory: BodyPermit<'b>) -> Self {
+        Self { bytes, _memory: memory }
+    }
+}
+
+/// A body that hyper receives.
+pub struct IncomingBody {
+    /// The facts about the body in the head of its request.
+    pub head: BodyHead,
+    /// The body, or the rest of it.
+    pub body: Body,
+}
+
+impl RequestBody for IncomingBody {
+    type Bytes = Bytes;
+
+    async fn read(self, bytes_max: usize, mut memory: BodyPermit<'_>) -> Result<BufferedBody<'_, Bytes>, Problem> {
+        let body = refuse_announced(self.head, self.body, bytes_max).await?;
+        let bytes = within_time(buffer(body, bytes_max, Some(&mut memory))).await?;
+        Ok(BufferedBody::new(bytes, memory))
+    }
+
+    async fn discard(self) {
+        Box::pin(discard(self.head, self.body)).await;
+    }
 }
 
 /// Reads the whole body of a login.
@@ -236,6 +272,7 @@ async fn drain(mut body: Body) {
     let _finished = timeout(DRAIN_TIMEOUT, read_to_end).await;
 }
 
-fn too_large(bytes_max: usize) -> Problem {
+/// Returns the problem of a body that exceeds this limit.
+pub fn too_large(bytes_max: usize) -> Problem {
     Problem::new(ErrorCode::BodyTooLarge, format!("The body may have at most {bytes_max} bytes"))
 }

@@ -14,9 +14,8 @@ use axum::{
 /// memory for them is allocated once.
 const FIELDS: usize = 10;
 
-/// Returns HTTP 200 with this JSON, as [`response`] does. The memory is held until the last byte was sent.
-pub fn held_response(mut body: Vec<u8>, memory: HeldReplyMemory) -> axum::response::Response {
-    body.push(b'\n');
+/// Returns HTTP 200 with this line of JSON. The memory is held until the last byte was sent.
+pub fn held_line(body: Vec<u8>, memory: HeldReplyMemory) -> axum::response::Response {
     let (body, pending) = HeldReply::new(body, memory);
     let mut response = json(Body::new(body));
     response.extensions_mut().insert(pending);
@@ -26,6 +25,11 @@ pub fn held_response(mut body: Vec<u8>, memory: HeldReplyMemory) -> axum::respon
 /// Returns HTTP 200 with this JSON, and a line end for people at a terminal.
 pub fn response(mut body: Vec<u8>) -> axum::response::Response {
     body.push(b'\n');
+    line(body)
+}
+
+/// Returns HTTP 200 with this line of JSON.
+pub fn line(body: Vec<u8>) -> axum::response::Response {
     json(Body::from(body))
 }
 

@@ -2,19 +2,23 @@
 //! and the one place that turns errors into responses. It knows no endpoint of its own but the probes.
 
 mod allowed_hosts;
+mod answer;
 pub mod authorization;
 pub mod body;
 mod body_memory;
+mod command_lane;
 mod connection;
 mod error_code;
 mod failed_request;
 mod failure_log;
 mod fallback;
 mod head;
+mod head_fields;
 mod header_values;
 mod held_reply;
 pub mod json;
 mod key_sampler;
+mod lane;
 pub mod probes;
 mod problem;
 mod problem_conversions;
@@ -30,12 +34,17 @@ mod sync_token_header;
 mod unfinished_logins;
 
 pub use allowed_hosts::AllowedHosts;
+pub use answer::{Answer, Json};
+pub use body_memory::BodyPermit;
+pub use command_lane::{CommandLane, HotRoute};
 pub use connection::{ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PlaceLimits};
 pub use error_code::ErrorCode;
 pub use failed_request::{FailedRequest, FailureClass, RequestOrigin};
 pub use failure_log::log_delete;
 pub use fallback::https_required;
+pub use head_fields::HeadFields;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
+pub use lane::{LaneEnd, RewoundStream, run as run_lane};
 pub use problem::Problem;
 pub use readiness::{Readiness, ServiceStatus};
 pub use reloadable::{Config, ReloadableState};

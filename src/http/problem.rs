@@ -1,17 +1,14 @@
 //! Errors as callers see them, and their HTTP responses. The caller gets a stable code and one sentence; the log gets
 //! the whole chain of causes.
 
-use super::{error_code::ErrorCode, json, request_id::RequestId};
+use super::{error_code::ErrorCode, request_id::RequestId};
 use crate::{
     telemetry::metrics::Outcome,
     types::{CommandName, error_chain},
 };
-use axum::{
-    http::{
-        HeaderValue, StatusCode,
-        header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
-    },
-    response::{IntoResponse, Response},
+use axum::http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
@@ -217,9 +214,32 @@ impl Problem {
         self.0.client.as_deref()
     }
 
-    /// Writes the JSON of a whole response, whose headers tell the time to wait.
-    fn write(&self, out: &mut Vec<u8>) {
-        self.write_with(out, None);
+    /// Returns the JSON of a whole response, whose headers tell the time to wait.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160);
+        self.write_with(&mut out, None);
+        out
+    }
+
+    /// Returns the fields of a whole response that only some problems have.
+    pub(super) fn fields(&self) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        if self.0.code == ErrorCode::UnsupportedContentEncoding {
+            // RFC 9110 §12.5.3: tells that no coding is accepted.
+            fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if let Some(wait) = self.0.retry_after {
+            // Rounded up, so that a caller that waits this long is admitted.
+            let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            fields.insert(RETRY_AFTER, secs.max(1).into());
+        }
+        if let Some(challenge) = self.0.challenge {
+            fields.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(allow) = self.0.allow {
+            fields.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        fields
     }
 
     /// Writes the JSON of one item of a batch. It tells the time to wait, because the item has no headers.
@@ -246,37 +266,8 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(160);
-        self.write(&mut body);
-        let mut response = json::response(body);
-        *response.status_mut() = self.0.code.status();
-        let headers = response.headers_mut();
-        if self.0.code == ErrorCode::UnsupportedContentEncoding {
-            // RFC 9110 §12.5.3: tells that no coding is accepted.
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        if let Some(wait) = self.0.retry_after {
-            // Rounded up, so that a caller that waits this long is admitted.
-            let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, secs.max(1).into());
-        }
-        if let Some(challenge) = self.0.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        if let Some(allow) = self.0.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        // The service around the handler counts it.
-        response.extensions_mut().insert(self.0.code);
-        response
-    }
-}
-
-/// Returns the response to a request whose handler panicked. The panic hook has logged the panic itself.
-pub fn from_panic(id: &RequestId) -> Response {
+/// Returns the problem of a request whose handler panicked. The panic hook has logged the panic itself.
+pub fn from_panic(id: &RequestId) -> Problem {
     tracing::error!(request_id = id.as_str(), "request {} failed: its handler panicked", id.as_str());
     Problem::new(ErrorCode::InternalError, "The service has a defect; the request may or may not have been carried out")
-        .into_response()
 }

@@ -1,10 +1,12 @@
 //! The id of a request, given by the caller or generated here. The response and the log carry it.
 
+use super::head_fields::{HeadFields, visible};
 use crate::types::{OwnLines, PerWorker, worker};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The name of the header.
+pub const NAME: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum size of an id in bytes. Longer ids are replaced, because ids are logged.
 const BYTES_MAX: usize = 128;
 
@@ -14,16 +16,17 @@ pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// Returns the id that the caller sent, or a new one.
-    pub fn of(headers: &HeaderMap) -> Self {
-        headers
-            .get(HEADER)
-            .filter(|value| value.len() <= BYTES_MAX && value.to_str().is_ok_and(|text| !text.is_empty()))
-            .map_or_else(Self::generate, |value| Self(value.clone()))
+    pub fn of(fields: &impl HeadFields) -> Self {
+        fields
+            .value(&NAME)
+            .filter(|value| value.len() <= BYTES_MAX && visible(value).is_some_and(|text| !text.is_empty()))
+            .and_then(|value| HeaderValue::from_bytes(value).ok())
+            .map_or_else(Self::generate, Self)
     }
 
     /// Writes the id into the headers of the response.
     pub fn write(self, headers: &mut HeaderMap) {
-        headers.insert(HEADER, self.0);
+        headers.insert(NAME, self.0);
     }
 
     /// Returns the id as text.

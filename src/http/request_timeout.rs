@@ -1,15 +1,19 @@
 //! The header `request-timeout-ms`: a caller that waits for less time than the service would take says so.
 
-use super::{error_code::ErrorCode, problem::Problem};
-use axum::http::{HeaderMap, HeaderName};
+use super::{
+    error_code::ErrorCode,
+    head_fields::{HeadFields, visible},
+    problem::Problem,
+};
+use axum::http::HeaderName;
 use std::time::Duration;
 
 const HEADER: HeaderName = HeaderName::from_static("request-timeout-ms");
 
 /// Returns the time that a request may take: that of its header, and no more than `longest`.
-pub fn request_timeout(headers: &HeaderMap, longest: Duration) -> Result<Duration, Problem> {
-    let Some(value) = headers.get(HEADER) else { return Ok(longest) };
-    let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty());
+pub fn request_timeout(fields: &impl HeadFields, longest: Duration) -> Result<Duration, Problem> {
+    let Some(value) = fields.value(&HEADER) else { return Ok(longest) };
+    let text = visible(value).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty());
     // More milliseconds than a number has room for are longer than any deadline.
     let ms = text.map(|text| text.parse().unwrap_or(u64::MAX)).filter(|ms| *ms > 0).ok_or_else(|| {
         Problem::new(
@@ -23,6 +27,7 @@ pub fn request_timeout(headers: &HeaderMap, longest: Duration) -> Result<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderMap;
 
     fn timeout_of(header: &str) -> Option<u128> {
         let headers = HeaderMap::from_iter([(HEADER, header.parse().expect("a value"))]);

@@ -8,6 +8,7 @@ use super::{
     connection::ClientConnection,
     error_code::ErrorCode,
     fallback, head,
+    head_fields::HeadFields,
     header_values::{NO_SNIFFING, NO_STORE},
     held_reply::PendingReplySlot,
     problem::{self, Problem},
@@ -23,7 +24,7 @@ use axum::{
     body::{Body, HttpBody},
     extract::Request,
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode, Version,
+        HeaderName, HeaderValue, Method, StatusCode, Version,
         header::{CACHE_CONTROL, CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Response},
@@ -42,7 +43,11 @@ use std::{
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
 
-const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// The value of `Strict-Transport-Security`.
+pub const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The routes of one port, and what the service needs to know about them.
 #[derive(Clone)]
@@ -147,6 +152,25 @@ impl HttpService {
     pub fn connection(&self) -> &Arc<ClientConnection> {
         &self.connection
     }
+
+    /// Returns true if the HTTP/1 connection ends after the request that begins now.
+    pub fn ends_after_request(&self) -> bool {
+        let is_draining = self.port.closes_when_draining && self.port.state.is_draining();
+        is_draining || self.connection.retirement.has_begun()
+    }
+
+    /// Returns true if responses ask browsers to use nothing but HTTPS.
+    pub fn asks_for_https(&self) -> bool {
+        self.port.hsts
+    }
+
+    /// Returns the span of a request; an empty one if the request is not traced.
+    pub fn span(&self, name: Option<&str>, id: &RequestId, fields: &impl HeadFields) -> Span {
+        let traces = &self.port.state.traces;
+        let Some(name) = name.filter(|_| traces.are_on()) else { return Span::none() };
+        let caller = RemoteContext { traceparent: fields.text(&TRACEPARENT), tracestate: fields.text(&TRACESTATE) };
+        traces.request(name, id.as_str(), &caller)
+    }
 }
 
 impl PortService {
@@ -222,9 +246,9 @@ where
             .filter(|direct| direct.path == request.uri().path() && direct.method == request.method());
         let span_name = direct.map(|direct| direct.span).or(endpoint.span);
         let exchange = Exchange {
-            span: span(&port.state, span_name, &id, request.headers()),
+            span: self.span(span_name, &id, request.headers()),
             id,
-            is_last: is_http1 && (is_retired || port.closes_when_draining && port.state.is_draining()),
+            is_last: is_http1 && self.ends_after_request(),
             hsts: port.hsts,
             state: Arc::clone(&port.state),
             is_crowded: self.connection.is_crowded(),
@@ -275,7 +299,7 @@ impl Exchange {
 /// Completes the response of a handler, or makes one if the handler panicked. The last response on an HTTP/1 connection
 /// says that it is the last.
 fn complete(id: RequestId, is_last: bool, hsts: bool, result: Result<Response, Box<dyn Any + Send>>) -> Response {
-    let mut response = result.unwrap_or_else(|_| problem::from_panic(&id));
+    let mut response = result.unwrap_or_else(|_| problem::from_panic(&id).into_response());
     traces::current().record("http.response.status_code", response.status().as_u16());
     let headers = response.headers_mut();
     id.write(headers);
@@ -289,20 +313,6 @@ fn complete(id: RequestId, is_last: bool, hsts: bool, result: Result<Response, B
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-/// Returns the span of a request; an empty one if the request is not traced.
-fn span(state: &AppState, name: Option<&str>, id: &RequestId, headers: &HeaderMap) -> Span {
-    let Some(name) = name.filter(|_| state.traces.are_on()) else { return Span::none() };
-    let caller = RemoteContext {
-        traceparent: text_header(headers, "traceparent"),
-        tracestate: text_header(headers, "tracestate"),
-    };
-    state.traces.request(name, id.as_str(), &caller)
-}
-
-fn text_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// Returns the outcome of a request without commands.
@@ -320,6 +330,7 @@ fn outcome(kind: Kind, status: StatusCode) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderMap;
 
     #[tokio::test]
     async fn a_panic_in_a_handler_is_answered_with_500_and_the_request_id() {

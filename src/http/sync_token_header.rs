@@ -1,13 +1,18 @@
 //! The header `cache-sync-token`: a caller that sends the token of one instance to another reads its own writes there.
 
-use super::{error_code::ErrorCode, problem::Problem};
+use super::{
+    error_code::ErrorCode,
+    head_fields::{HeadFields, visible},
+    problem::Problem,
+};
 use crate::{
     store::{Freshness, Store, SyncToken},
     types::PerWorker,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue};
 
-const HEADER: HeaderName = HeaderName::from_static("cache-sync-token");
+/// The name of the header.
+pub const NAME: HeaderName = HeaderName::from_static("cache-sync-token");
 
 /// The token of one request and its response.
 #[derive(Default)]
@@ -18,15 +23,15 @@ pub struct SyncTokenHeader {
 
 impl SyncTokenHeader {
     /// Parses the token of a request, if it has one.
-    pub fn parse(&mut self, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(value) = headers.get(HEADER) else { return Ok(()) };
-        let token = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+    pub fn parse(&mut self, fields: &impl HeadFields) -> Result<(), Problem> {
+        let Some(value) = fields.value(&NAME) else { return Ok(()) };
+        let token = visible(value).and_then(|text| text.parse().ok()).ok_or_else(|| {
             Problem::new(
                 ErrorCode::InvalidSyncToken,
                 "The header `cache-sync-token` does not hold a token of this service: send a token unchanged, or send none",
             )
         })?;
-        self.received = Some((value.clone(), token));
+        self.received = HeaderValue::from_bytes(value).ok().map(|value| (value, token));
         Ok(())
     }
 
@@ -40,14 +45,12 @@ impl SyncTokenHeader {
         self.changes = true;
     }
 
-    /// Writes the token of the response: one that covers the changes, else the one that was received.
-    pub fn write(self, headers: &mut HeaderMap, store: &Store, empty: &EmptySyncToken) {
-        let token = if self.changes {
-            header_value(&store.sync_token())
-        } else {
-            self.received.map_or_else(|| empty.header_value(), |(value, _)| value)
-        };
-        headers.insert(HEADER, token);
+    /// Returns the token of the response: one that covers the changes, else the one that was received.
+    pub fn into_response_value(self, store: &Store, empty: &EmptySyncToken) -> HeaderValue {
+        if self.changes {
+            return header_value(&store.sync_token());
+        }
+        self.received.map_or_else(|| empty.header_value(), |(value, _)| value)
     }
 }
 

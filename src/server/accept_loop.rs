@@ -5,7 +5,10 @@ use super::{
     shared_listener::{AcceptedConnection, SharedListener},
     shutdown::Shutdown,
 };
-use crate::http::HttpService;
+use crate::{
+    api::CommandRoute,
+    http::{ClientConnection, CommandLane, HttpService, LaneEnd, RewoundStream, run_lane},
+};
 use axum_server::accept::Accept;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -35,17 +38,19 @@ pub struct AcceptLoop<A> {
     pub http: HttpService,
     /// Ends the loop and all connections.
     pub stop: Shutdown,
+    /// Each connection begins in a lane.
+    pub lane: bool,
 }
 
 impl<A> AcceptLoop<A>
 where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A::Future: Send,
 {
     /// Runs the loop.
     pub async fn run(self) {
-        let Self { listener, acceptor, builder, http, stop } = self;
+        let Self { listener, acceptor, builder, http, stop, lane } = self;
         let builder = Arc::new(builder);
         let mut connections = JoinSet::new();
         loop {
@@ -56,7 +61,7 @@ where
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => {
                         let (acceptor, http) = (acceptor.clone(), http.for_new_connection());
-                        connections.spawn(serve(acceptor, accepted, http, Arc::clone(&builder), stop.clone()));
+                        connections.spawn(serve(acceptor, accepted, http, Arc::clone(&builder), stop.clone(), lane));
                     }
                     Err(_) => sleep(ACCEPT_RETRY_WAIT).await,
                 },
@@ -76,14 +81,38 @@ async fn serve<A>(
     http: HttpService,
     builder: Arc<Builder<TokioExecutor>>,
     stop: Shutdown,
+    lane: bool,
 ) where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A::Future: Send,
 {
+    // Held to the end: the number of handles tells whether a request is in progress.
     let state = Arc::clone(http.connection());
     // The counters have its failure.
-    let Ok((stream, http)) = acceptor.accept(accepted, http).await else { return };
+    let Ok((mut stream, mut http)) = acceptor.accept(accepted, http).await else { return };
+    let mut read_before = Vec::new();
+    if lane {
+        let service = CommandLane::<CommandRoute>::new(http);
+        match run_lane(&mut stream, &service, stop.requested()).await {
+            LaneEnd::Closed => return,
+            LaneEnd::HandedOver(bytes) => read_before = bytes,
+        }
+        http = service.into_inner();
+    }
+    // Boxed, so that a connection in its lane keeps no room for it.
+    Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, &builder, &stop)).await;
+}
+
+async fn serve_by_hyper<S>(
+    stream: S,
+    http: HttpService,
+    state: &ClientConnection,
+    builder: &Builder<TokioExecutor>,
+    stop: &Shutdown,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(http)));
     let mut stopped = pin!(stop.requested());
     let mut is_ending = false;

@@ -101,7 +101,7 @@ impl Drop for Place {
 impl<A> Accept<AcceptedConnection, HttpService> for LimitedAcceptor<A>
 where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A::Future: Send,
 {
     type Stream = IdleTimeoutStream<A::Stream, (Place, LoadGuard)>;

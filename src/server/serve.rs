@@ -54,11 +54,12 @@ pub fn service(
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), settings.proxy_protocol);
     let limits = place_limits(settings, connections_max);
     let times = ConnectionTimes { idle: settings.idle_timeout, age_max: settings.connection_age_max };
+    let lane = settings.lane;
     let acceptor = LimitedAcceptor::new(acceptor, limits, proxies, times, counters.clone());
     let loads = WorkerLoad::new(listeners.len());
     let mut servers = Vec::new();
     for (worker, listener) in listeners.into_iter().enumerate() {
-        let slot = WorkerSlot { loads: Arc::clone(&loads), worker, counters: counters.clone() };
+        let slot = WorkerSlot { loads: Arc::clone(&loads), worker, counters: counters.clone(), lane };
         servers.push(server(listener, slot, acceptor.clone(), settings, http.clone(), stop.clone()));
     }
     servers
@@ -82,7 +83,7 @@ pub fn admin(
     // There is only one instance behind this port, so that a client gains nothing by another connection.
     let times = ConnectionTimes { idle: settings.idle_timeout, age_max: None };
     let acceptor = LimitedAcceptor::new(DefaultAcceptor::new(), limits, proxies, times, counters.clone());
-    let slot = WorkerSlot { loads: WorkerLoad::new(1), worker: 0, counters };
+    let slot = WorkerSlot { loads: WorkerLoad::new(1), worker: 0, counters, lane: false };
     // This port is open to the end of the process.
     server(listener, slot, acceptor, settings, http, Shutdown::default())
 }
@@ -92,11 +93,13 @@ struct WorkerSlot {
     loads: Arc<WorkerLoad>,
     worker: usize,
     counters: ConnectionCounters,
+    /// Connections begin in a lane.
+    lane: bool,
 }
 
 fn server<A>(
     listener: net::TcpListener,
-    WorkerSlot { loads, worker, counters }: WorkerSlot,
+    WorkerSlot { loads, worker, counters, lane }: WorkerSlot,
     acceptor: LimitedAcceptor<A>,
     settings: &settings::ServiceConfig,
     http: HttpService,
@@ -104,7 +107,7 @@ fn server<A>(
 ) -> HttpServer
 where
     A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A::Future: Send,
 {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -112,7 +115,7 @@ where
     // The listener is registered on the event loop that runs it, so that accepting wakes no other thread.
     Box::pin(async move {
         let listener = SharedListener::new(listener, &loads, worker, counters)?;
-        AcceptLoop { listener, acceptor, builder, http, stop }.run().await;
+        AcceptLoop { listener, acceptor, builder, http, stop, lane }.run().await;
         Ok(())
     })
 }

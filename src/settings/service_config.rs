@@ -49,6 +49,8 @@ pub struct ServiceConfig {
     pub proxy_protocol: bool,
     /// Time after which a connection without traffic is closed.
     pub idle_timeout: Duration,
+    /// Requests for commands take a short way in front of hyper.
+    pub lane: bool,
     /// Maximum age of a connection; `None` for no limit.
     pub connection_age_max: Option<Duration>,
     /// Time between SIGTERM and the end of accepting, for load balancers to notice.

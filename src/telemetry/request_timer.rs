@@ -36,13 +36,12 @@ impl Drop for RequestTimer<'_> {
 impl RequestMetrics {
     /// Starts the timer of a request.
     pub fn start(&self, kind: Kind) -> RequestTimer<'_> {
-        RequestTimer {
-            requests: self,
-            start: Instant::now(),
-            span: traces::current(),
-            kind,
-            outcome: Outcome::Cancelled,
-        }
+        self.start_at(Instant::now(), kind)
+    }
+
+    /// Returns the timer of a request of this kind, unless the timer is told otherwise, that began at this time.
+    pub fn start_at(&self, start: Instant, kind: Kind) -> RequestTimer<'_> {
+        RequestTimer { requests: self, start, span: traces::current(), kind, outcome: Outcome::Cancelled }
     }
 }
 

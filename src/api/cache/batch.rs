@@ -1,14 +1,13 @@
 //! A batch of commands in one request.
 
-use super::request_context::{RequestContext, respond};
+use super::request_context::{RequestContext, json};
 use crate::{
     api::reply::{self, FRAME_BYTES, ReplySize},
     cache::{CacheError, Command, Reply},
-    http::{Problem, SyncTokenHeader, request_metrics},
+    http::{Json, Problem, SyncTokenHeader, request_metrics},
     telemetry::metrics::Shed,
     types::{KEY_BYTES_MAX, REPLY_BYTES_MAX, ReplyMemory},
 };
-use axum::response::Response;
 use serde_json::value::RawValue;
 
 /// Bytes that are reserved for the reply to a command of a batch besides the value that it reads.
@@ -45,7 +44,7 @@ impl RequestContext<'_> {
         &self,
         sync_token: &mut SyncTokenHeader,
         items: &[&RawValue],
-    ) -> Result<Response, Problem> {
+    ) -> Result<Json, Problem> {
         let mut commands = Vec::with_capacity(items.len());
         let mut refusals = Vec::with_capacity(items.len());
         for item in items {
@@ -91,7 +90,7 @@ impl RequestContext<'_> {
             let problem = problem.of_client(self.caller.client_id());
             self.state.failures.record_batch(&problem, self.origin, times);
         }
-        Ok(respond(replies.out, replies.memory))
+        Ok(json(replies.out, replies.memory))
     }
 
     /// Writes and counts the reply to one command of a batch.

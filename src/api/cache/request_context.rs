@@ -7,19 +7,16 @@ use crate::{
     },
     auth::Caller,
     cache::{Cache, CacheError, Command, Reply},
-    http::{AppState, Problem, ReloadableState, RequestOrigin, SyncTokenHeader, json, log_delete, request_metrics},
+    http::{AppState, Json, Problem, ReloadableState, RequestOrigin, SyncTokenHeader, log_delete, request_metrics},
     store::{Freshness, StoreError},
     telemetry::{RequestTimer, metrics::Shed},
     types::{Deadline, ReplyMemory},
 };
-use axum::response::Response;
 
-/// Returns the response with these bytes. A large one holds its memory until it was sent.
-pub fn respond(out: Vec<u8>, memory: ReplyMemory<'_>) -> Response {
-    match memory.hold(out.len()) {
-        None => json::response(out),
-        Some(memory) => json::held_response(out, memory),
-    }
+/// Returns the reply with these bytes. A large one holds its memory until it was sent.
+pub fn json(bytes: Vec<u8>, memory: ReplyMemory<'_>) -> Json {
+    let memory = memory.hold(bytes.len());
+    Json { bytes, memory }
 }
 
 /// The properties that all commands of a request share.
@@ -47,7 +44,7 @@ impl RequestContext<'_> {
         sync_token: &mut SyncTokenHeader,
         timer: &mut RequestTimer<'_>,
         text: &str,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Json, Problem> {
         let command = self.parse_permitted(text)?;
         timer.kind = command.name().into();
         if command.is_change() {
@@ -65,7 +62,7 @@ impl RequestContext<'_> {
         self.log_change(&command, &reply);
         let mut out = Vec::with_capacity(size.bytes);
         reply::write(&mut out, &command, &reply, size);
-        Ok(respond(out, memory))
+        Ok(json(out, memory))
     }
 
     /// Reserves memory for a reply of this size.

@@ -71,6 +71,7 @@ pub fn service(service: &SectionReader<'_>) -> ServiceConfig {
         trusted_proxies: proxies::trusted(service),
         proxy_protocol: service.flag("PROXY_PROTOCOL"),
         idle_timeout: service.duration("IDLE_TIMEOUT_SECS", 1..=SECS_MAX),
+        lane: service.flag("LANE"),
         connection_age_max: Some(service.duration("CONNECTION_AGE_MAX_SECS", 0..=SECS_MAX))
             .filter(|max| !max.is_zero()),
         drain_wait: service.duration("DRAIN_WAIT_SECS", 0..=3600),

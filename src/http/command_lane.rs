@@ -1,0 +1,162 @@
+//! The service of one connection, as the lane asks it.
+
+use super::{
+    answer::Answer,
+    body::RequestBody,
+    body_memory::BodyPermit,
+    connection::{ClientConnection, PendingReply},
+    head_fields::HeadFields,
+    lane::{LaneBody, LaneHead, LaneReply, LaneService, LargeReply, ReplyFields},
+    problem,
+    request_id::{self, RequestId},
+    service::{HTTPS_FOR_A_YEAR, HttpService, NO_SNIFFING},
+    state::AppState,
+    sync_token_header,
+};
+use crate::telemetry::traces;
+use axum::{
+    extract::Request,
+    http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
+    response::Response,
+};
+use futures_util::FutureExt;
+use std::{
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+use tower::Service;
+use tracing::{Instrument, Span};
+
+/// The endpoint for commands.
+pub trait HotRoute: Send + Sync + 'static {
+    /// The line with which its requests begin.
+    const REQUEST_LINE: &'static str;
+    /// The name of the span of its requests.
+    const SPAN: &'static str;
+    /// A request whose head was read.
+    type Admission: Send + Sync;
+
+    /// Reads the head of a request.
+    fn admit(state: &AppState, connection: &ClientConnection, fields: &impl HeadFields) -> Self::Admission;
+
+    /// Returns a permit for the memory of the body; `None` if the body will be dropped.
+    fn body_permit<'a>(state: &'a AppState, admission: &'a Self::Admission) -> Option<BodyPermit<'a>>;
+
+    /// Answers a request.
+    fn answer(
+        state: &AppState,
+        id: &RequestId,
+        admission: Self::Admission,
+        body: impl RequestBody,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// The service of one connection, as its lane asks it.
+pub struct CommandLane<R> {
+    http: HttpService,
+    route: PhantomData<R>,
+}
+
+/// A request whose head was read.
+pub struct LaneAdmission<A> {
+    id: RequestId,
+    span: Span,
+    is_last: bool,
+    /// The handle tells that a request is in progress.
+    connection: Arc<ClientConnection>,
+    /// The admission by the route; `None` if that panicked.
+    admission: Option<A>,
+}
+
+impl<R> CommandLane<R> {
+    /// Creates the service of a connection.
+    pub fn new(http: HttpService) -> Self {
+        Self { http, route: PhantomData }
+    }
+
+    /// Returns the service of the connection.
+    pub fn into_inner(self) -> HttpService {
+        self.http
+    }
+}
+
+impl<R: HotRoute> LaneService for CommandLane<R> {
+    const COMMAND_LINE: &'static str = R::REQUEST_LINE;
+    const OTHER_LINES: &'static [&'static str] = &["POST /login HTTP/1.1\r\n"];
+    type Admission = LaneAdmission<R::Admission>;
+
+    fn admit(&self, head: &LaneHead<'_>) -> Self::Admission {
+        let connection = Arc::clone(self.http.connection());
+        connection.begin_request();
+        let id = RequestId::of(head);
+        let span = self.http.span(Some(R::SPAN), &id, head);
+        let admission = catch_unwind(AssertUnwindSafe(|| R::admit(self.http.state(), &connection, head))).ok();
+        LaneAdmission { id, span, is_last: self.http.ends_after_request(), connection, admission }
+    }
+
+    fn body_permit<'a>(&'a self, admission: &'a Self::Admission) -> Option<BodyPermit<'a>> {
+        R::body_permit(self.http.state(), admission.admission.as_ref()?)
+    }
+
+    async fn answer<'a>(&'a self, request: Self::Admission, body: LaneBody<'a>) -> LaneReply {
+        let LaneAdmission { id, span, is_last, connection, admission } = request;
+        let state = self.http.state();
+        let answer = async {
+            let answered = match admission {
+                Some(admission) => AssertUnwindSafe(R::answer(state, &id, admission, body)).catch_unwind().await.ok(),
+                None => None,
+            };
+            let answer = answered.unwrap_or_else(|| Answer::new(Err(problem::from_panic(&id)), None));
+            traces::current().record("http.response.status_code", answer.status.as_u16());
+            answer
+        };
+        let answer = answer.instrument(span).await;
+        let reply = self.reply(answer, &id, is_last);
+        drop(connection);
+        reply
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        self.http.clone().call(request).await.unwrap_or_else(|never| match never {})
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.http.connection().is_authenticated()
+    }
+
+    fn begin_large_reply(&self) -> impl LargeReply + Send + 'static {
+        PendingReply::new(Arc::clone(self.http.connection()))
+    }
+
+    fn is_draining(&self) -> bool {
+        self.http.state().is_draining()
+    }
+}
+
+impl<R> CommandLane<R> {
+    /// Writes an answer, with the fields that every response has.
+    fn reply(&self, answer: Answer, id: &RequestId, is_last: bool) -> LaneReply {
+        let Answer { status, fields, body, sync_token } = answer;
+        let mut head = ReplyFields::new(status, body.memory.as_ref().map_or(body.bytes.len(), |_| 0));
+        head.lines(b"content-type: application/json\r\ncache-control: no-store\r\n");
+        head.fields(&fields);
+        let sync_token = sync_token.as_ref().unwrap_or(&self.http.state().empty_sync_token);
+        head.field(sync_token_header::NAME.as_str(), sync_token.as_bytes());
+        head.field(request_id::NAME.as_str(), id.as_str().as_bytes());
+        head.field(X_CONTENT_TYPE_OPTIONS.as_str(), NO_SNIFFING.as_bytes());
+        if self.http.asks_for_https() {
+            head.field(STRICT_TRANSPORT_SECURITY.as_str(), HTTPS_FOR_A_YEAR.as_bytes());
+        }
+        if is_last {
+            head.field(CONNECTION.as_str(), b"close");
+        }
+        LaneReply::new(head, body.bytes, body.memory, is_last)
+    }
+}
+
+impl LargeReply for PendingReply {
+    fn advance(&self) {
+        Self::advance(self);
+    }
+}

@@ -1,0 +1,355 @@
+//! The loop of one connection in its lane.
+
+use super::{
+    head::{self, LaneHead, Parsed},
+    reply::{LaneReply, LargeBody},
+    service::{LaneBody, LaneService, LargeReply},
+};
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{Method, request},
+};
+use bytes::Bytes;
+use futures_util::poll;
+use std::{
+    future::poll_fn,
+    io,
+    mem::{self, MaybeUninit},
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    task::yield_now,
+    time::timeout,
+};
+
+/// Time for the rest of a body to arrive. A slow sender is hyper's affair, with all limits for those.
+const BODY_WAIT: Duration = Duration::from_secs(1);
+/// Number of times that the rest of a head is awaited.
+const PARTIAL_HEADS_MAX: u32 = 8;
+/// Bytes of a message that need no permit, and that an idle connection may keep room for.
+const SMALL_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that are read at once.
+const READ_BYTES: usize = 16 * 1024;
+/// Bytes of replies that are collected before they are sent.
+const COLLECTED_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a large body that are sent at once.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Number of requests that are answered before other connections have a turn.
+const REQUESTS_PER_TURN: u32 = 16;
+
+/// The end of a connection in its lane.
+pub enum LaneEnd {
+    /// The connection is closed, or cannot be used any more.
+    Closed,
+    /// hyper has to go on. The bytes were read, and belong to a request that was not answered.
+    HandedOver(Vec<u8>),
+}
+
+/// The reason why the loop ends early. An error of the connection is the client's affair.
+enum Leave {
+    Closed,
+    HandOver,
+}
+
+impl From<io::Error> for Leave {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+/// Answers the requests of a connection until it ends, or until one of them is hyper's. `stop` ends an idle connection.
+pub async fn run<S, L>(stream: &mut S, service: &L, stop: impl Future<Output = ()>) -> LaneEnd
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    L: LaneService,
+{
+    let mut lane = Lane { stream, service, input: Vec::new(), start: 0, early: Vec::new(), output: Vec::new() };
+    match lane.run(pin!(stop)).await {
+        Leave::Closed => LaneEnd::Closed,
+        Leave::HandOver => {
+            // Replies that were collected stand before that of hyper.
+            if lane.flush().await.is_err() {
+                return LaneEnd::Closed;
+            }
+            lane.input.drain(..lane.start);
+            LaneEnd::HandedOver(lane.input)
+        }
+    }
+}
+
+struct Lane<'a, S, L> {
+    stream: &'a mut S,
+    service: &'a L,
+    /// The bytes that were read.
+    input: Vec<u8>,
+    /// The number of those that belong to requests that were answered.
+    start: usize,
+    /// The bytes that were read while a request was answered.
+    early: Vec<u8>,
+    /// Replies that were not sent.
+    output: Vec<u8>,
+}
+
+/// The beginning of the input.
+enum Message<A> {
+    Partial,
+    HandOver,
+    /// A request for commands.
+    Commands(A, MessageSize),
+    /// Another request.
+    Other(Box<request::Parts>, MessageSize),
+}
+
+#[derive(Clone, Copy)]
+struct MessageSize {
+    head_bytes: usize,
+    bytes: usize,
+}
+
+impl MessageSize {
+    fn of(head: &LaneHead<'_>) -> Self {
+        Self { head_bytes: head.bytes, bytes: head.bytes + head.body_bytes }
+    }
+}
+
+impl<S, L> Lane<'_, S, L>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    L: LaneService,
+{
+    async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Leave {
+        let mut is_stop_awaited = false;
+        let mut partial_heads = 0;
+        loop {
+            match self.answer_all(&mut partial_heads).await {
+                Ok(()) => {}
+                Err(leave) => return leave,
+            }
+            if partial_heads > PARTIAL_HEADS_MAX {
+                return Leave::HandOver;
+            }
+            let (input, stream, service) = (&mut self.input, &mut *self.stream, self.service);
+            let read = poll_fn(|context| {
+                let polled = poll_read(stream, context, input);
+                // The signal is asked again only when there is one: its waiters are shared by all connections.
+                if polled.is_pending() && (!is_stop_awaited || service.is_draining()) {
+                    is_stop_awaited = true;
+                    if stop.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                }
+                polled.map(Some)
+            });
+            match read.await {
+                Some(Ok(1..)) => {}
+                Some(Err(_)) => return Leave::Closed,
+                // The end of the stream, or of the service. hyper knows how to end within a message.
+                Some(Ok(0)) | None if !self.input.is_empty() => return Leave::HandOver,
+                Some(Ok(0)) | None => return self.close().await,
+            }
+        }
+    }
+
+    /// Answers the requests that have arrived, in their order, and sends the replies together.
+    async fn answer_all(&mut self, partial_heads: &mut u32) -> Result<(), Leave> {
+        let mut answered = 0;
+        while self.start < self.input.len() {
+            let (reply, size) = match self.next_message() {
+                Message::HandOver => return Err(Leave::HandOver),
+                Message::Partial => {
+                    *partial_heads += 1;
+                    break;
+                }
+                Message::Commands(admission, size) => {
+                    self.receive(Some(&admission), size).await?;
+                    let reply = self.answer(admission, size).await?;
+                    self.input.append(&mut self.early);
+                    (reply, size)
+                }
+                Message::Other(head, size) => {
+                    self.receive(None, size).await?;
+                    (self.call(*head, size).await?, size)
+                }
+            };
+            self.start += size.bytes;
+            *partial_heads = 0;
+            if self.send(reply).await? {
+                return Err(self.close().await);
+            }
+            answered += 1;
+            if answered % REQUESTS_PER_TURN == 0 {
+                self.flush().await?;
+                yield_now().await;
+            }
+        }
+        self.flush().await?;
+        self.forget_answered();
+        Ok(())
+    }
+
+    fn next_message(&self) -> Message<L::Admission> {
+        let mut lines = [L::COMMAND_LINE; 1 + MAX_OTHER_LINES];
+        let others = L::OTHER_LINES;
+        lines[1..=others.len()].copy_from_slice(others);
+        let mut room = head::field_room();
+        match head::parse(&self.input[self.start..], &lines[..=others.len()], &mut room) {
+            Parsed::Partial => Message::Partial,
+            Parsed::HandOver => Message::HandOver,
+            Parsed::Head(head, 0) => Message::Commands(self.service.admit(&head), MessageSize::of(&head)),
+            Parsed::Head(head, line) => other_head(lines[line], &head)
+                .map_or(Message::HandOver, |parts| Message::Other(Box::new(parts), MessageSize::of(&head))),
+        }
+    }
+
+    /// Waits until the message has arrived as a whole.
+    async fn receive(&mut self, admission: Option<&L::Admission>, size: MessageSize) -> Result<(), Leave> {
+        if self.input.len() - self.start >= size.bytes {
+            return Ok(());
+        }
+        let mut permit = admission.and_then(|admission| self.service.body_permit(admission));
+        let is_small = size.bytes <= SMALL_BYTES_MAX;
+        if !is_small && (permit.is_none() || !self.service.is_authenticated()) {
+            return Err(Leave::HandOver);
+        }
+        self.flush().await?;
+        let (input, stream, start) = (&mut self.input, &mut *self.stream, self.start);
+        let receiving = async {
+            while input.len() - start < size.bytes {
+                if let Some(permit) = &mut permit {
+                    let received = (input.len() - start).saturating_sub(size.head_bytes);
+                    // hyper tells the client.
+                    permit.reserve(received).and_then(|()| permit.wait()).map_err(|_| Leave::HandOver)?;
+                }
+                let read = poll_fn(|context| poll_read(stream, context, input)).await?;
+                if read == 0 {
+                    return Err(Leave::HandOver);
+                }
+            }
+            Ok(())
+        };
+        timeout(BODY_WAIT, receiving).await.unwrap_or(Err(Leave::HandOver))
+    }
+
+    /// Answers a request for commands. While it waits for Redis, the replies before it are sent, and the client is watched.
+    async fn answer(&mut self, admission: L::Admission, size: MessageSize) -> Result<LaneReply, Leave> {
+        let body = LaneBody(&self.input[self.start + size.head_bytes..self.start + size.bytes]);
+        let mut answer = pin!(self.service.answer(admission, body));
+        let mut reply = poll!(answer.as_mut());
+        if reply.is_pending() && !self.output.is_empty() {
+            send_all(self.stream, &mut self.output).await?;
+            reply = poll!(answer.as_mut());
+        }
+        if let Poll::Ready(reply) = reply {
+            return Ok(reply);
+        }
+        // Only a client that has sent nothing more can be heard to go away.
+        let mut is_watched = self.input.len() == self.start + size.bytes;
+        poll_fn(|context| {
+            if let Poll::Ready(reply) = answer.as_mut().poll(context) {
+                return Poll::Ready(Ok(reply));
+            }
+            if is_watched && let Poll::Ready(read) = poll_read(self.stream, context, &mut self.early) {
+                is_watched = false;
+                if !matches!(read, Ok(1..)) {
+                    return Poll::Ready(Err(Leave::Closed));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Answers another request.
+    async fn call(&mut self, head: request::Parts, size: MessageSize) -> Result<LaneReply, Leave> {
+        let body = &self.input[self.start + size.head_bytes..self.start + size.bytes];
+        let request = Request::from_parts(head, Body::from(Bytes::copy_from_slice(body)));
+        // Boxed, so that the connection does not keep room for it.
+        let response = Box::pin(self.service.call(request)).await;
+        LaneReply::from_response(response).await.ok_or(Leave::Closed)
+    }
+
+    /// Collects a reply, and sends it if it is large. Returns true if it is the last one.
+    async fn send(&mut self, reply: LaneReply) -> Result<bool, Leave> {
+        let LaneReply { bytes, large, is_last } = reply;
+        if self.output.is_empty() {
+            self.output = bytes;
+        } else {
+            self.output.extend_from_slice(&bytes);
+        }
+        let Some(LargeBody { bytes, memory }) = large else {
+            if is_last || self.output.len() > COLLECTED_BYTES_MAX {
+                self.flush().await?;
+            }
+            return Ok(is_last);
+        };
+        let record = self.service.begin_large_reply();
+        // The first piece goes with the head.
+        let (first, rest) = bytes.split_at(bytes.len().min(READ_BYTES));
+        self.output.extend_from_slice(first);
+        {
+            self.flush().await?;
+            for piece in rest.chunks(PIECE_BYTES) {
+                self.stream.write_all(piece).await?;
+                record.advance();
+            }
+            self.stream.flush().await?;
+            drop(memory);
+        }
+        Ok(is_last)
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.output.is_empty() { Ok(()) } else { send_all(self.stream, &mut self.output).await }
+    }
+
+    /// Drops the requests that were answered, and room that an idle connection should not keep.
+    fn forget_answered(&mut self) {
+        self.input.drain(..mem::take(&mut self.start));
+        if self.input.capacity() > SMALL_BYTES_MAX {
+            self.input.shrink_to(SMALL_BYTES_MAX);
+        }
+    }
+
+    async fn close(&mut self) -> Leave {
+        // The end of a connection is the client's affair.
+        let _ended = self.stream.shutdown().await;
+        Leave::Closed
+    }
+}
+
+/// Largest number of lines besides that of commands.
+const MAX_OTHER_LINES: usize = 3;
+
+/// Returns the head of a request as hyper's services take it.
+fn other_head(line: &str, head: &LaneHead<'_>) -> Option<request::Parts> {
+    let mut words = line.split(' ');
+    let method = Method::from_bytes(words.next()?.as_bytes()).ok()?;
+    let (mut parts, ()) = Request::builder().method(method).uri(words.next()?).body(()).ok()?.into_parts();
+    parts.headers = head.to_map()?;
+    Some(parts)
+}
+
+async fn send_all(stream: &mut (impl AsyncWrite + Unpin), output: &mut Vec<u8>) -> io::Result<()> {
+    stream.write_all(output).await?;
+    output.clear();
+    // Replies have the size of what was read; an idle connection keeps no room for them.
+    *output = Vec::new();
+    stream.flush().await
+}
+
+/// Reads into the end of a buffer. The bytes pass through the stack, so that idle connections have no buffer.
+fn poll_read(
+    stream: &mut (impl AsyncRead + Unpin),
+    context: &mut Context<'_>,
+    input: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+    let mut buffer = ReadBuf::uninit(&mut bytes);
+    ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+    input.extend_from_slice(buffer.filled());
+    Poll::Ready(Ok(buffer.filled().len()))
+}
