@@ -29,11 +29,14 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use request_context::RequestContext;
 use std::{
+    borrow::Borrow,
     net::IpAddr,
+    ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Weak},
     time::{Duration, Instant},
@@ -94,8 +97,14 @@ fn incoming(request: Request) -> IncomingBody {
     IncomingBody { head: BodyHead::of(request.headers()), body: request.into_body() }
 }
 
-async fn respond(state: Arc<AppState>, id: RequestId, admission: Admission, body: IncomingBody) -> Response {
-    answer(&state, &id, admission, body).await.into_response(&state.empty_sync_token)
+fn respond(
+    state: Arc<AppState>,
+    id: RequestId,
+    admission: Admission,
+    body: IncomingBody,
+) -> impl Future<Output = Response> + Send {
+    // A combinator rather than an async block, which would hold a second copy of the admission.
+    answer(state, id, admission, body).map(IntoResponse::into_response)
 }
 
 /// The requests to this endpoint in the lane.
@@ -126,7 +135,13 @@ impl HotRoute for CommandRoute {
 }
 
 /// Reads the body of a request, if it was admitted, and runs its commands.
-async fn answer(state: &AppState, id: &RequestId, admission: Admission, body: impl RequestBody) -> Answer {
+async fn answer(
+    state: impl Deref<Target = AppState> + Send,
+    id: impl Borrow<RequestId> + Send,
+    admission: Admission,
+    body: impl RequestBody,
+) -> Answer {
+    let (state, id) = (&*state, id.borrow());
     let Admission { reloadable, peer, started, mut sync_token, admitted } = admission;
     let mut timer = state.metrics.requests.start_at(started, Kind::Unparsed);
     let origin = RequestOrigin { endpoint: SPAN, id, peer };
@@ -149,7 +164,7 @@ async fn answer(state: &AppState, id: &RequestId, admission: Admission, body: im
             timer.kind = request_metrics::kind(problem);
         }
     });
-    Answer::new(served, sync_token.into_response_value(&state.store))
+    Answer::new(served, sync_token.into_response_value(&state.store, &state.empty_sync_token))
 }
 
 /// A request whose caller is known.

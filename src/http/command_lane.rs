@@ -6,10 +6,11 @@ use super::{
     body_memory::BodyPermit,
     connection::{ClientConnection, PendingReply},
     head_fields::HeadFields,
+    header_values::NO_SNIFFING,
     lane::{LaneBody, LaneHead, LaneReply, LaneService, LargeReply, ReplyFields},
     problem,
     request_id::{self, RequestId},
-    service::{HTTPS_FOR_A_YEAR, HttpService, NO_SNIFFING},
+    service::{HTTPS_FOR_A_YEAR, HttpService},
     state::AppState,
     sync_token_header,
 };
@@ -107,7 +108,8 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
                 Some(admission) => AssertUnwindSafe(R::answer(state, &id, admission, body)).catch_unwind().await.ok(),
                 None => None,
             };
-            let answer = answered.unwrap_or_else(|| Answer::new(Err(problem::from_panic(&id)), None));
+            let answer = answered
+                .unwrap_or_else(|| Answer::new(Err(problem::from_panic(&id)), state.empty_sync_token.header_value()));
             traces::current().record("http.response.status_code", answer.status.as_u16());
             answer
         };
@@ -141,7 +143,6 @@ impl<R> CommandLane<R> {
         let mut head = ReplyFields::new(status, body.memory.as_ref().map_or(body.bytes.len(), |_| 0));
         head.lines(b"content-type: application/json\r\ncache-control: no-store\r\n");
         head.fields(&fields);
-        let sync_token = sync_token.as_ref().unwrap_or(&self.http.state().empty_sync_token);
         head.field(sync_token_header::NAME.as_str(), sync_token.as_bytes());
         head.field(request_id::NAME.as_str(), id.as_str().as_bytes());
         head.field(X_CONTENT_TYPE_OPTIONS.as_str(), NO_SNIFFING.as_bytes());

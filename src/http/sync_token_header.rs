@@ -67,7 +67,8 @@ impl EmptySyncToken {
         Self { token: store.empty_sync_token(), header_values: PerWorker::new() }
     }
 
-    fn header_value(&self) -> HeaderValue {
+    /// Returns the token as the value of a header.
+    pub fn header_value(&self) -> HeaderValue {
         self.header_values.own(|| header_value(&self.token)).clone()
     }
 }

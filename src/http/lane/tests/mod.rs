@@ -1,0 +1,127 @@
+//! The lane in front of hyper answers every stream of bytes as hyper alone does.
+
+mod generator;
+mod stub;
+
+use super::{LaneEnd, RewoundStream, run};
+use generator::Generator;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use std::{convert::Infallible, future::pending, time::Duration};
+use stub::{StubLane, respond};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    task::yield_now,
+    time::timeout,
+};
+
+/// Streams that are compared where `CASES` does not say otherwise.
+const CASES: u64 = 3000;
+/// Time without another byte after which a connection is taken to have said everything. The clock is paused.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Serves a connection, with a lane or without.
+async fn serve(mut stream: DuplexStream, has_lane: bool) {
+    let mut read_before = Vec::new();
+    if has_lane {
+        match run(&mut stream, &StubLane, pending()).await {
+            LaneEnd::Closed => return,
+            LaneEnd::HandedOver(bytes) => read_before = bytes,
+        }
+    }
+    let service = service_fn(async |request: Request<Incoming>| {
+        Ok::<_, Infallible>(respond(request.map(axum::body::Body::new)).await)
+    });
+    let stream = TokioIo::new(RewoundStream::new(stream, read_before));
+    let _ended = http1::Builder::new().max_buf_size(16 * 1024).serve_connection(stream, service).await;
+}
+
+/// Sends these pieces, and returns everything that comes back until the connection ends or is quiet.
+async fn exchange(pieces: &[&[u8]], has_lane: bool) -> Exchange {
+    let (mut client, server) = duplex(1 << 20);
+    let serving = tokio::spawn(serve(server, has_lane));
+    for piece in pieces {
+        if client.write_all(piece).await.is_err() {
+            break;
+        }
+        yield_now().await;
+    }
+    let (mut received, mut bytes) = (Vec::new(), [0; 4096]);
+    let mut is_closed = false;
+    while let Ok(read) = timeout(QUIET, client.read(&mut bytes)).await {
+        match read {
+            Ok(length @ 1..) => received.extend_from_slice(&bytes[..length]),
+            Ok(0) | Err(_) => {
+                is_closed = true;
+                break;
+            }
+        }
+    }
+    serving.abort();
+    Exchange { received: without_dates(&received), is_closed }
+}
+
+#[derive(PartialEq, Eq)]
+struct Exchange {
+    received: String,
+    is_closed: bool,
+}
+
+/// Returns responses as text, without the values of their field `Date`.
+fn without_dates(received: &[u8]) -> String {
+    let text = String::from_utf8_lossy(received);
+    let lines = text.split_inclusive('\n').map(|line| if line.starts_with("date: ") { "date: …\r\n" } else { line });
+    lines.collect()
+}
+
+async fn assert_same(pieces: &[&[u8]]) -> usize {
+    let with = exchange(pieces, true).await;
+    let mut without = exchange(pieces, false).await;
+    if with != without {
+        // hyper reads a malformed head sooner or later, as its pieces come.
+        without = exchange(&[&pieces.concat()], false).await;
+    }
+    assert!(
+        with == without,
+        "{:?}\nwith a lane (closed: {}):\n{}\nwithout (closed: {}):\n{}",
+        pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect::<Vec<_>>(),
+        with.is_closed,
+        with.received,
+        without.is_closed,
+        without.received
+    );
+    with.received.matches("HTTP/1.1 200").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn known_tricks_are_answered_as_hyper_alone_does() {
+    let mut answered = 0;
+    for request in generator::corpus() {
+        answered += assert_same(&[request.as_bytes()]).await;
+        let middle = request.len() / 2;
+        let (one, other) = request.as_bytes().split_at(middle);
+        assert_same(&[one, other]).await;
+        let twice = request.repeat(2);
+        assert_same(&[twice.as_bytes()]).await;
+        let followed = format!("{request}{}", generator::PLAIN);
+        assert_same(&[followed.as_bytes()]).await;
+        let preceded = format!("{}{request}", generator::PLAIN);
+        answered += assert_same(&[preceded.as_bytes()]).await;
+    }
+    assert!(answered > generator::corpus().len(), "most of them are refused: {answered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_bytes_are_answered_as_hyper_alone_does() {
+    let variable = |name: &str| std::env::var(name).ok()?.parse().ok();
+    let (cases, first) = (variable("CASES").unwrap_or(CASES), variable("FIRST_CASE").unwrap_or(0));
+    let mut answered = 0;
+    for case in first..first + cases {
+        let mut generator = Generator::new(case);
+        let stream = generator.stream();
+        let pieces = generator.pieces(&stream);
+        answered += assert_same(&pieces).await;
+    }
+    println!("{cases} streams, {answered} responses with 200");
+    assert!(answered as u64 > cases / 4, "few of them mean anything: {answered}");
+}

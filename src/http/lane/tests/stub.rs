@@ -1,0 +1,87 @@
+//! A service that repeats what it understood of a request, for the lane and for hyper.
+
+use crate::http::{
+    body_memory::BodyPermit,
+    head_fields::HeadFields,
+    lane::{LaneBody, LaneHead, LaneReply, LaneService, LargeReply, ReplyFields},
+};
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
+    response::Response,
+};
+use http_body_util::BodyExt;
+use tokio::task::yield_now;
+
+/// The service of a connection.
+pub struct StubLane;
+
+/// No large reply is ever sent.
+pub struct NoRecord;
+
+impl LargeReply for NoRecord {
+    fn advance(&self) {}
+}
+
+/// Returns the facts about a request.
+fn echo(target: &str, fields: &impl HeadFields, body: &[u8]) -> Vec<u8> {
+    let (authorization, media_type) = (fields.value(&AUTHORIZATION), fields.value(&CONTENT_TYPE));
+    format!("{target} {authorization:?} {media_type:?} {}\n", body.escape_ascii()).into_bytes()
+}
+
+/// Answers a request as hyper's services do.
+pub async fn respond(request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = BodyExt::collect(body).await else {
+        return Response::builder().status(StatusCode::BAD_REQUEST).body(Body::from("unreadable")).expect("a response");
+    };
+    let target = format!("{} {} {:?}", parts.method, parts.uri, parts.version);
+    let mut response = Response::new(Body::from(echo(&target, &parts.headers, &body.to_bytes())));
+    response.headers_mut().insert(CONTENT_TYPE, "text/plain".parse().expect("a value"));
+    response
+}
+
+impl LaneService for StubLane {
+    const COMMAND_LINE: &'static str = "POST /cache HTTP/1.1\r\n";
+    const OTHER_LINES: &'static [&'static str] = &["POST /login HTTP/1.1\r\n"];
+    type Admission = HeaderMap;
+
+    fn admit(&self, head: &LaneHead<'_>) -> HeaderMap {
+        head.to_map().expect("the names and values are valid")
+    }
+
+    fn body_permit<'a>(&'a self, _: &'a HeaderMap) -> Option<BodyPermit<'a>> {
+        None
+    }
+
+    async fn answer<'a>(&'a self, admission: HeaderMap, body: LaneBody<'a>) -> LaneReply {
+        if body.0.len() % 2 == 1 {
+            // As if Redis was asked.
+            yield_now().await;
+        }
+        let text = echo("POST /cache HTTP/1.1", &admission, body.0);
+        let mut fields = ReplyFields::new(StatusCode::OK, text.len());
+        fields.field("content-type", b"text/plain");
+        LaneReply::new(fields, text, None, false)
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        respond(request).await
+    }
+
+    fn is_authenticated(&self) -> bool {
+        true
+    }
+
+    fn begin_large_reply(&self) -> impl LargeReply + Send + 'static {
+        NoRecord
+    }
+
+    fn is_draining(&self) -> bool {
+        false
+    }
+}
