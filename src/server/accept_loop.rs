@@ -8,6 +8,7 @@ use super::{
 use crate::{
     api::CommandRoute,
     http::{ClientConnection, CommandLane, HttpService, LaneEnd, RewoundStream, run_lane},
+    telemetry::metrics::Listener,
 };
 use axum_server::accept::Accept;
 use hyper_util::{
@@ -15,7 +16,12 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -94,14 +100,27 @@ async fn serve<A>(
     let mut read_before = Vec::new();
     if lane {
         let service = CommandLane::<CommandRoute>::new(http);
-        match run_lane(&mut stream, &service, stop.requested()).await {
+        match in_lane(&mut stream, &service, &stop).await {
             LaneEnd::Closed => return,
             LaneEnd::HandedOver(bytes) => read_before = bytes,
         }
         http = service.into_inner();
+        http.state().metrics.connections(Listener::Service).left_lane.count();
     }
     // Boxed, so that a connection in its lane keeps no room for it.
     Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, &builder, &stop)).await;
+}
+
+/// Serves a connection in its lane. The future has one type whatever the stream is, so that it is checked once.
+fn in_lane<'a, S>(
+    stream: &'a mut S,
+    service: &'a CommandLane<CommandRoute>,
+    stop: &'a Shutdown,
+) -> Pin<Box<dyn Future<Output = LaneEnd> + Send + 'a>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    Box::pin(run_lane(stream, service, stop.requested()))
 }
 
 async fn serve_by_hyper<S>(

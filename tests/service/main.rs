@@ -21,6 +21,7 @@ mod failure_log;
 mod faults;
 mod hedge;
 mod inspection;
+mod lane;
 mod large_values;
 mod login;
 mod metrics;

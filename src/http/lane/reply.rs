@@ -3,7 +3,10 @@
 use crate::types::HeldReplyMemory;
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode, header::CONNECTION},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONNECTION, CONTENT_LENGTH},
+    },
     response::Response,
 };
 use http_body_util::BodyExt;
@@ -112,7 +115,10 @@ impl LaneReply {
         let (parts, body) = response.into_parts();
         let body = Body::collect(body).await.ok()?.to_bytes();
         let mut fields = ReplyFields::new(parts.status, body.len());
-        fields.fields(&parts.headers);
+        // Routers write the length, too.
+        for (name, value) in parts.headers.iter().filter(|(name, _)| **name != CONTENT_LENGTH) {
+            fields.field(name.as_str(), value.as_bytes());
+        }
         let mut bytes = fields.end(body.len());
         bytes.extend_from_slice(&body);
         Some(Self { bytes, large: None, is_last: parts.headers.contains_key(CONNECTION) })
