@@ -9,13 +9,15 @@ SOAK_SECS ?= 600
 SEEDS ?= 10000
 FIRST_SEED ?= 0
 SEED ?=
+CASES ?= 1000000
+FIRST_CASE ?= 0
 
 # jemalloc runs on pages of the size that it was built for, and on smaller ones. Some ARM systems have pages of 64 KiB.
 ifeq ($(shell uname -m),aarch64)
 export JEMALLOC_SYS_WITH_LG_PAGE ?= 16
 endif
 
-.PHONY: run test check fmt docs site failures soak simulate mutations drill attack bench growth redis haproxy prometheus tools dist sbom clean
+.PHONY: run test check fmt docs site failures fuzz soak simulate mutations drill attack bench growth redis haproxy prometheus tools dist sbom clean
 
 # Starts the service with a real Redis master and replicas, until Ctrl-C.
 run: redis
@@ -78,6 +80,10 @@ soak: redis
 simulate:
 	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) $(if $(SEED),SEED=$(SEED)) $(if $(EDITION),EDITION=$(EDITION)) $(if $(TRACE),TRACE=1) \
 		cargo test --locked --profile simulation --test simulation every_promise -- --nocapture
+
+# Sends CASES random streams to the lane and to hyper alone, and compares the answers.
+fuzz:
+	CASES=$(CASES) FIRST_CASE=$(FIRST_CASE) cargo test --locked --profile simulation --lib lane::tests -- --nocapture
 
 # Takes repairs out of the store, one at a time, and writes what the simulation finds into docs/simulation.md. Takes an hour.
 mutations:
