@@ -3,6 +3,7 @@
 //! A request is admitted (caller, media type), its body is read, a slot is reserved, and each command is parsed,
 //! permitted, run and answered. The store is not asked before the body is there.
 
+mod admission;
 mod batch;
 mod request_context;
 
@@ -13,9 +14,9 @@ use super::{
 use crate::{
     auth::Caller,
     http::{
-        self, Answer, AppState, BodyPermit, ClientConnection, Exchange, HeadFields, HotRoute, Json, Problem,
-        ReloadableState, RequestId, RequestOrigin, ResponseFuture, SyncTokenHeader, authorization,
-        body::{self, BodyHead, IncomingBody, MediaType, RequestBody},
+        AppState, BodyPermit, ClientConnection, CommandAnswer, Exchange, HeadFields, HotRoute, Json, Problem,
+        ReloadableState, RequestId, RequestOrigin, ResponseFuture, SyncTokenHeader,
+        body::{BodyHead, IncomingBody, RequestBody},
         request_metrics,
     },
     telemetry::{
@@ -23,8 +24,9 @@ use crate::{
         metrics::{Kind, Outcome, Shed},
         traces,
     },
-    types::{Deadline, WorkerArc},
+    types::Deadline,
 };
+use admission::Admission;
 use axum::{
     Extension,
     body::Body,
@@ -35,11 +37,10 @@ use futures_util::FutureExt;
 use request_context::RequestContext;
 use std::{
     borrow::Borrow,
-    net::IpAddr,
     ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The path of this endpoint.
@@ -129,7 +130,7 @@ impl HotRoute for CommandRoute {
         id: &RequestId,
         admission: Admission,
         body: impl RequestBody,
-    ) -> impl Future<Output = Answer> + Send {
+    ) -> impl Future<Output = CommandAnswer> + Send {
         answer(state, id, admission, body)
     }
 }
@@ -140,7 +141,7 @@ async fn answer(
     id: impl Borrow<RequestId> + Send,
     admission: Admission,
     body: impl RequestBody,
-) -> Answer {
+) -> CommandAnswer {
     let (state, id) = (&*state, id.borrow());
     let Admission { reloadable, peer, started, mut sync_token, admitted } = admission;
     let mut timer = state.metrics.requests.start_at(started, Kind::Unparsed);
@@ -164,7 +165,7 @@ async fn answer(
             timer.kind = request_metrics::kind(problem);
         }
     });
-    Answer::new(served, sync_token.into_response_value(&state.store, &state.empty_sync_token))
+    CommandAnswer::new(served, sync_token.into_response_value(&state.store, &state.empty_sync_token))
 }
 
 /// A request whose caller is known.
@@ -213,57 +214,6 @@ impl AdmittedRequest<'_> {
             }
         }
     }
-}
-
-/// A request whose head was read. The head itself is dropped.
-pub struct Admission {
-    reloadable: WorkerArc<ReloadableState>,
-    /// The address that the request came from.
-    peer: Option<IpAddr>,
-    /// The time at which the head was read.
-    started: Instant,
-    sync_token: SyncTokenHeader,
-    /// The caller and the time that its commands may take, or the reason why the body is not read.
-    admitted: Result<(Caller, Duration), Problem>,
-}
-
-impl Admission {
-    /// Reads the head of a request. A caller with a valid token authenticates the connection.
-    fn of(state: &AppState, connection: &ClientConnection, fields: &impl HeadFields) -> Self {
-        let reloadable = state.reloadable();
-        let mut sync_token = SyncTokenHeader::default();
-        let admitted = admit(&reloadable, connection, fields, &mut sync_token);
-        Self { reloadable, peer: connection.peer(), started: Instant::now(), sync_token, admitted }
-    }
-}
-
-/// Decides by its head whether a request is read. Returns its caller, and the time that its commands may take.
-fn admit(
-    reloadable: &ReloadableState,
-    connection: &ClientConnection,
-    fields: &impl HeadFields,
-    sync_token: &mut SyncTokenHeader,
-) -> Result<(Caller, Duration), Problem> {
-    let caller = authorization::caller(&reloadable.auth, fields)?;
-    connection.authenticate();
-    match time_to_serve(reloadable, fields, sync_token) {
-        Ok(timeout) => Ok((caller, timeout)),
-        Err(problem) => Err(problem.of_client(caller.client_id())),
-    }
-}
-
-/// Reads the other headers of a request. Returns the time that its commands may take.
-fn time_to_serve(
-    reloadable: &ReloadableState,
-    fields: &impl HeadFields,
-    sync_token: &mut SyncTokenHeader,
-) -> Result<Duration, Problem> {
-    let media_type = MediaType::of(fields);
-    if media_type != MediaType::Json {
-        return Err(body::unsupported(media_type));
-    }
-    sync_token.parse(fields)?;
-    http::request_timeout(fields, reloadable.config.deadline)
 }
 
 #[cfg(test)]

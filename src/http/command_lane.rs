@@ -1,9 +1,9 @@
 //! The service of one connection, as the lane asks it.
 
 use super::{
-    answer::Answer,
     body::RequestBody,
     body_memory::BodyPermit,
+    command_answer::CommandAnswer,
     connection::{ClientConnection, PendingReply},
     head_fields::HeadFields,
     header_values::NO_SNIFFING,
@@ -50,7 +50,7 @@ pub trait HotRoute: Send + Sync + 'static {
         id: &RequestId,
         admission: Self::Admission,
         body: impl RequestBody,
-    ) -> impl Future<Output = Answer> + Send;
+    ) -> impl Future<Output = CommandAnswer> + Send;
 }
 
 /// The service of one connection, as its lane asks it.
@@ -108,8 +108,9 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
                 Some(admission) => AssertUnwindSafe(R::answer(state, &id, admission, body)).catch_unwind().await.ok(),
                 None => None,
             };
-            let answer = answered
-                .unwrap_or_else(|| Answer::new(Err(problem::from_panic(&id)), state.empty_sync_token.header_value()));
+            let answer = answered.unwrap_or_else(|| {
+                CommandAnswer::new(Err(problem::from_panic(&id)), state.empty_sync_token.header_value())
+            });
             traces::current().record("http.response.status_code", answer.status.as_u16());
             answer
         };
@@ -138,8 +139,8 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
 
 impl<R> CommandLane<R> {
     /// Writes an answer, with the fields that every response has.
-    fn reply(&self, answer: Answer, id: &RequestId, is_last: bool) -> LaneReply {
-        let Answer { status, fields, body, sync_token } = answer;
+    fn reply(&self, answer: CommandAnswer, id: &RequestId, is_last: bool) -> LaneReply {
+        let CommandAnswer { status, fields, body, sync_token } = answer;
         let mut head = ReplyFields::new(status, body.memory.as_ref().map_or(body.bytes.len(), |_| 0));
         head.lines(b"content-type: application/json\r\ncache-control: no-store\r\n");
         head.fields(&fields);

@@ -2,10 +2,10 @@
 //! and the one place that turns errors into responses. It knows no endpoint of its own but the probes.
 
 mod allowed_hosts;
-mod answer;
 pub mod authorization;
 pub mod body;
 mod body_memory;
+mod command_answer;
 mod command_lane;
 mod connection;
 mod error_code;
@@ -34,8 +34,8 @@ mod sync_token_header;
 mod unfinished_logins;
 
 pub use allowed_hosts::AllowedHosts;
-pub use answer::{Answer, Json};
 pub use body_memory::BodyPermit;
+pub use command_answer::{CommandAnswer, Json};
 pub use command_lane::{CommandLane, HotRoute};
 pub use connection::{ClientAddress, ClientConnection, ConnectionPlace, ConnectionPlaces, NoPlace, PlaceLimits};
 pub use error_code::ErrorCode;

@@ -1,27 +1,23 @@
 //! The loop of one connection in its lane.
 
 use super::{
-    head::{self, LaneHead, Parsed},
+    message::{self, Message, MessageSize},
     reply::{LaneReply, LargeBody},
     service::{LaneBody, LaneService, LargeReply},
+    transfer::{READ_BYTES, poll_read, send_all},
 };
-use axum::{
-    body::Body,
-    extract::Request,
-    http::{Method, request},
-};
+use axum::{body::Body, extract::Request, http::request};
 use bytes::Bytes;
 use futures_util::poll;
 use std::{
     future::poll_fn,
-    io,
-    mem::{self, MaybeUninit},
+    io, mem,
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::Poll,
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     task::yield_now,
     time::timeout,
 };
@@ -32,8 +28,6 @@ const BODY_WAIT: Duration = Duration::from_secs(1);
 const PARTIAL_HEADS_MAX: u32 = 8;
 /// Bytes of a message that need no permit, and that an idle connection may keep room for.
 const SMALL_BYTES_MAX: usize = 4 * 1024;
-/// Bytes that are read at once.
-const READ_BYTES: usize = 16 * 1024;
 /// Bytes of replies that are collected before they are sent.
 const COLLECTED_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a large body that are sent at once.
@@ -94,28 +88,6 @@ struct Lane<'a, S, L> {
     output: Vec<u8>,
 }
 
-/// The beginning of the input.
-enum Message<A> {
-    Partial,
-    HandOver,
-    /// A request for commands.
-    Commands(A, MessageSize),
-    /// Another request.
-    Other(Box<request::Parts>, MessageSize),
-}
-
-#[derive(Clone, Copy)]
-struct MessageSize {
-    head_bytes: usize,
-    bytes: usize,
-}
-
-impl MessageSize {
-    fn of(head: &LaneHead<'_>) -> Self {
-        Self { head_bytes: head.bytes, bytes: head.bytes + head.body_bytes }
-    }
-}
-
 impl<S, L> Lane<'_, S, L>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -158,7 +130,7 @@ where
     async fn answer_all(&mut self, partial_heads: &mut u32) -> Result<(), Leave> {
         let mut answered = 0;
         while self.start < self.input.len() {
-            let (reply, size) = match self.next_message() {
+            let (reply, size) = match message::first(self.service, &self.input[self.start..]) {
                 Message::HandOver => return Err(Leave::HandOver),
                 Message::Partial => {
                     *partial_heads += 1;
@@ -189,20 +161,6 @@ where
         self.flush().await?;
         self.forget_answered();
         Ok(())
-    }
-
-    fn next_message(&self) -> Message<L::Admission> {
-        let mut lines = [L::COMMAND_LINE; 1 + MAX_OTHER_LINES];
-        let others = L::OTHER_LINES;
-        lines[1..=others.len()].copy_from_slice(others);
-        let mut room = head::field_room();
-        match head::parse(&self.input[self.start..], &lines[..=others.len()], &mut room) {
-            Parsed::Partial => Message::Partial,
-            Parsed::HandOver => Message::HandOver,
-            Parsed::Head(head, 0) => Message::Commands(self.service.admit(&head), MessageSize::of(&head)),
-            Parsed::Head(head, line) => other_head(lines[line], &head)
-                .map_or(Message::HandOver, |parts| Message::Other(Box::new(parts), MessageSize::of(&head))),
-        }
     }
 
     /// Waits until the message has arrived as a whole.
@@ -319,37 +277,4 @@ where
         let _ended = self.stream.shutdown().await;
         Leave::Closed
     }
-}
-
-/// Largest number of lines besides that of commands.
-const MAX_OTHER_LINES: usize = 3;
-
-/// Returns the head of a request as hyper's services take it.
-fn other_head(line: &str, head: &LaneHead<'_>) -> Option<request::Parts> {
-    let mut words = line.split(' ');
-    let method = Method::from_bytes(words.next()?.as_bytes()).ok()?;
-    let (mut parts, ()) = Request::builder().method(method).uri(words.next()?).body(()).ok()?.into_parts();
-    parts.headers = head.to_map()?;
-    Some(parts)
-}
-
-async fn send_all(stream: &mut (impl AsyncWrite + Unpin), output: &mut Vec<u8>) -> io::Result<()> {
-    stream.write_all(output).await?;
-    output.clear();
-    // Replies have the size of what was read; an idle connection keeps no room for them.
-    *output = Vec::new();
-    stream.flush().await
-}
-
-/// Reads into the end of a buffer. The bytes pass through the stack, so that idle connections have no buffer.
-fn poll_read(
-    stream: &mut (impl AsyncRead + Unpin),
-    context: &mut Context<'_>,
-    input: &mut Vec<u8>,
-) -> Poll<io::Result<usize>> {
-    let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
-    let mut buffer = ReadBuf::uninit(&mut bytes);
-    ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
-    input.extend_from_slice(buffer.filled());
-    Poll::Ready(Ok(buffer.filled().len()))
 }

@@ -37,7 +37,7 @@ async fn serve(mut stream: DuplexStream, has_lane: bool) {
 }
 
 /// Sends these pieces, and returns everything that comes back until the connection ends or is quiet.
-async fn exchange(pieces: &[&[u8]], has_lane: bool) -> Exchange {
+async fn exchange(pieces: &[&[u8]], has_lane: bool) -> Received {
     let (mut client, server) = duplex(1 << 20);
     let serving = tokio::spawn(serve(server, has_lane));
     for piece in pieces {
@@ -58,12 +58,12 @@ async fn exchange(pieces: &[&[u8]], has_lane: bool) -> Exchange {
         }
     }
     serving.abort();
-    Exchange { received: without_dates(&received), is_closed }
+    Received { text: without_dates(&received), is_closed }
 }
 
 #[derive(PartialEq, Eq)]
-struct Exchange {
-    received: String,
+struct Received {
+    text: String,
     is_closed: bool,
 }
 
@@ -86,11 +86,11 @@ async fn assert_same(pieces: &[&[u8]]) -> usize {
         "{:?}\nwith a lane (closed: {}):\n{}\nwithout (closed: {}):\n{}",
         pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect::<Vec<_>>(),
         with.is_closed,
-        with.received,
+        with.text,
         without.is_closed,
-        without.received
+        without.text
     );
-    with.received.matches("HTTP/1.1 200").count()
+    with.text.matches("HTTP/1.1 200").count()
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ pub struct Json {
 }
 
 /// The answer to a request for commands. Its body is JSON.
-pub struct Answer {
+pub struct CommandAnswer {
     /// The status of the response.
     pub status: StatusCode,
     /// The fields that only some problems have.
@@ -27,7 +27,7 @@ pub struct Answer {
     pub sync_token: HeaderValue,
 }
 
-impl Answer {
+impl CommandAnswer {
     /// Creates the answer with this result.
     pub fn new(result: Result<Json, Problem>, sync_token: HeaderValue) -> Self {
         let (status, fields, mut body) = match result {
@@ -42,7 +42,7 @@ impl Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for CommandAnswer {
     fn into_response(self) -> Response {
         let Self { status, fields, body: Json { bytes, memory }, sync_token } = self;
         let mut response = match memory {
