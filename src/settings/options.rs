@@ -116,7 +116,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Redis, "in_flight_max", "10000", "Number of commands that may wait for the answers of one node; at least 1000, which is one batch. Further commands get 503 at once."),
     option(Redis, "hedge_reads", "true", "Send a READ to a second node as well when it takes longer than 95 % of all READs, but not before 5 ms and not later than after 20 ms. At most 3 % of all READs are sent twice. A replica that is slow several times in a row is read after the others until it answers a probe quickly."),
     option(Redis, "replica_stale_max_ms", "300000", "Time, in milliseconds, for which a replica is still read after it lost its master, while the service cannot reach the master either. With 0, there is no limit."),
-    option(Redis, "master_hold_secs", "30", "Time, in seconds, for which a master is not used that comes back without data that its replicas have, for instance empty. Meanwhile the shard's writes get 503, and the replicas answer READs, so that somebody can promote one of them. With 0, such a master is used at once."),
+    option(Redis, "master_hold_secs", "30", "Time, in seconds, for which a master is not used that comes back without data that its replicas have, for instance empty. Meanwhile the shard's writes get 503, and the replicas answer READs, so that somebody can promote one of them. The same holds at the start for a node that calls itself master without proof while the listed master is down. With 0, such a master is used at once."),
     ignored(Redis, "decode_responses"),
     ignored(Redis, "warm_up_secs"),
     option(Service, "HOST", "0.0.0.0", "IP address of the HTTPS port."),
