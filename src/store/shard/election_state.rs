@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The facts that an election goes by, besides the answers of the nodes.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; most combinations occur")]
 pub struct MasterElection {
     /// The replication id of the last accepted master; empty if none was accepted yet.
     replication_id: String,
