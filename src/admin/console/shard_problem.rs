@@ -100,12 +100,12 @@ fn lost(shard: &ShardView) -> (String, &'static str, Runbook) {
     const PROMOTE: &str = "Promote a replica that has the data: REPLICAOF NO ONE.";
     let masters = masters(shard);
     match (shard.master(), down(shard)) {
-        _ if !shard.readable => ("no node can be read".to_owned(), "", Runbook::Unreadable),
         (_, Some(down)) if !masters.is_empty() => {
             let cause =
                 format!("its master {down} is down, and {} calls itself master without proof", masters.join(" and "));
-            (cause, PROMOTE, Runbook::NoMaster)
+            (cause, PROMOTE, if shard.readable { Runbook::NoMaster } else { Runbook::Unreadable })
         }
+        _ if !shard.readable => ("no node can be read".to_owned(), "", Runbook::Unreadable),
         (_, Some(down)) => (format!("its master {down} is down"), PROMOTE, Runbook::NoMaster),
         (Some(master), _) if master.state == NodeStateView::Connecting => {
             (format!("the connection to its master {} is lost", master.address), "", Runbook::NoMaster)
