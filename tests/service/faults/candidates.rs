@@ -24,9 +24,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Kills and starts the nodes. `keeps_data` is true if the other replica does not reach the empty master, so that it has the
-    /// data still.
-    async fn new(keeps_data: bool) -> Self {
+    /// Starts a master and two replicas that have its data.
+    async fn healthy() -> Self {
         let group = redis(1, 0);
         // Started without `--replicaof`, so that they are masters after a restart.
         let [empty, other] = [(); 2].map(|()| group.add(&[]).expect("it starts"));
@@ -35,6 +34,13 @@ impl Scene {
             follow(node, group.master(0));
             eventually("the value is replicated", async || (node.ask("GET k").ok()? == "v").then_some(())).await;
         }
+        Self { group, empty, other }
+    }
+
+    /// Kills and starts the nodes. `keeps_data` is true if the other replica does not reach the empty master, so that it has the
+    /// data still.
+    async fn new(keeps_data: bool) -> Self {
+        let Self { group, empty, other } = Self::healthy().await;
         group.master(0).kill();
         promote(&empty, &[&other]);
         expect_ok(&empty, "SET later v");
@@ -141,6 +147,26 @@ async fn an_empty_master_is_used_at_once_when_the_settings_name_it_in_place_of_t
     until_written(&caller).await;
     assert_eq!(scene.empty.ask("GET after").expect("an answer"), "v");
     until_ready_at(instance.admin_port, "READY").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_saw_the_restart_uses_the_empty_master_once_the_lost_one_is_off_the_list() {
+    let scene = Scene::healthy().await;
+    let (instance, caller) = scene.instance(1).await;
+    until_ready_at(instance.admin_port, "READY").await;
+    caller.write("k", &json!("v")).await;
+    scene.group.master(0).kill();
+    scene.empty.kill();
+    scene.empty.start_again().expect("it starts");
+    follow(&scene.other, &scene.empty);
+    let [lost, empty] = [scene.group.master(0), &scene.empty].map(|node| node.address.to_string());
+    let cause = format!("its master {lost} is down, and {empty} calls itself master without proof");
+    let shard = until_problem(&instance, &cause).await;
+    assert_eq!((&shard["candidate"], &shard["writable"]), (&Value::Null, &json!(false)));
+    instance.edit(|text| text.replace(&format!("{empty}, "), "").replace(&lost, &empty));
+    signal("-HUP", instance.process_id());
+    until_written(&caller).await;
+    assert_eq!(scene.empty.ask("GET after").expect("an answer"), "v");
 }
 
 #[tokio::test]
