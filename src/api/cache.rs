@@ -4,29 +4,19 @@
 //! permitted, run and answered. The store is not asked before the body is there.
 
 mod admission;
+mod answer;
 mod batch;
 mod request_context;
 
-use super::{
-    command::{self, CommandBody},
-    schemas,
-};
-use crate::{
-    auth::Caller,
-    http::{
-        AppState, BodyPermit, ClientConnection, CommandAnswer, Exchange, HeadFields, HotRoute, Json, Problem,
-        ReloadableState, RequestId, RequestOrigin, ResponseFuture, SyncTokenHeader,
-        body::{BodyHead, IncomingBody, RequestBody},
-        request_metrics,
-    },
-    telemetry::{
-        RequestTimer,
-        metrics::{Kind, Outcome, Shed},
-        traces,
-    },
-    types::Deadline,
+pub use answer::SPAN;
+
+use super::schemas;
+use crate::http::{
+    AppState, BodyPermit, ClientConnection, CommandAnswer, Exchange, HeadFields, HotRoute, RequestId, ResponseFuture,
+    body::{BodyHead, IncomingBody, RequestBody},
 };
 use admission::Admission;
+use answer::answer;
 use axum::{
     Extension,
     body::Body,
@@ -34,19 +24,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use request_context::RequestContext;
 use std::{
-    borrow::Borrow,
-    ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Weak},
-    time::Duration,
 };
 
 /// The path of this endpoint.
 pub const PATH: &str = "/cache";
-/// The name of the span of its requests.
-pub const SPAN: &str = "POST /cache";
 
 /// Runs one command, or a batch of them.
 ///
@@ -132,87 +116,6 @@ impl HotRoute for CommandRoute {
         body: impl RequestBody,
     ) -> impl Future<Output = CommandAnswer> + Send {
         answer(state, id, admission, body)
-    }
-}
-
-/// Reads the body of a request, if it was admitted, and runs its commands.
-async fn answer(
-    state: impl Deref<Target = AppState> + Send,
-    id: impl Borrow<RequestId> + Send,
-    admission: Admission,
-    body: impl RequestBody,
-) -> CommandAnswer {
-    let (state, id) = (&*state, id.borrow());
-    let Admission { reloadable, peer, started, mut sync_token, admitted } = admission;
-    let mut timer = state.metrics.requests.start_at(started, Kind::Unparsed);
-    let origin = RequestOrigin { endpoint: SPAN, id, peer };
-    let served = match admitted {
-        Ok((caller, timeout)) => {
-            let request = AdmittedRequest { state, reloadable: &reloadable, origin, caller: &caller, timeout };
-            let served = request.serve(body, &mut sync_token, &mut timer).await;
-            served.map_err(|problem| problem.of_client(caller.client_id()))
-        }
-        Err(problem) => {
-            body.discard().await;
-            Err(problem)
-        }
-    };
-    let served = served.inspect_err(|problem| {
-        state.failures.count(problem.code());
-        state.failures.record(problem, origin);
-        timer.outcome = problem.outcome();
-        if timer.kind == Kind::Unparsed {
-            timer.kind = request_metrics::kind(problem);
-        }
-    });
-    CommandAnswer::new(served, sync_token.into_response_value(&state.store, &state.empty_sync_token))
-}
-
-/// A request whose caller is known.
-struct AdmittedRequest<'a> {
-    state: &'a AppState,
-    reloadable: &'a ReloadableState,
-    origin: RequestOrigin<'a>,
-    caller: &'a Caller,
-    /// The time that its commands may take.
-    timeout: Duration,
-}
-
-impl AdmittedRequest<'_> {
-    async fn serve(
-        self,
-        body: impl RequestBody,
-        sync_token: &mut SyncTokenHeader,
-        timer: &mut RequestTimer<'_>,
-    ) -> Result<Json, Problem> {
-        let Self { state, reloadable, origin, caller, timeout } = self;
-        let memory = state.body_permit(reloadable, caller);
-        let body = body.read(reloadable.config.body_bytes_max, memory).await;
-        let body = body.inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Memory))?;
-        // Reserved only now, so that slow senders hold no slot.
-        let mut slot = state.requests.permit();
-        slot.reserve(1, reloadable.config.requests_max)
-            .inspect_err(|problem| request_metrics::count_shed(state, problem, Shed::Requests))?;
-        let context = RequestContext {
-            state,
-            reloadable,
-            cache: &reloadable.cache,
-            origin,
-            caller,
-            freshness: sync_token.freshness(&state.store),
-            deadline: Deadline::within(timeout),
-        };
-        match command::parse_body(body.bytes.as_ref()).map_err(|problem| context.count_malformed(problem))? {
-            CommandBody::Single(text) => context.run_single(sync_token, timer, text).await,
-            CommandBody::Batch(items) => {
-                timer.kind = Kind::Batch;
-                traces::current().record("batch_size", items.len());
-                // Boxed, so that single commands do not carry the memory of a batch.
-                let reply = Box::pin(context.run_batch(sync_token, &items)).await?;
-                timer.outcome = Outcome::Success;
-                Ok(reply)
-            }
-        }
     }
 }
 
