@@ -136,6 +136,11 @@ for file in LICENSE-MIT LICENSE-APACHE deploy/monitoring/alerts.yaml deploy/moni
     [ -f "$root/usr/share/doc/cachefront/$file" ] || fail "/usr/share/doc/cachefront/$file is missing"
     [ -f "$work/archive/$file" ] || fail "the archive lacks $file"
 done
+for notices in "$root/usr/share/doc/cachefront/THIRD-PARTY-NOTICES.txt" "$work/archive/THIRD-PARTY-NOTICES.txt"; do
+    for crate in hyper rustls redis tikv-jemalloc-sys; do
+        grep -q "^- $crate [0-9]" "$notices" || fail "$notices does not name the license of $crate"
+    done
+done
 [ -f "$work/archive/config/setup.config.example" ] || fail "the archive lacks the example of the settings"
 
 step "check-config reports a missing certificate"

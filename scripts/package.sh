@@ -32,6 +32,7 @@ mkdir -p target/package/man target/package/completions target/packages
 "$program" completions zsh > target/package/completions/_cachefront
 "$program" completions fish > target/package/completions/cachefront.fish
 sh scripts/package_docs.sh target/package/doc
+sh scripts/notices.sh target/package/doc/THIRD-PARTY-NOTICES.txt
 # check_package.sh reads it: a development build keeps its symbols.
 echo "$profile" > target/package/profile
 
