@@ -56,15 +56,12 @@ impl Scene {
         Self { group, empty, other }
     }
 
-    fn section(&self, master: &RedisProcess, replicas: [&RedisProcess; 2], hold_secs: u64) -> String {
-        let [one, two] = replicas.map(|node| &node.address);
-        let shard = format!("[shard:a]\nmaster={}\nreplicas={one}, {two}\n", master.address);
-        format!("RELOAD_EVERY_SECS=0\n[near_cache]\nenabled=false\n[redis]\nmaster_hold_secs={hold_secs}\n{shard}")
-    }
-
     /// Starts an instance that has not seen what happened.
     async fn instance(&self, hold_secs: u64) -> (Instance, Caller) {
-        let sections = self.section(self.group.master(0), [&self.empty, &self.other], hold_secs);
+        let [master, one, two] = [self.group.master(0), &self.empty, &self.other].map(|node| &node.address);
+        let shard = format!("[shard:a]\nmaster={master}\nreplicas={one}, {two}\n");
+        let redis = format!("[redis]\nmaster_hold_secs={hold_secs}\n{shard}");
+        let sections = format!("RELOAD_EVERY_SECS=0\n[near_cache]\nenabled=false\n{redis}");
         let instance = Instance::start(&self.group, &sections).await;
         let caller = Caller::log_in_at(&instance.url(), API_KEY, None).await;
         (instance, caller)
