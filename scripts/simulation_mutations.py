@@ -110,8 +110,8 @@ EDITS = [
     ),
     (
         "src/store/node/state.rs",
-        "            && self.same_lineage\n",
-        '            && (self.same_lineage || crate::mutated("lineage"))\n',
+        "            && self.lineage.is_of_shard()\n",
+        '            && (self.lineage.is_of_shard() || crate::mutated("lineage"))\n',
     ),
     (
         "src/store/node/state.rs",

@@ -31,6 +31,7 @@ impl World {
 
     /// Kills a node.
     pub fn crash(&mut self, node: usize) {
+        self.finish_load(node);
         self.note(&format!("node {node} crashes"));
         self.end_branch(node);
         self.truth.disturbances.push((self.now, self.nodes[node].shard));

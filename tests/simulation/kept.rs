@@ -35,4 +35,10 @@ pub const KEPT: &[Kept] = &[
     kept(1, 30_748, "a read with a token lacks an own change while a replica is cut off"),
     kept(1, 31_637, "a read behind a change of its batch is answered by a replica while the cluster is down"),
     kept(1, 300_031, "a deposed master that lives on takes the place of a promoted replica"),
+    kept(1, 1_001_018, "an instance that gets a shard again reads a listed node that lags behind the master"),
+    kept(1, 1_001_604, "an instance that gets a shard reads a replica that has another master's data still"),
+    kept(1, 1_004_415, "a batch takes a read from a replica that refused its change"),
+    kept(1, 1_005_407, "a read of a batch runs again behind a change of its batch after a reload"),
+    kept(1, 1_005_421, "an instance that gets a shard reads the listed node, which is a replica of another master"),
+    kept(1, 1_012_006, "an empty master is accepted when the only node with the data is suspended"),
 ];

@@ -130,8 +130,9 @@ impl World {
             return;
         }
         link.silent = silent;
+        // They come before everything that arrives from now on.
         for held in std::mem::take(&mut link.held) {
-            self.after(0, held);
+            held(self);
         }
         if let (Host::Instance(instance), Host::Node(node)) = (one.min(other), one.max(other)) {
             self.network.reachability.push((self.now, instance, node, !silent));

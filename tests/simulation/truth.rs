@@ -100,6 +100,8 @@ pub struct Truth {
     moves: BTreeMap<String, Vec<(Ms, usize)>>,
     /// The shards that keys came from, and the times during which an instance may still ask there.
     pub sources: Vec<(String, usize, (Ms, Ms))>,
+    /// The keys whose slots began to move: the key, the shard that gives it away, and the time.
+    pub departures: Vec<(String, usize, Ms)>,
     ids: u64,
 }
 

@@ -11,6 +11,7 @@ pub mod connection_task;
 mod context;
 mod handshake;
 mod in_flight;
+pub mod lineage;
 pub mod login;
 mod metrics;
 mod mode_task;

@@ -6,6 +6,7 @@ use super::{
     connect::RedisEndpoint,
     context::{NodeContext, ShardContext},
     in_flight::InFlightLimit,
+    lineage::Lineage,
     metrics::NodeMetrics,
     node_id::NodeId,
     offset_request::OffsetRequest,
@@ -174,14 +175,13 @@ impl Node {
         self.wrong_mode.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the result of an election that was held with this answer of the node: whether the node's data is that of
-    /// its shard's master. Returns true if that changes the state.
-    pub fn record_election(&self, seen: &ReplicationInfo, same_lineage: bool) -> bool {
+    /// Records the result of an election that was held with this answer of the node: the origin of its data. Returns true if that changes the state.
+    pub fn record_election(&self, seen: &ReplicationInfo, lineage: Lineage) -> bool {
         // Only elections change these facts, and no two elections run at the same time.
-        let is_change = self.state.load().differs_from_election(seen, same_lineage);
+        let is_change = self.state.load().differs_from_election(seen, lineage);
         if is_change {
             let progress = Arc::clone(&self.shard_context().progress);
-            self.state.update(|state| state.record_election(seen, same_lineage, &progress));
+            self.state.update(|state| state.record_election(seen, lineage, &progress));
         }
         is_change
     }

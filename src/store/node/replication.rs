@@ -118,6 +118,15 @@ impl ReplicationInfo {
         self.restart_seen && !self.promotion_seen
     }
 
+    /// Returns true if both answers are those of the same process as the master of the same history.
+    pub fn is_same_master_as(&self, other: &Self) -> bool {
+        self.is_master()
+            && other.is_master()
+            && self.run_id == other.run_id
+            && self.replication_id == other.replication_id
+            && self.loading == other.loading
+    }
+
     /// Returns true if the node has the data of this history: it is a replica of it, or was promoted from one.
     pub fn holds_history(&self, replication_id: &str) -> bool {
         match self.role {

@@ -2,7 +2,10 @@
 
 use crate::store::{
     consistency::{LogicalTime, ReplicationProgress},
-    node::replication::{ReplicationInfo, ReplicationRole},
+    node::{
+        lineage::Lineage,
+        replication::{ReplicationInfo, ReplicationRole},
+    },
 };
 use std::time::Duration;
 
@@ -18,16 +21,15 @@ pub struct Connectivity {
 
 /// Everything that is known of a node at one moment.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts; most combinations occur")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeState {
     connectivity: Connectivity,
     /// The last answer to `INFO replication`; `None` before the first one, and while the node's user may not ask.
     answer: Option<ReplicationInfo>,
     /// The node was unreachable after its last answer, so it may have been restarted since.
     is_outdated: bool,
-    /// The node's data is that of its shard's master, as far as the last election knew, not that of another master that the
-    /// node still follows.
-    same_lineage: bool,
+    /// The origin of the node's data, as far as the last election knew.
+    lineage: Lineage,
     /// The node's user may not read from replicas of a Redis Cluster.
     refuses_replica_reads: bool,
     /// The node answered a probe without telling its role.
@@ -43,7 +45,7 @@ pub struct NodeState {
     /// The number of times that the node reported the loss of all its data. A replica that follows another master does so
     /// before it receives that one's data.
     flushes: u64,
-    /// The number of such reports that had come before the last question whose answer decided on `same_lineage`.
+    /// The number of such reports that had come before the last question whose answer decided on `lineage`.
     flushes_judged: u64,
     /// The time since which the node counts as slow; `None` while it does not.
     slow_since: Option<LogicalTime>,
@@ -65,22 +67,7 @@ pub struct AnswerEffect {
 impl NodeState {
     /// Creates the state of a node that nobody has connected to yet.
     pub fn new(connectivity: Connectivity, stale_max: Option<Duration>) -> Self {
-        Self {
-            connectivity,
-            answer: None,
-            is_outdated: false,
-            same_lineage: false,
-            refuses_replica_reads: false,
-            hides_role: false,
-            keeps_former_data: false,
-            awaits_election: false,
-            replicated_up_to: LogicalTime::ZERO,
-            asked_at: LogicalTime::ZERO,
-            flushes: 0,
-            slow_since: None,
-            flushes_judged: 0,
-            stale_max,
-        }
+        Self { connectivity, stale_max, ..Self::default() }
     }
 
     /// Returns true if a connection is open.
@@ -107,7 +94,7 @@ impl NodeState {
     /// Returns true if the node may answer reads while its master is lost: it has its data, and that is not too old.
     pub fn is_usable_replica(&self) -> bool {
         self.is_up()
-            && self.same_lineage
+            && self.lineage.is_of_shard()
             && !self.refuses_replica_reads
             && !self.must_be_probed()
             && self.has_replica_data()
@@ -127,15 +114,22 @@ impl NodeState {
         })
     }
 
+    /// Returns true if the node is not reachable, and had the data of this history when it was last asked.
+    pub fn is_missing_with(&self, history: &str) -> bool {
+        !self.is_up() && self.answer.as_ref().is_some_and(|last| !last.loading && last.holds_history(history))
+    }
+
     /// Returns true if nothing can be expected of the node for now: no connection is open or just being opened again, or
     /// the node lacks its data.
     pub fn is_lost(&self) -> bool {
         if self.is_up() { self.lacks_data() } else { !self.is_connecting() }
     }
 
-    /// Returns true if the node may answer reads as the master of its shard.
+    /// Returns true if the node may answer reads as the master of its shard. One that says that it is a replica may have got the
+    /// data of another master by now.
     pub fn is_readable_master(&self) -> bool {
-        self.is_writable_master() && !self.lacks_data()
+        let has_own_data = !self.is_replica() || (self.lineage.is_of_shard() && !self.must_be_probed());
+        self.is_writable_master() && !self.lacks_data() && has_own_data
     }
 
     /// Returns true if writes may be sent to the node as the master of its shard.
@@ -166,6 +160,12 @@ impl NodeState {
         !self.is_replica()
     }
 
+    /// Returns true if the node, which is elected, has all changes that went to it: it is not known to be a replica, or it was
+    /// the accepted master and has just been demoted.
+    pub fn has_own_changes(&self) -> bool {
+        !self.is_replica() || self.lineage == Lineage::Proven
+    }
+
     /// Returns true if the node calls itself a replica.
     pub fn is_replica(&self) -> bool {
         matches!(self.role(), Some(ReplicationRole::Replica { .. }))
@@ -173,7 +173,7 @@ impl NodeState {
 
     /// Returns true if the node is a master with this replication id, and its data is that of its shard.
     pub fn is_master_of(&self, replication_id: &str) -> bool {
-        let info = self.replication_info().filter(|_| self.same_lineage);
+        let info = self.replication_info().filter(|_| self.lineage.is_of_shard());
         info.is_some_and(|info| info.is_master() && info.replication_id == replication_id)
     }
 
@@ -243,15 +243,13 @@ impl NodeState {
     }
 
     /// Returns true if the result of an election that was held with this answer of the node would change the state.
-    pub fn differs_from_election(&self, seen: &ReplicationInfo, same_lineage: bool) -> bool {
-        (self.same_lineage, self.flushes_judged) != (same_lineage, seen.flushes)
-            || (self.awaits_election && self.is_still(seen))
+    pub fn differs_from_election(&self, seen: &ReplicationInfo, lineage: Lineage) -> bool {
+        (self.lineage, self.flushes_judged) != (lineage, seen.flushes) || (self.awaits_election && self.is_still(seen))
     }
 
-    /// Records the result of an election that was held with this answer of the node: whether the node's data is that of
-    /// its shard's master.
-    pub fn record_election(&mut self, seen: &ReplicationInfo, same_lineage: bool, progress: &ReplicationProgress) {
-        (self.same_lineage, self.flushes_judged) = (same_lineage, seen.flushes);
+    /// Records the result of an election that was held with this answer of the node: the origin of its data.
+    pub fn record_election(&mut self, seen: &ReplicationInfo, lineage: Lineage, progress: &ReplicationProgress) {
+        (self.lineage, self.flushes_judged) = (lineage, seen.flushes);
         if self.awaits_election && self.is_still(seen) {
             self.awaits_election = false;
             // The offset of a master counts only from now on.
@@ -261,7 +259,7 @@ impl NodeState {
 
     /// Returns true if the last answer is of the same process in the same history.
     fn is_still(&self, seen: &ReplicationInfo) -> bool {
-        self.answer.as_ref().is_some_and(|now| is_same_master(seen, now) || !now.is_master())
+        self.answer.as_ref().is_some_and(|now| seen.is_same_master_as(now) || !now.is_master())
     }
 
     /// Records if the node refuses to answer reads as a replica of a Redis Cluster. Returns true if that is a change.
@@ -307,7 +305,7 @@ impl NodeState {
         self.awaits_election = match (&self.answer, &answer) {
             (_, None) => false,
             (None, Some(now)) => now.is_master(),
-            (Some(last), Some(now)) => now.is_master() && (self.awaits_election || !is_same_master(last, now)),
+            (Some(last), Some(now)) => now.is_master() && (self.awaits_election || !last.is_same_master_as(now)),
         };
         let role_hidden = answer.is_none() && !self.hides_role;
         self.hides_role = answer.is_none();
@@ -336,7 +334,7 @@ impl NodeState {
     fn record_progress(&mut self, progress: &ReplicationProgress) -> bool {
         let Some(answer) = self.answer.as_ref().filter(|answer| !answer.loading) else { return false };
         match answer.role {
-            ReplicationRole::Master if self.same_lineage && !self.awaits_election => {
+            ReplicationRole::Master if self.lineage.is_of_shard() && !self.awaits_election => {
                 progress.record_master_offset(&answer.replication_id, self.asked_at, answer.offset);
                 false
             }
@@ -384,15 +382,6 @@ impl NodeState {
         let is_unsynced = matches!(self.role(), Some(ReplicationRole::Replica { synced: false, .. }));
         self.is_loading() || (is_unsynced && !self.keeps_former_data)
     }
-}
-
-/// Returns true if both answers are those of the same process as the master of the same history.
-fn is_same_master(one: &ReplicationInfo, other: &ReplicationInfo) -> bool {
-    one.is_master()
-        && other.is_master()
-        && one.run_id == other.run_id
-        && one.replication_id == other.replication_id
-        && one.loading == other.loading
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub fn merge(access: Access, first: &Result<Answer, StoreError>, last: &mut Resu
 }
 
 /// Returns true if a change with this answer was made, or may have been.
-fn may_have_run(answer: &Result<Answer, StoreError>) -> bool {
+pub fn may_have_run(answer: &Result<Answer, StoreError>) -> bool {
     matches!(answer, Ok(_) | Err(StoreError::Unconfirmed { .. } | StoreError::DeadlinePassed { .. }))
 }
 

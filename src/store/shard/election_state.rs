@@ -8,7 +8,13 @@ use super::{
     standing::MasterStanding,
     survey::{Survey, is_awaited, is_connecting_again, is_heard},
 };
-use crate::{store::node::replication::ReplicationInfo, types::Address};
+use crate::{
+    store::node::{
+        lineage::Lineage,
+        replication::{ReplicationInfo, ReplicationRole},
+    },
+    types::Address,
+};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -82,7 +88,7 @@ pub struct ElectionResult {
     infos: Vec<Option<ReplicationInfo>>,
     /// The history whose data the nodes of the shard are to have; empty while none is known.
     replication_id: String,
-    /// No master has been known yet, and the listed one is just being connected to.
+    /// No master has been known yet, and a node that may be it is just being connected to.
     awaits_first_master: bool,
 }
 
@@ -185,7 +191,7 @@ impl MasterElection {
             candidate,
             is_demoted: elected == before && survey.infos[elected].is_some() && !survey.is_master(elected),
             awaits_answers: look_again.is_some(),
-            awaits_first_master: self.replication_id.is_empty() && is_awaited(&survey.states[elected]),
+            awaits_first_master: self.replication_id.is_empty() && survey.states.iter().any(|state| is_awaited(state)),
             infos: survey.infos,
             replication_id: self.replication_id.clone(),
         })
@@ -272,6 +278,7 @@ impl MasterElection {
         let standing = survey.members.standing();
         // While another node is only being connected to again, what it said still counts.
         let is_kept = elected == survey.before && survey.others(elected).any(is_connecting_again);
+        let is_data_missing = survey.others(elected).any(|other| other.is_missing_with(&self.replication_id));
         match standing {
             // Until the node answers again, nothing new is known of it.
             MasterStanding::Held if !is_known => {
@@ -286,7 +293,8 @@ impl MasterElection {
                 if is_over { MasterStanding::Accepted } else { MasterStanding::Contested }
             }
             _ if !is_known => standing,
-            MasterStanding::Held if is_kept && self.hold_ends_after(now) => MasterStanding::Held,
+            // A node that has the data, and is lost only now, may come back with it.
+            MasterStanding::Held if (is_kept || is_data_missing) && self.hold_ends_after(now) => MasterStanding::Held,
             _ if survey.announced == Some(elected) => MasterStanding::Accepted,
             MasterStanding::Contested if is_kept => MasterStanding::Contested,
             _ if has_rivals => MasterStanding::Contested,
@@ -348,16 +356,38 @@ impl ElectionResult {
     pub fn record(&self, members: &Members) -> bool {
         let mut changed = false;
         for (position, (node, info)) in members.nodes().iter().zip(&self.infos).enumerate() {
-            // A replica of another master has that one's data. While no master is known, every node is trusted, but not
-            // before the listed one could answer. A node that is gone keeps the mark that it had.
+            // A node that is gone keeps the mark that it had.
             let awaits = self.awaits_answers && position == self.elected;
             if let Some(info) = info.as_ref().filter(|_| !awaits) {
-                let is_any_trusted = self.replication_id.is_empty() && !self.awaits_first_master;
-                let same_lineage = is_any_trusted || info.replication_id == self.replication_id;
-                changed |= node.record_election(info, same_lineage);
+                changed |= node.record_election(info, self.lineage(info));
             }
         }
         changed
+    }
+
+    /// Returns the origin of the data of the node that gave this answer. A replica of another master has that one's data.
+    /// While no master is known, nodes are trusted that agree, but not before all of them could answer.
+    fn lineage(&self, info: &ReplicationInfo) -> Lineage {
+        if self.replication_id.is_empty() {
+            let is_trusted = !self.awaits_first_master && self.is_only_history(&info.replication_id);
+            return if is_trusted { Lineage::Assumed } else { Lineage::Unknown };
+        }
+        if info.replication_id == self.replication_id { Lineage::Proven } else { Lineage::Unknown }
+    }
+
+    /// Returns true if no replica has data of another history than this one, or one that it continues. If the listed master is a
+    /// replica and another node is a master, the masters count instead.
+    fn is_only_history(&self, history: &str) -> bool {
+        let is_master_elsewhere = self.is_demoted && self.infos.iter().flatten().any(ReplicationInfo::is_master);
+        let counted = self.infos.iter().flatten().filter(|info| match info.role {
+            ReplicationRole::Master => is_master_elsewhere,
+            ReplicationRole::Replica { synced, .. } => synced && !is_master_elsewhere,
+        });
+        let (holders, others): (Vec<_>, Vec<_>) = counted.partition(|info| info.replication_id == history);
+        !holders.is_empty()
+            && others
+                .iter()
+                .all(|other| holders.iter().any(|info| info.previous_replication_id == other.replication_id))
     }
 }
 

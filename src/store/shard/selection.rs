@@ -132,7 +132,9 @@ impl<'m> Selection<'m, '_> {
         let must_be_proven = self.requirement.strict || self.master_only;
         self.members.readable_master().filter(|master| {
             let state = master.state();
-            !self.attempts.has_tried(master) && state.is_readable_master() && (!must_be_proven || state.may_be_master())
+            let has_changes = self.requirement.since == LogicalTime::ZERO || state.has_own_changes();
+            let may_answer = if must_be_proven { state.may_be_master() } else { has_changes };
+            !self.attempts.has_tried(master) && state.is_readable_master() && may_answer
         })
     }
 

@@ -7,6 +7,9 @@ use crate::{
     world::Ms,
 };
 
+/// The time within which an instance learns that a slot moves.
+const NEWS_OF_MOVE: Ms = 1500;
+
 impl Checker<'_> {
     /// Checks one read.
     pub(super) fn check_read(&self, number: usize) -> Option<Violation> {
@@ -15,6 +18,9 @@ impl Checker<'_> {
         let violation = |promise, reason: String| Some(Violation { promise, record: number, reason });
         if let Some(expired) = value.and_then(|value| self.expired_before(record, value)) {
             return violation(Promise::Expiry, format!("the value expired at {expired} ms"));
+        }
+        if value.is_none() && *wanted == Wanted::Own && self.is_hidden_by_lost_source(record) {
+            return None;
         }
         if !self.is_explained(record, *value) {
             return violation(Promise::Existence, "no accepted master of the shard ever had this".to_owned());
@@ -41,6 +47,26 @@ impl Checker<'_> {
             }
             Wanted::Strict => None,
         }
+    }
+
+    /// Returns true if the slot of the key began to move so shortly before the instance lost its master that the instance does
+    /// not have to know: only that master says that a slot moves, and its replicas lack the keys that have moved.
+    fn is_hidden_by_lost_source(&self, record: &Record) -> bool {
+        let truth = &self.world.truth;
+        let departures =
+            truth.departures.iter().filter(|(key, _, began)| *key == record.key && *began <= record.answered);
+        departures.into_iter().any(|(_, source, began)| {
+            let masters = truth.branches.iter().filter(|branch| {
+                branch.shard == *source && branch.accepted.is_some_and(|accepted| accepted <= record.answered)
+            });
+            let Some(master) = masters.max_by_key(|branch| branch.accepted) else { return false };
+            let news = (*began, *began + NEWS_OF_MOVE);
+            let has_ended = master.ended.is_some_and(|ended| news.0 <= ended && ended <= news.1.min(record.answered));
+            let now = (record.asked.saturating_sub(NEWS_OF_MOVE), record.answered);
+            let is_out_of_reach =
+                [news, now].into_iter().all(|during| self.was_silent(record.instance, master.node, during));
+            has_ended || is_out_of_reach
+        })
     }
 
     fn expired_before(&self, record: &Record, value: u32) -> Option<Ms> {

@@ -154,7 +154,8 @@ impl Checker<'_> {
         false
     }
 
-    fn was_silent(&self, instance: usize, node: usize, (from, to): (Ms, Ms)) -> bool {
+    /// Returns true if the path of an instance to a node was silent at a time between two others.
+    pub fn was_silent(&self, instance: usize, node: usize, (from, to): (Ms, Ms)) -> bool {
         let mut open = true;
         for (time, of, to_node, now_open) in &self.world.network.reachability {
             if (*of, *to_node) != (instance, node) {

@@ -88,8 +88,18 @@ impl World {
             return;
         };
         let masters = self.in_cluster(node).view.masters.clone();
-        let votes = masters.iter().filter(|(master, _)| self.hears(node, *master)).count();
-        if time <= now && votes * 2 > masters.len() {
+        // A master votes for one replica of a shard, and for another one only after a while.
+        let may_vote_from = now.saturating_sub(2 * self.cluster_rules.node_timeout);
+        let mut voters: Vec<usize> = masters.into_iter().map(|(master, _)| master).collect();
+        let majority = voters.len() / 2 + 1;
+        voters.retain(|master| {
+            let voted_at = self.nodes[*master].cluster.as_ref().and_then(|it| it.voted_at.get(&shard));
+            self.hears(node, *master) && voted_at.is_none_or(|time| *time <= may_vote_from)
+        });
+        if time <= now && voters.len() >= majority {
+            for voter in voters {
+                self.in_cluster(voter).voted_at.insert(shard, now);
+            }
             self.in_cluster(node).election_at = None;
             self.fail_over(node);
         }
@@ -132,10 +142,12 @@ impl World {
         cluster.view.masters[shard] = claim;
         cluster.silent_since.remove(&shard);
         cluster.failed.remove(&shard);
-        if own.shard == shard && node != claim.0 {
-            self.replicate_from(node, claim.0);
+        if own.shard == shard {
+            if node != claim.0 {
+                self.replicate_from(node, claim.0);
+            }
+            self.resume_writes(node);
         }
-        self.resume_writes(node);
     }
 
     /// Makes a node that starts learn what the others know.

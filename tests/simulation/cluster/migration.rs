@@ -37,6 +37,8 @@ impl World {
     pub fn begin_migration(&mut self, Migration { slot, source, target, .. }: Migration) {
         let master = self.master(source);
         self.in_cluster(master).migrating.insert(slot, target);
+        let keys: Vec<String> = self.truth.keys.iter().filter(|key| slot_of(key) == slot).cloned().collect();
+        self.truth.departures.extend(keys.into_iter().map(|key| (key, source, self.now)));
     }
 
     /// Makes the source refuse commands on a slot for a time.

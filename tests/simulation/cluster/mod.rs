@@ -58,6 +58,8 @@ pub struct ClusterNode {
     in_minority_at: Option<Ms>,
     /// The time at which the node asks for votes.
     election_at: Option<Ms>,
+    /// The times at which the node, as a master, last voted for a replica of each shard.
+    voted_at: BTreeMap<usize, Ms>,
 }
 
 /// The settings of all nodes of a cluster.

@@ -131,6 +131,8 @@ pub struct Node {
     pub branch: Option<usize>,
     /// Things that wait until the node is not stopped any more.
     stopped_events: Vec<crate::world::Event>,
+    /// The copy of the master's data that is being loaded, and the session of the link that it came over.
+    copy: Option<(u64, Data)>,
     /// Changes that arrived while a copy was being loaded.
     pending: Vec<Applied>,
     waiters: Vec<Waiter>,
@@ -159,6 +161,7 @@ impl Node {
             file: None,
             branch: None,
             stopped_events: Vec::new(),
+            copy: None,
             pending: Vec::new(),
             waiters: Vec::new(),
             tracked: BTreeMap::new(),

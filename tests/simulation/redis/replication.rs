@@ -99,6 +99,7 @@ impl World {
 
     /// Makes a node a replica of another one (`REPLICAOF`).
     pub fn replicate_from(&mut self, node: usize, master: usize) {
+        self.finish_load(node);
         self.note(&format!("node {node} becomes a replica of node {master}"));
         // The nodes of a cluster change roles without the command.
         self.nodes[node].ran_replicaof |= self.nodes[node].cluster.is_none();
@@ -113,7 +114,6 @@ impl World {
             self.unblock(waiter.connection, resp::error("UNBLOCKED the instance became a replica"));
         }
         let session = self.truth.next_id();
-        self.nodes[node].is_loading = false;
         self.nodes[node].pending.clear();
         self.nodes[node].link = Some(MasterLink { master, is_up: false, down_since, session });
         self.connect_to_master(node, session);
@@ -121,6 +121,7 @@ impl World {
 
     /// Makes a node a master (`REPLICAOF NO ONE`).
     pub fn promote(&mut self, node: usize) {
+        self.finish_load(node);
         self.note(&format!("node {node} becomes a master"));
         self.nodes[node].ran_replicaof |= self.nodes[node].cluster.is_none();
         if self.nodes[node].link.take().is_none() {
@@ -130,7 +131,6 @@ impl World {
         let data = &mut self.nodes[node].data;
         data.replid2 = Some((data.replid, data.offset));
         data.replid = replid;
-        self.nodes[node].is_loading = false;
         self.detach_replicas(node);
         self.begin_branch(node);
     }
@@ -149,14 +149,13 @@ impl World {
         }
     }
 
-    /// Records that a replica has lost its master, and connects again later.
+    /// Records that a replica has lost its master, and connects again later. A copy that it is loading is loaded to its end.
     pub fn lose_master(&mut self, node: usize, session: u64) {
         let now = self.now;
         let Some(link) = self.nodes[node].link.as_mut().filter(|link| link.session == session) else { return };
         if link.is_up {
             (link.is_up, link.down_since) = (false, Some(now));
         }
-        self.nodes[node].is_loading = false;
         let wait = self.nodes[node].rng.range((1, RECONNECT_MAX));
         let session = self.renew_session(node);
         self.after(wait, move |world| world.connect_to_master(node, session));
@@ -227,20 +226,33 @@ impl World {
         self.detach_replicas(node);
         self.nodes[node].data = Data::default();
         self.nodes[node].is_loading = true;
+        self.nodes[node].copy = Some((session, copy));
         self.look_for_survivors(node);
         self.after(load, move |world| {
-            let now = world.now;
-            let Some(link) = world.nodes[node].link.as_mut().filter(|link| link.session == session) else { return };
-            (link.is_up, link.down_since) = (true, Some(now));
-            let link = *link;
-            world.nodes[node].is_loading = false;
-            let offset = copy.offset;
-            world.nodes[node].data = Data { replid2: None, ..copy };
-            world.acknowledge(node, link, offset);
-            for applied in mem::take(&mut world.nodes[node].pending) {
-                world.replicate(node, session, applied);
+            if world.nodes[node].copy.as_ref().is_some_and(|(of, _)| *of == session) {
+                world.finish_load(node);
             }
-            world.look_for_survivors(node);
         });
+    }
+
+    /// Makes a copy that is being loaded the data of its node. A node takes no other command before that, so that the
+    /// operator repeats what it refused until it is done.
+    pub fn finish_load(&mut self, node: usize) {
+        let Some((session, copy)) = self.nodes[node].copy.take() else { return };
+        self.nodes[node].is_loading = false;
+        let offset = copy.offset;
+        self.nodes[node].data = Data { replid2: None, ..copy };
+        let now = self.now;
+        let link = self.nodes[node].link.as_mut().expect("a replica");
+        link.down_since = Some(now);
+        if link.session == session {
+            link.is_up = true;
+            let link = *link;
+            self.acknowledge(node, link, offset);
+            for applied in mem::take(&mut self.nodes[node].pending) {
+                self.replicate(node, session, applied);
+            }
+        }
+        self.look_for_survivors(node);
     }
 }

@@ -85,7 +85,8 @@ impl Batch<'_> {
     }
 
     /// Takes the answers that are final. Returns the positions of the operations that are to be sent again: those that
-    /// were refused, and reads of the same key after them, which were answered too early.
+    /// were refused, and reads of the same key after them, which were answered too early. A node that refuses a change because it
+    /// is no master answers no read of that key either.
     fn settle_changes(
         &self,
         shard: &Shard,
@@ -95,6 +96,7 @@ impl Batch<'_> {
     ) -> Vec<usize> {
         let mut again: Vec<usize> = Vec::new();
         let mut refused: HashSet<&[u8]> = HashSet::new();
+        let unmastered = self.keys_without_master(&positions, &answers);
         for (position, answer) in positions.into_iter().zip(answers) {
             let operation = &self.operations[position];
             let key = operation.key.as_bytes();
@@ -104,7 +106,7 @@ impl Batch<'_> {
                     refused.insert(key);
                     again.push(position);
                 }
-                Ok(early) if is_read && refused.contains(key) => {
+                Ok(early) if is_read && (refused.contains(key) || unmastered.contains(key)) => {
                     self.release_reply_bytes(&early);
                     again.push(position);
                 }
@@ -125,5 +127,22 @@ impl Batch<'_> {
             }
         }
         again
+    }
+
+    /// Returns the keys whose changes the node refused because it is no master, all that there were.
+    fn keys_without_master(&self, positions: &[usize], answers: &[Result<Answer, NodeError>]) -> HashSet<&[u8]> {
+        let (mut refused, mut made) = (HashSet::new(), HashSet::new());
+        for (position, answer) in positions.iter().zip(answers) {
+            let operation = &self.operations[*position];
+            let keys = match answer {
+                Err(error) if error.is_demotion() => &mut refused,
+                Err(error) if error.did_not_run() => continue,
+                _ if is_change(operation) => &mut made,
+                _ => continue,
+            };
+            keys.insert(operation.key.as_bytes());
+        }
+        refused.retain(|key| !made.contains(key));
+        refused
     }
 }

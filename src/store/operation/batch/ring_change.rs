@@ -7,7 +7,7 @@ use super::{
 use crate::store::{
     error::{Access, StoreError},
     node::NodeId,
-    operation::ring_change::{merge, next_route},
+    operation::ring_change::{may_have_run, merge, next_route},
     protocol::operation::Answer,
     shard::Shard,
     shard_map::ShardMap,
@@ -83,9 +83,10 @@ impl Batch<'_> {
     fn take_moved(&self, current: &ShardMap, ran: &mut [ShardAnswers]) -> (Vec<MovedOperations>, FirstAnswers) {
         let (mut moved, mut first) = (Vec::<MovedOperations>::new(), FirstAnswers::new());
         for before in ran {
-            let mut changed = HashSet::new();
+            let mut changes =
+                ChangedKeys { before: HashSet::new(), may_be_made: self.changes_that_may_be_made(before) };
             for (position, answer) in std::mem::take(&mut before.answered) {
-                let Some(shard) = self.new_shard(current, before, (position, &answer), &mut changed) else {
+                let Some(shard) = self.new_shard(current, before, (position, &answer), &mut changes) else {
                     before.answered.push((position, answer));
                     continue;
                 };
@@ -102,24 +103,40 @@ impl Batch<'_> {
         (moved, first)
     }
 
-    /// Returns the shard on which an operation has to run again. `changed` has the keys of the changes before it. A read
-    /// before the first change of its key keeps its answer, because it must not see a change that comes after it. After
-    /// the deadline a failed operation is not repeated.
+    /// Returns the keys of the changes that were made, or may have been.
+    fn changes_that_may_be_made(&self, ran: &ShardAnswers) -> HashSet<&[u8]> {
+        let changes = ran.answered.iter().map(|(position, answer)| (&self.operations[*position], answer));
+        let made = changes.filter(|(operation, answer)| is_change(operation) && may_have_run(answer));
+        made.map(|(operation, _)| operation.key.as_bytes()).collect()
+    }
+
+    /// Returns the shard on which an operation has to run again. A read before the first change of its key keeps its answer,
+    /// because it must not see a change that comes after it; a failed one runs again only if none of them can have been
+    /// made. After the deadline a failed operation is not repeated.
     fn new_shard<'k>(
         &'k self,
         current: &ShardMap,
         ran_on: &ShardAnswers,
         (position, answer): (usize, &Result<Answer, StoreError>),
-        changed: &mut HashSet<&'k [u8]>,
+        changes: &mut ChangedKeys<'k>,
     ) -> Option<Arc<Shard>> {
         let operation = &self.operations[position];
+        let key = operation.key.as_bytes();
         if is_change(operation) {
-            changed.insert(operation.key.as_bytes());
+            changes.before.insert(key);
         }
-        let is_settled = answer.is_ok() && !changed.contains(operation.key.as_bytes());
+        let is_settled = !changes.before.contains(key) && (answer.is_ok() || changes.may_be_made.contains(key));
         if is_settled || (self.deadline.has_passed() && answer.is_err()) {
             return None;
         }
         next_route(current, operation.key, &ran_on.shard, ran_on.asked).map(|route| route.shard)
     }
+}
+
+/// The keys that the operations of one shard change.
+struct ChangedKeys<'k> {
+    /// The keys of the changes before the operation that is looked at.
+    before: HashSet<&'k [u8]>,
+    /// The keys of the changes that were made, or may have been.
+    may_be_made: HashSet<&'k [u8]>,
 }

@@ -11,6 +11,8 @@ use crate::store::{
 };
 use std::sync::Arc;
 
+mod lineage;
+
 const HOLD_TIME: Duration = Duration::from_secs(30);
 const REPLICA: ReplicationRole = ReplicationRole::Replica { synced: true, down_for: None };
 
@@ -62,7 +64,15 @@ impl Scene {
         self.members.nodes()[node].set_state(&state);
     }
 
-    /// Makes a node unreachable.
+    /// Makes a node unreachable, after it has answered.
+    fn is_lost(&self, node: usize) {
+        let mut state = NodeState::clone(&self.members.nodes()[node].state());
+        state.set_connectivity(Connectivity::default());
+        state.mark_outdated();
+        self.members.nodes()[node].set_state(&state);
+    }
+
+    /// Makes a node unreachable of which nothing is known.
     fn is_down(&self, node: usize) {
         self.members.nodes()[node].set_state(&NodeState::new(Connectivity::default(), None));
     }

@@ -5,6 +5,7 @@ use crate::store::{
     consistency::ReplicationProgress,
     error::NodeError,
     node::{
+        lineage::Lineage,
         replication::{ReplicationInfo, ReplicationRole},
         state::Connectivity,
     },
@@ -38,13 +39,21 @@ fn state(connectivity: Connectivity, role: Option<ReplicationRole>, offset: u64)
     });
     state.record_answer(info.clone(), LogicalTime::from_ms(100), &progress);
     if let Some(info) = info {
-        state.record_election(&info, true, &progress);
+        state.record_election(&info, Lineage::Proven, &progress);
     }
     state
 }
 
+/// Returns the state of a replica of a shard of which no master has been known yet.
+fn without_known_master() -> NodeState {
+    let mut state = state(UP, Some(REPLICA), 0);
+    let info = state.replication_info().cloned().expect("it has answered");
+    state.record_election(&info, Lineage::Assumed, &ReplicationProgress::default());
+    state
+}
+
 /// Returns one state of each kind that the rules tell apart.
-fn states() -> [NodeState; 9] {
+fn states() -> [NodeState; 10] {
     let cut_off = ReplicationRole::Replica { synced: true, down_for: Some(Duration::from_secs(1)) };
     let unsynced = ReplicationRole::Replica { synced: false, down_for: None };
     let mut slow = state(UP, Some(REPLICA), 7);
@@ -59,6 +68,7 @@ fn states() -> [NodeState; 9] {
         state(DOWN, None, 0),
         slow,
         state(CONNECTING, Some(ReplicationRole::Master), 7),
+        without_known_master(),
     ]
 }
 
@@ -90,7 +100,9 @@ fn by_the_rules(
     let fresh = best(&|state| state.is_readable_replica() && state.has_replicated_up_to(requirement.since));
     let master = members.master().filter(|master| {
         let state = master.state();
-        !tried(master) && state.is_readable_master() && (!(requirement.strict || master_only) || state.may_be_master())
+        let has_changes = requirement.since == LogicalTime::ZERO || state.has_own_changes();
+        let may_answer = if requirement.strict || master_only { state.may_be_master() } else { has_changes };
+        !tried(master) && state.is_readable_master() && may_answer
     });
     let unreadable = members
         .master()
@@ -200,7 +212,7 @@ fn a_master_that_is_not_accepted_answers_no_strict_read() {
 fn a_master_that_is_being_connected_to_again_is_not_lost() {
     let nodes: Vec<_> = (1..=2).map(Node::unconnected).collect();
     let members = Members::new(nodes.clone(), Some(0));
-    let [master, _, behind, .., down, _, connecting] = states();
+    let [master, _, behind, .., down, _, connecting, _] = states();
     nodes[1].set_state(&behind);
     let changed =
         ReadRequirement { hash: HASH, since: LogicalTime::from_ms(50), strict: false, master_only: false, watch: None };
