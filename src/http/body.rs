@@ -96,11 +96,11 @@ pub trait RequestBody: Send {
     type Bytes: AsRef<[u8]> + Send;
 
     /// Reads the whole body of a command within its memory. The memory is held with the bytes.
-    fn read<'b>(
+    fn read(
         self,
         bytes_max: usize,
-        memory: BodyPermit<'b>,
-    ) -> impl Future<Output = Result<BufferedBody<'b, Self::Bytes>, Problem>> + Send;
+        memory: BodyPermit<'_>,
+    ) -> impl Future<Output = Result<BufferedBody<'_, Self::Bytes>, Problem>> + Send;
 
     /// Reads and drops a body that the response does not depend on, so that its sender gets to read the response.
     fn discard(self) -> impl Future<Output = ()> + Send;

@@ -6,6 +6,7 @@ use std::{net::IpAddr, time::Duration};
 
 /// The settings of the service itself.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the settings")]
 pub struct ServiceConfig {
     /// IP address of the HTTPS port.
     pub host: IpAddr,

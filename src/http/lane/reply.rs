@@ -100,14 +100,11 @@ impl LaneReply {
     /// Creates the response with a body whose memory is held if it is large.
     pub fn new(fields: ReplyFields, body: Vec<u8>, memory: Option<HeldReplyMemory>, is_last: bool) -> Self {
         let mut bytes = fields.end(body.len());
-        let large = match memory {
-            Some(memory) => Some(LargeBody { bytes: body, memory }),
-            None => {
-                bytes.extend_from_slice(&body);
-                None
-            }
+        let Some(memory) = memory else {
+            bytes.extend_from_slice(&body);
+            return Self { bytes, large: None, is_last };
         };
-        Self { bytes, large, is_last }
+        Self { bytes, large: Some(LargeBody { bytes: body, memory }), is_last }
     }
 
     /// Creates the response that a service of hyper returned. `None` if its body cannot be read.
