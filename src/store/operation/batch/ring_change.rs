@@ -56,8 +56,10 @@ impl Batch<'_> {
     /// Runs the operations again whose keys have moved or whose nodes have left, until none is left. The shards of a batch
     /// are answered together, so a reload counts until the last of them has ended.
     pub(super) async fn run_moved(&self, mut current: Arc<ShardMap>, mut ran: Vec<ShardAnswers>) -> Vec<ShardAnswers> {
+        let mut may_be_made = HashSet::new();
         loop {
-            let (moved, mut first) = self.take_moved(&current, &mut ran);
+            may_be_made.extend(ran.iter().flat_map(|ran| self.changes_that_may_be_made(ran)));
+            let (moved, mut first) = self.take_moved(&current, &mut ran, &may_be_made);
             if moved.is_empty() {
                 return ran;
             }
@@ -80,11 +82,16 @@ impl Batch<'_> {
 
     /// Takes the operations from the shards that they ran on if they have to run again: the changes of keys that have
     /// moved, and the reads after them. Returns them by their new shards, and the answers that they had.
-    fn take_moved(&self, current: &ShardMap, ran: &mut [ShardAnswers]) -> (Vec<MovedOperations>, FirstAnswers) {
+    /// `may_be_made` has the keys of the changes that were made on any shard so far, or may have been.
+    fn take_moved(
+        &self,
+        current: &ShardMap,
+        ran: &mut [ShardAnswers],
+        may_be_made: &HashSet<&[u8]>,
+    ) -> (Vec<MovedOperations>, FirstAnswers) {
         let (mut moved, mut first) = (Vec::<MovedOperations>::new(), FirstAnswers::new());
         for before in ran {
-            let mut changes =
-                ChangedKeys { before: HashSet::new(), may_be_made: self.changes_that_may_be_made(before) };
+            let mut changes = ChangedKeys { before: HashSet::new(), may_be_made };
             for (position, answer) in std::mem::take(&mut before.answered) {
                 let Some(shard) = self.new_shard(current, before, (position, &answer), &mut changes) else {
                     before.answered.push((position, answer));
@@ -138,5 +145,5 @@ struct ChangedKeys<'k> {
     /// The keys of the changes before the operation that is looked at.
     before: HashSet<&'k [u8]>,
     /// The keys of the changes that were made, or may have been.
-    may_be_made: HashSet<&'k [u8]>,
+    may_be_made: &'k HashSet<&'k [u8]>,
 }
