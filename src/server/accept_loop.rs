@@ -32,6 +32,14 @@ use tokio::{
 /// Time before the next attempt after the operating system did not hand over a connection.
 const ACCEPT_RETRY_WAIT: Duration = Duration::from_millis(50);
 
+/// Serve HTTP.
+struct Builders {
+    /// The version that the client begins with.
+    any: Builder<TokioExecutor>,
+    /// HTTP/1 alone.
+    http1: Builder<TokioExecutor>,
+}
+
 /// Accepts and serves connections until a stop is requested and all of them have ended. Dropping the future cuts them off.
 pub struct AcceptLoop<A> {
     /// Hands over connections.
@@ -57,7 +65,7 @@ where
     /// Runs the loop.
     pub async fn run(self) {
         let Self { listener, acceptor, builder, http, stop, lane } = self;
-        let builder = Arc::new(builder);
+        let builders = Arc::new(Builders { http1: builder.clone().http1_only(), any: builder });
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -67,7 +75,7 @@ where
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => {
                         let (acceptor, http) = (acceptor.clone(), http.for_new_connection());
-                        connections.spawn(serve(acceptor, accepted, http, Arc::clone(&builder), stop.clone(), lane));
+                        connections.spawn(serve(acceptor, accepted, http, Arc::clone(&builders), stop.clone(), lane));
                     }
                     Err(_) => sleep(ACCEPT_RETRY_WAIT).await,
                 },
@@ -85,7 +93,7 @@ async fn serve<A>(
     acceptor: LimitedAcceptor<A>,
     accepted: AcceptedConnection,
     http: HttpService,
-    builder: Arc<Builder<TokioExecutor>>,
+    builders: Arc<Builders>,
     stop: Shutdown,
     lane: bool,
 ) where
@@ -97,18 +105,20 @@ async fn serve<A>(
     let state = Arc::clone(http.connection());
     // The counters have its failure.
     let Ok((mut stream, mut http)) = acceptor.accept(accepted, http).await else { return };
-    let mut read_before = Vec::new();
+    let (mut read_before, mut is_http1) = (Vec::new(), false);
     if lane {
         let service = CommandLane::<CommandRoute>::new(http);
         match in_lane(&mut stream, &service, &stop).await {
             LaneEnd::Closed => return,
-            LaneEnd::HandedOver(bytes) => read_before = bytes,
+            LaneEnd::HandedOver { bytes, has_answered } => (read_before, is_http1) = (bytes, has_answered),
         }
         http = service.into_inner();
         http.state().metrics.connections(Listener::Service).left_lane.count();
     }
     // Boxed, so that a connection in its lane keeps no room for it.
-    Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, &builder, &stop)).await;
+    // On a connection of HTTP/1.1, the preface of HTTP/2 is a malformed request.
+    let builder = if is_http1 { &builders.http1 } else { &builders.any };
+    Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, builder, &stop)).await;
 }
 
 /// Serves a connection in its lane. The future has one type whatever the stream is, so that it is checked once.

@@ -147,3 +147,16 @@ async fn an_idle_connection_in_its_lane_ends_when_the_service_stops() {
     timeout(Duration::from_secs(5), connection.closed()).await.expect("the connection ends at once");
     service.wait();
 }
+
+#[tokio::test]
+async fn a_connection_of_http_1_does_not_become_one_of_http_2() {
+    let (_redis, service) = Service::with_own_redis();
+    let token = service.caller().await.token;
+    let request = post("/cache", &format!("Authorization: Bearer {token}\r\n"), r#"{"command":"READ","key":"k"}"#);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let mut connection = connect(&service).await;
+    assert_eq!(connection.send(request).await.status(), 200);
+    connection.0.write_all(preface).await.expect("it is sent");
+    connection.0.flush().await.expect("it is sent");
+    timeout(Duration::from_secs(5), connection.closed()).await.expect("it is closed without a frame");
+}

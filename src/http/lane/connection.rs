@@ -39,8 +39,13 @@ const REQUESTS_PER_TURN: u32 = 16;
 pub enum LaneEnd {
     /// The connection is closed, or cannot be used any more.
     Closed,
-    /// hyper has to go on. The bytes were read, and belong to a request that was not answered.
-    HandedOver(Vec<u8>),
+    /// hyper has to go on.
+    HandedOver {
+        /// The bytes that were read, and belong to a request that was not answered.
+        bytes: Vec<u8>,
+        /// Requests were answered, so that the connection is one of HTTP/1.1.
+        has_answered: bool,
+    },
 }
 
 /// The reason why the loop ends early. An error of the connection is the client's affair.
@@ -61,7 +66,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     L: LaneService,
 {
-    let mut lane = Lane { stream, service, input: Vec::new(), start: 0, early: Vec::new(), output: Vec::new() };
+    let mut lane = Lane {
+        stream,
+        service,
+        input: Vec::new(),
+        start: 0,
+        early: Vec::new(),
+        output: Vec::new(),
+        has_answered: false,
+    };
     match lane.run(pin!(stop)).await {
         Leave::Closed => LaneEnd::Closed,
         Leave::HandOver => {
@@ -70,7 +83,7 @@ where
                 return LaneEnd::Closed;
             }
             lane.input.drain(..lane.start);
-            LaneEnd::HandedOver(lane.input)
+            LaneEnd::HandedOver { bytes: lane.input, has_answered: lane.has_answered }
         }
     }
 }
@@ -86,6 +99,8 @@ struct Lane<'a, S, L> {
     early: Vec<u8>,
     /// Replies that were not sent.
     output: Vec<u8>,
+    /// A request was answered.
+    has_answered: bool,
 }
 
 impl<S, L> Lane<'_, S, L>
@@ -148,6 +163,7 @@ where
                 }
             };
             self.start += size.bytes;
+            self.has_answered = true;
             *partial_heads = 0;
             if self.send(reply).await? {
                 return Err(self.close().await);

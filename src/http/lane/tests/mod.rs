@@ -26,7 +26,7 @@ async fn serve(mut stream: DuplexStream, has_lane: bool) {
     if has_lane {
         match run(&mut stream, &StubLane, pending()).await {
             LaneEnd::Closed => return,
-            LaneEnd::HandedOver(bytes) => read_before = bytes,
+            LaneEnd::HandedOver { bytes, .. } => read_before = bytes,
         }
     }
     let service = service_fn(async |request: Request<Incoming>| {
@@ -65,6 +65,15 @@ struct Received {
     is_closed: bool,
 }
 
+impl Received {
+    /// Returns the responses without hyper's own refusal at the end. hyper closes without one if it has read the whole preface
+    /// of HTTP/2 by then.
+    fn replies(&self) -> &str {
+        let refusal = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: …\r\n\r\n";
+        self.text.strip_suffix(refusal).unwrap_or(&self.text)
+    }
+}
+
 /// Returns responses as text, without the values of their field `Date`.
 fn without_dates(received: &[u8]) -> String {
     let text = String::from_utf8_lossy(received);
@@ -80,7 +89,7 @@ async fn assert_same(pieces: &[&[u8]]) -> usize {
         without = exchange(&[&pieces.concat()], false).await;
     }
     assert!(
-        with == without,
+        with == without || with.is_closed && without.is_closed && with.replies() == without.replies(),
         "{:?}\nwith a lane (closed: {}):\n{}\nwithout (closed: {}):\n{}",
         pieces.iter().map(|piece| String::from_utf8_lossy(piece)).collect::<Vec<_>>(),
         with.is_closed,
