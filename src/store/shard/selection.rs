@@ -1,5 +1,7 @@
 //! The choice of the node that a read is sent to.
 
+mod best_two;
+
 use super::{attempts::Attempts, members::Members};
 use crate::{
     ring::rendezvous_score,
@@ -14,6 +16,7 @@ use crate::{
     telemetry::metrics::Fallback,
     types::Deadline,
 };
+use best_two::BestTwo;
 use std::sync::Arc;
 
 /// The node that a read is sent to, and everything else that follows from the same look at the shard's nodes.
@@ -199,31 +202,6 @@ impl<'m> Selection<'m, '_> {
         } else {
             Fallback::Slow
         }
-    }
-}
-
-/// The rank of a node: a slow one comes after the others, and then the score decides.
-type Rank = (bool, u64);
-
-/// The two nodes with the highest ranks.
-#[derive(Default)]
-struct BestTwo<'m> {
-    best: Option<(Rank, &'m Arc<Node>)>,
-    second: Option<(Rank, &'m Arc<Node>)>,
-}
-
-impl<'m> BestTwo<'m> {
-    fn insert(&mut self, rank: Rank, node: &'m Arc<Node>) {
-        if self.best.is_none_or(|(best, _)| rank >= best) {
-            self.second = self.best.replace((rank, node));
-        } else if self.second.is_none_or(|(second, _)| rank >= second) {
-            self.second = Some((rank, node));
-        }
-    }
-
-    /// Returns the best node and the second one.
-    fn nodes(&self) -> (Option<&'m Arc<Node>>, Option<&'m Arc<Node>>) {
-        (self.best.map(|(_, node)| node), self.second.map(|(_, node)| node))
     }
 }
 

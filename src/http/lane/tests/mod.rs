@@ -1,5 +1,6 @@
 //! The lane in front of hyper answers every stream of bytes as hyper alone does.
 
+mod corpus;
 mod generator;
 mod stub;
 
@@ -103,19 +104,19 @@ async fn assert_same(pieces: &[&[u8]]) -> usize {
 #[tokio::test(start_paused = true)]
 async fn known_tricks_are_answered_as_hyper_alone_does() {
     let mut answered = 0;
-    for request in generator::corpus() {
+    for request in corpus::requests() {
         answered += assert_same(&[request.as_bytes()]).await;
         let middle = request.len() / 2;
         let (one, other) = request.as_bytes().split_at(middle);
         assert_same(&[one, other]).await;
         let twice = request.repeat(2);
         assert_same(&[twice.as_bytes()]).await;
-        let followed = format!("{request}{}", generator::PLAIN);
+        let followed = format!("{request}{}", corpus::PLAIN);
         assert_same(&[followed.as_bytes()]).await;
-        let preceded = format!("{}{request}", generator::PLAIN);
+        let preceded = format!("{}{request}", corpus::PLAIN);
         answered += assert_same(&[preceded.as_bytes()]).await;
     }
-    assert!(answered > generator::corpus().len(), "most of them are refused: {answered}");
+    assert!(answered > corpus::requests().len(), "most of them are refused: {answered}");
 }
 
 #[tokio::test(start_paused = true)]
