@@ -221,7 +221,7 @@ fn locate_shows_the_shard_and_the_nodes_of_a_key() {
         assert_eq!((status, err.as_str()), (0, ""));
         serde_json::from_str::<Value>(&out).expect("JSON")
     };
-    let nodes = |location: &Value| json!([location["shard"], location["master"], location["replica"]]);
+    let nodes = |location: &Value| json!([location["shard"], location["configured_master"], location["replica"]]);
     // Golden: these keys are where they were in the first release.
     let found = located(&["user:1", "user:9", "{user:9}:name"]);
     assert_eq!(nodes(&found[0]), json!(["b", "10.0.2.1:6379", null]));
@@ -232,8 +232,8 @@ fn locate_shows_the_shard_and_the_nodes_of_a_key() {
     assert_eq!(nodes(&found[0]["before"]), nodes(&found[0]));
     let (_, out, _) = locate(&["user:1", "user:9"]);
     let lines: Vec<Vec<&str>> = out.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["user:1", "b", "10.0.2.1:6379", "none"]);
-    assert_eq!(lines[1], ["user:9", "a", "10.0.1.1:6379", "10.0.1.3:6379"]);
+    assert_eq!(lines[0], ["user:1", "b", "none", "answers", "10.0.2.1:6379", "none"]);
+    assert_eq!(lines[1], ["user:9", "a", "none", "answers", "10.0.1.1:6379", "10.0.1.3:6379"]);
     assert_eq!(locate(&["--client", "nobody", "k"]).0, 64);
     assert_eq!(locate(&[""]).0, 64);
 }
