@@ -85,8 +85,8 @@ EDITS = [
     ),
     (
         "src/store/shard/election_rules.rs",
-        ".filter(|other| is_rival(other, master, is_established))",
-        '.filter(|other| is_rival(other, master, is_established) && !crate::mutated("contested"))',
+        ".filter(|other| is_rival(other, master, is_established) || (",
+        '.filter(|_| !crate::mutated("contested"))\n            .filter(|other| is_rival(other, master, is_established) || (',
     ),
     (
         "src/store/shard/election_rules.rs",
