@@ -96,7 +96,8 @@ fn respond(
 pub struct CommandRoute;
 
 impl HotRoute for CommandRoute {
-    const REQUEST_LINE: &'static str = "POST /cache HTTP/1.1\r\n";
+    // Clients log in on the connection that they use afterwards.
+    const REQUEST_LINES: &'static [&'static str] = &["POST /cache HTTP/1.1\r\n", "POST /login HTTP/1.1\r\n"];
     const SPAN: &'static str = SPAN;
     type Admission = Admission;
 

@@ -31,8 +31,8 @@ use tracing::{Instrument, Span};
 
 /// The endpoint for commands.
 pub trait HotRoute: Send + Sync + 'static {
-    /// The line with which its requests begin.
-    const REQUEST_LINE: &'static str;
+    /// The line with which its requests begin, and then those of other requests on the same connections.
+    const REQUEST_LINES: &'static [&'static str];
     /// The name of the span of its requests.
     const SPAN: &'static str;
     /// A request whose head was read.
@@ -83,8 +83,7 @@ impl<R> CommandLane<R> {
 }
 
 impl<R: HotRoute> LaneService for CommandLane<R> {
-    const COMMAND_LINE: &'static str = R::REQUEST_LINE;
-    const OTHER_LINES: &'static [&'static str] = &["POST /login HTTP/1.1\r\n"];
+    const REQUEST_LINES: &'static [&'static str] = R::REQUEST_LINES;
     type Admission = LaneAdmission<R::Admission>;
 
     fn admit(&self, head: &LaneHead<'_>) -> Self::Admission {

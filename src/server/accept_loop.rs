@@ -115,9 +115,9 @@ async fn serve<A>(
         http = service.into_inner();
         http.state().metrics.connections(Listener::Service).left_lane.count();
     }
-    // Boxed, so that a connection in its lane keeps no room for it.
     // On a connection of HTTP/1.1, the preface of HTTP/2 is a malformed request.
     let builder = if is_http1 { &builders.http1 } else { &builders.any };
+    // Boxed, so that a connection in its lane keeps no room for it.
     Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, builder, &stop)).await;
 }
 

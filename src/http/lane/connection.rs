@@ -212,13 +212,11 @@ where
     async fn answer(&mut self, admission: L::Admission, size: MessageSize) -> Result<LaneReply, Leave> {
         let body = LaneBody(&self.input[self.start + size.head_bytes..self.start + size.bytes]);
         let mut answer = pin!(self.service.answer(admission, body));
-        let mut reply = poll!(answer.as_mut());
-        if reply.is_pending() && !self.output.is_empty() {
-            send_all(self.stream, &mut self.output).await?;
-            reply = poll!(answer.as_mut());
-        }
-        if let Poll::Ready(reply) = reply {
+        if let Poll::Ready(reply) = poll!(answer.as_mut()) {
             return Ok(reply);
+        }
+        if !self.output.is_empty() {
+            send_all(self.stream, &mut self.output).await?;
         }
         // Only a client that has sent nothing more can be heard to go away.
         let mut is_watched = self.input.len() == self.start + size.bytes;
@@ -264,15 +262,13 @@ where
         // The first piece goes with the head.
         let (first, rest) = bytes.split_at(bytes.len().min(READ_BYTES));
         self.output.extend_from_slice(first);
-        {
-            self.flush().await?;
-            for piece in rest.chunks(PIECE_BYTES) {
-                self.stream.write_all(piece).await?;
-                record.advance();
-            }
-            self.stream.flush().await?;
-            drop(memory);
+        self.flush().await?;
+        for piece in rest.chunks(PIECE_BYTES) {
+            self.stream.write_all(piece).await?;
+            record.advance();
         }
+        self.stream.flush().await?;
+        drop(memory);
         Ok(is_last)
     }
 

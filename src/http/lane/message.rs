@@ -9,9 +9,6 @@ use axum::{
     http::{Method, request},
 };
 
-/// Largest number of lines besides that of commands.
-const OTHER_LINES_MAX: usize = 3;
-
 /// The beginning of the input.
 pub enum Message<A> {
     /// Not enough of it has arrived.
@@ -41,15 +38,12 @@ impl MessageSize {
 
 /// Reads the head of the message at the beginning of the input.
 pub fn first<L: LaneService>(service: &L, input: &[u8]) -> Message<L::Admission> {
-    let mut lines = [L::COMMAND_LINE; 1 + OTHER_LINES_MAX];
-    let others = L::OTHER_LINES;
-    lines[1..=others.len()].copy_from_slice(others);
     let mut room = head::field_room();
-    match head::parse(input, &lines[..=others.len()], &mut room) {
+    match head::parse(input, L::REQUEST_LINES, &mut room) {
         Parsed::Partial => Message::Partial,
         Parsed::HandOver => Message::HandOver,
         Parsed::Head(head, 0) => Message::Commands(service.admit(&head), MessageSize::of(&head)),
-        Parsed::Head(head, line) => other_head(lines[line], &head)
+        Parsed::Head(head, line) => other_head(L::REQUEST_LINES[line], &head)
             .map_or(Message::HandOver, |parts| Message::Other(Box::new(parts), MessageSize::of(&head))),
     }
 }

@@ -10,10 +10,9 @@ use axum::{extract::Request, response::Response};
 
 /// The part of a service that answers the requests of one connection in its lane.
 pub trait LaneService: Sync {
-    /// The line with which requests for commands begin.
-    const COMMAND_LINE: &'static str;
-    /// The lines with which the requests begin that clients mix with commands.
-    const OTHER_LINES: &'static [&'static str];
+    /// The lines with which the requests begin that the lane takes: first that of commands, then those of other requests on the
+    /// same connections.
+    const REQUEST_LINES: &'static [&'static str];
     /// A request for commands whose head was read.
     type Admission: Send + Sync;
 

@@ -46,8 +46,7 @@ pub async fn respond(request: Request) -> Response {
 }
 
 impl LaneService for StubLane {
-    const COMMAND_LINE: &'static str = "POST /cache HTTP/1.1\r\n";
-    const OTHER_LINES: &'static [&'static str] = &["POST /login HTTP/1.1\r\n"];
+    const REQUEST_LINES: &'static [&'static str] = &["POST /cache HTTP/1.1\r\n", "POST /login HTTP/1.1\r\n"];
     type Admission = HeaderMap;
 
     fn admit(&self, head: &LaneHead<'_>) -> HeaderMap {
