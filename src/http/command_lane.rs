@@ -64,8 +64,6 @@ pub struct LaneAdmission<A> {
     id: RequestId,
     span: Span,
     is_last: bool,
-    /// The handle tells that a request is in progress.
-    connection: Arc<ClientConnection>,
     /// The admission by the route; `None` if that panicked.
     admission: Option<A>,
 }
@@ -87,12 +85,12 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
     type Admission = LaneAdmission<R::Admission>;
 
     fn admit(&self, head: &LaneHead<'_>) -> Self::Admission {
-        let connection = Arc::clone(self.http.connection());
+        let connection = self.http.connection();
         connection.begin_request();
         let id = RequestId::of(head);
         let span = self.http.span(Some(R::SPAN), &id, head);
-        let admission = catch_unwind(AssertUnwindSafe(|| R::admit(self.http.state(), &connection, head))).ok();
-        LaneAdmission { id, span, is_last: self.http.ends_after_request(), connection, admission }
+        let admission = catch_unwind(AssertUnwindSafe(|| R::admit(self.http.state(), connection, head))).ok();
+        LaneAdmission { id, span, is_last: self.http.ends_after_request(), admission }
     }
 
     fn body_permit<'a>(&'a self, admission: &'a Self::Admission) -> Option<BodyPermit<'a>> {
@@ -100,7 +98,9 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
     }
 
     async fn answer<'a>(&'a self, request: Self::Admission, body: LaneBody<'a>) -> LaneReply {
-        let LaneAdmission { id, span, is_last, connection, admission } = request;
+        let LaneAdmission { id, span, is_last, admission } = request;
+        // The handle tells that a request is in progress.
+        let in_progress = Arc::clone(self.http.connection());
         let state = self.http.state();
         let answer = async {
             let answered = match admission {
@@ -115,7 +115,7 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
         };
         let answer = answer.instrument(span).await;
         let reply = self.reply(answer, &id, is_last);
-        drop(connection);
+        drop(in_progress);
         reply
     }
 

@@ -9,6 +9,8 @@ use axum::{
     },
 };
 
+/// Longest head of a request in bytes; a token with some headers is far shorter.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Maximum number of fields in the head of a request. hyper has the same limit for HTTP/1, and answers by itself.
 const FIELDS_MAX: usize = 100;
 

@@ -42,6 +42,7 @@ pub use error_code::ErrorCode;
 pub use failed_request::{FailedRequest, FailureClass, RequestOrigin};
 pub use failure_log::log_delete;
 pub use fallback::https_required;
+pub use head::HEAD_BYTES_MAX;
 pub use head_fields::HeadFields;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
 pub use lane::{LaneEnd, RewoundStream, run as run_lane};

@@ -12,7 +12,7 @@ use super::{
     shutdown::Shutdown,
 };
 use crate::{
-    http::{HttpService, PlaceLimits},
+    http::{HEAD_BYTES_MAX, HttpService, PlaceLimits},
     settings,
     telemetry::metrics::Listener,
 };
@@ -30,8 +30,6 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Longest head of a request; a token with some headers is far shorter.
-const HEAD_BYTES_MAX: u32 = 16 * 1024;
 /// Maximum number of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
 /// Time for the first bytes and the TLS handshake together.
@@ -123,7 +121,7 @@ where
 /// Sets the limits and timeouts of hyper; its timeouts need a timer.
 fn set_limits(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
     // hyper counts the wait for the next request as time for reading its head.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX as usize);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES_MAX);
     // A client may cancel all of its requests at once, as many do when their own deadline passes. The default limit of
     // h2, 20, would close the connection with all other requests on it.
     let resets_max = STREAMS_MAX as usize;
@@ -132,6 +130,6 @@ fn set_limits(builder: &mut Builder<TokioExecutor>, idle_timeout: Duration) {
         .http2()
         .max_pending_accept_reset_streams(Some(resets_max))
         .timer(TokioTimer::new())
-        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX);
 }

@@ -1,14 +1,17 @@
 //! The loop of one connection in its lane.
 
 use super::{
+    input::{Input, READ_BYTES},
     message::{self, Message, MessageSize},
     reply::{LaneReply, LargeBody},
     service::{LaneBody, LaneService, LargeReply},
-    transfer::{READ_BYTES, poll_read, send_all},
 };
 use axum::{body::Body, extract::Request, http::request};
 use bytes::Bytes;
-use futures_util::poll;
+use futures_util::{
+    future::{Either, select},
+    poll,
+};
 use std::{
     future::poll_fn,
     io, mem,
@@ -69,9 +72,8 @@ where
     let mut lane = Lane {
         stream,
         service,
-        input: Vec::new(),
-        start: 0,
-        early: Vec::new(),
+        input: Input::default(),
+        early: Input::default(),
         output: Vec::new(),
         has_answered: false,
     };
@@ -82,8 +84,7 @@ where
             if lane.flush().await.is_err() {
                 return LaneEnd::Closed;
             }
-            lane.input.drain(..lane.start);
-            LaneEnd::HandedOver { bytes: lane.input, has_answered: lane.has_answered }
+            LaneEnd::HandedOver { bytes: lane.input.into_rest(), has_answered: lane.has_answered }
         }
     }
 }
@@ -92,11 +93,9 @@ struct Lane<'a, S, L> {
     stream: &'a mut S,
     service: &'a L,
     /// The bytes that were read.
-    input: Vec<u8>,
-    /// The number of those that belong to requests that were answered.
-    start: usize,
+    input: Input,
     /// The bytes that were read while a request was answered.
-    early: Vec<u8>,
+    early: Input,
     /// Replies that were not sent.
     output: Vec<u8>,
     /// A request was answered.
@@ -121,7 +120,7 @@ where
             }
             let (input, stream, service) = (&mut self.input, &mut *self.stream, self.service);
             let read = poll_fn(|context| {
-                let polled = poll_read(stream, context, input);
+                let polled = input.poll_read(stream, context);
                 // The signal is asked again only when there is one: its waiters are shared by all connections.
                 if polled.is_pending() && (!is_stop_awaited || service.is_draining()) {
                     is_stop_awaited = true;
@@ -135,7 +134,7 @@ where
                 Some(Ok(1..)) => {}
                 Some(Err(_)) => return Leave::Closed,
                 // The end of the stream, or of the service. hyper knows how to end within a message.
-                Some(Ok(0)) | None if !self.input.is_empty() => return Leave::HandOver,
+                Some(Ok(0)) | None if !self.input.rest().is_empty() => return Leave::HandOver,
                 Some(Ok(0)) | None => return self.close().await,
             }
         }
@@ -144,8 +143,8 @@ where
     /// Answers the requests that have arrived, in their order, and sends the replies together.
     async fn answer_all(&mut self, partial_heads: &mut u32) -> Result<(), Leave> {
         let mut answered = 0;
-        while self.start < self.input.len() {
-            let (reply, size) = match message::first(self.service, &self.input[self.start..]) {
+        while !self.input.rest().is_empty() {
+            let (reply, size) = match message::first(self.service, self.input.rest()) {
                 Message::HandOver => return Err(Leave::HandOver),
                 Message::Partial => {
                     *partial_heads += 1;
@@ -153,16 +152,18 @@ where
                 }
                 Message::Commands(admission, size) => {
                     self.receive(Some(&admission), size).await?;
-                    let reply = self.answer(admission, size).await?;
-                    self.input.append(&mut self.early);
-                    (reply, size)
+                    (self.answer(admission, size).await?, size)
                 }
                 Message::Other(head, size) => {
                     self.receive(None, size).await?;
                     (self.call(*head, size).await?, size)
                 }
             };
-            self.start += size.bytes;
+            self.input.use_up(size.bytes);
+            let early = mem::take(&mut self.early);
+            if !early.rest().is_empty() {
+                self.input.add(early.rest());
+            }
             self.has_answered = true;
             *partial_heads = 0;
             if self.send(reply).await? {
@@ -175,13 +176,13 @@ where
             }
         }
         self.flush().await?;
-        self.forget_answered();
+        self.input.forget_answered();
         Ok(())
     }
 
     /// Waits until the message has arrived as a whole.
     async fn receive(&mut self, admission: Option<&L::Admission>, size: MessageSize) -> Result<(), Leave> {
-        if self.input.len() - self.start >= size.bytes {
+        if self.input.rest().len() >= size.bytes {
             return Ok(());
         }
         let mut permit = admission.and_then(|admission| self.service.body_permit(admission));
@@ -190,15 +191,15 @@ where
             return Err(Leave::HandOver);
         }
         self.flush().await?;
-        let (input, stream, start) = (&mut self.input, &mut *self.stream, self.start);
+        let (input, stream) = (&mut self.input, &mut *self.stream);
         let receiving = async {
-            while input.len() - start < size.bytes {
+            while input.rest().len() < size.bytes {
                 if let Some(permit) = &mut permit {
-                    let received = (input.len() - start).saturating_sub(size.head_bytes);
+                    let received = input.rest().len().saturating_sub(size.head_bytes);
                     // hyper tells the client.
                     permit.reserve(received).and_then(|()| permit.wait()).map_err(|_| Leave::HandOver)?;
                 }
-                let read = poll_fn(|context| poll_read(stream, context, input)).await?;
+                let read = poll_fn(|context| input.poll_read(stream, context)).await?;
                 if read == 0 {
                     return Err(Leave::HandOver);
                 }
@@ -210,21 +211,30 @@ where
 
     /// Answers a request for commands. While it waits for Redis, the replies before it are sent, and the client is watched.
     async fn answer(&mut self, admission: L::Admission, size: MessageSize) -> Result<LaneReply, Leave> {
-        let body = LaneBody(&self.input[self.start + size.head_bytes..self.start + size.bytes]);
+        let body = LaneBody(&self.input.rest()[size.head_bytes..size.bytes]);
         let mut answer = pin!(self.service.answer(admission, body));
         if let Poll::Ready(reply) = poll!(answer.as_mut()) {
             return Ok(reply);
         }
         if !self.output.is_empty() {
-            send_all(self.stream, &mut self.output).await?;
+            // The request goes on while the client does not take the replies before it: it holds a slot until it ends, and the
+            // idle timeout looks at the connection only then.
+            let sending = pin!(send_all(self.stream, &mut self.output));
+            match select(answer.as_mut(), sending).await {
+                Either::Left((reply, sending)) => {
+                    sending.await?;
+                    return Ok(reply);
+                }
+                Either::Right((sent, _)) => sent?,
+            }
         }
         // Only a client that has sent nothing more can be heard to go away.
-        let mut is_watched = self.input.len() == self.start + size.bytes;
+        let mut is_watched = self.input.rest().len() == size.bytes;
         poll_fn(|context| {
             if let Poll::Ready(reply) = answer.as_mut().poll(context) {
                 return Poll::Ready(Ok(reply));
             }
-            if is_watched && let Poll::Ready(read) = poll_read(self.stream, context, &mut self.early) {
+            if is_watched && let Poll::Ready(read) = self.early.poll_read(self.stream, context) {
                 is_watched = false;
                 if !matches!(read, Ok(1..)) {
                     return Poll::Ready(Err(Leave::Closed));
@@ -237,7 +247,7 @@ where
 
     /// Answers another request.
     async fn call(&mut self, head: request::Parts, size: MessageSize) -> Result<LaneReply, Leave> {
-        let body = &self.input[self.start + size.head_bytes..self.start + size.bytes];
+        let body = &self.input.rest()[size.head_bytes..size.bytes];
         let request = Request::from_parts(head, Body::from(Bytes::copy_from_slice(body)));
         // Boxed, so that the connection does not keep room for it.
         let response = Box::pin(self.service.call(request)).await;
@@ -276,17 +286,16 @@ where
         if self.output.is_empty() { Ok(()) } else { send_all(self.stream, &mut self.output).await }
     }
 
-    /// Drops the requests that were answered, and room that an idle connection should not keep.
-    fn forget_answered(&mut self) {
-        self.input.drain(..mem::take(&mut self.start));
-        if self.input.capacity() > SMALL_BYTES_MAX {
-            self.input.shrink_to(SMALL_BYTES_MAX);
-        }
-    }
-
     async fn close(&mut self) -> Leave {
         // The end of a connection is the client's affair.
         let _ended = self.stream.shutdown().await;
         Leave::Closed
     }
+}
+
+/// Sends replies, and drops them with their room: an idle connection keeps none for them.
+async fn send_all(stream: &mut (impl AsyncWrite + Unpin), output: &mut Vec<u8>) -> io::Result<()> {
+    let replies = mem::take(output);
+    stream.write_all(&replies).await?;
+    stream.flush().await
 }

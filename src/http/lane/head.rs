@@ -1,12 +1,10 @@
 //! The head of a request, as far as the lane takes it.
 
-use crate::http::head_fields::HeadFields;
+use crate::http::{head::HEAD_BYTES_MAX, head_fields::HeadFields};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{Header, Request, Status};
 use std::mem::MaybeUninit;
 
-/// Longest head that the lane takes, in bytes. hyper has the same limit.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Longest part of a head that waits for the rest of it in the lane, in bytes.
 const PARTIAL_BYTES_MAX: usize = 4 * 1024;
 /// Longest body that the lane takes, in bytes.

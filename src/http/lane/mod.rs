@@ -7,13 +7,13 @@
 
 mod connection;
 mod head;
+mod input;
 mod message;
 mod reply;
 mod rewound_stream;
 mod service;
 #[cfg(test)]
 mod tests;
-mod transfer;
 
 pub use connection::{LaneEnd, run};
 pub use head::LaneHead;

@@ -11,7 +11,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use httpdate::HttpDate;
-use std::{cell::RefCell, time::SystemTime};
+use std::{cell::RefCell, io::Write, time::SystemTime};
 
 /// Room for the head of a response.
 const HEAD_BYTES: usize = 448;
@@ -87,9 +87,8 @@ impl ReplyFields {
 
     /// Ends the head of a response whose body has this length.
     pub fn end(mut self, body_bytes: usize) -> Vec<u8> {
-        self.0.extend_from_slice(b"content-length: ");
-        append_number(&mut self.0, body_bytes);
-        self.0.extend_from_slice(b"\r\n");
+        // Memory takes all that is written.
+        let _written = write!(self.0, "content-length: {body_bytes}\r\n");
         append_date(&mut self.0, SystemTime::now());
         self.0.extend_from_slice(b"\r\n");
         self.0
@@ -122,20 +121,6 @@ impl LaneReply {
     }
 }
 
-fn append_number(out: &mut Vec<u8>, number: usize) {
-    let mut digits = [0; 20];
-    let (mut rest, mut first) = (number, digits.len());
-    loop {
-        first -= 1;
-        digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[first..]);
-}
-
 /// Appends the field `Date`. It is made once a second for each worker.
 fn append_date(out: &mut Vec<u8>, now: SystemTime) {
     let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -152,15 +137,6 @@ fn append_date(out: &mut Vec<u8>, now: SystemTime) {
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    #[test]
-    fn a_number_is_written_in_decimal() {
-        for number in [0, 9, 10, 305, 65_536, usize::MAX] {
-            let mut out = Vec::new();
-            append_number(&mut out, number);
-            assert_eq!(out, number.to_string().into_bytes());
-        }
-    }
 
     #[test]
     fn the_date_is_that_of_the_second() {

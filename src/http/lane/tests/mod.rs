@@ -5,10 +5,11 @@ mod generator;
 mod stub;
 
 use super::{LaneEnd, RewoundStream, run};
+use crate::http::head::HEAD_BYTES_MAX;
 use generator::Generator;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use std::{convert::Infallible, future::pending, time::Duration};
+use std::{convert::Infallible, future::pending, sync::atomic::Ordering::Relaxed, time::Duration};
 use stub::{StubLane, respond};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
@@ -25,7 +26,7 @@ const QUIET: Duration = Duration::from_secs(60);
 async fn serve(mut stream: DuplexStream, has_lane: bool) {
     let mut read_before = Vec::new();
     if has_lane {
-        match run(&mut stream, &StubLane, pending()).await {
+        match run(&mut stream, &StubLane::default(), pending()).await {
             LaneEnd::Closed => return,
             LaneEnd::HandedOver { bytes, .. } => read_before = bytes,
         }
@@ -34,7 +35,7 @@ async fn serve(mut stream: DuplexStream, has_lane: bool) {
         Ok::<_, Infallible>(respond(request.map(axum::body::Body::new)).await)
     });
     let stream = TokioIo::new(RewoundStream::new(stream, read_before));
-    let _ended = http1::Builder::new().max_buf_size(16 * 1024).serve_connection(stream, service).await;
+    let _ended = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(stream, service).await;
 }
 
 /// Sends these pieces, and returns everything that comes back until the connection ends or is quiet.
@@ -117,6 +118,20 @@ async fn known_tricks_are_answered_as_hyper_alone_does() {
         answered += assert_same(&[preceded.as_bytes()]).await;
     }
     assert!(answered > corpus::requests().len(), "most of them are refused: {answered}");
+}
+
+/// A request that waits goes on while the client does not take the replies before it: nothing else could end it.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_no_reply_does_not_stop_the_next_request() {
+    let (_client, writer) = duplex(16);
+    let (_silent, rest) = duplex(1);
+    let waiting = corpus::PLAIN.replace("Content-Length: 4", "Content-Length: 5").replace("body", "body5");
+    let requests = format!("{}{waiting}", corpus::PLAIN);
+    let mut stream = tokio::io::join(requests.as_bytes().chain(rest), writer);
+    let service = StubLane::default();
+    let ended = timeout(QUIET, run(&mut stream, &service, pending())).await;
+    assert!(ended.is_err(), "the client takes nothing, so that the connection goes on");
+    assert_eq!(service.answered.load(Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]

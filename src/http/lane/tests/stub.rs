@@ -15,10 +15,15 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::task::yield_now;
 
 /// The service of a connection.
-pub struct StubLane;
+#[derive(Default)]
+pub struct StubLane {
+    /// The number of requests for commands that were answered.
+    pub answered: AtomicUsize,
+}
 
 /// No large reply is ever sent.
 pub struct NoRecord;
@@ -65,6 +70,7 @@ impl LaneService for StubLane {
         let text = echo("POST /cache HTTP/1.1", &admission, body.0);
         let mut fields = ReplyFields::new(StatusCode::OK, text.len());
         fields.field("content-type", b"text/plain");
+        self.answered.fetch_add(1, Relaxed);
         LaneReply::new(fields, text, None, false)
     }
 
