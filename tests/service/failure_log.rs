@@ -44,16 +44,28 @@ fn read(key: &str) -> Value {
     json!({"command": "READ", "key": key})
 }
 
-#[tokio::test]
-async fn the_line_of_a_failed_request_says_whose_it_was_and_what_failed() {
+/// Starts an instance whose only master is lost, and sends READs with this id until one fails because of that.
+async fn with_lost_master(limit: u32, id: &str) -> (RedisGroup, Instance, Caller) {
     let group = redis(1, 0);
-    let instance = start(&group, "", 1000).await;
+    let instance = start(&group, "", limit).await;
     let caller = shop(&instance).await;
     group.master(0).kill();
     eventually("the master is lost", async || {
-        (send(&caller, "lost", &read("k")).await.status.as_u16() == 503).then_some(())
+        (send(&caller, id, &read("k")).await.status.as_u16() == 503).then_some(())
     })
     .await;
+    (group, instance, caller)
+}
+
+/// Returns the last failed requests that the console shows.
+async fn failed(instance: &Instance) -> Vec<Value> {
+    let facts = Caller::plain_http().get(format!("http://{}/console/facts", instance.admin()));
+    Answer::of(facts).await.json()["failed"].as_array().expect("a list").clone()
+}
+
+#[tokio::test]
+async fn the_line_of_a_failed_request_says_whose_it_was_and_what_failed() {
+    let (_group, instance, _caller) = with_lost_master(1000, "lost").await;
     let line = line(&instance, "lost").await;
     for (field, expected) in
         [("client", "shop"), ("peer", "127.0.0.1"), ("command", "READ"), ("shard", "a"), ("code", "shard_unavailable")]
@@ -64,10 +76,8 @@ async fn the_line_of_a_failed_request_says_whose_it_was_and_what_failed() {
     let start = "READ of client \"shop\" from 127.0.0.1 failed with shard_unavailable: shard \"a\" is unavailable: ";
     assert!(message.starts_with(start), "{message}");
     // The console shows the same.
-    let http = Caller::plain_http();
-    let facts = Answer::of(http.get(format!("http://{}/console/facts", instance.admin()))).await.json();
-    let failed = facts["failed"].as_array().expect("a list").iter().find(|failed| failed["request_id"] == "lost");
-    let failed = failed.unwrap_or_else(|| panic!("{facts}"));
+    let shown = failed(&instance).await;
+    let failed = shown.iter().find(|failed| failed["request_id"] == "lost").unwrap_or_else(|| panic!("{shown:?}"));
     assert_eq!(
         (&failed["client"], &failed["shard"], &failed["class"]),
         (&json!("shop"), &json!("a"), &json!("service"))
@@ -91,24 +101,17 @@ async fn a_request_that_is_refused_by_its_head_names_the_client_of_its_token() {
         let status = if code == "unsupported_media_type" { 415 } else { 400 };
         Answer::of(request.headers(headers).body("{}")).await.expect_error(status, code);
     }
-    let facts = Answer::of(caller.http.get(format!("http://{}/console/facts", instance.admin()))).await.json();
+    let shown = failed(&instance).await;
     for (id, _, _, code) in requests {
-        let failed = facts["failed"].as_array().expect("a list").iter().find(|failed| failed["request_id"] == id);
-        let failed = failed.unwrap_or_else(|| panic!("{id} is missing: {facts}"));
+        let failed = shown.iter().find(|failed| failed["request_id"] == id);
+        let failed = failed.unwrap_or_else(|| panic!("{id} is missing: {shown:?}"));
         assert_eq!((&failed["client"], &failed["code"]), (&json!("shop"), &json!(code)), "{failed}");
     }
 }
 
 #[tokio::test]
 async fn the_commands_of_a_batch_that_fail_alike_are_one_line_with_their_number() {
-    let group = redis(1, 0);
-    let instance = start(&group, "", 1_000_000).await;
-    let caller = shop(&instance).await;
-    group.master(0).kill();
-    eventually("the master is lost", async || {
-        (send(&caller, "before", &read("k")).await.status.as_u16() == 503).then_some(())
-    })
-    .await;
+    let (_group, instance, caller) = with_lost_master(1_000_000, "before").await;
     let write = json!({"command": "WRITE", "key": "k", "value": "v"});
     let batch: Value = (0..300).map(|number| read(&format!("k{number}"))).chain([write]).collect();
     send(&caller, "batch", &batch).await;
@@ -117,12 +120,9 @@ async fn the_commands_of_a_batch_that_fail_alike_are_one_line_with_their_number(
     let text = line["message"].as_str().expect("a message");
     assert!(text.ends_with("(300 commands of this batch failed so)"), "{text}");
     assert_eq!(lines(&instance, "request_id", "batch").len(), 1, "{}", instance.log());
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let facts = Answer::of(http.get(format!("http://{}/console/facts", instance.admin()))).await.json();
-    let failed = facts["failed"].as_array().expect("a list");
-    let times =
-        |id: &str| failed.iter().find(|failed| failed["request_id"] == id).map(|failed| failed["times"].clone());
-    assert_eq!((times("before"), times("batch")), (Some(json!(1)), Some(json!(300))), "{failed:?}");
+    let shown = failed(&instance).await;
+    let times = |id: &str| shown.iter().find(|failed| failed["request_id"] == id).map(|failed| failed["times"].clone());
+    assert_eq!((times("before"), times("batch")), (Some(json!(1)), Some(json!(300))), "{shown:?}");
 }
 
 #[tokio::test]

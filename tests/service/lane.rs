@@ -143,7 +143,7 @@ async fn an_idle_connection_in_its_lane_ends_when_the_service_stops() {
     assert_eq!(connection.send(request).await.status(), 200);
     assert!(left_lane(&service).await < before + 1.0, "it left the lane");
     service.stop();
-    // The limit of a graceful stop is 25 s.
+    // The limit of a graceful stop (DRAIN_SECS) is far longer.
     timeout(Duration::from_secs(5), connection.closed()).await.expect("the connection ends at once");
     service.wait();
 }

@@ -57,3 +57,13 @@ impl Runbook {
         }
     }
 }
+
+/// Returns the anchor of the section with this heading on the page of the runbooks.
+pub fn anchor(heading: &str) -> String {
+    heading.to_ascii_lowercase()
+}
+
+/// Returns the path of the section with this heading, on the admin port.
+pub fn path(heading: &str) -> String {
+    format!("console/runbook#{}", anchor(heading))
+}

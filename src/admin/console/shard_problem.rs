@@ -1,6 +1,7 @@
 //! The sentences about a shard that does not do all that it should: what is wrong, what callers notice, and what to do.
 //!
-//! They are made in this place only. The console, `/console/facts` and `cachefront status` show the same.
+//! The console, `/console/facts` and `cachefront status` show the same; `/readyz`, the log and the events have shorter ones of
+//! their own.
 
 use super::{
     format::{figure, percent},
@@ -16,7 +17,8 @@ pub fn shard_problem(shard: &ShardView) -> Option<ShardProblem> {
     }
     let masters = masters(shard);
     if let (true, [used, other, ..]) = (shard.contested, &*masters) {
-        let cause = format!("two nodes call themselves master, {}; writes go to {used}", masters.join(" and "));
+        let cause =
+            format!("{} call themselves master, {}; writes go to {used}", nodes(&masters), masters.join(" and "));
         let effect =
             format!("No command fails because of that, but what other programs write to {other} will be lost.");
         let (host, port) = used.rsplit_once(':').unwrap_or((used, "PORT"));
@@ -84,7 +86,10 @@ fn untrusted(shard: &ShardView) -> Option<(String, &'static str, Runbook)> {
             )
         }
         ([_, _, ..], None) if shard.contested => {
-            format!("two nodes call themselves master, {named}, and nothing proves which of them was promoted last")
+            format!(
+                "{} call themselves master, {named}, and nothing proves which of them was promoted last",
+                nodes(&masters)
+            )
         }
         _ if shard.contested => {
             "two nodes call themselves master, and nothing proves which of them was promoted last".to_owned()
@@ -97,7 +102,7 @@ fn untrusted(shard: &ShardView) -> Option<(String, &'static str, Runbook)> {
 
 /// Returns what is wrong with a shard whose master is lost.
 fn lost(shard: &ShardView) -> (String, &'static str, Runbook) {
-    const PROMOTE: &str = "Promote a replica that has the data: REPLICAOF NO ONE.";
+    const PROMOTE: &str = "Promote a replica that has the data: REPLICAOF NO ONE there, and REPLICAOF on the others.";
     let masters = masters(shard);
     match (shard.master(), down(shard)) {
         (_, Some(down)) if !masters.is_empty() => {
@@ -113,6 +118,11 @@ fn lost(shard: &ShardView) -> (String, &'static str, Runbook) {
         (Some(master), _) => (format!("its master {} takes no writes", master.address), "", Runbook::NoMaster),
         (None, _) => ("it has no master".to_owned(), "", Runbook::NoMaster),
     }
+}
+
+/// Returns the number of masters as a text.
+fn nodes(masters: &[&str]) -> &'static str {
+    if masters.len() > 2 { "several nodes" } else { "two nodes" }
 }
 
 /// Returns the address of the master if there is no connection to it.

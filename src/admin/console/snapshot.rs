@@ -2,6 +2,7 @@
 //!
 //! It holds no values. Keys appear only as patterns, which are hashed unless the settings say otherwise.
 
+use super::runbook;
 use crate::{
     http::{FailedRequest, ServiceStatus},
     ring::Weight,
@@ -124,6 +125,11 @@ pub struct ShardProblem {
 }
 
 impl ShardProblem {
+    /// Returns the path of the runbook, on the admin port.
+    pub fn runbook_path(&self) -> String {
+        runbook::path(&self.runbook)
+    }
+
     /// Returns all sentences.
     pub fn text(&self) -> String {
         let Self { cause, effect, advice, .. } = self;
@@ -171,19 +177,20 @@ pub struct ShardView {
     pub nodes: Vec<NodeView>,
 }
 
+impl NodeView {
+    /// Returns the role as people read it: a node that calls itself master and takes no writes differs from a replica.
+    pub fn role_word(&self) -> &'static str {
+        match (self.role, self.reports_master) {
+            (NodeRoleView::Replica, true) => "calls itself master",
+            (role, _) => role.word(),
+        }
+    }
+}
+
 impl ShardView {
     /// Returns the master, whatever its state.
     pub fn master(&self) -> Option<&NodeView> {
         self.nodes.iter().find(|node| node.role == NodeRoleView::Master)
-    }
-
-    /// Returns the role of one of the nodes as people read it: a node that calls itself master and takes no writes differs
-    /// from a replica.
-    pub fn role_word(&self, node: &NodeView) -> &'static str {
-        match (node.role, node.reports_master) {
-            (NodeRoleView::Replica, true) => "calls itself master",
-            (role, _) => role.word(),
-        }
     }
 
     /// Returns the number of nodes that reads may be sent to.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 /// Time for sentinels or cluster nodes to name the nodes, and for the nodes to tell their roles.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Interval at which is looked if all nodes have told their roles.
+/// Interval of the looks at whether all nodes have told their roles.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The nodes of a key, as far as they are known.

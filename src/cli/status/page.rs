@@ -52,7 +52,7 @@ pub fn page(snapshot: &ConsoleSnapshot, paint: &Paint) -> String {
     );
     let _ = writeln!(text, "{}  {}", paint.status(snapshot.status), paint.dimmed(&about));
     for problem in snapshot.shards.iter().filter_map(|shard| shard.problem.as_ref()) {
-        let runbook = format!("What to do: /console/runbook#{}", problem.runbook.to_ascii_lowercase());
+        let runbook = format!("What to do: /{}", problem.runbook_path());
         let _ = writeln!(text, "  - {} {}", escaped(&problem.text()), paint.dimmed(&escaped(&runbook)));
     }
     for problem in &snapshot.problems {
@@ -150,7 +150,7 @@ fn node_row(shard: &ShardView, node: &NodeView) -> Vec<String> {
         escaped(&node.address),
         escaped(&shard.name),
         // Capital letters set the master apart without a colour.
-        if node.role == NodeRoleView::Master { "MASTER".to_owned() } else { shard.role_word(node).to_owned() },
+        if node.role == NodeRoleView::Master { "MASTER".to_owned() } else { node.role_word().to_owned() },
         node.state.word().to_owned(),
         behind(node),
         node.in_flight.to_string(),

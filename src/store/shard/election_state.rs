@@ -49,7 +49,7 @@ pub struct MasterElection {
     hold_time: Duration,
     /// The node that calls itself master without proof, while the listed master is down.
     candidacy: Candidacy,
-    /// The last accepted master was a candidate, and the nodes that were down then have not answered since.
+    /// The last accepted master was a candidate, and some node that was down then has not answered since.
     is_unproven: bool,
 }
 

@@ -56,7 +56,6 @@ impl NodeSnapshot {
             },
             role: if is_master { NodeRole::Master } else { NodeRole::Replica },
             reports_master: reports_master(&now),
-            // While the master is down, a replica has nothing to catch up with.
             lag_secs: node.lag().filter(|_| can_lag).map(|lag| lag.as_secs_f64()),
             lag_bytes: lag_bytes(members, node).filter(|_| can_lag),
             resources: node.resources.load_full(),

@@ -50,7 +50,7 @@ impl Survey<'_> {
             .collect()
     }
 
-    /// Returns true if the former master was demoted and says that it follows this master.
+    /// Returns true if the former master was demoted and has the history of this master.
     pub fn is_named(&self, master: &ReplicationInfo) -> bool {
         let former = self.infos[self.before].as_ref();
         former.is_some_and(|info| !info.is_master() && info.replication_id == master.replication_id)

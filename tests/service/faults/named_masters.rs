@@ -6,14 +6,14 @@ use super::{
     standing::{until_refused, until_written},
     until_ready_at,
 };
-use crate::harness::{Answer, Caller, Instance, MetricsPage, eventually, redis_section};
+use crate::harness::{API_KEY, Answer, Caller, Instance, MetricsPage, eventually, redis_section};
 use crate::local_redis::{RedisGroup, RedisProcess};
 use serde_json::Value;
 use std::process::Command;
 
 /// Requests a page of the admin port.
 pub async fn page(instance: &Instance, path: &str) -> Answer {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = Caller::plain_http();
     Answer::of(http.get(format!("http://{}{path}", instance.admin()))).await
 }
 
@@ -40,7 +40,7 @@ async fn instance(is_proven: bool) -> (RedisGroup, Instance, Caller) {
         expect_ok(&group.replicas(0)[0], "CONFIG RESETSTAT");
     }
     let instance = Instance::start(&group, &redis_section(&group)).await;
-    let caller = Caller::log_in_at(&instance.url(), crate::harness::API_KEY, None).await;
+    let caller = Caller::log_in_at(&instance.url(), API_KEY, None).await;
     (group, instance, caller)
 }
 

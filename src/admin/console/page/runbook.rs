@@ -2,7 +2,7 @@
 
 use crate::admin::console::{
     html::{HtmlElement, el},
-    runbook::Runbook,
+    runbook::{Runbook, anchor, path},
 };
 
 /// The document with the runbooks. The sections after this heading have the names of the alerts.
@@ -17,8 +17,7 @@ pub fn link(runbook: Runbook) -> HtmlElement {
 
 /// Returns a link to the section with this heading.
 pub fn link_to(heading: &str) -> HtmlElement {
-    let address = format!("console/runbook#{}", anchor(heading));
-    el("a").class("runbook").with("href", address).with("title", heading).text("what to do")
+    el("a").class("runbook").with("href", path(heading)).with("title", heading).text("what to do")
 }
 
 /// Returns the page of all runbooks.
@@ -32,10 +31,6 @@ pub fn page() -> String {
         card.child(el("h2").text(heading)).child(el("pre").text(text.trim())).write(&mut html);
     }
     html + foot
-}
-
-fn anchor(heading: &str) -> String {
-    heading.to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -181,8 +181,8 @@ fn node_row(position: usize, shard: &ShardView, node: &NodeView) -> Vec<HtmlElem
     };
     let role = match (node.role, node.reports_master) {
         (NodeRoleView::Master, _) => el("b").text("master"),
-        (NodeRoleView::Replica, true) => el("span").class("alarm").text(shard.role_word(node)),
-        (NodeRoleView::Replica, false) => plain(shard.role_word(node)),
+        (NodeRoleView::Replica, true) => el("span").class("alarm").text(node.role_word()),
+        (NodeRoleView::Replica, false) => plain(node.role_word()),
     };
     let number = el("span").class(format!("swatch {}", colour(position))).text(position + 1);
     let mut cells = vec![

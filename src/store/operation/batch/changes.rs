@@ -131,6 +131,9 @@ impl Batch<'_> {
 
     /// Returns the keys whose changes the node refused because it is no master, all that there were.
     fn keys_without_master(&self, positions: &[usize], answers: &[Result<Answer, NodeError>]) -> HashSet<&[u8]> {
+        if !answers.iter().any(|answer| matches!(answer, Err(error) if error.is_demotion())) {
+            return HashSet::new();
+        }
         let (mut refused, mut made) = (HashSet::new(), HashSet::new());
         for (position, answer) in positions.iter().zip(answers) {
             let operation = &self.operations[*position];
