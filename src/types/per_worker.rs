@@ -9,7 +9,8 @@ pub type OwnLines<T> = Box<CachePadded<T>>;
 
 /// A value for each worker, and one for all other threads. Each is created by the first thread that uses it.
 ///
-/// What is written of a value has to lie on cache lines of its own: in [`OwnLines`], or in memory that the worker allocated. A process with more workers than
+/// The parts of a value that are written have to lie on cache lines of their own: in [`OwnLines`], or in memory that the worker
+/// allocated. A process with more workers than
 /// [`SLOTS`] lets some of them share a value, so a value must be usable by several threads.
 pub struct PerWorker<T>([OnceLock<T>; SLOTS]);
 
