@@ -4,7 +4,7 @@ PORT ?= 9090
 SHARDS ?= 1
 REPLICAS ?= 3
 RUNS ?= 10
-PROFILE ?= dist
+PROFILE ?= release
 SOAK_SECS ?= 600
 SEEDS ?= 10000
 FIRST_SEED ?= 0
@@ -19,10 +19,11 @@ endif
 
 .PHONY: run test check fmt docs site failures fuzz soak simulate mutations drill attack bench growth redis haproxy prometheus tools dist sbom clean
 
-# Starts the service with a real Redis master and replicas, until Ctrl-C.
+# Starts the service with a real Redis master and replicas, until Ctrl-C. It is the program that is shipped and measured;
+# PROFILE=dev builds it sooner, for work on it.
 run: redis
-	cargo build --locked
-	@exec target/debug/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
+	cargo build --locked --profile $(PROFILE) --bin cachefront
+	@exec target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/cachefront dev --port $(PORT) --shards $(SHARDS) --replicas $(REPLICAS)
 
 # Runs the tests, the examples of the documentation, the checks of a running service by schemathesis and in a browser, and the
 # tests of the checks themselves. Most tests wait for processes more than they compute, so there are half as many again at a

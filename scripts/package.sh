@@ -3,7 +3,7 @@
 # Writes the Debian package, an archive for other systems, and their checksums into target/packages.
 set -eu
 cd "$(dirname "$0")/.."
-profile=${1:-dist}
+profile=${1:-release}
 cargo_deb_version=3.8.0
 tools=$PWD/target/tools
 
