@@ -100,11 +100,12 @@ attack: redis
 	cargo build --locked --release --bin cachefront
 	python3 scripts/attack --into docs/security.md
 
-# Writes docs/benchmarks.md: the cost of a request here and in other services, in about fifteen minutes. Debian or Ubuntu.
+# Writes docs/benchmarks.md: the cost of a request here and in other services, in about twenty minutes. Debian or Ubuntu.
+# With CORES=N, on a machine with at least N + 2 processors: the cost with 1, 2, 4, … N workers, in about four minutes.
 bench: redis
 	@sh scripts/install_peers.sh
 	cargo build --locked --release --bin cachefront --example bare --example drive
-	python3 scripts/bench
+	python3 scripts/bench $(if $(CORES),--cores $(CORES))
 
 # Measures what callers notice while a shard is added; prints the tables of docs/topologies.md. Needs redis-cli.
 growth: redis

@@ -1,12 +1,14 @@
 //! A load generator for `make bench`: requests at a fixed rate, handshakes, and idle connections.
 //!
 //! Usage:
-//! - `drive open PORT CERTIFICATE REQUEST CONNECTIONS SECONDS RATE`
-//! - `drive handshakes PORT CERTIFICATE REQUEST THREADS SECONDS full|resumed`
-//! - `drive idle PORT CERTIFICATE REQUEST CONNECTIONS`: keeps the connections open until its standard input ends
+//! - `drive open PORT CERTIFICATE REQUESTS CONNECTIONS SECONDS RATE`
+//! - `drive skewed PORT CERTIFICATE REQUESTS CONNECTIONS SECONDS RATE HOT PROCESS together|apart`: HOT of the connections
+//!   carry 80 % of the load. They are on one worker of the service's process, or spread over all its workers.
+//! - `drive handshakes PORT CERTIFICATE REQUESTS THREADS SECONDS full|resumed`
+//! - `drive idle PORT CERTIFICATE REQUESTS CONNECTIONS`: keeps the connections open until its standard input ends
 //!
-//! REQUEST is a file with the bytes of one HTTP/1.1 request. The load comes from blocking threads, which keep time more
-//! precisely than the timers of an async runtime, whose resolution is a millisecond.
+//! CERTIFICATE is `-` for plain HTTP. REQUESTS is a file with HTTP/1.1 requests and a NUL between them. The load comes from
+//! blocking threads, which keep time more precisely than the timers of an async runtime, whose resolution is a millisecond.
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -14,8 +16,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use std::{
+    collections::BTreeMap,
     env,
     error::Error,
+    fs,
     io::{self, Read, Write},
     net::TcpStream,
     sync::Arc,
@@ -23,43 +27,66 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Part of the load that hot connections carry.
+const HOT_SHARE: f64 = 0.8;
+/// Requests on a new connection that show which worker has it.
+const PROBES: usize = 30;
+
 /// Any error.
 type Failure = Box<dyn Error + Send + Sync>;
-/// A TLS connection.
-type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A service and the request to send to it.
+/// A connection, with or without TLS.
+trait Connection: Read + Write + Send {}
+impl<T: Read + Write + Send> Connection for T {}
+type Stream = Box<dyn Connection>;
+
+/// A service and the requests to send to it.
 #[derive(Clone)]
 struct Target {
     port: u16,
-    tls: Arc<ClientConfig>,
-    /// The bytes of the request.
-    request: Arc<[u8]>,
+    /// The configuration of TLS; `None` for plain HTTP.
+    tls: Option<Arc<ClientConfig>>,
+    requests: Arc<[Vec<u8>]>,
 }
 
 impl Target {
-    /// Reads the certificate and the request. With `resumes`, later connections resume TLS sessions.
-    fn new(port: &str, certificate: &str, request: &str, resumes: bool) -> Result<Self, Failure> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(certificate)?)?;
-        let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        if !resumes {
-            tls.resumption = Resumption::disabled();
-        }
-        Ok(Self { port: port.parse()?, tls: Arc::new(tls), request: std::fs::read(request)?.into() })
+    /// Reads the certificate and the requests. With `resumes`, later connections resume TLS sessions.
+    fn new(port: &str, certificate: &str, requests: &str, resumes: bool) -> Result<Self, Failure> {
+        let tls = if certificate == "-" { None } else { Some(Arc::new(tls_config(certificate, resumes)?)) };
+        let requests = fs::read(requests)?.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+        Ok(Self { port: port.parse()?, tls, requests })
     }
 
     /// Opens a connection; the handshake follows with the first request.
     fn connect(&self) -> Result<Stream, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_nodelay(true)?;
-        let session = ClientConnection::new(Arc::clone(&self.tls), ServerName::try_from("localhost")?)?;
-        Ok(StreamOwned::new(session, stream))
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let session = ClientConnection::new(Arc::clone(tls), ServerName::try_from("localhost")?)?;
+        Ok(Box::new(StreamOwned::new(session, stream)))
     }
 
-    /// Sends the request and reads the whole response.
-    fn send(&self, stream: &mut Stream) -> Result<(), Failure> {
-        stream.write_all(&self.request)?;
+    /// Opens a connection and sends the first request on it.
+    fn open(&self) -> Result<Stream, Failure> {
+        let mut stream = self.connect()?;
+        self.send(&mut stream, 0)?;
+        Ok(stream)
+    }
+
+    /// Opens a connection, and returns the name of the worker that has it, with the connection.
+    fn open_on_worker(&self, process: &str) -> Result<(String, Stream), Failure> {
+        let mut stream = self.open()?;
+        let before = worker_nanos(process)?;
+        for number in 0..PROBES {
+            self.send(&mut stream, number)?;
+        }
+        let (worker, _) = busiest(&before, &worker_nanos(process)?)?;
+        Ok((worker, stream))
+    }
+
+    /// Sends a request and reads the whole response.
+    fn send(&self, stream: &mut Stream, number: usize) -> Result<(), Failure> {
+        stream.write_all(&self.requests[number % self.requests.len()])?;
         let mut response = Vec::with_capacity(1024);
         let mut piece = [0; 16 * 1024];
         let mut expected = None;
@@ -75,6 +102,17 @@ impl Target {
     }
 }
 
+/// Returns the TLS configuration of a client that trusts this certificate.
+fn tls_config(certificate: &str, resumes: bool) -> Result<ClientConfig, Failure> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certificate)?)?;
+    let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    if !resumes {
+        tls.resumption = Resumption::disabled();
+    }
+    Ok(tls)
+}
+
 /// Returns the length of a whole response; `None` until its head is complete.
 fn response_bytes(response: &[u8]) -> Option<usize> {
     let end = response.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
@@ -83,37 +121,32 @@ fn response_bytes(response: &[u8]) -> Option<usize> {
     Some(end + rest.lines().next()?.trim().parse::<usize>().ok()?)
 }
 
-/// Runs `work` in this number of threads and returns all their results.
+/// Runs each job in a thread of its own and returns their results in order.
 fn in_threads<T: Send + 'static>(
-    count: u32,
-    work: impl Fn(u32) -> Result<Vec<T>, Failure> + Clone + Send + 'static,
+    jobs: impl Iterator<Item = impl FnOnce() -> Result<T, Failure> + Send + 'static>,
 ) -> Result<Vec<T>, Failure> {
-    let threads: Vec<_> = (0..count)
-        .map(|number| {
-            let work = work.clone();
-            thread::spawn(move || work(number))
-        })
-        .collect();
-    let mut all = Vec::new();
-    for thread in threads {
-        all.extend(thread.join().map_err(|_| "a thread panicked")??);
-    }
-    Ok(all)
+    let threads: Vec<_> = jobs.map(thread::spawn).collect();
+    threads.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked")?).collect()
 }
 
-/// Sends requests at a fixed rate, independently of the responses (open loop). The latency of a request counts from the
-/// time at which it was due, even if its connection still waited for the previous response.
-fn open(target: &Target, connections: u32, limit: Duration, rate: f64) -> Result<(), Failure> {
-    let pause = Duration::from_secs_f64(f64::from(connections) / rate);
-    // All connections are open before the first request is due.
-    let start = Instant::now() + Duration::from_secs(1);
-    let target = target.clone();
-    let mut latencies = in_threads(connections, move |number| {
-        let mut stream = target.connect()?;
-        target.send(&mut stream)?;
-        let mut due = start + pause.mul_f64(f64::from(number) / f64::from(connections));
+/// An open connection that sends its requests at a fixed rate, independently of the responses (open loop).
+struct Sender {
+    stream: Stream,
+    /// The number of its first request. Connections with different numbers read different keys at a time.
+    number: usize,
+    /// The time from the start to its first request.
+    offset: Duration,
+    /// The time between two requests.
+    pause: Duration,
+}
+
+impl Sender {
+    /// Sends requests until the end. The latency of a request counts from the time at which it was due, even if its connection
+    /// still waited for the previous response.
+    fn run(mut self, target: &Target, start: Instant, end: Instant) -> Result<Vec<Duration>, Failure> {
+        let mut due = start + self.offset;
         let mut latencies = Vec::new();
-        while due < start + limit && Instant::now() < start + limit {
+        while due < end && Instant::now() < end {
             let now = Instant::now();
             let from = if now < due {
                 thread::sleep(due - now);
@@ -121,51 +154,149 @@ fn open(target: &Target, connections: u32, limit: Duration, rate: f64) -> Result
             } else {
                 due
             };
-            target.send(&mut stream)?;
+            target.send(&mut self.stream, self.number)?;
             latencies.push(from.elapsed());
-            due += pause;
+            self.number += 1;
+            due += self.pause;
         }
         Ok(latencies)
-    })?;
-    let took = start.elapsed().as_secs_f64();
-    latencies.sort_unstable();
+    }
+}
+
+/// Returns senders that share a rate evenly.
+fn senders(streams: Vec<Stream>, rate: f64) -> impl Iterator<Item = Sender> {
+    let count = u32::try_from(streams.len()).expect("there are few connections");
+    let pause = Duration::from_secs_f64(f64::from(count) / rate);
+    streams.into_iter().zip(0u32..).map(move |(stream, number)| Sender {
+        stream,
+        number: number as usize,
+        offset: pause * number / count,
+        pause,
+    })
+}
+
+/// Runs senders side by side. Returns their latencies and the seconds that it took.
+fn run_all(
+    target: &Target,
+    senders: impl Iterator<Item = Sender>,
+    limit: Duration,
+) -> Result<(Vec<Vec<Duration>>, f64), Failure> {
+    // All threads run before the first request is due.
+    let start = Instant::now() + Duration::from_millis(100);
+    let latencies = in_threads(senders.map(|sender| {
+        let target = target.clone();
+        move || sender.run(&target, start, start + limit)
+    }))?;
+    Ok((latencies, start.elapsed().as_secs_f64()))
+}
+
+/// Sends requests at a fixed rate over connections with equal shares.
+fn open(target: &Target, connections: usize, limit: Duration, rate: f64) -> Result<(), Failure> {
+    let streams = (0..connections).map(|_| target.open()).collect::<Result<_, _>>()?;
+    let (latencies, took) = run_all(target, senders(streams, rate), limit)?;
+    let latencies = latencies.concat();
+    print_line(&format!("{{\"requests\":{},\"took_secs\":{took},{}}}", latencies.len(), quantiles("", latencies)?))
+}
+
+/// A few connections that carry most of the load.
+struct Skew<'a> {
+    /// The number of these connections.
+    hot: usize,
+    /// The id of the service's process.
+    process: &'a str,
+    /// Whether they are on one worker.
+    together: bool,
+}
+
+/// Sends requests at a fixed rate, most of them over a few hot connections.
+fn skewed(target: &Target, connections: usize, limit: Duration, rate: f64, skew: &Skew) -> Result<(), Failure> {
+    let streams = (0..connections).map(|_| target.open_on_worker(skew.process)).collect::<Result<_, _>>()?;
+    let (hot_streams, cold_streams) = split(streams, skew)?;
+    let hot_senders = senders(hot_streams, rate * HOT_SHARE);
+    let all = hot_senders.chain(senders(cold_streams, rate * (1.0 - HOT_SHARE)));
+    let before = worker_nanos(skew.process)?;
+    let (mut latencies, took) = run_all(target, all, limit)?;
+    let (_, busiest) = busiest(&before, &worker_nanos(skew.process)?)?;
+    let cold_latencies = latencies.split_off(skew.hot).concat();
+    let hot_latencies = latencies.concat();
     print_line(&format!(
-        "{{\"requests\":{},\"took_secs\":{took},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1}}}",
-        latencies.len(),
-        quantile_us(&latencies, 500),
-        quantile_us(&latencies, 990),
-        quantile_us(&latencies, 999)
+        "{{\"requests\":{},\"took_secs\":{took},\"busiest\":{:.3},{},{}}}",
+        hot_latencies.len() + cold_latencies.len(),
+        Duration::from_nanos(busiest).as_secs_f64() / took,
+        quantiles("hot_", hot_latencies)?,
+        quantiles("cold_", cold_latencies)?
     ))
 }
 
-/// Returns a quantile of sorted latencies in microseconds.
-fn quantile_us(sorted: &[Duration], thousandth: usize) -> f64 {
-    sorted[(sorted.len() * thousandth / 1000).min(sorted.len() - 1)].as_secs_f64() * 1e6
+/// Returns the CPU time of each worker thread of the service in nanoseconds.
+fn worker_nanos(process: &str) -> Result<BTreeMap<String, u64>, Failure> {
+    let mut times = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let folder = task?.path();
+        let name = fs::read_to_string(folder.join("comm"))?.trim().to_owned();
+        if name.starts_with("worker-") {
+            let figures = fs::read_to_string(folder.join("schedstat"))?;
+            times.insert(name, figures.split_whitespace().next().ok_or("schedstat is empty")?.parse()?);
+        }
+    }
+    Ok(times)
+}
+
+/// Returns the worker that took the most CPU time between two moments, and this time in nanoseconds.
+fn busiest(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Result<(String, u64), Failure> {
+    let taken = after.iter().map(|(name, nanos)| (name.clone(), nanos - before.get(name).unwrap_or(&0)));
+    taken.max_by_key(|(_, nanos)| *nanos).ok_or_else(|| "the service has no threads named worker-…".into())
+}
+
+/// Splits connections into hot and cold ones. The hot ones are on one worker, or on all workers in turn.
+fn split(streams: Vec<(String, Stream)>, skew: &Skew) -> Result<(Vec<Stream>, Vec<Stream>), Failure> {
+    let mut workers: BTreeMap<String, Vec<Stream>> = BTreeMap::new();
+    for (worker, stream) in streams {
+        workers.entry(worker).or_default().push(stream);
+    }
+    let mut cold: Vec<Vec<Stream>> = workers.into_values().collect();
+    cold.sort_by_key(Vec::len);
+    let mut chosen = Vec::new();
+    for turn in 0..skew.hot {
+        let worker = if skew.together { cold.len() - 1 } else { turn % cold.len() };
+        chosen.push(cold[worker].pop().ok_or("a worker has too few of the connections")?);
+    }
+    Ok((chosen, cold.into_iter().flatten().collect()))
+}
+
+/// Returns quantiles of latencies as fields of JSON.
+fn quantiles(prefix: &str, mut latencies: Vec<Duration>) -> Result<String, Failure> {
+    latencies.sort_unstable();
+    let last = latencies.len().checked_sub(1).ok_or("no request was answered")?;
+    let at = |thousandth: usize| latencies[(latencies.len() * thousandth / 1000).min(last)].as_secs_f64() * 1e6;
+    Ok(format!(
+        "\"{prefix}p50_us\":{:.1},\"{prefix}p99_us\":{:.1},\"{prefix}p999_us\":{:.1}",
+        at(500),
+        at(990),
+        at(999)
+    ))
 }
 
 /// Opens a connection for each request and closes it after the response.
-fn handshakes(target: &Target, threads: u32, limit: Duration) -> Result<(), Failure> {
+fn handshakes(target: &Target, threads: usize, limit: Duration) -> Result<(), Failure> {
     let end = Instant::now() + limit;
-    let target = target.clone();
-    let made = in_threads(threads, move |_| {
-        let mut made = Vec::new();
-        while Instant::now() < end {
-            target.send(&mut target.connect()?)?;
-            made.push(());
+    let made = in_threads((0..threads).map(|_| {
+        let target = target.clone();
+        move || {
+            let mut made = 0;
+            while Instant::now() < end {
+                target.open()?;
+                made += 1;
+            }
+            Ok(made)
         }
-        Ok(made)
-    })?;
-    print_line(&format!("{{\"requests\":{}}}", made.len()))
+    }))?;
+    print_line(&format!("{{\"requests\":{}}}", made.iter().sum::<usize>()))
 }
 
 /// Keeps connections open after one request on each.
-fn idle(target: &Target, connections: u32) -> Result<(), Failure> {
-    let mut open = Vec::new();
-    for _ in 0..connections {
-        let mut stream = target.connect()?;
-        target.send(&mut stream)?;
-        open.push(stream);
-    }
+fn idle(target: &Target, connections: usize) -> Result<(), Failure> {
+    let open: Vec<Stream> = (0..connections).map(|_| target.open()).collect::<Result<_, _>>()?;
     print_line(&format!("{{\"open\":{}}}", open.len()))?;
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
@@ -178,22 +309,26 @@ fn print_line(line: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+fn seconds(text: &str) -> Result<Duration, Failure> {
+    Ok(Duration::from_secs(text.parse()?))
+}
+
 fn main() -> Result<(), Failure> {
     cachefront::server::install_crypto();
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
-        ["open", port, certificate, request, connections, secs, rate] => {
-            let target = Target::new(port, certificate, request, true)?;
-            open(&target, connections.parse()?, Duration::from_secs(secs.parse()?), rate.parse()?)
+    let [mode, port, certificate, requests, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: see the documentation at the head of examples/drive.rs".into());
+    };
+    let target = Target::new(port, certificate, requests, !rest.contains(&"full"))?;
+    match (*mode, rest) {
+        ("open", [connections, secs, rate]) => open(&target, connections.parse()?, seconds(secs)?, rate.parse()?),
+        ("skewed", [connections, secs, rate, hot, process, kind]) => {
+            let skew = Skew { hot: hot.parse()?, process, together: *kind == "together" };
+            skewed(&target, connections.parse()?, seconds(secs)?, rate.parse()?, &skew)
         }
-        ["handshakes", port, certificate, request, threads, secs, kind] => {
-            let target = Target::new(port, certificate, request, *kind == "resumed")?;
-            handshakes(&target, threads.parse()?, Duration::from_secs(secs.parse()?))
-        }
-        ["idle", port, certificate, request, connections] => {
-            idle(&Target::new(port, certificate, request, true)?, connections.parse()?)
-        }
+        ("handshakes", [threads, secs, _]) => handshakes(&target, threads.parse()?, seconds(secs)?),
+        ("idle", [connections]) => idle(&target, connections.parse()?),
         _ => Err("usage: see the documentation at the head of examples/drive.rs".into()),
     }
 }

@@ -1,40 +1,46 @@
-"""The plan of measurements: the services, the rows and their rounds."""
+"""The measurements on CPUs that service, Redis and load share: the services, the rows and their rounds."""
 
-import statistics
-import sys
+import time
 
 import load
 import requests
 import services
 from load import Row
-
-
-def say(text):
-    print(f"[bench] {text}", file=sys.stderr, flush=True)
+from rounds import in_rounds, medians, say
+from system import BusyCpus
 
 
 class Plan:
-    """All measurements, with one Redis master and three replicas unless stated otherwise."""
+    """The measurements on shared CPUs, with one Redis master and three replicas unless stated otherwise."""
 
     def __init__(self, stage, secs, rounds):
         self.stage, self.secs, self.rounds = stage, secs, rounds
+        self.few_rounds = min(rounds, 3)
         self.files = services.certificate(stage)
+        self.driver = load.Driver(stage, self.files[0])
         self.redis, self.ports = services.start_redis(stage, replicas=3)
         self.kinds = requests.files(stage)
-        self.bare = services.start_bare(stage, self.files)
         self.ours = services.start_cachefront(stage, "cachefront", [self.ports], self.files)
         self.at_rest_kib = self.ours.process.memory_kib()
         self.near = services.start_cachefront(stage, "cachefront-near", [self.ports], self.files, near=True)
+        self.bare = services.start_bare(stage, self.files, self.ours.token)
         requests.fill(self.ours)
+        self.peers = [
+            Row("Webdis GET, plain HTTP, no token", services.start_webdis(stage, self.ports[0]), self.kinds["webdis"], self.redis),
+            Row("nginx TLS + Lua GET, no token", services.start_nginx(stage, self.ports[0], self.files), self.kinds["read"], self.redis),
+            Row("upstash-redis-server GET, plain HTTP", services.start_upstash(stage, self.ports[0]), self.kinds["upstash"], self.redis),
+            Row("Flask + gunicorn READ", services.start_flask(stage, self.ports[0], self.files), self.kinds["read"], self.redis),
+        ]  # fmt: skip
 
-    def measured(self, rows, secs=None, rounds=None):
+    def busy(self):
+        """Returns how busy the CPUs are without load, which should be hardly at all."""
+        busy = BusyCpus()
+        time.sleep(self.secs)
+        return busy.share()
+
+    def measured(self, rows, rounds=None):
         """Runs each row once in every round. Returns the medians by name of the row."""
-        runs = {row.name: [] for row in rows}
-        for number in range(rounds or self.rounds):
-            say(f"round {number + 1} of {rounds or self.rounds}: {', '.join(runs)}")
-            for row in rows:
-                runs[row.name].append(row.run(secs or self.secs))
-        return {name: medians(figures) for name, figures in runs.items()}
+        return in_rounds(rounds or self.rounds, {row.name: lambda row=row: row.run(self.secs) for row in rows})
 
     def row(self, name, kind="read", **more):
         return Row(name, self.ours, self.kinds[kind], self.redis, **more)
@@ -42,38 +48,41 @@ class Plan:
     def bare_row(self, **more):
         return Row("bare reply", self.bare, self.kinds["read"], **more)
 
+    def near_row(self):
+        return Row("READ from the near cache", self.near, self.kinds["read"], self.redis)
+
+    def batch_row(self):
+        return self.row("100 READs in a batch", "batch", operations=100)
+
     def main(self):
         """Measures Cachefront and the other services, all with the same Redis."""
-        peers = [
-            Row("Webdis GET, plain HTTP, no token", services.start_webdis(self.stage, self.ports[0]), self.kinds["webdis"], self.redis),
-            Row("nginx TLS + Lua GET, no token", services.start_nginx(self.stage, self.ports[0], self.files), self.kinds["read"], self.redis),
-            Row("Flask + gunicorn READ", services.start_flask(self.stage, self.ports[0], self.files), self.kinds["read"], self.redis),
-        ]  # fmt: skip
         ours = [
-            Row("READ from the near cache", self.near, self.kinds["read"], self.redis),
+            self.near_row(),
             self.row("READ"),
             self.row("READ, one key", "one"),
             self.row("WRITE", "write"),
-            self.row("100 READs in a batch", "batch", operations=100),
+            self.batch_row(),
             self.row("READ of 1 KiB", "v1024"),
             self.row("READ of 1 KiB, sealed", "sealed"),
         ]
-        figures = self.measured([self.bare_row(), *ours, *peers])
-        for peer in peers:
-            peer.service.process.stop()
+        figures = self.measured([self.bare_row(), *ours, *self.peers])
         runs = [load.redis_benchmark(self.ports[0], self.redis[0], 100_000) for _ in range(self.rounds)]
         return {**figures, "redis-benchmark GET": medians(runs)}
 
+    def stop_peers(self):
+        for peer in self.peers:
+            peer.service.process.stop()
+
     def sizes(self):
         rows = [self.row(f"{length:,} B", f"v{length}") for length in requests.SIZES]
-        return self.measured(rows, rounds=min(self.rounds, 3))
+        return self.measured(rows, rounds=self.few_rounds)
 
     def connections(self):
         rows = [self.row(f"{count}", connections=count) for count in (1, 64, 512)]
         rows += [self.bare_row(connections=count) for count in (1, 64, 512)]
         for row in rows[3:]:
             row.name = f"bare {row.connections}"
-        return self.measured(rows, rounds=min(self.rounds, 3))
+        return self.measured(rows, rounds=self.few_rounds)
 
     def shards(self):
         """Measures Cachefront with 1, 16 and 64 shards of one master each."""
@@ -86,7 +95,7 @@ class Plan:
             processes = [process for processes, _ in started for process in processes]
             rows.append(Row(f"{count}", service, self.kinds["read"], processes))
             rows.append(Row(f"{count}, one key", service, self.kinds["one"], processes))
-        figures = self.measured(rows, rounds=min(self.rounds, 3))
+        figures = self.measured(rows, rounds=self.few_rounds)
         for row in rows[::2]:
             for process in [row.service.process, *row.redis]:
                 process.stop()
@@ -103,57 +112,29 @@ class Plan:
             Row("1,000,000", plain, self.kinds["many"], redis),
             Row("1,000,000, near cache on", near, self.kinds["many"], redis),
         ]
-        figures = self.measured(rows, rounds=min(self.rounds, 3))
+        figures = self.measured(rows, rounds=self.few_rounds)
         for process in (plain.process, near.process, *redis):
             process.stop()
         return figures
 
-    def open_loop(self, capacities):
-        """Measures latencies at half and at four fifths of each service's capacity, and the bare reply at half of READ's."""
-        rows, found = {"READ": self.row("READ"), "bare reply": self.bare_row()}, {}
-        plan = [(name, share, capacities[name] * share) for share in (0.5, 0.8) for name in rows]
-        plan.append(("bare reply", "same", capacities["READ"] * 0.5))
-        for _ in range(min(self.rounds, 3)):
-            for name, share, rate in plan:
-                row = rows[name]
-                wire = requests.wire(self.stage, row.service)
-                say(f"{name} at {rate:.0f}/s")
-                figures = load.open_loop(row, self.files, wire, rate, self.secs)
-                found.setdefault((name, share), []).append({**figures, "rate": rate})
-        return {key: medians(runs) for key, runs in found.items()}
-
-    def capacities(self):
-        """Returns the requests/s of each service when the driver sends more than it can answer."""
-        found = {}
-        for row in (self.row("READ"), self.bare_row()):
-            wire = requests.wire(self.stage, row.service)
-            figures = load.open_loop(row, self.files, wire, 1_000_000, self.secs)
-            found[row.name] = figures["requests"] / figures["took_secs"]
-        return found
-
     def handshakes(self):
-        found = {}
-        for row in (self.row("cachefront"), self.bare_row()):
-            wire = requests.wire(self.stage, row.service)
-            for kind in ("full", "resumed"):
-                say(f"handshakes with {row.name}, {kind}")
-                runs = [load.handshakes(row, self.files, wire, kind, self.secs) for _ in range(min(self.rounds, 3))]
-                found[row.name, kind] = medians(runs)
-        return found
+        rows = [self.row("cachefront"), self.bare_row()]
+        steps = {
+            (row.name, kind): lambda row=row, kind=kind: self.driver.handshakes(row, kind, self.secs)
+            for kind in ("full", "resumed")
+            for row in rows
+        }  # fmt: skip
+        return in_rounds(self.few_rounds, steps)
 
     def idle(self, count):
         """Measures the memory of idle connections, with services that have served no other requests."""
         fresh = {
             "cachefront": services.start_cachefront(self.stage, "cachefront-idle", [self.ports], self.files),
-            "bare reply": services.start_bare(self.stage, self.files),
+            "bare reply": services.start_bare(self.stage, self.files, None),
         }
         found = {}
         for name, service in fresh.items():
             say(f"{count} idle connections to {name}")
-            found[name] = load.idle_kib(service, self.files, requests.wire(self.stage, service), count)
+            found[name] = self.driver.idle_kib(Row(name, service, self.kinds["one"]), count)
             service.process.stop()
         return found
-
-
-def medians(runs):
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}

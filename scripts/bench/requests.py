@@ -1,6 +1,7 @@
 """Files of requests, and the values that they read."""
 
 import json
+import os
 
 from services import redis_call
 
@@ -62,14 +63,21 @@ def files(stage):
         "batch": [text([read(key) for key in keys[start : start + 100]]) for start in range(0, KEYS, 100)],
         "sealed": [text(read(f"sealed:{number}")) for number in range(16)],
         "webdis": [f"GET /GET/{key} " for key in keys],
+        "upstash": [f'POST / ["GET","{key}"]' for key in keys],
         **{f"v{length}": [text(read(f"v{length}:{number}")) for number in range(16)] for length in SIZES},
     }
     return {name: stage.write(f"{name}.requests", "\n".join(lines) + "\n") for name, lines in kinds.items()}
 
 
-def wire(stage, service):
-    """Writes the bytes of one READ request, and returns the path."""
-    body = '{"command":"READ","key":"k1"}'
-    lines = ["POST /cache HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(body)}"]
-    lines += [f"authorization: Bearer {service.token}"] if service.token else []
-    return stage.write(f"{service.process.name}.wire", "\r\n".join([*lines, "", body]))
+def wire(stage, service, path):
+    """Writes a file of requests as the service gets them, for examples/drive.rs, and returns the path."""
+    with open(path) as file:
+        text = "\0".join(request(service.token, *line.rstrip("\n").split(" ", 2)) for line in file)
+    return stage.write(f"{service.process.name}-{os.path.basename(path)}.wire", text)
+
+
+def request(token, method, path, body):
+    """Returns the text of an HTTP/1.1 request."""
+    head = [f"{method} {path} HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(body)}"]
+    head += [f"authorization: Bearer {token}"] if token else []
+    return "\r\n".join([*head, "", body])

@@ -3,15 +3,15 @@
 import http.client
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
 
+import programs
 from system import free_port, listens, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TARGET = os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "release")
+TARGET = programs.TARGET
 SECRET = "a-secret-of-the-benchmark-0123456789"
 PYTHON = "/usr/bin/python3"
 
@@ -55,8 +55,8 @@ def redis_call(port, *words):
             return answer.read(int(line[1:])) if line.startswith(b"$") and line != b"$-1" else line
 
 
-def start_redis(stage, replicas=0):
-    """Starts a master and its replicas. Returns processes and ports, the master's first."""
+def start_redis(stage, replicas=0, cpus=()):
+    """Starts a master and its replicas, each on one of the CPUs. Returns processes and ports, the master's first."""
     processes, ports = [], []
     for number in range(1 + replicas):
         port = free_port()
@@ -64,9 +64,10 @@ def start_redis(stage, replicas=0):
         processes.append(
             stage.start(
                 f"redis-{port}",
-                ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+                [programs.path("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
                 + ["--repl-diskless-sync-delay", "0", "--dir", stage.folder, "--dbfilename", f"{port}.rdb", *of_master],
                 port,
+                cpus=cpus and {cpus[number % len(cpus)]},
             )
         )
         ports.append(port)
@@ -76,7 +77,10 @@ def start_redis(stage, replicas=0):
 
 
 def certificate(stage):
-    """Makes a certificate for localhost and its key."""
+    """Returns the paths of a certificate for localhost and its key, which may be beside the programs, and else are made."""
+    given = programs.find("cert.pem"), programs.find("key.pem")
+    if all(given):
+        return given
     files = stage.path("cert.pem"), stage.path("key.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
@@ -88,8 +92,9 @@ def certificate(stage):
     return files
 
 
-def start_cachefront(stage, name, shards, files, near=False, program=None):
-    """Starts Cachefront. `shards` are lists of ports, the master's first. `near` enables the near cache."""
+def start_cachefront(stage, name, shards, files, near=False, cpus=()):
+    """Starts Cachefront. `shards` are lists of ports, the master's first. `near` enables the near cache. It has a worker for
+    each of its CPUs, which are all by default."""
     port, admin = free_port(), free_port()
     sections = "".join(
         f"[shard:s{number}]\nmaster=127.0.0.1:{ports[0]}\n" + (f"replicas={', '.join(f'127.0.0.1:{port}' for port in ports[1:])}\n" if ports[1:] else "")
@@ -97,13 +102,12 @@ def start_cachefront(stage, name, shards, files, near=False, program=None):
     )
     config = stage.write(
         f"{name}.config",
-        f"[redis]\nkey_expire_secs=0\n[service]\nHOST=127.0.0.1\nPORT={port}\nADMIN_PORT={admin}\nCONNECTIONS_MAX=15000\nCONNECTIONS_PER_ADDRESS_MAX=15000\n"
+        f"[redis]\nkey_expire_secs=0\n[service]\nHOST=127.0.0.1\nPORT={port}\nADMIN_PORT={admin}\nWORKERS={len(cpus)}\nCONNECTIONS_MAX=15000\nCONNECTIONS_PER_ADDRESS_MAX=15000\n"
         f"TLS_CERT={files[0]}\nTLS_KEY={files[1]}\nJWT_SECRET_KEY={SECRET}\nSRVC_SHARED_SECRET={SECRET}\n"
         f"JWT_EXPIRE_SECS=7200\nIDLE_TIMEOUT_SECS=600\nENCRYPTION_KEY={'0123456789abcdef' * 4}\n"
         f"[near_cache]\nenabled={str(near).lower()}\n{sections}",
     )
-    program = program or os.path.join(TARGET, "cachefront")
-    service = Service(stage.start(name, [program, "serve", "--config", config], port), port, True)
+    service = Service(stage.start(name, [programs.path("cachefront"), "serve", "--config", config], port, cpus=cpus), port, True)
     wait_for(f"{name} to be ready", lambda: is_ready(admin), service.process)
     service.token = service.post("/login", {"api_key": SECRET})["access_token"]
     return service
@@ -119,38 +123,50 @@ def is_ready(port):
     return status == 200
 
 
-def start_bare(stage, files):
+def start_bare(stage, files, token, cpus=()):
+    """Starts the server with a constant answer. It ignores the token, which makes its requests as long as the others."""
     port = free_port()
-    program = os.path.join(TARGET, "examples", "bare")
-    return Service(stage.start("bare", [program, str(port), *files], port), port, True)
+    return Service(stage.start(f"bare-{port}", [programs.path("bare"), str(port), *files], port, cpus=cpus), port, True, token)
 
 
-def start_webdis(stage, redis_port):
+def start_webdis(stage, redis_port, threads=2, cpus=()):
     port = free_port()
     config = {
-        "redis_host": "127.0.0.1", "redis_port": redis_port, "http_host": "127.0.0.1", "http_port": port, "threads": 2,
+        "redis_host": "127.0.0.1", "redis_port": redis_port, "http_host": "127.0.0.1", "http_port": port, "threads": threads,
         "pool_size": 20, "daemonize": False, "database": 0, "verbosity": 0, "logfile": stage.path("webdis.out"),
         "pidfile": stage.path("webdis.pid"),
     }  # fmt: skip
     path = stage.write("webdis.json", json.dumps(config))
-    return Service(stage.start("webdis", ["webdis", path], port), port, False)
+    return Service(stage.start("webdis", [programs.path("webdis"), path], port, cpus=cpus), port, False)
 
 
-def start_nginx(stage, redis_port, files):
+def start_upstash(stage, redis_port):
+    """Starts a bridge with the REST protocol of Upstash. It has one thread."""
+    port = free_port()
+    environment = {"URS_TOKEN": SECRET, "PORT": str(port), "REDIS_URL": f"redis://127.0.0.1:{redis_port}"}
+    return Service(stage.start("upstash", [programs.path("upstash-redis-server")], port, environment), port, False, SECRET)
+
+
+def has_nginx():
+    """Returns whether nginx and its Lua module are installed."""
+    return bool(programs.find("nginx")) and os.path.exists("/usr/lib/nginx/modules/ngx_http_lua_module.so")
+
+
+def start_nginx(stage, redis_port, files, workers=2, cpus=()):
     port = free_port()
     with open(os.path.join(HERE, "nginx.conf")) as template:
         text = template.read()
     for name, value in {
-        "FOLDER": stage.folder, "PORT": port, "REDIS_PORT": redis_port, "CERTIFICATE": files[0], "KEY": files[1],
+        "FOLDER": stage.folder, "PORT": port, "REDIS_PORT": redis_port, "CERTIFICATE": files[0], "KEY": files[1], "WORKERS": workers,
     }.items():  # fmt: skip
         text = text.replace(f"@{name}@", str(value))
     path = stage.write("nginx.conf", text)
-    return Service(stage.start("nginx", ["nginx", "-c", path, "-e", stage.path("nginx.err")], port), port, True)
+    return Service(stage.start("nginx", [programs.path("nginx"), "-c", path, "-e", stage.path("nginx.err")], port, cpus=cpus), port, True)
 
 
 def start_flask(stage, redis_port, files):
     port = free_port()
-    arguments = [PYTHON, shutil.which("gunicorn"), "--chdir", HERE, "--bind", f"127.0.0.1:{port}", "--workers", "2"]
+    arguments = [PYTHON, programs.path("gunicorn"), "--chdir", HERE, "--bind", f"127.0.0.1:{port}", "--workers", "2"]
     arguments += ["--worker-class", "gthread", "--threads", "32", "--keep-alive", "60", "--log-level", "error"]
     arguments += ["--certfile", files[0], "--keyfile", files[1], "flask_service:service"]
     environment = {"BENCH_REDIS_PORT": str(redis_port), "BENCH_SECRET": SECRET, "PYTHONDONTWRITEBYTECODE": "1"}

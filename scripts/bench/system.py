@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 
+from programs import ROOT
+
 TICKS_PER_SEC = os.sysconf("SC_CLK_TCK")
 START_SECS_MAX = 30
 STOP_SECS_MAX = 10
@@ -16,10 +18,11 @@ OPEN_FILES = 20_000
 
 
 class Process:
-    """A process and its descendants, with a log file."""
+    """A process and its descendants, with a log file. If there are `cpus`, they run on no others."""
 
-    def __init__(self, name, arguments, log, environment=None):
+    def __init__(self, name, arguments, log, environment=None, cpus=()):
         self.name, self.log = name, log
+        arguments = ["taskset", "-c", ",".join(map(str, cpus)), *arguments] if cpus else arguments
         with open(log, "wb") as output:
             self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
 
@@ -67,6 +70,32 @@ def stat(process):
         return file.read().rpartition(")")[2].split()
 
 
+class BusyCpus:
+    """The time that the CPUs of this process are busy, with whatever it is, from now on."""
+
+    def __init__(self):
+        self.before = self.ticks()
+
+    def share(self):
+        """Returns the part of the time that the CPUs were busy, from 0 to 1."""
+        (busy, total), (busy_before, total_before) = self.ticks(), self.before
+        return (busy - busy_before) / max(total - total_before, 1)
+
+    @staticmethod
+    def ticks():
+        """Returns the busy ticks and all ticks of the CPUs together."""
+        names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+        busy = total = 0
+        with open("/proc/stat") as file:
+            for name, *fields in map(str.split, file):
+                if name in names:
+                    # User, nice, system, idle, waiting for disks, interrupts, and what other guests of the machine took.
+                    user, nice, system, idle, waiting, *others = map(int, fields[:8])
+                    busy += user + nice + system + sum(others)
+                    total += user + nice + system + idle + waiting + sum(others)
+        return busy, total
+
+
 class Stage:
     """A temporary folder and the processes that run in it. Leaving it stops them and removes the folder."""
 
@@ -90,9 +119,9 @@ class Stage:
             file.write(text)
         return self.path(name)
 
-    def start(self, name, arguments, port, environment=None):
+    def start(self, name, arguments, port, environment=None, cpus=()):
         """Starts a process and waits until it listens."""
-        process = Process(name, arguments, self.path(f"{name}.log"), environment)
+        process = Process(name, arguments, self.path(f"{name}.log"), environment, cpus)
         self.exits.callback(process.stop)
         wait_for(f"{name} to listen, see {process.log}", lambda: listens(port), process)
         return process
@@ -138,3 +167,16 @@ def machine():
                 break
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{len(os.sched_getaffinity(0))} × {model}, {memory_gib:.0f} GiB, {platform.system()} {platform.release()}"
+
+
+def commit():
+    """Returns the commit of the checkout, with a + if sources of the programs differ from it."""
+
+    def git(*arguments):
+        return subprocess.run(["git", "-C", ROOT, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "src", "examples", "Cargo.toml", "Cargo.lock")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown commit"
