@@ -1,7 +1,7 @@
 """Writes the part "Cores" of docs/benchmarks.md from the figures."""
 
 from cores import BARE, CONNECTIONS, HOT, HOT_SHARE, NEAR, READ, SKEW_SHARES
-from tables import Section, goals, latencies, number, table
+from tables import Section, goals, latencies, number, percent, table
 
 
 def cost_table(counts):
@@ -10,7 +10,7 @@ def cost_table(counts):
     def row(count, name, figures):
         bare = counts[count][BARE]["cpu_us"]
         cells = [number(figures["per_sec"]), number(figures["cpu_us"], 1), number(figures["cpu_us"] / bare, 2)]
-        cells += [*latencies(figures)[:2], f"{figures['cpus'] / count:.0%}", number(figures["load_cpus"], 1)]
+        cells += [*latencies(figures)[:2], percent(figures["cpus"] / count), number(figures["load_cpus"], 1)]
         return [str(count), name, *cells]
 
     return table(head, [row(count, name, figures) for count, rows in counts.items() for name, figures in rows.items()])
@@ -31,7 +31,7 @@ def rates_table(rates):
 
     def row(key, figures):
         name, share = key
-        return [f"{name}, {share:.0%}", number(figures["per_sec"]), *latencies(figures), f"{figures['busy']:.0%}"]
+        return [f"{name}, {percent(share)}", number(figures["per_sec"]), *latencies(figures), percent(figures["busy"])]
 
     return table(head, [row(*item) for item in rates.items()])
 
@@ -42,8 +42,8 @@ def skew_table(skew):
 
     def row(key, figures):
         share, kind = key
-        cells = [number(figures["per_sec"]), f"{figures['busiest']:.0%}"]
-        return [f"{share:.0%}, {kinds[kind]}", *cells, *latencies(figures, "hot_"), *latencies(figures, "cold_")]
+        cells = [number(figures["per_sec"]), percent(figures["busiest"])]
+        return [f"{percent(share)}, {kinds[kind]}", *cells, *latencies(figures, "hot_"), *latencies(figures, "cold_")]
 
     return table(head, [row(*item) for item in skew.items()])
 
@@ -79,9 +79,9 @@ def text(results, run, secs, rounds):
     capacity = f"{results['capacity']:,.0f} requests/s, the capacity of READ with {workers}"
     section.add(f"Latency at a fixed rate, {workers}", rates_table(results["rates"]), f"{CONNECTIONS} connections; rates in parts of {capacity}.")
     if results["skew"]:
-        asked = " and ".join(f"{HOT_SHARE * share * half:.0%}" for share in SKEW_SHARES)
+        asked = " and ".join(percent(HOT_SHARE * share * half) for share in SKEW_SHARES)
         note = (
-            f"READ; {HOT} hot connections carry {HOT_SHARE:.0%} of the load, the others the rest; rates in parts of {capacity}. "
+            f"READ; {HOT} hot connections carry {percent(HOT_SHARE)} of the load, the others the rest; rates in parts of {capacity}. "
             f"All on one worker, the hot connections ask for {asked} of what it can answer."
         )
         section.add(f"Lasting skew, {workers}", skew_table(results["skew"]), note)

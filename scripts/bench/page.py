@@ -5,7 +5,7 @@ import os
 import plot
 from latency import BUSY_MAX, CURVE_SHARES
 from programs import ROOT
-from tables import Section, goals, latencies, number, table
+from tables import Section, goals, latencies, number, percent, table
 
 PAGE = os.path.join(ROOT, "docs", "benchmarks.md")
 
@@ -64,7 +64,7 @@ def rates_table(rates):
 
     def row(key, figures):
         name, share = key
-        return [f"{name}, {share:.0%}", number(figures["per_sec"]), f"{figures['busy']:.0%}", *latencies(figures)]
+        return [f"{name}, {percent(share)}", number(figures["per_sec"]), percent(figures["busy"]), *latencies(figures)]
 
     return table(head, [row(*item) for item in rates["rows"].items()])
 
@@ -73,15 +73,17 @@ def rates_note(rates):
     note = f"Percentages of {rates['rate']:,.0f} requests/s"
     if rates["rate"] == rates["capacity"]:
         return f"{note}, the capacity of READ with this load generator."
-    return f"{note}: the capacity of READ with this load generator, {rates['capacity']:,.0f}/s, lowered to keep the CPUs at most {BUSY_MAX:.0%} busy at 50 %."
+    return (
+        f"{note}: the capacity of READ with this load generator, {rates['capacity']:,.0f}/s, lowered to keep the CPUs at most {percent(BUSY_MAX)} busy at 50 %."
+    )
 
 
 def curves_table(curves):
     def cell(figures):
-        return f"{' / '.join(latencies(figures))} ({figures['busy']:.0%})"
+        return f"{' / '.join(latencies(figures))} ({percent(figures['busy'])})"
 
     rows = [[name, number(row["capacity"]), *map(cell, row["points"].values())] for name, row in curves.items()]
-    return table(["", "capacity, requests/s", *(f"{share:.0%}" for share in CURVE_SHARES)], rows)
+    return table(["", "capacity, requests/s", *(percent(share) for share in CURVE_SHARES)], rows)
 
 
 def handshakes_table(found):
@@ -100,7 +102,7 @@ def memory_table(results):
 
 
 def text(results, run, secs, rounds):
-    intro = f"Load, service and Redis share the CPUs, which were {results['busy']:.0%} busy before the load."
+    intro = f"Load, service and Redis share the CPUs, which were {percent(results['busy'])} busy before the load."
     section = Section(run, f"{intro} Medians of {rounds} interleaved rounds of {secs} s.\n")
     section.add("", main_table(results["main"]), f"![CPU time per request]({plot.COST})")
     section.add("Goals", goals(goal_lines(results)))

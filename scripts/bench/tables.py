@@ -10,6 +10,10 @@ def number(figure, digits=0):
     return "–" if figure is None else f"{figure:,.{digits}f}"
 
 
+def percent(part):
+    return f"{part:.0%}".replace("%", " %")
+
+
 def latencies(figures, prefix=""):
     """Returns the cells of p50, p99 and p99.9."""
     return [number(figures.get(f"{prefix}{key}")) for key in ("p50_us", "p99_us", "p999_us")]
