@@ -22,7 +22,9 @@ def growth(counts, name):
 
 
 def growth_table(counts):
-    rows = [[name, *(number(factor, 2) for factor in growth(counts, name).values())] for name in counts[1]]
+    # The other products are measured with one number of workers only.
+    names = [name for name in counts[1] if all(name in rows for rows in counts.values())]
+    rows = [[name, *(number(factor, 2) for factor in growth(counts, name).values())] for name in names]
     return table(["workers", *map(str, counts)], rows)
 
 
