@@ -25,7 +25,7 @@ class Split:
         cpus = sorted(os.sched_getaffinity(0))
         spare = len(cpus) - workers
         if spare < 2:
-            sys.exit(f"bench: {workers} CPUs for the service need a machine with at least {workers + 2}, and this process may use {len(cpus)}")
+            sys.exit(f"bench: {workers} workers need {workers + 2} CPUs, with those for Redis and the load; this process may use {len(cpus)}")
         self.service = cpus[:workers]
         self.redis = cpus[workers : workers + spare // 2]
         self.load = cpus[workers + spare // 2 :]
