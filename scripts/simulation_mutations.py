@@ -56,6 +56,7 @@ REPAIRS = {
     "asking": "`ASKING` precedes a command that `ASK` redirected",
     "announced": "an announced master counts once it says itself that it is one",
     "epoch": "a sentinel with a lower epoch is not believed",
+    "deposed": "a deposed master is not used when its successor dies",
 }
 
 # The mutations that the simulation does not find, with the reasons.
@@ -92,6 +93,11 @@ EDITS = [
         "src/store/shard/election_rules.rs",
         "infos[self.node].as_ref().filter(|now| self.has_come_back(now)) else { return false };",
         'infos[self.node].as_ref().filter(|now| self.has_come_back(now) && !crate::mutated("held")) else {\n            return false;\n        };',
+    ),
+    (
+        "src/store/shard/election_rules.rs",
+        "!self.former.contains(&other.replication_id) && proves(other)",
+        '(crate::mutated("deposed") || !self.former.contains(&other.replication_id)) && proves(other)',
     ),
     (
         "src/store/node/replication.rs",

@@ -42,4 +42,6 @@ pub const KEPT: &[Kept] = &[
     kept(1, 1_005_421, "an instance that gets a shard reads the listed node, which is a replica of another master"),
     kept(1, 1_012_006, "an empty master is accepted when the only node with the data is suspended"),
     kept(1, 2_002_952, "a read of a batch runs again behind its change, which moved to another shard before it"),
+    kept(1, 3_001_635, "a deposed master is written when its successor dies before a replica has its data"),
+    kept(1, 3_011_150, "a master that was cut off and deposed is written when its successor dies"),
 ];

@@ -28,6 +28,8 @@ pub struct Incumbent<'a> {
     pub rivals: &'a [String],
     /// The node was accepted without proof, because its time as a candidate was up.
     pub is_unproven: bool,
+    /// The histories of the masters before the last accepted one.
+    pub former: &'a [String],
 }
 
 impl Incumbent<'_> {
@@ -80,7 +82,9 @@ impl Incumbent<'_> {
         let elected = match &infos[node] {
             Some(now) if now.is_master() && self.has_lost_data(infos) => {
                 find(node, infos, |other| other.holds_history(known)).or_else(|| {
-                    find(node, infos, |other| !other.is_mere_restart() && other.continues_history_of(self.previous_id))
+                    self.find_successor(infos, |other| {
+                        !other.is_mere_restart() && other.continues_history_of(self.previous_id)
+                    })
                 })
             }
             Some(now) if now.is_master() => {
@@ -99,18 +103,28 @@ impl Incumbent<'_> {
 
     /// Returns the position of the node that has taken over from the incumbent, which is not reachable.
     fn successor(&self, infos: &[Option<ReplicationInfo>]) -> Option<usize> {
-        let Self { node, replication_id: known, is_down, rivals, .. } = *self;
-        find(node, infos, |other| is_proven_promotion(other) && other.continues_history_of(known))
+        let Self { replication_id: known, is_down, rivals, .. } = *self;
+        self.find_successor(infos, |other| is_proven_promotion(other) && other.continues_history_of(known))
             // Several promotions may have passed unseen. The known history has not ended while a node has it: a master without
-            // it may be a former one, which was deposed and lives on.
-            .or_else(|| find(node, infos, |other| is_proven_promotion(other) && !is_held(known, infos)))
+            // it may be a former one of which this instance does not know.
+            .or_else(|| self.find_successor(infos, |other| is_proven_promotion(other) && !is_held(known, infos)))
             .or_else(|| {
-                find(node, infos, |other| {
+                self.find_successor(infos, |other| {
                     is_down && (other.holds_history(known) || (known.is_empty() && other.was_promoted()))
                 })
             })
             // To stop one of two masters is to decide for the other one.
-            .or_else(|| find(node, infos, |other| is_down && rivals.contains(&other.replication_id)))
+            .or_else(|| find(self.node, infos, |other| is_down && rivals.contains(&other.replication_id)))
+    }
+
+    /// Returns the position of the first master besides the incumbent that meets the condition, and is not known to have been
+    /// deposed: one with the history of a former master was not promoted since.
+    fn find_successor(
+        &self,
+        infos: &[Option<ReplicationInfo>],
+        proves: impl Fn(&ReplicationInfo) -> bool,
+    ) -> Option<usize> {
+        find(self.node, infos, |other| !self.former.contains(&other.replication_id) && proves(other))
     }
 
     /// Returns the position of the only other node that calls itself master, while the incumbent is down and no master of the

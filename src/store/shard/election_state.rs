@@ -4,6 +4,7 @@ use super::{
     candidacy::{Candidacy, CandidacyState},
     comeback::Comeback,
     election_rules::Incumbent,
+    former_masters::FormerMasters,
     members::Members,
     standing::MasterStanding,
     survey::{Survey, is_awaited, is_connecting_again, is_heard},
@@ -39,6 +40,8 @@ pub struct MasterElection {
     is_established: bool,
     /// The histories of the nodes that contest the master.
     rivals: Vec<String>,
+    /// The histories of the masters before the last accepted one.
+    former: FormerMasters,
     /// The last comeback of the master.
     comeback: Comeback,
     /// The list of nodes has another master than the last accepted one, which is used whatever data it has.
@@ -106,6 +109,7 @@ impl MasterElection {
             split_brain: false,
             is_established: false,
             rivals: Vec::new(),
+            former: FormerMasters::default(),
             comeback: Comeback::default(),
             master_replaced: false,
             hold: None,
@@ -132,6 +136,7 @@ impl MasterElection {
     /// Records that the list of nodes lacks the master: another one takes its place, whatever data it has.
     pub fn record_replaced_master(&mut self) {
         (self.master_replaced, self.hold, self.is_unproven) = (true, None, false);
+        self.former.clear();
     }
 
     /// Returns true if two nodes call themselves master at the same time.
@@ -248,6 +253,7 @@ impl MasterElection {
             is_established: self.is_established,
             rivals: &self.rivals,
             is_unproven: self.is_unproven,
+            former: self.former.histories(),
         }
     }
 
@@ -281,13 +287,8 @@ impl MasterElection {
         let is_data_missing = survey.others(elected).any(|other| other.is_missing_with(&self.replication_id));
         match standing {
             // Until the node answers again, nothing new is known of it.
-            MasterStanding::Held if !is_known => {
-                if self.hold_ends_after(now) {
-                    MasterStanding::Held
-                } else {
-                    MasterStanding::Accepted
-                }
-            }
+            MasterStanding::Held if !is_known && self.hold_ends_after(now) => MasterStanding::Held,
+            MasterStanding::Held if !is_known => MasterStanding::Accepted,
             MasterStanding::Contested if !is_known => {
                 let is_over = !is_kept && !is_connecting_again(&survey.states[elected]) && !survey.has_master();
                 if is_over { MasterStanding::Accepted } else { MasterStanding::Contested }
@@ -334,6 +335,7 @@ impl MasterElection {
         let are_all_heard = survey.others(elected).all(is_heard) && is_accepted;
         self.is_established = !self.is_unproven && (elected != survey.before || stays || are_all_heard);
         self.master_replaced = false;
+        self.former.record(&self.replication_id, master);
         self.replication_id.clone_from(&master.replication_id);
         self.previous_id.clone_from(&master.previous_replication_id);
         self.run_id.clone_from(&master.run_id);

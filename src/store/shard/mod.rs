@@ -8,6 +8,7 @@ mod election_rules;
 mod election_state;
 mod election_task;
 mod failure;
+mod former_masters;
 mod health;
 pub mod hedge;
 mod member_cell;

@@ -53,6 +53,7 @@ fn incumbent(node: usize, replication_id: &str) -> Incumbent<'_> {
         is_established: true,
         rivals: &[],
         is_unproven: false,
+        former: &[],
     }
 }
 
@@ -189,10 +190,31 @@ fn a_former_master_that_lives_on_does_not_take_the_place_of_a_promoted_replica()
             assert_eq!(elected, if is_proven { 2 } else { 0 }, "{promoted:?}, down: {is_down}");
         }
     }
-    // While the known history is there, it stays out as well; nothing else is left without.
-    let deposing = Incumbent { is_down: true, previous_id: "a", ..incumbent(0, "b") };
-    assert_eq!(deposing.elect(&[None, former.clone(), replica("b")]), 0);
-    assert_eq!(deposing.elect(&[None, former, None]), 1);
+    // It stays out while the known history is there, even if nobody knows that it was deposed.
+    let successor = Incumbent { is_down: true, previous_id: "a", ..incumbent(0, "b") };
+    assert_eq!(successor.elect(&[None, former.clone(), replica("b")]), 0);
+    assert_eq!(successor.elect(&[None, former, None]), 1);
+}
+
+#[test]
+fn a_former_master_is_not_elected_although_nothing_else_is_left() {
+    let histories = ["a".to_owned()];
+    let successor = Incumbent { is_down: true, former: &histories, ..incumbent(0, "b") };
+    assert_eq!(successor.elect(&[None, seen_promoted(master("a", "b")), None]), 0);
+    for former in [seen_promoted(master("a", "before a")), followed(master("a", "before a"))] {
+        assert_eq!(successor.elect(&[None, former.clone(), None]), 0);
+        // The replica that its successor never reached is promoted.
+        assert_eq!(successor.elect(&[None, former.clone(), seen_promoted(master("c", "a"))]), 2);
+        // It was promoted again, and another node follows it.
+        assert_eq!(successor.elect(&[None, followed(master("again", "a")), replica("again")]), 1);
+        // Its successor was demoted, and follows it.
+        assert_eq!(successor.elect(&[replica("a"), former, None]), 1);
+    }
+    // Its successor was restarted without its data.
+    let restarted = Incumbent { previous_id: "c", former: &histories, ..incumbent(0, "b") };
+    let nodes = [master("fresh", ""), master("a", "c"), replica("c")];
+    assert!(restarted.has_lost_data(&nodes));
+    assert_eq!(restarted.elect(&nodes), 0);
 }
 
 #[test]

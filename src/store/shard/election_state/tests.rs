@@ -11,6 +11,7 @@ use crate::store::{
 };
 use std::sync::Arc;
 
+mod deposed;
 mod lineage;
 
 const HOLD_TIME: Duration = Duration::from_secs(30);
