@@ -35,4 +35,4 @@ pub use scopes::{Scope, Scopes, UnknownScope};
 pub use ttl::{TTL_SECS_MAX, Ttl};
 pub use userinfo::without_userinfo;
 pub use value::{Envelope, StoredKind, Value, envelope};
-pub use worker_arc::{WorkerArc, WorkerSwap};
+pub use worker_arc::{WorkerArc, WorkerArcs, WorkerSwap};

@@ -1,7 +1,10 @@
 //! Reference counts that only one worker writes: a count that all workers change with each request would travel from
 //! core to core.
 
-use super::worker::{SLOTS, slot};
+use super::{
+    per_worker::PerWorker,
+    worker::{SLOTS, slot},
+};
 use crossbeam_utils::CachePadded;
 use std::{
     ops::Deref,
@@ -13,8 +16,15 @@ pub struct WorkerArc<T>(Arc<CachePadded<Arc<T>>>);
 
 impl<T> WorkerArc<T> {
     /// Returns a handle with another count of its own.
-    fn copy_of(value: &Arc<T>) -> Self {
+    pub fn new(value: &Arc<T>) -> Self {
         Self(Arc::new(CachePadded::new(Arc::clone(value))))
+    }
+}
+
+impl<T> WorkerArc<T> {
+    /// Returns the handle that all workers share.
+    pub fn shared(&self) -> &Arc<T> {
+        &self.0
     }
 }
 
@@ -32,6 +42,22 @@ impl<T> Deref for WorkerArc<T> {
     }
 }
 
+/// Handles on one value, of which each worker has its own. They are made by the first worker that needs one.
+pub struct WorkerArcs<T>(PerWorker<WorkerArc<T>>);
+
+impl<T> Default for WorkerArcs<T> {
+    fn default() -> Self {
+        Self(PerWorker::default())
+    }
+}
+
+impl<T> WorkerArcs<T> {
+    /// Returns a handle of the calling worker on `value`, which is the same in all calls.
+    pub fn on(&self, value: &Arc<T>) -> WorkerArc<T> {
+        self.0.own(|| WorkerArc::new(value)).clone()
+    }
+}
+
 /// A value that is replaced as a whole now and then, and to which each worker has handles of its own.
 ///
 /// Each worker has a lock of its own, which costs less than a lock-free pointer as long as nobody else takes it.
@@ -41,7 +67,7 @@ impl<T> WorkerSwap<T> {
     /// Publishes a first value.
     pub fn new(value: T) -> Self {
         let value = Arc::new(value);
-        Self((0..SLOTS).map(|_| CachePadded::new(Mutex::new(WorkerArc::copy_of(&value)))).collect())
+        Self((0..SLOTS).map(|_| CachePadded::new(Mutex::new(WorkerArc::new(&value)))).collect())
     }
 
     /// Returns a handle on the current value.
@@ -54,7 +80,7 @@ impl<T> WorkerSwap<T> {
         let next = Arc::new(next);
         for worker in &self.0 {
             // The value before is dropped after the lock is released.
-            let _before = std::mem::replace(&mut *lock(worker), WorkerArc::copy_of(&next));
+            let _before = std::mem::replace(&mut *lock(worker), WorkerArc::new(&next));
         }
     }
 }

@@ -47,7 +47,7 @@ impl MasterRoute {
         let promotions = shard.promotions.get();
         let node = shard.members().writable_master().cloned()?;
         let may_be_master = node.is_up() && node.state().may_be_master();
-        may_be_master.then_some(Self { map, shard, node, hash, promotions })
+        may_be_master.then(|| Self { shard: Arc::clone(shard.shared()), map, node, hash, promotions })
     }
 
     /// Returns true if the key has had this master ever since, and still has it.
@@ -135,7 +135,7 @@ impl MasterValue {
             key: key.to_owned(),
             flag: reports.mark(key),
             connection: Arc::new(MasterConnection { connection: WatchConnection::silent(&node), reports }),
-            route: MasterRoute { map, shard, node, hash, promotions: 0 },
+            route: MasterRoute { shard: Arc::clone(shard.shared()), map, node, hash, promotions: 0 },
         }
     }
 }

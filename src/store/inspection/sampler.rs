@@ -93,7 +93,7 @@ impl WatchedRead {
     /// prove nothing. `shard` is that of the key.
     pub fn new(sampler: &Sampler, shard: &Shard, requirement: ReadRequirement) -> Option<Self> {
         let number = requirement.watch?;
-        let node = shard.members().choose(&requirement, &Attempts::default())?.cloned().node;
+        let node = shard.members().choose(&requirement, &Attempts::default())?.node.clone();
         sampler.covers(&requirement, shard, &node).then_some(Self { number, requirement, node: node.id })
     }
 }

@@ -68,18 +68,26 @@ impl ClientWindow {
 
     /// Waits until the replies to some reads may be in flight, and charges them.
     pub async fn charge(self: Arc<Self>, keys: ReadKeys<'_>) -> ReadCharge {
-        let reads = keys.hashes.iter().filter(|hash| **hash != 0);
-        let bytes = reads.map(|hash| self.account.expected_bytes(*hash)).fold(0, usize::saturating_add);
-        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES).min(self.permits_max)).unwrap_or(u32::MAX);
+        let permits = self.permits_for(keys);
         if let Ok(acquired) = self.permits.acquire_many(permits).await {
             // The charge gives them back.
             acquired.forget();
         }
-        let hashes = match keys.hashes {
-            [hash] => KeyHashes::One(*hash),
-            hashes => KeyHashes::Several(hashes.into()),
-        };
-        ReadCharge { window: self, permits, hashes }
+        ReadCharge::new(self, permits, keys)
+    }
+
+    /// Charges some reads if their replies may be in flight now.
+    pub fn try_charge(self: &Arc<Self>, keys: ReadKeys<'_>) -> Option<ReadCharge> {
+        let permits = self.permits_for(keys);
+        self.permits.try_acquire_many(permits).ok()?.forget();
+        Some(ReadCharge::new(Arc::clone(self), permits, keys))
+    }
+
+    /// Returns the permits for the replies to some reads.
+    fn permits_for(&self, keys: ReadKeys<'_>) -> u32 {
+        let reads = keys.hashes.iter().filter(|hash| **hash != 0);
+        let bytes = reads.map(|hash| self.account.expected_bytes(*hash)).fold(0, usize::saturating_add);
+        u32::try_from(bytes.div_ceil(PERMIT_BYTES).min(self.permits_max)).unwrap_or(u32::MAX)
     }
 }
 
@@ -96,6 +104,15 @@ pub struct ReadCharge {
 }
 
 impl ReadCharge {
+    /// Keeps permits that were taken from a window.
+    fn new(window: Arc<ClientWindow>, permits: u32, keys: ReadKeys<'_>) -> Self {
+        let hashes = match keys.hashes {
+            [hash] => KeyHashes::One(*hash),
+            hashes => KeyHashes::Several(hashes.into()),
+        };
+        Self { window, permits, hashes }
+    }
+
     /// Records the length of the reply to the command at this position.
     pub fn record(&self, position: usize, bytes: usize) {
         let hash = match &self.hashes {

@@ -1,26 +1,29 @@
 //! An open connection to a node, and calls over it.
 
 use super::{
-    client_windows::{ClientWindow, ReadKeys},
+    client_windows::{ClientWindow, ReadCharge, ReadKeys},
     connection_class::ConnectionNumber,
     in_flight::InFlightLimit,
     replication::NodeProcess,
     tracking::Tracking,
-    wire::Multiplexer,
+    wire::{CallOptions, Multiplexer, ReplyReceiver},
 };
 use crate::{store::error::NodeError, types::Deadline};
 use redis::{Cmd, Pipeline, Value};
 use std::{
-    pin::Pin,
+    future::poll_fn,
+    mem,
+    pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
+    task::Poll,
     time::Duration,
 };
 use tokio::{
     sync::{Notify, RwLock},
-    time::timeout_at,
+    time::{Instant, timeout_at},
 };
 
 /// The number of attempts in whose time a node that was asked must send something. Otherwise it hangs.
@@ -52,6 +55,11 @@ impl CallTimeout {
     #[must_use]
     pub fn waking_after(self, time: Duration) -> Self {
         Self { wakes_after: Some(time), ..self }
+    }
+
+    /// Returns true if the call wakes its task before the end of an attempt, which takes this time.
+    fn wakes_early(&self, attempt: Duration) -> bool {
+        self.wakes_after.is_some_and(|early| early < attempt)
     }
 }
 
@@ -187,73 +195,130 @@ impl OpenConnection {
 
     /// Sends one command and waits for its answer.
     pub async fn call(&self, command: &Cmd, timeout: CallTimeout) -> Result<Value, NodeError> {
-        self.call_with(timeout, Box::pin(self.connection.call(command, None))).await
+        let _pending = self.begin_call();
+        let timer = self.first_timer(timeout);
+        let reply = self.connection.call(command.get_packed_command(), CallOptions::new(None, timer));
+        self.answer(reply, timer, timeout).await
     }
 
-    /// Sends one command that reads a key, and waits for its answer. It is sent when the client's other reads leave room.
+    /// Sends one packed command that reads a key, and waits for its answer. It is sent when the client's other reads leave
+    /// room.
     pub async fn read(
         &self,
-        command: &Cmd,
-        (window, keys): (Arc<ClientWindow>, ReadKeys<'_>),
+        command: Vec<u8>,
+        window: (Arc<ClientWindow>, ReadKeys<'_>),
         in_flight: &InFlightLimit,
         timeout: CallTimeout,
     ) -> Result<Value, NodeError> {
-        let call = async {
-            let charge = window.charge(keys).await;
-            let _permit = in_flight.acquire(1)?;
-            self.connection.call(command, Some(charge)).await
-        };
-        self.call_with(timeout, Box::pin(call)).await
+        let _pending = self.begin_call();
+        let charge = self.charge(window, timeout).await?;
+        let _permit = in_flight.acquire(1)?;
+        let timer = self.first_timer(timeout);
+        let reply = self.connection.call(command, CallOptions::new(Some(charge), timer));
+        self.answer(reply, timer, timeout).await
     }
 
     /// Sends several commands as [`Self::read`] sends one, and returns an answer for each.
     pub async fn read_all(
         &self,
         commands: &Pipeline,
-        (window, keys): (Arc<ClientWindow>, ReadKeys<'_>),
+        window: (Arc<ClientWindow>, ReadKeys<'_>),
         in_flight: &InFlightLimit,
         timeout: CallTimeout,
     ) -> Result<Vec<Value>, NodeError> {
-        let call = async {
-            let charge = window.charge(keys).await;
-            let _permit = in_flight.acquire(commands.len())?;
-            self.connection.call_all(commands, Some(charge)).await
-        };
-        self.call_with(timeout, Box::pin(call)).await
+        let _pending = self.begin_call();
+        let charge = self.charge(window, timeout).await?;
+        let _permit = in_flight.acquire(commands.len())?;
+        let timer = self.first_timer(timeout);
+        let replies = self.connection.call_all(commands, CallOptions::new(Some(charge), timer));
+        self.answer(replies, timer, timeout).await
     }
 
     /// Sends several commands at once and returns an answer for each, which may be a server error.
     pub async fn call_all(&self, commands: &Pipeline, timeout: CallTimeout) -> Result<Vec<Value>, NodeError> {
-        self.call_with(timeout, Box::pin(self.connection.call_all(commands, None))).await
+        let _pending = self.begin_call();
+        let timer = self.first_timer(timeout);
+        let replies = self.connection.call_all(commands, CallOptions::new(None, timer));
+        self.answer(replies, timer, timeout).await
     }
 
-    /// Waits for the answer of a call. The call is in a box, so that a request does not carry the room for it.
+    /// Charges a client for a read, once its other reads leave room.
+    async fn charge(
+        &self,
+        (window, keys): (Arc<ClientWindow>, ReadKeys<'_>),
+        timeout: CallTimeout,
+    ) -> Result<ReadCharge, NodeError> {
+        if let Some(charge) = window.try_charge(keys) {
+            return Ok(charge);
+        }
+        let charging = pin!(async { Some(window.charge(keys).await) });
+        Box::pin(self.wait(charging, timeout, timeout.wakes_after)).await
+    }
+
+    /// Returns the first time at which a call that begins now wakes its task.
+    fn first_timer(&self, timeout: CallTimeout) -> Instant {
+        let time = timeout.wakes_after.map_or(self.attempt_timeout, |early| early.min(self.attempt_timeout));
+        timeout.deadline.attempt(time).instant()
+    }
+
+    /// Waits for the reply to a call, whose task the connection wakes at the time of its first timer. Most calls need no
+    /// other one.
+    async fn answer<T>(
+        &self,
+        mut reply: ReplyReceiver<T>,
+        first_timer: Instant,
+        timeout: CallTimeout,
+    ) -> Result<T, NodeError> {
+        let mut is_first_poll = true;
+        let in_time = poll_fn(|context| match Pin::new(&mut reply).poll(context) {
+            Poll::Ready(reply) => Poll::Ready(Some(reply)),
+            Poll::Pending if !mem::take(&mut is_first_poll) && Instant::now() >= first_timer => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        match in_time.await {
+            Some(reply) => reply.ok_or(NodeError::Lost),
+            None => Box::pin(self.late_answer(reply, timeout)).await,
+        }
+    }
+
+    /// Waits for a reply that has not arrived by the time of the first timer.
+    async fn late_answer<T>(&self, reply: ReplyReceiver<T>, timeout: CallTimeout) -> Result<T, NodeError> {
+        if !timeout.wakes_early(self.attempt_timeout)
+            && let Some(error) = self.on_attempt_end(timeout)
+        {
+            return Err(error);
+        }
+        self.wait(reply, timeout, None).await
+    }
+
+    /// Waits for a reply, or for the permission to send a call, with a timer for each attempt. Wakes its task once before.
+    /// `None` means that the connection is lost.
     ///
     /// A node that sends something is waited for until the deadline: it has much to do, or to send.
-    async fn call_with<T>(
+    async fn wait<T>(
         &self,
+        mut waiting: impl Future<Output = Option<T>> + Unpin,
         timeout: CallTimeout,
-        mut answer: Pin<Box<impl Future<Output = Result<T, NodeError>>>>,
+        mut wakes_after: Option<Duration>,
     ) -> Result<T, NodeError> {
-        let _pending = self.begin_call();
-        let mut wakes_after = timeout.wakes_after;
         loop {
-            // One timer serves both, because setting a timer is not free.
             let early = wakes_after.take().filter(|early| *early < self.attempt_timeout);
-            let attempt_end = timeout.deadline.attempt(early.unwrap_or(self.attempt_timeout)).instant();
-            if let Ok(answer) = timeout_at(attempt_end, &mut answer).await {
-                return answer;
+            let timer = timeout.deadline.attempt(early.unwrap_or(self.attempt_timeout)).instant();
+            if let Ok(ended) = timeout_at(timer, &mut waiting).await {
+                return ended.ok_or(NodeError::Lost);
             }
-            if early.is_some() {
-                continue;
-            }
-            if let Some(error) = self.on_attempt_timeout(timeout.abandon) {
+            if early.is_none()
+                && let Some(error) = self.on_attempt_end(timeout)
+            {
                 return Err(error);
             }
-            if timeout.deadline.has_passed() {
-                return Err(NodeError::TimedOut);
-            }
         }
+    }
+
+    /// Acts on the end of an attempt that brought no answer. Returns an error if the call is at its end, too.
+    fn on_attempt_end(&self, timeout: CallTimeout) -> Option<NodeError> {
+        let abandoned = self.on_attempt_timeout(timeout.abandon);
+        abandoned.or_else(|| timeout.deadline.has_passed().then_some(NodeError::TimedOut))
     }
 
     /// Acts on an attempt that brought no answer. Returns an error if the call is to be abandoned.

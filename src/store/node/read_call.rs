@@ -8,16 +8,19 @@ use super::{
     redis_node::Node,
     tracking::TrackedSource,
 };
-use crate::store::{
-    consistency::ReadRequirement,
-    error::NodeError,
-    protocol::{
-        command::ask_for_role,
-        refusal::ServerRefusal,
-        reply::{ReplyError, RoleRefusal, expect_master},
+use crate::{
+    store::{
+        consistency::ReadRequirement,
+        error::NodeError,
+        protocol::{
+            command::{ask_for_role, packed_get},
+            refusal::ServerRefusal,
+            reply::{ReplyError, RoleRefusal, expect_master},
+        },
     },
+    types::FullKey,
 };
-use redis::{Cmd, Pipeline, ServerError, Value};
+use redis::{Pipeline, ServerError, Value};
 use std::sync::Arc;
 
 impl Node {
@@ -30,23 +33,23 @@ impl Node {
         }
     }
 
-    /// Sends a read of one key and returns its answer.
+    /// Sends a GET of one key and returns its answer.
     pub async fn read(
         &self,
-        command: &Cmd,
-        key: ReadKeys<'_>,
+        key: &FullKey<'_>,
+        keys: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
         must_prove: bool,
     ) -> Result<Value, NodeError> {
         if must_prove {
-            return Box::pin(self.read_at_master(command, key, class, timeout)).await;
+            return Box::pin(self.read_at_master(key, keys, class, timeout)).await;
         }
-        let connection = self.connection_for(key, class);
+        let connection = self.connection_for(keys, class);
         self.measured_call(connection, 1, async |connection| {
             let flushes = connection.flushes();
-            let window = self.clients.window(key.client, connection.number());
-            let answer = connection.read(command, (window, key), &self.in_flight, timeout).await;
+            let window = self.clients.window(keys.client, connection.number());
+            let answer = connection.read(packed_get(key), (window, keys), &self.in_flight, timeout).await;
             self.unless_flushed(connection, flushes, answer)
         })
         .await
@@ -64,36 +67,36 @@ impl Node {
 
     async fn read_at_master(
         &self,
-        command: &Cmd,
-        key: ReadKeys<'_>,
+        key: &FullKey<'_>,
+        keys: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
     ) -> Result<Value, NodeError> {
         let mut commands = Pipeline::with_capacity(2);
-        commands.add_command(command.clone());
+        commands.cmd("GET").arg(key.as_bytes());
         ask_for_role(&mut commands);
-        match <[Value; 2]>::try_from(self.read_all(&commands, key, class, timeout).await?) {
+        match <[Value; 2]>::try_from(self.read_all(&commands, keys, class, timeout).await?) {
             Ok([value, role]) => self.proven(value, &role),
             Err(_) => Err(NodeError::Unexpected),
         }
     }
 
     /// Reads as [`Node::read`] does, and sends `tracked` instead where the node reports changes of keys. `tracked` is the
-    /// command between the request to track its key and a `PTTL`. Returns the answer and, where its key is tracked, its
+    /// GET between the request to track its key and a `PTTL`. Returns the answer and, where its key is tracked, its
     /// origin and the answer to the `PTTL`.
     pub async fn read_tracked(
         &self,
-        command: &Cmd,
+        key: &FullKey<'_>,
         tracked: &Pipeline,
-        key: ReadKeys<'_>,
+        keys: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
         must_prove: bool,
     ) -> Result<(Value, Option<(TrackedSource, Value)>), NodeError> {
-        let connection = self.connection_for(key, class);
+        let connection = self.connection_for(keys, class);
         let source = connection.as_ref().ok().and_then(|connection| self.tracked_source(connection, must_prove));
         let Some(source) = source else {
-            return self.read(command, key, class, timeout, must_prove).await.map(|value| (value, None));
+            return self.read(key, keys, class, timeout, must_prove).await.map(|value| (value, None));
         };
         let mut with_role = None;
         if must_prove {
@@ -101,8 +104,8 @@ impl Node {
         }
         let tracked = with_role.as_ref().unwrap_or(tracked);
         // The key is read by the second command.
-        let hashes = [0, key.hashes.first().copied().unwrap_or_default()];
-        let keys = ReadKeys { hashes: &hashes, ..key };
+        let hashes = [0, keys.hashes.first().copied().unwrap_or_default()];
+        let keys = ReadKeys { hashes: &hashes, ..keys };
         let mut answers = self.read_all_over(connection, tracked, keys, timeout).await?;
         let role = if must_prove { answers.pop() } else { None };
         let Ok([tracking, value, time_left]) = <[Value; 3]>::try_from(answers) else {

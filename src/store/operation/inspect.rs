@@ -13,10 +13,10 @@ use crate::{
         shard::{Attempts, Shard},
         shard_map::MapHandle,
     },
-    types::{Address, Deadline, FullKey, StoredKind},
+    types::{Address, Deadline, FullKey, StoredKind, WorkerArc},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// Keys that one message asks about.
@@ -80,7 +80,7 @@ pub async fn sample(
 }
 
 /// Returns the master of a shard, once it is connected.
-pub async fn connected_master(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+pub async fn connected_master(shard: &Shard, deadline: Deadline) -> Result<WorkerArc<Node>, StoreError> {
     loop {
         match shard.writer(&Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
@@ -90,13 +90,13 @@ pub async fn connected_master(shard: &Shard, deadline: Deadline) -> Result<Arc<N
 }
 
 /// Returns a node to read from, once one is connected.
-async fn reader(shard: &Shard, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+async fn reader(shard: &Shard, deadline: Deadline) -> Result<WorkerArc<Node>, StoreError> {
     let requirement =
         ReadRequirement { hash: 0, since: LogicalTime::ZERO, strict: false, master_only: false, watch: None };
     loop {
         match shard.reader(&requirement, &Attempts::default(), deadline).await {
             Err(_) if !deadline.has_passed() => sleep(PAUSE).await,
-            found => return found.map(|choice| choice.node),
+            found => return found.map(|reader| reader.node),
         }
     }
 }

@@ -23,16 +23,15 @@ use crate::{
             operation::OperationKind,
             reply::parse_get,
         },
-        shard::{Attempts, Shard, hedge::Hedge, selection::Choice},
+        shard::{Attempts, Shard, hedge::Hedge, selection::Reader},
     },
     telemetry::traces,
-    types::{Deadline, FullKey},
+    types::{Deadline, FullKey, WorkerArc},
 };
-use redis::{Cmd, Pipeline, Value};
+use redis::{Pipeline, Value};
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
     task::Poll,
 };
 use tokio::time::{Instant, sleep};
@@ -136,7 +135,6 @@ async fn read_once(
         kind: &kind,
         hash,
         requirement: context.requirement(hash, freshness),
-        command: command(key, &kind),
         tracked_command,
         connection_class,
         deadline,
@@ -156,8 +154,7 @@ struct ReadOperation<'a> {
     kind: &'a OperationKind<'a>,
     hash: u64,
     requirement: ReadRequirement,
-    command: Cmd,
-    /// The commands that take the place of `command` where the node reports changes of the key.
+    /// The commands that take the place of a GET where the node reports changes of the key.
     tracked_command: Option<Pipeline>,
     connection_class: ConnectionClass,
     deadline: Deadline,
@@ -167,20 +164,20 @@ impl ReadOperation<'_> {
     async fn run(&self) -> Result<TrackedValue, StoreError> {
         let mut attempts = Attempts::default();
         loop {
-            let choice = match self.shard.reader(&self.requirement, &attempts, self.deadline).await {
-                Ok(choice) => choice,
+            let reader = match self.shard.reader(&self.requirement, &attempts, self.deadline).await {
+                Ok(reader) => reader,
                 Err(error) => {
                     let missed = redirect::miss_or(self.context, self.shard, self.key, &attempts, error);
                     return missed.map(TrackedValue::untracked);
                 }
             };
-            let preferred = choice.fallback;
+            let preferred = reader.fallback;
             let NodeAnswer { node, connection, covers, answer, tracking } = match &self.shard.hedge {
                 None => {
-                    let call_timeout = choice.call_timeout(self.deadline);
-                    self.ask(choice.node, call_timeout).await
+                    let call_timeout = reader.call_timeout(self.deadline);
+                    self.ask(reader.node, call_timeout).await
                 }
-                Some(hedge) => self.ask_hedged(hedge, choice, &attempts).await,
+                Some(hedge) => self.ask_hedged(hedge, reader, &attempts).await,
             };
             if let Ok(Value::BulkString(value)) = &answer {
                 self.shard.value_size.record(value.len());
@@ -195,7 +192,7 @@ impl ReadOperation<'_> {
                 Err(error) => return Err(self.shard.read_failure(error)),
                 Ok(bytes) => {
                     self.context.record_fallback(preferred, &node);
-                    let observed = NodeAnswerView { node: &node, covers, bytes: bytes.as_deref() };
+                    let observed = NodeAnswerView { node: node.shared(), covers, bytes: bytes.as_deref() };
                     self.context.sampler.observe_read(self.key, &self.requirement, observed);
                     return Ok(TrackedValue::new(bytes, tracking));
                 }
@@ -204,15 +201,15 @@ impl ReadOperation<'_> {
     }
 
     /// Asks one node.
-    async fn ask(&self, node: Arc<Node>, call_timeout: CallTimeout) -> NodeAnswer {
+    async fn ask(&self, node: WorkerArc<Node>, call_timeout: CallTimeout) -> NodeAnswer {
         let connection = node.connections_opened();
         let must_prove = node.must_prove_role(&self.requirement);
-        let (command, class) = (&self.command, self.connection_class);
+        let (key, class) = (self.key, self.connection_class);
         let keys = ReadKeys { client: self.key.client(), hashes: std::slice::from_ref(&self.hash) };
         let covers = self.context.sampler.covers(&self.requirement, self.shard, &node);
         let answer = match &self.tracked_command {
-            None => node.read(command, keys, class, call_timeout, must_prove).await.map(|value| (value, None)),
-            Some(tracked) => node.read_tracked(command, tracked, keys, class, call_timeout, must_prove).await,
+            None => node.read(key, keys, class, call_timeout, must_prove).await.map(|value| (value, None)),
+            Some(tracked) => node.read_tracked(key, tracked, keys, class, call_timeout, must_prove).await,
         };
         let (answer, tracking) = match answer {
             Ok((value, tracking)) => (Ok(value), tracking),
@@ -222,11 +219,11 @@ impl ReadOperation<'_> {
     }
 
     /// Asks the first node, and another one as well if the first one is slow; the first good answer wins.
-    async fn ask_hedged(&self, hedge: &Hedge, choice: Choice, attempts: &Attempts) -> NodeAnswer {
+    async fn ask_hedged(&self, hedge: &Hedge, reader: Reader, attempts: &Attempts) -> NodeAnswer {
         let (start, delay) = (Instant::now(), hedge.delay());
-        let call_timeout = choice.call_timeout(self.deadline).waking_after(delay);
-        let first_node = choice.node.id;
-        let mut first = pin!(self.ask(choice.node, call_timeout));
+        let call_timeout = reader.call_timeout(self.deadline).waking_after(delay);
+        let first_node = reader.node.id;
+        let mut first = pin!(self.ask(reader.node, call_timeout));
         let mut is_first_poll = true;
         let in_time = poll_fn(|context| match first.as_mut().poll(context) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
@@ -284,7 +281,7 @@ impl ReadOperation<'_> {
     }
 
     /// Asks a node after another one was late.
-    async fn ask_second(&self, node: Arc<Node>) -> NodeAnswer {
+    async fn ask_second(&self, node: WorkerArc<Node>) -> NodeAnswer {
         self.context.metrics.hedges.count();
         self.ask(node, CallTimeout::new(self.deadline, Abandon::WhenUnresponsive)).await
     }
@@ -306,7 +303,7 @@ impl ReadOperation<'_> {
             if number > 0 && !hedge.try_spend() {
                 break;
             }
-            let answer = self.ask_second(Arc::clone(replica)).await;
+            let answer = self.ask_second(replica.clone()).await;
             let is_proven = match &answer.answer {
                 Ok(Value::BulkString(bytes)) => changes.proves(&self.requirement, Some(bytes)),
                 Ok(Value::Nil) => changes.proves(&self.requirement, None),
@@ -323,7 +320,7 @@ impl ReadOperation<'_> {
     async fn redirect(&self, rejection: Rejection) -> Result<Option<Vec<u8>>, StoreError> {
         let redirected = RedirectedOperation {
             key: self.key,
-            command: &self.command,
+            command: &command(self.key, self.kind),
             kind: self.kind,
             connection_class: self.connection_class,
             deadline: self.deadline,
@@ -335,7 +332,7 @@ impl ReadOperation<'_> {
 
 /// The answer of one node to a read.
 struct NodeAnswer {
-    node: Arc<Node>,
+    node: WorkerArc<Node>,
     /// The number of connections that the node had had when it was asked.
     connection: u64,
     /// The key is watched, and the node had everything that the read has to show when it was asked.

@@ -16,10 +16,9 @@ use crate::{
         topology::cluster::Cluster,
     },
     telemetry::metrics::RedirectionKind,
-    types::{Deadline, FullKey},
+    types::{Deadline, FullKey, WorkerArc},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::sync::Arc;
 
 /// Redirections that one operation follows without a wait in between.
 const REDIRECTIONS_MAX: usize = 5;
@@ -43,7 +42,7 @@ pub struct RedirectedOperation<'a> {
 /// The refusal of an operation by a node.
 pub struct Rejection {
     /// The node that refused the operation.
-    pub node: Arc<Node>,
+    pub node: WorkerArc<Node>,
     /// The reason.
     pub error: NodeError,
 }
@@ -149,7 +148,7 @@ impl Redirector<'_> {
     }
 
     /// Returns the node to ask now, and true if `ASKING` has to precede the command.
-    async fn next(&mut self, rejection: Option<Rejection>) -> Result<(Arc<Node>, bool), StoreError> {
+    async fn next(&mut self, rejection: Option<Rejection>) -> Result<(WorkerArc<Node>, bool), StoreError> {
         let Some(Rejection { node, error }) = rejection else { return self.master().await };
         let (to, shard, asking) = match error.refusal() {
             Some(ServerRefusal::Moved(Some(target))) => {
@@ -186,11 +185,11 @@ impl Redirector<'_> {
     }
 
     /// Returns the shard that has the key's slot by the current map.
-    fn owner(&self) -> Arc<Shard> {
+    fn owner(&self) -> WorkerArc<Shard> {
         self.context.route(self.operation.key).shard
     }
 
-    async fn master(&self) -> Result<(Arc<Node>, bool), StoreError> {
+    async fn master(&self) -> Result<(WorkerArc<Node>, bool), StoreError> {
         Ok((self.owner().writer(&Attempts::default(), self.operation.deadline).await?, false))
     }
 

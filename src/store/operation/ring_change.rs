@@ -42,7 +42,7 @@ fn newer_map<'s>(
 /// and the node that it was last sent to still belongs to that shard.
 pub fn next_route(current: &ShardMap, key: &FullKey<'_>, ran_on: &Arc<Shard>, node: Option<NodeId>) -> Option<Route> {
     let route = current.route(key);
-    let has_moved = !Arc::ptr_eq(&route.shard, ran_on);
+    let has_moved = !Arc::ptr_eq(route.shard.shared(), ran_on);
     (has_moved || has_left(ran_on, node)).then_some(route)
 }
 

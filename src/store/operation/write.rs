@@ -145,8 +145,8 @@ impl WriteOperation<'_> {
     /// Returns the route by which the change has to run again. After the deadline a failed change is not repeated.
     fn next_route(&self, route: &Route, ran: &ShardAnswer) -> Option<Route> {
         let made_by = ran.node.filter(|_| ran.answer.is_ok());
-        let map = ring_change::map_to_run_again(self.context, route.map, [(&route.shard, made_by)])?;
-        let next = ring_change::next_route(&map, self.key, &route.shard, ran.node)?;
+        let map = ring_change::map_to_run_again(self.context, route.map, [(route.shard.shared(), made_by)])?;
+        let next = ring_change::next_route(&map, self.key, route.shard.shared(), ran.node)?;
         (ran.answer.is_ok() || !self.deadline.has_passed()).then_some(next)
     }
 }

@@ -3,6 +3,7 @@
 use super::operation::OperationKind;
 use crate::types::{FullKey, Ttl};
 use redis::{Cmd, Pipeline};
+use std::io::Write;
 
 /// Returns the Redis command for an operation.
 pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
@@ -20,6 +21,20 @@ pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
         }
     };
     command
+}
+
+/// Returns a GET of a key in the form in which it is sent.
+pub fn packed_get(key: &FullKey<'_>) -> Vec<u8> {
+    const BEGIN: &[u8] = b"*2\r\n$3\r\nGET\r\n$";
+    let key = key.as_bytes();
+    // A length has at most five digits, and each part ends a line.
+    let mut packed = Vec::with_capacity(BEGIN.len() + 9 + key.len());
+    packed.extend_from_slice(BEGIN);
+    // Memory takes all that is written.
+    let _written = write!(packed, "{}\r\n", key.len());
+    packed.extend_from_slice(key);
+    packed.extend_from_slice(b"\r\n");
+    packed
 }
 
 /// Adds the question whether the node is a master: a replica refuses `WAIT`, and a master answers this one at once.

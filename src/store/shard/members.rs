@@ -4,7 +4,7 @@ use super::standing::MasterStanding;
 use crate::{
     ring::rendezvous_score,
     store::{consistency::ReadRequirement, node::Node},
-    types::Address,
+    types::{Address, WorkerArc, WorkerArcs},
 };
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use std::sync::Arc;
 #[derive(Clone, Default)]
 pub struct Members {
     nodes: Vec<Arc<Node>>,
+    /// The workers' handles on the nodes, in the same order.
+    handles: Arc<[WorkerArcs<Node>]>,
     /// The position of the master.
     master: Option<usize>,
     /// The trust that the master has.
@@ -22,7 +24,8 @@ impl Members {
     /// Creates the list; `master` is a position in `nodes`. The master is accepted.
     pub fn new(nodes: Vec<Arc<Node>>, master: Option<usize>) -> Self {
         let master = master.filter(|position| *position < nodes.len());
-        Self { nodes, master, standing: MasterStanding::Accepted }
+        let handles = nodes.iter().map(|_| WorkerArcs::default()).collect();
+        Self { nodes, handles, master, standing: MasterStanding::Accepted }
     }
 
     /// Sets the standing of the master.
@@ -39,6 +42,15 @@ impl Members {
     /// Returns all nodes.
     pub fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes
+    }
+
+    /// Returns a handle of the calling worker on one of the nodes.
+    pub fn handle(&self, node: &Arc<Node>) -> WorkerArc<Node> {
+        let position = self.nodes.iter().position(|member| Arc::ptr_eq(member, node));
+        match position.and_then(|position| self.handles.get(position)) {
+            Some(handles) => handles.on(node),
+            None => WorkerArc::new(node),
+        }
     }
 
     /// Returns the position of the master in [`Members::nodes`].

@@ -14,19 +14,27 @@ use crate::{
         },
     },
     telemetry::metrics::Fallback,
-    types::Deadline,
+    types::{Deadline, WorkerArc},
 };
 use best_two::BestTwo;
 use std::sync::Arc;
 
 /// The node that a read is sent to, and everything else that follows from the same look at the shard's nodes.
-///
-/// `N` is a handle on a node: borrowed from the members, or owned.
-pub struct Choice<N = Arc<Node>> {
+pub struct Choice<'m> {
     /// The node to ask.
-    pub node: N,
+    pub node: &'m Arc<Node>,
     /// The node to ask next; `None` if no other node may answer the read now.
-    pub alternative: Option<N>,
+    pub alternative: Option<&'m Arc<Node>>,
+    /// The difference from the preferred node; `None` where an answer of any node is no fallback.
+    pub fallback: Option<PreferredNode>,
+}
+
+/// A choice that is kept while its node is asked.
+pub struct Reader {
+    /// The node to ask.
+    pub node: WorkerArc<Node>,
+    /// The condition under which the node is not waited for any longer.
+    abandon: Abandon,
     /// The difference from the preferred node; `None` where an answer of any node is no fallback.
     pub fallback: Option<PreferredNode>,
 }
@@ -46,18 +54,10 @@ impl PreferredNode {
     }
 }
 
-impl<N> Choice<N> {
+impl Reader {
     /// Returns the time that the node may take: the last node that is left has all the time until the deadline.
     pub fn call_timeout(&self, deadline: Deadline) -> CallTimeout {
-        let abandon = if self.alternative.is_some() { Abandon::WhenUnresponsive } else { Abandon::WhenHung };
-        CallTimeout::new(deadline, abandon)
-    }
-}
-
-impl Choice<&Arc<Node>> {
-    /// Returns the choice with owned nodes.
-    pub fn cloned(self) -> Choice {
-        Choice { node: Arc::clone(self.node), alternative: self.alternative.cloned(), fallback: self.fallback }
+        CallTimeout::new(deadline, self.abandon)
     }
 }
 
@@ -66,7 +66,7 @@ impl Members {
     /// that is slow comes after the others. While the master is lost, replicas serve the data that they have, for as long
     /// as the settings allow. A master whose connection is just being opened again is not lost: its changes would be
     /// missing. Returns `None` if no node may answer now, or if the standing of the master refuses the read.
-    pub fn choose(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Choice<&Arc<Node>>> {
+    pub fn choose(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Choice<'_>> {
         if self.refuses(requirement) {
             return None;
         }
@@ -77,6 +77,13 @@ impl Members {
             master_only: requirement.master_only || attempts.has_missed(),
         };
         selection.choose()
+    }
+
+    /// Chooses as [`Members::choose`] does, for the calling worker to keep.
+    pub fn choose_reader(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Reader> {
+        let Choice { node, alternative, fallback } = self.choose(requirement, attempts)?;
+        let abandon = if alternative.is_some() { Abandon::WhenUnresponsive } else { Abandon::WhenHung };
+        Some(Reader { node: self.handle(node), abandon, fallback })
     }
 }
 
@@ -90,7 +97,7 @@ struct Selection<'m, 'r> {
 }
 
 impl<'m> Selection<'m, '_> {
-    fn choose(&self) -> Option<Choice<&'m Arc<Node>>> {
+    fn choose(&self) -> Option<Choice<'m>> {
         let (mut preferred, mut fresh) = (BestTwo::default(), BestTwo::default());
         if !self.master_only {
             for replica in self.members.replicas() {

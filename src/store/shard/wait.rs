@@ -1,6 +1,6 @@
 //! Waits for a node of a shard: to read from, to write to, or one with a certain address.
 
-use super::{attempts::Attempts, members::Members, redis_shard::Shard, selection::Choice, standing::MasterStanding};
+use super::{attempts::Attempts, members::Members, redis_shard::Shard, selection::Reader, standing::MasterStanding};
 use crate::{
     ring::rendezvous_score,
     store::{
@@ -9,7 +9,7 @@ use crate::{
         node::{Node, NodeId},
         protocol::{refusal::ServerRefusal, server_text::ServerText},
     },
-    types::{Address, Deadline},
+    types::{Address, Deadline, WorkerArc},
 };
 use std::{cmp::Reverse, sync::Arc};
 
@@ -21,10 +21,10 @@ impl Shard {
         requirement: &ReadRequirement,
         attempts: &Attempts,
         deadline: Deadline,
-    ) -> Result<Choice, StoreError> {
+    ) -> Result<Reader, StoreError> {
         // Mostly there is nothing to wait for, and then no clock is read.
-        if let Some(choice) = self.members.load().choose(requirement, attempts) {
-            return Ok(choice.cloned());
+        if let Some(reader) = self.members.load().choose_reader(requirement, attempts) {
+            return Ok(reader);
         }
         Box::pin(self.wait_for_reader(requirement, attempts, deadline)).await
     }
@@ -34,8 +34,8 @@ impl Shard {
         requirement: &ReadRequirement,
         attempts: &Attempts,
         deadline: Deadline,
-    ) -> Result<Choice, StoreError> {
-        let find = |members: &Members| Some(members.choose(requirement, attempts)?.cloned());
+    ) -> Result<Reader, StoreError> {
+        let find = |members: &Members| members.choose_reader(requirement, attempts);
         if !requirement.master_only && !attempts.has_missed() {
             // A replica may have the change by now.
             self.members.load().probe_replicas();
@@ -57,7 +57,12 @@ impl Shard {
 
     /// Chooses another node than `first` that may answer the read now. The choice is made again, because `first` has kept
     /// the read waiting and the state of the nodes may have changed meanwhile.
-    pub fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
+    pub fn hedge_target(
+        &self,
+        requirement: &ReadRequirement,
+        attempts: &Attempts,
+        first: NodeId,
+    ) -> Option<WorkerArc<Node>> {
         self.members.load().hedge_target(requirement, attempts, first)
     }
 
@@ -69,7 +74,7 @@ impl Shard {
         attempts: &Attempts,
         first: NodeId,
         deadline: Deadline,
-    ) -> Option<Arc<Node>> {
+    ) -> Option<WorkerArc<Node>> {
         let members = self.members();
         if requirement.master_only || attempts.has_missed() {
             return None;
@@ -87,7 +92,7 @@ impl Shard {
         requirement: &ReadRequirement,
         attempts: &Attempts,
         first: NodeId,
-    ) -> Vec<Arc<Node>> {
+    ) -> Vec<WorkerArc<Node>> {
         let members = self.members.load();
         if requirement.master_only || attempts.has_missed() || members.refuses(requirement) {
             return Vec::new();
@@ -96,7 +101,7 @@ impl Shard {
             let state = replica.state();
             replica.id != first && state.is_readable_replica() && !state.is_slow() && !attempts.has_tried(replica)
         });
-        let mut replicas: Vec<_> = readable.cloned().collect();
+        let mut replicas: Vec<_> = readable.map(|replica| members.handle(replica)).collect();
         replicas.sort_by_key(|replica| Reverse(rendezvous_score(requirement.hash, replica.seed)));
         replicas
     }
@@ -111,19 +116,19 @@ impl Shard {
 
     /// Returns the master, once it is connected. Fails at once if the master is down or is not accepted. A write that a
     /// node has refused waits longer, because another node may just be taking over.
-    pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+    pub async fn writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<WorkerArc<Node>, StoreError> {
         // Mostly there is nothing to wait for, and then no clock is read.
-        if let Some(master) = self.members.load().writer(attempts) {
-            return Ok(Arc::clone(master));
+        if let Some(master) = self.members.load().writer_handle(attempts) {
+            return Ok(master);
         }
         Box::pin(self.wait_for_writer(attempts, deadline)).await
     }
 
-    async fn wait_for_writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<Arc<Node>, StoreError> {
+    async fn wait_for_writer(&self, attempts: &Attempts, deadline: Deadline) -> Result<WorkerArc<Node>, StoreError> {
         loop {
             let found = self.wait_until(
                 deadline,
-                |members| members.writer(attempts).cloned(),
+                |members| members.writer_handle(attempts),
                 |members| members.may_become_writable(attempts),
             );
             if let Some(master) = found.await {
@@ -147,10 +152,10 @@ impl Shard {
     }
 
     /// Returns the node with this address, once it is connected, whatever its role.
-    pub async fn node(&self, address: &Address, deadline: Deadline) -> Result<Arc<Node>, NodeError> {
+    pub async fn node(&self, address: &Address, deadline: Deadline) -> Result<WorkerArc<Node>, NodeError> {
         let found = self.wait_until(
             deadline,
-            |members| members.find(address).filter(|node| node.is_up()).cloned(),
+            |members| members.find(address).filter(|node| node.is_up()).map(|node| members.handle(node)),
             |members| members.find(address).is_some_and(|node| node.is_connecting()),
         );
         found.await.ok_or(NodeError::NotConnected)
@@ -185,6 +190,11 @@ impl Members {
     /// Returns the master if it takes a write now.
     fn writer(&self, attempts: &Attempts) -> Option<&Arc<Node>> {
         self.writable_master().filter(|node| node.state().is_writable_master() && !attempts.has_tried(node))
+    }
+
+    /// Returns a handle of the calling worker on the master if it takes a write now.
+    fn writer_handle(&self, attempts: &Attempts) -> Option<WorkerArc<Node>> {
+        self.writer(attempts).map(|master| self.handle(master))
     }
 
     /// Returns true if a node may become writable. After a refusal another node may just be taking over. A master that is
@@ -222,9 +232,15 @@ impl Members {
     }
 
     /// Returns another node than `first` that may answer the read now.
-    fn hedge_target(&self, requirement: &ReadRequirement, attempts: &Attempts, first: NodeId) -> Option<Arc<Node>> {
+    fn hedge_target(
+        &self,
+        requirement: &ReadRequirement,
+        attempts: &Attempts,
+        first: NodeId,
+    ) -> Option<WorkerArc<Node>> {
         let choice = self.choose(requirement, attempts)?;
-        [Some(choice.node), choice.alternative].into_iter().flatten().find(|node| node.id != first).cloned()
+        let mut nodes = [Some(choice.node), choice.alternative].into_iter().flatten();
+        nodes.find(|node| node.id != first).map(|node| self.handle(node))
     }
 
     /// Returns true if a write that has found no master may find one soon, because the master changes.

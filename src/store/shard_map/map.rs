@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ring::{Ring, Weight, key_hash},
     store::shard::Shard,
-    types::{Address, FullKey},
+    types::{Address, FullKey, WorkerArc, WorkerArcs},
 };
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +17,8 @@ pub struct ShardMap {
     routing: Routing,
     /// The shards, in the order of the positions that the routing returns.
     shards: Vec<Arc<Shard>>,
+    /// The workers' handles on the shards, in the same order.
+    handles: Vec<WorkerArcs<Shard>>,
     /// Single nodes that redirections may lead to though they have no slots yet.
     unassigned: Vec<Arc<Shard>>,
     shares: OnceLock<Vec<ShardShare>>,
@@ -45,7 +47,7 @@ pub enum Routing {
 /// The route of a key.
 pub struct Route {
     /// The shard that has the key.
-    pub shard: Arc<Shard>,
+    pub shard: WorkerArc<Shard>,
     /// The hash of the key, which decides which replica is preferred.
     pub hash: u64,
     /// The map that the route was taken from.
@@ -76,7 +78,8 @@ impl ShardShare {
 impl ShardMap {
     /// Creates a map.
     pub fn new(routing: Routing, shards: Vec<Arc<Shard>>) -> Self {
-        Self { id: MapId::next(), routing, shards, unassigned: Vec::new(), shares: OnceLock::new() }
+        let handles = shards.iter().map(|_| WorkerArcs::default()).collect();
+        Self { id: MapId::next(), routing, shards, handles, unassigned: Vec::new(), shares: OnceLock::new() }
     }
 
     /// Adds single nodes that have no slots yet.
@@ -159,6 +162,6 @@ impl ShardMap {
     /// Returns the route of a key.
     pub fn route(&self, key: &FullKey<'_>) -> Route {
         let (position, hash) = self.locate(key);
-        Route { shard: Arc::clone(&self.shards[position]), hash, map: self.id }
+        Route { shard: self.handles[position].on(&self.shards[position]), hash, map: self.id }
     }
 }

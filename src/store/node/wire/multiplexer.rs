@@ -3,108 +3,63 @@
 //! A call whose caller is gone keeps its place until its reply has arrived, because the node sends the reply anyway.
 
 use super::{
+    alarm::Alarm,
+    call::{Call, PendingReplies},
     life_signs::LifeSigns,
     reply_reader::{ArrivedReply, ReplyReader, Retention},
+    reply_slot::{ReplyReceiver, reply_slot},
     stream::NodeStream,
+    unsent::Unsent,
 };
-use crate::store::{error::NodeError, node::client_windows::ReadCharge};
-use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
+use crate::store::node::client_windows::ReadCharge;
+use redis::{Pipeline, PushInfo, PushKind, Value};
 use std::{
     collections::VecDeque,
-    io,
+    io, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::{
-    io::AsyncWrite,
-    sync::{mpsc, oneshot},
-};
+use tokio::{io::AsyncWrite, sync::mpsc, time::Instant};
 
-/// Number of calls that can be handed to a connection before its task takes them.
-const QUEUE_MAX: usize = 4096;
-/// Bytes that wait to be sent above which no further call is taken.
+/// Bytes that wait to be sent above which no further ones are prepared.
 const UNSENT_BYTES_MAX: usize = 256 * 1024;
-/// Size up to which a command is copied to those that are sent together with it.
-const COPIED_BYTES_MAX: usize = 16 * 1024;
-/// Size of the bytes that are sent together from which no further command is copied to them.
-const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Size of the longest string that is kept of a reply: a value may fill a whole response, and an envelope adds a little.
 pub const STRING_BYTES_MAX: usize = 64 * 1024 * 1024 + 1024;
 
+/// The parts of a call besides its commands.
+pub struct CallOptions {
+    charge: Option<ReadCharge>,
+    wakes_at: Instant,
+}
+
+impl CallOptions {
+    /// Creates the options: the charge of the client, if the call reads for one, which is released when the last reply has
+    /// arrived, and the time at which the caller is woken if it still waits then.
+    pub fn new(charge: Option<ReadCharge>, wakes_at: Instant) -> Self {
+        Self { charge, wakes_at }
+    }
+}
+
 /// The calls over one stream.
 pub struct Multiplexer {
-    calls: mpsc::Sender<Call>,
+    calls: mpsc::UnboundedSender<Call>,
     life_signs: Arc<LifeSigns>,
-}
-
-/// Commands that are sent together, and the place of their replies.
-struct Call {
-    bytes: Vec<u8>,
-    replies: PendingReplies,
-    charge: Option<ReadCharge>,
-}
-
-/// A call whose commands were sent.
-struct SentCall {
-    replies: PendingReplies,
-    /// The charge of its client, which is released when the last reply has arrived.
-    charge: Option<ReadCharge>,
-    /// The number of replies that have arrived.
-    arrived: usize,
-}
-
-/// The replies that a call waits for.
-enum PendingReplies {
-    One(oneshot::Sender<Value>),
-    Several { caller: oneshot::Sender<Vec<Value>>, values: Vec<Value>, missing: usize },
-}
-
-impl PendingReplies {
-    /// Returns true if the caller is gone.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::One(caller) => caller.is_closed(),
-            Self::Several { caller, .. } => caller.is_closed(),
-        }
-    }
-
-    /// Adds a reply. Returns the replies that are still missing, if there are any.
-    fn add(self, value: Value) -> Option<Self> {
-        match self {
-            Self::One(caller) => {
-                // The caller may be gone.
-                let _received = caller.send(value);
-                None
-            }
-            Self::Several { caller, mut values, missing: 1 } => {
-                values.push(value);
-                let _received = caller.send(values);
-                None
-            }
-            Self::Several { caller, mut values, missing } => {
-                if caller.is_closed() {
-                    values = Vec::new();
-                } else {
-                    values.push(value);
-                }
-                Some(Self::Several { caller, values, missing: missing - 1 })
-            }
-        }
-    }
 }
 
 impl Multiplexer {
     /// Starts the task of a stream. `on_push` receives the messages that answer no command, and a message about the end
     /// of the stream; it must not block.
     pub fn start(stream: NodeStream, on_push: impl Fn(PushInfo) + Send + 'static) -> Self {
-        let (calls, taken) = mpsc::channel(QUEUE_MAX);
+        let (calls, taken) = mpsc::unbounded_channel();
         let life_signs = Arc::new(LifeSigns::default());
         tokio::spawn(Driver {
             stream,
             calls: taken,
+            waiting: VecDeque::new(),
             unsent: Unsent::default(),
             pending: VecDeque::new(),
+            alarm: Alarm::default(),
             reader: ReplyReader::default(),
             on_push: Box::new(on_push),
             life_signs: Arc::clone(&life_signs),
@@ -117,71 +72,43 @@ impl Multiplexer {
         &self.life_signs
     }
 
-    /// Sends one command and waits for its reply, which may be an error of the node.
-    pub async fn call(&self, command: &Cmd, charge: Option<ReadCharge>) -> Result<Value, NodeError> {
-        let (caller, reply) = oneshot::channel();
-        let (bytes, replies) = (command.get_packed_command(), PendingReplies::One(caller));
-        self.send(Call { bytes, replies, charge }).await?;
-        reply.await.map_err(|_| NodeError::Lost)
+    /// Sends one packed command. Returns the place of its reply, which may be an error of the node; there is none if the stream
+    /// ends before.
+    pub fn call(&self, bytes: Vec<u8>, options: CallOptions) -> ReplyReceiver<Value> {
+        let (caller, reply) = reply_slot();
+        self.send(bytes, PendingReplies::One(caller), options);
+        reply
     }
 
-    /// Sends several commands at once and waits for their replies.
-    pub async fn call_all(&self, commands: &Pipeline, charge: Option<ReadCharge>) -> Result<Vec<Value>, NodeError> {
-        let count = commands.len();
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let (caller, replies) = oneshot::channel();
-        let pending = PendingReplies::Several { caller, values: Vec::with_capacity(count), missing: count };
-        self.send(Call { bytes: commands.get_packed_pipeline(), replies: pending, charge }).await?;
-        replies.await.map_err(|_| NodeError::Lost)
-    }
-
-    async fn send(&self, call: Call) -> Result<(), NodeError> {
-        self.calls.send(call).await.map_err(|_| NodeError::Lost)
-    }
-}
-
-/// The bytes that wait to be sent.
-#[derive(Default)]
-struct Unsent {
-    chunks: VecDeque<Vec<u8>>,
-    /// The bytes of the first chunk that have been sent.
-    sent: usize,
-    bytes: usize,
-}
-
-impl Unsent {
-    fn push(&mut self, bytes: Vec<u8>) {
-        self.bytes += bytes.len();
-        match self.chunks.back_mut() {
-            Some(last) if bytes.len() <= COPIED_BYTES_MAX && last.len() < CHUNK_BYTES_MAX => {
-                last.extend_from_slice(&bytes);
+    /// Sends several commands at once, and returns the place of their replies.
+    pub fn call_all(&self, commands: &Pipeline, options: CallOptions) -> ReplyReceiver<Vec<Value>> {
+        let (caller, replies) = reply_slot();
+        match commands.len() {
+            0 => caller.send(Vec::new()),
+            count => {
+                let pending = PendingReplies::Several { caller, values: Vec::with_capacity(count), missing: count };
+                self.send(commands.get_packed_pipeline(), pending, options);
             }
-            _ => self.chunks.push_back(bytes),
         }
+        replies
     }
 
-    fn first(&self) -> Option<&[u8]> {
-        self.chunks.front().map(|chunk| &chunk[self.sent..])
-    }
-
-    fn advance(&mut self, written: usize) {
-        self.bytes -= written;
-        self.sent += written;
-        if self.chunks.front().is_some_and(|chunk| chunk.len() == self.sent) {
-            self.chunks.pop_front();
-            self.sent = 0;
-        }
+    fn send(&self, bytes: Vec<u8>, replies: PendingReplies, CallOptions { charge, wakes_at }: CallOptions) {
+        // A call that nobody takes any more is dropped, by which its caller learns that there will be no reply.
+        let _sent = self.calls.send(Call { bytes, replies, charge, wakes_at: Some(wakes_at), arrived: 0 });
     }
 }
 
 /// The task of a stream.
 struct Driver {
     stream: NodeStream,
-    calls: mpsc::Receiver<Call>,
+    calls: mpsc::UnboundedReceiver<Call>,
+    /// The calls whose commands are not among the bytes to be sent. As many as the limits on commands in flight allow.
+    waiting: VecDeque<Call>,
     unsent: Unsent,
-    pending: VecDeque<SentCall>,
+    /// The calls whose commands are, or were, among the bytes to be sent.
+    pending: VecDeque<Call>,
+    alarm: Alarm,
     reader: ReplyReader,
     on_push: Box<dyn Fn(PushInfo) + Send>,
     life_signs: Arc<LifeSigns>,
@@ -213,44 +140,63 @@ impl Driver {
         match reply.value {
             Value::Push { kind, data } => (self.on_push)(PushInfo { kind, data }),
             value => {
-                let Some(SentCall { replies, charge, arrived }) = self.pending.pop_front() else { return };
-                if let (Some(charge), Some(bytes)) = (&charge, value_bytes) {
-                    charge.record(arrived, bytes);
+                let Some(call) = self.pending.pop_front() else { return };
+                if let (Some(charge), Some(bytes)) = (&call.charge, value_bytes) {
+                    charge.record(call.arrived, bytes);
                 }
-                if let Some(replies) = replies.add(value) {
-                    self.pending.push_front(SentCall { replies, charge, arrived: arrived + 1 });
+                if let Some(call) = call.add(value) {
+                    self.pending.push_front(call);
                 }
             }
         }
     }
 
-    /// Takes calls and sends their commands until nothing more can be sent. Returns `Ready` when the stream is at its end:
-    /// it failed, or nobody can call any more.
-    fn poll_calls(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Takes the calls that were made. Returns `Ready` when nobody can call any more.
+    fn poll_calls(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let Some(call) = ready!(self.calls.poll_recv(context)) {
+            if let Some(at) = call.wakes_at {
+                self.alarm.set(at);
+            }
+            self.waiting.push_back(call);
+        }
+        Poll::Ready(())
+    }
+
+    /// Sends the commands of the calls that were taken until nothing more can be sent. Returns `Ready` if the stream failed.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             while self.unsent.bytes < UNSENT_BYTES_MAX {
-                match self.calls.poll_recv(context) {
+                match self.waiting.pop_front() {
                     // Nobody waits for the reply, and the command has not been sent.
-                    Poll::Ready(Some(call)) if call.replies.is_abandoned() => {}
-                    Poll::Ready(Some(Call { bytes, replies, charge })) => {
-                        self.unsent.push(bytes);
-                        self.pending.push_back(SentCall { replies, charge, arrived: 0 });
+                    Some(call) if call.replies.is_abandoned() => {}
+                    Some(mut call) => {
+                        self.unsent.push(mem::take(&mut call.bytes));
+                        self.pending.push_back(call);
                     }
-                    Poll::Ready(None) => return Poll::Ready(Ok(())),
-                    Poll::Pending => break,
+                    None => break,
                 }
             }
             let Some(first) = self.unsent.first() else {
                 return match Pin::new(&mut self.stream).poll_flush(context) {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Ready(Err(error)) => Poll::Ready(error),
                     Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                 };
             };
-            let written = ready!(Pin::new(&mut self.stream).poll_write(context, first))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match ready!(Pin::new(&mut self.stream).poll_write(context, first)) {
+                Ok(0) => return Poll::Ready(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.unsent.advance(written),
+                Err(error) => return Poll::Ready(error),
             }
-            self.unsent.advance(written);
+        }
+    }
+
+    /// Wakes the callers whose time has come, and waits for the next time.
+    fn poll_alarm(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(now) = self.alarm.poll(context) {
+            let next = self.pending.iter_mut().chain(&mut self.waiting).filter_map(|call| call.wake(now)).min();
+            if let Some(next) = next {
+                self.alarm.set(next);
+            }
         }
     }
 }
@@ -261,11 +207,14 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.reader.begin_turn();
         // The next replies are read before the next commands are sent, so that neither side waits for the other for ever.
-        let ended = match self.poll_replies(context) {
-            Poll::Ready(_error) => true,
-            Poll::Pending => self.poll_calls(context).is_ready(),
-        };
-        if ended { Poll::Ready(()) } else { Poll::Pending }
+        let has_ended = self.poll_replies(context).is_ready()
+            || self.poll_calls(context).is_ready()
+            || self.poll_send(context).is_ready();
+        if has_ended {
+            return Poll::Ready(());
+        }
+        self.poll_alarm(context);
+        Poll::Pending
     }
 }
 

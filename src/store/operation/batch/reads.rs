@@ -1,17 +1,20 @@
 //! The reads of a batch that replicas may answer.
 
 use super::pipeline::{Batch, BatchAnswer};
-use crate::store::{
-    consistency::ReadRequirement,
-    error::{Advice, NodeError, StoreError},
-    inspection::NodeAnswerView,
-    node::{Node, NodeId, connection::CallTimeout},
-    operation::redirect,
-    protocol::operation::Answer,
-    shard::{Attempts, Shard, selection::PreferredNode},
+use crate::{
+    store::{
+        consistency::ReadRequirement,
+        error::{Advice, NodeError, StoreError},
+        inspection::NodeAnswerView,
+        node::{Node, NodeId, connection::CallTimeout},
+        operation::redirect,
+        protocol::operation::Answer,
+        shard::{Attempts, Shard, selection::PreferredNode},
+    },
+    types::WorkerArc,
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// Bytes of values that one message is expected to be answered with. A message is sent when the window of the client has
 /// room for its answer, so that small messages bound the memory for a reply that is too large.
@@ -37,7 +40,7 @@ struct ChosenRead {
 
 /// The reads that go to one node.
 struct NodeReads {
-    node: Arc<Node>,
+    node: WorkerArc<Node>,
     /// The number of connections that the node had had when it was chosen.
     connection: u64,
     reads: Vec<ChosenRead>,
@@ -129,14 +132,14 @@ impl Batch<'_> {
         let members = shard.members();
         let mut groups = Groups::new();
         for read in std::mem::take(open) {
-            let Some(choice) = members.choose(&read.requirement, &read.attempts) else {
+            let Some(reader) = members.choose_reader(&read.requirement, &read.attempts) else {
                 open.push(read);
                 continue;
             };
-            let (call_timeout, preferred) = (choice.call_timeout(self.deadline), choice.fallback);
-            let group = groups.entry(choice.node.id).or_insert_with(|| NodeReads {
-                connection: choice.node.connections_opened(),
-                node: Arc::clone(choice.node),
+            let (call_timeout, preferred) = (reader.call_timeout(self.deadline), reader.fallback);
+            let group = groups.entry(reader.node.id).or_insert_with(|| NodeReads {
+                connection: reader.node.connections_opened(),
+                node: reader.node,
                 reads: Vec::new(),
             });
             let covers = self.context.sampler.covers(&read.requirement, shard, &group.node);
@@ -155,7 +158,7 @@ impl Batch<'_> {
     fn settle(
         &self,
         shard: &Shard,
-        node: &Arc<Node>,
+        node: &WorkerArc<Node>,
         connection: u64,
         chosen: ChosenRead,
         answer: Result<Answer, NodeError>,
@@ -185,9 +188,9 @@ impl Batch<'_> {
     }
 
     /// Observes an answer for the inspection.
-    fn observe(&self, read: &PendingRead, node: &Arc<Node>, covers: bool, answer: &Answer) {
+    fn observe(&self, read: &PendingRead, node: &WorkerArc<Node>, covers: bool, answer: &Answer) {
         if let Answer::Got(bytes) = answer {
-            let observed = NodeAnswerView { node, covers, bytes: bytes.as_deref() };
+            let observed = NodeAnswerView { node: node.shared(), covers, bytes: bytes.as_deref() };
             self.context.sampler.observe_read(self.operations[read.position].key, &read.requirement, observed);
         }
     }

@@ -136,7 +136,7 @@ impl Batch<'_> {
         if is_settled || (self.deadline.has_passed() && answer.is_err()) {
             return None;
         }
-        next_route(current, operation.key, &ran_on.shard, ran_on.asked).map(|route| route.shard)
+        next_route(current, operation.key, &ran_on.shard, ran_on.asked).map(|route| Arc::clone(route.shard.shared()))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap},
     },
-    types::{Address, Deadline},
+    types::{Address, Deadline, WorkerArc},
 };
 use misplaced::split;
 use redis::{Pipeline, Value};
@@ -171,7 +171,7 @@ impl SweptShard {
     }
 
     /// Returns the master of the shard, and a connection to it.
-    async fn master(&self, deadline: Deadline) -> Result<(Arc<Node>, Arc<OpenConnection>), SweepError> {
+    async fn master(&self, deadline: Deadline) -> Result<(WorkerArc<Node>, Arc<OpenConnection>), SweepError> {
         let node = connected_master(&self.shard, deadline).await.map_err(SweepError::Unavailable)?;
         let connection = node.open_connection().map_err(|error| self.failure(&node, error))?;
         Ok((node, connection))
