@@ -12,7 +12,7 @@ use crate::{
     store::{
         consistency::Freshness,
         error::NodeError,
-        node::{Node, connection::CallTimeout, connection_class::ConnectionClass, tracking::TrackedSource},
+        node::{Node, call_timeout::CallTimeout, connection_class::ConnectionClass, tracking::TrackedSource},
         protocol::{command::command, operation::OperationKind, reply::parse_get},
     },
     telemetry::metrics::{AnswerSource, Promise},

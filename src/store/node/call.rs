@@ -1,11 +1,8 @@
 //! Calls to a node: within the limit on commands in flight, measured and traced.
 
 use super::{
-    client_windows::ReadKeys,
-    connection::{CallTimeout, OpenConnection},
-    connection_class::ConnectionClass,
-    redis_node::Node,
-    tracking::TrackedSource,
+    call_timeout::CallTimeout, client_windows::ReadKeys, connection::OpenConnection, connection_class::ConnectionClass,
+    redis_node::Node, tracking::TrackedSource,
 };
 use crate::{
     store::{

@@ -1,11 +1,7 @@
 //! The question for the offset that a master has reached after changes. It is sent soon after a change was answered, so
 //! that a replica can be known to have the change long before the next probe.
 
-use super::{
-    connection::{CallTimeout, OpenConnection},
-    redis_node::Node,
-    replication::ReplicationInfo,
-};
+use super::{call_timeout::CallTimeout, connection::OpenConnection, redis_node::Node, replication::ReplicationInfo};
 use crate::types::Deadline;
 
 /// Asks the node for its offset whenever that is due, and records the answer. Never returns.

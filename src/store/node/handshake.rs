@@ -1,8 +1,9 @@
 //! The first steps over a new connection: a connection is used only after the node has said what it is.
 
 use super::{
+    call_timeout::CallTimeout,
     connect::ConnectError,
-    connection::{CallTimeout, OpenConnection},
+    connection::OpenConnection,
     login::LoginChanges,
     mode_task,
     probe::probe,

@@ -1,11 +1,13 @@
 //! One Redis node: its connections, calls to it, and its state.
 
 pub mod call;
+pub mod call_timeout;
 mod change_offsets;
 pub mod client_windows;
 mod cluster_mode;
 pub mod connect;
 pub mod connection;
+mod connection_calls;
 pub mod connection_class;
 pub mod connection_task;
 mod context;

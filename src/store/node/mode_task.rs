@@ -5,10 +5,7 @@
 //! its old data. The election of the shard decides which nodes are read as replicas, and the task of each connection
 //! follows that.
 
-use super::{
-    connection::{CallTimeout, OpenConnection},
-    redis_node::Node,
-};
+use super::{call_timeout::CallTimeout, connection::OpenConnection, redis_node::Node};
 use crate::{
     store::{error::NodeError, protocol::reply},
     types::Deadline,

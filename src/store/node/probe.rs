@@ -1,7 +1,8 @@
 //! The probe: a node is asked for its role and its replication offset, and the answer becomes its state.
 
 use super::{
-    connection::{CallTimeout, OpenConnection},
+    call_timeout::CallTimeout,
+    connection::OpenConnection,
     redis_node::Node,
     replication::{NodeProcess, ReplicationInfo, ReplicationRole},
 };

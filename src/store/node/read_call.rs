@@ -2,11 +2,8 @@
 //! that, if the node proves in the same message that it is the master.
 
 use super::{
-    client_windows::ReadKeys,
-    connection::{CallTimeout, OpenConnection},
-    connection_class::ConnectionClass,
-    redis_node::Node,
-    tracking::TrackedSource,
+    call_timeout::CallTimeout, client_windows::ReadKeys, connection::OpenConnection, connection_class::ConnectionClass,
+    redis_node::Node, tracking::TrackedSource,
 };
 use crate::{
     store::{

@@ -1,10 +1,6 @@
 //! The question for the memory and the keys of a node's process.
 
-use super::{
-    connection::{CallTimeout, OpenConnection},
-    redis_node::Node,
-    resources::NodeResources,
-};
+use super::{call_timeout::CallTimeout, connection::OpenConnection, redis_node::Node, resources::NodeResources};
 use crate::types::Deadline;
 use redis::Pipeline;
 use std::{sync::Arc, time::Duration};

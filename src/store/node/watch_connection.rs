@@ -1,8 +1,9 @@
 //! A connection over which a master reports the changes of keys that are inspected. Requests do not use it.
 
 use super::{
+    call_timeout::CallTimeout,
     connect::ConnectError,
-    connection::{CallTimeout, OpenConnection},
+    connection::OpenConnection,
     handshake::enable_tracking,
     login::Login,
     redis_node::Node,

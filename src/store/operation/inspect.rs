@@ -6,7 +6,7 @@ use crate::{
         error::{NodeError, StoreError},
         node::{
             Node,
-            connection::{Abandon, CallTimeout},
+            call_timeout::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
         protocol::server_text,

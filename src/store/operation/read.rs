@@ -7,8 +7,8 @@ use crate::{
         inspection::NodeAnswerView,
         node::{
             Node, NodeId,
+            call_timeout::{Abandon, CallTimeout},
             client_windows::ReadKeys,
-            connection::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
             tracking::TrackedSource,
         },

@@ -7,7 +7,7 @@ use crate::{
         error::{NodeError, StoreError},
         node::{
             Node, NodeId,
-            connection::{Abandon, CallTimeout},
+            call_timeout::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
         operation::{cluster_wait::ClusterWait, context::OperationContext},

@@ -3,7 +3,7 @@
 use crate::{
     store::{
         error::{Access, StoreError},
-        node::{NodeId, connection::CallTimeout, connection_class::ConnectionClass},
+        node::{NodeId, call_timeout::CallTimeout, connection_class::ConnectionClass},
         operation::{
             context::OperationContext,
             redirect::{self, RedirectedOperation, Rejection},

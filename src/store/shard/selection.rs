@@ -9,7 +9,7 @@ use crate::{
         consistency::{LogicalTime, ReadRequirement},
         node::{
             Node, NodeId,
-            connection::{Abandon, CallTimeout},
+            call_timeout::{Abandon, CallTimeout},
             state::NodeState,
         },
     },

@@ -6,7 +6,7 @@ use crate::{
         error::{NodeError, StoreError},
         node::{
             NodeId,
-            connection::{Abandon, CallTimeout},
+            call_timeout::{Abandon, CallTimeout},
         },
         operation::{context::ChangeGuard, redirect},
         protocol::operation::{Answer, Operation, OperationKind},

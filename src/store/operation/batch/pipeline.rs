@@ -3,7 +3,7 @@
 use crate::{
     store::{
         error::{NodeError, StoreError},
-        node::{Node, client_windows::ReadKeys, connection::CallTimeout, connection_class::ConnectionClass},
+        node::{Node, call_timeout::CallTimeout, client_windows::ReadKeys, connection_class::ConnectionClass},
         operation::{
             context::OperationContext,
             read,

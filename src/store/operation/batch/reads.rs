@@ -6,7 +6,7 @@ use crate::{
         consistency::ReadRequirement,
         error::{Advice, NodeError, StoreError},
         inspection::NodeAnswerView,
-        node::{Node, NodeId, connection::CallTimeout},
+        node::{Node, NodeId, call_timeout::CallTimeout},
         operation::redirect,
         protocol::operation::Answer,
         shard::{Attempts, Shard, selection::PreferredNode},

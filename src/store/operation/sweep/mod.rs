@@ -11,10 +11,7 @@ pub use misplaced::MisplacedKey;
 use crate::{
     store::{
         error::NodeError,
-        node::{
-            Node,
-            connection::{CallTimeout, OpenConnection},
-        },
+        node::{Node, call_timeout::CallTimeout, connection::OpenConnection},
         operation::inspect::connected_master,
         shard::Shard,
         shard_map::{MapHandle, Routing, ShardMap},

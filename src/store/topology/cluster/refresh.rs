@@ -8,7 +8,7 @@ use crate::{
     store::{
         node::{
             Node, NodeId,
-            connection::{Abandon, CallTimeout},
+            call_timeout::{Abandon, CallTimeout},
             connection_class::ConnectionClass,
         },
         protocol::reply::ReplyError,
