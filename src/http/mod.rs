@@ -45,7 +45,7 @@ pub use fallback::https_required;
 pub use head::HEAD_BYTES_MAX;
 pub use head_fields::HeadFields;
 pub use key_sampler::{KeySampler, SAMPLED_ONE_OF, SampledKeys};
-pub use lane::{LaneEnd, RewoundStream, run as run_lane};
+pub use lane::{LaneEnd, RewoundStream, Turns, run as run_lane};
 pub use problem::Problem;
 pub use readiness::{Readiness, ServiceStatus};
 pub use reloadable::{Config, ReloadableState};

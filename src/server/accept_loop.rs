@@ -1,13 +1,14 @@
 //! The connections of one worker: each is accepted, served by a task of its own, and ended politely.
 
 use super::{
-    connection_limit::LimitedAcceptor,
+    connection_limit::{LimitedAcceptor, LimitedStream},
+    movable::{Movable, MovableTcp},
     shared_listener::{AcceptedConnection, SharedListener},
     shutdown::Shutdown,
+    worker_lanes::{Arrivals, LaneConnection, LaneLinks, WorkerLanes},
 };
 use crate::{
-    api::CommandRoute,
-    http::{ClientConnection, CommandLane, HttpService, LaneEnd, RewoundStream, run_lane},
+    http::{ClientConnection, HttpService, RewoundStream},
     telemetry::metrics::Listener,
 };
 use axum_server::accept::Accept;
@@ -16,15 +17,9 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use std::{
-    future::poll_fn,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     task::JoinSet,
     time::sleep,
 };
@@ -41,7 +36,7 @@ struct Builders {
 }
 
 /// Accepts and serves connections until a stop is requested and all of them have ended. Dropping the future cuts them off.
-pub struct AcceptLoop<A> {
+pub struct AcceptLoop<A, S> {
     /// Hands over connections.
     pub listener: SharedListener,
     /// Takes places and does handshakes.
@@ -52,30 +47,42 @@ pub struct AcceptLoop<A> {
     pub http: HttpService,
     /// Ends the loop and all connections.
     pub stop: Shutdown,
-    /// Each connection begins in a lane.
-    pub lane: bool,
+    /// The lanes in which connections begin; `None` if hyper serves all of them.
+    pub lanes: Option<WorkerLanes<S>>,
 }
 
-impl<A> AcceptLoop<A>
+/// What all connections of a worker need.
+struct ConnectionServer<S> {
+    builders: Builders,
+    stop: Shutdown,
+    lanes: Option<LaneLinks<S>>,
+}
+
+impl<A> AcceptLoop<A, LimitedStream<A::Stream>>
 where
-    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Accept<MovableTcp, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Movable + Unpin + Send + 'static,
     A::Future: Send,
 {
     /// Runs the loop.
     pub async fn run(self) {
-        let Self { listener, acceptor, builder, http, stop, lane } = self;
-        let builders = Arc::new(Builders { http1: builder.clone().http1_only(), any: builder });
+        let Self { listener, acceptor, builder, http, stop, lanes } = self;
+        let builders = Builders { http1: builder.clone().http1_only(), any: builder };
+        let (links, mut arrivals) = lanes.map(|WorkerLanes { links, arrivals }| (links, arrivals)).unzip();
+        let server = Arc::new(ConnectionServer { builders, stop: stop.clone(), lanes: links });
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = stop.requested() => break,
                 Some(_ended) = connections.join_next() => {}
+                Some(arrived) = next_arrival(&mut arrivals) => {
+                    connections.spawn(Arc::clone(&server).welcome(arrived));
+                }
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => {
                         let (acceptor, http) = (acceptor.clone(), http.for_new_connection());
-                        connections.spawn(serve(acceptor, accepted, http, Arc::clone(&builders), stop.clone(), lane));
+                        connections.spawn(Arc::clone(&server).accept(acceptor, accepted, http));
                     }
                     Err(_) => sleep(ACCEPT_RETRY_WAIT).await,
                 },
@@ -83,54 +90,62 @@ where
         }
         // Clients are refused at once, not left waiting in the queue of a listener that nobody asks.
         drop(listener);
+        // Connections that were sent here are served; no other ones are sent from now on.
+        if let Some(arrivals) = &mut arrivals {
+            arrivals.close();
+        }
+        while let Some(arrived) = next_arrival(&mut arrivals).await {
+            connections.spawn(Arc::clone(&server).welcome(arrived));
+        }
         while connections.join_next().await.is_some() {}
     }
 }
 
-/// Serves one connection to its end. From the request to stop, or from the connection's maximum age, no further requests
-/// are taken on it: HTTP/2 says so with GOAWAY, and HTTP/1 with `Connection: close` in the next response.
-async fn serve<A>(
-    acceptor: LimitedAcceptor<A>,
-    accepted: AcceptedConnection,
-    http: HttpService,
-    builders: Arc<Builders>,
-    stop: Shutdown,
-    lane: bool,
-) where
-    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A::Future: Send,
-{
-    // Held to the end: the number of handles tells whether a request is in progress.
-    let state = Arc::clone(http.connection());
-    // The counters have its failure.
-    let Ok((mut stream, mut http)) = acceptor.accept(accepted, http).await else { return };
-    let (mut read_before, mut is_http1) = (Vec::new(), false);
-    if lane {
-        let service = CommandLane::<CommandRoute>::new(http);
-        match in_lane(&mut stream, &service, &stop).await {
-            LaneEnd::Closed => return,
-            LaneEnd::HandedOver { bytes, has_answered } => (read_before, is_http1) = (bytes, has_answered),
-        }
-        http = service.into_inner();
-        http.state().metrics.connections(Listener::Service).left_lane.count();
-    }
-    // On a connection of HTTP/1.1, the preface of HTTP/2 is a malformed request.
-    let builder = if is_http1 { &builders.http1 } else { &builders.any };
-    // Boxed, so that a connection in its lane keeps no room for it.
-    Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, builder, &stop)).await;
+/// Waits for a connection of another worker.
+async fn next_arrival<S>(arrivals: &mut Option<Arrivals<S>>) -> Option<LaneConnection<S>> {
+    arrivals.as_mut()?.recv().await
 }
 
-/// Serves a connection in its lane. The future has one type whatever the stream is, so that it is checked once.
-fn in_lane<'a, S>(
-    stream: &'a mut S,
-    service: &'a CommandLane<CommandRoute>,
-    stop: &'a Shutdown,
-) -> Pin<Box<dyn Future<Output = LaneEnd> + Send + 'a>>
+impl<S> ConnectionServer<S>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Movable + Unpin + Send + 'static,
 {
-    Box::pin(run_lane(stream, service, stop.requested()))
+    /// Does the handshake of a connection, and serves it to its end.
+    async fn accept<A>(self: Arc<Self>, acceptor: A, accepted: AcceptedConnection, http: HttpService)
+    where
+        A: Accept<AcceptedConnection, HttpService, Stream = S, Service = HttpService>,
+        A::Future: Send,
+    {
+        // Held to the end: the number of handles tells whether a request is in progress.
+        let state = Arc::clone(http.connection());
+        // The counters have its failure.
+        let Ok((stream, http)) = acceptor.accept(accepted, http).await else { return };
+        self.serve(LaneConnection { stream, http, state, has_answered: false }).await;
+    }
+
+    /// Serves a connection of another worker to its end.
+    async fn welcome(self: Arc<Self>, mut connection: LaneConnection<S>) {
+        if connection.stream.join().is_ok() {
+            connection.http.state().metrics.connections(Listener::Service).moved.count();
+            self.serve(connection).await;
+        }
+    }
+
+    /// Serves a connection until it ends, or is another worker's. From the request to stop, or from the connection's maximum age,
+    /// no further requests are taken on it: HTTP/2 says so with GOAWAY, and HTTP/1 with `Connection: close` in the next response.
+    async fn serve(&self, mut connection: LaneConnection<S>) {
+        let mut read_before = Vec::new();
+        if let Some(lanes) = &self.lanes {
+            let Some(left) = lanes.serve(connection, &self.stop).await else { return };
+            (connection, read_before) = left;
+            connection.http.state().metrics.connections(Listener::Service).left_lane.count();
+        }
+        // On a connection of HTTP/1.1, the preface of HTTP/2 is a malformed request.
+        let builder = if connection.has_answered { &self.builders.http1 } else { &self.builders.any };
+        let LaneConnection { stream, http, state, .. } = connection;
+        // Boxed, so that a connection in its lane keeps no room for it.
+        Box::pin(serve_by_hyper(RewoundStream::new(stream, read_before), http, &state, builder, &self.stop)).await;
+    }
 }
 
 async fn serve_by_hyper<S>(

@@ -5,16 +5,14 @@
 use super::{
     connection_counters::ConnectionCounters,
     idle_timeout::{ConnectionTimes, IdleTimeoutStream},
+    movable::{Movable, MovableTcp},
     proxy_protocol::TrustedProxies,
     shared_listener::{AcceptedConnection, LoadGuard},
 };
 use crate::http::{ClientConnection, ConnectionPlace, ConnectionPlaces, HttpService, PlaceLimits};
 use axum_server::accept::Accept;
 use std::{io, pin::Pin, sync::Arc};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Accepts connections with `inner`, within the limits on places, and closes those that are idle for too long.
 #[derive(Clone)]
@@ -47,7 +45,7 @@ impl<A> LimitedAcceptor<A> {
         state.set_place(&place);
         let place = Place::new(place, self.counters.clone());
         let client = if is_proxy {
-            self.proxies.read_client(&mut accepted.stream).await.inspect_err(|_| self.counters.fail_handshake())?
+            self.proxies.read_client(accepted.stream.tcp()?).await.inspect_err(|_| self.counters.fail_handshake())?
         } else {
             None
         };
@@ -67,12 +65,12 @@ impl<A> LimitedAcceptor<A> {
         state: &ClientConnection,
     ) -> io::Result<(A::Stream, A::Service, (Place, LoadGuard))>
     where
-        A: Accept<TcpStream, HttpService>,
+        A: Accept<MovableTcp, HttpService>,
     {
         let place = self.take_place(&mut accepted, state).await?;
-        let AcceptedConnection { stream, load, .. } = accepted;
+        let AcceptedConnection { mut stream, load, .. } = accepted;
         // Replies are whole messages; waiting for more data to send would only delay them.
-        stream.set_nodelay(true)?;
+        stream.tcp()?.set_nodelay(true)?;
         let accepted = self.inner.accept(stream, service).await;
         let (stream, service) = accepted.inspect_err(|_| self.counters.fail_handshake())?;
         Ok((stream, service, (place, load)))
@@ -92,6 +90,20 @@ impl Place {
     }
 }
 
+/// A stream with the guards of its connection.
+pub type LimitedStream<S> = IdleTimeoutStream<S, (Place, LoadGuard)>;
+
+/// The guards of a connection.
+impl Movable for (Place, LoadGuard) {
+    fn leave(&mut self) -> io::Result<()> {
+        self.1.leave()
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        self.1.join()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.counters.close();
@@ -100,11 +112,11 @@ impl Drop for Place {
 
 impl<A> Accept<AcceptedConnection, HttpService> for LimitedAcceptor<A>
 where
-    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
+    A: Accept<MovableTcp, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A::Future: Send,
 {
-    type Stream = IdleTimeoutStream<A::Stream, (Place, LoadGuard)>;
+    type Stream = LimitedStream<A::Stream>;
     type Service = HttpService;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 

@@ -1,5 +1,6 @@
 //! The time limits of a connection: without progress of a request or reply, and by its age.
 
+use super::movable::Movable;
 use crate::http::ClientConnection;
 use std::{
     io,
@@ -56,7 +57,7 @@ pub struct IdleTimeoutStream<S, G> {
     stream: S,
     connection: Arc<ClientConnection>,
     /// The shares of this connection in limits, released with it.
-    _guards: G,
+    guards: G,
     /// Time limit after the first byte.
     idle_timeout: Duration,
     /// The client has sent a byte.
@@ -83,7 +84,7 @@ impl<S, G> IdleTimeoutStream<S, G> {
         Self {
             stream,
             connection,
-            _guards: guards,
+            guards,
             idle_timeout,
             has_received: false,
             has_read_in_turn: false,
@@ -136,6 +137,18 @@ impl<S, G> IdleTimeoutStream<S, G> {
             Some(looks) => self.idle_looks = Some(looks + 1),
         }
         self.idle_looks >= Some(LOOKS)
+    }
+}
+
+impl<S: Movable, G: Movable> Movable for IdleTimeoutStream<S, G> {
+    fn leave(&mut self) -> io::Result<()> {
+        self.stream.leave().and_then(|()| self.guards.leave())
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        // A timer belongs to the event loop that it was made on.
+        self.timer = Box::pin(sleep_until(earlier(self.next_look, self.retires_at)));
+        self.stream.join().and_then(|()| self.guards.join())
     }
 }
 

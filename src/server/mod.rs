@@ -7,6 +7,7 @@ mod error;
 mod file_limit;
 mod idle_timeout;
 mod listen;
+mod movable;
 mod part_config;
 mod plain_http;
 mod proxy_protocol;
@@ -18,6 +19,8 @@ mod shutdown;
 mod stable_load;
 mod tasks;
 mod tls;
+mod worker_balance;
+mod worker_lanes;
 mod workers;
 
 pub use error::{BindError, Error, ReloadError, TlsError};
@@ -43,6 +46,7 @@ use std::{io, sync::Arc};
 use tasks::Tasks;
 use tls::Tls;
 use tokio::sync::watch;
+use worker_balance::WorkerBalance;
 use workers::Workers;
 
 /// Installs the cryptography provider of the process, before anything uses TLS. A second call changes nothing.
@@ -129,7 +133,9 @@ impl Server {
         let options = ApiOptions { docs: settings.service.docs, hsts: settings.service.hsts };
         let api = api::service(Arc::clone(&app), options);
         let stop = Shutdown::default();
-        let servers = serve::service(&settings.service, listeners.service, tls.current(), &api, budget.service, &stop);
+        let balance = WorkerBalance::new(listeners.service.len());
+        let servers =
+            serve::service(&settings.service, listeners.service, tls.current(), &api, budget.service, &balance, &stop);
         let hosts = AllowedHosts::new(&settings.service.admin_hosts);
         let admin = admin::service(Arc::clone(&app), Arc::clone(&console), hosts);
         let admin_server = serve::admin(&settings.service, listeners.admin, admin, budget.admin);
@@ -141,6 +147,7 @@ impl Server {
         for (server, runtime) in servers.into_iter().zip(&runtimes) {
             tasks.serving("service", runtime, server);
         }
+        tasks.background("balance", balance.run(runtimes));
         tasks.background("console", console.run());
         tasks.background("admin", async { drop(admin_server.await) });
         tasks.background("traces", traces.clone().export());

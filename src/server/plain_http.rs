@@ -1,6 +1,7 @@
 //! Plain HTTP on the HTTPS port. It is recognized by its first bytes, and answered in plain HTTP: an alert of TLS would be
 //! noise to its client.
 
+use super::movable::MovableTcp;
 use crate::http::{ErrorCode, HttpService, https_required};
 use axum_server::{
     accept::Accept,
@@ -9,7 +10,7 @@ use axum_server::{
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, io, pin::Pin, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 /// Bytes that are looked at: the longest methods have 17 letters.
@@ -30,10 +31,14 @@ impl HttpsAcceptor {
     }
 
     /// Does the handshake. A connection of plain HTTP ends here, after its answer.
-    async fn enter(&self, stream: TcpStream, service: HttpService) -> io::Result<(TlsStream<TcpStream>, HttpService)> {
+    async fn enter(
+        &self,
+        mut stream: MovableTcp,
+        service: HttpService,
+    ) -> io::Result<(TlsStream<MovableTcp>, HttpService)> {
         let mut first = [0; PEEKED_BYTES];
         // The bytes stay in the socket, for the handshake.
-        let length = stream.peek(&mut first).await?;
+        let length = stream.tcp()?.peek(&mut first).await?;
         if is_http(&first[..length]) {
             service.state().failures.count(ErrorCode::HttpsRequired);
             answer(stream).await;
@@ -43,12 +48,12 @@ impl HttpsAcceptor {
     }
 }
 
-impl Accept<TcpStream, HttpService> for HttpsAcceptor {
-    type Stream = TlsStream<TcpStream>;
+impl Accept<MovableTcp, HttpService> for HttpsAcceptor {
+    type Stream = TlsStream<MovableTcp>;
     type Service = HttpService;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, stream: TcpStream, service: HttpService) -> Self::Future {
+    fn accept(&self, stream: MovableTcp, service: HttpService) -> Self::Future {
         let this = self.clone();
         Box::pin(async move { timeout(this.handshake_timeout, this.enter(stream, service)).await? })
     }
@@ -61,7 +66,7 @@ fn is_http(first: &[u8]) -> bool {
 }
 
 /// Answers one request of plain HTTP, and closes the connection.
-async fn answer(stream: TcpStream) {
+async fn answer(stream: MovableTcp) {
     let service = service_fn(async |request: Request<Incoming>| {
         Ok::<_, Infallible>(https_required(request.map(axum::body::Body::new)).await)
     });

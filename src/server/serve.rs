@@ -3,13 +3,16 @@
 use super::{
     accept_loop::AcceptLoop,
     connection_counters::ConnectionCounters,
-    connection_limit::LimitedAcceptor,
+    connection_limit::{LimitedAcceptor, LimitedStream},
     idle_timeout::ConnectionTimes,
+    movable::{Movable, MovableTcp},
     part_config::place_limits,
     plain_http::HttpsAcceptor,
     proxy_protocol::TrustedProxies,
     shared_listener::{SharedListener, WorkerLoad},
     shutdown::Shutdown,
+    worker_balance::WorkerBalance,
+    worker_lanes::{WorkerLanes, worker_lanes},
 };
 use crate::{
     http::{HEAD_BYTES_MAX, HttpService, PlaceLimits},
@@ -25,10 +28,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use std::{io, net, pin::Pin, sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Maximum number of concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
@@ -45,6 +45,7 @@ pub fn service(
     tls: RustlsConfig,
     http: &HttpService,
     connections_max: usize,
+    balance: &Arc<WorkerBalance>,
     stop: &Shutdown,
 ) -> Vec<HttpServer> {
     let acceptor = HttpsAcceptor::new(tls, HANDSHAKE_TIMEOUT);
@@ -52,12 +53,12 @@ pub fn service(
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), settings.proxy_protocol);
     let limits = place_limits(settings, connections_max);
     let times = ConnectionTimes { idle: settings.idle_timeout, age_max: settings.connection_age_max };
-    let lane = settings.lane;
     let acceptor = LimitedAcceptor::new(acceptor, limits, proxies, times, counters.clone());
     let loads = WorkerLoad::new(listeners.len());
     let mut servers = Vec::new();
-    for (worker, listener) in listeners.into_iter().enumerate() {
-        let slot = WorkerSlot { loads: Arc::clone(&loads), worker, counters: counters.clone(), lane };
+    for ((worker, listener), lanes) in listeners.into_iter().enumerate().zip(worker_lanes(balance)) {
+        let lanes = settings.lane.then_some(lanes);
+        let slot = WorkerSlot { loads: Arc::clone(&loads), worker, counters: counters.clone(), lanes };
         servers.push(server(listener, slot, acceptor.clone(), settings, http.clone(), stop.clone()));
     }
     servers
@@ -81,31 +82,31 @@ pub fn admin(
     // There is only one instance behind this port, so that a client gains nothing by another connection.
     let times = ConnectionTimes { idle: settings.idle_timeout, age_max: None };
     let acceptor = LimitedAcceptor::new(DefaultAcceptor::new(), limits, proxies, times, counters.clone());
-    let slot = WorkerSlot { loads: WorkerLoad::new(1), worker: 0, counters, lane: false };
+    let slot = WorkerSlot { loads: WorkerLoad::new(1), worker: 0, counters, lanes: None };
     // This port is open to the end of the process.
     server(listener, slot, acceptor, settings, http, Shutdown::default())
 }
 
 /// One worker and the loads of all workers.
-struct WorkerSlot {
+struct WorkerSlot<S> {
     loads: Arc<WorkerLoad>,
     worker: usize,
     counters: ConnectionCounters,
-    /// Connections begin in a lane.
-    lane: bool,
+    /// The lanes in which connections begin; `None` if hyper serves all of them.
+    lanes: Option<WorkerLanes<LimitedStream<S>>>,
 }
 
 fn server<A>(
     listener: net::TcpListener,
-    WorkerSlot { loads, worker, counters, lane }: WorkerSlot,
+    WorkerSlot { loads, worker, counters, lanes }: WorkerSlot<A::Stream>,
     acceptor: LimitedAcceptor<A>,
     settings: &settings::ServiceConfig,
     http: HttpService,
     stop: Shutdown,
 ) -> HttpServer
 where
-    A: Accept<TcpStream, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Accept<MovableTcp, HttpService, Service = HttpService> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Movable + Unpin + Send + 'static,
     A::Future: Send,
 {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -113,7 +114,7 @@ where
     // The listener is registered on the event loop that runs it, so that accepting wakes no other thread.
     Box::pin(async move {
         let listener = SharedListener::new(listener, &loads, worker, counters)?;
-        AcceptLoop { listener, acceptor, builder, http, stop, lane }.run().await;
+        AcceptLoop { listener, acceptor, builder, http, stop, lanes }.run().await;
         Ok(())
     })
 }

@@ -1,9 +1,13 @@
 //! One listener for all workers. The worker with the fewest connections accepts the next one.
 //!
-//! Connections do not change threads, so an uneven distribution would last. Without turns, the first worker to wake
+//! Few connections change workers later, so an uneven distribution would last. Without turns, the first worker to wake
 //! accepts a whole burst; with a listener for each worker, the kernel would distribute connections at random.
 
-use super::connection_counters::ConnectionCounters;
+use super::{
+    connection_counters::ConnectionCounters,
+    movable::{Movable, MovableTcp},
+};
+use crate::types::worker;
 use std::{
     io,
     net::IpAddr,
@@ -13,11 +17,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Notify,
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::Notify, time::timeout};
 
 /// Time that other workers wait for the one whose turn it is, which may be busy.
 const TURN: Duration = Duration::from_millis(5);
@@ -78,6 +78,18 @@ impl Drop for LoadGuard {
     }
 }
 
+impl Movable for LoadGuard {
+    fn leave(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Counts the connection for the calling worker from now on.
+    fn join(&mut self) -> io::Result<()> {
+        *self = Self::new(&Arc::clone(&self.loads), worker::current());
+        Ok(())
+    }
+}
+
 /// A worker's handle on the listener.
 pub struct SharedListener {
     listener: TcpListener,
@@ -105,7 +117,7 @@ impl SharedListener {
             if let Ok(accepted) = timeout(TURN * 200, self.listener.accept()).await {
                 let (stream, peer) = accepted.inspect_err(|error| self.counters.fail_accept(error))?;
                 let load = LoadGuard::new(&self.loads, self.worker);
-                return Ok(AcceptedConnection { stream, peer: peer.ip(), load });
+                return Ok(AcceptedConnection { stream: MovableTcp::new(stream), peer: peer.ip(), load });
             }
         }
     }
@@ -114,7 +126,7 @@ impl SharedListener {
 /// An accepted connection.
 pub struct AcceptedConnection {
     /// The TCP connection.
-    pub stream: TcpStream,
+    pub stream: MovableTcp,
     /// The address of the client, or of the proxy in front of it.
     pub peer: IpAddr,
     /// Its share in the load of its worker.
@@ -125,7 +137,7 @@ pub struct AcceptedConnection {
 mod tests {
     use super::*;
     use crate::telemetry::metrics::Listener;
-    use tokio::{sync::mpsc, task::yield_now};
+    use tokio::{net::TcpStream, sync::mpsc, task::yield_now};
 
     #[tokio::test]
     async fn connections_are_distributed_evenly_and_an_idle_worker_delays_nobody() {

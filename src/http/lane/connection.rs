@@ -5,6 +5,7 @@ use super::{
     message::{self, Message, MessageSize},
     reply::{LaneReply, LargeBody},
     service::{LaneBody, LaneService, LargeReply},
+    turns::Turns,
 };
 use axum::{body::Body, extract::Request, http::request};
 use bytes::Bytes;
@@ -49,12 +50,15 @@ pub enum LaneEnd {
         /// Requests were answered, so that the connection is one of HTTP/1.1.
         has_answered: bool,
     },
+    /// Another worker has to go on. Nothing of a request was read.
+    Moves,
 }
 
 /// The reason why the loop ends early. An error of the connection is the client's affair.
 enum Leave {
     Closed,
     HandOver,
+    Move,
 }
 
 impl From<io::Error> for Leave {
@@ -63,8 +67,14 @@ impl From<io::Error> for Leave {
     }
 }
 
-/// Answers the requests of a connection until it ends, or until one of them is hyper's. `stop` ends an idle connection.
-pub async fn run<S, L>(stream: &mut S, service: &L, stop: impl Future<Output = ()>) -> LaneEnd
+/// Answers the requests of a connection until it ends, until one of them is hyper's, or until `turns` says that it moves. `stop`
+/// ends an idle connection.
+pub async fn run<S, L>(
+    stream: &mut S,
+    service: &L,
+    stop: impl Future<Output = ()>,
+    turns: &mut (impl Turns + ?Sized),
+) -> LaneEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
     L: LaneService,
@@ -77,8 +87,9 @@ where
         output: Vec::new(),
         has_answered: false,
     };
-    match lane.run(pin!(stop)).await {
+    match lane.run(pin!(stop), turns).await {
         Leave::Closed => LaneEnd::Closed,
+        Leave::Move => LaneEnd::Moves,
         Leave::HandOver => {
             // Replies that were collected stand before that of hyper.
             if lane.flush().await.is_err() {
@@ -107,12 +118,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     L: LaneService,
 {
-    async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Leave {
+    async fn run(&mut self, mut stop: Pin<&mut impl Future<Output = ()>>, turns: &mut (impl Turns + ?Sized)) -> Leave {
         let mut is_stop_awaited = false;
         let mut partial_heads = 0;
         loop {
             match self.answer_all(&mut partial_heads).await {
-                Ok(()) => {}
+                Ok(answered) => {
+                    let moves = turns.end(answered);
+                    if moves && self.input.rest().is_empty() && !self.service.is_draining() {
+                        return Leave::Move;
+                    }
+                }
                 Err(leave) => return leave,
             }
             if partial_heads > PARTIAL_HEADS_MAX {
@@ -140,8 +156,8 @@ where
         }
     }
 
-    /// Answers the requests that have arrived, in their order, and sends the replies together.
-    async fn answer_all(&mut self, partial_heads: &mut u32) -> Result<(), Leave> {
+    /// Answers the requests that have arrived, in their order, and sends the replies together. Returns their number.
+    async fn answer_all(&mut self, partial_heads: &mut u32) -> Result<u32, Leave> {
         let mut answered = 0;
         while !self.input.rest().is_empty() {
             let (reply, size) = match message::first(self.service, self.input.rest()) {
@@ -177,7 +193,7 @@ where
         }
         self.flush().await?;
         self.input.forget_answered();
-        Ok(())
+        Ok(answered)
     }
 
     /// Waits until the message has arrived as a whole.

@@ -14,9 +14,11 @@ mod rewound_stream;
 mod service;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use connection::{LaneEnd, run};
 pub use head::LaneHead;
 pub use reply::{LaneReply, ReplyFields};
 pub use rewound_stream::RewoundStream;
 pub use service::{LaneBody, LaneService, LargeReply};
+pub use turns::Turns;

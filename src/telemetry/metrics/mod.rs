@@ -94,6 +94,8 @@ pub struct ConnectionMetrics {
     pub accept_failures: Counter,
     /// Connections whose requests hyper takes from then on.
     pub left_lane: Counter,
+    /// The connections that moved to another worker.
+    pub moved: Counter,
     /// TLS handshakes that failed.
     pub handshakes_failed: Counter,
     /// Maximum number of open connections.
@@ -169,7 +171,9 @@ impl Metrics {
         });
         writer.counter(&names::CONNECTIONS_REFUSED, refused)?;
         writer.counter(&names::CONNECTIONS_EVICTED, self.of_ports(|port| port.evicted.get()))?;
-        writer.counter(&names::CONNECTIONS_LEFT_LANE, [([], self.connections(Listener::Service).left_lane.get())])?;
+        let service = self.connections(Listener::Service);
+        writer.counter(&names::CONNECTIONS_LEFT_LANE, [([], service.left_lane.get())])?;
+        writer.counter(&names::CONNECTIONS_MOVED, [([], service.moved.get())])?;
         writer.counter(&names::ACCEPT_FAILURES, self.of_ports(|port| port.accept_failures.get()))?;
         writer.counter(&names::HANDSHAKES_FAILED, self.of_ports(|port| port.handshakes_failed.get()))
     }

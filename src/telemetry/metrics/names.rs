@@ -126,6 +126,7 @@ metrics! {
     CONNECTIONS_REFUSED = counter("cachefront_connections_refused_total", &["listener", "cause"], "Connections that were closed at once because of a limit");
     CONNECTIONS_EVICTED = counter("cachefront_connections_evicted_total", &["listener"], "Connections that were closed before they authenticated, because another one needed their place");
     CONNECTIONS_LEFT_LANE = counter("cachefront_connections_left_lane_total", &[], "Connections to the HTTPS port that left the lane, the short way for commands: those of HTTP/2, and those with an unusual request");
+    CONNECTIONS_MOVED = counter("cachefront_connections_moved_total", &[], "Connections to the HTTPS port that moved to another worker, because theirs was much busier");
     ACCEPT_FAILURES = counter("cachefront_accept_failures_total", &["listener"], "Connections that the operating system did not hand over, usually because too many files are open");
     HANDSHAKES_FAILED = counter("cachefront_handshakes_failed_total", &["listener"], "TLS handshakes and PROXY headers that failed or timed out");
 

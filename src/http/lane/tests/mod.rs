@@ -4,7 +4,7 @@ mod corpus;
 mod generator;
 mod stub;
 
-use super::{LaneEnd, RewoundStream, run};
+use super::{LaneEnd, RewoundStream, Turns, run};
 use crate::http::head::HEAD_BYTES_MAX;
 use generator::Generator;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -22,14 +22,28 @@ const CASES: u64 = 3000;
 /// Time without another byte after which a connection is taken to have said everything. The clock is paused.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// Lets a connection move after each third turn.
+struct SomeMove(u32);
+
+impl Turns for SomeMove {
+    fn end(&mut self, _answered: u32) -> bool {
+        self.0 += 1;
+        self.0.is_multiple_of(3)
+    }
+}
+
 /// Serves a connection, with a lane or without.
 async fn serve(mut stream: DuplexStream, has_lane: bool) {
     let mut read_before = Vec::new();
     if has_lane {
-        match run(&mut stream, &StubLane::default(), pending()).await {
-            LaneEnd::Closed => return,
-            LaneEnd::HandedOver { bytes, .. } => read_before = bytes,
-        }
+        let (service, mut turns) = (StubLane::default(), SomeMove(0));
+        read_before = loop {
+            match run(&mut stream, &service, pending(), &mut turns).await {
+                LaneEnd::Closed => return,
+                LaneEnd::HandedOver { bytes, .. } => break bytes,
+                LaneEnd::Moves => {}
+            }
+        };
     }
     let service = service_fn(async |request: Request<Incoming>| {
         Ok::<_, Infallible>(respond(request.map(axum::body::Body::new)).await)
@@ -129,7 +143,7 @@ async fn a_client_that_takes_no_reply_does_not_stop_the_next_request() {
     let requests = format!("{}{waiting}", corpus::PLAIN);
     let mut stream = tokio::io::join(requests.as_bytes().chain(rest), writer);
     let service = StubLane::default();
-    let ended = timeout(QUIET, run(&mut stream, &service, pending())).await;
+    let ended = timeout(QUIET, run(&mut stream, &service, pending(), &mut ())).await;
     assert!(ended.is_err(), "the client takes nothing, so that the connection goes on");
     assert_eq!(service.answered.load(Relaxed), 2);
 }
