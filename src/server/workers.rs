@@ -1,5 +1,5 @@
 //! The threads that serve requests. Each has an event loop of its own: no request changes threads, and no thread wakes
-//! another.
+//! another, but for connections that move.
 
 use crate::types::worker;
 use std::{io, thread::JoinHandle};
