@@ -51,7 +51,7 @@ pub struct AcceptLoop<A, S> {
     pub lanes: Option<WorkerLanes<S>>,
 }
 
-/// What all connections of a worker need.
+/// Serves the connections of a worker.
 struct ConnectionServer<S> {
     builders: Builders,
     stop: Shutdown,

@@ -81,16 +81,16 @@ impl WorkerBalance {
                     busy: busy.saturating_sub(*busy_before).div_duration_f64(time),
                     requests: requests - requests_before,
                 });
-            self.begin_window(skew.next_move(&windows.collect::<Vec<_>>()));
+            self.begin_window(skew.next_move(&windows.collect::<Vec<_>>()).as_ref());
             before = now;
         }
     }
 
     /// Begins a window in which this move may happen.
-    fn begin_window(&self, planned: Option<Move>) {
+    fn begin_window(&self, planned: Option<&Move>) {
         self.window.fetch_add(1, Relaxed);
         for (number, worker) in self.workers.iter().enumerate() {
-            match planned.as_ref().filter(|planned| planned.from == number) {
+            match planned.filter(|planned| planned.from == number) {
                 Some(planned) => {
                     worker.requests_min.store(*planned.requests.start(), Relaxed);
                     worker.requests_max.store(*planned.requests.end(), Relaxed);
@@ -170,15 +170,15 @@ mod tests {
             assert!(!answer(connection, requests));
         }
         assert_eq!(balance.workers[0].requests.load(Relaxed), 141);
-        balance.begin_window(Some(Move { from: 0, to: 1, requests: 10..=50 }));
+        balance.begin_window(Some(&Move { from: 0, to: 1, requests: 10..=50 }));
         assert!(!answer(&mut cold, 1) && !answer(&mut hottest, 1));
         assert!(answer(&mut hot, 1));
         assert_eq!(hot.move_to(), 1);
         assert!(!answer(&mut other, 1), "one has moved");
-        balance.begin_window(Some(Move { from: 1, to: 0, requests: 1..=50 }));
+        balance.begin_window(Some(&Move { from: 1, to: 0, requests: 1..=50 }));
         assert!(!answer(&mut other, 1), "it is not with that worker");
         balance.begin_window(None);
-        balance.begin_window(Some(Move { from: 0, to: 1, requests: 1..=50 }));
+        balance.begin_window(Some(&Move { from: 0, to: 1, requests: 1..=50 }));
         assert!(!answer(&mut other, 1), "it had no requests in the window before");
     }
 }
