@@ -3,6 +3,7 @@
 
 use super::movable::MovableTcp;
 use crate::http::{ErrorCode, HttpService, https_required};
+use axum::response::Response;
 use axum_server::{
     accept::Accept,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
@@ -67,13 +68,15 @@ fn is_http(first: &[u8]) -> bool {
 
 /// Answers one request of plain HTTP, and closes the connection.
 async fn answer(stream: MovableTcp) {
-    let service = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(https_required(request.map(axum::body::Body::new)).await)
-    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).keep_alive(false);
     // A client that sends no whole request gets no answer.
-    let _answered = http.serve_connection(TokioIo::new(stream), service).await;
+    let _answered = http.serve_connection(TokioIo::new(stream), service_fn(answer_request)).await;
+}
+
+// Not a closure: with one, the compiler (1.95) fails now and then when it compiles a change.
+async fn answer_request(request: Request<Incoming>) -> Result<Response, Infallible> {
+    Ok(https_required(request.map(axum::body::Body::new)).await)
 }
 
 #[cfg(test)]

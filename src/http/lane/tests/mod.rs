@@ -6,6 +6,7 @@ mod stub;
 
 use super::{LaneEnd, RewoundStream, Turns, run};
 use crate::http::head::HEAD_BYTES_MAX;
+use axum::response::Response;
 use generator::Generator;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -45,11 +46,13 @@ async fn serve(mut stream: DuplexStream, has_lane: bool) {
             }
         };
     }
-    let service = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(respond(request.map(axum::body::Body::new)).await)
-    });
+    let service = service_fn(answer);
     let stream = TokioIo::new(RewoundStream::new(stream, read_before));
     let _ended = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).serve_connection(stream, service).await;
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response, Infallible> {
+    Ok(respond(request.map(axum::body::Body::new)).await)
 }
 
 /// Sends these pieces, and returns everything that comes back until the connection ends or is quiet.
