@@ -2,8 +2,9 @@
 //!
 //! Usage:
 //! - `drive open PORT CERTIFICATE REQUESTS CONNECTIONS SECONDS RATE`
-//! - `drive skewed PORT CERTIFICATE REQUESTS CONNECTIONS SECONDS RATE HOT PROCESS together|apart`: HOT of the connections
-//!   carry 80 % of the load. They are on one worker of the service's process, or spread over all its workers.
+//! - `drive skewed PORT CERTIFICATE REQUESTS CONNECTIONS SECONDS RATE HOT ADMIN_PORT together|apart`: HOT of the connections
+//!   carry 80 % of the load. They begin on one worker of the service, or spread over all its workers. The time in which the service
+//!   spreads them is not counted.
 //! - `drive handshakes PORT CERTIFICATE REQUESTS THREADS SECONDS full|resumed`
 //! - `drive idle PORT CERTIFICATE REQUESTS CONNECTIONS`: keeps the connections open until its standard input ends
 //!
@@ -29,6 +30,8 @@ use std::{
 
 /// Part of the load that hot connections carry.
 const HOT_SHARE: f64 = 0.8;
+/// Time in which the service may spread hot connections over its workers.
+const SPREADING: Duration = Duration::from_secs(3);
 /// Requests on a new connection that show which worker has it.
 const PROBES: usize = 30;
 
@@ -74,13 +77,13 @@ impl Target {
     }
 
     /// Opens a connection, and returns the name of the worker that has it, with the connection.
-    fn open_on_worker(&self, process: &str) -> Result<(String, Stream), Failure> {
+    fn open_on_worker(&self, admin_port: u16) -> Result<(String, Stream), Failure> {
         let mut stream = self.open()?;
-        let before = worker_nanos(process)?;
+        let before = busy_times(admin_port)?;
         for number in 0..PROBES {
             self.send(&mut stream, number)?;
         }
-        let (worker, _) = busiest(&before, &worker_nanos(process)?)?;
+        let (worker, _) = busiest(&before, &busy_times(admin_port)?)?;
         Ok((worker, stream))
     }
 
@@ -199,53 +202,60 @@ fn open(target: &Target, connections: usize, limit: Duration, rate: f64) -> Resu
 }
 
 /// A few connections that carry most of the load.
-struct Skew<'a> {
+struct Skew {
     /// The number of these connections.
     hot: usize,
-    /// The id of the service's process.
-    process: &'a str,
+    /// The admin port of the service.
+    admin_port: u16,
     /// Whether they are on one worker.
     together: bool,
 }
 
 /// Sends requests at a fixed rate, most of them over a few hot connections.
 fn skewed(target: &Target, connections: usize, limit: Duration, rate: f64, skew: &Skew) -> Result<(), Failure> {
-    let streams = (0..connections).map(|_| target.open_on_worker(skew.process)).collect::<Result<_, _>>()?;
+    let streams = (0..connections).map(|_| target.open_on_worker(skew.admin_port)).collect::<Result<_, _>>()?;
     let (hot_streams, cold_streams) = split(streams, skew)?;
     let hot_senders = senders(hot_streams, rate * HOT_SHARE);
     let all = hot_senders.chain(senders(cold_streams, rate * (1.0 - HOT_SHARE)));
-    let before = worker_nanos(skew.process)?;
-    let (mut latencies, took) = run_all(target, all, limit)?;
-    let (_, busiest) = busiest(&before, &worker_nanos(skew.process)?)?;
+    let all: Vec<Sender> = all.collect();
+    let pauses: Vec<Duration> = all.iter().map(|sender| sender.pause).collect();
+    let before = busy_times(skew.admin_port)?;
+    let (mut latencies, took) = run_all(target, all.into_iter(), SPREADING + limit)?;
+    let (_, busiest) = busiest(&before, &busy_times(skew.admin_port)?)?;
+    for (latencies, pause) in latencies.iter_mut().zip(pauses) {
+        let uncounted = usize::try_from(SPREADING.as_nanos() / pause.as_nanos().max(1))?;
+        latencies.drain(..uncounted.min(latencies.len()));
+    }
     let cold_latencies = latencies.split_off(skew.hot).concat();
     let hot_latencies = latencies.concat();
     print_line(&format!(
         "{{\"requests\":{},\"took_secs\":{took},\"busiest\":{:.3},{},{}}}",
         hot_latencies.len() + cold_latencies.len(),
-        Duration::from_nanos(busiest).as_secs_f64() / took,
+        busiest / took,
         quantiles("hot_", hot_latencies)?,
         quantiles("cold_", cold_latencies)?
     ))
 }
 
-/// Returns the CPU time of each worker thread of the service in nanoseconds.
-fn worker_nanos(process: &str) -> Result<BTreeMap<String, u64>, Failure> {
-    let mut times = BTreeMap::new();
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let folder = task?.path();
-        let name = fs::read_to_string(folder.join("comm"))?.trim().to_owned();
-        if name.starts_with("worker-") {
-            let figures = fs::read_to_string(folder.join("schedstat"))?;
-            times.insert(name, figures.split_whitespace().next().ok_or("schedstat is empty")?.parse()?);
-        }
-    }
-    Ok(times)
+/// Returns the seconds for which each worker of the service has been busy.
+fn busy_times(admin_port: u16) -> Result<BTreeMap<String, f64>, Failure> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin_port))?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page)?;
+    let rows =
+        page.lines().filter_map(|line| line.strip_prefix("cachefront_runtime_worker_busy_seconds_total{worker="));
+    rows.map(|row| {
+        let (worker, seconds) = row.split_once("} ").ok_or("a row of the metrics has no value")?;
+        Ok((worker.to_owned(), seconds.parse()?))
+    })
+    .collect()
 }
 
-/// Returns the worker that took the most CPU time between two moments, and this time in nanoseconds.
-fn busiest(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Result<(String, u64), Failure> {
-    let taken = after.iter().map(|(name, nanos)| (name.clone(), nanos - before.get(name).unwrap_or(&0)));
-    taken.max_by_key(|(_, nanos)| *nanos).ok_or_else(|| "the service has no threads named worker-…".into())
+/// Returns the worker that was busy for the longest time between two moments, and this time in seconds.
+fn busiest(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>) -> Result<(String, f64), Failure> {
+    let busy = after.iter().map(|(name, seconds)| (name.clone(), seconds - before.get(name).unwrap_or(&0.0)));
+    busy.max_by(|one, other| one.1.total_cmp(&other.1)).ok_or_else(|| "the metrics have no workers".into())
 }
 
 /// Splits connections into hot and cold ones. The hot ones are on one worker, or on all workers in turn.
@@ -323,8 +333,8 @@ fn main() -> Result<(), Failure> {
     let target = Target::new(port, certificate, requests, !rest.contains(&"full"))?;
     match (*mode, rest) {
         ("open", [connections, secs, rate]) => open(&target, connections.parse()?, seconds(secs)?, rate.parse()?),
-        ("skewed", [connections, secs, rate, hot, process, kind]) => {
-            let skew = Skew { hot: hot.parse()?, process, together: *kind == "together" };
+        ("skewed", [connections, secs, rate, hot, admin_port, kind]) => {
+            let skew = Skew { hot: hot.parse()?, admin_port: admin_port.parse()?, together: *kind == "together" };
             skewed(&target, connections.parse()?, seconds(secs)?, rate.parse()?, &skew)
         }
         ("handshakes", [threads, secs, _]) => handshakes(&target, threads.parse()?, seconds(secs)?),

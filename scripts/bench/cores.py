@@ -114,9 +114,8 @@ class Cores:
     def skew(self, row, capacity):
         """Measures latencies while HOT of the connections carry most of the load: all of them on one worker, and spread."""
         row = Row(row.name, row.service, row.requests, connections=max(CONNECTIONS, HOT * self.half))
-        process = row.service.process.child.pid
         steps = {
-            (share, kind): lambda share=share, kind=kind: self.driver.open_loop(row, capacity * share, self.secs, HOT, process, kind)
+            (share, kind): lambda share=share, kind=kind: self.driver.open_loop(row, capacity * share, self.secs, HOT, row.service.admin, kind)
             for share in SKEW_SHARES
             for kind in ("apart", "together")
         }  # fmt: skip

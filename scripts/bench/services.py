@@ -21,6 +21,7 @@ class Service:
 
     def __init__(self, process, port, tls, token=None):
         self.process, self.port, self.tls, self.token = process, port, tls, token
+        self.admin = None
 
     def url(self):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/"
@@ -110,6 +111,7 @@ def start_cachefront(stage, name, shards, files, near=False, cpus=()):
     service = Service(stage.start(name, [programs.path("cachefront"), "serve", "--config", config], port, cpus=cpus), port, True)
     wait_for(f"{name} to be ready", lambda: is_ready(admin), service.process)
     service.token = service.post("/login", {"api_key": SECRET})["access_token"]
+    service.admin = admin
     return service
 
 
@@ -172,4 +174,5 @@ def start_flask(stage, redis_port, files):
     environment = {"BENCH_REDIS_PORT": str(redis_port), "BENCH_SECRET": SECRET, "PYTHONDONTWRITEBYTECODE": "1"}
     service = Service(stage.start("flask", arguments, port, environment), port, True)
     service.token = service.post("/login", {"api_key": SECRET})["access_token"]
+    service.admin = admin
     return service
