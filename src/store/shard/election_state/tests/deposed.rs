@@ -39,3 +39,17 @@ fn a_deposed_master_may_be_used_again_when_the_list_lacks_its_successor() {
     scene.election.record_replaced_master();
     assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
 }
+
+#[test]
+fn a_deposed_master_is_used_again_when_sentinel_announces_it() {
+    let mut scene = Scene::with_replicas(1);
+    scene.announce(0);
+    scene.answers(1, ReplicationInfo { promotion_seen: true, ..master("b", "a") });
+    scene.announce(1);
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+    scene.is_lost(1);
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+    // Sentinel promotes a living master if nothing else is left, which does not change the name of its history.
+    scene.announce(0);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+}
