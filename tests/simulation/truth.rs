@@ -225,6 +225,21 @@ impl World {
         self.truth.current[shard] = accepted;
     }
 
+    /// Returns true if a node is a master that was deposed, and has not been anything else since.
+    pub fn is_former_master(&self, node: usize) -> bool {
+        let branch = self.nodes[node].branch.map(|branch| &self.truth.branches[branch]);
+        branch.is_some_and(|branch| branch.accepted.is_some() && branch.superseded.is_some())
+    }
+
+    /// Makes a deposed master the one that counts again, with everything that it has written meanwhile.
+    pub fn accept_again(&mut self, node: usize) {
+        if self.is_former_master(node) {
+            self.end_branch(node);
+            self.begin_branch(node);
+            self.accept(node);
+        }
+    }
+
     /// Accepts a master that came back without data, if no other node of its shard has more.
     pub fn look_for_survivors(&mut self, node: usize) {
         let shard = self.nodes[node].shard;

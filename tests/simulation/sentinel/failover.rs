@@ -32,20 +32,27 @@ impl World {
                 let leads = world.sentinel(number).failover.is_some_and(|failover| failover.epoch == epoch);
                 if leads && world.nodes[replica].is_alive && !world.sentinel_rules.is_over {
                     world.switch_to(replica);
+                    // A deposed master is a master already, and keeps the name of its history.
+                    world.accept_again(replica);
                 }
             });
         });
     }
 
-    /// Returns the replica that takes over: the one that has most of the master's data.
+    /// Returns the replica that takes over: the one that has most of the master's data. A deposed master that lives on comes
+    /// last, because Sentinel knows no offset of it as a replica.
     fn best_replica(&mut self, number: usize) -> Option<usize> {
         let master = self.sentinel(number).config.0;
         let candidates = self.watched().into_iter().filter(|node| {
             let state = &self.nodes[*node];
-            let has_data = state.link.is_some_and(|link| link.is_up || link.down_since.is_some());
+            let has_data =
+                state.link.map_or_else(|| self.is_former_master(*node), |link| link.is_up || link.down_since.is_some());
             *node != master && self.gets_answers(number, *node) && has_data && !state.is_loading
         });
-        candidates.max_by_key(|node| (self.nodes[*node].data.offset, Reverse(*node)))
+        candidates.max_by_key(|node| {
+            let state = &self.nodes[*node];
+            (state.link.map(|_| state.data.offset), Reverse(*node))
+        })
     }
 
     /// Goes on with the failover that a sentinel leads, once the replica says that it is a master.
