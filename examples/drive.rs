@@ -32,6 +32,8 @@ use std::{
 const HOT_SHARE: f64 = 0.8;
 /// Time in which the service may spread hot connections over its workers.
 const SPREADING: Duration = Duration::from_secs(3);
+/// Number of times that connections are opened until enough of them are on each worker.
+const SPLITS_MAX: u32 = 5;
 /// Requests on a new connection that show which worker has it.
 const PROBES: usize = 30;
 
@@ -213,8 +215,7 @@ struct Skew {
 
 /// Sends requests at a fixed rate, most of them over a few hot connections.
 fn skewed(target: &Target, connections: usize, limit: Duration, rate: f64, skew: &Skew) -> Result<(), Failure> {
-    let streams = (0..connections).map(|_| target.open_on_worker(skew.admin_port)).collect::<Result<_, _>>()?;
-    let (hot_streams, cold_streams) = split(streams, skew)?;
+    let (hot_streams, cold_streams) = open_split(target, connections, skew)?;
     let hot_senders = senders(hot_streams, rate * HOT_SHARE);
     let all = hot_senders.chain(senders(cold_streams, rate * (1.0 - HOT_SHARE)));
     let all: Vec<Sender> = all.collect();
@@ -256,6 +257,20 @@ fn busy_times(admin_port: u16) -> Result<BTreeMap<String, f64>, Failure> {
 fn busiest(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>) -> Result<(String, f64), Failure> {
     let busy = after.iter().map(|(name, seconds)| (name.clone(), seconds - before.get(name).unwrap_or(&0.0)));
     busy.max_by(|one, other| one.1.total_cmp(&other.1)).ok_or_else(|| "the metrics have no workers".into())
+}
+
+/// Opens connections, and splits them into hot and cold ones. Another load can hide which worker has a connection, so it may take
+/// several times.
+fn open_split(target: &Target, connections: usize, skew: &Skew) -> Result<(Vec<Stream>, Vec<Stream>), Failure> {
+    let mut tries = 0;
+    loop {
+        let streams = (0..connections).map(|_| target.open_on_worker(skew.admin_port)).collect::<Result<_, _>>()?;
+        tries += 1;
+        match split(streams, skew) {
+            Err(_) if tries < SPLITS_MAX => {}
+            opened => return opened,
+        }
+    }
 }
 
 /// Splits connections into hot and cold ones. The hot ones are on one worker, or on all workers in turn.
