@@ -174,5 +174,4 @@ def start_flask(stage, redis_port, files):
     environment = {"BENCH_REDIS_PORT": str(redis_port), "BENCH_SECRET": SECRET, "PYTHONDONTWRITEBYTECODE": "1"}
     service = Service(stage.start("flask", arguments, port, environment), port, True)
     service.token = service.post("/login", {"api_key": SECRET})["access_token"]
-    service.admin = admin
     return service
