@@ -120,7 +120,7 @@ where
         let state = Arc::clone(http.connection());
         // The counters have its failure.
         let Ok((stream, http)) = acceptor.accept(accepted, http).await else { return };
-        self.serve(LaneConnection { stream, http, state, has_answered: false }).await;
+        self.serve(LaneConnection { stream: Box::new(stream), http, state, has_answered: false }).await;
     }
 
     /// Serves a connection of another worker to its end.

@@ -20,8 +20,8 @@ pub type Arrivals<S> = mpsc::UnboundedReceiver<LaneConnection<S>>;
 
 /// A connection, and what serves it.
 pub struct LaneConnection<S> {
-    /// The stream.
-    pub stream: S,
+    /// The stream. In a box, because several futures have room for the connection.
+    pub stream: Box<S>,
     /// The service of the connection.
     pub http: HttpService,
     /// The state of the connection. Held to the end: the number of handles tells whether a request is in progress.
@@ -66,7 +66,7 @@ where
         loop {
             let LaneConnection { mut stream, http, state, has_answered } = connection;
             let service = CommandLane::<CommandRoute>::new(http);
-            let end = in_lane(&mut stream, &service, stop, &mut traffic).await;
+            let end = in_lane(&mut *stream, &service, stop, &mut traffic).await;
             connection = LaneConnection { stream, http: service.into_inner(), state, has_answered };
             match end {
                 LaneEnd::Closed => return None,
