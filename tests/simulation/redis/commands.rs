@@ -63,7 +63,7 @@ impl World {
             "CLUSTER" => self.cluster_nodes(node),
             "CLIENT" => self.client(connection, arguments),
             "INFO" if !self.nodes[node].allows_info => resp::error("NOPERM this user has no permissions to run INFO"),
-            "INFO" => self.nodes[node].info(arguments, self.now),
+            "INFO" => self.nodes[node].info(arguments, &self.nodes, self.now),
             "ROLE" => self.nodes[node].role(&self.nodes),
             "GET" => self.get(connection, &arguments[0], tracks),
             "PTTL" => self.pttl(node, &arguments[0]),

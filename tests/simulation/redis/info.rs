@@ -2,6 +2,7 @@
 
 use super::{MasterLink, Node, resp};
 use crate::world::Ms;
+use cachefront::types::Address;
 use std::fmt::Write;
 
 /// Returns a replication id as Redis writes it.
@@ -11,7 +12,7 @@ fn hex(id: u64) -> String {
 
 impl Node {
     /// Returns the answer to `INFO` for the named sections; all without a name.
-    pub(super) fn info(&self, sections: &[String], now: Ms) -> Vec<u8> {
+    pub(super) fn info(&self, sections: &[String], nodes: &[Node], now: Ms) -> Vec<u8> {
         let has = |name: &str| sections.is_empty() || sections.iter().any(|section| section.eq_ignore_ascii_case(name));
         let mut text = String::new();
         if has("server") {
@@ -23,16 +24,18 @@ impl Node {
             text.push_str("# Commandstats\r\ncmdstat_replicaof:calls=1,usec=15,usec_per_call=15.00\r\n");
         }
         if has("replication") {
-            self.write_replication(&mut text, now);
+            self.write_replication(&mut text, nodes, now);
         }
         resp::bulk(&text)
     }
 
-    fn write_replication(&self, text: &mut String, now: Ms) {
+    fn write_replication(&self, text: &mut String, nodes: &[Node], now: Ms) {
         let data = &self.data;
         let role = if self.is_master() { "master" } else { "slave" };
         let _written = write!(text, "# Replication\r\nrole:{role}\r\n");
-        if let Some(MasterLink { is_up, down_since, .. }) = self.link {
+        if let Some(MasterLink { master, is_up, down_since, .. }) = self.link {
+            let Address { host, port } = &nodes[master].address;
+            let _written = write!(text, "master_host:{host}\r\nmaster_port:{port}\r\n");
             let status = if is_up { "up" } else { "down" };
             let _written = write!(text, "master_link_status:{status}\r\nslave_repl_offset:{}\r\n", data.offset);
             if !is_up {
