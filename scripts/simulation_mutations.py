@@ -54,10 +54,12 @@ REPAIRS = {
     "readonly": "connections to a cluster's master are not in mode `READONLY`",
     "confirm": "the master confirms a miss of a cluster's replica",
     "moving": "a replica's miss does not count while the slot moves",
+    "left": "a replica's miss does not count once the slot has another owner",
     "asking": "`ASKING` precedes a command that `ASK` redirected",
     "announced": "an announced master counts once it says itself that it is one",
     "epoch": "a sentinel with a lower epoch is not believed",
     "deposed": "a deposed master is not used when its successor dies",
+    "follows": "a demoted master leads to the one that it names as its own",
 }
 
 # The mutations that the simulation does not find, with the reasons.
@@ -74,7 +76,7 @@ NOT_SHOWN = {
 }
 
 # The mutations that few seeds find, with one that is kept in tests/simulation/kept.rs and finds them.
-FOUND_BY = {"deposed": 3_001_635}
+FOUND_BY = {"deposed": 3_001_635, "left": 7_018_175, "follows": 7_078_080}
 
 # A file, its code, and the code in its place.
 EDITS = [
@@ -184,8 +186,18 @@ EDITS = [
     ),
     (
         "src/store/operation/redirect.rs",
-        "if is_moving { Err(error) } else",
-        'if is_moving && !crate::mutated("moving") { Err(error) } else',
+        "cluster.is_moving(slot))",
+        'cluster.is_moving(slot) && !crate::mutated("moving"))',
+    ),
+    (
+        "src/store/operation/redirect.rs",
+        "is_moving || !ptr::eq(",
+        'is_moving || !crate::mutated("left") && !ptr::eq(',
+    ),
+    (
+        "src/store/shard/election_rules.rs",
+        "self.follows.filter(|followed| is_master(*followed, infos))",
+        'self.follows.filter(|followed| is_master(*followed, infos) && !crate::mutated("follows"))',
     ),
     (
         "src/store/operation/redirect.rs",

@@ -44,4 +44,7 @@ pub const KEPT: &[Kept] = &[
     kept(1, 2_002_952, "a read of a batch runs again behind its change, which moved to another shard before it"),
     kept(1, 3_001_635, "a deposed master is written when its successor dies before a replica has its data"),
     kept(1, 3_011_150, "a master that was cut off and deposed is written when its successor dies"),
+    kept(1, 7_018_175, "a read takes a replica's miss for an answer after the slot has moved from a lost master"),
+    kept(1, 7_030_384, "a read with a token takes a replica's miss for an answer after the slot has moved"),
+    kept(1, 7_078_080, "an empty master is used where a demoted one does not lead to the node that it names"),
 ];

@@ -19,6 +19,7 @@ use crate::{
     types::{Deadline, FullKey, WorkerArc},
 };
 use redis::{Cmd, Pipeline, Value};
+use std::ptr;
 
 /// Redirections that one operation follows without a wait in between.
 const REDIRECTIONS_MAX: usize = 5;
@@ -61,8 +62,7 @@ pub fn must_confirm_miss(context: &OperationContext, shard: &Shard, node: &Node)
 }
 
 /// Returns the result of a read for which no node is left; see [`Shard::miss_or`]. A replica's answer that the key does
-/// not exist does not count if the slot was on the move: then the key may be at the new owner, which only the lost master
-/// would tell.
+/// not exist does not count if the key may be at another shard, which only the lost master would tell.
 pub fn miss_or<T>(
     context: &OperationContext,
     shard: &Shard,
@@ -70,12 +70,18 @@ pub fn miss_or<T>(
     attempts: &Attempts,
     error: StoreError,
 ) -> Result<Option<T>, StoreError> {
-    let is_moving = context
-        .cluster
-        .as_ref()
-        .zip(context.map.load().slot(key))
-        .is_some_and(|(cluster, slot)| cluster.is_moving(slot));
-    if is_moving { Err(error) } else { shard.miss_or(attempts, error) }
+    if may_be_elsewhere(context, shard, key) { Err(error) } else { shard.miss_or(attempts, error) }
+}
+
+/// Returns true if a key may be at another shard than the one that was asked: its slot is on the move, or has got another
+/// owner meanwhile.
+fn may_be_elsewhere(context: &OperationContext, shard: &Shard, key: &FullKey<'_>) -> bool {
+    let Some(cluster) = &context.cluster else { return false };
+    let is_moving = context.map.load().slot(key).is_some_and(|slot| cluster.is_moving(slot));
+    // A move counts as ended only after the map shows the owner, so the map is loaded now.
+    let map = context.map.load();
+    let (owner, _) = map.locate(key);
+    is_moving || !ptr::eq(&**map.shard(owner), shard)
 }
 
 /// Updates the map by the redirections among these errors of a node.

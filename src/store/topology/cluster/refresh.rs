@@ -72,6 +72,7 @@ impl Cluster {
                 && self.is_agreed(&view::agree(&[claims]))
                 && lost_masters == self.state().lost_masters
             {
+                self.moving.forget_ended();
                 return Ok(());
             }
         }
@@ -86,6 +87,7 @@ impl Cluster {
             return Err(TopologyError::NoSlots);
         }
         self.apply(agreed);
+        self.moving.forget_ended();
         Ok(())
     }
 
