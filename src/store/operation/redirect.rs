@@ -19,7 +19,7 @@ use crate::{
     types::{Deadline, FullKey, WorkerArc},
 };
 use redis::{Cmd, Pipeline, Value};
-use std::ptr;
+use std::{ptr, sync::Arc};
 
 /// Redirections that one operation follows without a wait in between.
 const REDIRECTIONS_MAX: usize = 5;
@@ -81,7 +81,7 @@ fn may_be_elsewhere(context: &OperationContext, shard: &Shard, key: &FullKey<'_>
     // A move counts as ended only after the map shows the owner, so the map is loaded now.
     let map = context.map.load();
     let (owner, _) = map.locate(key);
-    is_moving || !ptr::eq(&**map.shard(owner), shard)
+    is_moving || !ptr::eq(Arc::as_ptr(map.shard(owner)), shard)
 }
 
 /// Updates the map by the redirections among these errors of a node.
