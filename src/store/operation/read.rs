@@ -174,7 +174,7 @@ impl ReadOperation<'_> {
             let preferred = reader.fallback;
             let NodeAnswer { node, connection, covers, answer, tracking } = match &self.shard.hedge {
                 None => {
-                    let call_timeout = reader.call_timeout(self.deadline);
+                    let call_timeout = CallTimeout::new(self.deadline, reader.abandon);
                     self.ask(reader.node, call_timeout).await
                 }
                 Some(hedge) => self.ask_hedged(hedge, reader, &attempts).await,
@@ -221,7 +221,7 @@ impl ReadOperation<'_> {
     /// Asks the first node, and another one as well if the first one is slow; the first good answer wins.
     async fn ask_hedged(&self, hedge: &Hedge, reader: Reader, attempts: &Attempts) -> NodeAnswer {
         let (start, delay) = (Instant::now(), hedge.delay());
-        let call_timeout = reader.call_timeout(self.deadline).waking_after(delay);
+        let call_timeout = CallTimeout::new(self.deadline, reader.abandon).waking_after(delay);
         let first_node = reader.node.id;
         let mut first = pin!(self.ask(reader.node, call_timeout));
         let mut is_first_poll = true;

@@ -49,3 +49,19 @@ pub fn tracked_get(key: &FullKey<'_>) -> Pipeline {
     pipeline.cmd("GET").arg(key.as_bytes()).cmd("PTTL").arg(key.as_bytes());
     pipeline
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{store::consistency::Freshness, types::Key};
+
+    #[test]
+    fn a_packed_get_is_what_redis_rs_packs() {
+        for name in ["k".to_owned(), "ä key".to_owned(), "k".repeat(512)] {
+            let key = Key::new(name.into()).expect("a key");
+            let key = key.within(None);
+            let packed = command(&key, &OperationKind::Get(Freshness::ReadYourWrites)).get_packed_command();
+            assert_eq!(packed_get(&key), packed);
+        }
+    }
+}

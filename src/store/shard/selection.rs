@@ -7,14 +7,10 @@ use crate::{
     ring::rendezvous_score,
     store::{
         consistency::{LogicalTime, ReadRequirement},
-        node::{
-            Node, NodeId,
-            call_timeout::{Abandon, CallTimeout},
-            state::NodeState,
-        },
+        node::{Node, NodeId, call_timeout::Abandon, state::NodeState},
     },
     telemetry::metrics::Fallback,
-    types::{Deadline, WorkerArc},
+    types::WorkerArc,
 };
 use best_two::BestTwo;
 use std::sync::Arc;
@@ -34,7 +30,7 @@ pub struct Reader {
     /// The node to ask.
     pub node: WorkerArc<Node>,
     /// The condition under which the node is not waited for any longer.
-    abandon: Abandon,
+    pub abandon: Abandon,
     /// The difference from the preferred node; `None` where an answer of any node is no fallback.
     pub fallback: Option<PreferredNode>,
 }
@@ -54,10 +50,11 @@ impl PreferredNode {
     }
 }
 
-impl Reader {
-    /// Returns the time that the node may take: the last node that is left has all the time until the deadline.
-    pub fn call_timeout(&self, deadline: Deadline) -> CallTimeout {
-        CallTimeout::new(deadline, self.abandon)
+impl Choice<'_> {
+    /// Returns the condition under which the node is not waited for any longer: the last node that is left has all the time until
+    /// the deadline.
+    pub fn abandon(&self) -> Abandon {
+        if self.alternative.is_some() { Abandon::WhenUnresponsive } else { Abandon::WhenHung }
     }
 }
 
@@ -81,9 +78,8 @@ impl Members {
 
     /// Chooses as [`Members::choose`] does, for the calling worker to keep.
     pub fn choose_reader(&self, requirement: &ReadRequirement, attempts: &Attempts) -> Option<Reader> {
-        let Choice { node, alternative, fallback } = self.choose(requirement, attempts)?;
-        let abandon = if alternative.is_some() { Abandon::WhenUnresponsive } else { Abandon::WhenHung };
-        Some(Reader { node: self.handle(node), abandon, fallback })
+        let choice = self.choose(requirement, attempts)?;
+        Some(Reader { node: self.handle(choice.node), abandon: choice.abandon(), fallback: choice.fallback })
     }
 }
 

@@ -132,14 +132,14 @@ impl Batch<'_> {
         let members = shard.members();
         let mut groups = Groups::new();
         for read in std::mem::take(open) {
-            let Some(reader) = members.choose_reader(&read.requirement, &read.attempts) else {
+            let Some(choice) = members.choose(&read.requirement, &read.attempts) else {
                 open.push(read);
                 continue;
             };
-            let (call_timeout, preferred) = (reader.call_timeout(self.deadline), reader.fallback);
-            let group = groups.entry(reader.node.id).or_insert_with(|| NodeReads {
-                connection: reader.node.connections_opened(),
-                node: reader.node,
+            let (call_timeout, preferred) = (CallTimeout::new(self.deadline, choice.abandon()), choice.fallback);
+            let group = groups.entry(choice.node.id).or_insert_with(|| NodeReads {
+                connection: choice.node.connections_opened(),
+                node: members.handle(choice.node),
                 reads: Vec::new(),
             });
             let covers = self.context.sampler.covers(&read.requirement, shard, &group.node);
