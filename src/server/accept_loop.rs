@@ -116,7 +116,6 @@ where
         A: Accept<AcceptedConnection, HttpService, Stream = S, Service = HttpService>,
         A::Future: Send,
     {
-        // Held to the end: the number of handles tells whether a request is in progress.
         let state = Arc::clone(http.connection());
         // The counters have its failure.
         let Ok((stream, http)) = acceptor.accept(accepted, http).await else { return };

@@ -120,7 +120,7 @@ impl ConnectionTraffic {
         Self { balance, window: 0, requests: 0, requests_before: 0, move_to: NONE }
     }
 
-    /// Returns the worker that the connection is to move to, once a turn has ended with that.
+    /// Returns the worker that the connection is to move to, once it has to.
     pub fn move_to(&self) -> usize {
         self.move_to
     }
@@ -136,10 +136,15 @@ impl ConnectionTraffic {
 }
 
 impl Turns for ConnectionTraffic {
-    fn end(&mut self, answered: u32) -> bool {
+    fn record(&mut self, answered: u32) {
         self.add(answered.into());
+        if let Some(own) = self.balance.workers.get(worker::current()) {
+            own.requests.store(own.requests.load(Relaxed) + u64::from(answered), Relaxed);
+        }
+    }
+
+    fn moves(&mut self) -> bool {
         let Some(own) = self.balance.workers.get(worker::current()) else { return false };
-        own.requests.store(own.requests.load(Relaxed) + u64::from(answered), Relaxed);
         let move_to = own.move_to.load(Relaxed);
         if move_to == NONE {
             return false;
@@ -159,12 +164,17 @@ impl Turns for ConnectionTraffic {
 mod tests {
     use super::*;
 
+    /// Answers requests on a connection. Returns true if it moves then.
+    fn answer(connection: &mut ConnectionTraffic, requests: u32) -> bool {
+        connection.record(requests);
+        connection.moves()
+    }
+
     #[test]
     fn one_connection_with_enough_requests_moves_in_a_window() {
         let balance = WorkerBalance::new(2);
         let connection = || ConnectionTraffic::new(Arc::clone(&balance));
         let (mut hot, mut other, mut cold, mut hottest) = (connection(), connection(), connection(), connection());
-        let answer = |connection: &mut ConnectionTraffic, requests: u32| connection.end(requests);
         balance.begin_window(None);
         for (connection, requests) in [(&mut hot, 20), (&mut other, 30), (&mut cold, 1), (&mut hottest, 90)] {
             assert!(!answer(connection, requests));

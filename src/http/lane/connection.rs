@@ -124,8 +124,8 @@ where
         loop {
             match self.answer_all(&mut partial_heads).await {
                 Ok(answered) => {
-                    let moves = turns.end(answered);
-                    if moves && self.input.rest().is_empty() && !self.service.is_draining() {
+                    turns.record(answered);
+                    if self.input.rest().is_empty() && turns.moves() && !self.service.is_draining() {
                         return Leave::Move;
                     }
                 }

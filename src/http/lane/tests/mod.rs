@@ -27,8 +27,11 @@ const QUIET: Duration = Duration::from_secs(60);
 struct SomeMove(u32);
 
 impl Turns for SomeMove {
-    fn end(&mut self, _answered: u32) -> bool {
+    fn record(&mut self, _answered: u32) {
         self.0 += 1;
+    }
+
+    fn moves(&mut self) -> bool {
         self.0.is_multiple_of(3)
     }
 }
