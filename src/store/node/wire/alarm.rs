@@ -1,4 +1,4 @@
-//! One timer for all calls of a stream: to set one for each call would cost more than most of the call.
+//! One timer for all calls of a stream: few of them are ever late, and to set a timer for each is not free.
 
 use std::{
     pin::Pin,
