@@ -77,9 +77,14 @@ impl Checker<'_> {
         self.world.truth.owners(&record.key, record.instance, (record.asked, record.answered))
     }
 
-    /// Returns the accepted branches that may explain a read: those of the record's shards, and those of a former shard if
-    /// a fetch from there may still have been under way, and none of `changes` came after it.
+    /// Returns the accepted branches that may explain a read.
     fn branches_for_read(&self, record: &Record, changes: &[&Record]) -> impl Iterator<Item = (usize, &Branch)> {
+        self.branches_of(self.shards_for_read(record, changes))
+    }
+
+    /// Returns the shards that may explain a read: those of the record's key, and its former one if a fetch from there may
+    /// still have been under way, and none of `changes` came after it.
+    fn shards_for_read(&self, record: &Record, changes: &[&Record]) -> Vec<usize> {
         let truth = &self.world.truth;
         let mut shards = self.shards(record);
         let former = truth.former_owner(&record.key, record.instance, record.answered);
@@ -88,7 +93,7 @@ impl Checker<'_> {
         {
             shards.push(former);
         }
-        self.branches_of(shards)
+        shards
     }
 
     /// Returns the accepted branches of some shards, with their positions.

@@ -34,10 +34,10 @@ impl Checker<'_> {
             }
             Wanted::Own => {
                 let during = (record.asked, record.answered);
-                let sources = self.world.truth.sources(&record.key, during);
-                let mut shards = self.shards(record).into_iter().chain(sources);
-                let is_excused = shards.any(|shard| self.is_master_lost(shard, record.instance, during));
                 let own = self.changes_before(number, &[(record.instance, record.asked)]);
+                let sources = self.world.truth.sources(&record.key, during);
+                let mut shards = self.shards_for_read(record, &own).into_iter().chain(sources);
+                let is_excused = shards.any(|shard| self.is_master_lost(shard, record.instance, during));
                 let missed = (!is_excused).then(|| self.missed(record, *value, &own)).flatten();
                 missed.and_then(|missed| violation(Promise::OwnWrites, missed))
             }
@@ -80,7 +80,9 @@ impl Checker<'_> {
     fn is_outdated(&self, record: &Record, value: Option<u32>) -> bool {
         self.world.truth.staleness_max.is_some_and(|max| {
             let asked = record.asked.saturating_sub(max);
-            !self.was_current(&Record { asked, ..record.clone() }, value)
+            // A replica that lags may have a value that the master has replaced, and let it expire.
+            let may_show = |span: &Span| span.may_show(value, record.answered);
+            !self.has_span(&Record { asked, ..record.clone() }, may_show)
         })
     }
 
@@ -95,11 +97,16 @@ impl Checker<'_> {
 
     /// Returns true if the accepted master had the value at a time while the request ran.
     pub(super) fn was_current(&self, record: &Record, value: Option<u32>) -> bool {
+        self.has_span(record, |span| span.value == value)
+    }
+
+    /// Returns true if the accepted master had a value that fits, at a time while the request ran.
+    fn has_span(&self, record: &Record, fits: impl Fn(&Span) -> bool) -> bool {
         self.branches(record).any(|(number, branch)| {
             let from = record.asked.max(branch.accepted.expect("accepted"));
             let to = record.answered.min(self.counts_until(number, record.instance));
             let mut spans = self.timelines.of(number, &record.key).iter();
-            spans.any(|span| span.value == value && span.from.max(from) <= span.to.min(to))
+            spans.any(|span| fits(span) && span.from.max(from) <= span.to.min(to))
         })
     }
 

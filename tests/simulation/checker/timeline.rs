@@ -136,18 +136,18 @@ impl Checker<'_> {
             || masters.into_iter().any(|master| self.was_silent(instance, master.node, (from, to)))
     }
 
-    /// Returns true if a shard had no living master at a time between two others.
+    /// Returns true if a shard had no living master at a time between two others. Only the master that was accepted last
+    /// counts: the one before may live on, but nobody has to use it.
     fn has_no_master(&self, shard: usize, (from, to): (Ms, Ms)) -> bool {
+        let branches = self.world.truth.branches.iter().filter(|it| it.shard == shard);
+        let mut terms: Vec<_> = branches.filter_map(|it| Some((it.accepted?, it.ended.unwrap_or(Ms::MAX)))).collect();
+        terms.sort_unstable();
         let mut until = from;
         while until < to {
-            let living = self
-                .world
-                .truth
-                .branches
-                .iter()
-                .filter(|it| it.shard == shard && it.accepted.is_some_and(|accepted| accepted <= until));
-            match living.map(|it| it.ended.unwrap_or(Ms::MAX)).max() {
-                Some(ended) if ended > until => until = ended,
+            let next = terms.partition_point(|(accepted, _)| *accepted <= until);
+            let successor = terms.get(next).map_or(Ms::MAX, |(accepted, _)| *accepted);
+            match terms[..next].last() {
+                Some((_, ended)) if *ended > until => until = successor.min(*ended),
                 _ => return true,
             }
         }
