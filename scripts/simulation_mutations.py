@@ -59,6 +59,7 @@ REPAIRS = {
     "announced": "an announced master counts once it says itself that it is one",
     "epoch": "a sentinel with a lower epoch is not believed",
     "deposed": "a deposed master is not used when its successor dies",
+    "absent": "a master whose announced successor cannot be reached takes no writes",
     "follows": "a demoted master leads to the one that it names as its own",
 }
 
@@ -80,6 +81,11 @@ FOUND_BY = {"deposed": 3_001_635, "left": 7_018_175, "follows": 7_078_080}
 
 # A file, its code, and the code in its place.
 EDITS = [
+    (
+        "src/store/shard/election_state.rs",
+        "_ if survey.absent_successor(elected).is_some() =>",
+        '_ if survey.absent_successor(elected).is_some() && !crate::mutated("absent") =>',
+    ),
     (
         "src/store/operation/ring_change.rs",
         "if context.cluster.is_some() { None } else { newer_map(",

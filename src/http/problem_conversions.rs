@@ -118,6 +118,11 @@ impl Problem {
                 "Two nodes of this key's shard call themselves master, and it is not proven which of them is",
                 Some(UNCHANGED),
             ),
+            StoreError::MasterDeposed { .. } => (
+                ErrorCode::ShardUnavailable,
+                "This key's shard has another master now, which does not answer",
+                Some(UNCHANGED),
+            ),
             StoreError::MasterHeld { .. } => (
                 ErrorCode::ShardUnavailable,
                 "The master of this key's shard came back without the data that its replicas have",

@@ -117,6 +117,9 @@ fn standing_problem(shard: &ShardHealth) -> Option<String> {
     if let Some(candidate) = &shard.candidate {
         return Some(format!("{candidate} calls itself master without proof that it took over; writes are refused"));
     }
+    if let Some(successor) = &shard.absent_successor {
+        return Some(format!("{successor} was announced as the master, and does not answer; writes are refused"));
+    }
     let masters = &shard.masters;
     let named = if masters.len() > 1 { format!(" ({})", masters.join(" and ")) } else { String::new() };
     if shard.is_contested() || (shard.split_brain && !shard.master_up) {

@@ -38,6 +38,12 @@ pub enum StoreError {
         /// The name of the shard.
         shard: Arc<str>,
     },
+    /// Nothing was done: another node was announced as the master, and does not answer.
+    #[error("another node was announced as the master of shard \"{shard}\", and does not answer")]
+    MasterDeposed {
+        /// The name of the shard.
+        shard: Arc<str>,
+    },
     /// Nothing was done: the master came back without the data that its replicas have.
     #[error("the master of shard \"{shard}\" came back without the data of its replicas")]
     MasterHeld {
@@ -125,7 +131,9 @@ impl StoreError {
         | Self::OutOfMemory { shard, cause } = self
         {
             *self = Self::Unconfirmed { shard: Arc::clone(shard), cause: cause.clone() };
-        } else if let Self::MasterContested { shard } | Self::MasterHeld { shard } = self {
+        } else if let Self::MasterContested { shard } | Self::MasterDeposed { shard } | Self::MasterHeld { shard } =
+            self
+        {
             *self = Self::Unconfirmed { shard: Arc::clone(shard), cause: NodeError::NotMaster };
         }
     }
@@ -135,6 +143,7 @@ impl StoreError {
         match self {
             Self::Unavailable { shard, .. }
             | Self::MasterContested { shard }
+            | Self::MasterDeposed { shard }
             | Self::MasterHeld { shard }
             | Self::Unconfirmed { shard, .. }
             | Self::DeadlinePassed { shard, .. }
@@ -147,7 +156,10 @@ impl StoreError {
     /// Returns the outcome under which the error is counted.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Unavailable { .. } | Self::MasterContested { .. } | Self::MasterHeld { .. } => Outcome::Unavailable,
+            Self::Unavailable { .. }
+            | Self::MasterContested { .. }
+            | Self::MasterDeposed { .. }
+            | Self::MasterHeld { .. } => Outcome::Unavailable,
             Self::Unconfirmed { .. } => Outcome::WriteUnconfirmed,
             Self::DeadlinePassed { .. } => Outcome::DeadlinePassed,
             Self::Overloaded { .. } | Self::NoReplyMemory => Outcome::Overloaded,

@@ -26,6 +26,9 @@ pub enum EventKind {
     /// The master of a shard came back without data that its replicas have; its writes are refused.
     #[serde(rename = "held")]
     MasterHeld,
+    /// Another node was announced as the master of a shard, and does not answer; its writes are refused.
+    #[serde(rename = "deposed")]
+    MasterDeposed,
     /// Writes of a shard are no longer refused, and go to the same master as before.
     #[serde(rename = "accepted")]
     MasterAccepted,

@@ -4,7 +4,7 @@ use crate::rng::Rng;
 
 /// The newest edition of the kinds of scenarios and of their stories. What is added gets the next edition, so that the
 /// seeds of former editions keep their scenarios.
-pub const EDITION: u32 = 1;
+pub const EDITION: u32 = 2;
 
 /// A simulation: everything in it follows from these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -160,6 +160,7 @@ fn shard_view(shard: &ShardStatus, history: &History, now: &HistorySample) -> Sh
         contested: shard.health.split_brain,
         held: shard.health.is_held(),
         candidate: shard.health.candidate.clone(),
+        absent_successor: shard.health.absent_successor.clone(),
         problem: None,
         promotions: shard.promotions,
         failures_per_sec: history.shard_failures(now, &shard.health.name),

@@ -78,6 +78,11 @@ fn untrusted(shard: &ShardView) -> Option<(String, &'static str, Runbook)> {
             master_hold_secs.";
         return Some((cause, advice, Runbook::MasterWithoutData));
     }
+    if let Some(successor) = &shard.absent_successor {
+        let cause = format!("{successor} was announced as its master, and does not answer");
+        let advice = "Start it again, or wait: if it stays away, another node is promoted.";
+        return Some((cause, advice, Runbook::NoMaster));
+    }
     let named = masters.join(" and ");
     let cause = match (&*masters, down) {
         ([_, _, ..], Some(down)) => {

@@ -162,6 +162,9 @@ pub struct ShardView {
     /// releases do not tell.
     #[serde(default)]
     pub candidate: Option<String>,
+    /// The address of the announced master, if it does not answer. Older releases do not tell.
+    #[serde(default)]
+    pub absent_successor: Option<String>,
     /// The problem in sentences, absent while the shard does all that it should. Older releases do not tell.
     #[serde(default)]
     pub problem: Option<ShardProblem>,

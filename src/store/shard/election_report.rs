@@ -4,8 +4,15 @@ use super::{redis_shard::Shard, standing::MasterStanding};
 use crate::{telemetry::events::EventKind, types::Address};
 
 impl Shard {
-    /// Reports a new standing of the master. `masters` are the nodes that call themselves master.
-    pub(super) fn report_standing(&self, standing: MasterStanding, master: &Address, masters: &[&Address]) {
+    /// Reports a new standing of the master. `masters` are the nodes that call themselves master, and `successor` is the
+    /// announced one.
+    pub(super) fn report_standing(
+        &self,
+        standing: MasterStanding,
+        master: &Address,
+        masters: &[&Address],
+        successor: Option<&Address>,
+    ) {
         let shard = self.name();
         let (kind, text) = match standing {
             MasterStanding::Accepted => {
@@ -26,6 +33,16 @@ impl Shard {
                     EventKind::SplitBrain,
                     format!("shard {shard}: {number} nodes call themselves master, {masters}, {text}"),
                 )
+            }
+            MasterStanding::Deposed => {
+                let successor = successor.map_or_else(|| "another node".to_owned(), ToString::to_string);
+                tracing::warn!(
+                    shard = &*shard, %master, successor,
+                    "{successor} was announced as the master of shard \"{shard}\" in place of {master}, and does not answer: \
+                     writes and strict reads are refused until it does, or another node is announced"
+                );
+                let text = format!("{successor} was announced as the master, and does not answer; writes are refused");
+                (EventKind::MasterDeposed, format!("shard {shard}: {text}"))
             }
             MasterStanding::Held => {
                 tracing::error!(

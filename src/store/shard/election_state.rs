@@ -3,19 +3,14 @@
 use super::{
     candidacy::{Candidacy, CandidacyState},
     comeback::Comeback,
+    election_result::ElectionResult,
     election_rules::Incumbent,
     former_masters::FormerMasters,
     members::Members,
     standing::MasterStanding,
     survey::{Survey, is_awaited, is_connecting_again, is_heard},
 };
-use crate::{
-    store::node::{
-        lineage::Lineage,
-        replication::{ReplicationInfo, ReplicationRole},
-    },
-    types::Address,
-};
+use crate::{store::node::replication::ReplicationInfo, types::Address};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -64,37 +59,6 @@ struct Hold {
     until: Instant,
 }
 
-/// The result of an election.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts; most combinations occur")]
-pub struct ElectionResult {
-    /// The position of the master before the election.
-    pub before: usize,
-    /// The position of the master from now on.
-    pub elected: usize,
-    /// The standing of the master from now on.
-    pub standing: MasterStanding,
-    /// The time at which another election is due, even if no node changes.
-    pub due: Option<Instant>,
-    /// The master came back without data that its replicas have, and had the data before.
-    pub lost_data: bool,
-    /// The positions of the nodes that call themselves master, the elected one first.
-    pub masters: Vec<usize>,
-    /// Two nodes call themselves master, and did not before.
-    pub split_brain_began: bool,
-    /// The node that calls itself master without proof while the listed master is down, and its state.
-    pub candidate: Option<(usize, CandidacyState)>,
-    /// The elected node says that it is a replica, and no other node is known to have taken over.
-    pub is_demoted: bool,
-    /// The master came back, and the other nodes have to answer before it is used.
-    pub awaits_answers: bool,
-    /// The answers of the nodes that the election was held with.
-    infos: Vec<Option<ReplicationInfo>>,
-    /// The history whose data the nodes of the shard are to have; empty while none is known.
-    replication_id: String,
-    /// No master has been known yet, and a node that may be it is just being connected to.
-    awaits_first_master: bool,
-}
-
 impl MasterElection {
     /// Creates the election of a shard that has had no master yet; `hold_time` is the time after which a master that came
     /// back without data is accepted.
@@ -137,6 +101,11 @@ impl MasterElection {
     pub fn record_replaced_master(&mut self) {
         (self.master_replaced, self.hold, self.is_unproven) = (true, None, false);
         self.former.clear();
+    }
+
+    /// Returns the master that Sentinel or the Redis Cluster announced.
+    pub fn announced_master(&self) -> Option<&Address> {
+        self.announced_master.as_ref()
     }
 
     /// Returns true if two nodes call themselves master at the same time.
@@ -192,6 +161,7 @@ impl MasterElection {
             due: look_again.or_else(|| self.waits_until(standing, candidate)),
             lost_data,
             masters,
+            absent_successor: survey.absent_successor(elected),
             split_brain_began,
             candidate,
             is_demoted: elected == before && survey.infos[elected].is_some() && !survey.is_master(elected),
@@ -297,6 +267,7 @@ impl MasterElection {
             // A node that has the data, and is lost only now, may come back with it.
             MasterStanding::Held if (is_kept || is_data_missing) && self.hold_ends_after(now) => MasterStanding::Held,
             _ if survey.announced == Some(elected) => MasterStanding::Accepted,
+            _ if survey.absent_successor(elected).is_some() => MasterStanding::Deposed,
             MasterStanding::Contested if is_kept => MasterStanding::Contested,
             _ if has_rivals => MasterStanding::Contested,
             _ => MasterStanding::Accepted,
@@ -345,51 +316,6 @@ impl MasterElection {
     fn with_proof(&self, mut info: ReplicationInfo) -> ReplicationInfo {
         info.promotion_seen |= info.is_master() && self.proven_id.as_ref() == Some(&info.replication_id);
         info
-    }
-}
-
-impl ElectionResult {
-    /// Returns true if the elected node was a candidate, and nothing proves that it took over.
-    pub fn is_unproven(&self) -> bool {
-        matches!(self.candidate, Some((_, CandidacyState::Accepted)))
-    }
-
-    /// Records in the nodes what the election found about them. Returns true if that changed a node.
-    pub fn record(&self, members: &Members) -> bool {
-        let mut changed = false;
-        for (position, (node, info)) in members.nodes().iter().zip(&self.infos).enumerate() {
-            // A node that is gone keeps the mark that it had.
-            let awaits = self.awaits_answers && position == self.elected;
-            if let Some(info) = info.as_ref().filter(|_| !awaits) {
-                changed |= node.record_election(info, self.lineage(info));
-            }
-        }
-        changed
-    }
-
-    /// Returns the origin of the data of the node that gave this answer. A replica of another master has that one's data.
-    /// While no master is known, nodes are trusted that agree, but not before all of them could answer.
-    fn lineage(&self, info: &ReplicationInfo) -> Lineage {
-        if self.replication_id.is_empty() {
-            let is_trusted = !self.awaits_first_master && self.is_only_history(&info.replication_id);
-            return if is_trusted { Lineage::Assumed } else { Lineage::Unknown };
-        }
-        if info.replication_id == self.replication_id { Lineage::Proven } else { Lineage::Unknown }
-    }
-
-    /// Returns true if no replica has data of another history than this one, or one that it continues. If the listed master is a
-    /// replica and another node is a master, the masters count instead.
-    fn is_only_history(&self, history: &str) -> bool {
-        let is_master_elsewhere = self.is_demoted && self.infos.iter().flatten().any(ReplicationInfo::is_master);
-        let counted = self.infos.iter().flatten().filter(|info| match info.role {
-            ReplicationRole::Master => is_master_elsewhere,
-            ReplicationRole::Replica { synced, .. } => synced && !is_master_elsewhere,
-        });
-        let (holders, others): (Vec<_>, Vec<_>) = counted.partition(|info| info.replication_id == history);
-        !holders.is_empty()
-            && others
-                .iter()
-                .all(|other| holders.iter().any(|info| info.previous_replication_id == other.replication_id))
     }
 }
 

@@ -1,11 +1,8 @@
 //! The task that elects a shard's master again whenever one of its nodes changes.
 
 use super::{
-    candidacy::CandidacyState,
-    election_state::{ElectionResult, MasterElection},
-    members::Members,
-    redis_shard::Shard,
-    standing::MasterStanding,
+    candidacy::CandidacyState, election_result::ElectionResult, election_state::MasterElection, members::Members,
+    redis_shard::Shard, standing::MasterStanding,
 };
 use crate::types::Address;
 use std::sync::{MutexGuard, PoisonError};
@@ -78,7 +75,8 @@ impl Shard {
             self.masters_without_data.count();
         }
         if standing != members.standing() && (elected == before || standing != MasterStanding::Accepted) {
-            self.report_standing(standing, &members.nodes()[elected].address, &masters);
+            let successor = result.absent_successor.map(|node| &members.nodes()[node].address);
+            self.report_standing(standing, &members.nodes()[elected].address, &masters, successor);
         }
         if elected != before || standing != members.standing() {
             self.members.publish(Members::new(members.nodes().to_vec(), Some(elected)).with_standing(standing));

@@ -40,7 +40,7 @@ impl Shard {
     fn failure(&self, error: &StoreError) -> Option<ShardFailure> {
         Some(match error {
             StoreError::Unavailable { .. } if self.is_master_up() => ShardFailure::Refused,
-            StoreError::Unavailable { .. } => ShardFailure::MasterDown,
+            StoreError::Unavailable { .. } | StoreError::MasterDeposed { .. } => ShardFailure::MasterDown,
             StoreError::MasterContested { .. } => ShardFailure::TwoMasters,
             StoreError::MasterHeld { .. } => ShardFailure::MasterHeld,
             StoreError::Unconfirmed { .. } => ShardFailure::Unconfirmed,

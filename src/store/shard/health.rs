@@ -30,6 +30,8 @@ pub struct ShardHealth {
     pub replicas_as_master: usize,
     /// The address of the node that calls itself master without proof while the listed master is down. It is not used yet.
     pub candidate: Option<String>,
+    /// The address of the announced master, if it does not answer while another node is connected that was the master before.
+    pub absent_successor: Option<String>,
     /// True if two nodes call themselves master at the same time.
     pub split_brain: bool,
     /// The trust that the master has.
@@ -82,9 +84,10 @@ impl Shard {
     pub fn health(&self) -> ShardHealth {
         let members: &Members = &self.members.load();
         let with_mode = |mode| members.nodes().iter().filter(|node| node.wrong_mode() == Some(mode)).count();
-        let (split_brain, candidate) = {
+        let (split_brain, candidate, announced) = {
             let election = self.lock_election();
-            (election.split_brain(), election.candidate().map(ToString::to_string))
+            let announced = election.announced_master().map(ToString::to_string);
+            (election.split_brain(), election.candidate().map(ToString::to_string), announced)
         };
         ShardHealth {
             name: self.name().to_string(),
@@ -96,6 +99,7 @@ impl Shard {
             masters: members.reporting_masters(),
             replicas_as_master: members.replicas().filter(|node| reports_master(&node.state())).count(),
             candidate,
+            absent_successor: announced.filter(|_| members.standing() == MasterStanding::Deposed),
             standing: members.standing(),
             replicas_hidden: members.replicas().filter(|node| node.state().hides_role()).count(),
             split_brain,

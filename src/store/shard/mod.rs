@@ -4,6 +4,7 @@ mod attempts;
 mod candidacy;
 mod comeback;
 mod election_report;
+mod election_result;
 mod election_rules;
 mod election_state;
 mod election_task;

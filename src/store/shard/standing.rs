@@ -12,6 +12,9 @@ pub enum MasterStanding {
     /// Two nodes call themselves master, and nothing proves which of them is. Writes and strict reads are refused.
     /// Other reads go on.
     Contested,
+    /// Sentinel or the Redis Cluster announced another node, which does not answer. Writes and strict reads are refused.
+    /// Other reads go on.
+    Deposed,
     /// The master came back without the data that its replicas have. Writes and strict reads are refused. Other reads
     /// are answered by the replicas only.
     Held,
@@ -23,6 +26,7 @@ impl MasterStanding {
         match self {
             Self::Accepted => None,
             Self::Contested => Some(StoreError::MasterContested { shard }),
+            Self::Deposed => Some(StoreError::MasterDeposed { shard }),
             Self::Held => Some(StoreError::MasterHeld { shard }),
         }
     }

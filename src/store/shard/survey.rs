@@ -31,6 +31,14 @@ impl Survey<'_> {
         self.members.nodes().iter().position(|other| other.address == *followed)
     }
 
+    /// Returns the announced master if it is another node than this one and not reachable. A node that is reachable and does
+    /// not tell its role is not meant: it never says that it is the master.
+    pub fn absent_successor(&self, node: usize) -> Option<usize> {
+        let announced = self.announced.filter(|announced| *announced != node)?;
+        let is_absent = self.infos[announced].is_none() && !self.states[announced].hides_role();
+        is_absent.then_some(announced)
+    }
+
     /// Returns true if any node calls itself master.
     pub fn has_master(&self) -> bool {
         (0..self.infos.len()).any(|node| self.is_master(node))

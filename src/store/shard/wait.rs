@@ -200,11 +200,15 @@ impl Members {
     /// Returns true if a node may become writable. After a refusal another node may just be taking over. A master that is
     /// loading its data may take long.
     fn may_become_writable(&self, attempts: &Attempts) -> bool {
-        let may_connect = self.master().is_none_or(|master| {
-            let state = master.state();
-            state.is_connecting() || (state.awaits_election() && !state.is_loading())
-        });
-        attempts.last().is_some() || (may_connect && self.standing() == MasterStanding::Accepted)
+        let may_take_over = match self.standing() {
+            MasterStanding::Accepted => self.master().is_none_or(|master| {
+                let state = master.state();
+                state.is_connecting() || (state.awaits_election() && !state.is_loading())
+            }),
+            MasterStanding::Deposed => self.replicas().any(|node| node.is_connecting()),
+            MasterStanding::Contested | MasterStanding::Held => false,
+        };
+        attempts.last().is_some() || may_take_over
     }
 
     /// Returns true if a node may become readable that is not readable now. A node that is connected counts, too: its

@@ -1,6 +1,6 @@
 //! Failovers by Sentinels, and promotions that they do not know.
 
-use super::{WRITE, node, ready_service, until_failover, until_read_from, until_written, write_everywhere};
+use super::{WRITE, node, problems, ready_service, until_failover, until_read_from, until_written, write_everywhere};
 use crate::{
     faults::until_ready,
     harness::{Sentinels, eventually, redis},
@@ -128,4 +128,41 @@ async fn a_stale_sentinel_does_not_bring_the_old_master_back() {
     let named = sentinels.ask(0, "SENTINEL GET-MASTER-ADDR-BY-NAME main-a").expect("an answer");
     assert!(named.contains(&group.master(0).address.port.to_string()), "{named}");
     assert_eq!(group.master(0).ask("DBSIZE").expect("an answer"), ":0");
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_master_whose_announced_successor_does_not_answer() {
+    let group = redis(1, 1);
+    let sentinels = Sentinels::start(&group, 2);
+    let (service, caller) = ready_service(&sentinels).await;
+    write_everywhere(&caller, &group, "before").await;
+    let successor = &group.replicas(0)[0];
+    successor.kill();
+    let port = successor.address.port;
+    for sentinel in 0..3 {
+        sentinels.ask(sentinel, "SENTINEL REMOVE main-a").expect("an answer");
+        let monitor = format!("SENTINEL MONITOR main-a 127.0.0.1 {port} 2");
+        assert_eq!(sentinels.ask(sentinel, &monitor).expect("an answer").trim(), "+OK");
+    }
+    let refused = eventually("the write is refused", async || {
+        let response = caller.send(WRITE).await;
+        (response.status == 503).then_some(response)
+    })
+    .await;
+    assert_eq!(
+        refused.json()["message"],
+        "This key's shard has another master now, which does not answer; nothing was changed"
+    );
+    assert_eq!(group.master(0).info("role").as_deref(), Some("master"), "it lives");
+    assert_eq!(caller.read("before").await, Some(json!("v")));
+    let named = format!("127.0.0.1:{port} was announced as the master, and does not answer; writes are refused");
+    let problems = problems(&service).await;
+    assert!(problems.to_string().contains(&named), "{problems}");
+    successor.start_again().expect("it starts");
+    assert_eq!(successor.ask("REPLICAOF NO ONE").expect("an answer"), "+OK");
+    eventually("the successor is written", async || {
+        caller.send(WRITE).await;
+        (successor.ask("GET again").ok()? == "v").then_some(())
+    })
+    .await;
 }

@@ -87,6 +87,12 @@ impl World {
         (0..self.nodes.len()).filter(|node| self.nodes[*node].sentinel.is_some()).collect()
     }
 
+    /// Returns true if a sentinel reports a node as the master.
+    pub fn is_named_master(&self, node: usize) -> bool {
+        let sentinels = self.nodes.iter().filter_map(|node| node.sentinel.as_ref());
+        sentinels.into_iter().any(|sentinel| sentinel.reported_master() == node)
+    }
+
     fn sentinel(&mut self, number: usize) -> &mut Sentinel {
         self.nodes[number].sentinel.as_mut().expect("a sentinel")
     }

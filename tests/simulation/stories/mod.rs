@@ -71,6 +71,7 @@ impl Storyteller {
             Story::SentinelSilence => self.sentinel_silence(),
             Story::MasterCutOff => self.master_cut_off().await,
             Story::ForcedFailover => self.forced_failover().await,
+            Story::SuccessorLoss => self.successor_loss().await,
         }
     }
 

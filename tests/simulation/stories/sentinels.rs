@@ -77,12 +77,51 @@ impl Storyteller {
 
     /// The operator has a sentinel begin a failover, while all nodes live (`SENTINEL FAILOVER`).
     pub(super) async fn forced_failover(&mut self) {
+        self.force_failover();
+        self.pause((0, 3000)).await;
+    }
+
+    fn force_failover(&mut self) {
         let sentinel = self.sentinel();
         self.sim.with(|world| {
             if world.nodes[sentinel].is_serving() {
                 world.begin_failover(sentinel, true);
             }
         });
-        self.pause((0, 3000)).await;
+    }
+
+    /// The operator has a sentinel begin a failover, and the promoted node dies soon, alone or with the third node, while the
+    /// deposed master lives.
+    pub(super) async fn successor_loss(&mut self) {
+        let master = self.master();
+        self.force_failover();
+        self.wait_for_failover(master).await;
+        let successor = self.master();
+        // A promotion that no sentinel has noticed is given up, and the deposed master stays.
+        let end = self.sim.now() + FAILOVER_MAX;
+        while !self.sim.with(|world| world.is_named_master(successor)) && self.sim.now() < end {
+            self.pause((1, 10)).await;
+        }
+        if successor == master {
+            return;
+        }
+        self.pause((0, 500)).await;
+        let replicas = self.sim.with(|world| world.replicas(self.shard));
+        let third = replicas.into_iter().find(|node| *node != master).filter(|_| self.rng.chance(50));
+        let lost: Vec<usize> = third.into_iter().chain([successor]).collect();
+        self.sim.with(|world| {
+            for node in &lost {
+                world.crash(*node);
+            }
+        });
+        self.wait_for_failover(successor).await;
+        self.pause((0, 1500)).await;
+        self.sim.with(|world| {
+            let master = world.master(self.shard);
+            for node in lost {
+                world.restart(node, Start::Complete, (node != master).then_some(master));
+            }
+        });
+        self.pause((0, 2000)).await;
     }
 }

@@ -25,6 +25,7 @@ pub enum Story {
     SentinelSilence,
     MasterCutOff,
     ForcedFailover,
+    SuccessorLoss,
 }
 
 /// A story with the edition from which on it is told. A story that is listed twice is told twice as often.
@@ -111,6 +112,7 @@ const SENTINELS: &[Row] = &[
     (1, Story::MasterCutOff),
     (1, Story::ForcedFailover),
     (1, Story::ForcedFailover),
+    (2, Story::SuccessorLoss),
 ];
 
 /// Returns the stories of a shard in a kind of scenario, in an edition.

@@ -128,6 +128,7 @@ fn event_mark(event: &Event) -> (&'static str, &'static str) {
         EventKind::Promotion => ("warn", "failover"),
         EventKind::SplitBrain => ("warn", "two masters"),
         EventKind::MasterHeld => ("bad", "master held"),
+        EventKind::MasterDeposed => ("bad", "master deposed"),
         EventKind::MasterAccepted => ("good", "master accepted"),
         EventKind::NodeLost if event.of_master => ("bad", "master lost"),
         EventKind::NodeLost => ("warn", "replica lost"),

@@ -111,6 +111,7 @@ pub fn shard_state(shard: &ShardView) -> (&'static str, &'static str) {
     match (shard.contested, shard.writable, shard.readable) {
         _ if shard.held => ("bad", "master held"),
         _ if shard.candidate.is_some() => ("bad", "master unproven"),
+        _ if shard.absent_successor.is_some() => ("bad", "master deposed"),
         (true, true, _) => ("warn", "two masters"),
         (true, false, _) => ("bad", "contested"),
         (false, true, _) => ("good", "serving"),

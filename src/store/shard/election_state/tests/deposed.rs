@@ -53,3 +53,40 @@ fn a_deposed_master_is_used_again_when_sentinel_announces_it() {
     scene.announce(0);
     assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
 }
+
+#[test]
+fn a_master_whose_announced_successor_does_not_answer_takes_no_writes() {
+    let mut scene = Scene::with_replicas(2);
+    scene.is_lost(1);
+    scene.announce(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Deposed));
+    // Until it answers.
+    scene.answers(1, master("b", "a"));
+    assert_eq!(scene.elect(), (1, MasterStanding::Accepted));
+}
+
+#[test]
+fn a_master_is_used_on_when_the_announcement_of_its_successor_ends() {
+    let mut scene = Scene::with_replicas(1);
+    scene.is_down(1);
+    for after in [None, Some(0)] {
+        scene.announce(1);
+        assert_eq!(scene.elect(), (0, MasterStanding::Deposed));
+        match after {
+            Some(node) => scene.announce(node),
+            None => _ = scene.election.set_announced_master(None),
+        }
+        assert_eq!(scene.elect(), (0, MasterStanding::Accepted));
+    }
+}
+
+#[test]
+fn an_announced_node_that_answers_as_a_replica_or_hides_its_role_takes_nothing_over() {
+    let mut scene = Scene::with_replicas(1);
+    scene.announce(1);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted), "it is just being promoted");
+    let mut state = NodeState::new(Connectivity { up: true, connecting: false }, None);
+    state.record_answer(None, LogicalTime::from_ms(9), &ReplicationProgress::default());
+    scene.members.nodes()[1].set_state(&state);
+    assert_eq!(scene.elect(), (0, MasterStanding::Accepted), "it never tells");
+}
