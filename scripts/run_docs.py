@@ -118,7 +118,7 @@ def service():
             shutil.copy(settings, folder / "config/setup.config")
             options = dict(line.split("=", 1) for line in settings.read_text().splitlines() if "=" in line)
             path = f"{binary.parent}{os.pathsep}{os.environ['PATH']}"
-            environment = {**os.environ, "PATH": path, "API_KEY": options["SRVC_SHARED_SECRET"]}
+            environment = {**os.environ, "PATH": path, "API_KEY": options["SRVC_SHARED_SECRET"], "XDG_CACHE_HOME": name}
             yield folder, environment, {"9090": options["PORT"], "9091": options["ADMIN_PORT"]}
         finally:
             stop(process)

@@ -5,6 +5,8 @@ use std::{error::Error, fmt::Display};
 
 /// Exit status of sysexits.h for wrong usage of a command.
 pub const EX_USAGE: u8 = 64;
+/// Exit status of sysexits.h for a service that cannot be reached.
+pub const EX_UNAVAILABLE: u8 = 69;
 /// Exit status of sysexits.h for a configuration error.
 const EX_CONFIG: u8 = 78;
 

@@ -4,6 +4,8 @@
 mod bench;
 mod check_config;
 mod check_connections;
+mod client;
+mod command_groups;
 mod completions;
 mod config_args;
 mod dev;
@@ -14,13 +16,15 @@ mod keys;
 mod man;
 mod openapi;
 mod output;
+mod remote;
 mod runtime;
 mod serve;
 mod status;
 mod systemd;
 mod table;
 
-use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use command_groups::grouped;
 use config_args::ConfigArgs;
 use failure::EX_USAGE;
 use std::process::ExitCode;
@@ -36,10 +40,13 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "Without a command, cachefront serves, as `cachefront serve` does.\n\
-    Exit status: 0 success, 1 failure, 2 degraded or not ready (`status`), 64 wrong usage, 78 invalid configuration.";
+    Exit status: 0 success, 1 failure or key not found, 2 degraded or not ready (`status`) or refused by the service \
+    (client commands), 64 wrong usage, 69 service not reachable (client commands), 78 invalid configuration.";
 
 #[derive(Subcommand)]
 enum CliCommand {
+    #[command(flatten)]
+    Client(client::ClientCommand),
     /// Serve HTTPS with the settings of a file.
     Serve(ConfigArgs),
     /// Start a complete instance for development: Redis with replicas, a certificate and an API key.
@@ -66,7 +73,8 @@ enum CliCommand {
 
 /// Parses the arguments and runs the command.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = grouped(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // There is nowhere to report a terminal that cannot be written to.
@@ -76,6 +84,7 @@ pub fn run() -> ExitCode {
         }
     };
     let outcome = match cli.command.unwrap_or(CliCommand::Serve(cli.serve)) {
+        CliCommand::Client(command) => client::run(&command),
         CliCommand::Serve(args) => serve::run(&args),
         CliCommand::Dev(args) => dev::run(&args),
         CliCommand::CheckConfig(args) => check_config::run(&args),

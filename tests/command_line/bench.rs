@@ -1,7 +1,12 @@
 //! `cachefront bench`, against the running service and real Redis.
 
 use crate::local_redis::{Layout, RedisGroup};
-use crate::{Setup, cachefront, eventually, result, serving::Serving, serving::serve, signal};
+use crate::{
+    Setup, cachefront, eventually, result,
+    running::{API_KEY, Running},
+    serving::serve,
+    signal,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::Value;
 use std::{
@@ -9,27 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const API_KEY: &str = "hunter2-hunter2-hunter2";
-
-/// A service with a Redis of its own.
-struct Running {
-    serving: Serving,
-    setup: Setup,
-    redis: RedisGroup,
-}
-
 impl Running {
-    fn start(sections: &str) -> Self {
-        let redis = RedisGroup::start(&Layout { replicas: 0, ..Layout::default() }).expect("Redis starts");
-        let shard = format!("[shard:a]\nmaster={}\n{sections}", redis.master(0).address);
-        let setup = Setup::new(&shard);
-        Self { serving: serve(&setup), setup, redis }
-    }
-
-    fn url(&self) -> String {
-        format!("https://localhost:{}", self.serving.address.rsplit(':').next().expect("a port"))
-    }
-
     fn bench(&self, arguments: &[&str]) -> Command {
         let certificate = self.setup.file("cert.pem").display().to_string();
         let mut command =
@@ -190,11 +175,11 @@ fn a_bench_that_cannot_run_says_why_in_one_sentence() {
     let secret = running.setup.file("empty").display().to_string();
     std::fs::write(&secret, "").expect("it is written");
     let untrusted = format!(
-        "cannot connect to {url}: its certificate is not trusted (UnknownIssuer); name the certificate with --ca-cert\n"
+        "cannot connect to {url}: its certificate is not trusted (UnknownIssuer); name the certificate, or that of its authority, with --ca-cert or CACHEFRONT_CA\n"
     );
     let long = ["--keys", "1000000", "--value-bytes", "8000000"];
     for (arguments, key, expected, says) in [
-        (&["http://localhost:1"][..], API_KEY, 64, "does not begin with https://"),
+        (&["http://example.com:1"][..], API_KEY, 64, "does not begin with https://"),
         (&["https://me:pw@localhost:1"], API_KEY, 64, "a name or a password"),
         (&[&url], "", 64, "needs an API key"),
         (&[&url, "--api-key-file", &secret], "", 64, "must have one key or token"),
@@ -210,7 +195,7 @@ fn a_bench_that_cannot_run_says_why_in_one_sentence() {
         (&[&[url.as_str()], &long[..]].concat(), API_KEY, 64, "more than 1 GiB"),
     ] {
         let mut command = cachefront(&[&["bench"], arguments].concat());
-        command.env("CACHEFRONT_API_KEY", key).env_remove("CACHEFRONT_TOKEN");
+        command.env("CACHEFRONT_API_KEY", key).env_remove("CACHEFRONT_TOKEN").env_remove("CACHEFRONT_CA");
         let (status, out, err) = result(&command.output().expect("it runs"));
         assert_eq!((status, out.as_str(), err.lines().count()), (expected, "", 1), "{arguments:?}: {err}");
         assert!(err.contains(says) && !err.contains("me:pw"), "{arguments:?}: {err}");

@@ -70,18 +70,22 @@ fn the_printed_lines_work_when_pasted() {
     assert_eq!(dev.redis_ports().len(), 4, "{}", dev.banner);
     let console = dev.banner.lines().find_map(|line| line.strip_prefix("  Console   ")).expect("a URL");
     assert!(console.starts_with("http://127.0.0.1:") && console.ends_with("/console"), "{}", dev.banner);
-    let (_, pasted) = dev.banner.split_once("15 minutes:\n").expect("lines to paste");
+    let (_, pasted) = dev.banner.split_once("Paste into another terminal:\n").expect("lines to paste");
+    let (client, pasted) = pasted.split_once("The same with curl. ").expect("lines to paste");
+    let (_, pasted) = pasted.split_once("15 minutes:\n").expect("lines to paste");
     let (login, rest) = pasted.split_once("Write, read, delete:\n").expect("lines to paste");
     let (commands, _) = rest.split_once("Ctrl-C").expect("an end");
     // A replica may lag a little: the read is repeated until it finds the value.
     let read = commands.split("\n\n").find(|part| part.contains("READ")).expect("a READ");
     let patient = format!("until ({read}) | grep -q SUCCESS; do :; done\n{read}");
-    let script = format!("{login}{}", commands.replace(read, &patient));
+    let script = format!("{client}{login}{}", commands.replace(read, &patient));
     let mut shell = Command::new("timeout");
     let seconds = WAIT_TIMEOUT.as_secs().to_string();
-    let output = shell.args([&seconds, "sh", "-c", &script]).output().expect("a shell");
+    shell.args([&seconds, "sh", "-ec", &script]).env("XDG_CACHE_HOME", dev.folder.path());
+    let output = shell.output().expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout);
-    let expected = "{\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":\"hello\"}\n\
+    let expected = "hello\n\
+                    {\"command\":\"WRITE\",\"status\":\"SUCCESS\",\"value\":\"hello\"}\n\
                     {\"command\":\"READ\",\"status\":\"SUCCESS\",\"value\":\"hello\"}\n\
                     {\"command\":\"DELETE\",\"message\":\"greeting Key deleted\",\"status\":\"SUCCESS\"}\n";
     assert_eq!(said, expected, "{script}\n{}", String::from_utf8_lossy(&output.stderr));

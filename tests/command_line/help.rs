@@ -15,7 +15,12 @@ fn help(command: &[&str]) -> String {
 
 /// The subcommands that a help text lists, without the one that shows help.
 fn subcommands(help: &str) -> Vec<&str> {
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Each group has a heading, such as "Client commands:", and ends with an empty line.
+    let mut is_listed = false;
+    let listed = help.lines().filter(|line| {
+        is_listed = line.to_lowercase().ends_with("commands:") || is_listed && !line.is_empty();
+        is_listed
+    });
     // Two spaces, then the name; what is further to the right continues a description.
     let names = listed.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
     names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").collect()

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check_connections;
+mod client;
 mod configured;
 mod deployed;
 mod dev;
@@ -13,6 +14,7 @@ mod local_redis;
 mod redis_permissions;
 mod redis_texts;
 mod reload;
+mod running;
 mod serving;
 mod status;
 mod sweep;

@@ -9,7 +9,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["redis"], &["store"]),
     (&["axum", "utoipa", "tower_http"], &["http", "api", "admin", "server"]),
     (&["axum_server"], &["server"]),
-    // `cachefront bench` is a caller of the service.
+    // `cachefront bench` and the client commands are callers of the service.
     (&["http_body_util"], &["http", "api", "admin", "server", "cli"]),
     // The tests of the lane compare it with hyper.
     (&["hyper_util"], &["server", "cli", "http/lane/tests"]),

@@ -1,11 +1,17 @@
 //! The keys of a load test. They begin with a prefix of their own, are written before the test and deleted after it.
 
-use super::{
-    account::Account,
-    error::BenchError,
-    target::{Connection, HttpAnswer, ServiceUrl},
+use super::account::Account;
+use crate::{
+    cli::{
+        remote::{
+            connection::{ANSWER_TIMEOUT, Connection, HttpAnswer},
+            error::RemoteError,
+            url::ServiceUrl,
+        },
+        table::escaped,
+    },
+    types::error_chain,
 };
-use crate::{cli::table::escaped, types::error_chain};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::{
@@ -56,8 +62,8 @@ pub enum KeysError {
     Failed(String),
 }
 
-impl From<BenchError> for KeysError {
-    fn from(error: BenchError) -> Self {
+impl From<RemoteError> for KeysError {
+    fn from(error: RemoteError) -> Self {
         Self::Failed(error_chain(&error))
     }
 }
@@ -150,7 +156,7 @@ async fn send(
         *connection = target.connect().await?;
     }
     let request = target.request("/cache", Some(&account.token()), Bytes::from(body))?;
-    Ok(connection.send(request).await?)
+    Ok(connection.send(request, ANSWER_TIMEOUT).await?)
 }
 
 /// Returns the error code of the batch, or that of its first failed command.

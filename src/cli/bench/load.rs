@@ -5,12 +5,18 @@
 
 use super::{
     account::Account,
-    error::BenchError,
     figures::BenchResult,
     keys::{Keys, contains},
-    target::{Connection, HttpAnswer, ServiceUrl},
 };
-use crate::{server::Shutdown, types::error_chain};
+use crate::{
+    cli::remote::{
+        connection::{ANSWER_TIMEOUT, Connection, HttpAnswer},
+        error::RemoteError,
+        url::ServiceUrl,
+    },
+    server::Shutdown,
+    types::error_chain,
+};
 use bytes::Bytes;
 use std::{
     sync::{
@@ -174,14 +180,14 @@ impl LoadWorker {
         self.record(is_write, from.elapsed(), answer)
     }
 
-    async fn send(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, BenchError> {
+    async fn send(&self, connection: &mut Connection, command: String) -> Result<HttpAnswer, RemoteError> {
         let token = self.load.account.token();
         let request = self.load.target.request("/cache", Some(&token), Bytes::from(command))?;
-        connection.send(request).await
+        connection.send(request, ANSWER_TIMEOUT).await
     }
 
     /// Takes the open connection, or opens a new one. The caller puts it back if it is still usable.
-    async fn connected(&mut self) -> Result<Connection, BenchError> {
+    async fn connected(&mut self) -> Result<Connection, RemoteError> {
         if let Some(mut connection) = self.connection.take()
             && connection.is_ready().await
         {
@@ -191,7 +197,7 @@ impl LoadWorker {
     }
 
     /// Counts a request; returns the time to wait after a failure.
-    fn record(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, BenchError>) -> Option<Duration> {
+    fn record(&mut self, is_write: bool, took: Duration, answer: Result<HttpAnswer, RemoteError>) -> Option<Duration> {
         let (code, backoff) = match answer {
             Ok(answer) if answer.status == 200 => {
                 let command = if is_write { &mut self.figures.writes } else { &mut self.figures.reads };

@@ -1,15 +1,16 @@
 //! `cachefront bench URL`: a moderate load test of a running service.
 
 mod account;
-mod error;
 mod figures;
 mod keys;
 mod load;
 mod progress;
-mod target;
-mod trust;
 
-use super::{failure::Failure, output::print};
+use super::{
+    failure::Failure,
+    output::print,
+    remote::{trust::TrustArgs, url::ServiceUrl},
+};
 use crate::server::{self, Shutdown};
 use account::Account;
 use clap::Args;
@@ -18,7 +19,6 @@ use keys::{Keys, KeysError};
 use load::{LiveFigures, LoadTest};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use target::ServiceUrl;
 
 /// Maximum number of bytes of all values of a load test.
 const BYTES_MAX: u64 = 1 << 30;
@@ -49,7 +49,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     account: account::AccountArgs,
     #[command(flatten)]
-    trust: trust::Trust,
+    trust: TrustArgs,
     /// Open this many connections, each with one request at a time
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=2000))]
     connections: u32,

@@ -1,13 +1,14 @@
 //! The welcome text of a development session.
 
 use super::{local_redis::RedisGroup, session::DevSession};
-use std::{fmt::Write, path::Path};
+use std::{env, fmt::Write, path::Path};
 
 /// Returns the welcome, with lines that work when they are pasted into a shell.
 pub fn text(session: &DevSession, redis: &RedisGroup) -> String {
     let DevSession { api_key, port, admin_port, .. } = session;
     let (certificate, config) = (quoted(&session.certificate), session.config.display());
     let version = env!("CARGO_PKG_VERSION");
+    let program = env::current_exe().map_or_else(|_| "cachefront".to_owned(), |path| quoted(&path));
     let mut text = format!(
         "\nCachefront {version} is ready at https://localhost:{port} (try /docs; probes at http://127.0.0.1:{admin_port}/readyz)\n\n  Console   http://127.0.0.1:{admin_port}/console\n"
     );
@@ -21,7 +22,15 @@ pub fn text(session: &DevSession, redis: &RedisGroup) -> String {
         "  API key   {api_key}
   Settings  {config}
 
-Paste into another terminal. Log in; the token is valid for 15 minutes:
+Paste into another terminal:
+
+  export CACHEFRONT_URL=https://localhost:{port} CACHEFRONT_CA={certificate} \\
+    CACHEFRONT_API_KEY={api_key}
+  {program} write greeting hello --expire 3600
+  {program} read greeting
+  {program} delete greeting
+
+The same with curl. Log in; the token is valid for 15 minutes:
 
   AT=$(curl -s --cacert {certificate} https://localhost:{port}/login \\
     -H 'Content-Type: application/json' \\

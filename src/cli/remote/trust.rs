@@ -1,5 +1,6 @@
-//! The certificates that are trusted to identify the tested service.
+//! The certificates that are trusted to identify the service.
 
+use super::variable::variable;
 use crate::{
     cli::failure::Failure,
     server,
@@ -23,11 +24,14 @@ use std::{
     sync::Arc,
 };
 
+/// The environment variable that names the file with the trusted certificates.
+const AUTHORITIES_VARIABLE: &str = "CACHEFRONT_CA";
+
 /// The arguments that choose the trusted certificates.
 #[derive(Args)]
-pub struct Trust {
-    /// Trust the certificates in this PEM file, such as certs/cert.pem of `cachefront dev`; without it, the public
-    /// authorities
+pub struct TrustArgs {
+    /// Trust the certificates in this PEM file, such as certs/cert.pem of `cachefront dev`; without it, those in the file
+    /// that the environment variable `CACHEFRONT_CA` names, else the public authorities
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
     /// Accept any certificate. The API key can then be stolen in transit: only for services on this machine
@@ -35,16 +39,27 @@ pub struct Trust {
     accept_any_certificate: bool,
 }
 
+impl TrustArgs {
+    /// Returns the file with the trusted certificates; `None` for the public authorities, or if every certificate is accepted.
+    fn authorities(&self) -> Option<PathBuf> {
+        if self.accept_any_certificate {
+            return None;
+        }
+        self.ca_cert.clone().or_else(|| variable(AUTHORITIES_VARIABLE).map(PathBuf::from))
+    }
+}
+
 /// Builds the parameters of TLS.
-pub fn client(trust: &Trust) -> Result<ClientConfig, Failure> {
+pub fn client(trust: &TrustArgs) -> Result<ClientConfig, Failure> {
     server::install_crypto();
     let builder = ClientConfig::builder();
-    if !trust.accept_any_certificate && trust.ca_cert.is_none() {
+    let authorities = trust.authorities();
+    if !trust.accept_any_certificate && authorities.is_none() {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());
     }
     let provider = Arc::clone(builder.crypto_provider());
-    let trusted = trust.ca_cert.as_deref().map(read_trusted).transpose()?;
+    let trusted = authorities.as_deref().map(read_trusted).transpose()?;
     let verifier = Arc::new(Verifier { provider, trusted });
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }

@@ -1,4 +1,4 @@
-//! Failures of the load test's requests.
+//! Failures of requests to a service.
 
 use rustls::CertificateError;
 use std::{io, time::Duration};
@@ -6,14 +6,14 @@ use thiserror::Error;
 
 /// The reason why a request has no answer, or not the expected one.
 #[derive(Debug, Error)]
-pub enum BenchError {
+pub enum RemoteError {
     /// No connection could be opened.
     #[error("cannot connect to {url}")]
     Connect {
         /// The URL of the service.
         url: String,
         /// The failed step.
-        source: BenchConnectError,
+        source: ServiceConnectError,
     },
     /// The connection broke before the answer was complete.
     #[error("connection lost")]
@@ -34,7 +34,7 @@ pub enum BenchError {
 
 /// The reason why no connection could be opened.
 #[derive(Debug, Error)]
-pub enum BenchConnectError {
+pub enum ServiceConnectError {
     /// The port does not accept a connection.
     #[error(transparent)]
     Tcp(#[from] io::Error),
@@ -42,7 +42,9 @@ pub enum BenchConnectError {
     #[error(transparent)]
     Tls(io::Error),
     /// No trusted authority issued the certificate of the service.
-    #[error("its certificate is not trusted (UnknownIssuer); name the certificate with --ca-cert")]
+    #[error(
+        "its certificate is not trusted (UnknownIssuer); name the certificate, or that of its authority, with --ca-cert or CACHEFRONT_CA"
+    )]
     UnknownIssuer,
     /// The service does not speak HTTP.
     #[error(transparent)]
@@ -52,7 +54,7 @@ pub enum BenchConnectError {
     TimedOut,
 }
 
-impl BenchConnectError {
+impl ServiceConnectError {
     /// Returns the reason for a failed TLS handshake.
     pub fn handshake(error: io::Error) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
