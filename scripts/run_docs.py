@@ -19,6 +19,7 @@ the exit status counts. Blocks without these words are not executed.
 The blocks of a page share one `bash -eu`, which runs in a temporary folder beside a fresh `cachefront dev` (one shard,
 one replica). It has:
 - `API_KEY`, the API key that `make run` prints, and `cachefront` in PATH,
+- `XDG_CACHE_HOME`, so that no token is kept in the folder of the user,
 - `certs/cert.pem` and `config/setup.config`, the certificate and the settings of that service,
 - the ports 9090 and 9091 of `localhost` and `127.0.0.1` in the text replaced by the ports of that service.
 

@@ -80,7 +80,7 @@ reached.")]
 /// Sends the command and prints its answer.
 pub fn run(command: &ClientCommand) -> Result<(), Failure> {
     match command {
-        ClientCommand::Read(args) => exchange(args, &named("READ", args), |reply| printed::value(reply, &args.key)),
+        ClientCommand::Read(args) => exchange(args, &named("READ", args), printed::value),
         ClientCommand::Write(args) => write(args),
         ClientCommand::Delete(args) => exchange(args, &named("DELETE", args), nothing),
         ClientCommand::Touch(args) => {
@@ -91,7 +91,7 @@ pub fn run(command: &ClientCommand) -> Result<(), Failure> {
         ClientCommand::Exists(args) => exchange(args, &named("EXISTS", args), nothing),
         ClientCommand::Increment(args) => {
             let IncrementArgs { by, expire, max, min, .. } = *args;
-            let request = CommandRequest { by, expire, max, min, ..named("INCREMENT", &args.key) };
+            let request = CommandRequest { expire, by, max, min, ..named("INCREMENT", &args.key) };
             exchange(&args.key, &request, |reply| Ok(printed::number(reply)))
         }
         ClientCommand::Send(args) => send(args),
@@ -127,7 +127,7 @@ fn exchange(
     request: &CommandRequest<'_>,
     text: impl FnOnce(&ServiceReply<'_>) -> Result<Vec<u8>, Failure>,
 ) -> Result<(), Failure> {
-    let answer = session::send(&args.service, request.to_body()?)?;
+    let answer = session::send(&args.service, &request.to_body()?)?;
     let reply = ServiceReply::parse(&answer)?;
     if args.output == OutputForm::Json {
         print_reply(&answer.body)?;
@@ -140,7 +140,7 @@ fn exchange(
 
 fn send(args: &SendArgs) -> Result<(), Failure> {
     let body = if args.json == "-" { read_input()? } else { args.json.clone().into_bytes() };
-    let answer = session::send(&args.service, Bytes::from(body))?;
+    let answer = session::send(&args.service, &Bytes::from(body))?;
     print_reply(&answer.body)?;
     reply::failure_of_any(&answer).map_or(Ok(()), Err)
 }

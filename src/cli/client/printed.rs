@@ -3,14 +3,15 @@
 use super::reply::ServiceReply;
 use crate::cli::failure::Failure;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::value::RawValue;
 use std::io::{self, IsTerminal};
 
 /// Returns what `cachefront read` prints: a text and the end of its line, other JSON as it is, or bytes.
-pub fn value(reply: &ServiceReply<'_>, key: &str) -> Result<Vec<u8>, Failure> {
-    let json = reply.value.map_or("null", |value| value.get());
+pub fn value(reply: &ServiceReply<'_>) -> Result<Vec<u8>, Failure> {
+    let json = reply.value.map_or("null", RawValue::get);
     let text = serde_json::from_str::<String>(json).ok();
     match (text, reply.encoding.as_deref()) {
-        (Some(text), Some("base64")) => bytes(&text, key),
+        (Some(text), Some("base64")) => bytes(&text),
         (Some(text), _) if io::stdout().is_terminal() => Ok(line(&for_terminal(&text))),
         (Some(text), _) => Ok(line(&text)),
         (None, _) => Ok(line(json)),
@@ -19,7 +20,7 @@ pub fn value(reply: &ServiceReply<'_>, key: &str) -> Result<Vec<u8>, Failure> {
 
 /// Returns what `cachefront ttl` prints.
 pub fn time_to_live(reply: &ServiceReply<'_>) -> Vec<u8> {
-    match reply.ttl.map(|ttl| ttl.get()) {
+    match reply.ttl.map(RawValue::get) {
         Some(secs) if secs != "null" => line(secs),
         _ => line("never"),
     }
@@ -27,18 +28,18 @@ pub fn time_to_live(reply: &ServiceReply<'_>) -> Vec<u8> {
 
 /// Returns a number as a line.
 pub fn number(reply: &ServiceReply<'_>) -> Vec<u8> {
-    line(reply.value.map_or("null", |value| value.get()))
+    line(reply.value.map_or("null", RawValue::get))
 }
 
 /// Decodes bytes, which a terminal cannot show.
-fn bytes(base64: &str, key: &str) -> Result<Vec<u8>, Failure> {
+fn bytes(base64: &str) -> Result<Vec<u8>, Failure> {
     let bytes = STANDARD
         .decode(base64)
         .map_err(|error| Failure::general(format!("the value is no base64, though the service says so: {error}")))?;
     if io::stdout().is_terminal() {
+        let count = bytes.len();
         return Err(Failure::usage(format!(
-            "the value has {} bytes that are not text; send them to a file or a pipe: cachefront read {key} > FILE",
-            bytes.len()
+            "the value has {count} bytes that are not text; send them to a file or a pipe, as in: cachefront read KEY > FILE"
         )));
     }
     Ok(bytes)

@@ -48,14 +48,19 @@ impl<'a> ServiceReply<'a> {
     /// Returns the failure that the reply stands for; `None` for a success. `key` is the key of the command, if it is known.
     pub fn failure(&self, answer: &HttpAnswer, key: Option<&str>) -> Option<Failure> {
         let said = self.message.as_deref().map(escaped);
-        let key = key.map_or_else(|| "the key".to_owned(), escaped);
+        let subject = key.map_or_else(|| "the key".to_owned(), escaped);
         let (message, status) = match &*self.status {
             "SUCCESS" => return None,
-            "NOT_FOUND" => (format!("{key} not found"), EX_MISS),
-            "LIMITED" => (format!("{key} is not changed: the result would be outside of --min and --max"), EX_MISS),
+            "NOT_FOUND" if key.is_some() => (format!("{subject} not found"), EX_MISS),
+            "NOT_FOUND" => (said.unwrap_or_else(|| format!("{subject} was not found")), EX_MISS),
+            "CONFLICT" => (format!("{subject} exists already"), EX_MISS),
+            "LIMITED" => {
+                let number = self.value.map_or("as it was", RawValue::get);
+                (format!("{subject} stays {number}: the result would pass the minimum or the maximum"), EX_MISS)
+            }
             "UNCONFIRMED" => {
                 let count = self.replicas.unwrap_or_default();
-                (format!("{key} is written to its master, but only {count} replicas confirmed it"), EX_REFUSED)
+                (format!("{subject} is written to its master, but only {count} replicas confirmed it"), EX_REFUSED)
             }
             other => {
                 let said = said.unwrap_or_else(|| format!("the service answered {}", escaped(other)));
@@ -109,7 +114,7 @@ mod tests {
             (
                 200,
                 r#"{"status":"LIMITED","value":5}"#,
-                "k is not changed: the result would be outside of --min and --max",
+                "k stays 5: the result would pass the minimum or the maximum",
                 1,
             ),
             (
@@ -124,6 +129,7 @@ mod tests {
                 "No\\u{1b}[2J (403 scope_missing)",
                 2,
             ),
+            (200, r#"{"status":"CONFLICT","message":"k Key exists"}"#, "k exists already", 1),
             (200, r#"{"status":"PENDING"}"#, "the service answered PENDING (200)", 2),
             (502, "<html>", "the service answered 502 without a reply: is this Cachefront?", 2),
         ] {

@@ -22,29 +22,33 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const UNAUTHORIZED: u16 = 401;
 
 /// Sends this body to `/cache` and returns the answer.
-pub fn send(service: &ServiceArgs, body: Bytes) -> Result<HttpAnswer, Failure> {
+pub fn send(service: &ServiceArgs, body: &Bytes) -> Result<HttpAnswer, Failure> {
     let (target, login) = (service.target()?, service.login()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)?;
     runtime.block_on(async {
         let file = TokenFile::new(target.as_str(), &login);
-        let mut connection = target.connect().await.map_err(failure)?;
+        let mut connection = target.connect().await?;
         if let Some(token) = file.load() {
-            let answer = post(&target, &mut connection, &token, &body).await?;
+            let answer = post(&target, &mut connection, &token, body).await?;
             if answer.status != UNAUTHORIZED {
                 return Ok(answer);
             }
             // The keys of tokens changed, or the client was removed: the command was not run.
-            if !connection.is_ready().await {
-                connection = target.connect().await.map_err(failure)?;
-            }
+            ensure_open(&target, &mut connection).await?;
         }
-        let granted = login.run(&target, &mut connection).await.map_err(failure)?;
+        let granted = login.run(&target, &mut connection).await?;
         file.save(&granted);
-        if !connection.is_ready().await {
-            connection = target.connect().await.map_err(failure)?;
-        }
-        post(&target, &mut connection, &granted.access_token, &body).await
+        ensure_open(&target, &mut connection).await?;
+        post(&target, &mut connection, &granted.access_token, body).await
     })
+}
+
+/// Opens another connection if the service closed this one.
+async fn ensure_open(target: &ServiceUrl, connection: &mut Connection) -> Result<(), RemoteError> {
+    if !connection.is_ready().await {
+        *connection = target.connect().await?;
+    }
+    Ok(())
 }
 
 async fn post(
@@ -53,17 +57,19 @@ async fn post(
     token: &str,
     body: &Bytes,
 ) -> Result<HttpAnswer, Failure> {
-    let request = target.request("/cache", Some(token), body.clone()).map_err(failure)?;
+    let request = target.request("/cache", Some(token), body.clone())?;
     connection.send(request, ANSWER_TIMEOUT).await.map_err(|error| {
-        let Failure { message, status } = failure(error);
+        let Failure { message, status } = Failure::from(error);
         Failure { message: format!("{message}; if the command changes something, it can have taken effect"), status }
     })
 }
 
-fn failure(error: RemoteError) -> Failure {
-    let status = match &error {
-        RemoteError::Connect { .. } | RemoteError::ConnectionLost | RemoteError::TimedOut(_) => EX_UNAVAILABLE,
-        RemoteError::InvalidRequest(_) | RemoteError::LoginRefused(_) | RemoteError::NoToken => EX_REFUSED,
-    };
-    Failure { message: error_chain(&error), status }
+impl From<RemoteError> for Failure {
+    fn from(error: RemoteError) -> Self {
+        let status = match &error {
+            RemoteError::Connect { .. } | RemoteError::ConnectionLost | RemoteError::TimedOut(_) => EX_UNAVAILABLE,
+            RemoteError::InvalidRequest(_) | RemoteError::LoginRefused(_) | RemoteError::NoToken => EX_REFUSED,
+        };
+        Self { message: error_chain(&error), status }
+    }
 }

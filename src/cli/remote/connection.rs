@@ -19,8 +19,8 @@ use tokio::{
 
 /// Time for an answer to a small request.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest answer: a value can have 8 MiB, and its JSON is longer.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Longest answer: the values of a batch can have 64 MiB, and the JSON around them is added.
+const ANSWER_BYTES_MAX: usize = 96 << 20;
 /// Longest wait for a `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 

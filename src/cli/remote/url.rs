@@ -42,7 +42,8 @@ impl ServiceUrl {
         let authority = uri.authority().ok_or_else(|| invalid(url, "it names no host"))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_tls = uri.scheme_str() == Some("https");
-        if !is_tls && !(uri.scheme_str() == Some("http") && is_loopback(&host)) {
+        let is_plain = uri.scheme_str() == Some("http") && is_loopback(&host);
+        if !(is_tls || is_plain) {
             return Err(invalid(url, "it does not begin with https://, and a token must not be sent in clear"));
         }
         if authority.as_str().contains('@') {

@@ -1,6 +1,11 @@
 //! Commands that the service refuses, or that do not get there.
 
-use crate::{result, running::Running};
+use crate::{cachefront, result, running::Running};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+};
 
 #[test]
 fn a_client_command_that_fails_says_why_in_one_sentence() {
@@ -43,4 +48,46 @@ fn a_client_command_that_fails_says_why_in_one_sentence() {
     }
     let (status, _, err) = running.ask(&["read", "k", "--api-key", secret]);
     assert_eq!(status, 64, "an API key is no argument, which everybody on the machine could see: {err}");
+}
+
+/// Reads a request of a client command; returns its first line.
+fn read_request(reader: &mut BufReader<TcpStream>) -> String {
+    let (mut head, mut length) = (Vec::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a line");
+        if let Some(("content-length", value)) = line.to_lowercase().split_once(": ") {
+            length = value.trim().parse().expect("a number");
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push(line);
+    }
+    reader.read_exact(&mut vec![0; length]).expect("a body");
+    head.remove(0)
+}
+
+#[test]
+fn a_client_command_whose_answer_is_lost_says_that_it_can_have_taken_effect() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let service = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut reader = BufReader::new(stream);
+        let login = read_request(&mut reader);
+        let token = r#"{"access_token":"t","expires_in":900}"#;
+        write!(reader.get_mut(), "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{token}", token.len())
+            .expect("it is sent");
+        (login, read_request(&mut reader))
+    });
+    let caches = tempfile::tempdir().expect("a temporary folder");
+    let mut command = cachefront(&["write", "k", "v", "--url", &url]);
+    command.env("CACHEFRONT_API_KEY", "k").env("XDG_CACHE_HOME", caches.path());
+    let (status, out, err) = result(&command.output().expect("it runs"));
+    let expected =
+        "cachefront: connection lost; if the command changes something, it can have taken effect\n".to_owned();
+    assert_eq!((status, out.as_str(), err), (69, "", expected));
+    let (login, write) = service.join().expect("it ends");
+    assert_eq!((login.as_str(), write.as_str()), ("POST /login HTTP/1.1\r\n", "POST /cache HTTP/1.1\r\n"));
 }

@@ -82,7 +82,7 @@ fn send_prints_the_reply_and_exits_with_the_worst_status() {
         assert_eq!((actual, err), (status, format!("cachefront: {sentence}\n")), "{out}");
         assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
     };
-    says(1, "the key not found", running.ask(&["send", missing]));
+    says(1, "missing Key not found", running.ask(&["send", missing]));
     let batch = format!("[{write},{missing}]");
     says(1, "1 of 2 commands did not succeed", result(&running.feed(&["send", "-"], batch.as_bytes())));
     says(2, "2 of 3 commands did not succeed", running.ask(&["send", &format!("[{wrong},{write},{missing}]")]));
