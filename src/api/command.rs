@@ -10,26 +10,31 @@ mod value;
 pub use body::{CommandBody, parse_body};
 
 use crate::{
-    cache::{Command, Read, Write},
+    cache::{Command, Increment, KeyQuery, Read, Write, WriteLifetime},
     http::{ErrorCode, Problem},
+    store::TokenBucket,
     types::{CommandName, Key, TTL_SECS_MAX, Ttl},
 };
 use fields::Fields;
 use messages::{kind, malformed, not_an_object, number_or_kind, shortened};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 use text::string;
 use value::value;
 
 /// Maximum number of replicas that a WRITE can wait for. No shard has as many.
 pub const REPLICAS_MAX: u32 = 100;
+/// Maximum number of uses that a RATE_LIMIT allows. With more in one second, less than a microsecond would be between two.
+pub const LIMIT_MAX: u32 = 1_000_000;
+/// Maximum time of a RATE_LIMIT, in seconds: a year.
+pub const PER_SECS_MAX: u32 = 31_536_000;
 
 /// Parses one command.
 pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
     if !text.trim_ascii_start().starts_with('{') {
         return Err(not_an_object(text));
     }
-    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let mut fields: Fields<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let name = name(&fields);
     if let Some(near_miss) = &fields.near_miss {
         let problem = near_miss.problem();
@@ -39,36 +44,105 @@ pub fn parse(text: &str) -> Result<Command<'_>, Problem> {
         });
     }
     let name = name?;
-    let command = match name {
-        CommandName::Read => read(&fields).map(Command::Read),
-        CommandName::Write => write(&fields).map(Command::Write),
-        CommandName::Delete => key(fields.key).map(|key| Command::Delete { key }),
-    };
+    let command = own_fields_only(name, &mut fields).and_then(|()| command(name, &fields));
     command.map_err(|problem| problem.with_command(name))
+}
+
+fn command<'a>(name: CommandName, fields: &Fields<'a>) -> Result<Command<'a>, Problem> {
+    Ok(match name {
+        CommandName::Read => Command::Read(read(fields)?),
+        CommandName::Write => Command::Write(write(fields)?),
+        CommandName::Delete => Command::Delete { key: key(fields.key)? },
+        CommandName::Touch => Command::Touch { key: key(fields.key)?, ttl: ttl("expire", fields.expire)? },
+        CommandName::Ttl => Command::Ttl(query(fields)?),
+        CommandName::Exists => Command::Exists(query(fields)?),
+        CommandName::Increment => Command::Increment(increment(fields)?),
+        CommandName::RateLimit => Command::RateLimit { key: key(fields.key)?, bucket: bucket(fields)? },
+    })
+}
+
+/// Refuses fields that a command does not have. READ, WRITE and DELETE ignore them, as in the Python service.
+fn own_fields_only(name: CommandName, fields: &mut Fields<'_>) -> Result<(), Problem> {
+    let own: &[&str] = match name {
+        CommandName::Read | CommandName::Write | CommandName::Delete => return Ok(()),
+        CommandName::Touch => &["command", "key", "expire"],
+        CommandName::Ttl | CommandName::Exists => &["command", "key", "consistency"],
+        CommandName::Increment => &["command", "key", "by", "expire", "min", "max"],
+        CommandName::RateLimit => &["command", "key", "limit", "per", "cost"],
+    };
+    let Some(foreign) = fields.beyond(own) else { return Ok(()) };
+    let own = own[1..].iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let message = format!("`{}` is not a field of {name}, which has {own}", shortened(&foreign));
+    Err(Problem::new(ErrorCode::UnknownField, message))
 }
 
 fn name(fields: &Fields<'_>) -> Result<CommandName, Problem> {
     let name = string("command", fields.command)?;
     CommandName::parse(&name).ok_or_else(|| {
-        Problem::new(
-            ErrorCode::UnknownCommand,
-            format!("`command` must be READ, WRITE or DELETE, in capitals, not \"{}\"", shortened(&name)),
-        )
+        let (last, others) = CommandName::ALL.split_last().expect("there are commands");
+        let others = others.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let message = format!("`command` must be {others} or {last}, in capitals, not \"{}\"", shortened(&name));
+        Problem::new(ErrorCode::UnknownCommand, message)
     })
 }
 
 fn read<'a>(fields: &Fields<'a>) -> Result<Read<'a>, Problem> {
-    Ok(Read { key: key(fields.key)?, from_master: from_master(fields.consistency)? })
+    Ok(Read {
+        key: key(fields.key)?,
+        from_master: from_master(fields.consistency)?,
+        touch: ttl("touch", fields.touch)?,
+    })
+}
+
+fn query<'a>(fields: &Fields<'a>) -> Result<KeyQuery<'a>, Problem> {
+    Ok(KeyQuery { key: key(fields.key)?, from_master: from_master(fields.consistency)? })
 }
 
 fn write<'a>(fields: &Fields<'a>) -> Result<Write<'a>, Problem> {
     Ok(Write {
         key: key(fields.key)?,
         value: value(fields.value, fields.encoding)?,
-        ttl: ttl(fields.expire)?,
+        lifetime: lifetime(fields)?,
+        if_absent: flag("if_absent", fields.if_absent)?,
         seal: flag("encrypt", fields.encrypt)?,
         replicas: replicas(fields.replicas)?,
     })
+}
+
+/// Parses the lifetime of a value that is written.
+fn lifetime(fields: &Fields<'_>) -> Result<WriteLifetime, Problem> {
+    let ttl = ttl("expire", fields.expire)?;
+    if !flag("keep_expire", fields.keep_expire)? {
+        return Ok(ttl.map_or(WriteLifetime::Default, WriteLifetime::New));
+    }
+    if ttl.is_some() {
+        return Err(Problem::field("`expire` and `keep_expire` exclude each other"));
+    }
+    if flag("if_absent", fields.if_absent)? {
+        return Err(Problem::field("`if_absent` and `keep_expire` exclude each other: what is absent has no lifetime"));
+    }
+    Ok(WriteLifetime::Kept)
+}
+
+fn increment<'a>(fields: &Fields<'a>) -> Result<Increment<'a>, Problem> {
+    let (min, max) = (integer("min", fields.min)?, integer("max", fields.max)?);
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        return Err(Problem::field("`min` may be at most `max`"));
+    }
+    let by = integer("by", fields.by)?.unwrap_or(1);
+    Ok(Increment { key: key(fields.key)?, by, ttl: ttl("expire", fields.expire)?, min, max })
+}
+
+fn bucket(fields: &Fields<'_>) -> Result<TokenBucket, Problem> {
+    let limit = bounded("limit", fields.limit, 1..=LIMIT_MAX)?.ok_or_else(|| missing("limit"))?;
+    let per_secs = bounded("per", fields.per, 1..=PER_SECS_MAX)?.ok_or_else(|| missing("per"))?;
+    let cost = bounded("cost", fields.cost, 0..=LIMIT_MAX)?.unwrap_or(1);
+    if cost > limit {
+        return Err(Problem::field("`cost` may be at most `limit`"));
+    }
+    Ok(TokenBucket::new(limit, per_secs, cost))
 }
 
 /// Parses a key. An integer stands for its text, as in the Python service.
@@ -89,12 +163,43 @@ fn is_integer(raw: &str) -> bool {
     raw.strip_prefix('-').unwrap_or(raw).bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn ttl(raw: Option<&RawValue>) -> Result<Option<Ttl>, Problem> {
-    let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(None) };
+fn ttl(field: &str, raw: Option<&RawValue>) -> Result<Option<Ttl>, Problem> {
+    let Some(raw) = given(raw) else { return Ok(None) };
     let secs = whole_number(raw).ok_or_else(|| {
-        Problem::field(format!("`expire` must be a whole number of seconds, not {}", number_or_kind(raw)))
+        Problem::field(format!("`{field}` must be a whole number of seconds, not {}", number_or_kind(raw)))
     })?;
-    Ttl::from_secs(secs).map(Some).ok_or_else(ttl_too_long)
+    Ttl::from_secs(secs).map(Some).ok_or_else(|| {
+        Problem::field(format!("`{field}` may be at most {TTL_SECS_MAX} seconds; 0 means that the value never expires"))
+    })
+}
+
+/// Returns the JSON of a field, unless it is `null`.
+fn given(raw: Option<&RawValue>) -> Option<&str> {
+    raw.map(RawValue::get).filter(|raw| *raw != "null")
+}
+
+fn missing(field: &str) -> Problem {
+    Problem::field(format!("`{field}` is missing"))
+}
+
+/// Parses a whole number of 64 bits.
+fn integer(field: &str, raw: Option<&RawValue>) -> Result<Option<i64>, Problem> {
+    let Some(raw) = given(raw) else { return Ok(None) };
+    let number = if is_integer(raw) { raw.parse().ok() } else { whole_number(raw) };
+    number.map(Some).ok_or_else(|| {
+        Problem::field(format!("`{field}` must be a whole number of 64 bits, not {}", number_or_kind(raw)))
+    })
+}
+
+/// Parses a whole number between two others.
+fn bounded(field: &str, raw: Option<&RawValue>, bounds: RangeInclusive<u32>) -> Result<Option<u32>, Problem> {
+    let Some(raw) = given(raw) else { return Ok(None) };
+    let number = whole_number(raw).and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| bounds.contains(number)).map(Some).ok_or_else(|| {
+        let (least, most) = (bounds.start(), bounds.end());
+        let given = number_or_kind(raw);
+        Problem::field(format!("`{field}` must be a whole number from {least} to {most}, not {given}"))
+    })
 }
 
 /// Parses a whole number in any form that JSON has for it, such as `3600.0` or `36e2`. One that is too large becomes the
@@ -110,10 +215,6 @@ fn whole_number(raw: &str) -> Option<i64> {
     Some(format!("{number:.0}").parse().unwrap_or(if number < 0.0 { i64::MIN } else { i64::MAX }))
 }
 
-fn ttl_too_long() -> Problem {
-    Problem::field(format!("`expire` may be at most {TTL_SECS_MAX} seconds; 0 means that the value never expires"))
-}
-
 fn flag(field: &str, raw: Option<&RawValue>) -> Result<bool, Problem> {
     match raw.map(RawValue::get) {
         None | Some("null" | "false") => Ok(false),
@@ -124,12 +225,7 @@ fn flag(field: &str, raw: Option<&RawValue>) -> Result<bool, Problem> {
 
 /// Parses the number of replicas that a WRITE waits for.
 fn replicas(raw: Option<&RawValue>) -> Result<u32, Problem> {
-    let Some(raw) = raw.map(RawValue::get).filter(|raw| *raw != "null") else { return Ok(0) };
-    let replicas = whole_number(raw).and_then(|number| u32::try_from(number).ok());
-    replicas.filter(|replicas| *replicas <= REPLICAS_MAX).ok_or_else(|| {
-        let given = number_or_kind(raw);
-        Problem::field(format!("`replicas` must be a whole number from 0 to {REPLICAS_MAX}, not {given}"))
-    })
+    Ok(bounded("replicas", raw, 0..=REPLICAS_MAX)?.unwrap_or(0))
 }
 
 fn from_master(raw: Option<&RawValue>) -> Result<bool, Problem> {

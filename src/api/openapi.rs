@@ -23,7 +23,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 #[openapi(
     info(
         title = "Cachefront",
-        description = "One HTTPS endpoint in front of Redis. Log in with an API key, then READ, WRITE and DELETE with the token.\n\nEvery error of the service has the same shape. `code` is for programs, `message` is for people. What cannot be parsed as HTTP gets 400 or 431 without a body.",
+        description = "One HTTPS endpoint in front of Redis. Log in with an API key, then READ, WRITE and DELETE with the token, and count or limit.\n\nEvery error of the service has the same shape. `code` is for programs, `message` is for people. What cannot be parsed as HTTP gets 400 or 431 without a body.",
         contact(name = "Cachefront developers"),
     ),
     servers(

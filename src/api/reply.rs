@@ -2,6 +2,7 @@
 
 use crate::{
     cache::{Command, Reply},
+    store::BucketState,
     types::Value,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -28,7 +29,7 @@ fn added_bytes(byte: u8) -> usize {
 }
 
 /// Bytes of a reply besides its value or the key in its message, at most.
-pub const FRAME_BYTES: usize = 128;
+pub const FRAME_BYTES: usize = 192;
 
 /// The size of a reply with a value.
 #[derive(Clone, Copy, Default)]
@@ -95,6 +96,26 @@ pub fn write(out: &mut Vec<u8>, command: &Command<'_>, reply: &Reply, size: Repl
             write_message(out, command, " Key deleted");
             out.extend_from_slice(b",\"status\":\"SUCCESS\"}");
         }
+        (Reply::Exists, command) => {
+            out.extend_from_slice(b"\",\"status\":\"CONFLICT\",\"message\":");
+            write_message(out, command, " Key exists");
+            out.push(b'}');
+        }
+        (Reply::Lives(_), Command::Exists(_)) => out.extend_from_slice(b"\",\"status\":\"SUCCESS\"}"),
+        (Reply::Lives(secs), _) => write_ttl(out, b"\",\"status\":\"SUCCESS\",\"ttl\":", *secs),
+        (Reply::Number(sum), _) => {
+            let status = if sum.is_limited { "LIMITED" } else { "SUCCESS" };
+            let begin = format!("\",\"status\":\"{status}\",\"value\":{},\"ttl\":", sum.value);
+            write_ttl(out, begin.as_bytes(), sum.secs_left);
+        }
+        (Reply::Bucket(BucketState { is_allowed, remaining, retry_after, reset_after }), _) => {
+            let [retry_ms, reset_ms] = [retry_after, reset_after].map(|time| time.as_micros().div_ceil(1000));
+            let state = format!(
+                "\",\"status\":\"SUCCESS\",\"allowed\":{is_allowed},\"remaining\":{remaining},\
+                 \"retry_after_ms\":{retry_ms},\"reset_ms\":{reset_ms}}}"
+            );
+            out.extend_from_slice(state.as_bytes());
+        }
         (Reply::NotFound, command) => {
             out.extend_from_slice(b"\",\"status\":\"NOT_FOUND\",\"message\":");
             write_message(out, command, " Key not found");
@@ -122,6 +143,13 @@ fn write_value(out: &mut Vec<u8>, status: &str, value: &Value<'_>, size: ReplySi
             out.push(b'"');
         }
     }
+    out.push(b'}');
+}
+
+/// Writes the seconds that a key has left behind `begin`; `null` for a key that does not expire.
+fn write_ttl(out: &mut Vec<u8>, begin: &[u8], secs: Option<u64>) {
+    out.extend_from_slice(begin);
+    out.extend_from_slice(secs.map_or_else(|| "null".to_owned(), |secs| secs.to_string()).as_bytes());
     out.push(b'}');
 }
 
@@ -156,7 +184,8 @@ mod tests {
     use std::{borrow::Cow, sync::Arc};
 
     fn read_reply(value: Value<'static>) -> (Vec<u8>, ReplySize) {
-        let command = Command::Read(Read { key: Key::new("k".into()).expect("a key"), from_master: false });
+        let command =
+            Command::Read(Read { key: Key::new("k".into()).expect("a key"), from_master: false, touch: None });
         let reply = Reply::Found(Arc::new(value).into());
         let (mut out, size) = (Vec::new(), ReplySize::before_run(&command).after_run(&reply));
         write(&mut out, &command, &reply, size);

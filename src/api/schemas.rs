@@ -1,11 +1,13 @@
 //! The schemas of the OpenAPI description. They exist only to be described: `command` and `login` parse requests,
 //! `reply` and `http/problem` write responses.
 
+mod atomic;
 mod names;
 mod replies;
 
 pub use replies::{ErrorSchema, ResponseSchema};
 
+use atomic::{ExistsSchema, IncrementSchema, RateLimitSchema, TouchSchema, TtlSchema};
 use names::{
     ConsistencySchema, DeleteNameSchema, EncodingSchema, GrantTypeSchema, ReadNameSchema, TokenTypeSchema,
     WriteNameSchema,
@@ -80,19 +82,30 @@ pub enum RequestSchema {
 #[schema(as = CommandBatch, max_items = 1000)]
 pub struct BatchSchema(Vec<CommandSchema>);
 
-/// One command. Unknown fields are ignored, unless they are close to a known one, such as `ttl` to `expire`.
+/// One command. READ, WRITE and DELETE ignore unknown fields, unless they are close to a known one, such as `ttl` to `expire`.
+/// The other commands refuse them.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = Command, discriminator(property_name = "command", mapping(
     ("READ" = "#/components/schemas/ReadCommand"),
     ("WRITE" = "#/components/schemas/WriteCommand"),
     ("DELETE" = "#/components/schemas/DeleteCommand"),
+    ("TOUCH" = "#/components/schemas/TouchCommand"),
+    ("TTL" = "#/components/schemas/TtlCommand"),
+    ("EXISTS" = "#/components/schemas/ExistsCommand"),
+    ("INCREMENT" = "#/components/schemas/IncrementCommand"),
+    ("RATE_LIMIT" = "#/components/schemas/RateLimitCommand"),
 )))]
 #[expect(dead_code, reason = "described, never made")]
 pub enum CommandSchema {
     Read(ReadSchema),
     Write(WriteSchema),
     Delete(DeleteSchema),
+    Touch(TouchSchema),
+    Ttl(TtlSchema),
+    Exists(ExistsSchema),
+    Increment(IncrementSchema),
+    RateLimit(RateLimitSchema),
 }
 
 /// Returns the value of a key.
@@ -106,6 +119,10 @@ pub struct ReadSchema {
     key: String,
     #[schema(inline)]
     consistency: Option<ConsistencySchema>,
+    /// Gives the key this many seconds to live, from now on; with 0 or less, the value never expires. Needs the permission to
+    /// write, too.
+    #[schema(maximum = 3_155_760_000_i64, example = 3600)]
+    touch: Option<i128>,
 }
 
 /// Stores a value under a key.
@@ -131,6 +148,12 @@ pub struct WriteSchema {
     /// `UNCONFIRMED`.
     #[schema(minimum = 0, maximum = 100, example = 1)]
     replicas: Option<u32>,
+    /// Stores nothing if the key exists. The status is then `CONFLICT`.
+    #[schema(example = false)]
+    if_absent: Option<bool>,
+    /// Keeps the lifetime of the value that is replaced. Excludes `expire` and `if_absent`.
+    #[schema(example = false)]
+    keep_expire: Option<bool>,
 }
 
 /// Deletes a key.

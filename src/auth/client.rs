@@ -118,10 +118,11 @@ impl Caller {
         &self.client.reply_bytes
     }
 
-    /// Permits one command that needs `scope`, and counts it against the rate limit, also if the scope is missing.
-    pub fn permit(&self, scope: Scope) -> Result<(), PermissionError> {
+    /// Permits one command that needs these scopes, and counts it against the rate limit, also if one is missing.
+    pub fn permit(&self, scopes: &[Scope]) -> Result<(), PermissionError> {
         self.count_command()?;
-        if self.scopes.allows(scope) { Ok(()) } else { Err(PermissionError::MissingScope(scope)) }
+        let missing = scopes.iter().find(|scope| !self.scopes.allows(**scope));
+        missing.map_or(Ok(()), |scope| Err(PermissionError::MissingScope(*scope)))
     }
 
     /// Counts one command against the rate limit: one that is not even well-formed costs as much as any other.

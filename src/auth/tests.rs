@@ -49,7 +49,7 @@ fn a_verified_token_is_cached_and_stands_for_the_same_caller() {
     assert!(!is_cached(&auth, &token, now), "issuing a token does not verify it");
     for time in ["the first", "the second"] {
         let caller = auth.verify(&token).unwrap_or_else(|error| panic!("{time} time: {error}"));
-        assert_eq!(caller.permit(Scope::Delete), Ok(()));
+        assert_eq!(caller.permit(&[Scope::Delete]), Ok(()));
         assert!(is_cached(&auth, &token, now));
     }
 }
@@ -130,7 +130,7 @@ fn a_reload_ends_cached_tokens() {
     let verified_by = |config: &AuthConfig| Auth::new(config, Some(&auth), Arc::default()).verify(&token);
     let reads = Scopes::parse("read").expect("a scope");
     let fewer = verified_by(&config(SECRET, &[("a", reads)])).expect("the client is still there");
-    assert_eq!(fewer.permit(Scope::Write), Err(PermissionError::MissingScope(Scope::Write)));
+    assert_eq!(fewer.permit(&[Scope::Write]), Err(PermissionError::MissingScope(Scope::Write)));
     assert_eq!(verified_by(&config(SECRET, &[("b", Scopes::ALL)])).err(), Some(TokenError::Invalid));
     let another_secret = config("another-secret-of-the-tests-32-bytes", &[("a", Scopes::ALL)]);
     assert_eq!(verified_by(&another_secret).err(), Some(TokenError::Invalid));

@@ -7,7 +7,7 @@ use super::{
     value_cache::Cache,
 };
 use crate::{
-    store::{Answer, Freshness, Operation, OperationKind, StoreError},
+    store::{Answer, Freshness, Operation, StoreError},
     types::{Deadline, FullKey, KeyOwner, ReplyMemory},
 };
 use futures_util::future::join_all;
@@ -118,7 +118,7 @@ impl Cache {
                 ReplySource::Fetched(at) => fetched[at].take().expect(ONCE).and_then(|reply| reserve(reply, memory)),
                 ReplySource::Asked(at) => {
                     let answer = asked[at].take().expect(ONCE).map_err(CacheError::from);
-                    answer.and_then(|answer| self.reply(operations[at].key, answer))
+                    answer.and_then(|answer| self.reply(operations[at].key, &operations[at].kind, answer))
                 }
                 ReplySource::Same(first) => replies[first].clone().and_then(|reply| reserve(reply, memory)),
             });
@@ -128,8 +128,10 @@ impl Cache {
 
     /// Observes the changes that succeeded, for the inspection.
     fn observe_changes(&self, operations: &[Operation<'_>], answers: &[Result<Answer, StoreError>]) {
-        for (operation, _) in operations.iter().zip(answers).filter(|(_, answer)| answer.is_ok()) {
-            self.store.observe_change(operation.key, &operation.kind);
+        for (operation, answer) in operations.iter().zip(answers) {
+            if let Ok(answer) = answer {
+                self.observe_change(operation.key, &operation.kind, answer);
+            }
         }
     }
 
@@ -143,28 +145,6 @@ impl Cache {
         match self.fetch(key, freshness, deadline).await {
             Some(fetched) => fetched,
             None => self.found(key, self.store.get(key, freshness, deadline).await?),
-        }
-    }
-
-    fn operation<'c>(
-        &self,
-        command: &'c Command<'_>,
-        key: &FullKey<'_>,
-        freshness: Freshness,
-    ) -> Result<OperationKind<'c>, CacheError> {
-        Ok(match command {
-            Command::Read(read) => OperationKind::Get(read.freshness(freshness)),
-            Command::Write(write) => self.set(write, key)?,
-            Command::Delete { .. } => OperationKind::Delete,
-        })
-    }
-
-    fn reply(&self, key: &FullKey<'_>, answer: Answer) -> Result<Reply, CacheError> {
-        match answer {
-            Answer::Got(stored) => self.found(key, stored),
-            Answer::Stored { replicas } => Ok(Reply::Written { replicas }),
-            Answer::Deleted(true) => Ok(Reply::Deleted),
-            Answer::Deleted(false) => Ok(Reply::NotFound),
         }
     }
 }

@@ -23,6 +23,18 @@ pub enum CacheError {
     /// A WRITE asks to seal its value, and no key is configured.
     #[error("sealing was asked for but no key is configured")]
     NoSealingKey,
+    /// An INCREMENT where the settings allow only sealed values: Redis adds to plain numbers.
+    #[error("a number cannot be sealed, and only sealed values are stored (ENCRYPT_VALUES=required)")]
+    NumbersNotSealed,
+    /// An INCREMENT of a value that is not a whole number of 64 bits.
+    #[error("the stored value is not a whole number of 64 bits")]
+    NotANumber,
+    /// The result of an INCREMENT has more than 64 bits.
+    #[error("the sum has more than 64 bits")]
+    Overflow,
+    /// A RATE_LIMIT of a key that holds something else.
+    #[error("the key does not hold the state of a rate limiter")]
+    NotALimiter,
     /// The value is larger than the settings allow.
     #[error("the value has {bytes} bytes; at most {bytes_max} are allowed")]
     ValueTooLarge {
@@ -42,6 +54,10 @@ impl CacheError {
             | Self::NotSealed
             | Self::SealingKeyMissing
             | Self::NoSealingKey
+            | Self::NumbersNotSealed
+            | Self::NotANumber
+            | Self::Overflow
+            | Self::NotALimiter
             | Self::ValueTooLarge { .. } => Advice::GiveUp,
         }
     }

@@ -1,7 +1,7 @@
 //! The cache: the struct that runs commands and that READ, WRITE, DELETE and batches belong to.
 
 use super::{
-    command::{Command, Reply},
+    command::{Command, Read, Reply},
     error::CacheError,
     missing_key_file::MissingKeyFile,
     near::NearValues,
@@ -91,9 +91,10 @@ impl Cache {
         deadline: Deadline,
     ) -> Result<Reply, CacheError> {
         match command {
-            Command::Read(read) => self.read(&read.key.of(owner), read.freshness(freshness), deadline).await,
-            Command::Write(write) => self.write(write, &write.key.of(owner), deadline).await,
-            Command::Delete { key } => self.delete(&key.of(owner), deadline).await,
+            Command::Read(read @ Read { touch: None, .. }) => {
+                self.read(&read.key.of(owner), read.freshness(freshness), deadline).await
+            }
+            _ => self.operate(command, &command.key().of(owner), freshness, deadline).await,
         }
     }
 }

@@ -1,38 +1,27 @@
-//! WRITE: on the master, with invalidation of the near cache.
+//! WRITE: the bytes that are stored.
 
 use super::{
-    command::{Reply, Write},
+    command::{Write, WriteLifetime},
     error::CacheError,
     value_cache::Cache,
 };
 use crate::{
     settings::SealingRule,
-    store::OperationKind,
-    types::{Deadline, FullKey},
+    store::{Lifetime, OperationKind},
+    types::FullKey,
 };
 use std::borrow::Cow;
 
 impl Cache {
-    /// Runs a WRITE.
-    pub(super) async fn write(
-        &self,
-        write: &Write<'_>,
-        key: &FullKey<'_>,
-        deadline: Deadline,
-    ) -> Result<Reply, CacheError> {
-        let keys = [key];
-        let invalidation = self.invalidation_guard(&keys);
-        let set = self.set(write, key)?;
-        let replicas = self.store.set(key, &set, deadline).await?;
-        drop(invalidation);
-        self.store.observe_change(key, &set);
-        Ok(Reply::Written { replicas })
-    }
-
     /// Returns the store's operation for a WRITE.
     pub(super) fn set<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<OperationKind<'w>, CacheError> {
-        let ttl = write.ttl.unwrap_or(self.default_ttl);
-        Ok(OperationKind::Set { bytes: self.stored_form(write, key)?, ttl, replicas: write.replicas })
+        let lifetime = match write.lifetime {
+            WriteLifetime::Default => Lifetime::New(self.default_ttl),
+            WriteLifetime::New(ttl) => Lifetime::New(ttl),
+            WriteLifetime::Kept => Lifetime::Kept,
+        };
+        let bytes = self.stored_form(write, key)?;
+        Ok(OperationKind::Set { bytes, lifetime, if_absent: write.if_absent, replicas: write.replicas })
     }
 
     /// Returns the bytes to store: those of the value, or its sealed form.

@@ -80,6 +80,8 @@ error_codes! {
     /// The command has `"encrypt": true`, but the service has no `ENCRYPTION_KEY`, or the file with the key is missing.
     EncryptionNotConfigured = "encryption_not_configured", BAD_REQUEST, ClientError,
         "Have the operator configure a key.";
+    /// An INCREMENT, but the service stores only encrypted values (`ENCRYPT_VALUES=required`), and Redis adds to plain numbers.
+    NumbersNotEncrypted = "numbers_not_encrypted", BAD_REQUEST, ClientError, "READ the number, and WRITE the sum.";
     /// The `grant_type` of an OAuth2 login is not `client_credentials`.
     UnsupportedGrantType = "unsupported_grant_type", BAD_REQUEST, ClientError, "Use `client_credentials`.";
     /// The client has none of the scopes that the `scope` of a login asks for.
@@ -104,6 +106,12 @@ error_codes! {
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, ClientError, "Send the request again.";
     /// The READ found a list, hash, set or other structure of Redis.
     WrongType = "wrong_type", CONFLICT, ClientError, "Use another key: another program owns this one.";
+    /// The value of an INCREMENT's key is not a whole number of 64 bits; nothing was changed.
+    NotANumber = "not_a_number", CONFLICT, ClientError, "Use another key, or WRITE a number first.";
+    /// The result of an INCREMENT has more than 64 bits; nothing was changed.
+    NumberOverflow = "number_overflow", CONFLICT, ClientError, "Add less, or WRITE another number.";
+    /// The key of a RATE_LIMIT holds something else than a rate limiter; nothing was changed.
+    NotALimiter = "not_a_limiter", CONFLICT, ClientError, "Use another key, or DELETE this one.";
     /// The body is larger than the service allows; the message says the limit.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, ClientError, "Send less.";
     /// The value is larger than the service allows; the message says the limit.

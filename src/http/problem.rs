@@ -124,10 +124,11 @@ impl Problem {
         Self::new(ErrorCode::Overloaded, message).retry_after(RETRY_WAIT)
     }
 
-    /// Names the command that failed. A READ has no effect on what is stored, so its message says nothing of that.
+    /// Names the command that failed. One that only reads has no effect on what is stored, so its message says nothing of
+    /// that.
     pub fn with_command(mut self, command: CommandName) -> Self {
         self.0.command = Some(command);
-        if command == CommandName::Read {
+        if matches!(command, CommandName::Read | CommandName::Ttl | CommandName::Exists) {
             self.0.effect = None;
         }
         self

@@ -88,6 +88,21 @@ impl From<CacheError> for Problem {
                 ErrorCode::EncryptionNotConfigured,
                 "`encrypt` cannot be used: this service has no ENCRYPTION_KEY",
             ),
+            CacheError::NumbersNotSealed => Self::new(
+                ErrorCode::NumbersNotEncrypted,
+                "INCREMENT cannot be used: this service stores only encrypted values, and Redis adds to plain numbers",
+            ),
+            CacheError::NotANumber => Self::new(
+                ErrorCode::NotANumber,
+                "The value of this key is not a whole number of 64 bits; nothing was changed",
+            ),
+            CacheError::Overflow => {
+                Self::new(ErrorCode::NumberOverflow, "The sum has more than 64 bits; nothing was changed")
+            }
+            CacheError::NotALimiter => Self::new(
+                ErrorCode::NotALimiter,
+                "This key holds something else than a rate limiter; nothing was changed",
+            ),
             CacheError::ValueTooLarge { bytes, bytes_max } => Self::new(
                 ErrorCode::ValueTooLarge,
                 format!("`value` has {bytes} bytes; at most {bytes_max} are allowed"),

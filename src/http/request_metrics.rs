@@ -18,6 +18,9 @@ pub fn outcome(command: &Command<'_>, reply: &Reply) -> Outcome {
         (Reply::Written { replicas }, Command::Write(write)) if !write.is_confirmed_by(*replicas) => {
             Outcome::TooFewReplicas
         }
+        (Reply::Exists, _) => Outcome::Conflict,
+        (Reply::Number(sum), _) if sum.is_limited => Outcome::Limited,
+        (Reply::Bucket(state), _) if !state.is_allowed => Outcome::Limited,
         _ => Outcome::Success,
     }
 }

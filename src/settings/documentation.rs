@@ -33,7 +33,7 @@ says what else to do. `config/setup.config.example` shows every option.
   problems, too. With `--connect` it also connects to every node and sentinel, and names what is wrong there.
 
 The ACL user of Redis needs these commands on the keys:
-`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +client|tracking +client|caching`.
+`ACL SETUSER cachefront on >password ~* -@all +get +set +unlink +info +ping +wait +pttl +getex +expire +persist +exists +del +incrby +time +eval +client|tracking +client|caching`.
 
 - `INFO` and `PING` tell the role of a node, its freshness, and whether it is loading its data. Without `INFO`, replicas are
   not read.

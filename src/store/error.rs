@@ -112,7 +112,7 @@ impl StoreError {
         match (access, &cause) {
             (Access::Read, NodeError::NoRoom) => Self::ReplyTooLarge,
             (Access::Read, NodeError::NoMemory) => Self::NoReplyMemory,
-            (Access::Read, NodeError::Refused { refusal: ServerRefusal::WrongType, .. }) => Self::WrongType,
+            (_, NodeError::Refused { refusal: ServerRefusal::WrongType, .. }) => Self::WrongType,
             (Access::Write, NodeError::Refused { refusal: ServerRefusal::OutOfMemory, .. }) => {
                 Self::OutOfMemory { shard, cause }
             }

@@ -29,7 +29,7 @@ pub use operation::{
     sweep::{MisplacedKey, ScanPage, ScanPosition, ScanRequest, SweepError},
     tracked_value::{TrackedOrigin, TrackedValue},
 };
-pub use protocol::operation::{Answer, Operation, OperationKind};
+pub use protocol::operation::{Answer, BucketState, Increment, Lifetime, Operation, OperationKind, Sum, TokenBucket};
 pub use protocol::server_mode::ServerMode;
 pub use shard::ShardHealth;
 pub use shard_map::Location;
@@ -179,7 +179,7 @@ impl Store {
         freshness: Freshness,
         deadline: Deadline,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        read::get(&self.0.operations, key, freshness, deadline).await
+        read::get(&self.0.operations, key, &OperationKind::Get(freshness), deadline).await
     }
 
     /// Reads as [`Store::get`] does; where the answer may be cached, its origin comes with it.
@@ -234,17 +234,24 @@ impl Store {
         self.0.operations.observe_change(key, kind);
     }
 
-    /// Stores the value of `set` under `key`, on the master. Returns the number of replicas that had it, as far as that
-    /// was waited for.
-    pub async fn set(&self, key: &FullKey<'_>, set: &OperationKind<'_>, deadline: Deadline) -> Result<u32, StoreError> {
-        let answer = write::write(&self.0.operations, key, set, deadline).await?;
-        Ok(if let Answer::Stored { replicas } = answer { replicas } else { 0 })
+    /// Reads what `kind`, which is a read, asks for, from a replica where one is fresh enough.
+    pub async fn ask(
+        &self,
+        key: &FullKey<'_>,
+        kind: &OperationKind<'_>,
+        deadline: Deadline,
+    ) -> Result<Answer, StoreError> {
+        read::get(&self.0.operations, key, kind, deadline).await.map(Answer::Got)
     }
 
-    /// Deletes the value under `key`, on the master. Returns true if there was one.
-    pub async fn delete(&self, key: &FullKey<'_>, deadline: Deadline) -> Result<bool, StoreError> {
-        let answer = write::write(&self.0.operations, key, &OperationKind::Delete, deadline).await?;
-        Ok(answer == Answer::Deleted(true))
+    /// Changes `key` on the master.
+    pub async fn change(
+        &self,
+        key: &FullKey<'_>,
+        kind: &OperationKind<'_>,
+        deadline: Deadline,
+    ) -> Result<Answer, StoreError> {
+        write::write(&self.0.operations, key, kind, deadline).await
     }
 
     /// Runs operations with one round trip to each node, all nodes at once, and `alongside`, whose result is part of the

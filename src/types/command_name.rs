@@ -11,11 +11,22 @@ pub enum CommandName {
     Write,
     /// Deletes a value.
     Delete,
+    /// Gives a key another time to live.
+    Touch,
+    /// Tells the time that a key has left.
+    Ttl,
+    /// Tells if a key exists.
+    Exists,
+    /// Adds to a number.
+    Increment,
+    /// Asks a rate limiter.
+    RateLimit,
 }
 
 impl CommandName {
     /// All commands, in the order in which documents and error messages list them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
+    pub const ALL: [Self; 8] =
+        [Self::Read, Self::Write, Self::Delete, Self::Touch, Self::Ttl, Self::Exists, Self::Increment, Self::RateLimit];
 
     /// Returns the name in the command protocol, in capitals.
     pub const fn as_str(self) -> &'static str {
@@ -23,6 +34,11 @@ impl CommandName {
             Self::Read => "READ",
             Self::Write => "WRITE",
             Self::Delete => "DELETE",
+            Self::Touch => "TOUCH",
+            Self::Ttl => "TTL",
+            Self::Exists => "EXISTS",
+            Self::Increment => "INCREMENT",
+            Self::RateLimit => "RATE_LIMIT",
         }
     }
 

@@ -15,6 +15,14 @@ pub enum Ttl {
 }
 
 impl Ttl {
+    /// Returns the number of seconds; `None` if the value does not expire.
+    pub fn secs(self) -> Option<u64> {
+        match self {
+            Self::Never => None,
+            Self::Secs(secs) => Some(secs.get()),
+        }
+    }
+
     /// Returns the time to live for a number of seconds; `None` if it exceeds the maximum. Zero and negative numbers
     /// mean that the value does not expire, the same as in the Python service.
     pub fn from_secs(secs: i64) -> Option<Self> {

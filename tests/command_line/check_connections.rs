@@ -77,7 +77,8 @@ fn all_problems_of_the_connections_are_reported_and_exit_with_78() {
     let group = redis(0);
     let (node, master) = (cluster_node(&group, false), &group.master(0).address);
     let sentinel = sentinel(&group);
-    let rule = "ACL SETUSER limited on >users-password ~* -@all +get +set +unlink +info +ping +pttl +client|tracking";
+    let rule = "ACL SETUSER limited on >users-password ~* -@all +get +set +unlink +info +ping +pttl +getex +expire \
+                +persist +exists +del +incrby +time +eval +client|tracking";
     assert_eq!(group.master(0).ask(rule).expect("an answer"), "+OK");
     for process in [&node, &sentinel] {
         assert_eq!(process.ask("ACL SETUSER limited on >users-password ~* +@all").expect("an answer"), "+OK");

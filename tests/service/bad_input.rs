@@ -25,7 +25,11 @@ pub fn malformed_bodies() -> Vec<(String, &'static str, &'static str)> {
         (r#"{"command":"WRITE","key":"a","value":1,"value":2}"#, "invalid_json", "duplicate field `value`"),
         (r#"{"key":"k"}"#, "invalid_field", "`command` is missing"),
         (r#"{"command":null,"key":"k"}"#, "invalid_field", "`command` must be a string, not null"),
-        (r#"{"command":"read","key":"k"}"#, "unknown_command", "READ, WRITE or DELETE, in capitals, not \"read\""),
+        (
+            r#"{"command":"read","key":"k"}"#,
+            "unknown_command",
+            "READ, WRITE, DELETE, TOUCH, TTL, EXISTS, INCREMENT or RATE_LIMIT, in capitals, not \"read\"",
+        ),
         (r#"{"command":"FLUSHALL"}"#, "unknown_command", "FLUSHALL"),
         (r#"{"command":"READ"}"#, "invalid_field", "`key` is missing"),
         (r#"{"command":"READ","key":5.5}"#, "invalid_field", "`key` must be a string or an integer, not 5.5"),

@@ -5,6 +5,7 @@ mod harness;
 mod local_redis;
 
 mod admin_port;
+mod atomic;
 mod bad_input;
 mod batch;
 mod change_offsets;

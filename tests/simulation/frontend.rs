@@ -2,9 +2,9 @@
 
 use crate::history::{Action, Answer, Wanted};
 use cachefront::{
-    cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write},
+    cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write, WriteLifetime},
     settings::{NearCacheConfig, SealingConfig, SealingRule},
-    store::{self, Freshness, Operation, OperationKind, Store, StoreError},
+    store::{self, Freshness, Lifetime, Operation, OperationKind, Store, StoreError},
     types::{Deadline, FullKey, Key, KeyOwner, ReplyBytes, ReplyLimits, ReplyMemory, Ttl, Value},
 };
 use std::{borrow::Cow, future::ready, sync::Arc, time::Duration};
@@ -61,9 +61,8 @@ impl Frontend {
                 let bytes = self.store.get(&full_key, strict_or(freshness, wanted), deadline).await;
                 bytes.map(|bytes| Answer::Value(bytes.map(|bytes| number(&bytes))))
             }
-            Action::Delete => self.store.delete(&full_key, deadline).await.map(Answer::Deleted),
-            Action::Write { .. } => {
-                self.store.set(&full_key, &operation(action, freshness), deadline).await.map(|_| Answer::Done)
+            Action::Delete | Action::Write { .. } => {
+                self.store.change(&full_key, &operation(action, freshness), deadline).await.map(of_answer)
             }
         };
         result.unwrap_or_else(|error| of_error(&error))
@@ -88,9 +87,7 @@ impl Frontend {
         let memory = unlimited(&bytes);
         let (results, ()) = self.store.batch(&operations, &memory, ready(()), deadline).await;
         let answers = results.into_iter().map(|result| match result {
-            Ok(store::Answer::Got(bytes)) => Answer::Value(bytes.map(|bytes| number(&bytes))),
-            Ok(store::Answer::Stored { .. }) => Answer::Done,
-            Ok(store::Answer::Deleted(existed)) => Answer::Deleted(existed),
+            Ok(answer) => of_answer(answer),
             Err(error) => of_error(&error),
         });
         answers.collect()
@@ -117,12 +114,13 @@ fn ttl(secs: Option<u64>) -> Ttl {
 fn command(key: &str, action: &Action) -> Command<'static> {
     let key = key_of(key);
     match action {
-        Action::Read(wanted) => Command::Read(Read { key, from_master: *wanted == Wanted::Strict }),
+        Action::Read(wanted) => Command::Read(Read { key, from_master: *wanted == Wanted::Strict, touch: None }),
         Action::Delete => Command::Delete { key },
         Action::Write { value, ttl_secs, replicas } => Command::Write(Write {
             key,
             value: Value::Text(Cow::Owned(format!("v{value}"))),
-            ttl: Some(ttl(*ttl_secs)),
+            lifetime: WriteLifetime::New(ttl(*ttl_secs)),
+            if_absent: false,
             seal: false,
             replicas: *replicas,
         }),
@@ -135,7 +133,8 @@ fn operation(action: &Action, freshness: Freshness) -> OperationKind<'static> {
         Action::Delete => OperationKind::Delete,
         Action::Write { value, ttl_secs, replicas } => OperationKind::Set {
             bytes: Cow::Owned(format!("v{value}").into_bytes()),
-            ttl: ttl(*ttl_secs),
+            lifetime: Lifetime::New(ttl(*ttl_secs)),
+            if_absent: false,
             replicas: *replicas,
         },
     }
@@ -147,6 +146,15 @@ fn number(bytes: &[u8]) -> u32 {
     text.strip_prefix('v').and_then(|number| number.parse().ok()).expect("a value of a client")
 }
 
+fn of_answer(answer: store::Answer) -> Answer {
+    match answer {
+        store::Answer::Got(bytes) => Answer::Value(bytes.map(|bytes| number(&bytes))),
+        store::Answer::Stored { .. } => Answer::Done,
+        store::Answer::Deleted(existed) => Answer::Deleted(existed),
+        other => unreachable!("no client asks for {other:?}"),
+    }
+}
+
 fn of_reply(action: &Action, reply: Result<Reply, CacheError>) -> Answer {
     match reply {
         Ok(Reply::Found(value)) => Answer::Value(Some(number(&value.encode()))),
@@ -154,6 +162,7 @@ fn of_reply(action: &Action, reply: Result<Reply, CacheError>) -> Answer {
         Ok(Reply::NotFound) => Answer::Value(None),
         Ok(Reply::Written { .. }) => Answer::Done,
         Ok(Reply::Deleted) => Answer::Deleted(true),
+        Ok(other) => unreachable!("no client asks for {other:?}"),
         Err(CacheError::Store(error)) => of_error(&error),
         Err(error) => Answer::Refused(error.to_string()),
     }

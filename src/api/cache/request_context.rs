@@ -82,7 +82,8 @@ impl RequestContext<'_> {
     /// Parses a command, checks that the caller may run it now, and samples its key.
     pub(super) fn parse_permitted<'t>(&self, text: &'t str) -> Result<Command<'t>, Problem> {
         let command = command::parse(text).map_err(|problem| self.count_malformed(problem))?;
-        self.caller.permit(command.scope()).map_err(|error| Problem::from(error).with_command(command.name()))?;
+        let permitted = self.caller.permit(command.scopes());
+        permitted.map_err(|error| Problem::from(error).with_command(command.name()))?;
         self.state.key_sampler.sample(command.key(), self.caller.namespace());
         Ok(command)
     }

@@ -1,6 +1,6 @@
 //! The fields of a command, found in one pass over its JSON.
 
-use super::near_miss::NearMiss;
+use super::near_miss::{KNOWN, NearMiss};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, Visitor},
@@ -31,6 +31,26 @@ pub struct Fields<'a> {
     pub consistency: Option<&'a RawValue>,
     /// The encoding of the value.
     pub encoding: Option<&'a RawValue>,
+    /// The wish to store only what is not there yet.
+    pub if_absent: Option<&'a RawValue>,
+    /// The wish to keep the lifetime of the value that is replaced.
+    pub keep_expire: Option<&'a RawValue>,
+    /// The time to live that a READ gives its key.
+    pub touch: Option<&'a RawValue>,
+    /// The number that an INCREMENT adds.
+    pub by: Option<&'a RawValue>,
+    /// The smallest result of an INCREMENT.
+    pub min: Option<&'a RawValue>,
+    /// The largest result of an INCREMENT.
+    pub max: Option<&'a RawValue>,
+    /// The uses that a RATE_LIMIT allows.
+    pub limit: Option<&'a RawValue>,
+    /// The seconds in which a RATE_LIMIT allows them.
+    pub per: Option<&'a RawValue>,
+    /// The uses that a RATE_LIMIT asks for.
+    pub cost: Option<&'a RawValue>,
+    /// The first field that no command has.
+    pub unknown: Option<Cow<'a, str>>,
     /// The first near miss among the unknown fields.
     pub near_miss: Option<NearMiss<'a>>,
 }
@@ -47,8 +67,24 @@ impl<'a> Fields<'a> {
             "replicas" => ("replicas", &mut self.replicas),
             "consistency" => ("consistency", &mut self.consistency),
             "encoding" => ("encoding", &mut self.encoding),
+            "if_absent" => ("if_absent", &mut self.if_absent),
+            "keep_expire" => ("keep_expire", &mut self.keep_expire),
+            "touch" => ("touch", &mut self.touch),
+            "by" => ("by", &mut self.by),
+            "min" => ("min", &mut self.min),
+            "max" => ("max", &mut self.max),
+            "limit" => ("limit", &mut self.limit),
+            "per" => ("per", &mut self.per),
+            "cost" => ("cost", &mut self.cost),
             _ => return None,
         })
+    }
+
+    /// Returns the first field that was sent, and is none of `names`.
+    pub fn beyond(&mut self, names: &[&str]) -> Option<Cow<'a, str>> {
+        let foreign = KNOWN.iter().filter(|name| !names.contains(name));
+        let sent = foreign.into_iter().find(|name| self.slot(name).is_some_and(|(_, field)| field.is_some()));
+        sent.map(|name| Cow::Borrowed(*name)).or_else(|| self.unknown.take())
     }
 }
 
@@ -86,8 +122,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             map.next_value::<IgnoredAny>()?;
             if compared < COMPARED_MAX && fields.near_miss.is_none() {
                 compared += 1;
-                fields.near_miss = NearMiss::of(name);
+                fields.near_miss = NearMiss::of(name.clone());
             }
+            fields.unknown.get_or_insert(name);
         }
         Ok(fields)
     }
@@ -96,7 +133,6 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::command::near_miss::KNOWN;
 
     #[test]
     fn every_known_name_is_that_of_a_field() {

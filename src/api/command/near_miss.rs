@@ -7,11 +7,44 @@ use crate::{
 };
 use std::borrow::Cow;
 
+/// The names of the fields of READ, WRITE and DELETE, which ignore unknown ones. Other commands refuse them.
+const COMPARED: [&str; 11] = [
+    "command",
+    "key",
+    "value",
+    "expire",
+    "encrypt",
+    "replicas",
+    "consistency",
+    "encoding",
+    "if_absent",
+    "keep_expire",
+    "touch",
+];
+
 /// The names of all fields of commands.
-pub const KNOWN: [&str; 8] = ["command", "key", "value", "expire", "encrypt", "replicas", "consistency", "encoding"];
+pub const KNOWN: [&str; 17] = [
+    "command",
+    "key",
+    "value",
+    "expire",
+    "encrypt",
+    "replicas",
+    "consistency",
+    "encoding",
+    "if_absent",
+    "keep_expire",
+    "touch",
+    "by",
+    "min",
+    "max",
+    "limit",
+    "per",
+    "cost",
+];
 
 /// Other words for a field, in the plain form of names, and the advice for whoever sends one of them.
-const OTHER_WORDS: [(&str, &[&str]); 10] = [
+const OTHER_WORDS: [(&str, &[&str]); 12] = [
     ("did you mean `command`?", &["cmd"]),
     ("did you mean `key`?", &["keys", "kye", "keyname"]),
     ("did you mean `value`?", &["val"]),
@@ -69,16 +102,15 @@ const OTHER_WORDS: [(&str, &[&str]); 10] = [
         &["consistent", "consistencylevel", "readconsistency", "consistentread", "readfrom", "readpreference"],
     ),
     ("did you mean `encoding`?", &["base64", "encode", "valueencoding"]),
+    ("did you mean `if_absent`?", &["nx", "setnx", "onlyifabsent", "ifnotexists"]),
+    ("did you mean `keep_expire`?", &["keepttl"]),
 ];
 
 /// Options that other stores have and this one has not, and what happens here.
-const NOT_OFFERED: [(&str, &[&str]); 2] = [
-    (
-        "a WRITE always replaces what is stored",
-        &["nx", "xx", "setnx", "ifabsent", "onlyifabsent", "ifnotexists", "ifexists", "ifmatch", "ifnonematch", "cas"],
-    ),
-    ("a WRITE always sets the time to live", &["keepttl"]),
-];
+const NOT_OFFERED: [(&str, &[&str]); 1] = [(
+    "a WRITE replaces whatever is stored, or with `if_absent` nothing",
+    &["xx", "ifexists", "ifmatch", "ifnonematch", "cas"],
+)];
 
 /// A field that is not known, but is meant to have an effect.
 pub struct NearMiss<'a> {
@@ -102,7 +134,7 @@ impl<'a> NearMiss<'a> {
         let phrase = phrases.into_iter().find(|(_, words)| words.contains(&plain.as_str()));
         let correction = match phrase {
             Some((phrase, _)) => Correction::Phrase(phrase),
-            None => Correction::Spelling(plain.close_to(&KNOWN)?),
+            None => Correction::Spelling(plain.close_to(&COMPARED)?),
         };
         Some(Self { name, correction })
     }
@@ -143,6 +175,9 @@ mod tests {
             (&["replica", "wait", "min_replicas"], "replicas"),
             (&["consistencies", "Consistent", "consistancy"][1..], "consistency"),
             (&["Encoding", "base64"], "encoding"),
+            (&["nx", "NX", "ifAbsent", "if_not_exists", "setnx"], "if_absent"),
+            (&["keepttl", "keepExpire"], "keep_expire"),
+            (&["Touch"], "touch"),
         ] {
             for name in names {
                 assert_eq!(advice(name), Some(format!("did you mean `{known}`?")), "{name}");
@@ -155,10 +190,10 @@ mod tests {
 
     #[test]
     fn an_option_that_there_is_not_is_refused_with_what_happens_instead() {
-        for name in ["nx", "NX", "xx", "if_not_exists", "If-None-Match"] {
-            assert_eq!(advice(name).as_deref(), Some("a WRITE always replaces what is stored"), "{name}");
+        for name in ["xx", "if_exists", "If-None-Match", "cas"] {
+            let instead = "a WRITE replaces whatever is stored, or with `if_absent` nothing";
+            assert_eq!(advice(name).as_deref(), Some(instead), "{name}");
         }
-        assert_eq!(advice("keepttl").as_deref(), Some("a WRITE always sets the time to live"));
     }
 
     #[test]
@@ -180,6 +215,8 @@ mod tests {
             "timestamp",
             "note",
             "namespace",
+            "limits",
+            "costs",
             "a name of more than 24 bytes",
             "ключ",
         ] {

@@ -56,7 +56,14 @@ fn commands() -> Vec<Named> {
         ("4_write_to_replicas", json!({"command": "WRITE", "key": "user:42", "value": 1, "replicas": 1})),
         ("5_delete", json!({"command": "DELETE", "key": "user:42"})),
         ("6_read_from_the_master", json!({"command": "READ", "key": "user:42", "consistency": "master"})),
-        ("7_batch", json!([read, write])),
+        ("7_write_once", json!({"command": "WRITE", "key": "lock:7", "value": "me", "expire": 30, "if_absent": true})),
+        ("8_read_and_prolong", json!({"command": "READ", "key": "session:7", "touch": 3600})),
+        ("9_touch", json!({"command": "TOUCH", "key": "session:7", "expire": 3600})),
+        ("a_ttl", json!({"command": "TTL", "key": "session:7"})),
+        ("b_exists", json!({"command": "EXISTS", "key": "session:7"})),
+        ("c_increment", json!({"command": "INCREMENT", "key": "views:42", "by": 1, "expire": 86400})),
+        ("d_rate_limit", json!({"command": "RATE_LIMIT", "key": "api:ada", "limit": 30, "per": 60})),
+        ("e_batch", json!([read, write])),
     ]
 }
 
@@ -74,7 +81,17 @@ fn replies() -> Vec<Named> {
         ("5_on_replicas", json!({"command": "WRITE", "status": "SUCCESS", "value": 1, "replicas": 1})),
         ("6_on_too_few_replicas", json!({"command": "WRITE", "status": "UNCONFIRMED", "value": 1, "replicas": 0})),
         ("7_deleted", json!({"command": "DELETE", "status": "SUCCESS", "message": "user:42 Key deleted"})),
-        ("8_batch", json!([read, failed])),
+        ("8_not_written", json!({"command": "WRITE", "status": "CONFLICT", "message": "lock:7 Key exists"})),
+        ("9_lifetime", json!({"command": "TTL", "status": "SUCCESS", "ttl": 3599})),
+        ("a_incremented", json!({"command": "INCREMENT", "status": "SUCCESS", "value": 12, "ttl": 86399})),
+        ("b_at_its_limit", json!({"command": "INCREMENT", "status": "LIMITED", "value": 100, "ttl": 86399})),
+        (
+            "c_rate_limit",
+            json!({
+                "command": "RATE_LIMIT", "status": "SUCCESS", "allowed": true, "remaining": 29, "retry_after_ms": 0, "reset_ms": 2000,
+            }),
+        ),
+        ("d_batch", json!([read, failed])),
     ]
 }
 
@@ -103,5 +120,5 @@ fn add(content: &mut Content, examples: &[Named]) {
 
 /// Returns a name for people: that of an example without its number.
 fn summary(name: &str) -> String {
-    name.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_').replace('_', " ")
+    name.split_once('_').map_or(name, |(_, name)| name).replace('_', " ")
 }

@@ -25,6 +25,16 @@ only_values! {
     WriteNameSchema = Write, "WRITE";
     /// The name of a DELETE.
     DeleteNameSchema = Delete, "DELETE";
+    /// The name of a TOUCH.
+    TouchNameSchema = Touch, "TOUCH";
+    /// The name of a TTL.
+    TtlNameSchema = Ttl, "TTL";
+    /// The name of an EXISTS.
+    ExistsNameSchema = Exists, "EXISTS";
+    /// The name of an INCREMENT.
+    IncrementNameSchema = Increment, "INCREMENT";
+    /// The name of a RATE_LIMIT.
+    RateLimitNameSchema = RateLimit, "RATE_LIMIT";
     /// `master` reads from the master, which is never behind. Without it, a replica may answer.
     ConsistencySchema = Master, "master";
     /// The grant type of a login.
@@ -39,11 +49,16 @@ only_values! {
 
 /// The name of a command.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = CommandName)]
 #[expect(dead_code, reason = "described, never made")]
 pub enum CommandNameSchema {
     Read,
     Write,
     Delete,
+    Touch,
+    Ttl,
+    Exists,
+    Increment,
+    RateLimit,
 }

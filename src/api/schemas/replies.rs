@@ -34,6 +34,8 @@ pub enum ReplyStatusSchema {
     Success,
     NotFound,
     Unconfirmed,
+    Conflict,
+    Limited,
 }
 
 /// The reply to a command that ran.
@@ -42,10 +44,11 @@ pub enum ReplyStatusSchema {
 pub struct ReplySchema {
     /// The name of the command.
     command: CommandNameSchema,
-    /// `SUCCESS`, `NOT_FOUND` for a key that does not exist, or `UNCONFIRMED` for a WRITE that fewer replicas have than it
-    /// asked for.
+    /// `SUCCESS`; `NOT_FOUND` for a key that does not exist; `UNCONFIRMED` for a WRITE that fewer replicas have than it asked
+    /// for; `CONFLICT` for a WRITE that stored nothing because of its condition; or `LIMITED` for an INCREMENT that would have
+    /// passed its limit.
     status: ReplyStatusSchema,
-    /// READ and WRITE: the value, which may be `null`.
+    /// READ and WRITE: the value, which may be `null`. INCREMENT: the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value, required = false)]
     value: Option<Value>,
@@ -54,6 +57,21 @@ pub struct ReplySchema {
     /// WRITE that asked for replicas: the number of replicas that have the value.
     #[schema(nullable = false, example = 1)]
     replicas: Option<u32>,
+    /// TTL, TOUCH and INCREMENT: the seconds that the key has left; `null` for a key that does not expire.
+    #[schema(required = false, example = 3600)]
+    ttl: Option<u64>,
+    /// RATE_LIMIT: the answer.
+    #[schema(nullable = false)]
+    allowed: Option<bool>,
+    /// RATE_LIMIT: the uses that are left.
+    #[schema(nullable = false, example = 29)]
+    remaining: Option<u32>,
+    /// RATE_LIMIT: the milliseconds after which the same question is answered with `true`; 0 if it was.
+    #[schema(nullable = false, example = 0)]
+    retry_after_ms: Option<u64>,
+    /// RATE_LIMIT: the milliseconds after which all uses are left again.
+    #[schema(nullable = false, example = 120_000)]
+    reset_ms: Option<u64>,
     /// One sentence, for people.
     #[schema(nullable = false)]
     message: Option<String>,

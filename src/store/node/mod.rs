@@ -23,7 +23,7 @@ mod permissions;
 mod pool;
 mod probe;
 mod probe_schedule;
-mod read_call;
+pub mod read_call;
 mod redis_node;
 pub mod replication;
 mod resolver;

@@ -10,7 +10,8 @@ use crate::{
         consistency::ReadRequirement,
         error::NodeError,
         protocol::{
-            command::{ask_for_role, packed_get},
+            command::{ask_for_role, command, packed_read},
+            operation::OperationKind,
             refusal::ServerRefusal,
             reply::{ReplyError, RoleRefusal, expect_master},
         },
@@ -19,6 +20,15 @@ use crate::{
 };
 use redis::{Pipeline, ServerError, Value};
 use std::sync::Arc;
+
+/// A read of one key.
+#[derive(Clone, Copy)]
+pub struct ReadCommand<'a> {
+    /// The key.
+    pub key: &'a FullKey<'a>,
+    /// The kind of the read.
+    pub kind: &'a OperationKind<'a>,
+}
 
 impl Node {
     /// Returns true if an answer of the node meets the requirement only if the node proves that it is the master. A
@@ -30,23 +40,24 @@ impl Node {
         }
     }
 
-    /// Sends a GET of one key and returns its answer.
+    /// Sends a read of one key and returns its answer.
     pub async fn read(
         &self,
-        key: &FullKey<'_>,
+        read: ReadCommand<'_>,
         keys: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
         must_prove: bool,
     ) -> Result<Value, NodeError> {
         if must_prove {
-            return Box::pin(self.read_at_master(key, keys, class, timeout)).await;
+            return Box::pin(self.read_at_master(read, keys, class, timeout)).await;
         }
         let connection = self.connection_for(keys, class);
         self.measured_call(connection, 1, async |connection| {
             let flushes = connection.flushes();
             let window = self.clients.window(keys.client, connection.number());
-            let answer = connection.read(packed_get(key), (window, keys), &self.in_flight, timeout).await;
+            let answer =
+                connection.read(packed_read(read.key, read.kind), (window, keys), &self.in_flight, timeout).await;
             self.unless_flushed(connection, flushes, answer)
         })
         .await
@@ -64,13 +75,13 @@ impl Node {
 
     async fn read_at_master(
         &self,
-        key: &FullKey<'_>,
+        read: ReadCommand<'_>,
         keys: ReadKeys<'_>,
         class: ConnectionClass,
         timeout: CallTimeout,
     ) -> Result<Value, NodeError> {
         let mut commands = Pipeline::with_capacity(2);
-        commands.cmd("GET").arg(key.as_bytes());
+        commands.add_command(command(read.key, read.kind));
         ask_for_role(&mut commands);
         match <[Value; 2]>::try_from(self.read_all(&commands, keys, class, timeout).await?) {
             Ok([value, role]) => self.proven(value, &role),
@@ -83,7 +94,7 @@ impl Node {
     /// origin and the answer to the `PTTL`.
     pub async fn read_tracked(
         &self,
-        key: &FullKey<'_>,
+        read: ReadCommand<'_>,
         tracked: &Pipeline,
         keys: ReadKeys<'_>,
         class: ConnectionClass,
@@ -93,7 +104,7 @@ impl Node {
         let connection = self.connection_for(keys, class);
         let source = connection.as_ref().ok().and_then(|connection| self.tracked_source(connection, must_prove));
         let Some(source) = source else {
-            return self.read(key, keys, class, timeout, must_prove).await.map(|value| (value, None));
+            return self.read(read, keys, class, timeout, must_prove).await.map(|value| (value, None));
         };
         let mut with_role = None;
         if must_prove {

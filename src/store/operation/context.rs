@@ -55,12 +55,12 @@ impl OperationContext {
     /// Returns the class of the connection for an operation on a key with this hash.
     pub fn connection_class(&self, hash: u64, kind: &OperationKind<'_>) -> ConnectionClass {
         match kind {
-            OperationKind::Get(_) => self.large_keys.class_for(hash),
+            OperationKind::Get(_) | OperationKind::GetAndTouch(_) => self.large_keys.class_for(hash),
             OperationKind::Set { bytes, .. } => {
                 self.large_keys.record(hash, bytes.len());
                 ConnectionClass::for_value_bytes(bytes.len())
             }
-            OperationKind::Delete => ConnectionClass::Default,
+            _ => ConnectionClass::Default,
         }
     }
 
@@ -73,9 +73,10 @@ impl OperationContext {
     /// Observes an operation that succeeded: the inspection watches some keys that this process has changed.
     pub fn observe_change(&self, key: &FullKey<'_>, kind: &OperationKind<'_>) {
         match kind {
-            OperationKind::Get(_) => {}
             OperationKind::Set { bytes, .. } => self.sampler.observe_change(key, || ValueDigest::of(Some(bytes))),
             OperationKind::Delete => self.sampler.observe_change(key, || ValueDigest::of(None)),
+            // The new value is not known here.
+            _ => {}
         }
     }
 
@@ -98,9 +99,9 @@ impl<'a> ChangeGuard<'a> {
     /// Sets the outcome of a change that was made, so that its value is recorded as well.
     pub fn succeed(&mut self, kind: &'a OperationKind<'_>) {
         self.changed_to = match kind {
-            OperationKind::Get(_) => ChangedTo::Unknown,
-            OperationKind::Set { bytes, .. } => ChangedTo::Bytes(bytes),
+            OperationKind::Set { bytes, if_absent: false, .. } => ChangedTo::Bytes(bytes),
             OperationKind::Delete => ChangedTo::Missing,
+            _ => ChangedTo::Unknown,
         };
     }
 }

@@ -10,6 +10,7 @@ use crate::{
             call_timeout::{Abandon, CallTimeout},
             client_windows::ReadKeys,
             connection_class::ConnectionClass,
+            read_call::ReadCommand,
             tracking::TrackedSource,
         },
         operation::{
@@ -21,7 +22,7 @@ use crate::{
         protocol::{
             command::{command, tracked_get},
             operation::OperationKind,
-            reply::parse_get,
+            reply::parse_read,
         },
         shard::{Attempts, Shard, hedge::Hedge, selection::Reader},
     },
@@ -40,18 +41,18 @@ use tracing::Instrument;
 /// Maximum number of questions to replicas that are not known to have the last change of a key.
 const OWN_CHANGE_READS_MAX: usize = 3;
 
-/// Reads the bytes under `key`, from a replica where one is fresh enough.
+/// Reads what `kind`, which is a read, asks for, from a replica where one is fresh enough.
 pub async fn get(
     context: &OperationContext,
     key: &FullKey<'_>,
-    freshness: Freshness,
+    kind: &OperationKind<'_>,
     deadline: Deadline,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     context.wait_until_known(deadline).await;
-    read(context, key, freshness, None, deadline).await.map(|read| read.bytes)
+    read(context, key, kind, None, deadline).await.map(|read| read.bytes)
 }
 
-/// Reads as [`get`] does; where the node reports changes of the key, the origin of the answer comes with it.
+/// Reads the bytes under `key` as [`get`] does; where the node reports changes of the key, the origin of the answer comes with it.
 pub async fn get_tracked(
     context: &OperationContext,
     key: &FullKey<'_>,
@@ -59,7 +60,7 @@ pub async fn get_tracked(
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
     context.wait_until_known(deadline).await;
-    let mut found = read(context, key, freshness, Some(tracked_get(key)), deadline).await?;
+    let mut found = read(context, key, &OperationKind::Get(freshness), Some(tracked_get(key)), deadline).await?;
     // A node of a cluster does not report that it lost the slot of a key that it does not have.
     if found.bytes.is_none() && context.cluster.is_some() {
         found.origin = None;
@@ -89,12 +90,12 @@ pub fn may_serve_cached(
 async fn read(
     context: &OperationContext,
     key: &FullKey<'_>,
-    freshness: Freshness,
+    kind: &OperationKind<'_>,
     tracked_command: Option<Pipeline>,
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
-    match read_once(context, key, freshness, tracked_command, deadline).await {
-        Err(error) if error.is_redirection() => Box::pin(start_over(context, key, freshness, deadline, error)).await,
+    match read_once(context, key, kind, tracked_command, deadline).await {
+        Err(error) if error.is_redirection() => Box::pin(start_over(context, key, kind, deadline, error)).await,
         answer => answer,
     }
 }
@@ -102,14 +103,14 @@ async fn read(
 async fn start_over(
     context: &OperationContext,
     key: &FullKey<'_>,
-    freshness: Freshness,
+    kind: &OperationKind<'_>,
     deadline: Deadline,
     mut error: StoreError,
 ) -> Result<TrackedValue, StoreError> {
     let Some(cluster) = &context.cluster else { return Err(error) };
     let mut wait = ClusterWait::new(context, cluster, deadline);
     while wait.pause().await {
-        match read_once(context, key, freshness, None, deadline).await {
+        match read_once(context, key, kind, None, deadline).await {
             Err(again) if again.is_redirection() => error = again,
             answer => return answer,
         }
@@ -120,21 +121,20 @@ async fn start_over(
 async fn read_once(
     context: &OperationContext,
     key: &FullKey<'_>,
-    freshness: Freshness,
+    kind: &OperationKind<'_>,
     tracked_command: Option<Pipeline>,
     deadline: Deadline,
 ) -> Result<TrackedValue, StoreError> {
     let route = context.route(key);
     let (shard, hash) = (&*route.shard, route.hash);
-    let kind = OperationKind::Get(freshness);
-    let connection_class = context.connection_class(hash, &kind);
+    let connection_class = context.connection_class(hash, kind);
     let operation = ReadOperation {
         context,
         shard,
         key,
-        kind: &kind,
+        kind,
         hash,
-        requirement: context.requirement(hash, freshness),
+        requirement: context.requirement(hash, kind.freshness()),
         tracked_command,
         connection_class,
         deadline,
@@ -182,7 +182,7 @@ impl ReadOperation<'_> {
             if let Ok(Value::BulkString(value)) = &answer {
                 self.shard.value_size.record(value.len());
             }
-            match answer.and_then(|value| Ok(parse_get(value)?)) {
+            match answer.and_then(|value| Ok(parse_read(self.kind, value)?)) {
                 Err(error) if redirect::applies_to(self.context, &error, self.shard, &node) => {
                     let answer = self.redirect(Rejection { node, error });
                     return Box::pin(answer).await.map(TrackedValue::untracked);
@@ -192,8 +192,10 @@ impl ReadOperation<'_> {
                 Err(error) => return Err(self.shard.read_failure(error)),
                 Ok(bytes) => {
                     self.context.record_fallback(preferred, &node);
-                    let observed = NodeAnswerView { node: node.shared(), covers, bytes: bytes.as_deref() };
-                    self.context.sampler.observe_read(self.key, &self.requirement, observed);
+                    if let OperationKind::Get(_) = self.kind {
+                        let observed = NodeAnswerView { node: node.shared(), covers, bytes: bytes.as_deref() };
+                        self.context.sampler.observe_read(self.key, &self.requirement, observed);
+                    }
                     return Ok(TrackedValue::new(bytes, tracking));
                 }
             }
@@ -208,8 +210,14 @@ impl ReadOperation<'_> {
         let keys = ReadKeys { client: self.key.client(), hashes: std::slice::from_ref(&self.hash) };
         let covers = self.context.sampler.covers(&self.requirement, self.shard, &node);
         let answer = match &self.tracked_command {
-            None => node.read(key, keys, class, call_timeout, must_prove).await.map(|value| (value, None)),
-            Some(tracked) => node.read_tracked(key, tracked, keys, class, call_timeout, must_prove).await,
+            None => {
+                let command = ReadCommand { key, kind: self.kind };
+                node.read(command, keys, class, call_timeout, must_prove).await.map(|value| (value, None))
+            }
+            Some(tracked) => {
+                node.read_tracked(ReadCommand { key, kind: self.kind }, tracked, keys, class, call_timeout, must_prove)
+                    .await
+            }
         };
         let (answer, tracking) = match answer {
             Ok((value, tracking)) => (Ok(value), tracking),
@@ -290,7 +298,7 @@ impl ReadOperation<'_> {
     /// the value that this process has written last.
     async fn read_own_change(&self, hedge: &Hedge, attempts: &Attempts, first: NodeId) -> Option<NodeAnswer> {
         let changes = &self.context.recent_changes;
-        if !changes.may_prove(&self.requirement) {
+        if !changes.may_prove(&self.requirement) || !matches!(self.kind, OperationKind::Get(_)) {
             return None;
         }
         let replicas = self.shard.unproven_replicas(&self.requirement, attempts, first);
@@ -326,7 +334,7 @@ impl ReadOperation<'_> {
             deadline: self.deadline,
             starts_over: true,
         };
-        redirect::run(self.context, &redirected, Some(rejection), |value, _| Ok(parse_get(value)?)).await
+        redirect::run(self.context, &redirected, Some(rejection), |value, _| Ok(parse_read(self.kind, value)?)).await
     }
 }
 

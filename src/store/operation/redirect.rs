@@ -217,7 +217,7 @@ impl Redirector<'_> {
 
 impl RedirectedOperation<'_> {
     fn is_change(&self) -> bool {
-        !matches!(self.kind, OperationKind::Get(_))
+        !self.kind.is_read()
     }
 
     /// Returns true if the operation may be sent again after this error.

@@ -1,30 +1,91 @@
 //! The Redis commands for operations.
 
-use super::operation::OperationKind;
+use super::{
+    operation::{Lifetime, OperationKind},
+    scripts,
+};
 use crate::types::{FullKey, Ttl};
 use redis::{Cmd, Pipeline};
 use std::io::Write;
 
 /// Returns the Redis command for an operation.
 pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
-    let mut command = Cmd::new();
+    let key = key.as_bytes();
     match kind {
-        OperationKind::Get(_) => command.arg("GET").arg(key.as_bytes()),
-        // UNLINK deletes as DEL does, but frees large values outside Redis's main thread.
-        OperationKind::Delete => command.arg("UNLINK").arg(key.as_bytes()),
-        OperationKind::Set { bytes, ttl, .. } => {
-            command.arg("SET").arg(key.as_bytes()).arg(bytes.as_ref());
+        OperationKind::Get(_) => of_key("GET", key),
+        OperationKind::TimeLeft(_) => of_key("PTTL", key),
+        OperationKind::GetAndTouch(ttl) => {
+            let mut command = of_key("GETEX", key);
             match ttl {
-                Ttl::Never => &mut command,
+                Ttl::Never => command.arg("PERSIST"),
                 Ttl::Secs(secs) => command.arg("EX").arg(secs.get()),
-            }
+            };
+            command
         }
-    };
+        OperationKind::Set { bytes, lifetime, if_absent, .. } => set(key, bytes, *lifetime, *if_absent),
+        // UNLINK deletes as DEL does, but frees large values outside Redis's main thread.
+        OperationKind::Delete => of_key("UNLINK", key),
+        OperationKind::Touch(Ttl::Never) => script(scripts::PERSIST, key),
+        OperationKind::Touch(Ttl::Secs(secs)) => {
+            let mut command = of_key("EXPIRE", key);
+            command.arg(secs.get());
+            command
+        }
+        OperationKind::Increment(increment) => {
+            let mut command = script(scripts::INCREMENT, key);
+            let secs = match increment.ttl {
+                Ttl::Never => None,
+                Ttl::Secs(secs) => Some(secs.get()),
+            };
+            command.arg(increment.by).arg(or_empty(secs)).arg(or_empty(increment.min)).arg(or_empty(increment.max));
+            command
+        }
+        OperationKind::TakeTokens(bucket) => {
+            let mut command = script(scripts::TAKE_TOKENS, key);
+            command.arg(bucket.interval_us).arg(bucket.interval_us * u64::from(bucket.limit)).arg(bucket.cost);
+            command
+        }
+    }
+}
+
+fn of_key(name: &str, key: &[u8]) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg(name).arg(key);
     command
 }
 
+fn set(key: &[u8], bytes: &[u8], lifetime: Lifetime, if_absent: bool) -> Cmd {
+    let mut command = of_key("SET", key);
+    command.arg(bytes);
+    match lifetime {
+        Lifetime::New(Ttl::Never) => {}
+        Lifetime::New(Ttl::Secs(secs)) => _ = command.arg("EX").arg(secs.get()),
+        Lifetime::Kept => _ = command.arg("KEEPTTL"),
+    }
+    if if_absent {
+        command.arg("NX");
+    }
+    command
+}
+
+/// Returns the command that runs a script on one key.
+fn script(text: &str, key: &[u8]) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg("EVAL").arg(text).arg(1).arg(key);
+    command
+}
+
+fn or_empty(number: Option<impl ToString>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// Returns a read of a key in the form in which it is sent.
+pub fn packed_read(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Vec<u8> {
+    if let OperationKind::Get(_) = kind { packed_get(key) } else { command(key, kind).get_packed_command() }
+}
+
 /// Returns a GET of a key in the form in which it is sent.
-pub fn packed_get(key: &FullKey<'_>) -> Vec<u8> {
+fn packed_get(key: &FullKey<'_>) -> Vec<u8> {
     const BEGIN: &[u8] = b"*2\r\n$3\r\nGET\r\n$";
     let key = key.as_bytes();
     // A length has at most five digits, and each part ends a line.

@@ -7,5 +7,6 @@ pub mod info;
 pub mod operation;
 pub mod refusal;
 pub mod reply;
+pub mod scripts;
 pub mod server_mode;
 pub mod server_text;

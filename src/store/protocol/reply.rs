@@ -1,7 +1,7 @@
 //! The replies to the commands for operations.
 
 use super::{
-    operation::{Answer, OperationKind},
+    operation::{Answer, BucketState, OperationKind, Sum},
     refusal::{self, ServerRefusal},
     server_text::ServerText,
 };
@@ -59,10 +59,53 @@ impl ReplyError {
 /// waited for.
 pub fn parse_answer(kind: &OperationKind<'_>, reply: Value, replicas: u32) -> Result<Answer, ReplyError> {
     match (kind, reply) {
-        (OperationKind::Get(_), reply) => parse_get(reply).map(Answer::Got),
+        (OperationKind::Get(_) | OperationKind::TimeLeft(_) | OperationKind::GetAndTouch(_), reply) => {
+            parse_read(kind, reply).map(Answer::Got)
+        }
         (OperationKind::Set { .. }, Value::Okay) => Ok(Answer::Stored { replicas }),
+        (OperationKind::Set { if_absent: true, .. }, Value::Nil) => Ok(Answer::Exists),
         (OperationKind::Delete, Value::Int(deleted)) => Ok(Answer::Deleted(deleted > 0)),
+        (OperationKind::Touch(_), Value::Int(touched)) => Ok(Answer::Touched(touched > 0)),
+        (OperationKind::Increment(_), Value::Array(parts)) => parse_sum(&parts).ok_or(ReplyError::Unexpected),
+        (OperationKind::TakeTokens(_), Value::Array(parts)) => parse_bucket(&parts).ok_or(ReplyError::Unexpected),
         (_, reply) => Err(not_expected(&reply)),
+    }
+}
+
+/// Reads the reply of [`INCREMENT`](super::scripts::INCREMENT).
+fn parse_sum(parts: &[Value]) -> Option<Answer> {
+    match parts {
+        [Value::Int(-1)] => Some(Answer::NotANumber),
+        [Value::Int(-2)] => Some(Answer::Overflow),
+        [Value::Int(made), Value::BulkString(number), Value::Int(left)] => {
+            let value = std::str::from_utf8(number).ok()?.parse().ok()?;
+            let secs_left = u64::try_from(*left).ok().map(|millis| millis.div_ceil(1000));
+            Some(Answer::Number(Sum { value, secs_left, is_limited: *made == 0 }))
+        }
+        _ => None,
+    }
+}
+
+/// Reads the reply of [`TAKE_TOKENS`](super::scripts::TAKE_TOKENS).
+fn parse_bucket(parts: &[Value]) -> Option<Answer> {
+    match parts {
+        [Value::Int(-1)] => Some(Answer::NotANumber),
+        [Value::Int(allowed), Value::Int(remaining), Value::Int(retry_us), Value::Int(reset_us)] => {
+            let [retry_after, reset_after] = [*retry_us, *reset_us].map(|us| Duration::from_micros(us.unsigned_abs()));
+            let remaining = u32::try_from(*remaining).ok()?;
+            Some(Answer::Bucket(BucketState { is_allowed: *allowed == 1, remaining, retry_after, reset_after }))
+        }
+        _ => None,
+    }
+}
+
+/// Reads the reply to the command of a read; `None` is the answer for a key that does not exist.
+pub fn parse_read(kind: &OperationKind<'_>, reply: Value) -> Result<Option<Vec<u8>>, ReplyError> {
+    match (kind, reply) {
+        (OperationKind::TimeLeft(_), Value::Int(-2)) => Ok(None),
+        (OperationKind::TimeLeft(_), Value::Int(left)) => Ok(Some(left.to_string().into_bytes())),
+        (OperationKind::TimeLeft(_), reply) => Err(not_expected(&reply)),
+        (_, reply) => parse_get(reply),
     }
 }
 
@@ -133,12 +176,20 @@ fn not_expected(reply: &Value) -> ReplyError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{store::consistency::Freshness, types::Ttl};
+    use crate::{
+        store::{consistency::Freshness, protocol::operation::Lifetime},
+        types::Ttl,
+    };
     use std::borrow::Cow;
 
     #[test]
     fn a_reply_is_read_by_the_command_that_it_belongs_to() {
-        let set = OperationKind::Set { bytes: Cow::Borrowed(b"v"), ttl: Ttl::Never, replicas: 0 };
+        let set = OperationKind::Set {
+            bytes: Cow::Borrowed(b"v"),
+            lifetime: Lifetime::New(Ttl::Never),
+            if_absent: false,
+            replicas: 0,
+        };
         assert_eq!(parse_answer(&set, Value::Okay, 2), Ok(Answer::Stored { replicas: 2 }));
         assert_eq!(parse_answer(&OperationKind::Delete, Value::Int(0), 0), Ok(Answer::Deleted(false)));
         let get = OperationKind::Get(Freshness::ReadYourWrites);

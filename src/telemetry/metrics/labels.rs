@@ -43,6 +43,10 @@ label!(
         NotFound = "not_found",
         /// A WRITE reached the master, but fewer replicas than it asked for.
         TooFewReplicas = "too_few_replicas",
+        /// The condition of a WRITE did not hold, so that it changed nothing.
+        Conflict = "conflict",
+        /// An INCREMENT would have passed its limit, or a RATE_LIMIT was not allowed.
+        Limited = "limited",
         /// The request is malformed or too large, or names a path, method or type that the service does not have.
         ClientError = "client_error",
         /// The request has no token or none that is valid.
@@ -84,6 +88,8 @@ impl Outcome {
             Self::Success
             | Self::NotFound
             | Self::TooFewReplicas
+            | Self::Conflict
+            | Self::Limited
             | Self::ClientError
             | Self::Unauthorized
             | Self::Forbidden
@@ -102,6 +108,16 @@ label!(
         Write = "write",
         /// One DELETE.
         Delete = "delete",
+        /// One TOUCH.
+        Touch = "touch",
+        /// One TTL.
+        Ttl = "ttl",
+        /// One EXISTS.
+        Exists = "exists",
+        /// One INCREMENT.
+        Increment = "increment",
+        /// One RATE_LIMIT.
+        RateLimit = "rate_limit",
         /// An array of commands.
         Batch = "batch",
         /// A request to `/cache` that was refused before its body was parsed.
@@ -131,6 +147,11 @@ impl From<CommandName> for Kind {
             CommandName::Read => Self::Read,
             CommandName::Write => Self::Write,
             CommandName::Delete => Self::Delete,
+            CommandName::Touch => Self::Touch,
+            CommandName::Ttl => Self::Ttl,
+            CommandName::Exists => Self::Exists,
+            CommandName::Increment => Self::Increment,
+            CommandName::RateLimit => Self::RateLimit,
         }
     }
 }

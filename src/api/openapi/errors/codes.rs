@@ -3,7 +3,7 @@
 use crate::{
     api::{cache, login},
     http::ErrorCode as Code,
-    types::CommandName::{self, Delete, Read, Write},
+    types::CommandName::{self, Delete, Increment, RateLimit, Read, Write},
 };
 use CodePlace::{Cache, CacheAndLogin, Everywhere, Login, Undescribed};
 
@@ -52,7 +52,12 @@ pub const CODES: &[(Code, CodePlace, Option<CommandName>, &str)] = &[
     (Code::UnknownField, CacheAndLogin, Some(Write), "`ttl` is not a field of a command; did you mean `expire`?"),
     (Code::InvalidKey, Cache, Some(Read), "`key` must not be empty"),
     (Code::ValueTooDeep, Cache, Some(Write), "`value` has more than 128 arrays and objects within each other"),
-    (Code::UnknownCommand, Cache, None, "`command` must be READ, WRITE or DELETE, in capitals, not \"read\""),
+    (
+        Code::UnknownCommand,
+        Cache,
+        None,
+        "`command` must be READ, WRITE, DELETE, TOUCH, TTL, EXISTS, INCREMENT or RATE_LIMIT, in capitals, not \"read\"",
+    ),
     (
         Code::InvalidSyncToken,
         Cache,
@@ -69,6 +74,12 @@ pub const CODES: &[(Code, CodePlace, Option<CommandName>, &str)] = &[
     (Code::HttpsRequired, Undescribed, None, "This port speaks HTTPS"),
     (Code::BatchTooLarge, Cache, None, "The batch has more than 1000 commands: send several batches"),
     (Code::EncryptionNotConfigured, Cache, Some(Write), "`encrypt` cannot be used: this service has no ENCRYPTION_KEY"),
+    (
+        Code::NumbersNotEncrypted,
+        Cache,
+        Some(Increment),
+        "INCREMENT cannot be used: this service stores only encrypted values, and Redis adds to plain numbers",
+    ),
     (Code::UnsupportedGrantType, Login, None, "`grant_type` must be client_credentials"),
     (Code::InvalidScope, Login, None, "This client has none of the scopes that `scope` asks for"),
     (Code::BodyUnreadable, CacheAndLogin, None, "The body could not be read to its end: send the request again"),
@@ -90,6 +101,19 @@ pub const CODES: &[(Code, CodePlace, Option<CommandName>, &str)] = &[
         Cache,
         Some(Read),
         "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+    ),
+    (
+        Code::NotANumber,
+        Cache,
+        Some(Increment),
+        "The value of this key is not a whole number of 64 bits; nothing was changed",
+    ),
+    (Code::NumberOverflow, Cache, Some(Increment), "The sum has more than 64 bits; nothing was changed"),
+    (
+        Code::NotALimiter,
+        Cache,
+        Some(RateLimit),
+        "This key holds something else than a rate limiter; nothing was changed",
     ),
     (Code::BodyTooLarge, CacheAndLogin, None, "The body may have at most 50397184 bytes"),
     (Code::ValueTooLarge, Cache, Some(Write), "`value` has 8388609 bytes; at most 8388608 are allowed"),

@@ -9,7 +9,7 @@ use crate::{
             call_timeout::{Abandon, CallTimeout},
         },
         operation::{context::ChangeGuard, redirect},
-        protocol::operation::{Answer, Operation, OperationKind},
+        protocol::operation::{Answer, Operation},
         shard::{Attempts, Shard},
     },
     types::REPLY_BYTES_MAX,
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 
 /// Returns true if the operation changes its key.
 pub fn is_change(operation: &Operation<'_>) -> bool {
-    !matches!(operation.kind, OperationKind::Get(_))
+    !operation.kind.is_read()
 }
 
 impl Batch<'_> {

@@ -57,8 +57,7 @@ impl Batch<'_> {
         if must_prove {
             ask_for_role(&mut pipeline);
         }
-        let is_read_only =
-            positions.iter().all(|position| matches!(self.operations[*position].kind, OperationKind::Get(_)));
+        let is_read_only = positions.iter().all(|position| self.operations[*position].kind.is_read());
         let class = self.connection_class(positions);
         let hashes: Vec<u64> = positions.iter().map(|position| self.read_hash(*position)).collect();
         let keys = ReadKeys { client: self.client(), hashes: &hashes };
@@ -105,7 +104,7 @@ impl Batch<'_> {
     /// Returns true if the operation is a read that counts only if the node proves that it is the master.
     fn must_prove_role(&self, position: usize, node: &Node) -> bool {
         match self.operations[position].kind {
-            OperationKind::Get(freshness) => {
+            OperationKind::Get(freshness) | OperationKind::TimeLeft(freshness) => {
                 node.must_prove_role(&self.context.requirement(self.hashes[position], freshness))
             }
             _ => false,
@@ -146,7 +145,7 @@ impl Batch<'_> {
     pub(super) async fn read_redirected(&self, shard: &Shard, positions: Vec<usize>) -> Vec<BatchAnswer> {
         let reads = positions.into_iter().map(|position| async move {
             let Operation { key, kind } = &self.operations[position];
-            let found = read::get(self.context, key, kind.freshness(), self.deadline).await;
+            let found = read::get(self.context, key, kind, self.deadline).await;
             let answer = found.and_then(|bytes| {
                 let reserved = self.reserve_reply_bytes(bytes.as_ref().map_or(0, Vec::len));
                 reserved.map(|()| Answer::Got(bytes)).map_err(|error| shard.read_failure(error))

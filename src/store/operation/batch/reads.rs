@@ -8,7 +8,7 @@ use crate::{
         inspection::NodeAnswerView,
         node::{Node, NodeId, call_timeout::CallTimeout},
         operation::redirect,
-        protocol::operation::Answer,
+        protocol::operation::{Answer, OperationKind},
         shard::{Attempts, Shard, selection::PreferredNode},
     },
     types::WorkerArc,
@@ -189,7 +189,8 @@ impl Batch<'_> {
 
     /// Observes an answer for the inspection.
     fn observe(&self, read: &PendingRead, node: &WorkerArc<Node>, covers: bool, answer: &Answer) {
-        if let Answer::Got(bytes) = answer {
+        let kind = &self.operations[read.position].kind;
+        if let (Answer::Got(bytes), OperationKind::Get(_)) = (answer, kind) {
             let observed = NodeAnswerView { node: node.shared(), covers, bytes: bytes.as_deref() };
             self.context.sampler.observe_read(self.operations[read.position].key, &read.requirement, observed);
         }

@@ -10,7 +10,7 @@ type Permission = (&'static str, &'static [&'static str]);
 const KEY: &str = "{key}";
 
 /// The commands that every node is sent.
-const NODE: [Permission; 9] = [
+const NODE: [Permission; 17] = [
     ("+get", &["GET", KEY]),
     // Only a key that exists would be written, and this one does not.
     ("+set", &["SET", KEY, "", "XX", "PX", "1"]),
@@ -21,6 +21,15 @@ const NODE: [Permission; 9] = [
     ("+wait", &["WAIT", "0", "0"]),
     ("+client|tracking", &["CLIENT", "TRACKING", "ON", "OPTIN"]),
     ("+client|caching", &["CLIENT", "CACHING", "YES"]),
+    ("+getex", &["GETEX", KEY, "PERSIST"]),
+    ("+expire", &["EXPIRE", KEY, "1"]),
+    ("+persist", &["PERSIST", KEY]),
+    ("+exists", &["EXISTS", KEY]),
+    ("+del", &["DEL", KEY]),
+    // It is no number, so that nothing is added.
+    ("+incrby", &["INCRBY", KEY, "x"]),
+    ("+time", &["TIME"]),
+    ("+eval", &["EVAL", "return 1", "0"]),
 ];
 
 /// The commands that a node of a Redis Cluster is sent as well.
