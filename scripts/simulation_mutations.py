@@ -76,8 +76,13 @@ NOT_SHOWN = {
     "epoch": "not shown yet",
 }
 
-# The mutations that few seeds find, with one that is kept in tests/simulation/kept.rs and finds them.
-FOUND_BY = {"deposed": 3_001_635, "left": 7_018_175, "follows": 7_078_080}
+# The mutations that few seeds find, with the edition and the seed of one that is kept in tests/simulation/kept.rs and finds them.
+FOUND_BY = {
+    "deposed": (1, 3_001_635),
+    "left": (1, 7_018_175),
+    "follows": (1, 7_078_080),
+    "absent": (2, 9_000_810),
+}
 
 # A file, its code, and the code in its place.
 EDITS = [
@@ -259,9 +264,11 @@ def build():
     return TREE / found.group(1)
 
 
-def failures(program, mutation, first, count):
-    """Runs seeds. Returns the broken promises by seed."""
+def failures(program, mutation, first, count, edition=None):
+    """Runs seeds, of the newest edition unless another one is given. Returns the broken promises by seed."""
     environment = {**os.environ, "MUTATION": mutation, "SEEDS": str(count), "FIRST_SEED": str(first)}
+    if edition:
+        environment["EDITION"] = str(edition)
     command = [program, "--nocapture", "every_promise_holds_for_every_seed"]
     done = subprocess.run(command, check=False, cwd=TREE, env=environment, capture_output=True, text=True)
     return {int(seed): promise for seed, promise in re.findall(r"^seed (\d+): (\w+):", done.stdout, re.M)}
@@ -270,8 +277,9 @@ def failures(program, mutation, first, count):
 def row(program, mutation):
     """Runs seeds until one breaks a promise. Returns the row of the table, and if a promise was broken."""
     total, found = 0, {}
-    for first, count in [(FOUND_BY[mutation], 1)] if mutation in FOUND_BY else ROUNDS:
-        found |= failures(program, mutation, first, count)
+    edition, seed = FOUND_BY.get(mutation, (None, None))
+    for first, count in [(seed, 1)] if edition else ROUNDS:
+        found |= failures(program, mutation, first, count, edition)
         total += count
         if found:
             break

@@ -47,4 +47,5 @@ pub const KEPT: &[Kept] = &[
     kept(1, 7_018_175, "a read takes a replica's miss for an answer after the slot has moved from a lost master"),
     kept(1, 7_030_384, "a read with a token takes a replica's miss for an answer after the slot has moved"),
     kept(1, 7_078_080, "an empty master is used where a demoted one does not lead to the node that it names"),
+    kept(2, 9_000_810, "a master is written whose announced successor died at once"),
 ];
