@@ -78,7 +78,7 @@ const MISUSED_FIELDS: &[(&str, &str, &str)] = &[
         "`ttl` is not a field of a command; did you mean `expire`?",
     ),
     (r#"{"command":"WRITE","key":"k","value":1,"encrypted":true}"#, "unknown_field", "did you mean `encrypt`?"),
-    (r#"{"command":"WRITE","key":"k","value":1,"nx":true}"#, "unknown_field", "always replaces what is stored"),
+    (r#"{"command":"WRITE","key":"k","value":1,"nx":true}"#, "unknown_field", "did you mean `if_absent`?"),
     (r#"{"command":"READ","Key":"k"}"#, "unknown_field", "did you mean `key`?"),
     (r#"{"cmd":"READ","key":"k"}"#, "unknown_field", "did you mean `command`?"),
     (r#"{"command":"WRITE","key":"k","value":1,"encrypt":"yes"}"#, "invalid_field", "`encrypt` must be true or false"),
