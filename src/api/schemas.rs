@@ -2,12 +2,14 @@
 //! `reply` and `http/problem` write responses.
 
 mod atomic;
+mod key;
 mod names;
 mod replies;
 
 pub use replies::{ErrorSchema, ResponseSchema};
 
 use atomic::{ExistsSchema, IncrementSchema, RateLimitSchema, TouchSchema, TtlSchema};
+use key::KeySchema;
 use names::{
     ConsistencySchema, DeleteNameSchema, EncodingSchema, GrantTypeSchema, ReadNameSchema, TokenTypeSchema,
     WriteNameSchema,
@@ -166,8 +168,3 @@ pub struct DeleteSchema {
     #[schema(value_type = KeySchema)]
     key: String,
 }
-
-/// 1 to 512 bytes of UTF-8 without control characters. An integer stands for its text.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Key, min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$", example = "user:42")]
-pub struct KeySchema(String);

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     settings::SealingRule,
-    store::{self, Answer, Freshness, OperationKind},
+    store::{Addition, Answer, Freshness, OperationKind},
     types::{Deadline, FullKey},
 };
 
@@ -49,18 +49,18 @@ impl Cache {
             Command::Delete { .. } => OperationKind::Delete,
             Command::Touch { ttl, .. } => OperationKind::Touch(ttl.unwrap_or(self.default_ttl)),
             Command::Ttl(query) | Command::Exists(query) => OperationKind::TimeLeft(query.freshness(freshness)),
-            Command::Increment(increment) => OperationKind::Increment(self.increment(increment)?),
+            Command::Increment(increment) => OperationKind::Increment(self.addition(increment)?),
             Command::RateLimit { bucket, .. } => OperationKind::TakeTokens(*bucket),
         })
     }
 
     /// Returns the addition of an INCREMENT. A number that Redis adds to is not sealed.
-    fn increment(&self, increment: &Increment<'_>) -> Result<store::Increment, CacheError> {
+    fn addition(&self, increment: &Increment<'_>) -> Result<Addition, CacheError> {
         if self.rule == SealingRule::Required {
             return Err(CacheError::NumbersNotSealed);
         }
         let Increment { by, ttl, min, max, .. } = *increment;
-        Ok(store::Increment { by, ttl: ttl.unwrap_or(self.default_ttl), min, max })
+        Ok(Addition { by, ttl: ttl.unwrap_or(self.default_ttl), min, max })
     }
 
     /// Returns the reply that an answer of the store is.

@@ -29,7 +29,7 @@ pub use operation::{
     sweep::{MisplacedKey, ScanPage, ScanPosition, ScanRequest, SweepError},
     tracked_value::{TrackedOrigin, TrackedValue},
 };
-pub use protocol::operation::{Answer, BucketState, Increment, Lifetime, Operation, OperationKind, Sum, TokenBucket};
+pub use protocol::operation::{Addition, Answer, BucketState, Lifetime, Operation, OperationKind, Sum, TokenBucket};
 pub use protocol::server_mode::ServerMode;
 pub use shard::ShardHealth;
 pub use shard_map::Location;

@@ -1,7 +1,7 @@
 //! The schemas of the commands that work on a key without its value, or on a number.
 
 use super::{
-    KeySchema,
+    key::KeySchema,
     names::{
         ConsistencySchema, ExistsNameSchema, IncrementNameSchema, RateLimitNameSchema, TouchNameSchema, TtlNameSchema,
     },

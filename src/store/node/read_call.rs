@@ -3,32 +3,19 @@
 
 use super::{
     call_timeout::CallTimeout, client_windows::ReadKeys, connection::OpenConnection, connection_class::ConnectionClass,
-    redis_node::Node, tracking::TrackedSource,
+    read_command::ReadCommand, redis_node::Node, tracking::TrackedSource,
 };
-use crate::{
-    store::{
-        consistency::ReadRequirement,
-        error::NodeError,
-        protocol::{
-            command::{ask_for_role, command, packed_read},
-            operation::OperationKind,
-            refusal::ServerRefusal,
-            reply::{ReplyError, RoleRefusal, expect_master},
-        },
+use crate::store::{
+    consistency::ReadRequirement,
+    error::NodeError,
+    protocol::{
+        command::{ask_for_role, command, packed_read},
+        refusal::ServerRefusal,
+        reply::{ReplyError, RoleRefusal, expect_master},
     },
-    types::FullKey,
 };
 use redis::{Pipeline, ServerError, Value};
 use std::sync::Arc;
-
-/// A read of one key.
-#[derive(Clone, Copy)]
-pub struct ReadCommand<'a> {
-    /// The key.
-    pub key: &'a FullKey<'a>,
-    /// The kind of the read.
-    pub kind: &'a OperationKind<'a>,
-}
 
 impl Node {
     /// Returns true if an answer of the node meets the requirement only if the node proves that it is the master. A

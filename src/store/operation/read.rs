@@ -10,7 +10,7 @@ use crate::{
             call_timeout::{Abandon, CallTimeout},
             client_windows::ReadKeys,
             connection_class::ConnectionClass,
-            read_call::ReadCommand,
+            read_command::ReadCommand,
             tracking::TrackedSource,
         },
         operation::{

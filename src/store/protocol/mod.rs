@@ -7,6 +7,7 @@ pub mod info;
 pub mod operation;
 pub mod refusal;
 pub mod reply;
+mod script_reply;
 pub mod scripts;
 pub mod server_mode;
 pub mod server_text;

@@ -38,7 +38,7 @@ pub enum OperationKind<'a> {
     /// Gives a key another time to live.
     Touch(Ttl),
     /// Adds to a number.
-    Increment(Increment),
+    Increment(Addition),
     /// Asks a rate limiter.
     TakeTokens(TokenBucket),
 }
@@ -54,7 +54,7 @@ pub enum Lifetime {
 
 /// An addition to a number, which is 0 where the key does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Increment {
+pub struct Addition {
     /// The number that is added.
     pub by: i64,
     /// The lifetime of a key that is created.

@@ -1,8 +1,9 @@
 //! The replies to the commands for operations.
 
 use super::{
-    operation::{Answer, BucketState, OperationKind, Sum},
+    operation::{Answer, OperationKind},
     refusal::{self, ServerRefusal},
+    script_reply::{parse_bucket, parse_sum},
     server_text::ServerText,
 };
 use redis::{ServerError, Value};
@@ -69,33 +70,6 @@ pub fn parse_answer(kind: &OperationKind<'_>, reply: Value, replicas: u32) -> Re
         (OperationKind::Increment(_), Value::Array(parts)) => parse_sum(&parts).ok_or(ReplyError::Unexpected),
         (OperationKind::TakeTokens(_), Value::Array(parts)) => parse_bucket(&parts).ok_or(ReplyError::Unexpected),
         (_, reply) => Err(not_expected(&reply)),
-    }
-}
-
-/// Reads the reply of [`INCREMENT`](super::scripts::INCREMENT).
-fn parse_sum(parts: &[Value]) -> Option<Answer> {
-    match parts {
-        [Value::Int(-1)] => Some(Answer::NotANumber),
-        [Value::Int(-2)] => Some(Answer::Overflow),
-        [Value::Int(made), Value::BulkString(number), Value::Int(left)] => {
-            let value = std::str::from_utf8(number).ok()?.parse().ok()?;
-            let secs_left = u64::try_from(*left).ok().map(|millis| millis.div_ceil(1000));
-            Some(Answer::Number(Sum { value, secs_left, is_limited: *made == 0 }))
-        }
-        _ => None,
-    }
-}
-
-/// Reads the reply of [`TAKE_TOKENS`](super::scripts::TAKE_TOKENS).
-fn parse_bucket(parts: &[Value]) -> Option<Answer> {
-    match parts {
-        [Value::Int(-1)] => Some(Answer::NotANumber),
-        [Value::Int(allowed), Value::Int(remaining), Value::Int(retry_us), Value::Int(reset_us)] => {
-            let [retry_after, reset_after] = [*retry_us, *reset_us].map(|us| Duration::from_micros(us.unsigned_abs()));
-            let remaining = u32::try_from(*remaining).ok()?;
-            Some(Answer::Bucket(BucketState { is_allowed: *allowed == 1, remaining, retry_after, reset_after }))
-        }
-        _ => None,
     }
 }
 

@@ -89,8 +89,7 @@ impl World {
 
     /// Returns true if a sentinel reports a node as the master.
     pub fn is_named_master(&self, node: usize) -> bool {
-        let sentinels = self.nodes.iter().filter_map(|node| node.sentinel.as_ref());
-        sentinels.into_iter().any(|sentinel| sentinel.reported_master() == node)
+        self.nodes.iter().filter_map(|node| node.sentinel.as_ref()).any(|it| it.reported_master() == node)
     }
 
     fn sentinel(&mut self, number: usize) -> &mut Sentinel {
