@@ -8,7 +8,7 @@ fn completions_cover_the_commands_and_options() {
     for shell in ["bash", "zsh", "fish"] {
         let (status, out, err) = run(&["completions", shell]);
         assert_eq!((status, err.as_str()), (0, ""), "{shell}");
-        for word in ["bench", "check-config", "sample", "accept-any-certificate"] {
+        for word in ["bench", "check-config", "increment", "if-absent", "sample", "accept-any-certificate"] {
             assert!(out.contains(word), "{shell} does not complete {word}");
         }
         // An alias of an option is not completed.
@@ -30,7 +30,9 @@ fn every_command_has_a_manual_page() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (status, out, err) = run(&["man", "--into", &folder.path().display().to_string()]);
     assert_eq!((status, out.as_str(), err.as_str()), (0, "", ""));
-    for page in ["cachefront.1", "cachefront-bench.1", "cachefront-keys-sample.1", "cachefront-serve.1"] {
+    for page in
+        ["cachefront.1", "cachefront-bench.1", "cachefront-read.1", "cachefront-keys-sample.1", "cachefront-serve.1"]
+    {
         let text = std::fs::read_to_string(folder.path().join(page)).expect(page);
         assert!(text.contains(".SH SYNOPSIS"), "{page}");
     }

@@ -42,6 +42,9 @@ pub struct WriteArgs {
     /// Encrypt the value before it is stored
     #[arg(long)]
     pub encrypt: bool,
+    /// Change nothing if the key exists already
+    #[arg(long)]
+    pub if_absent: bool,
     /// Wait until this many replicas have the value
     #[arg(long, value_name = "COUNT")]
     pub replicas: Option<u32>,
@@ -70,10 +73,10 @@ pub struct IncrementArgs {
     /// Let a number that does not exist yet live for this time
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub expire: Option<i64>,
-    /// Change nothing if the result would be larger
+    /// Do not add a positive number if the result would be larger
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub max: Option<i64>,
-    /// Change nothing if the result would be smaller
+    /// Do not add a negative number if the result would be smaller
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub min: Option<i64>,
     /// The key, its service and its output.

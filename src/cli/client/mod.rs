@@ -32,9 +32,11 @@ Exit status: 0 found, 1 not found, 2 refused, 64 wrong usage, 69 the service can
 Examples:  cachefront write greeting hello --expire 3600
            cachefront write user:7 '{\"name\":\"Ada\"}' --json
            cachefront write photo - < photo.jpg
+           cachefront write lock:7 worker-3 --if-absent --expire 30
            cachefront write delta -- -5
 
-Exit status: 0 stored, 2 refused, or too few replicas confirmed it, 64 wrong usage, 69 the service cannot be reached.")]
+Exit status: 0 stored, 1 the key exists already (--if-absent), 2 refused, or too few replicas confirmed it, 64 wrong
+usage, 69 the service cannot be reached.")]
     Write(WriteArgs),
     /// Delete a key.
     #[command(after_help = "\
@@ -111,6 +113,7 @@ fn nothing(_: &ServiceReply<'_>) -> Result<Vec<u8>, Failure> {
 fn write(args: &WriteArgs) -> Result<(), Failure> {
     let (value, encoding) = request::value(&args.value, args.json)?;
     let request = CommandRequest {
+        if_absent: args.if_absent.then_some(true),
         value: Some(value),
         encoding,
         expire: args.expire,

@@ -26,6 +26,9 @@ pub struct CommandRequest<'a> {
     /// True to encrypt the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypt: Option<bool>,
+    /// True to store nothing over an existing value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_absent: Option<bool>,
     /// The number of replicas to wait for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,

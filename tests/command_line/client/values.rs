@@ -35,6 +35,36 @@ fn client_commands_print_values_and_say_what_is_missing() {
 }
 
 #[test]
+fn client_commands_count_and_prolong_what_exists() {
+    let running = Running::start("");
+    for (arguments, expected) in [
+        (&["increment", "n"][..], printed("1\n")),
+        (&["increment", "n", "--by", "-9007199254740993"], printed("-9007199254740992\n")),
+        (&["increment", "stock", "--by", "5", "--max", "7", "--min", "0", "--expire", "0"], printed("5\n")),
+        (
+            &["increment", "stock", "--by", "3", "--max", "7"],
+            failed(1, "stock stays 5: the result would pass the minimum or the maximum"),
+        ),
+        (&["ttl", "stock"], printed("never\n")),
+        (&["touch", "stock", "--expire", "3600"], printed("")),
+        (&["touch", "none", "--expire", "60"], failed(1, "none not found")),
+        (&["ttl", "none"], failed(1, "none not found")),
+        (&["exists", "none"], failed(1, "none not found")),
+        (&["exists", "stock"], printed("")),
+        (&["write", "stock", "0", "--if-absent"], failed(1, "stock exists already")),
+        (&["write", "lock", "me", "--if-absent"], printed("")),
+        (&["read", "stock"], printed("5\n")),
+    ] {
+        assert_eq!(running.ask(arguments), expected, "{arguments:?}");
+    }
+    let (status, secs, _) = running.ask(&["ttl", "stock"]);
+    let secs: u64 = secs.trim().parse().expect("a number");
+    assert!(status == 0 && (3590..=3600).contains(&secs), "{secs}");
+    let (status, _, err) = running.ask(&["increment", "lock"]);
+    assert_eq!((status, err.lines().count()), (2, 1), "{err}");
+}
+
+#[test]
 fn a_value_of_standard_input_comes_back_as_it_was() {
     let running = Running::start("");
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
