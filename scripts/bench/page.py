@@ -33,7 +33,7 @@ def goal_lines(results):
         return main[name]["cpu_us"] / main[other]["cpu_us"]
 
     def new_connections(kind):
-        return handshakes["cachefront", kind]["per_sec"] / handshakes["bare reply", kind]["per_sec"]
+        return handshakes["READ from the near cache", kind]["per_sec"] / handshakes["bare reply", kind]["per_sec"]
 
     near, one, webdis = "READ from the near cache", "READ, one key", "Webdis GET, plain HTTP, no token"
     return [

@@ -51,11 +51,11 @@ impl Auth {
     }
 
     /// Verifies a token, and returns the caller that it stands for.
-    pub fn verify(&self, token: &str) -> Result<Caller, TokenError> {
-        self.verify_at(token, token::now_secs())
+    pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<Caller, TokenError> {
+        self.verify_at(token.as_ref(), token::now_secs())
     }
 
-    fn verify_at(&self, token: &str, now_secs: u64) -> Result<Caller, TokenError> {
+    fn verify_at(&self, token: &[u8], now_secs: u64) -> Result<Caller, TokenError> {
         if token.len() > token::BYTES_MAX {
             return Err(TokenError::Invalid);
         }
@@ -65,6 +65,7 @@ impl Auth {
             return Ok(Caller::new(client, scopes));
         }
         self.metrics.tokens.count(Lookup::Miss);
+        let token = str::from_utf8(token).map_err(|_| TokenError::Invalid)?;
         let claims = self.tokens.verify(token, now_secs)?;
         let client = self.client(&claims.subject).ok_or(TokenError::Invalid)?;
         // A scope that was taken from the client after its token was issued is lost at once.

@@ -40,7 +40,7 @@ fn auth_with_token() -> (Auth, String, u64) {
 }
 
 fn is_cached(auth: &Auth, token: &str, at_secs: u64) -> bool {
-    auth.verified.get(&Fingerprint::of(token), at_secs).is_some()
+    auth.verified.get(&Fingerprint::of(token.as_bytes()), at_secs).is_some()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_token_of_a_clock_that_differs_is_accepted_within_the_leeways() {
         (issued + end, None),
         (after + end + 1, Some(TokenError::Expired)),
     ] {
-        assert_eq!(auth.verify_at(&token, now).err(), refusal, "at {now}, issued at {issued} or {after}");
+        assert_eq!(auth.verify_at(token.as_bytes(), now).err(), refusal, "at {now}, issued at {issued} or {after}");
     }
 }
 
@@ -89,11 +89,11 @@ fn a_token_of_a_longer_life_than_configured_is_refused_until_the_rest_is_as_shor
     let after = token::now_secs();
     let shorter = AuthConfig { token_life: LIFE / 2, ..config(SECRET, &[("a", Scopes::ALL)]) };
     let auth = Auth::new(&shorter, None, Arc::default());
-    assert_eq!(auth.verify_at(&token, after).err(), None, "30 s of life and 30 s of leeway");
+    assert_eq!(auth.verify_at(token.as_bytes(), after).err(), None, "30 s of life and 30 s of leeway");
     let shorter = AuthConfig { token_life: LIFE / 4, ..shorter };
     let auth = Auth::new(&shorter, None, Arc::default());
-    assert_eq!(auth.verify_at(&token, before).err(), Some(TokenError::Invalid));
-    assert_eq!(auth.verify_at(&token, after + 15).err(), None);
+    assert_eq!(auth.verify_at(token.as_bytes(), before).err(), Some(TokenError::Invalid));
+    assert_eq!(auth.verify_at(token.as_bytes(), after + 15).err(), None);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn cached_of_many(auth: &Auth) -> usize {
     let client = Arc::new(Arc::clone(&auth.clients[0]));
     for number in numbers() {
         let cached = CachedToken { client: Arc::clone(&client), scopes: Scopes::ALL, valid_secs: 0..=u64::MAX };
-        auth.verified.insert(Fingerprint::of(&number), cached);
+        auth.verified.insert(Fingerprint::of(number.as_bytes()), cached);
     }
     let cached = numbers().filter(|number| is_cached(auth, number, 1)).count();
     assert!(Arc::strong_count(&client) <= cached + 1, "a token that was evicted holds its client");

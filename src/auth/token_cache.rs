@@ -70,9 +70,9 @@ pub struct Fingerprint([u8; SHA256_OUTPUT_LEN]);
 
 impl Fingerprint {
     /// Computes the fingerprint of a token.
-    pub fn of(token: &str) -> Self {
+    pub fn of(token: &[u8]) -> Self {
         let mut fingerprint = [0; SHA256_OUTPUT_LEN];
-        fingerprint.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        fingerprint.copy_from_slice(digest(&SHA256, token).as_ref());
         Self(fingerprint)
     }
 }

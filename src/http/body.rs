@@ -44,13 +44,13 @@ impl MediaType {
             return Self::Encoded;
         }
         let Some(value) = fields.value(&CONTENT_TYPE) else { return Self::Json };
-        let media_type = visible(value).unwrap_or_default().split(';').next().unwrap_or_default();
-        let media_type = media_type.trim();
-        // Nearly all requests end here, without a copy.
-        if media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json") {
+        // Nearly all requests end here.
+        if value.eq_ignore_ascii_case(b"application/json") {
             return Self::Json;
         }
-        match media_type.to_ascii_lowercase().as_str() {
+        let media_type = visible(value).unwrap_or_default().split(';').next().unwrap_or_default();
+        match media_type.trim().to_ascii_lowercase().as_str() {
+            "" | "application/json" => Self::Json,
             "application/x-www-form-urlencoded" => Self::Form,
             other if other.starts_with("application/") && other.ends_with("+json") => Self::Json,
             _ => Self::Other,

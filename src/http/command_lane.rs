@@ -23,6 +23,7 @@ use axum::{
 use futures_util::FutureExt;
 use std::{
     marker::PhantomData,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -48,7 +49,7 @@ pub trait HotRoute: Send + Sync + 'static {
     fn answer(
         state: &AppState,
         id: &RequestId,
-        admission: Self::Admission,
+        admission: &mut Self::Admission,
         body: impl RequestBody,
     ) -> impl Future<Output = CommandAnswer> + Send;
 }
@@ -97,24 +98,25 @@ impl<R: HotRoute> LaneService for CommandLane<R> {
         R::body_permit(self.http.state(), admission.admission.as_ref()?)
     }
 
-    async fn answer<'a>(&'a self, request: Self::Admission, body: LaneBody<'a>) -> LaneReply {
+    async fn answer<'a>(&'a self, request: &'a mut Self::Admission, body: LaneBody<'a>) -> LaneReply {
         let LaneAdmission { id, span, is_last, admission } = request;
         // The handle tells that a request is in progress.
         let in_progress = Arc::clone(self.http.connection());
         let state = self.http.state();
-        let answer = async {
+        let span = mem::replace(span, Span::none());
+        let id = &*id;
+        let reply = async {
             let answered = match admission {
-                Some(admission) => AssertUnwindSafe(R::answer(state, &id, admission, body)).catch_unwind().await.ok(),
+                Some(admission) => AssertUnwindSafe(R::answer(state, id, admission, body)).catch_unwind().await.ok(),
                 None => None,
             };
             let answer = answered.unwrap_or_else(|| {
-                CommandAnswer::new(Err(problem::from_panic(&id)), state.empty_sync_token.header_value())
+                CommandAnswer::new(Err(problem::from_panic(id)), state.empty_sync_token.header_value())
             });
             traces::current().record("http.response.status_code", answer.status.as_u16());
-            answer
+            self.reply(answer, id, *is_last)
         };
-        let answer = answer.instrument(span).await;
-        let reply = self.reply(answer, &id, is_last);
+        let reply = reply.instrument(span).await;
         drop(in_progress);
         reply
     }

@@ -20,10 +20,10 @@ pub const RETRY_WAIT: Duration = Duration::from_secs(1);
 pub const BASIC_CHALLENGE: &str = "Basic realm=\"cachefront\"";
 
 /// An error as the caller sees it. Boxed, so that a `Result` with it stays small.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Problem(Box<Details>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Details {
     code: ErrorCode,
     /// One sentence without a full stop.

@@ -44,7 +44,28 @@ impl RequestId {
             let start = u64::from_le_bytes(bytes).wrapping_add((worker::slot() as u64) << 56);
             OwnLines::new(AtomicU64::new(start).into())
         });
-        let text = format!("{:016x}", next.fetch_add(1, Relaxed));
-        Self(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none")))
+        let digits = hex_digits(next.fetch_add(1, Relaxed));
+        Self(HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+/// Returns the hexadecimal digits of a number.
+fn hex_digits(number: u64) -> [u8; 16] {
+    let bytes = number.to_be_bytes();
+    std::array::from_fn(|position| {
+        let byte = bytes[position / 2];
+        b"0123456789abcdef"[usize::from(if position % 2 == 0 { byte >> 4 } else { byte & 0xF })]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_id_has_all_digits_of_its_number() {
+        for number in [0, 0x0123_4567_89AB_CDEF, u64::MAX] {
+            assert_eq!(hex_digits(number), *format!("{number:016x}").as_bytes());
+        }
     }
 }

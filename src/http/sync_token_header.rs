@@ -46,11 +46,11 @@ impl SyncTokenHeader {
     }
 
     /// Returns the token of the response: one that covers the changes, else the one that was received.
-    pub fn into_response_value(self, store: &Store, empty: &EmptySyncToken) -> HeaderValue {
+    pub fn response_value(&self, store: &Store, empty: &EmptySyncToken) -> HeaderValue {
         if self.changes {
             return header_value(&store.sync_token());
         }
-        self.received.map_or_else(|| empty.header_value(), |(value, _)| value)
+        self.received.as_ref().map_or_else(|| empty.header_value(), |(value, _)| value.clone())
     }
 }
 

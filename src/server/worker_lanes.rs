@@ -103,3 +103,23 @@ where
 {
     Box::pin(run_lane(stream, service, stop.requested(), traffic))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::DuplexStream;
+
+    type Service = CommandLane<CommandRoute>;
+
+    fn future_bytes<F: Future>(
+        _: impl Fn(&'static mut DuplexStream, &'static Service, &'static Shutdown, &'static mut ConnectionTraffic) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_in_its_lane_takes_little_memory() {
+        let bytes = future_bytes(|stream, service, stop, traffic| run_lane(stream, service, stop.requested(), traffic));
+        assert!(bytes <= 4096, "{bytes} bytes are allocated for each connection");
+    }
+}

@@ -1,6 +1,7 @@
 //! The types that all other modules share. A value is checked where it is created, so that other code can rely on it.
 
 mod address;
+mod boxed;
 mod client_number;
 mod command_name;
 mod deadline;
@@ -19,6 +20,7 @@ pub mod worker;
 mod worker_arc;
 
 pub use address::{Address, AddressError, HostError, check_host};
+pub use boxed::boxed;
 pub use client_number::ClientNumber;
 pub use command_name::CommandName;
 pub use deadline::Deadline;

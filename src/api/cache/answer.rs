@@ -15,7 +15,11 @@ use crate::{
     },
     types::Deadline,
 };
-use std::{borrow::Borrow, ops::Deref, time::Duration};
+use std::{
+    borrow::{Borrow, BorrowMut},
+    ops::Deref,
+    time::Duration,
+};
 
 /// The name of the span of a request.
 pub const SPAN: &str = "POST /cache";
@@ -24,22 +28,22 @@ pub const SPAN: &str = "POST /cache";
 pub async fn answer(
     state: impl Deref<Target = AppState> + Send,
     id: impl Borrow<RequestId> + Send,
-    admission: Admission,
+    mut admission: impl BorrowMut<Admission> + Send,
     body: impl RequestBody,
 ) -> CommandAnswer {
     let (state, id) = (&*state, id.borrow());
-    let Admission { reloadable, peer, started, mut sync_token, admitted } = admission;
-    let mut timer = state.metrics.requests.start_at(started, Kind::Unparsed);
-    let origin = RequestOrigin { endpoint: SPAN, id, peer };
+    let Admission { reloadable, peer, started, sync_token, admitted } = admission.borrow_mut();
+    let mut timer = state.metrics.requests.start_at(*started, Kind::Unparsed);
+    let origin = RequestOrigin { endpoint: SPAN, id, peer: *peer };
     let served = match admitted {
         Ok((caller, timeout)) => {
-            let request = AdmittedRequest { state, reloadable: &reloadable, origin, caller: &caller, timeout };
-            let served = request.serve(body, &mut sync_token, &mut timer).await;
+            let request = AdmittedRequest { state, reloadable, origin, caller, timeout: *timeout };
+            let served = request.serve(body, sync_token, &mut timer).await;
             served.map_err(|problem| problem.of_client(caller.client_id()))
         }
         Err(problem) => {
             body.discard().await;
-            Err(problem)
+            Err(problem.clone())
         }
     };
     let served = served.inspect_err(|problem| {
@@ -50,7 +54,7 @@ pub async fn answer(
             timer.kind = request_metrics::kind(problem);
         }
     });
-    CommandAnswer::new(served, sync_token.into_response_value(&state.store, &state.empty_sync_token))
+    CommandAnswer::new(served, sync_token.response_value(&state.store, &state.empty_sync_token))
 }
 
 /// A request whose caller is known.

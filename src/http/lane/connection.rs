@@ -166,9 +166,9 @@ where
                     *partial_heads += 1;
                     break;
                 }
-                Message::Commands(admission, size) => {
+                Message::Commands(mut admission, size) => {
                     self.receive(Some(&admission), size).await?;
-                    (self.answer(admission, size).await?, size)
+                    (self.answer(&mut admission, size).await?, size)
                 }
                 Message::Other(head, size) => {
                     self.receive(None, size).await?;
@@ -226,7 +226,7 @@ where
     }
 
     /// Answers a request for commands. While it waits for Redis, the replies before it are sent, and the client is watched.
-    async fn answer(&mut self, admission: L::Admission, size: MessageSize) -> Result<LaneReply, Leave> {
+    async fn answer(&mut self, admission: &mut L::Admission, size: MessageSize) -> Result<LaneReply, Leave> {
         let body = LaneBody(&self.input.rest()[size.head_bytes..size.bytes]);
         let mut answer = pin!(self.service.answer(admission, body));
         if let Poll::Ready(reply) = poll!(answer.as_mut()) {

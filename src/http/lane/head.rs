@@ -23,6 +23,8 @@ pub const fn field_room<'b>() -> FieldRoom<'b> {
 /// The fields of a head that the lane takes.
 pub struct LaneHead<'b> {
     fields: &'b [Header<'b>],
+    /// The lengths of their names, a bit for each. Most of the fields that are looked for are in no request.
+    name_lengths: u64,
     /// The length of the head in bytes.
     pub bytes: usize,
     /// The length of the body in bytes.
@@ -42,7 +44,8 @@ pub enum Parsed<'b> {
 impl HeadFields for LaneHead<'_> {
     fn values<'h>(&'h self, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
         let name = name.as_str();
-        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+        let fields = if self.name_lengths & length_bit(name) == 0 { &[] } else { self.fields };
+        fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 }
 
@@ -68,10 +71,9 @@ pub fn parse<'b>(input: &'b [u8], lines: &[&str], room: &'b mut FieldRoom<'b>) -
     match request.parse_with_uninit_headers(input, room) {
         Ok(Status::Complete(bytes)) if bytes <= HEAD_BYTES_MAX => {
             let fields: &'b [Header<'b>] = request.headers;
-            match body_bytes(fields) {
-                Some(body_bytes) => Parsed::Head(LaneHead { fields, bytes, body_bytes }, line),
-                None => Parsed::HandOver,
-            }
+            let Some(body_bytes) = body_bytes(fields) else { return Parsed::HandOver };
+            let name_lengths = fields.iter().fold(0, |lengths, field| lengths | length_bit(field.name));
+            Parsed::Head(LaneHead { fields, name_lengths, bytes, body_bytes }, line)
         }
         Ok(Status::Partial) if input.len() <= PARTIAL_BYTES_MAX => Parsed::Partial,
         Ok(_) | Err(_) => Parsed::HandOver,
@@ -82,6 +84,11 @@ pub fn parse<'b>(input: &'b [u8], lines: &[&str], room: &'b mut FieldRoom<'b>) -
 fn begins_with(input: &[u8], line: &[u8]) -> bool {
     let length = input.len().min(line.len());
     input[..length] == line[..length]
+}
+
+/// Returns the bit that stands for the length of a name.
+fn length_bit(name: &str) -> u64 {
+    1 << (name.len() % 64)
 }
 
 /// Returns the length of the body of a request that has nothing unusual in its head.

@@ -11,7 +11,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use httpdate::HttpDate;
-use std::{cell::RefCell, io::Write, time::SystemTime};
+use std::{cell::RefCell, time::SystemTime};
 
 /// Room for the head of a response.
 const HEAD_BYTES: usize = 448;
@@ -87,8 +87,7 @@ impl ReplyFields {
 
     /// Ends the head of a response whose body has this length.
     pub fn end(mut self, body_bytes: usize) -> Vec<u8> {
-        // Memory takes all that is written.
-        let _written = write!(self.0, "content-length: {body_bytes}\r\n");
+        self.field("content-length", itoa::Buffer::new().format(body_bytes).as_bytes());
         append_date(&mut self.0, SystemTime::now());
         self.0.extend_from_slice(b"\r\n");
         self.0

@@ -25,7 +25,7 @@ pub trait LaneService: Sync {
     /// Answers a request for commands.
     fn answer<'a>(
         &'a self,
-        admission: Self::Admission,
+        admission: &'a mut Self::Admission,
         body: LaneBody<'a>,
     ) -> impl Future<Output = LaneReply> + Send + 'a;
 

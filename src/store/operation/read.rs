@@ -27,7 +27,7 @@ use crate::{
         shard::{Attempts, Shard, hedge::Hedge, selection::Reader},
     },
     telemetry::traces,
-    types::{Deadline, FullKey, WorkerArc},
+    types::{Deadline, FullKey, WorkerArc, boxed},
 };
 use redis::{Pipeline, Value};
 use std::{
@@ -139,9 +139,10 @@ async fn read_once(
         connection_class,
         deadline,
     };
-    // In a box, so that a request that the near cache answers does not carry the room for it.
-    let mut read = Box::pin(operation.run().instrument(traces::shard(|| shard.name(), "read", 1)));
-    let answer = read.as_mut().await;
+    // In a box, so that a request that the near cache answers does not carry the room for it. The span is around the box: a
+    // future is copied into what wraps it.
+    let mut read = boxed(|| operation.run()).instrument(traces::shard(|| shard.name(), "read", 1));
+    let answer = (&mut read).await;
     traces::end_with(read.span(), answer.as_ref().map_or_else(StoreError::outcome, TrackedValue::outcome));
     answer
 }

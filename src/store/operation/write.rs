@@ -18,10 +18,9 @@ use crate::{
         shard_map::Route,
     },
     telemetry::{metrics::Outcome, traces},
-    types::{Deadline, FullKey},
+    types::{Deadline, FullKey, boxed},
 };
 use redis::Cmd;
-use std::pin::pin;
 use tracing::Instrument;
 
 /// Runs a change on the master of the key's shard. If a reload gives the key to another shard meanwhile, the change runs
@@ -76,8 +75,9 @@ impl WriteOperation<'_> {
     async fn run(&self, route: &Route) -> ShardAnswer {
         let name = if matches!(self.kind, OperationKind::Delete) { "delete" } else { "write" };
         let span = traces::shard(|| route.shard.name(), name, 1);
-        let mut change = pin!(self.run_on(&route.shard).instrument(span));
-        let ran = change.as_mut().await;
+        // In a box, so that a request that reads, and an idle connection, does not carry the room for it.
+        let mut change = boxed(|| self.run_on(&route.shard)).instrument(span);
+        let ran = (&mut change).await;
         traces::end_with(change.span(), ran.answer.as_ref().map_or_else(StoreError::outcome, |_| Outcome::Success));
         ran
     }

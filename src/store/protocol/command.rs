@@ -6,7 +6,11 @@ use super::{
 };
 use crate::types::{FullKey, Ttl};
 use redis::{Cmd, Pipeline};
-use std::io::Write;
+
+/// Number of the arguments of the longest SET, its name included.
+const SET_ARGUMENTS_MAX: usize = 6;
+/// Bytes of the arguments of the longest SET besides key and value.
+const SET_SHORT_BYTES: usize = 32;
 
 /// Returns the Redis command for an operation.
 pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
@@ -55,8 +59,8 @@ fn of_key(name: &str, key: &[u8]) -> Cmd {
 }
 
 fn set(key: &[u8], bytes: &[u8], lifetime: Lifetime, if_absent: bool) -> Cmd {
-    let mut command = of_key("SET", key);
-    command.arg(bytes);
+    let mut command = Cmd::with_capacity(SET_ARGUMENTS_MAX, SET_SHORT_BYTES + key.len() + bytes.len());
+    command.arg("SET").arg(key).arg(bytes);
     match lifetime {
         Lifetime::New(Ttl::Never) => {}
         Lifetime::New(Ttl::Secs(secs)) => _ = command.arg("EX").arg(secs.get()),
@@ -91,8 +95,8 @@ fn packed_get(key: &FullKey<'_>) -> Vec<u8> {
     // A length has at most five digits, and each part ends a line.
     let mut packed = Vec::with_capacity(BEGIN.len() + 9 + key.len());
     packed.extend_from_slice(BEGIN);
-    // Memory takes all that is written.
-    let _written = write!(packed, "{}\r\n", key.len());
+    packed.extend_from_slice(itoa::Buffer::new().format(key.len()).as_bytes());
+    packed.extend_from_slice(b"\r\n");
     packed.extend_from_slice(key);
     packed.extend_from_slice(b"\r\n");
     packed

@@ -9,8 +9,8 @@ use axum::{
     body::Body,
     extract::Request,
     http::{
-        HeaderMap, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE},
+        StatusCode,
+        header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST},
     },
     response::Response,
 };
@@ -32,10 +32,18 @@ impl LargeReply for NoRecord {
     fn advance(&self) {}
 }
 
+/// Returns the facts in the head of a request.
+fn facts(fields: &impl HeadFields) -> String {
+    let names = [AUTHORIZATION, CONTENT_TYPE, HOST, CONTENT_LENGTH, ACCEPT].map(|name| {
+        let values: Vec<_> = fields.values(&name).map(<[u8]>::escape_ascii).map(|value| value.to_string()).collect();
+        format!("{name}: {values:?}")
+    });
+    names.join(", ")
+}
+
 /// Returns the facts about a request.
-fn echo(target: &str, fields: &impl HeadFields, body: &[u8]) -> Vec<u8> {
-    let (authorization, media_type) = (fields.value(&AUTHORIZATION), fields.value(&CONTENT_TYPE));
-    format!("{target} {authorization:?} {media_type:?} {}\n", body.escape_ascii()).into_bytes()
+fn echo(target: &str, facts: &str, body: &[u8]) -> Vec<u8> {
+    format!("{target} {facts} {}\n", body.escape_ascii()).into_bytes()
 }
 
 /// Answers a request as hyper's services do.
@@ -45,29 +53,29 @@ pub async fn respond(request: Request) -> Response {
         return Response::builder().status(StatusCode::BAD_REQUEST).body(Body::from("unreadable")).expect("a response");
     };
     let target = format!("{} {} {:?}", parts.method, parts.uri, parts.version);
-    let mut response = Response::new(Body::from(echo(&target, &parts.headers, &body.to_bytes())));
+    let mut response = Response::new(Body::from(echo(&target, &facts(&parts.headers), &body.to_bytes())));
     response.headers_mut().insert(CONTENT_TYPE, "text/plain".parse().expect("a value"));
     response
 }
 
 impl LaneService for StubLane {
     const REQUEST_LINES: &'static [&'static str] = &["POST /cache HTTP/1.1\r\n", "POST /login HTTP/1.1\r\n"];
-    type Admission = HeaderMap;
+    type Admission = String;
 
-    fn admit(&self, head: &LaneHead<'_>) -> HeaderMap {
-        head.to_map().expect("the names and values are valid")
+    fn admit(&self, head: &LaneHead<'_>) -> String {
+        facts(head)
     }
 
-    fn body_permit<'a>(&'a self, _: &'a HeaderMap) -> Option<BodyPermit<'a>> {
+    fn body_permit<'a>(&'a self, _: &'a String) -> Option<BodyPermit<'a>> {
         None
     }
 
-    async fn answer<'a>(&'a self, admission: HeaderMap, body: LaneBody<'a>) -> LaneReply {
+    async fn answer<'a>(&'a self, admission: &'a mut String, body: LaneBody<'a>) -> LaneReply {
         if body.0.len() % 2 == 1 {
             // As if Redis was asked.
             yield_now().await;
         }
-        let text = echo("POST /cache HTTP/1.1", &admission, body.0);
+        let text = echo("POST /cache HTTP/1.1", admission, body.0);
         let mut fields = ReplyFields::new(StatusCode::OK, text.len());
         fields.field("content-type", b"text/plain");
         self.answered.fetch_add(1, Relaxed);
