@@ -214,6 +214,10 @@ impl World {
             return;
         }
         self.note(&format!("node {node} is the master of its shard now"));
+        if let Some(returned) = self.returned_branch(shard).filter(|returned| self.is_copy(accepted, *returned)) {
+            // Whoever has not heard of the promotion yet may use the master that the data is from.
+            self.truth.branches[returned].accepted = Some(now);
+        }
         for (number, branch) in self.truth.branches.iter_mut().enumerate().filter(|(_, it)| it.shard == shard) {
             if number == accepted {
                 branch.accepted = Some(now);
@@ -240,15 +244,24 @@ impl World {
         }
     }
 
+    /// Returns the branch of a master that came back without data, and does not count.
+    fn returned_branch(&self, shard: usize) -> Option<usize> {
+        let current = *self.truth.current.get(shard)?;
+        let branch = self.nodes[self.truth.branches[current].node].branch?;
+        (branch != current && self.truth.branches[branch].accepted.is_none()).then_some(branch)
+    }
+
+    /// Returns true if two branches have the same history.
+    fn is_copy(&self, one: usize, other: usize) -> bool {
+        let [one, other] = [one, other].map(|branch| positions(&self.truth.branches[branch].history));
+        one == other
+    }
+
     /// Accepts a master that came back without data, if no other node of its shard has more.
     pub fn look_for_survivors(&mut self, node: usize) {
         let shard = self.nodes[node].shard;
-        let Some(current) = self.truth.current.get(shard).copied() else { return };
-        let master = self.truth.branches[current].node;
-        let Some(branch) = self.nodes[master].branch.filter(|branch| *branch != current) else { return };
-        let positions = |history: &[Applied]| -> BTreeSet<(Ms, u64)> {
-            history.iter().map(|applied| (applied.time, applied.end)).collect()
-        };
+        let Some(branch) = self.returned_branch(shard) else { return };
+        let (current, master) = (self.truth.current[shard], self.truth.branches[branch].node);
         let returned = positions(&self.truth.branches[branch].history);
         let lost: BTreeSet<_> =
             positions(&self.truth.branches[current].history).difference(&returned).copied().collect();
@@ -262,4 +275,9 @@ impl World {
             self.accept(master);
         }
     }
+}
+
+/// Returns the changes of a history by their times and offsets.
+fn positions(history: &[Applied]) -> BTreeSet<(Ms, u64)> {
+    history.iter().map(|applied| (applied.time, applied.end)).collect()
 }

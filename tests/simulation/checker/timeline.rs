@@ -103,8 +103,15 @@ impl Checker<'_> {
     pub fn superseded_at(&self, branch: usize, instance: usize) -> Ms {
         let branches = &self.world.truth.branches;
         let Branch { shard, superseded: Some(superseded), .. } = branches[branch] else { return Ms::MAX };
-        let successor = branches.iter().find(|it| it.shard == shard && it.accepted == Some(superseded));
-        self.noticed(instance, successor.expect("a branch was accepted").node, superseded)
+        let successor = branches.iter().rfind(|it| it.shard == shard && it.accepted == Some(superseded));
+        let successor = successor.expect("a branch was accepted");
+        let noticed = self.noticed(instance, successor.node, superseded);
+        if successor.ended.is_none_or(|ended| ended >= noticed) {
+            return noticed;
+        }
+        // Where there are sentinels, only they tell of a node that has died meanwhile.
+        let sentinels = self.world.sentinels().into_iter();
+        sentinels.map(|sentinel| self.noticed(instance, sentinel, superseded)).max().unwrap_or(noticed)
     }
 
     /// Returns the time by which an instance has to know that a node was promoted at `promoted`.
@@ -141,7 +148,7 @@ impl Checker<'_> {
     fn has_no_master(&self, shard: usize, (from, to): (Ms, Ms)) -> bool {
         let branches = self.world.truth.branches.iter().filter(|it| it.shard == shard);
         let mut terms: Vec<_> = branches.filter_map(|it| Some((it.accepted?, it.ended.unwrap_or(Ms::MAX)))).collect();
-        terms.sort_unstable();
+        terms.sort_by_key(|(accepted, _)| *accepted);
         let mut until = from;
         while until < to {
             let next = terms.partition_point(|(accepted, _)| *accepted <= until);
