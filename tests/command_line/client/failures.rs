@@ -7,6 +7,9 @@ use std::{
     thread,
 };
 
+/// Arguments, environment, exit status, and a part of the sentence on standard error.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+
 #[test]
 fn a_client_command_that_fails_says_why_in_one_sentence() {
     let running = Running::start("");
@@ -15,7 +18,7 @@ fn a_client_command_that_fails_says_why_in_one_sentence() {
     std::fs::write(&file, format!("{secret}\n")).expect("it is written");
     let (url, file) = (running.url(), file.display().to_string());
     let plain = url.replace("https", "http");
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 13] = [
+    let cases: [Case<'_>; 13] = [
         (&["read", "k"], &[("CACHEFRONT_API_KEY", secret)], 2, "/login answered 401 invalid_api_key: "),
         (&["read", "k", "--api-key-file", &file], &[], 2, "/login answered 401 invalid_api_key: "),
         (
