@@ -43,7 +43,7 @@ lint() {
 
 # Reads the tree and not the index of git, which may be missing, or refuse a checkout that belongs to another user.
 shell_scripts() {
-    find .ci deploy scripts -type f | LC_ALL=C sort | while IFS= read -r file; do
+    find .ci deploy examples scripts -type f | LC_ALL=C sort | while IFS= read -r file; do
         case $file in
             *.sh) [ ! -f "$file" ] || echo "$file" ;;
             .ci/run | deploy/package/*) ! head -n 1 "$file" | grep -qE '^#!.*sh$' || echo "$file" ;;

@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 # Not the secrets of a deployment, nor keys that somebody keeps here.
 {
     find . -maxdepth 1 -name '*.md' -o -maxdepth 1 -name 'LICENSE-*'
-    find docs deploy config/setup.config.example \( -path deploy/secrets -o -path deploy/package \) -prune -o \
-        ! -type d ! -name '*.key' ! -name '*.pem' -print
+    find docs deploy examples/recipes config/setup.config.example \( -path deploy/secrets -o -path deploy/package \) -prune -o \
+        ! -type d ! -name '*.key' ! -name '*.pem' ! -name '*.pyc' -print
 } | while IFS= read -r file; do
     mkdir -p "$into/$(dirname "$file")"
     cp -L "$file" "$into/$file"

@@ -31,6 +31,7 @@ mod openapi;
 mod parsing;
 mod probes;
 mod raw_http;
+mod recipes;
 mod redis_access;
 mod redis_login;
 mod reload;
