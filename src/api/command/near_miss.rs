@@ -7,22 +7,7 @@ use crate::{
 };
 use std::borrow::Cow;
 
-/// The names of the fields of READ, WRITE and DELETE, which ignore unknown ones. Other commands refuse them.
-const COMPARED: [&str; 11] = [
-    "command",
-    "key",
-    "value",
-    "expire",
-    "encrypt",
-    "replicas",
-    "consistency",
-    "encoding",
-    "if_absent",
-    "keep_expire",
-    "touch",
-];
-
-/// The names of all fields of commands.
+/// The names of all fields of commands, those of READ, WRITE and DELETE first.
 pub const KNOWN: [&str; 17] = [
     "command",
     "key",
@@ -42,6 +27,9 @@ pub const KNOWN: [&str; 17] = [
     "per",
     "cost",
 ];
+
+/// The names that unknown ones are compared with: READ, WRITE and DELETE ignore unknown fields. Other commands refuse them.
+const COMPARED: &[&str] = KNOWN.split_at(11).0;
 
 /// Other words for a field, in the plain form of names, and the advice for whoever sends one of them.
 const OTHER_WORDS: [(&str, &[&str]); 12] = [
@@ -134,7 +122,7 @@ impl<'a> NearMiss<'a> {
         let phrase = phrases.into_iter().find(|(_, words)| words.contains(&plain.as_str()));
         let correction = match phrase {
             Some((phrase, _)) => Correction::Phrase(phrase),
-            None => Correction::Spelling(plain.close_to(&COMPARED)?),
+            None => Correction::Spelling(plain.close_to(COMPARED)?),
         };
         Some(Self { name, correction })
     }

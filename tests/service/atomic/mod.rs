@@ -113,79 +113,78 @@ async fn a_cluster_runs_the_commands_where_the_keys_are() {
     assert_eq!(cluster.ask(to, "GET n:1"), "2");
 }
 
+/// Malformed commands, with the codes of their errors and a part of the messages.
+const WRONG: [(&str, &str, &str); 20] = [
+    (r#"{"command":"INCREMENT"}"#, "invalid_field", "`key` is missing"),
+    (
+        r#"{"command":"INCREMENT","key":"k","by":1.5}"#,
+        "invalid_field",
+        "`by` must be a whole number of 64 bits, not 1.5",
+    ),
+    (
+        r#"{"command":"INCREMENT","key":"k","by":9223372036854775808}"#,
+        "invalid_field",
+        "`by` must be a whole number of 64 bits",
+    ),
+    (
+        r#"{"command":"INCREMENT","key":"k","by":"5"}"#,
+        "invalid_field",
+        "`by` must be a whole number of 64 bits, not a string",
+    ),
+    (r#"{"command":"INCREMENT","key":"k","min":5,"max":4}"#, "invalid_field", "`min` may be at most `max`"),
+    (r#"{"command":"INCREMENT","key":"k","value":5}"#, "unknown_field", "`value` is not a field of INCREMENT"),
+    (
+        r#"{"command":"INCREMENT","key":"k","amount":5}"#,
+        "unknown_field",
+        "which has `key`, `by`, `expire`, `min`, `max`",
+    ),
+    (r#"{"command":"INCREMENT","key":"k","expire":"x"}"#, "invalid_field", "`expire` must be a whole number"),
+    (r#"{"command":"RATE_LIMIT","key":"k","per":1}"#, "invalid_field", "`limit` is missing"),
+    (r#"{"command":"RATE_LIMIT","key":"k","limit":1}"#, "invalid_field", "`per` is missing"),
+    (
+        r#"{"command":"RATE_LIMIT","key":"k","limit":0,"per":1}"#,
+        "invalid_field",
+        "`limit` must be a whole number from 1 to 1000000, not 0",
+    ),
+    (
+        r#"{"command":"RATE_LIMIT","key":"k","limit":5,"per":31536001}"#,
+        "invalid_field",
+        "`per` must be a whole number from 1 to 31536000",
+    ),
+    (
+        r#"{"command":"RATE_LIMIT","key":"k","limit":5,"per":1,"cost":6}"#,
+        "invalid_field",
+        "`cost` may be at most `limit`",
+    ),
+    (
+        r#"{"command":"RATE_LIMIT","key":"k","limit":5,"per":1,"window":6}"#,
+        "unknown_field",
+        "`window` is not a field of RATE_LIMIT",
+    ),
+    (r#"{"command":"TOUCH","key":"k","touch":6}"#, "unknown_field", "`touch` is not a field of TOUCH"),
+    (r#"{"command":"TTL","key":"k","consistency":"x"}"#, "invalid_field", "`consistency` can only be"),
+    (
+        r#"{"command":"READ","key":"k","touch":0.5}"#,
+        "invalid_field",
+        "`touch` must be a whole number of seconds, not 0.5",
+    ),
+    (
+        r#"{"command":"WRITE","key":"k","value":1,"keep_expire":true,"expire":5}"#,
+        "invalid_field",
+        "`expire` and `keep_expire` exclude each other",
+    ),
+    (
+        r#"{"command":"WRITE","key":"k","value":1,"keep_expire":true,"if_absent":true}"#,
+        "invalid_field",
+        "`if_absent` and `keep_expire` exclude each other",
+    ),
+    (r#"{"command":"WRITE","key":"k","value":1,"if_absent":1}"#, "invalid_field", "`if_absent` must be true or false"),
+];
+
 #[tokio::test]
 async fn wrong_fields_are_refused_with_their_names() {
     let scene = Scene::start().await;
-    for (command, code, part) in [
-        (r#"{"command":"INCREMENT"}"#, "invalid_field", "`key` is missing"),
-        (
-            r#"{"command":"INCREMENT","key":"k","by":1.5}"#,
-            "invalid_field",
-            "`by` must be a whole number of 64 bits, not 1.5",
-        ),
-        (
-            r#"{"command":"INCREMENT","key":"k","by":9223372036854775808}"#,
-            "invalid_field",
-            "`by` must be a whole number of 64 bits",
-        ),
-        (
-            r#"{"command":"INCREMENT","key":"k","by":"5"}"#,
-            "invalid_field",
-            "`by` must be a whole number of 64 bits, not a string",
-        ),
-        (r#"{"command":"INCREMENT","key":"k","min":5,"max":4}"#, "invalid_field", "`min` may be at most `max`"),
-        (r#"{"command":"INCREMENT","key":"k","value":5}"#, "unknown_field", "`value` is not a field of INCREMENT"),
-        (
-            r#"{"command":"INCREMENT","key":"k","amount":5}"#,
-            "unknown_field",
-            "which has `key`, `by`, `expire`, `min`, `max`",
-        ),
-        (r#"{"command":"INCREMENT","key":"k","expire":"x"}"#, "invalid_field", "`expire` must be a whole number"),
-        (r#"{"command":"RATE_LIMIT","key":"k","per":1}"#, "invalid_field", "`limit` is missing"),
-        (r#"{"command":"RATE_LIMIT","key":"k","limit":1}"#, "invalid_field", "`per` is missing"),
-        (
-            r#"{"command":"RATE_LIMIT","key":"k","limit":0,"per":1}"#,
-            "invalid_field",
-            "`limit` must be a whole number from 1 to 1000000, not 0",
-        ),
-        (
-            r#"{"command":"RATE_LIMIT","key":"k","limit":5,"per":31536001}"#,
-            "invalid_field",
-            "`per` must be a whole number from 1 to 31536000",
-        ),
-        (
-            r#"{"command":"RATE_LIMIT","key":"k","limit":5,"per":1,"cost":6}"#,
-            "invalid_field",
-            "`cost` may be at most `limit`",
-        ),
-        (
-            r#"{"command":"RATE_LIMIT","key":"k","limit":5,"per":1,"window":6}"#,
-            "unknown_field",
-            "`window` is not a field of RATE_LIMIT",
-        ),
-        (r#"{"command":"TOUCH","key":"k","touch":6}"#, "unknown_field", "`touch` is not a field of TOUCH"),
-        (r#"{"command":"TTL","key":"k","consistency":"x"}"#, "invalid_field", "`consistency` can only be"),
-        (
-            r#"{"command":"READ","key":"k","touch":0.5}"#,
-            "invalid_field",
-            "`touch` must be a whole number of seconds, not 0.5",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"keep_expire":true,"expire":5}"#,
-            "invalid_field",
-            "`expire` and `keep_expire` exclude each other",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"keep_expire":true,"if_absent":true}"#,
-            "invalid_field",
-            "`if_absent` and `keep_expire` exclude each other",
-        ),
-        (
-            r#"{"command":"WRITE","key":"k","value":1,"if_absent":1}"#,
-            "invalid_field",
-            "`if_absent` must be true or false",
-        ),
-    ] {
+    for (command, code, part) in WRONG {
         let answer: Answer = scene.caller.send(command).await;
         answer.expect_error(400, code);
         assert!(
