@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest time that a fetch for the near cache takes. Reads that ask meanwhile share its answer.
 pub const FETCH_MAX: Ms = 1000;
+/// The time within which an instance learns that a slot moves, or has moved.
+pub const NEWS_OF_MOVE: Ms = 1500;
 /// The time for which a master without the data of its replicas is held back.
 pub const HOLD: Ms = 10_000;
 

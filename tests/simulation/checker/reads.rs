@@ -3,12 +3,9 @@
 use super::{Checker, Promise, Violation, timeline::Span};
 use crate::{
     history::{Action, Answer, Record, Wanted},
-    truth::FETCH_MAX,
+    truth::{FETCH_MAX, NEWS_OF_MOVE},
     world::Ms,
 };
-
-/// The time within which an instance learns that a slot moves.
-const NEWS_OF_MOVE: Ms = 1500;
 
 impl Checker<'_> {
     /// Checks one read.

@@ -3,7 +3,7 @@
 use super::slot_of;
 use crate::{
     redis::{Applied, CHANGE_BYTES, Change},
-    truth::MIGRATION,
+    truth::{MIGRATION, NEWS_OF_MOVE},
     world::{Ms, World},
 };
 
@@ -77,10 +77,12 @@ impl World {
         let epoch = self.truth.next_id() + 1;
         let (from, to, now) = (self.master(source), self.master(target), self.now);
         let keys: Vec<String> = self.truth.keys.iter().filter(|key| slot_of(key) == slot).cloned().collect();
+        // A near cache asks no node, so that its instance learns of the move only when it looks at the cluster again.
+        let news = if self.truth.has_near_cache { NEWS_OF_MOVE } else { NEWS_MAX };
         for key in keys {
             let since = self.nodes[to].data.offset + 1;
             self.truth.move_key(&key, target, now, since, None);
-            self.truth.sources.push((key, source, (began, now + NEWS_MAX)));
+            self.truth.sources.push((key, source, (began, now + news)));
         }
         for node in 0..self.nodes.len() {
             let latest = match node {
