@@ -17,7 +17,7 @@ ifeq ($(shell uname -m),aarch64)
 export JEMALLOC_SYS_WITH_LG_PAGE ?= 16
 endif
 
-.PHONY: run test check fmt docs site failures fuzz soak simulate mutations drill attack bench growth redis haproxy prometheus tools dist sbom clean
+.PHONY: run test check fmt docs site failures fuzz soak simulate mutations drill attack bench growth redis haproxy prometheus recipe-tools tools dist sbom clean
 
 # Starts the service with a real Redis master and replicas, until Ctrl-C. It is the program that is shipped and measured;
 # PROFILE=dev builds it sooner, for work on it.
@@ -29,7 +29,7 @@ run: redis
 # tests of the checks themselves. Most tests wait for processes more than they compute, so there are half as many again at a
 # time as there are processors.
 test: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
-test: redis haproxy prometheus
+test: redis haproxy prometheus recipe-tools
 	cargo test --locked
 	python3 scripts/run_docs.py --self-test
 	python3 scripts/run_docs.py
@@ -123,6 +123,10 @@ prometheus:
 # Installs haproxy, if there is none.
 haproxy:
 	@sh scripts/install_haproxy.sh
+
+# Installs curl, jq and Python's requests for the recipes, if they are missing.
+recipe-tools:
+	@sh scripts/install_recipe_tools.sh
 
 # Installs linters, mdBook and the npm packages of the checks into target/tools.
 tools:

@@ -1,6 +1,6 @@
 //! The recipes of `examples/recipes`: each script runs as it is, and prints the same in every language.
 
-use crate::harness::{API_KEY, Service, authority, skip};
+use crate::harness::{API_KEY, Service, authority, report_skipped};
 use crate::local_redis::RedisGroup;
 use futures_util::future::join_all;
 use std::process::{Command, Output, Stdio};
@@ -76,13 +76,12 @@ const SHELL: Language = Language {
 
 impl Language {
     /// Returns whether the scripts can run here; says so if they cannot.
-    #[track_caller]
     fn is_there(self) -> bool {
         let mut probe = Command::new("sh");
         probe.args(["-c", self.probe]).stdout(Stdio::null()).stderr(Stdio::null());
         let is_there = probe.status().expect("sh runs").success();
         if !is_there {
-            skip(&format!("the recipes in {} need {}", self.folder, self.needs));
+            report_skipped(&format!("the recipes in {} need {}", self.folder, self.needs));
         }
         is_there
     }

@@ -31,7 +31,7 @@ pub use metrics_page::MetricsPage;
 pub use prometheus::{Prometheus, promtool};
 pub use proxy::{Mode, Proxy};
 pub use raw::{Raw, RawResponse};
-pub use requirements::{redis_speaks_tls, skip};
+pub use requirements::{redis_speaks_tls, report_skipped, skip};
 pub use sentinels::{SentinelOptions, Sentinels};
 pub use service::{JWT_SECRET, Service, redis_section, shared};
 pub use tls_redis::TlsRedis;

@@ -10,7 +10,7 @@ use std::path::Path;
 pub fn skip(reason: &str) {
     let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(!is_ci, "{reason}: install what is missing; with CI=true no test is skipped");
-    report(reason);
+    report_skipped(reason);
 }
 
 /// Returns whether the Redis server speaks TLS; if it does not, the calling test is skipped.
@@ -24,7 +24,7 @@ pub fn redis_speaks_tls() -> bool {
     let speaks_tls = RedisGroup::start(&Layout { replicas: 0, arguments, ..Layout::default() }).is_ok();
     if !speaks_tls {
         let reason = "this Redis server was built without TLS";
-        if is_unpacked() { report(reason) } else { skip(reason) }
+        if is_unpacked() { report_skipped(reason) } else { skip(reason) }
     }
     speaks_tls
 }
@@ -35,7 +35,8 @@ fn is_unpacked() -> bool {
     std::env::var_os("CACHEFRONT_REDIS_SERVER").is_none() && Path::new("target/tools/redis/valkey-server").is_file()
 }
 
+/// Says that the calling test is skipped for this reason, which is no failure in CI either.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn report(reason: &str) {
+pub fn report_skipped(reason: &str) {
     eprintln!("skipped: {reason}");
 }
