@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 /// Gives a key another time to live.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = TouchCommand)]
 pub struct TouchSchema {
     #[schema(inline)]
@@ -25,6 +26,7 @@ pub struct TouchSchema {
 
 /// Returns the seconds that a key has left.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = TtlCommand)]
 pub struct TtlSchema {
     #[schema(inline)]
@@ -38,6 +40,7 @@ pub struct TtlSchema {
 
 /// Tells if a key exists.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ExistsCommand)]
 pub struct ExistsSchema {
     #[schema(inline)]
@@ -51,6 +54,7 @@ pub struct ExistsSchema {
 
 /// Adds to a number, which is 0 where the key does not exist. Nobody else's addition is lost.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = IncrementCommand)]
 pub struct IncrementSchema {
     #[schema(inline)]
@@ -59,22 +63,23 @@ pub struct IncrementSchema {
     #[schema(value_type = KeySchema)]
     key: String,
     /// The number that is added. Without it, 1.
-    #[schema(example = 1)]
+    #[schema(minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64, example = 1)]
     by: Option<i64>,
     /// The seconds to live of a key that is created. Without it, the configured default; with 0 or less, it never expires. A
     /// key that exists keeps its own.
     #[schema(maximum = 3_155_760_000_i64, example = 3600)]
     expire: Option<i128>,
     /// The smallest result of a negative addition; one below it is not made, and the status is `LIMITED`.
-    #[schema(example = 0)]
+    #[schema(minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64, example = 0)]
     min: Option<i64>,
     /// The largest result of a positive addition; one above it is not made, and the status is `LIMITED`.
-    #[schema(example = 100)]
+    #[schema(minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64, example = 100)]
     max: Option<i64>,
 }
 
 /// Asks a rate limiter for a use (GCRA): `limit` uses at once, and one more each `per` / `limit` seconds.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = RateLimitCommand)]
 pub struct RateLimitSchema {
     #[schema(inline)]

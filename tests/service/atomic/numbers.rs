@@ -4,6 +4,11 @@ use super::{Scene, increment, with};
 use crate::harness::{Service, redis, redis_section};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::sleep;
 
 #[tokio::test]
 async fn an_increment_counts_and_only_a_new_key_gets_a_lifetime() {
@@ -100,4 +105,38 @@ async fn no_increment_of_several_instances_is_lost() {
         callers[0].run(increment("shared")).await;
         assert_eq!(callers[0].read("shared").await, Some(json!((600 + round).to_string())));
     }
+}
+
+#[tokio::test]
+async fn an_increment_is_made_at_most_once_while_connections_are_cut() {
+    const CALLERS: usize = 8;
+    let scene = Scene::start().await;
+    let ended = AtomicUsize::new(0);
+    let count = async || {
+        let (mut made, mut open) = (0_i64, 0_i64);
+        for _ in 0..50 {
+            let answer = scene.caller.send(increment("n").to_string()).await;
+            match answer.json()["code"].as_str() {
+                None => made += 1,
+                Some("write_unconfirmed" | "deadline_passed") => open += 1,
+                Some("shard_unavailable") => {}
+                Some(_) => panic!("{answer:?}"),
+            }
+        }
+        ended.fetch_add(1, Relaxed);
+        (made, open)
+    };
+    let mut cuts = 0;
+    let cut = async {
+        while ended.load(Relaxed) < CALLERS {
+            scene.redis("CLIENT KILL TYPE normal SKIPME yes");
+            cuts += 1;
+            sleep(Duration::from_millis(15)).await;
+        }
+    };
+    let (counted, ()) = tokio::join!(join_all((0..CALLERS).map(|_| count())), cut);
+    let (made, open) = counted.iter().fold((0, 0), |(made, open), one| (made + one.0, open + one.1));
+    let value: i64 = scene.redis("GET n").parse().expect("a number");
+    assert!((made..=made + open).contains(&value), "{value} after {made} and perhaps {open} more");
+    assert!(made > 0 && cuts > 1, "{made} made, {cuts} cuts");
 }
