@@ -17,8 +17,8 @@ pub struct Attempts {
 #[derive(Clone, Copy)]
 struct FailedAttempt {
     node: NodeId,
-    /// The number of the connection, if it was lost or its node is no master any more: over the next one the node may be
-    /// asked again, because it may be another process then.
+    /// The number of the connection, if it was lost, or its node is no master any more or has dropped its data: over the next
+    /// one the node may be asked again, because it may be another process then.
     lost: Option<u64>,
     /// The failure shows that the node serves nobody.
     shows_loss: bool,
@@ -27,7 +27,8 @@ struct FailedAttempt {
 impl Attempts {
     /// Records a failure; `connection` is the number of connections that the node had had when it was asked.
     pub fn record(&mut self, node: &Node, connection: u64, error: NodeError) {
-        let is_of_connection = matches!(error, NodeError::Lost | NodeError::NotConnected) || error.is_demotion();
+        let is_of_connection =
+            matches!(error, NodeError::Lost | NodeError::NotConnected | NodeError::Flushed) || error.is_demotion();
         let lost = is_of_connection.then_some(connection);
         self.nodes.push(FailedAttempt { node: node.id, lost, shows_loss: error.shows_loss() });
         // A refusal of a Redis Cluster says more than a lost connection: the operation may be started over.
@@ -76,5 +77,20 @@ impl Attempts {
     /// Returns true if the last node failed, rather than had too many commands in flight.
     pub(super) fn all_failed(&self) -> bool {
         !matches!(self.last, None | Some(NodeError::Busy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_has_dropped_its_data_may_be_asked_over_its_next_connection() {
+        let node = Node::unconnected(1);
+        let mut attempts = Attempts::default();
+        attempts.record(&node, node.connections_opened(), NodeError::Flushed);
+        assert!(attempts.has_tried(&node) && !attempts.is_excluded(&node));
+        attempts.record(&node, node.connections_opened(), NodeError::Unexpected);
+        assert!(attempts.is_excluded(&node));
     }
 }
