@@ -167,9 +167,14 @@ impl Kind {
         if self.is_of_cache() { self.name() } else { "none" }
     }
 
+    /// Returns the kinds of commands, the last of which stands for commands that could not be parsed.
+    pub(super) fn commands() -> impl Iterator<Item = Self> {
+        CommandName::ALL.into_iter().map(Self::from).chain([Self::Unparsed])
+    }
+
     /// Returns true for a request to `/cache`.
     pub(super) fn is_of_cache(self) -> bool {
-        matches!(self, Self::Read | Self::Write | Self::Delete | Self::Batch | Self::Unparsed)
+        self == Self::Batch || Self::commands().any(|command| self == command)
     }
 }
 

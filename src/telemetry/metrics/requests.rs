@@ -13,7 +13,7 @@ use std::{fmt, time::Duration};
 pub struct RequestMetrics {
     /// Durations by kind and outcome.
     durations: Box<[Histograms<Outcome>]>,
-    /// Commands in batches, by kind and outcome.
+    /// Commands in batches, by kind and outcome. Kinds of other requests stay empty.
     in_batches: Box<[Counters<Outcome>]>,
 }
 
@@ -21,13 +21,10 @@ impl Default for RequestMetrics {
     fn default() -> Self {
         Self {
             durations: Kind::ALL.iter().map(|_| Histograms::default()).collect(),
-            in_batches: COMMANDS.iter().map(|_| Counters::default()).collect(),
+            in_batches: Kind::ALL.iter().map(|_| Counters::default()).collect(),
         }
     }
 }
-
-/// The kinds of commands. `Unparsed` stands for commands that could not be parsed.
-const COMMANDS: [Kind; 4] = [Kind::Read, Kind::Write, Kind::Delete, Kind::Unparsed];
 
 /// Totals over all requests to `/cache`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,9 +46,7 @@ pub struct Tally {
 impl RequestMetrics {
     /// Counts one command of a batch.
     pub fn count_in_batch(&self, kind: Kind, outcome: Outcome) {
-        if let Some(position) = COMMANDS.iter().position(|command| *command == kind) {
-            self.in_batches[position].count(outcome);
-        }
+        self.in_batches[kind.position()].count(outcome);
     }
 
     /// Returns the totals over all requests to `/cache`.
@@ -83,9 +78,12 @@ impl RequestMetrics {
 
     /// Returns the number of READs with this outcome.
     fn reads(&self, outcome: Outcome) -> u64 {
-        let in_batches = COMMANDS.iter().zip(&self.in_batches).filter(|(kind, _)| **kind == Kind::Read);
-        let in_batches: u64 = in_batches.map(|(_, outcomes)| outcomes.get(outcome)).sum();
-        self.duration(Kind::Read, outcome).count() + in_batches
+        self.commands(Kind::Read, outcome)
+    }
+
+    /// Returns the number of commands of this kind with this outcome, alone and in batches.
+    fn commands(&self, kind: Kind, outcome: Outcome) -> u64 {
+        self.duration(kind, outcome).count() + self.in_batches[kind.position()].get(outcome)
     }
 
     /// Returns the durations of requests of this kind with this outcome.
@@ -106,11 +104,8 @@ impl RequestMetrics {
             .map(|(kind, outcome)| ([kind.endpoint(), kind.command(), outcome.name()], self.duration(kind, outcome)))
             .filter(|(_, histogram)| histogram.count() > 0);
         writer.histogram(&names::REQUEST_DURATION, durations)?;
-        let commands = COMMANDS.iter().zip(&self.in_batches).flat_map(|(kind, in_batches)| {
-            Outcome::ALL.iter().map(|outcome| {
-                let alone = self.duration(*kind, *outcome).count();
-                ([kind.command(), outcome.name()], alone + in_batches.get(*outcome))
-            })
+        let commands = Kind::commands().flat_map(|kind| {
+            Outcome::ALL.iter().map(move |outcome| ([kind.command(), outcome.name()], self.commands(kind, *outcome)))
         });
         writer.counter(&names::COMMANDS, commands)?;
         let logins = Counters::<LoginOutcome>::default();

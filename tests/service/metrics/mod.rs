@@ -80,6 +80,41 @@ async fn commands_and_requests_are_counted() {
 }
 
 #[tokio::test]
+async fn every_command_is_counted_under_its_name_alone_and_in_batches() {
+    let (_redis, service) = Service::with_own_redis();
+    let caller = service.caller().await;
+    for command in ["READ", "DELETE", "TOUCH", "TTL", "EXISTS", "INCREMENT"] {
+        let command = json!({"command": command, "key": format!("metrics:{command}")});
+        caller.run(json!([command, command])).await;
+        caller.run(command).await;
+    }
+    let once = json!({"command": "WRITE", "key": "metrics:once", "value": 1, "if_absent": true});
+    let limit = json!({"command": "RATE_LIMIT", "key": "metrics:limit", "limit": 1, "per": 3600});
+    for command in [once, limit] {
+        caller.run(json!([command, command])).await;
+        caller.run(command).await;
+    }
+    let page = MetricsPage::of(&service).await;
+    for (command, outcome, alone, all) in [
+        ("read", "not_found", 1.0, 3.0),
+        ("delete", "not_found", 1.0, 3.0),
+        ("touch", "not_found", 1.0, 3.0),
+        ("ttl", "not_found", 1.0, 3.0),
+        ("exists", "not_found", 1.0, 3.0),
+        ("increment", "success", 1.0, 3.0),
+        ("write", "success", 0.0, 1.0),
+        ("write", "conflict", 1.0, 2.0),
+        ("rate_limit", "success", 0.0, 1.0),
+        ("rate_limit", "limited", 1.0, 2.0),
+    ] {
+        let labels = format!(r#"command="{command}",outcome="{outcome}""#);
+        assert_eq!(page.sum(REQUESTS, &format!(r#"endpoint="cache",{labels}"#)), alone, "{labels}");
+        assert_eq!(page.sum(COMMANDS, &labels), all, "{labels}");
+    }
+    assert_eq!(page.sum(REQUESTS, r#"endpoint="cache""#), 16.0);
+}
+
+#[tokio::test]
 async fn errors_are_counted_by_outcome() {
     let client = format!("[client:limited]\napi_key_hash={}\ncommands_per_second=1\n", hash_api_key("the-limited-key"));
     let client = format!("{client}namespace=*\nscopes=read\n");
