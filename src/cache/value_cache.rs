@@ -1,4 +1,4 @@
-//! The cache: the struct that runs commands and that READ, WRITE, DELETE and batches belong to.
+//! The cache: the struct that runs commands and that all commands and batches belong to.
 
 use super::{
     command::{Command, Read, Reply},

@@ -104,7 +104,7 @@ error_codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, ClientError, "Use a method that `Allow` lists.";
     /// The body did not arrive within 30 s.
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, ClientError, "Send the request again.";
-    /// The READ found a list, hash, set or other structure of Redis.
+    /// The key holds a list, hash, set or other structure of Redis; nothing was changed.
     WrongType = "wrong_type", CONFLICT, ClientError, "Use another key: another program owns this one.";
     /// The value of an INCREMENT's key is not a whole number of 64 bits; nothing was changed.
     NotANumber = "not_a_number", CONFLICT, ClientError, "Use another key, or WRITE a number first.";
@@ -147,12 +147,14 @@ error_codes! {
     /// Too many requests are running, too many commands wait for the shard, too many bodies are being read, or too many
     /// large replies are being sent; nothing was changed.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, Overloaded, "Wait for the time in `Retry-After`.";
-    /// The connection to the shard was lost after the WRITE or DELETE was sent; it may have been made, or may still be
-    /// made ([late changes](#late-changes)).
-    WriteUnconfirmed = "write_unconfirmed", SERVICE_UNAVAILABLE, WriteUnconfirmed, "Read the key, or write it again.";
-    /// The shard did not answer within the deadline; a WRITE or DELETE may have been made, or may still be made
+    /// The connection to the shard was lost after the change was sent; it may have been made, or may still be made
     /// ([late changes](#late-changes)).
-    DeadlinePassed = "deadline_passed", GATEWAY_TIMEOUT, DeadlinePassed, "Read the key, or write it again.";
+    WriteUnconfirmed = "write_unconfirmed", SERVICE_UNAVAILABLE, WriteUnconfirmed,
+        "Read the key, or write it again. An INCREMENT or RATE_LIMIT that is sent again may count twice.";
+    /// The shard did not answer within the deadline; a change may have been made, or may still be made
+    /// ([late changes](#late-changes)).
+    DeadlinePassed = "deadline_passed", GATEWAY_TIMEOUT, DeadlinePassed,
+        "Read the key, or write it again. An INCREMENT or RATE_LIMIT that is sent again may count twice.";
     /// Redis refuses to store more, because its memory is full.
     OutOfMemory = "out_of_memory", INSUFFICIENT_STORAGE, OutOfMemory, "Have the operator check the memory of Redis.";
 }

@@ -163,7 +163,7 @@ impl Problem {
             StoreError::NoReplyMemory => (ErrorCode::Overloaded, NO_REPLY_MEMORY, Some(UNCHANGED)),
             StoreError::WrongType => (
                 ErrorCode::WrongType,
-                "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+                "This key holds a list, hash, set or other structure that another program made; this command works on plain values only",
                 None,
             ),
         };

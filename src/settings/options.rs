@@ -174,7 +174,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option(Shard, "weight", "1", "Share of the keys relative to the other shards, from 0.01 to 100. Raise it in steps to let a shard grow.").live(),
     secret(Client, "api_key_hash", "Hash of the client's API key, as `cachefront hash-key` prints it. Several hashes are separated by commas, for the time in which keys are rotated. Required.").live(),
     unset(Client, "namespace", "Prefix of the client's keys in Redis (`namespace:key`). The client reaches no other keys. With `*`, the client may use all keys. Required.").live(),
-    unset(Client, "scopes", "Operations that the client may use: `read`, `write`, `delete`, separated by commas. Required.").live(),
+    unset(Client, "scopes", "Operations that the client may use, separated by commas: `read` (READ, TTL, EXISTS), `write` (WRITE, TOUCH, INCREMENT, RATE_LIMIT), `delete` (DELETE). A READ with `touch` needs `read` and `write`. Required.").live(),
     unset(Client, "commands_per_second", "Number of commands that the client may send per second to each instance; each item of a batch counts. Without it, there is no limit.").live(),
 ];
 

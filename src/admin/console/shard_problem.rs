@@ -50,9 +50,9 @@ fn failing(shard: &ShardView) -> String {
     let rate =
         if shard.failures_per_sec > 0.0 { format!(" ({}/s)", figure(shard.failures_per_sec)) } else { String::new() };
     match (shard.readable, shard.readable_nodes()) {
-        (false, _) | (true, 0) => format!("READ, WRITE and DELETE of {keys} fail{rate}."),
+        (false, _) | (true, 0) => format!("All commands for {keys} fail{rate}."),
         (true, nodes) => format!(
-            "WRITE and DELETE of {keys} fail{rate}, and so do READs that need the master: strict ones, and those of a key that \
+            "WRITE and DELETE of {keys} fail{rate}, as all changes do, and so do READs that need the master: strict ones, and those of a key that \
              the same batch changes. {} the other READs.",
             if nodes == 1 { "1 node answers".to_owned() } else { format!("{nodes} nodes answer") }
         ),

@@ -18,6 +18,8 @@ there where it is known. A batch is answered with HTTP 200, and each item has it
 | --- | --- | --- | --- |
 | 200 | – | The command succeeded: `status` is `SUCCESS`, or `NOT_FOUND` for a key that does not exist. | |
 | 200 | – | `status` is `UNCONFIRMED`: the value is on the master, and on fewer replicas than the WRITE asked for. | Read `replicas`, and decide. |
+| 200 | – | `status` is `CONFLICT`: the key of a WRITE with `if_absent` exists; nothing was changed. | |
+| 200 | – | `status` is `LIMITED`: the INCREMENT would have passed `min` or `max`; nothing was changed. | |
 "#;
 const FOOT: &str = "
 An error is never reported as a miss: `NOT_FOUND` means that the shard of the key was asked and has no such key. A key
@@ -34,7 +36,7 @@ counts them. An HTTP/1 connection is closed then. In HTTP/2, a malformed stream 
 
 ## Late changes
 
-A WRITE or DELETE that was answered `write_unconfirmed` or `deadline_passed` can still take effect until Redis has seen the
+A change that was answered `write_unconfirmed` or `deadline_passed` can still take effect until Redis has seen the
 end of the connection that it was sent over. It can do so after a later change of the same key was acknowledged, and then
 the key has the older value. Mostly this takes a few milliseconds. It takes seconds if the network delays what was sent, or
 while the Redis process is stopped. A change that was answered with success takes effect before its answer, never later.

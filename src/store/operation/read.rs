@@ -1,4 +1,4 @@
-//! GET: from a replica that is fresh enough, then from the nodes that are left.
+//! Reads: from a replica that is fresh enough, then from the nodes that are left.
 
 use crate::{
     store::{

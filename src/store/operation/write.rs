@@ -1,4 +1,4 @@
-//! SET and UNLINK: on the master, once.
+//! Changes: on the master, once.
 
 use crate::{
     store::{

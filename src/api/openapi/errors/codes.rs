@@ -100,7 +100,7 @@ pub const CODES: &[(Code, CodePlace, Option<CommandName>, &str)] = &[
         Code::WrongType,
         Cache,
         Some(Read),
-        "This key holds a list, hash, set or other structure that another program made; READ returns plain values only",
+        "This key holds a list, hash, set or other structure that another program made; this command works on plain values only",
     ),
     (
         Code::NotANumber,
