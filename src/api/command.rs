@@ -11,9 +11,9 @@ mod value;
 pub use body::{CommandBody, parse_body};
 
 use crate::{
-    cache::{Command, Increment, KeyQuery, Read, Write, WriteLifetime},
+    cache::{Command, Increment, KeyQuery, Read, Write},
     http::{ErrorCode, Problem},
-    store::TokenBucket,
+    store::{Lifetime, TokenBucket},
     types::{CommandName, Key},
 };
 use fields::Fields;
@@ -111,11 +111,11 @@ fn write<'a>(fields: &Fields<'a>) -> Result<Write<'a>, Problem> {
     })
 }
 
-/// Parses the lifetime of a value that is written.
-fn lifetime(fields: &Fields<'_>) -> Result<WriteLifetime, Problem> {
+/// Parses the lifetime of a value that is written; `None` for the configured default.
+fn lifetime(fields: &Fields<'_>) -> Result<Option<Lifetime>, Problem> {
     let ttl = ttl("expire", fields.expire)?;
     if !flag("keep_expire", fields.keep_expire)? {
-        return Ok(ttl.map_or(WriteLifetime::Default, WriteLifetime::New));
+        return Ok(ttl.map(Lifetime::New));
     }
     if ttl.is_some() {
         return Err(Problem::field("`expire` and `keep_expire` exclude each other"));
@@ -123,7 +123,7 @@ fn lifetime(fields: &Fields<'_>) -> Result<WriteLifetime, Problem> {
     if flag("if_absent", fields.if_absent)? {
         return Err(Problem::field("`if_absent` and `keep_expire` exclude each other: what is absent has no lifetime"));
     }
-    Ok(WriteLifetime::Kept)
+    Ok(Some(Lifetime::Kept))
 }
 
 fn increment<'a>(fields: &Fields<'a>) -> Result<Increment<'a>, Problem> {

@@ -2,7 +2,7 @@
 
 use super::read_value::ReadValue;
 use crate::{
-    store::{BucketState, Sum, TokenBucket},
+    store::{BucketState, Lifetime, Sum, TokenBucket},
     types::{CommandName, Key, Scope, Ttl, Value},
 };
 
@@ -67,25 +67,14 @@ pub struct Write<'a> {
     pub key: Key<'a>,
     /// The value.
     pub value: Value<'a>,
-    /// The lifetime of the value.
-    pub lifetime: WriteLifetime,
+    /// The lifetime of the value; `None` for the configured default.
+    pub lifetime: Option<Lifetime>,
     /// Store nothing if the key exists.
     pub if_absent: bool,
     /// Seal the value, even where the settings do not seal all values.
     pub seal: bool,
     /// The number of replicas that have to have the value before the reply.
     pub replicas: u32,
-}
-
-/// The lifetime of a value that is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteLifetime {
-    /// The configured default.
-    Default,
-    /// This one.
-    New(Ttl),
-    /// The one of the value that is replaced.
-    Kept,
 }
 
 /// An INCREMENT.

@@ -14,7 +14,7 @@ mod read_value;
 mod value_cache;
 mod write;
 
-pub use command::{Command, Increment, KeyQuery, Read, Reply, Write, WriteLifetime};
+pub use command::{Command, Increment, KeyQuery, Read, Reply, Write};
 pub use error::CacheError;
 pub use near::NearValues;
 pub use read_value::ReadValue;

@@ -1,10 +1,6 @@
 //! WRITE: the bytes that are stored.
 
-use super::{
-    command::{Write, WriteLifetime},
-    error::CacheError,
-    value_cache::Cache,
-};
+use super::{command::Write, error::CacheError, value_cache::Cache};
 use crate::{
     settings::SealingRule,
     store::{Lifetime, OperationKind},
@@ -15,11 +11,7 @@ use std::borrow::Cow;
 impl Cache {
     /// Returns the store's operation for a WRITE.
     pub(super) fn set<'w>(&self, write: &'w Write<'_>, key: &FullKey<'_>) -> Result<OperationKind<'w>, CacheError> {
-        let lifetime = match write.lifetime {
-            WriteLifetime::Default => Lifetime::New(self.default_ttl),
-            WriteLifetime::New(ttl) => Lifetime::New(ttl),
-            WriteLifetime::Kept => Lifetime::Kept,
-        };
+        let lifetime = write.lifetime.unwrap_or(Lifetime::New(self.default_ttl));
         let bytes = self.stored_form(write, key)?;
         Ok(OperationKind::Set { bytes, lifetime, if_absent: write.if_absent, replicas: write.replicas })
     }

@@ -2,7 +2,7 @@
 
 use crate::history::{Action, Answer, Wanted};
 use cachefront::{
-    cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write, WriteLifetime},
+    cache::{Cache, CacheError, Command, NearValues, Read, Reply, Write},
     settings::{NearCacheConfig, SealingConfig, SealingRule},
     store::{self, Freshness, Lifetime, Operation, OperationKind, Store, StoreError},
     types::{Deadline, FullKey, Key, KeyOwner, ReplyBytes, ReplyLimits, ReplyMemory, Ttl, Value},
@@ -119,7 +119,7 @@ fn command(key: &str, action: &Action) -> Command<'static> {
         Action::Write { value, ttl_secs, replicas } => Command::Write(Write {
             key,
             value: Value::Text(Cow::Owned(format!("v{value}"))),
-            lifetime: WriteLifetime::New(ttl(*ttl_secs)),
+            lifetime: Some(Lifetime::New(ttl(*ttl_secs))),
             if_absent: false,
             seal: false,
             replicas: *replicas,

@@ -37,11 +37,11 @@ pub fn command(key: &FullKey<'_>, kind: &OperationKind<'_>) -> Cmd {
         }
         OperationKind::Increment(increment) => {
             let mut command = script(scripts::INCREMENT, key);
-            let secs = match increment.ttl {
-                Ttl::Never => None,
-                Ttl::Secs(secs) => Some(secs.get()),
-            };
-            command.arg(increment.by).arg(or_empty(secs)).arg(or_empty(increment.min)).arg(or_empty(increment.max));
+            command
+                .arg(increment.by)
+                .arg(or_empty(increment.ttl.secs()))
+                .arg(or_empty(increment.min))
+                .arg(or_empty(increment.max));
             command
         }
         OperationKind::TakeTokens(bucket) => {
